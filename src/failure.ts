@@ -1,0 +1,44 @@
+import type { Finding } from "./findings.js";
+
+/** What a failed attempt means, and so what to do next. */
+export type Verdict =
+  | "idp-unreachable"
+  | "throttled"
+  | "sts-unavailable"
+  | "token-unavailable"
+  | "token-invalid"
+  | "token-expired"
+  | "token-early"
+  | "token-rejected"
+  | "access-denied"
+  | "region-disabled"
+  | "request-invalid"
+  | "unknown";
+
+/** What went wrong in one attempt, as plain facts: no SDK object, no token, no secret. */
+export interface Failure {
+  /**
+   * - `token`: no usable token, STS was not asked.
+   * - `request`: the request itself cannot be sent as configured, STS was not asked.
+   * - `answer`: STS (or whatever stands in front of it) answered with an error.
+   * - `bad-answer`: the answer was a success without usable credentials.
+   * - `network`: no answer: refused, reset, unresolved, TLS.
+   * - `timeout`: no answer in time.
+   * - `local`: something on this side of the wire threw.
+   */
+  readonly kind: "token" | "request" | "answer" | "bad-answer" | "network" | "timeout" | "local";
+  /** The wire code of the answer, or the system's (`ECONNRESET`). */
+  readonly code?: string | undefined;
+  /** The words of the answer, made printable and free of the token. */
+  readonly message: string;
+  readonly httpStatus?: number | undefined;
+  readonly requestId?: string | undefined;
+  /** What `Retry-After` asked for, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
+  /** How long until the token becomes valid for STS, in milliseconds. */
+  readonly validInMs?: number | undefined;
+  /** What the local checks found. */
+  readonly findings?: readonly Finding[] | undefined;
+  /** A copy of the error that is safe to show. */
+  readonly cause?: Error | undefined;
+}

@@ -1,0 +1,46 @@
+/**
+ * How much a finding weighs.
+ *
+ * - `fatal`: STS will refuse this token until somebody changes something.
+ * - `suspect`: explains a passing failure; STS may or may not see the same.
+ * - `advice`: works today, will hurt.
+ * - `info`: worth knowing.
+ */
+export type Severity = "fatal" | "suspect" | "advice" | "info";
+
+/** The stable names of everything that can be found. Part of the public API. */
+export type FindingId =
+  | "token-unreadable"
+  | "token-malformed"
+  | "token-too-large"
+  | "token-claim-missing"
+  | "token-claim-invalid"
+  | "token-algorithm-unsupported"
+  | "token-audience-ambiguous"
+  | "token-expired"
+  | "token-not-yet-valid"
+  | "token-expires-soon"
+  | "token-audience-unexpected"
+  | "role-arn-invalid"
+  | "role-partition-mismatch"
+  | "session-name-invalid"
+  | "duration-invalid";
+
+/** One fact that was found out, with what to do about it. */
+export interface Finding {
+  readonly id: FindingId;
+  readonly severity: Severity;
+  /** A plain sentence. */
+  readonly title: string;
+  /** The same with the values seen. */
+  readonly detail: string;
+  /** What to do, and who must do it: the workload, the IdP, the AWS account or the network. */
+  readonly remedy: string;
+  /** The values seen, for machines. Never a token, a signature or a secret. */
+  readonly evidence: Readonly<Record<string, unknown>>;
+}
+
+/** The finding that stops everything, if there is one. */
+export function firstFatal(findings: readonly Finding[]): Finding | undefined {
+  return findings.find((finding) => finding.severity === "fatal");
+}
