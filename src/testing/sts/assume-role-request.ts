@@ -1,0 +1,113 @@
+import { readSessionPolicies, type SessionPolicies } from "./session-policies.js";
+import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
+
+/** What AssumeRoleWithWebIdentity was asked for, checked against the limits of the API model. */
+export interface AssumeRoleRequest {
+  readonly role: RoleArn;
+  readonly sessionName: string;
+  readonly token: string;
+  readonly durationSeconds: number;
+  readonly providerId: string | undefined;
+  readonly policies: SessionPolicies;
+}
+
+/** The parts of a role ARN. */
+export interface RoleArn {
+  readonly arn: string;
+  readonly partition: string;
+  readonly accountId: string;
+  /** Without its path: assumed-role ARNs do not have it. */
+  readonly name: string;
+}
+
+const DEFAULT_DURATION_SECONDS = 3600;
+
+/** Limits of the API model of 2011-06-15. */
+const MEMBERS = [
+  { parameter: "RoleArn", required: true, min: 20, max: 2048 },
+  { parameter: "RoleSessionName", required: true, min: 2, max: 64, pattern: "[\\w+=,.@-]*" },
+  { parameter: "WebIdentityToken", required: true, min: 4, max: 20_000, sensitive: true },
+  { parameter: "ProviderId", min: 4, max: 2048 },
+  { parameter: "Policy", min: 1, max: 2048 },
+] as const satisfies readonly Member[];
+
+interface Member {
+  readonly parameter: string;
+  readonly required?: boolean;
+  readonly min: number;
+  readonly max: number;
+  readonly pattern?: string;
+  /** Its value is never repeated. */
+  readonly sensitive?: boolean;
+}
+
+/** @throws StsRefusal naming every limit that is broken, as STS does. */
+export function readAssumeRoleRequest(parameters: ReadonlyMap<string, string>): AssumeRoleRequest {
+  const broken = [
+    ...MEMBERS.flatMap((member) => brokenLimits(member, parameters.get(member.parameter))),
+    ...brokenDuration(parameters.get("DurationSeconds")),
+  ];
+  if (broken.length > 0) {
+    const count = `${broken.length} validation error${broken.length === 1 ? "" : "s"} detected`;
+    throw new StsRefusal(WIRE_ERRORS.validation(`${count}: ${broken.join("; ")}`));
+  }
+  const duration = parameters.get("DurationSeconds");
+  return {
+    role: readRoleArn(parameters.get("RoleArn") ?? ""),
+    sessionName: parameters.get("RoleSessionName") ?? "",
+    token: parameters.get("WebIdentityToken") ?? "",
+    durationSeconds: duration === undefined ? DEFAULT_DURATION_SECONDS : Number(duration),
+    providerId: parameters.get("ProviderId"),
+    policies: readSessionPolicies(parameters),
+  };
+}
+
+function brokenLimits(member: Member, value: string | undefined): string[] {
+  const { parameter, min, max, pattern } = member;
+  if (value === undefined) {
+    return member.required ? [failed(parameter, "null", "Member must not be null")] : [];
+  }
+  const shown = member.sensitive ? undefined : `'${value}'`;
+  const broken: string[] = [];
+  if (value.length < min) {
+    broken.push(`Member must have length greater than or equal to ${min}`);
+  }
+  if (value.length > max) broken.push(`Member must have length less than or equal to ${max}`);
+  if (pattern !== undefined && !new RegExp(`^${pattern}$`).test(value)) {
+    broken.push(`Member must satisfy regular expression pattern: ${pattern}`);
+  }
+  return broken.map((constraint) => failed(parameter, shown, constraint));
+}
+
+function brokenDuration(value: string | undefined): string[] {
+  if (value === undefined) return [];
+  const seconds = /^-?\d+$/.test(value) ? Number(value) : Number.NaN;
+  const shown = `'${value}'`;
+  if (Number.isNaN(seconds)) {
+    return [failed("DurationSeconds", shown, "Member must be an integer")];
+  }
+  if (seconds < 900) {
+    const limit = "Member must have value greater than or equal to 900";
+    return [failed("DurationSeconds", shown, limit)];
+  }
+  if (seconds > 43_200) {
+    const limit = "Member must have value less than or equal to 43200";
+    return [failed("DurationSeconds", shown, limit)];
+  }
+  return [];
+}
+
+function failed(parameter: string, shown: string | undefined, constraint: string): string {
+  const member = parameter.charAt(0).toLowerCase() + parameter.slice(1);
+  const value = shown === undefined ? "Value" : `Value ${shown}`;
+  return `${value} at '${member}' failed to satisfy constraint: ${constraint}`;
+}
+
+function readRoleArn(arn: string): RoleArn {
+  const parts = /^arn:(aws[a-z-]*):iam::(\d{12}):role\/(?:[!-~]+\/)?([\w+=,.@-]+)$/.exec(arn);
+  const [, partition, accountId, name] = parts ?? [];
+  if (partition === undefined || accountId === undefined || name === undefined) {
+    throw new StsRefusal(WIRE_ERRORS.validation("Request ARN is invalid"));
+  }
+  return { arn, partition, accountId, name };
+}

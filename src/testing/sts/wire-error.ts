@@ -1,0 +1,131 @@
+/** An error as STS puts it on the wire. */
+export interface WireError {
+  /** The `Code` element: `"InvalidIdentityToken"`. */
+  readonly code: string;
+  readonly message: string;
+  readonly httpStatus: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Thrown inside the local STS to answer with an error. */
+export class StsRefusal extends Error {
+  override readonly name = "StsRefusal";
+  readonly answer: WireError;
+
+  constructor(answer: WireError) {
+    super(answer.message);
+    this.answer = answer;
+  }
+}
+
+const invalidToken = (message: string): WireError => {
+  return { code: "InvalidIdentityToken", message, httpStatus: 400 };
+};
+
+/** What STS says, word for word where the words were seen. */
+export const WIRE_ERRORS = {
+  /** Two spaces after the comma: so it is on the wire. */
+  verificationKey: invalidToken(
+    "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements",
+  ),
+  notValidated: invalidToken(
+    "The web identity token provided could not be validated. See the AssumeRoleWithWebIdentity documentation for requirements.",
+  ),
+  notJwt: invalidToken(
+    "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
+  ),
+  ambiguousAudience: invalidToken(
+    "Token audience contains more than one audience while authorized party is not present",
+  ),
+  invalidTimestamp: invalidToken("Invalid timestamp in token claims."),
+  notLoginWithAmazon: invalidToken("Provided Token is not a Login With Amazon token"),
+  /** Stands for words that no client has a rule for. */
+  neverSeen: invalidToken("The token was refused for a reason that nobody has seen yet"),
+  missingClaim: (claim: string) => invalidToken(`Missing a required claim: ${claim}`),
+  providerNotFound: (issuer: string) =>
+    invalidToken(`No OpenIDConnect provider found in your account for ${issuer}`),
+  /** `limit` is what STS prints as the current time: 300 seconds before the real one. */
+  tokenExpired: (limit: number, exp: number): WireError => ({
+    code: "ExpiredTokenException",
+    message: `Token expired: current date/time ${limit} must be before the expiration date/time ${exp}`,
+    httpStatus: 400,
+  }),
+  issuedInFuture: (iat: number) => invalidToken(`Token issued in the future: ${iat}`),
+  /** `limit` is what STS prints as the current time: 300 seconds after the real one. */
+  notYetValid: (limit: number, nbf: number) =>
+    invalidToken(
+      `Token not yet valid: current date/time ${limit} must be after or equal to the not-before date/time ${nbf}`,
+    ),
+  /** A permanent fault of the token, answered as if it were one of the server. */
+  nullSubject: {
+    code: "InternalFailure",
+    message: "Unknown error validating third-party token",
+    httpStatus: 500,
+  },
+  rejectedClaim: {
+    code: "IDPRejectedClaim",
+    message: "graph.facebook.com: graph.facebook.com responded with HTTP/1.1 400 Bad Request",
+    httpStatus: 403,
+  },
+  accessDenied: {
+    code: "AccessDenied",
+    message: "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+    httpStatus: 403,
+  },
+  throttled: { code: "Throttling", message: "Rate exceeded", httpStatus: 400 },
+  unavailable: {
+    code: "ServiceUnavailable",
+    message: "The request has failed due to a temporary failure of the server.",
+    httpStatus: 503,
+  },
+  regionDisabled: (accountId: string): WireError => ({
+    code: "RegionDisabledException",
+    message: `STS is not activated in this region for account:${accountId}. Your account administrator can activate STS in this region using the IAM Console.`,
+    httpStatus: 403,
+  }),
+  validation: (message: string): WireError => ({
+    code: "ValidationError",
+    message,
+    httpStatus: 400,
+  }),
+  durationTooLong: {
+    code: "ValidationError",
+    message: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+    httpStatus: 400,
+  },
+  malformedPolicy: (message: string): WireError => ({
+    code: "MalformedPolicyDocument",
+    message,
+    httpStatus: 400,
+  }),
+  packedPolicyTooLarge: (percent: number): WireError => ({
+    code: "PackedPolicyTooLarge",
+    message: `Packed policy consumes ${percent}% of allotted space, please use smaller policy.`,
+    httpStatus: 400,
+  }),
+  invalidAction: (action: string): WireError => ({
+    code: "InvalidAction",
+    message: `Could not find operation ${action} for version 2011-06-15`,
+    httpStatus: 400,
+  }),
+  missingAuthentication: {
+    code: "MissingAuthenticationToken",
+    message: "Request is missing Authentication Token",
+    httpStatus: 403,
+  },
+  incompleteSignature: {
+    code: "IncompleteSignature",
+    message: "The request signature does not conform to AWS standards.",
+    httpStatus: 400,
+  },
+  invalidClientToken: {
+    code: "InvalidClientTokenId",
+    message: "The security token included in the request is invalid.",
+    httpStatus: 403,
+  },
+  expiredCredentials: {
+    code: "ExpiredToken",
+    message: "The security token included in the request is expired",
+    httpStatus: 403,
+  },
+} as const;
