@@ -37,8 +37,23 @@ export interface Failure {
   readonly retryAfterMs?: number | undefined;
   /** How long until the token becomes valid for STS, in milliseconds. */
   readonly validInMs?: number | undefined;
+  /** The source gave the very token again that had expired in the attempt before. */
+  readonly sameToken?: boolean | undefined;
+  /** No answer came because the retry budget, not the attempt's own timeout, ran out. */
+  readonly cutShort?: boolean | undefined;
   /** What the local checks found. */
   readonly findings?: readonly Finding[] | undefined;
   /** A copy of the error that is safe to show. */
   readonly cause?: Error | undefined;
+  /** The region whose STS was asked. */
+  readonly region?: string | undefined;
+}
+
+/** Carries a {@link Failure} up to the retry loop. Never reaches a user. */
+export class AttemptError extends Error {
+  override readonly name = "AttemptError";
+
+  constructor(readonly failure: Failure) {
+    super(failure.message);
+  }
 }

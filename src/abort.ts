@@ -1,0 +1,49 @@
+import type { Clock } from "./clock.js";
+
+/** Settles as `work` does, or rejects with the signal's reason if that comes first. */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      work.catch(() => {});
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+interface TimeoutOptions {
+  readonly clock: Clock;
+  /** The caller's own signal. */
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  /** What the promise rejects with, and the work's signal aborts with, when time is up. */
+  readonly reason: Error;
+}
+
+/**
+ * Runs `work` with a signal that aborts with the caller's or when the time is up, and settles then
+ * at the latest, whether or not the work heeds it. Unlike `AbortSignal.any`, it leaves nothing
+ * behind on a signal that lives as long as the process.
+ */
+export async function withTimeout<T>(
+  options: TimeoutOptions,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { clock, signal, timeoutMs, reason } = options;
+  signal.throwIfAborted();
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  const cancel = clock.schedule(timeoutMs, () => controller.abort(reason));
+  try {
+    // `async` turns a synchronous throw into a rejection.
+    const running = (async () => work(controller.signal))();
+    return await untilAborted(running, controller.signal);
+  } finally {
+    cancel();
+    signal.removeEventListener("abort", onAbort);
+  }
+}

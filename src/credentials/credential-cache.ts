@@ -1,0 +1,241 @@
+import { untilAborted } from "../abort.js";
+import { type Clock, sleep } from "../clock.js";
+import { type CachedEntry, type CachedIdentity, toEntry } from "./cached-entry.js";
+import { pauseAfterFailure, refusalMemory } from "./gate.js";
+import type { WindowOptions } from "./windows.js";
+
+/** What one caller asks for. */
+export interface CacheRequest {
+  /** Refresh even if the cached credentials are fresh. */
+  readonly forceRefresh?: boolean | undefined;
+  /** Ends this caller's wait, not the refresh that others wait for too. */
+  readonly abortSignal?: AbortSignal | undefined;
+}
+
+export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> {
+  /** Gets new credentials for whoever asked first; its signal aborts when the cache is closed. */
+  readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<T>;
+  /** The error for an answer that has expired before it arrived. */
+  readonly staleAnswer: (credentials: T) => Error;
+  /** Whether asking again at once is pointless: remembered for a moment while nothing is cached. */
+  readonly isRefusal: (error: unknown) => boolean;
+  /** A refresh failed; told before any waiter hears of it. */
+  readonly onRefreshFailed: (error: unknown, state: FailedRefresh) => void;
+  /** Expired credentials were handed out. */
+  readonly onExpiredServed: (credentials: T) => void;
+  readonly windows: WindowOptions;
+  readonly serveExpired: boolean;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+export interface FailedRefresh {
+  readonly servedFromCache: boolean;
+  /** Milliseconds since the epoch; absent when the next call may try at once. */
+  readonly nextRefreshAt: number | undefined;
+}
+
+/** What is cached, and what is under way. */
+export interface CacheSnapshot {
+  readonly entry: CachedEntry<CachedIdentity> | undefined;
+  readonly refreshing: boolean;
+  /** No refresh starts by itself before this time, in milliseconds since the epoch. */
+  readonly gateUntil: number;
+  readonly closed: boolean;
+}
+
+/** How long a caller waits for a refresh while what is cached still works, in milliseconds. */
+const PATIENCE_MS = 100;
+
+interface Flight<T> {
+  readonly promise: Promise<T>;
+  /** Callers that wait for it; while there are any, the process is kept alive. */
+  waiters: number;
+  letGo: (() => void) | undefined;
+}
+
+/**
+ * One set of credentials, refreshed by one flight at a time whoever asks. While what is cached is
+ * valid no failed refresh reaches a caller.
+ */
+export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
+  #entry: CachedEntry<T> | undefined;
+  #flight: Flight<T> | undefined;
+  /** No refresh starts by itself before this time. */
+  #gateUntil = Number.NEGATIVE_INFINITY;
+  #refusal: { error: unknown; until: number } | undefined;
+  #invalidated = false;
+  readonly #life = new AbortController();
+  readonly #options: CacheOptions<T, R>;
+
+  constructor(options: CacheOptions<T, R>) {
+    this.#options = options;
+  }
+
+  /** Credentials to sign with. The way through the first two lines is all that a cached call costs. */
+  get(request?: R): Promise<T> {
+    const entry = this.#entry;
+    const now = this.#options.clock.now();
+    const untouched = entry !== undefined && now < entry.advisoryAt && !this.#invalidated;
+    if (untouched && !request?.forceRefresh && !this.#life.signal.aborted) return entry.promise;
+    return this.#getSlowly(now, request);
+  }
+
+  /**
+   * Takes the cached credentials for rejected, so that the next call refreshes them. With an access
+   * key id, only if it is still the cached one.
+   */
+  invalidate(accessKeyId?: string): void {
+    const cached = this.#entry?.credentials.accessKeyId;
+    if (cached !== undefined && (accessKeyId ?? cached) === cached) this.#invalidated = true;
+  }
+
+  /** Ends the cache: waiters and later callers get `reason`. */
+  close(reason: unknown): void {
+    this.#life.abort(reason);
+    this.#entry = undefined;
+  }
+
+  get isClosed(): boolean {
+    return this.#life.signal.aborted;
+  }
+
+  snapshot(): CacheSnapshot {
+    return {
+      entry: this.#entry,
+      refreshing: this.#flight !== undefined,
+      gateUntil: this.#gateUntil,
+      closed: this.isClosed,
+    };
+  }
+
+  async #getSlowly(now: number, request: R | undefined): Promise<T> {
+    this.#life.signal.throwIfAborted();
+    request?.abortSignal?.throwIfAborted();
+    const entry = this.#entry;
+    if (entry === undefined || now >= entry.expiresAt)
+      return this.#whenNothingIsValid(now, request);
+
+    const gated = now < this.#gateUntil && !request?.forceRefresh;
+    if (gated) return entry.credentials;
+    const flight = this.#join(request);
+    const mayWait = request?.forceRefresh || this.#invalidated;
+    if (!mayWait && now < entry.mandatoryAt) return entry.credentials;
+    try {
+      return await this.#wait(flight, request?.abortSignal, mayWait ? undefined : PATIENCE_MS);
+    } catch (error) {
+      request?.abortSignal?.throwIfAborted();
+      this.#life.signal.throwIfAborted();
+      return this.#validOr(error);
+    }
+  }
+
+  async #whenNothingIsValid(now: number, request: R | undefined): Promise<T> {
+    const { serveExpired } = this.#options;
+    if (
+      serveExpired &&
+      this.#entry !== undefined &&
+      now < this.#gateUntil &&
+      !request?.forceRefresh
+    ) {
+      return this.#serveExpired(this.#entry.credentials);
+    }
+    if (this.#refusal !== undefined && now < this.#refusal.until && !request?.forceRefresh) {
+      throw this.#refusal.error;
+    }
+    try {
+      return await this.#wait(this.#join(request), request?.abortSignal);
+    } catch (error) {
+      request?.abortSignal?.throwIfAborted();
+      this.#life.signal.throwIfAborted();
+      if (!serveExpired || this.#entry === undefined) throw error;
+      return this.#serveExpired(this.#entry.credentials);
+    }
+  }
+
+  #serveExpired(credentials: T): T {
+    this.#options.onExpiredServed(credentials);
+    return credentials;
+  }
+
+  /** What a failed or slow refresh leaves: the cached credentials for as long as they are valid. */
+  #validOr(error: unknown): T {
+    const entry = this.#entry;
+    const { clock, serveExpired } = this.#options;
+    if (entry !== undefined && clock.now() < entry.expiresAt) return entry.credentials;
+    if (serveExpired && entry !== undefined) return this.#serveExpired(entry.credentials);
+    throw error;
+  }
+
+  #join(request: R | undefined): Flight<T> {
+    this.#flight ??= this.#start(request);
+    return this.#flight;
+  }
+
+  #start(request: R | undefined): Flight<T> {
+    const { refresh, staleAnswer, clock } = this.#options;
+    const run = async () => {
+      try {
+        const credentials = await refresh(request, this.#life.signal);
+        const now = clock.now();
+        const entry = toEntry(credentials, now, this.#options.windows);
+        if (entry.expiresAt <= now) throw staleAnswer(credentials);
+        this.#life.signal.throwIfAborted();
+        this.#entry = entry;
+        this.#invalidated = false;
+        this.#refusal = undefined;
+        this.#gateUntil = Number.NEGATIVE_INFINITY;
+        return credentials;
+      } catch (error) {
+        if (!this.#life.signal.aborted) this.#failed(error);
+        throw error;
+      } finally {
+        this.#flight = undefined;
+      }
+    };
+    const promise = run();
+    // In the background nobody waits for it, and a failure there is no unhandled rejection.
+    promise.catch(() => {});
+    return { promise, waiters: 0, letGo: undefined };
+  }
+
+  #failed(error: unknown): void {
+    const { clock, random, serveExpired, isRefusal, onRefreshFailed } = this.#options;
+    const now = clock.now();
+    const remainingMs = (this.#entry?.expiresAt ?? now) - now;
+    const valid = remainingMs > 0;
+    if (valid || (serveExpired && this.#entry !== undefined)) {
+      this.#gateUntil =
+        now + pauseAfterFailure(valid ? remainingMs : Number.POSITIVE_INFINITY, random);
+    } else if (isRefusal(error)) {
+      this.#refusal = { error, until: now + refusalMemory(random) };
+    }
+    onRefreshFailed(error, {
+      servedFromCache: valid || (serveExpired && this.#entry !== undefined),
+      nextRefreshAt: this.#gateUntil > now ? this.#gateUntil : undefined,
+    });
+  }
+
+  async #wait(flight: Flight<T>, signal?: AbortSignal, patienceMs?: number): Promise<T> {
+    const { clock } = this.#options;
+    flight.waiters += 1;
+    flight.letGo ??= clock.hold();
+    const enough = new AbortController();
+    try {
+      const settled = signal === undefined ? flight.promise : untilAborted(flight.promise, signal);
+      if (patienceMs === undefined) return await settled;
+      const tired = sleep(clock, patienceMs, enough.signal).then(() => {
+        throw new Error("the refresh takes longer than a caller should wait");
+      });
+      return await Promise.race([settled, tired]);
+    } finally {
+      enough.abort();
+      flight.waiters -= 1;
+      if (flight.waiters === 0) {
+        flight.letGo?.();
+        flight.letGo = undefined;
+      }
+    }
+  }
+}

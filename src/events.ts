@@ -1,0 +1,105 @@
+import { channel } from "node:diagnostics_channel";
+import type { AttemptRecord, TokenFacts, WebIdentityErrorCode } from "./errors.js";
+import type { Finding } from "./findings.js";
+
+/** What every event carries. */
+interface EventBase {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly roleArn: string;
+}
+
+/** A token was read and passed the local checks. */
+export interface TokenLoadedEvent extends EventBase {
+  readonly type: "token.loaded";
+  readonly attempt: number;
+  /** How long the source took, in milliseconds. */
+  readonly ms: number;
+  /** Absent when the token was not looked at (`providerId`, `validateToken: false`). */
+  readonly token?: TokenFacts | undefined;
+  /** Advice only: a fatal finding is a failed attempt. */
+  readonly findings: readonly Finding[];
+}
+
+/** An attempt failed; `waitMs` is there when another one follows. */
+export interface AttemptFailedEvent extends EventBase, AttemptRecord {
+  readonly type: "attempt.failed";
+}
+
+/** No region was configured anywhere, so us-east-1 was taken. */
+export interface RegionDefaultedEvent extends EventBase {
+  readonly type: "region.defaulted";
+  readonly region: string;
+}
+
+/** New credentials are in the cache. */
+export interface CredentialsRefreshedEvent extends EventBase {
+  readonly type: "credentials.refreshed";
+  readonly region: string | undefined;
+  /** How many attempts it took. */
+  readonly attempts: number;
+  /** How long the whole refresh took, in milliseconds. */
+  readonly ms: number;
+  readonly expiration: Date | undefined;
+}
+
+/** A refresh failed for good; `servedFromCache` tells whether any caller noticed. */
+export interface RefreshFailedEvent extends EventBase {
+  readonly type: "refresh.failed";
+  readonly code: WebIdentityErrorCode;
+  readonly message: string;
+  readonly attempts: number;
+  readonly ms: number;
+  /** Whether callers go on with cached credentials. */
+  readonly servedFromCache: boolean;
+  /** When the next refresh may start, in milliseconds since the epoch. */
+  readonly nextRefreshAt?: number | undefined;
+}
+
+/** Expired credentials were handed out because `serveExpired` is on and the refresh failed. */
+export interface ExpiredServedEvent extends EventBase {
+  readonly type: "credentials.expired-served";
+  readonly expiration: Date;
+}
+
+/** Everything a provider tells through `onEvent` and the diagnostics channel `resilient-sts`. */
+export type WebIdentityEvent =
+  | TokenLoadedEvent
+  | AttemptFailedEvent
+  | RegionDefaultedEvent
+  | CredentialsRefreshedEvent
+  | RefreshFailedEvent
+  | ExpiredServedEvent;
+
+/** An event as the rooms tell it: time and role are added on the way out. */
+export type EventBody = WebIdentityEvent extends infer E
+  ? E extends WebIdentityEvent
+    ? Omit<E, keyof EventBase>
+    : never
+  : never;
+
+export type EmitEvent = (event: EventBody) => void;
+
+/** Name of the `node:diagnostics_channel` that every provider's events are published on. */
+export const CHANNEL_NAME = "resilient-sts";
+
+const diagnostics = channel(CHANNEL_NAME);
+
+/**
+ * Tells one event to the handler and to the diagnostics channel. Whoever listens cannot break a
+ * refresh: what a handler throws is handed to `onHandlerError` and goes no further.
+ */
+export function publishEvent(
+  event: WebIdentityEvent,
+  onEvent: ((event: WebIdentityEvent) => void) | undefined,
+  onHandlerError: (error: unknown) => void,
+): void {
+  if (diagnostics.hasSubscribers) diagnostics.publish(event);
+  try {
+    // A handler may be async all the same: its rejection must not end the process.
+    const returned: unknown = onEvent?.(event);
+    if (returned instanceof Promise) returned.catch(onHandlerError);
+  } catch (error) {
+    onHandlerError(error);
+  }
+}

@@ -1,0 +1,17 @@
+export type { AttemptRecord, TokenFacts, WebIdentityErrorCode } from "./errors.js";
+export { isWebIdentityError, WebIdentityError } from "./errors.js";
+export type { WebIdentityEvent } from "./events.js";
+export type { Verdict } from "./failure.js";
+export type { Finding, FindingId, Severity } from "./findings.js";
+export { type FromTokenFileInit, fromTokenFile } from "./provider/from-token-file.js";
+export { type FromWebIdentityInit, fromWebIdentity } from "./provider/from-web-identity.js";
+export { type FromWebTokenInit, fromWebToken } from "./provider/from-web-token.js";
+export type {
+  PreflightMode,
+  PreflightOptions,
+  ResilienceOptions,
+  WebIdentityInit,
+} from "./provider/options.js";
+export type { ProviderStatus } from "./provider/provider-status.js";
+export type { ProviderProperties, WebIdentityProvider } from "./provider/web-identity-provider.js";
+export type { TokenSource, TokenSourceContext } from "./token/token-source.js";

@@ -1,0 +1,11 @@
+/** Whether a URL's host is this machine: `localhost`, 127.0.0.0/8 or ::1. */
+export function isLoopbackUrl(url: URL): boolean {
+  const host = url.hostname;
+  return (
+    host === "localhost" ||
+    host.endsWith(".localhost") ||
+    host === "[::1]" ||
+    // The URL parser has already normalised short and numeric IPv4 forms.
+    /^127\.\d+\.\d+\.\d+$/.test(host)
+  );
+}

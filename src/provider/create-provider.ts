@@ -1,0 +1,124 @@
+import { CredentialCache } from "../credentials/credential-cache.js";
+import { isWebIdentityError, WebIdentityError } from "../errors.js";
+import type { StsSettings } from "../sts/client-config.js";
+import type { AttributedCredentials } from "../sts/credentials.js";
+import type { StsTarget } from "../sts/target.js";
+import { createEventLog } from "./event-log.js";
+import type { IdentityResolver } from "./identity.js";
+import type { WebIdentityInit } from "./options.js";
+import { StatusBoard } from "./provider-status.js";
+import { refreshCredentials } from "./refresh.js";
+import { processRuntime, type Runtime } from "./runtime.js";
+import { resolveOptions } from "./validate-options.js";
+import type { ProviderProperties, WebIdentityProvider } from "./web-identity-provider.js";
+
+/** Refusals: asking again at once gets the same answer. */
+const REFUSALS = [
+  "ERR_TOKEN_REJECTED",
+  "ERR_IDP_UNUSABLE",
+  "ERR_ACCESS_DENIED",
+  "ERR_REGION_DISABLED",
+  "ERR_REQUEST_INVALID",
+];
+
+/** Composes the rooms into one provider. */
+export function createProvider(
+  resolveIdentity: IdentityResolver,
+  init: WebIdentityInit,
+  runtime: Runtime = processRuntime,
+): WebIdentityProvider {
+  const options = resolveOptions(init);
+  const { clock, random, pool, env } = runtime;
+  const settings: StsSettings = {
+    clientConfig: init.clientConfig ?? {},
+    clientPlugins: init.clientPlugins ?? [],
+    region: init.region,
+    parentClientConfig: init.parentClientConfig ?? {},
+  };
+  const eventLog = createEventLog({ logger: init.logger, onEvent: init.onEvent, now: clock.now });
+  const board = new StatusBoard(clock);
+  let target: StsTarget | undefined;
+  let emit = eventLog("");
+
+  const cache = new CredentialCache<AttributedCredentials, ProviderProperties>({
+    refresh: async (properties, signal) => {
+      const identity = resolveIdentity();
+      emit = eventLog(identity.roleArn);
+      const caller = properties?.callerClientConfig;
+      board.started();
+      const credentials = await refreshCredentials({
+        init,
+        options,
+        settings,
+        runtime,
+        identity,
+        emit,
+        caller,
+        signal,
+        onTarget: (chosen) => {
+          target = chosen;
+        },
+      });
+      board.succeeded(target?.region);
+      return credentials;
+    },
+    staleAnswer: ({ expiration }) => staleAnswer(expiration),
+    isRefusal: (error) => isWebIdentityError(error) && REFUSALS.includes(error.code),
+    onRefreshFailed: (error, { servedFromCache, nextRefreshAt }) => {
+      if (!isWebIdentityError(error)) return;
+      const ms = board.failed(error);
+      const { code, message, attempts } = error;
+      emit({
+        type: "refresh.failed",
+        code,
+        message,
+        attempts: attempts.length,
+        ms,
+        servedFromCache,
+        nextRefreshAt,
+      });
+    },
+    onExpiredServed: ({ expiration }) => {
+      if (expiration !== undefined) emit({ type: "credentials.expired-served", expiration });
+    },
+    windows: options.refresh,
+    serveExpired: options.serveExpired,
+    clock,
+    random,
+  });
+
+  const end = (reason: unknown) => {
+    if (cache.isClosed) return;
+    cache.close(reason);
+    init.signal?.removeEventListener("abort", onAbort);
+    if (target !== undefined) pool.release(target, env);
+  };
+  const onAbort = () => end(init.signal?.reason);
+  const close = () => end(closedError());
+  if (init.signal?.aborted) onAbort();
+  init.signal?.addEventListener("abort", onAbort, { once: true });
+
+  return Object.assign((properties?: ProviderProperties) => cache.get(properties), {
+    memoized: true as const,
+    status: () => board.read(cache.snapshot()),
+    invalidate: (accessKeyId?: string) => cache.invalidate(accessKeyId),
+    close,
+    [Symbol.asyncDispose]: async () => close(),
+  });
+}
+
+function staleAnswer(expiration: Date | undefined): WebIdentityError {
+  return new WebIdentityError({
+    code: "ERR_STS_UNAVAILABLE",
+    message: `STS gave credentials that have expired already (${expiration?.toISOString()}).`,
+    hint: "Check this machine's clock, and whatever stands between it and STS.",
+  });
+}
+
+function closedError(): WebIdentityError {
+  return new WebIdentityError({
+    code: "ERR_CLOSED",
+    message: "This credentials provider was closed.",
+    hint: "Create a new one, or close it only after its last client.",
+  });
+}

@@ -1,0 +1,55 @@
+import type { Logger } from "@smithy/types";
+import type { EmitEvent, WebIdentityEvent } from "../events.js";
+import { publishEvent } from "../events.js";
+import { safeCause } from "../redact.js";
+
+interface EventLogOptions {
+  readonly logger: Logger | undefined;
+  readonly onEvent: ((event: WebIdentityEvent) => void) | undefined;
+  readonly now: () => number;
+}
+
+/** Tells every event to the handler, the diagnostics channel and the logger. */
+export function createEventLog(options: EventLogOptions): (roleArn: string) => EmitEvent {
+  const { logger, onEvent, now } = options;
+  const onHandlerError = (error: unknown) =>
+    logger?.warn(`resilient-sts: onEvent threw: ${safeCause(error).message}`);
+  return (roleArn) => (body) => {
+    const event: WebIdentityEvent = { ...body, at: now(), roleArn };
+    publishEvent(event, onEvent, onHandlerError);
+    if (logger !== undefined) writeLine(logger, event);
+  };
+}
+
+function writeLine(logger: Logger, event: WebIdentityEvent): void {
+  for (const [level, text] of linesFor(event)) {
+    logger[level](`resilient-sts: ${text} (${event.roleArn})`);
+  }
+}
+
+type Line = readonly [level: "debug" | "warn" | "error", text: string];
+
+function linesFor(event: WebIdentityEvent): Line[] {
+  switch (event.type) {
+    case "token.loaded":
+      return [
+        ...event.findings.map(({ detail, remedy }): Line => ["warn", `${detail} ${remedy}`]),
+        ["debug", `token read in ${event.ms} ms`],
+      ];
+    case "attempt.failed": {
+      const next = event.waitMs === undefined ? "giving up" : `next in ${event.waitMs} ms`;
+      const what = `attempt ${event.attempt} failed: ${event.verdict}: ${event.message}`;
+      return [["warn", `${what}; ${next}`]];
+    }
+    case "region.defaulted":
+      return [["warn", `no region is configured, asking STS in ${event.region}`]];
+    case "credentials.refreshed":
+      return [["debug", `new credentials after ${event.attempts} attempt(s)`]];
+    case "refresh.failed": {
+      const served = event.servedFromCache ? "; callers go on with the cached credentials" : "";
+      return [["error", `no new credentials: ${event.code}${served}`]];
+    }
+    case "credentials.expired-served":
+      return [["error", "expired credentials were handed out"]];
+  }
+}

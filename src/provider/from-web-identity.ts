@@ -1,0 +1,44 @@
+import type { TokenSource } from "../token/token-source.js";
+import { createProvider } from "./create-provider.js";
+import type { WebIdentityInit } from "./options.js";
+import { requireFunction, requireString } from "./validate-options.js";
+import type { WebIdentityProvider } from "./web-identity-provider.js";
+
+/** Init of {@link fromWebIdentity}. */
+export interface FromWebIdentityInit extends WebIdentityInit {
+  /** Called for every attempt, so that a retry never carries a token that died while it waited. */
+  readonly token: TokenSource;
+  readonly roleArn: string;
+}
+
+/**
+ * Credentials from tokens that a function mints: GitHub Actions, Google, Vault, your own IdP.
+ *
+ * @throws TypeError for an option that can never work.
+ *
+ * @example
+ * ```ts
+ * import { readFile } from "node:fs/promises";
+ * import { fromWebIdentity } from "resilient-sts";
+ *
+ * const credentials = fromWebIdentity({
+ *   token: ({ signal }) => readFile("/run/oidc/token", { encoding: "utf8", signal }),
+ *   roleArn: "arn:aws:iam::123456789012:role/service",
+ * });
+ * ```
+ */
+export function fromWebIdentity(init: FromWebIdentityInit): WebIdentityProvider {
+  requireFunction("token", init.token);
+  requireString("roleArn", init.roleArn);
+  const { token, roleArn, roleSessionName } = init;
+  return createProvider(
+    () => ({
+      source: token,
+      sourceName: token.name ? `the token source ${token.name}()` : "the token source",
+      roleArn,
+      roleSessionName,
+      marks: {},
+    }),
+    init,
+  );
+}

@@ -1,0 +1,44 @@
+import { createProvider } from "./create-provider.js";
+import type { WebIdentityInit } from "./options.js";
+import { requireString } from "./validate-options.js";
+import type { WebIdentityProvider } from "./web-identity-provider.js";
+
+/** Init of {@link fromWebToken}: that of the SDK's, and the resilience options. */
+export interface FromWebTokenInit extends WebIdentityInit {
+  /** The OIDC token itself, or with `providerId` an OAuth 2.0 access token. */
+  readonly webIdentityToken: string;
+  readonly roleArn: string;
+}
+
+/**
+ * Credentials from one given token. When it expires no more credentials can be had: for a service
+ * that lives longer, use {@link fromTokenFile} or `fromWebIdentity`. A drop-in for the SDK's
+ * `fromWebToken`.
+ *
+ * @throws TypeError for an option that can never work.
+ *
+ * @example
+ * ```ts
+ * import { fromWebToken } from "resilient-sts";
+ *
+ * const credentials = fromWebToken({
+ *   webIdentityToken: process.env.CIRCLE_OIDC_TOKEN_V2 ?? "",
+ *   roleArn: "arn:aws:iam::123456789012:role/deploy",
+ * });
+ * ```
+ */
+export function fromWebToken(init: FromWebTokenInit): WebIdentityProvider {
+  requireString("webIdentityToken", init.webIdentityToken);
+  requireString("roleArn", init.roleArn);
+  const { webIdentityToken, roleArn, roleSessionName } = init;
+  return createProvider(
+    () => ({
+      source: async () => webIdentityToken,
+      sourceName: "webIdentityToken",
+      roleArn,
+      roleSessionName,
+      marks: {},
+    }),
+    init,
+  );
+}

@@ -1,0 +1,115 @@
+import type { STSClientConfig } from "@aws-sdk/client-sts";
+import type { Logger } from "@smithy/types";
+import type { WindowOptions } from "../credentials/windows.js";
+import type { WebIdentityEvent } from "../events.js";
+import type { RetryOptions } from "../retry/retry-loop.js";
+import type { AssumeRoleInput } from "../sts/assume-role.js";
+import type { CallerClientConfig, ClientPlugin } from "../sts/client-config.js";
+import type { AttributedCredentials } from "../sts/credentials.js";
+
+/** Whether and when the issuer's documents are looked at. */
+export type PreflightMode = "advisory" | "strict" | "off";
+
+/** The pre-flight's options, for more than its mode. */
+export interface PreflightOptions {
+  /** @default "advisory" */
+  readonly mode?: PreflightMode | undefined;
+  /** Audiences that are fine besides `sts.amazonaws.com`: no `token-audience-unexpected` for them. */
+  readonly audiences?: readonly string[] | undefined;
+}
+
+/** What makes these providers resilient. Every option has a default that serves. */
+export interface ResilienceOptions {
+  /** When and how long a failed attempt is tried again: full jitter under one deadline. */
+  readonly retry?: Partial<RetryOptions> | undefined;
+  /**
+   * Limit of one STS call and of one token read, in milliseconds; 100 to 300,000.
+   * STS itself waits 5 s for the identity provider.
+   * @default 10000
+   */
+  readonly attemptTimeoutMs?: number | undefined;
+  /**
+   * Region whose STS is asked, unless `clientConfig.region` says otherwise.
+   * @default the calling client's, AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1
+   */
+  readonly region?: string | undefined;
+  /**
+   * The look at what the issuer publishes.
+   * @default "advisory"
+   */
+  readonly preflight?: PreflightMode | PreflightOptions | undefined;
+  /** How early credentials are refreshed. */
+  readonly refresh?: WindowOptions | undefined;
+  /**
+   * Go on with expired credentials when they cannot be refreshed, instead of rejecting.
+   * @default false
+   */
+  readonly serveExpired?: boolean | undefined;
+  /**
+   * Retry AccessDenied: a role or provider made seconds ago answers so for 4 to 12 s.
+   * @default false
+   */
+  readonly retryAccessDenied?: boolean | undefined;
+  /**
+   * Check the token here before it is sent. Off only for emulators that take any string.
+   * @default true
+   */
+  readonly validateToken?: boolean | undefined;
+  /** Called with every event; what it throws goes to the logger. */
+  readonly onEvent?: ((event: WebIdentityEvent) => void) | undefined;
+  /** Ends the provider's life: like `close()`, but waiting callers get the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The fields of the SDK's own init that all three factories share, with the SDK's meaning. */
+export interface WebIdentityInit extends ResilienceOptions {
+  /**
+   * Name of the role session; 2 to 64 letters, digits or `_+=,.@-`.
+   * @default `aws-sdk-js-session-` and the time in milliseconds
+   */
+  readonly roleSessionName?: string | undefined;
+  /**
+   * Length of the session in seconds; 900 to 43,200, and no more than the role's maximum.
+   * @default 3600, by STS
+   */
+  readonly durationSeconds?: number | undefined;
+  /** An inline session policy: JSON, at most 2,048 characters. */
+  readonly policy?: string | undefined;
+  /** Managed session policies, at most 10. */
+  readonly policyArns?: { arn?: string | undefined }[] | undefined;
+  /** Only for OAuth 2.0 access tokens (`www.amazon.com`, `graph.facebook.com`), never for OIDC. */
+  readonly providerId?: string | undefined;
+  /** Options of the STS client. `maxAttempts` and `retryStrategy` have no effect: see `retry`. */
+  readonly clientConfig?: STSClientConfig | undefined;
+  /** Middleware plugins of the STS client. */
+  readonly clientPlugins?: ClientPlugin[] | undefined;
+  /** Stands in for the STS client. It is bounded by `attemptTimeoutMs` and retried as STS is. */
+  readonly roleAssumerWithWebIdentity?:
+    | ((input: AssumeRoleInput) => Promise<AttributedCredentials>)
+    | undefined;
+  /** Config of the client that the credentials are for; wins over the one the SDK hands over. */
+  readonly parentClientConfig?: CallerClientConfig | undefined;
+  /** Told what happens, never a token or a secret. */
+  readonly logger?: Logger | undefined;
+}
+
+/** Every resilience option with its value. */
+export interface ResolvedOptions {
+  readonly retry: RetryOptions;
+  readonly attemptTimeoutMs: number;
+  readonly preflight: PreflightOptions & { readonly mode: PreflightMode };
+  readonly refresh: WindowOptions;
+  readonly serveExpired: boolean;
+  readonly retryAccessDenied: boolean;
+  readonly validateToken: boolean;
+}
+
+export const DEFAULTS: ResolvedOptions = {
+  retry: { maxAttempts: 20, baseDelayMs: 500, maxDelayMs: 5_000, budgetMs: 60_000 },
+  attemptTimeoutMs: 10_000,
+  preflight: { mode: "advisory" },
+  refresh: {},
+  serveExpired: false,
+  retryAccessDenied: false,
+  validateToken: true,
+};

@@ -1,0 +1,80 @@
+import type { Clock } from "../clock.js";
+import type { CacheSnapshot } from "../credentials/credential-cache.js";
+import type { WebIdentityError } from "../errors.js";
+
+/** A provider at a glance: for health checks, metrics and the engineer on call. */
+export interface ProviderStatus {
+  /**
+   * - `empty`: nothing cached yet, or the provider was closed.
+   * - `fresh`: cached, no refresh is due.
+   * - `refresh-due`: cached and valid, inside the advisory window.
+   * - `refresh-urgent`: cached and valid, inside the mandatory window.
+   * - `expired`: cached, no longer valid.
+   */
+  readonly state: "empty" | "fresh" | "refresh-due" | "refresh-urgent" | "expired";
+  readonly closed: boolean;
+  /** When the cached credentials expire. */
+  readonly expiration: Date | undefined;
+  /** Whether a refresh is under way. */
+  readonly refreshing: boolean;
+  /** When the next refresh may start, after one that failed; milliseconds since the epoch. */
+  readonly nextRefreshAt: number | undefined;
+  /** The region that gave the cached credentials. */
+  readonly region: string | undefined;
+  /** When the last refresh succeeded; milliseconds since the epoch. */
+  readonly lastSuccessAt: number | undefined;
+  /** When the last refresh failed; milliseconds since the epoch. */
+  readonly lastFailureAt: number | undefined;
+  /** Why, if no refresh has succeeded since. */
+  readonly lastError: WebIdentityError | undefined;
+}
+
+/** Remembers how the last refreshes went. */
+export class StatusBoard {
+  #startedAt = 0;
+  #lastSuccessAt: number | undefined;
+  #lastFailureAt: number | undefined;
+  #lastError: WebIdentityError | undefined;
+  #region: string | undefined;
+
+  constructor(private readonly clock: Clock) {}
+
+  started(): void {
+    this.#startedAt = this.clock.monotonic();
+  }
+
+  succeeded(region: string | undefined): void {
+    this.#lastSuccessAt = this.clock.now();
+    this.#lastError = undefined;
+    this.#region = region;
+  }
+
+  /** Returns how long the refresh took, in milliseconds. */
+  failed(error: WebIdentityError): number {
+    this.#lastFailureAt = this.clock.now();
+    this.#lastError = error;
+    return Math.round(this.clock.monotonic() - this.#startedAt);
+  }
+
+  read({ entry, refreshing, gateUntil, closed }: CacheSnapshot): ProviderStatus {
+    const now = this.clock.now();
+    return {
+      state: stateOf(entry, now),
+      closed,
+      expiration: entry?.credentials.expiration,
+      refreshing,
+      nextRefreshAt: gateUntil > now ? gateUntil : undefined,
+      region: this.#region,
+      lastSuccessAt: this.#lastSuccessAt,
+      lastFailureAt: this.#lastFailureAt,
+      lastError: this.#lastError,
+    };
+  }
+}
+
+function stateOf(entry: CacheSnapshot["entry"], now: number): ProviderStatus["state"] {
+  if (entry === undefined) return "empty";
+  if (now >= entry.expiresAt) return "expired";
+  if (now >= entry.mandatoryAt) return "refresh-urgent";
+  return now >= entry.advisoryAt ? "refresh-due" : "fresh";
+}

@@ -1,0 +1,20 @@
+import { type Clock, systemClock } from "../clock.js";
+import type { Environment } from "../environment.js";
+import { ClientPool } from "../sts/client-pool.js";
+
+/** What a provider takes from the world around it. Tests put their own in its place. */
+export interface Runtime {
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly env: Environment;
+  readonly pool: ClientPool;
+}
+
+/** The process itself: every provider shares its pool. */
+export const processRuntime: Runtime = {
+  clock: systemClock,
+  random: Math.random,
+  env: process.env,
+  pool: new ClientPool(),
+};

@@ -1,0 +1,70 @@
+import type { Failure, Verdict } from "../failure.js";
+import { firstFatal } from "../findings.js";
+import { type BackoffOptions, fullJitterMs } from "./backoff.js";
+
+/** What the next step depends on besides the verdict. */
+export interface DecisionContext {
+  readonly failure: Failure;
+  /** Failures with this verdict so far, this one included. */
+  readonly timesSeen: number;
+  /** Failed attempts so far, this one included. */
+  readonly failures: number;
+  /** What is left of the retry budget, in milliseconds. */
+  readonly remainingMs: number;
+  /** An attempt with less time than this is not worth starting, in milliseconds. */
+  readonly minAttemptMs: number;
+  readonly backoff: BackoffOptions;
+  readonly retryAccessDenied: boolean;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** How long to wait before the next attempt, in milliseconds; `undefined` means stop. */
+export type Decision = number | undefined;
+
+/** STS throttles for seconds, not for milliseconds: no use in coming back sooner. */
+const THROTTLED_BASE_MS = 1_000;
+
+/** A wording nobody has seen may be a passing fault: it gets this many retries, then it counts. */
+const RETRIES_WHEN_UNSURE = 2;
+
+/** Whether another attempt can help, and after how long. Pure but for `random`. */
+export function decide(verdict: Verdict, context: DecisionContext): Decision {
+  const waitMs = waitFor(verdict, context);
+  if (waitMs === undefined) return undefined;
+  return waitMs + context.minAttemptMs <= context.remainingMs ? waitMs : undefined;
+}
+
+function waitFor(verdict: Verdict, context: DecisionContext): Decision {
+  const { failure, timesSeen, failures, backoff, random } = context;
+  const jitter = (options = backoff) => fullJitterMs(failures - 1, options, random);
+
+  switch (verdict) {
+    case "idp-unreachable":
+      // What the identity provider publishes cannot work: waiting does not change it.
+      if (firstFatal(failure.findings ?? []) !== undefined) return undefined;
+      return (failure.retryAfterMs ?? 0) + jitter();
+    case "sts-unavailable":
+      return (failure.retryAfterMs ?? 0) + jitter();
+    case "throttled": {
+      const baseDelayMs = Math.max(THROTTLED_BASE_MS, backoff.baseDelayMs);
+      const maxDelayMs = Math.max(baseDelayMs, backoff.maxDelayMs);
+      return (failure.retryAfterMs ?? 0) + jitter({ baseDelayMs, maxDelayMs });
+    }
+    case "token-expired":
+      if (failure.sameToken) return undefined;
+      return timesSeen === 1 ? 0 : jitter();
+    case "token-early":
+      return (failure.validInMs ?? 0) + jitter();
+    case "access-denied":
+      return context.retryAccessDenied ? jitter() : undefined;
+    case "token-unavailable":
+    case "unknown":
+      return timesSeen <= RETRIES_WHEN_UNSURE ? jitter() : undefined;
+    case "token-invalid":
+    case "token-rejected":
+    case "region-disabled":
+    case "request-invalid":
+      return undefined;
+  }
+}

@@ -1,0 +1,150 @@
+import { type TokenFacts, WebIdentityError, type WebIdentityErrorCode } from "../errors.js";
+import type { Failure, Verdict } from "../failure.js";
+import { type Finding, firstFatal } from "../findings.js";
+import type { AttemptsFailed } from "./retry-loop.js";
+
+interface Explanation {
+  readonly code: WebIdentityErrorCode;
+  /** What failed. */
+  readonly what: string;
+  /** What to do next, and who must do it. */
+  readonly hint: string;
+}
+
+const EXPLANATIONS: Readonly<Record<Verdict, Explanation>> = {
+  "idp-unreachable": {
+    code: "ERR_IDP_UNREACHABLE",
+    what: "STS could not get the verification key from the identity provider",
+    hint: "Check from outside your network that the issuer's /.well-known/openid-configuration and its jwks_uri answer 200 within 5 s, without a login, a rate limit or a firewall in the way, and that the JWKS has the token's key.",
+  },
+  throttled: {
+    code: "ERR_THROTTLED",
+    what: "STS kept answering that there are too many requests",
+    hint: "Share one provider among all clients of this process, spread the start of your workloads, or ask for longer sessions (durationSeconds).",
+  },
+  "sts-unavailable": {
+    code: "ERR_STS_UNAVAILABLE",
+    what: "STS gave no usable answer",
+    hint: "Check the way from here to the STS endpoint of this region: DNS, proxy, firewall, VPC endpoint, and whether the region name is right.",
+  },
+  "token-unavailable": {
+    code: "ERR_TOKEN_UNAVAILABLE",
+    what: "There is no token to send",
+    hint: "Make sure that the token file or source gives a token: path, mount, permissions, the service that mints it.",
+  },
+  "token-invalid": {
+    code: "ERR_TOKEN_INVALID",
+    what: "STS is certain to refuse this token, so it was not sent",
+    hint: "Have the identity provider issue a token that STS takes.",
+  },
+  "token-expired": {
+    code: "ERR_TOKEN_EXPIRED",
+    what: "The token has expired and no newer one is to be had",
+    hint: "Get a new token, and find out why the old one was not replaced in time; check this machine's clock too.",
+  },
+  "token-early": {
+    code: "ERR_TOKEN_INVALID",
+    what: "The token is not valid yet",
+    hint: "Set the clock of the identity provider (or of this machine).",
+  },
+  "token-rejected": {
+    code: "ERR_TOKEN_REJECTED",
+    what: "STS refused the token",
+    hint: "Compare the token's issuer, audience and key with the IAM OIDC provider in the role's account: its URL must equal the issuer exactly and its client ids must contain the audience.",
+  },
+  "access-denied": {
+    code: "ERR_ACCESS_DENIED",
+    what: "The role may not be assumed with this token",
+    hint: "Check that the role exists in that account and that its trust policy names this OIDC provider and the token's sub and aud, letter for letter. A role or provider made seconds ago answers like this for up to 12 s: retryAccessDenied waits for it.",
+  },
+  "region-disabled": {
+    code: "ERR_REGION_DISABLED",
+    what: "STS is switched off in this region for the role's account",
+    hint: "Activate STS for the region in the account settings of IAM, or choose another region.",
+  },
+  "request-invalid": {
+    code: "ERR_REQUEST_INVALID",
+    what: "The request is one that STS refuses",
+    hint: "Correct the option that the message names.",
+  },
+  unknown: {
+    code: "ERR_STS_UNAVAILABLE",
+    what: "STS (or something in front of it) answered in a way nobody has seen",
+    hint: "Read the answer's own words below in `attempts`; if it is not from AWS, look at the proxy or the endpoint.",
+  },
+};
+
+interface ExplainContext {
+  readonly roleArn: string;
+  readonly token: TokenFacts | undefined;
+}
+
+/** The one error that tells an engineer at 3 a.m. what failed, how often it was tried, and what to do. */
+export function explain(
+  outcome: AttemptsFailed,
+  { roleArn, token }: ExplainContext,
+): WebIdentityError {
+  const { verdict, failure, attempts } = outcome;
+  const fatal = firstFatal(failure.findings ?? []);
+  const { code, what, hint } = explanationOf(verdict, failure, fatal);
+  const message = [
+    `${what}: ${words(failure, fatal)}`,
+    `(role ${roleArn}${aboutToken(token)}${aboutAttempts(outcome)}).`,
+  ].join(" ");
+  return new WebIdentityError({
+    code,
+    message,
+    hint: fatal?.remedy ?? hint,
+    cause: failure.cause,
+    attempts,
+    token,
+    findings: failure.findings,
+  });
+}
+
+function explanationOf(
+  verdict: Verdict,
+  { code = "", httpStatus = 0 }: Failure,
+  fatal: Finding | undefined,
+): Explanation {
+  const explanation = EXPLANATIONS[verdict];
+  if (verdict === "idp-unreachable" && fatal !== undefined) {
+    return {
+      ...explanation,
+      code: "ERR_IDP_UNUSABLE",
+      what: "STS cannot use what the identity provider publishes",
+    };
+  }
+  if (verdict !== "unknown") return explanation;
+  if (/^invalididentitytoken/i.test(code)) {
+    return {
+      ...EXPLANATIONS["token-rejected"],
+      what: "STS refused the token, in words nobody has seen",
+    };
+  }
+  const isRefusal = httpStatus >= 400 && httpStatus < 500;
+  return isRefusal ? { ...explanation, code: "ERR_REQUEST_INVALID" } : explanation;
+}
+
+/** The finding says more than the answer, which for local faults there is none of. */
+function words(failure: Failure, fatal: Finding | undefined): string {
+  const said = failure.code === undefined ? failure.message : `${failure.code}: ${failure.message}`;
+  if (fatal === undefined) return said;
+  const detail = fatal.detail.replace(/\.$/, "");
+  return failure.kind === "answer" ? `${detail}; STS said ${said}` : detail;
+}
+
+function aboutToken(token: TokenFacts | undefined): string {
+  if (token === undefined) return "";
+  const kid = token.kid === undefined ? "no kid" : `kid ${token.kid}`;
+  return `, issuer ${token.issuer ?? "unknown"}, ${kid}`;
+}
+
+function aboutAttempts({ attempts, elapsedMs }: AttemptsFailed): string {
+  const seconds = (elapsedMs / 1000).toFixed(1);
+  const count = attempts.length === 1 ? "1 attempt" : `${attempts.length} attempts`;
+  const last = attempts.at(-1);
+  const region = last?.region === undefined ? "" : ` in ${last.region}`;
+  const request = last?.requestId === undefined ? "" : `, last request id ${last.requestId}`;
+  return `, ${count} in ${seconds} s${region}${request}`;
+}

@@ -1,0 +1,173 @@
+import pRetry from "p-retry";
+import { type Clock, sleep } from "../clock.js";
+import { type Deadline, startDeadline } from "../deadline.js";
+import type { AttemptRecord } from "../errors.js";
+import { AttemptError, type Failure, type Verdict } from "../failure.js";
+import { safeCause } from "../redact.js";
+import { type Decision, decide } from "./decision.js";
+import { judge } from "./verdict.js";
+
+/** How long and how often to try. */
+export interface RetryOptions {
+  /** Attempts at most, the first one included. */
+  readonly maxAttempts: number;
+  /** Upper bound of the first wait, in milliseconds. */
+  readonly baseDelayMs: number;
+  /** Upper bound of every wait, in milliseconds. */
+  readonly maxDelayMs: number;
+  /** One deadline over attempts, waits, regions and token reads, in milliseconds. */
+  readonly budgetMs: number;
+}
+
+export interface LoopOptions {
+  readonly retry: RetryOptions;
+  readonly retryAccessDenied: boolean;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+  readonly onAttemptFailed: (record: AttemptRecord) => void;
+}
+
+export interface Attempt {
+  /** 1 for the first. */
+  readonly attempt: number;
+  readonly deadline: Deadline;
+}
+
+/** Gave up: everything an error report needs. */
+export class AttemptsFailed extends Error {
+  override readonly name = "AttemptsFailed";
+
+  constructor(
+    readonly verdict: Verdict,
+    readonly failure: Failure,
+    readonly attempts: readonly AttemptRecord[],
+    readonly elapsedMs: number,
+  ) {
+    super(failure.message);
+  }
+}
+
+/** An attempt needs this much of the budget to be worth starting, in milliseconds. */
+const MIN_ATTEMPT_MS = 1_000;
+
+/**
+ * Runs `attempt` until it succeeds, the verdict says that no other one can help, or the budget or
+ * the number of attempts is used up.
+ *
+ * @throws AttemptsFailed, or the signal's reason.
+ */
+export async function retryLoop<T>(
+  attempt: (context: Attempt) => Promise<T>,
+  options: LoopOptions,
+): Promise<T> {
+  const { retry, clock, signal } = options;
+  const start = clock.monotonic();
+  const log = new AttemptLog(startDeadline(clock, retry.budgetMs), options);
+  let decision: Decision;
+  try {
+    return await pRetry(
+      (number) => {
+        log.started();
+        return attempt({ attempt: number, deadline: log.deadline });
+      },
+      {
+        retries: retry.maxAttempts - 1,
+        // The waiting is done below, on a clock of ours and with full jitter.
+        minTimeout: 0,
+        signal,
+        onFailedAttempt: ({ error, attemptNumber, retriesLeft }) => {
+          if (!signal.aborted) decision = log.failed(error, attemptNumber, retriesLeft > 0);
+        },
+        shouldRetry: async () => {
+          if (decision === undefined) return false;
+          await sleep(clock, decision, signal);
+          return true;
+        },
+      },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    throw log.outcome(clock.monotonic() - start) ?? error;
+  }
+}
+
+/** What happened so far, and what the verdict makes of it. */
+class AttemptLog {
+  readonly #records: AttemptRecord[] = [];
+  readonly #timesSeen = new Map<Verdict, number>();
+  readonly #options: LoopOptions;
+  #startedAt = 0;
+  #last: { verdict: Verdict; failure: Failure } | undefined;
+
+  constructor(
+    readonly deadline: Deadline,
+    options: LoopOptions,
+  ) {
+    this.#options = options;
+  }
+
+  started(): void {
+    this.#startedAt = this.#options.clock.monotonic();
+  }
+
+  failed(error: Error, attempt: number, mayRetry: boolean): Decision {
+    const { clock, retry, retryAccessDenied, random, onAttemptFailed } = this.#options;
+    const ms = clock.monotonic() - this.#startedAt;
+    const failure = error instanceof AttemptError ? error.failure : localFailure(error);
+    const verdict = judge(failure);
+    const timesSeen = (this.#timesSeen.get(verdict) ?? 0) + 1;
+    this.#timesSeen.set(verdict, timesSeen);
+    // An attempt that the budget cut short says nothing new about the cause.
+    if (this.#last === undefined || failure.cutShort !== true) this.#last = { verdict, failure };
+
+    const waitMs = mayRetry
+      ? decide(verdict, {
+          failure,
+          timesSeen,
+          failures: attempt,
+          remainingMs: this.deadline.remainingMs(),
+          minAttemptMs: Math.min(MIN_ATTEMPT_MS, retry.budgetMs / 10),
+          backoff: retry,
+          retryAccessDenied,
+          random,
+        })
+      : undefined;
+    const record = toRecord(attempt, verdict, failure, ms, waitMs);
+    this.#records.push(record);
+    onAttemptFailed(record);
+    return waitMs;
+  }
+
+  outcome(elapsedMs: number): AttemptsFailed | undefined {
+    if (this.#last === undefined) return undefined;
+    return new AttemptsFailed(this.#last.verdict, this.#last.failure, this.#records, elapsedMs);
+  }
+}
+
+function toRecord(
+  attempt: number,
+  verdict: Verdict,
+  failure: Failure,
+  ms: number,
+  waitMs: Decision,
+): AttemptRecord {
+  const { region, code, message, httpStatus, requestId } = failure;
+  return {
+    attempt,
+    region,
+    verdict,
+    code,
+    message,
+    httpStatus,
+    requestId,
+    ms: Math.round(ms),
+    waitMs: waitMs === undefined ? undefined : Math.round(waitMs),
+  };
+}
+
+/** Something that is no answer, no network fault and no token fault: a plugin, a custom assumer. */
+function localFailure(error: Error): Failure {
+  const cause = safeCause(error);
+  return { kind: "local", code: cause.name, message: cause.message, cause };
+}

@@ -1,0 +1,118 @@
+import type { AssumeRoleWithWebIdentityCommandInput } from "@aws-sdk/client-sts";
+import { withTimeout } from "../abort.js";
+import type { Clock } from "../clock.js";
+import type { Deadline } from "../deadline.js";
+import type { Environment } from "../environment.js";
+import { AttemptError, type Failure } from "../failure.js";
+import type { ClientPool } from "./client-pool.js";
+import { type AttributedCredentials, toCredentials } from "./credentials.js";
+import { readFailure } from "./read-failure.js";
+import type { StsTarget } from "./target.js";
+
+export type AssumeRoleInput = AssumeRoleWithWebIdentityCommandInput & {
+  RoleArn: string;
+  RoleSessionName: string;
+  WebIdentityToken: string;
+};
+
+/** Stands in for the STS client, as the SDK's `roleAssumerWithWebIdentity` does. */
+export type RoleAssumer = (input: AssumeRoleInput) => Promise<AttributedCredentials>;
+
+export interface AssumeRoleOptions {
+  readonly target: StsTarget;
+  readonly pool: ClientPool;
+  readonly env: Environment;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** One call's own limit, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly deadline: Deadline;
+}
+
+/**
+ * One AssumeRoleWithWebIdentity call: never retried, never longer than its timeout.
+ *
+ * @throws AttemptError, or the signal's reason.
+ */
+export async function assumeRole(
+  input: AssumeRoleInput,
+  options: AssumeRoleOptions,
+): Promise<AttributedCredentials> {
+  const { target, pool, env, clock, signal, deadline } = options;
+  return pool.use(target, env, async ({ client, limit }) => {
+    const { AssumeRoleWithWebIdentityCommand } = await import("@aws-sdk/client-sts");
+    const send = async (abortSignal: AbortSignal) => {
+      const command = new AssumeRoleWithWebIdentityCommand(input);
+      const answer = await client.send(command, { abortSignal });
+      const credentials = toCredentials(answer, input.DurationSeconds, clock.now());
+      if (credentials === undefined) throw new AttemptError(emptyAnswer(answer.$metadata));
+      return credentials;
+    };
+    // Time spent waiting for a turn is not the endpoint's fault: the call's own limit starts inside.
+    return withTimeout(
+      {
+        clock,
+        signal,
+        timeoutMs: deadline.remainingMs(),
+        reason: new AttemptError(noTurn(target)),
+      },
+      (waiting) => limit.run(waiting, () => bounded(input, options, send)),
+    );
+  });
+}
+
+/** The same through a role assumer of the user's. It cannot be aborted, only left behind. */
+export function assumeRoleWith(
+  assumer: RoleAssumer,
+  input: AssumeRoleInput,
+  options: Omit<AssumeRoleOptions, "pool" | "env">,
+): Promise<AttributedCredentials> {
+  return bounded(input, options, async () => {
+    const credentials = await assumer(input);
+    if (!credentials?.accessKeyId || !credentials.secretAccessKey) {
+      throw new AttemptError(emptyAnswer());
+    }
+    return credentials;
+  });
+}
+
+/** Runs a call under its timeout and turns whatever it throws into a {@link Failure}. */
+async function bounded<T>(
+  input: AssumeRoleInput,
+  options: Omit<AssumeRoleOptions, "pool" | "env">,
+  call: (abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { target, clock, signal, deadline } = options;
+  const timeoutMs = Math.min(options.timeoutMs, deadline.remainingMs());
+  const reason = new AttemptError(timedOut(timeoutMs, timeoutMs < options.timeoutMs));
+  try {
+    return await withTimeout({ clock, signal, timeoutMs, reason }, call);
+  } catch (error) {
+    signal.throwIfAborted();
+    const failure =
+      error instanceof AttemptError
+        ? error.failure
+        : readFailure(error, input.WebIdentityToken, clock.now());
+    throw new AttemptError({ ...failure, region: target.region });
+  }
+}
+
+function timedOut(timeoutMs: number, cutShort: boolean): Failure {
+  const message = `no answer from STS within ${Math.round(timeoutMs)} ms`;
+  return { kind: "timeout", code: "TimeoutError", message, cutShort };
+}
+
+/** So many calls were waiting for this endpoint that the retry budget ended first. */
+function noTurn({ region }: StsTarget): Failure {
+  const message = "too many calls to this endpoint were waiting for an answer";
+  return { kind: "timeout", code: "TimeoutError", message, region };
+}
+
+function emptyAnswer(metadata?: { httpStatusCode?: number; requestId?: string }): Failure {
+  return {
+    kind: "bad-answer",
+    message: "a success without credentials in it: a proxy or another server may have sent it",
+    httpStatus: metadata?.httpStatusCode,
+    requestId: metadata?.requestId,
+  };
+}

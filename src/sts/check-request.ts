@@ -1,0 +1,98 @@
+import type { Finding } from "../findings.js";
+import { printable } from "../redact.js";
+import type { AssumeRoleInput } from "./assume-role.js";
+import type { StsTarget } from "./target.js";
+
+/** AWS STS API reference, AssumeRoleWithWebIdentity: RoleArn, 20 to 2048 characters. */
+const ROLE_ARN = /^arn:(aws[\w-]*):iam::\d{12}:role\/[\u0021-\u007e]+$/;
+const MAX_ROLE_ARN_LENGTH = 2048;
+/** Ibid.: RoleSessionName, 2 to 64 of these characters. */
+const SESSION_NAME = /^[\w+=,.@-]{2,64}$/;
+/** Ibid.: DurationSeconds. */
+const DURATION = { min: 900, max: 43_200 };
+
+/**
+ * What STS is certain to refuse in everything but the token. Nothing is checked for an endpoint of
+ * the user's own: other implementations have other ARNs and other limits.
+ */
+export async function checkRequest(
+  input: Omit<AssumeRoleInput, "WebIdentityToken">,
+  target: StsTarget,
+): Promise<Finding[]> {
+  if (target.customEndpoint) return [];
+  return [
+    ...(await checkRoleArn(input.RoleArn, target)),
+    ...checkSessionName(input.RoleSessionName),
+    ...checkDuration(input.DurationSeconds),
+  ];
+}
+
+async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Finding[]> {
+  const shown = printable(roleArn, 200);
+  const partition = ROLE_ARN.exec(roleArn)?.[1];
+  if (partition === undefined || roleArn.length > MAX_ROLE_ARN_LENGTH) {
+    return [
+      {
+        id: "role-arn-invalid",
+        severity: "fatal",
+        title: "The role ARN is not one of an IAM role.",
+        detail: `The role ARN is ${JSON.stringify(shown)}.`,
+        remedy:
+          "Workload: set roleArn (or AWS_ROLE_ARN) to arn:PARTITION:iam::ACCOUNT:role/NAME, without quotes or blanks.",
+        evidence: { roleArn: shown },
+      },
+    ];
+  }
+  const regionPartition = await partitionOf(region);
+  if (partition === regionPartition) return [];
+  return [
+    {
+      id: "role-partition-mismatch",
+      severity: "fatal",
+      title: "The role and the region are in different AWS partitions.",
+      detail: `The role ${shown} is in ${partition}; the region ${region} is in ${regionPartition}.`,
+      remedy: `Workload: choose a region of ${partition}, or a role of ${regionPartition}.`,
+      evidence: { roleArn: shown, rolePartition: partition, region, regionPartition },
+    },
+  ];
+}
+
+/** The SDK's own table of regions; a region it does not know is placed by its prefix. */
+async function partitionOf(region: string): Promise<string> {
+  const { partition } = await import("@aws-sdk/core/client");
+  return partition(region).name;
+}
+
+function checkSessionName(sessionName: string): Finding[] {
+  if (SESSION_NAME.test(sessionName)) return [];
+  const shown = printable(sessionName, 100);
+  return [
+    {
+      id: "session-name-invalid",
+      severity: "fatal",
+      title: "STS does not take this role session name.",
+      detail: `The role session name is ${JSON.stringify(shown)} (${sessionName.length} characters).`,
+      remedy:
+        "Workload: set roleSessionName (or AWS_ROLE_SESSION_NAME) to 2–64 letters, digits or _+=,.@-",
+      evidence: { sessionName: shown, length: sessionName.length },
+    },
+  ];
+}
+
+function checkDuration(durationSeconds: number | undefined): Finding[] {
+  if (durationSeconds === undefined) return [];
+  const { min, max } = DURATION;
+  const valid =
+    Number.isInteger(durationSeconds) && durationSeconds >= min && durationSeconds <= max;
+  if (valid) return [];
+  return [
+    {
+      id: "duration-invalid",
+      severity: "fatal",
+      title: "STS does not take this session duration.",
+      detail: `durationSeconds is ${durationSeconds}; STS takes whole seconds from ${min} to ${max}.`,
+      remedy: `Workload: set durationSeconds to ${min}–${max}, and no more than the role's maximum.`,
+      evidence: { durationSeconds, min, max },
+    },
+  ];
+}

@@ -1,0 +1,92 @@
+import type { Failure } from "../failure.js";
+import { printable, redact, safeCause } from "../redact.js";
+
+/** What an SDK error may carry; nothing of it is certain. */
+interface SdkErrorShape {
+  readonly name?: unknown;
+  readonly message?: unknown;
+  readonly code?: unknown;
+  readonly Code?: unknown;
+  readonly RequestId?: unknown;
+  readonly $metadata?: { readonly httpStatusCode?: unknown; readonly requestId?: unknown };
+  readonly $response?: { readonly headers?: Readonly<Record<string, string | undefined>> };
+}
+
+/** Names the SDK gives to an answer that carries no error code. */
+const NO_CODE = ["Unknown", "UnknownError", "Error"];
+
+/** Configuration that the SDK refuses before it sends anything. */
+const REQUEST_FAULTS =
+  /^(EndpointError)$|Region (not accepted|is missing)|Invalid (URL|Configuration)/;
+
+/**
+ * The plain facts of whatever the STS client threw. The error itself is dropped: it holds the
+ * request, and with it the token.
+ */
+export function readFailure(thrown: unknown, token: string, now: number): Failure {
+  const cause = safeCause(thrown, [token]);
+  const error = (typeof thrown === "object" && thrown !== null ? thrown : {}) as SdkErrorShape;
+  const status = error.$metadata?.httpStatusCode;
+  if (typeof status === "number") return readAnswer(error, status, cause, token, now);
+
+  const code = text(error.code) ?? cause.name;
+  // An AggregateError of several addresses has no words of its own.
+  const message = cause.message || code;
+  if (REQUEST_FAULTS.test(cause.name) || REQUEST_FAULTS.test(message)) {
+    return { kind: "request", code, message, cause };
+  }
+  if (cause.name === "TimeoutError") return { kind: "timeout", code, message, cause };
+  return { kind: isNetworkFault(error) ? "network" : "local", code, message, cause };
+}
+
+function readAnswer(
+  error: SdkErrorShape,
+  httpStatus: number,
+  cause: Error,
+  token: string,
+  now: number,
+): Failure {
+  const code = [error.Code, error.name].map(text).find((name) => name && !NO_CODE.includes(name));
+  const isParseFault = /Deserialization error|parse error/i.test(cause.message);
+  const requestId = text(error.$metadata?.requestId) ?? text(error.RequestId);
+  const known = code !== undefined && !isParseFault;
+  return {
+    kind: httpStatus < 300 ? "bad-answer" : "answer",
+    code: known ? printable(redact(code, [token]), 100) : undefined,
+    message: known ? cause.message : notFromSts(httpStatus),
+    httpStatus,
+    requestId: requestId === undefined ? undefined : printable(requestId, 100),
+    retryAfterMs: retryAfterMs(error.$response?.headers, now),
+    cause,
+  };
+}
+
+function notFromSts(httpStatus: number): string {
+  return `HTTP ${httpStatus} with a body that is no STS answer: a proxy or another server may have sent it`;
+}
+
+/** RFC 9110 §10.2.3: seconds, or a date. */
+function retryAfterMs(
+  headers: Readonly<Record<string, string | undefined>> | undefined,
+  now: number,
+): number | undefined {
+  const value = headers?.["retry-after"]?.trim();
+  if (value === undefined || value === "") return undefined;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+/** System errors (`ECONNRESET`, `ENOTFOUND`), OpenSSL's and Node's TLS codes, aborted sockets. */
+function isNetworkFault(error: SdkErrorShape): boolean {
+  const code = text(error.code) ?? "";
+  return (
+    /^(E[A-Z]+|EAI_[A-Z]+)$/.test(code) ||
+    /^(ERR_(TLS|SSL|SOCKET|HTTP2|STREAM)|CERT_|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|HPE_)/.test(code) ||
+    /socket hang up|aborted|network/i.test(text(error.message) ?? "")
+  );
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}

@@ -1,0 +1,95 @@
+import type { STSClientConfig } from "@aws-sdk/client-sts";
+import { type Environment, readVariable } from "../environment.js";
+import {
+  type CallerClientConfig,
+  type ClientPlugin,
+  type StsSettings,
+  settle,
+} from "./client-config.js";
+import { loadProfile, type ProfileSettings } from "./profile.js";
+import { chooseRegion, type RegionSource, wantsGlobalEndpoint } from "./region.js";
+
+/** One STS to ask: where, and with which client options. Equal targets share a client. */
+export interface StsTarget {
+  readonly region: string;
+  readonly regionSource: RegionSource;
+  /** The endpoint is not AWS's own choice: an emulator, another implementation, a VPC endpoint. */
+  readonly customEndpoint: boolean;
+  readonly config: STSClientConfig;
+  readonly plugins: readonly ClientPlugin[];
+}
+
+/** Variables that change what a client does without being in its config. */
+const ENDPOINT_VARIABLES = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
+
+/**
+ * Settles every option for one refresh: what the provider was given, then what the asking client
+ * has, then environment and profile.
+ */
+export async function resolveTarget(
+  settings: StsSettings,
+  caller: CallerClientConfig | undefined,
+  env: Environment,
+): Promise<StsTarget> {
+  const { clientConfig } = settings;
+  const parent: CallerClientConfig = { ...caller, ...settings.parentClientConfig };
+  const profileName = clientConfig.profile ?? parent.profile;
+  let loading: Promise<ProfileSettings> | undefined;
+  const profile = () => {
+    loading ??= loadProfile(profileName);
+    return loading;
+  };
+
+  const { region, source } = await chooseRegion(settings, caller?.region, env, profile);
+  const customEndpoint = await hasCustomEndpoint(clientConfig, env, profile);
+  const inherited = customEndpoint ? {} : await endpointOptions(clientConfig, parent);
+  const useGlobalEndpoint = await wantsGlobalEndpoint(settings, env, profile);
+
+  const config: STSClientConfig = definedOnly({
+    ...clientConfig,
+    ...inherited,
+    region,
+    profile: profileName,
+    logger: clientConfig.logger ?? parent.logger,
+    userAgentAppId: clientConfig.userAgentAppId ?? parent.userAgentAppId,
+    requestHandler: http1Only(clientConfig.requestHandler ?? parent.requestHandler),
+    useGlobalEndpoint: useGlobalEndpoint || undefined,
+  });
+  return { region, regionSource: source, customEndpoint, config, plugins: settings.clientPlugins };
+}
+
+async function hasCustomEndpoint(
+  clientConfig: STSClientConfig,
+  env: Environment,
+  profile: () => Promise<ProfileSettings>,
+): Promise<boolean> {
+  if (clientConfig.endpoint !== undefined) return true;
+  if (readVariable(env, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?.toLowerCase() === "true") {
+    return false;
+  }
+  if (ENDPOINT_VARIABLES.some((name) => readVariable(env, name) !== undefined)) return true;
+  return (await profile()).endpointUrl !== undefined;
+}
+
+/** FIPS and dual-stack of the caller. A custom endpoint is neither: the SDK refuses the combination. */
+async function endpointOptions(
+  clientConfig: STSClientConfig,
+  parent: CallerClientConfig,
+): Promise<STSClientConfig> {
+  const [useFipsEndpoint, useDualstackEndpoint] = await Promise.all([
+    settle(clientConfig.useFipsEndpoint ?? parent.useFipsEndpoint),
+    settle(clientConfig.useDualstackEndpoint ?? parent.useDualstackEndpoint),
+  ]);
+  return definedOnly({ useFipsEndpoint, useDualstackEndpoint });
+}
+
+/** STS speaks HTTP/1.1: a caller's HTTP/2 handler is of no use to it. */
+function http1Only(handler: STSClientConfig["requestHandler"]): STSClientConfig["requestHandler"] {
+  const { metadata } = (handler ?? {}) as { metadata?: { handlerProtocol?: string } };
+  return metadata?.handlerProtocol === "h2" ? undefined : handler;
+}
+
+/** Without the keys whose value is undefined: the SDK reads `in` as "set" for some of them. */
+function definedOnly(config: Record<string, unknown> | STSClientConfig): STSClientConfig {
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,97 @@
+import type { TokenFacts } from "../errors.js";
+import type { Finding } from "../findings.js";
+import { checkAudience } from "./check-audience.js";
+import { checkClaims } from "./check-claims.js";
+import { checkTimes, type TimeContext } from "./check-times.js";
+import { decodeToken } from "./decode.js";
+import { tokenFacts } from "./facts.js";
+
+/** What the checks need to know besides the token. */
+export interface CheckContext extends TimeContext {
+  /** Audiences that are fine besides `sts.amazonaws.com`. */
+  readonly audiences?: readonly string[] | undefined;
+}
+
+export interface CheckedToken {
+  readonly findings: readonly Finding[];
+  readonly facts?: TokenFacts | undefined;
+  /** How long until STS takes a token that is not valid yet, in milliseconds. */
+  readonly validInMs?: number | undefined;
+}
+
+/** AWS STS API reference, AssumeRoleWithWebIdentity, WebIdentityToken: 4 to 20,000 characters. */
+const MAX_TOKEN_LENGTH = 20_000;
+
+/** Signatures STS verifies; observed 2026-09. */
+const ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
+
+/**
+ * Everything that makes STS certain to refuse a token, and what will hurt later, read off the token
+ * alone. Pure: no network, no clock of its own.
+ */
+export function checkToken(token: string, context: CheckContext): CheckedToken {
+  if (token.length > MAX_TOKEN_LENGTH) {
+    return { findings: [tooLarge(token.length)] };
+  }
+  const decoded = decodeToken(token);
+  if ("problem" in decoded) return { findings: [malformed(decoded.problem, token.length)] };
+
+  const times = checkTimes(decoded.claims, context);
+  return {
+    findings: [
+      ...checkHeader(decoded.header),
+      ...checkClaims(decoded.claims),
+      ...checkAudience(decoded.claims, context.audiences),
+      ...times.findings,
+    ],
+    facts: tokenFacts(decoded),
+    validInMs: times.validInMs,
+  };
+}
+
+function checkHeader(header: Readonly<Record<string, unknown>>): Finding[] {
+  const findings: Finding[] = [];
+  if (typeof header.alg !== "string" || !ALGORITHMS.includes(header.alg)) {
+    const alg =
+      typeof header.alg === "string" ? header.alg.slice(0, 40) : String(typeof header.alg);
+    findings.push({
+      id: "token-algorithm-unsupported",
+      severity: "fatal",
+      title: "STS does not verify tokens signed with this algorithm.",
+      detail: `The token's header says alg ${JSON.stringify(alg)}; STS takes ${ALGORITHMS.join(", ")}.`,
+      remedy: "IdP: sign this client's tokens with RS256 or ES256.",
+      evidence: { alg, supported: ALGORITHMS },
+    });
+  }
+  if (header.crit !== undefined) {
+    findings.push(malformedFinding("its header has `crit`, which STS does not accept", {}));
+  }
+  return findings;
+}
+
+function tooLarge(length: number): Finding {
+  return {
+    id: "token-too-large",
+    severity: "fatal",
+    title: "The token is longer than STS takes.",
+    detail: `The token has ${length} characters; STS takes at most ${MAX_TOKEN_LENGTH}.`,
+    remedy: "IdP: put fewer claims (groups, roles) into this client's tokens.",
+    evidence: { length, maximum: MAX_TOKEN_LENGTH },
+  };
+}
+
+function malformed(problem: string, length: number): Finding {
+  return malformedFinding(problem, { length });
+}
+
+function malformedFinding(problem: string, evidence: Finding["evidence"]): Finding {
+  return {
+    id: "token-malformed",
+    severity: "fatal",
+    title: "The token is not a JWT that STS can read.",
+    detail: `The token is no usable JWT: ${problem}.`,
+    remedy:
+      "Workload: pass the ID token itself (three dot-separated parts), not an access token, a file path or the JSON around it.",
+    evidence: { problem, ...evidence },
+  };
+}

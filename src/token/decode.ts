@@ -1,0 +1,45 @@
+/** A JWT's two readable parts. Nothing is verified. */
+export interface DecodedToken {
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+const BASE64URL = /^[A-Za-z0-9_-]+$/;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Reads the header and the claims of a compact JWT, or says in words why it is none. */
+export function decodeToken(token: string): DecodedToken | { readonly problem: string } {
+  const parts = token.split(".");
+  if (parts.length === 5) return { problem: "it is an encrypted token (JWE, five parts)" };
+  if (parts.length !== 3) {
+    return { problem: `it has ${parts.length} dot-separated part(s) instead of 3${kind(token)}` };
+  }
+  if (parts.some((part) => !BASE64URL.test(part))) {
+    return { problem: "a part of it is empty or not base64url" };
+  }
+  const header = parseObject(parts[0] as string);
+  if (header === undefined) return { problem: "its header is not a JSON object" };
+  const claims = parseObject(parts[1] as string);
+  if (claims === undefined) return { problem: "its payload is not a JSON object" };
+  return { header, claims };
+}
+
+/** What else the text could be, from its first characters alone. */
+function kind(text: string): string {
+  if (text.startsWith("{")) return ": it looks like JSON that wraps the token";
+  if (text.startsWith("/") || text.startsWith("file:"))
+    return ": it looks like a path to the token";
+  if (/^https?:/.test(text)) return ": it looks like a URL";
+  if (text.startsWith("<")) return ": it looks like an HTML or XML page";
+  return "";
+}
+
+function parseObject(part: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(utf8.decode(Buffer.from(part, "base64url")));
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import type { TokenFacts } from "../errors.js";
+import { printable } from "../redact.js";
+import type { DecodedToken } from "./decode.js";
+
+const MAX_AUDIENCES = 10;
+const MAX_CLAIM_LENGTH = 200;
+
+/** What may be told of a token: facts that find its issuer and key, never the token or its subject. */
+export function tokenFacts({ header, claims }: DecodedToken): TokenFacts {
+  return {
+    issuer: shown(claims.iss),
+    audience: shownAudience(claims.aud),
+    kid: shown(header.kid),
+    alg: shown(header.alg),
+    iat: seconds(claims.iat),
+    exp: seconds(claims.exp),
+    subjectHash: subjectHash(claims.sub),
+  };
+}
+
+/** A NumericDate as STS reads it: an integer, or a string of one. */
+export function seconds(value: unknown): number | undefined {
+  if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
+  if (typeof value !== "string" || !/^-?\d+$/.test(value)) return undefined;
+  const parsed = Number(value);
+  return Number.isSafeInteger(parsed) ? parsed : undefined;
+}
+
+function shown(value: unknown): string | undefined {
+  return typeof value === "string" ? printable(value, MAX_CLAIM_LENGTH) : undefined;
+}
+
+function shownAudience(value: unknown): string | readonly string[] | undefined {
+  if (!Array.isArray(value)) return shown(value);
+  return value.slice(0, MAX_AUDIENCES).flatMap((entry) => shown(entry) ?? []);
+}
+
+function subjectHash(sub: unknown): string | undefined {
+  if (typeof sub !== "string" && typeof sub !== "number") return undefined;
+  return createHash("sha256").update(String(sub)).digest("hex").slice(0, 16);
+}

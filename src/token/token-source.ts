@@ -1,0 +1,84 @@
+import { withTimeout } from "../abort.js";
+import type { Clock } from "../clock.js";
+import { AttemptError, type Failure } from "../failure.js";
+import type { Finding } from "../findings.js";
+import { printable, safeCause } from "../redact.js";
+
+/** What a token source is told. */
+export interface TokenSourceContext {
+  /** Aborts when the token is no longer wanted: out of time, or the provider was closed. */
+  readonly signal: AbortSignal;
+  /** 1 for the first attempt of a refresh. */
+  readonly attempt: number;
+}
+
+/**
+ * Gives the OIDC token. Called again for every attempt, so that a retry never carries a token that
+ * died while it waited.
+ */
+export type TokenSource = (context: TokenSourceContext) => Promise<string>;
+
+interface LoadOptions extends TokenSourceContext {
+  /** What the source is called in messages: `the token file /var/run/…`. */
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/**
+ * The trimmed token of a source, which may be anybody's code: it is cut off after `timeoutMs`, and
+ * whatever it throws comes out as one failure that names it.
+ */
+export async function loadToken(source: TokenSource, options: LoadOptions): Promise<string> {
+  const { name, timeoutMs, clock, signal, attempt } = options;
+  const reason = new NoToken(`gave no token within ${Math.round(timeoutMs)} ms`);
+  try {
+    const token: unknown = await withTimeout({ clock, signal, timeoutMs, reason }, (limited) =>
+      source({ signal: limited, attempt }),
+    );
+    if (typeof token !== "string") throw new NoToken(`gave ${typeName(token)} instead of a string`);
+    const trimmed = trimToken(token);
+    if (trimmed === "") throw new NoToken("gave an empty token");
+    return trimmed;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new AttemptError(unavailable(name, error));
+  }
+}
+
+/** Without the byte order mark, the line end and the blanks that editors and shells add. */
+function trimToken(text: string): string {
+  return text.replace(/^\uFEFF/, "").trim();
+}
+
+/** The source gave no token in time, or nothing that is one: the reason is ours and needs no cause. */
+class NoToken extends Error {}
+
+function unavailable(name: string, error: unknown): Failure {
+  const cause = error instanceof NoToken ? undefined : safeCause(error);
+  const problem = cause === undefined ? (error as NoToken).message : `failed: ${cause.message}`;
+  const message = printable(`${name} ${problem}`);
+  return {
+    kind: "token",
+    code: (cause as { code?: string } | undefined)?.code,
+    message,
+    findings: [unreadable(message, name)],
+    cause,
+  };
+}
+
+function unreadable(detail: string, source: string): Finding {
+  return {
+    id: "token-unreadable",
+    severity: "fatal",
+    title: "There is no token to send.",
+    detail,
+    remedy:
+      "Workload: make sure that the file or source gives a token (path, mount, permissions, the service that mints it).",
+    evidence: { source: printable(source) },
+  };
+}
+
+function typeName(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+}
