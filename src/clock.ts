@@ -1,9 +1,9 @@
 /** Where time comes from. Tests put a fake one in its place. */
 export interface Clock {
   /** Wall-clock time in milliseconds since the epoch: compared with `exp` and `expiration`. */
-  now(): number;
+  now: () => number;
   /** Milliseconds that only go forward: for durations and deadlines, unmoved by clock changes. */
-  monotonic(): number;
+  monotonic: () => number;
   /**
    * Calls back once after `ms` milliseconds; the returned function cancels.
    * The timer never keeps the process alive: whoever waits for its outcome holds it with {@link Clock.hold}.
@@ -17,7 +17,7 @@ export interface Clock {
 const MAX_TIMER_MS = 2_147_483_647;
 
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: Date.now,
   monotonic: () => performance.now(),
   schedule(ms, callback) {
     const timer = setTimeout(callback, Math.min(ms, MAX_TIMER_MS));

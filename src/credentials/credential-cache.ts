@@ -61,24 +61,27 @@ interface Flight<T> {
  */
 export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   #entry: CachedEntry<T> | undefined;
+  /** The same, unless it has been invalidated. */
+  #fresh: CachedEntry<T> | undefined;
   #flight: Flight<T> | undefined;
   /** No refresh starts by itself before this time. */
   #gateUntil = Number.NEGATIVE_INFINITY;
   #refusal: { error: unknown; until: number } | undefined;
-  #invalidated = false;
   readonly #life = new AbortController();
   readonly #options: CacheOptions<T, R>;
+  readonly #now: () => number;
 
   constructor(options: CacheOptions<T, R>) {
     this.#options = options;
+    this.#now = options.clock.now;
   }
 
-  /** Credentials to sign with. The way through the first two lines is all that a cached call costs. */
+  /** Credentials to sign with. The first three lines are all that a cached call costs. */
   get(request?: R): Promise<T> {
-    const entry = this.#entry;
-    const now = this.#options.clock.now();
-    const untouched = entry !== undefined && now < entry.advisoryAt && !this.#invalidated;
-    if (untouched && !request?.forceRefresh && !this.#life.signal.aborted) return entry.promise;
+    const now = this.#now();
+    const fresh = this.#fresh;
+    if (fresh !== undefined && now < fresh.advisoryAt && !request?.forceRefresh)
+      return fresh.promise;
     return this.#getSlowly(now, request);
   }
 
@@ -88,13 +91,14 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
    */
   invalidate(accessKeyId?: string): void {
     const cached = this.#entry?.credentials.accessKeyId;
-    if (cached !== undefined && (accessKeyId ?? cached) === cached) this.#invalidated = true;
+    if (cached !== undefined && (accessKeyId ?? cached) === cached) this.#fresh = undefined;
   }
 
   /** Ends the cache: waiters and later callers get `reason`. */
   close(reason: unknown): void {
     this.#life.abort(reason);
     this.#entry = undefined;
+    this.#fresh = undefined;
   }
 
   get isClosed(): boolean {
@@ -120,7 +124,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     const gated = now < this.#gateUntil && !request?.forceRefresh;
     if (gated) return entry.credentials;
     const flight = this.#join(request);
-    const mayWait = request?.forceRefresh || this.#invalidated;
+    const mayWait = request?.forceRefresh || this.#fresh === undefined;
     if (!mayWait && now < entry.mandatoryAt) return entry.credentials;
     try {
       return await this.#wait(flight, request?.abortSignal, mayWait ? undefined : PATIENCE_MS);
@@ -183,7 +187,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
         if (entry.expiresAt <= now) throw staleAnswer(credentials);
         this.#life.signal.throwIfAborted();
         this.#entry = entry;
-        this.#invalidated = false;
+        this.#fresh = entry;
         this.#refusal = undefined;
         this.#gateUntil = Number.NEGATIVE_INFINITY;
         return credentials;

@@ -9,7 +9,7 @@ const MAX_READ_BYTES = 64 * 1024;
  * How long a missing or empty file is waited for: long enough for a writer that truncates and
  * writes, or a rotating symlink, and short enough for a wrong path to be told at once.
  */
-const PATIENCE_MS = 1_000;
+const PATIENCE_MS = 500;
 const POLL_MS = 100;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -18,7 +18,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * Reads the token from a file, anew every time: the kubelet and friends replace it while the
  * process runs.
  *
- * A file that is missing or empty is looked for again for one second; what stays wrong is thrown.
+ * A file that is missing or empty is looked for again for half a second; what stays wrong is thrown.
  */
 export function fromFile(path: string, clock: Clock): TokenSource {
   return async ({ signal }) => {
