@@ -91,6 +91,7 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
     new Promise<void>((resolve) => {
       server.close(() => resolve());
       for (const socket of open) socket.destroy();
+      open.clear();
     });
 
   await listen(options.port ?? 0);

@@ -44,7 +44,7 @@ export async function assumeRole(
 /** Sends one GetCallerIdentity, signed with the credentials. */
 export async function getCallerIdentity(
   sts: LocalSts,
-  credentials: Credentials,
+  credentials: Partial<Credentials>,
 ): Promise<Reply<GetCallerIdentityCommandOutput>> {
   const client = clientOf(sts, credentials);
   return await replyOf(client.send(new GetCallerIdentityCommand({})));

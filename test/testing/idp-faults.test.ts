@@ -1,0 +1,140 @@
+import { describe, expect, it } from "vitest";
+import {
+  type IdpFault,
+  type LocalIdp,
+  startLocalIdp,
+  startLocalSts,
+} from "../../src/testing/index.js";
+import { assumeRole } from "./ask-sts.js";
+
+const VERIFICATION_KEY =
+  /^Couldn't retrieve verification key from your identity provider, {2}please/;
+
+const startIdp = () => startLocalIdp({ algorithm: "ES256" });
+
+async function failureOf(url: string): Promise<string> {
+  const cause = await fetch(url).then(
+    (response) =>
+      response.text().then(
+        () => `${response.status}`,
+        (error: Error) => error.cause,
+      ),
+    (error: Error) => error.cause,
+  );
+  if (typeof cause === "string") return cause;
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "no code";
+}
+
+describe("a fault of the local IdP", () => {
+  it.each<[string, IdpFault, string]>([
+    ["a rate limit", { kind: "rate-limit" }, "429"],
+    ["an outage with a status", { kind: "status", httpStatus: 503 }, "503"],
+    ["a login wall", { kind: "html" }, "200"],
+    ["a reset connection", { kind: "reset" }, "ECONNRESET"],
+    ["an answer cut in the middle", { kind: "truncate" }, "UND_ERR_SOCKET"],
+  ])("shows as what it is, and STS finds no key: %s", async (_, fault, seen) => {
+    await using idp = await startIdp();
+    await using sts = await startLocalSts({ providers: [idp] });
+    idp.setFault({ ...fault, on: "jwks" });
+    expect(await failureOf(idp.jwksUrl)).toBe(seen);
+    expect((await fetch(idp.discoveryUrl)).status).toBe(200);
+    const token = await idp.issueToken();
+    const reply = await assumeRole(sts, token);
+    expect(reply).toMatchObject({ code: "InvalidIdentityToken", httpStatus: 400 });
+    expect(reply.message).toMatch(VERIFICATION_KEY);
+    idp.clearFaults();
+    expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
+  });
+
+  it.each<[string, IdpFault]>([
+    ["no answer", { kind: "hang" }],
+    ["a byte at a time", { kind: "trickle", intervalMs: 20 }],
+    ["late", { kind: "slow", delayMs: 60_000 }],
+  ])("outlasts the time STS gives an IdP: %s", async (_, fault) => {
+    await using idp = await startIdp();
+    await using sts = await startLocalSts({ providers: [idp], idpTimeoutMs: 100 });
+    idp.setFault(fault);
+    const reply = await assumeRole(sts, await idp.issueToken());
+    expect(reply.message).toMatch(VERIFICATION_KEY);
+  });
+
+  it("counts the time of both documents together", async () => {
+    await using idp = await startIdp();
+    await using sts = await startLocalSts({ providers: [idp], idpTimeoutMs: 300 });
+    idp.setFault({ kind: "slow", delayMs: 200 });
+    const reply = await assumeRole(sts, await idp.issueToken());
+    expect(reply.message).toMatch(VERIFICATION_KEY);
+    expect(idp.counts).toEqual({ discovery: 1, jwks: 1 });
+  });
+
+  it("sends the whole document when it only trickles or is slow", async () => {
+    await using idp = await startIdp();
+    idp.failNext({ kind: "trickle", intervalMs: 0 });
+    expect(await (await fetch(idp.discoveryUrl)).text()).toBe(idp.discoveryText);
+    idp.failNext({ kind: "slow", delayMs: 1 });
+    expect(await (await fetch(idp.discoveryUrl)).text()).toBe(idp.discoveryText);
+  });
+
+  it("redirects, and STS does not follow", async () => {
+    await using idp = await startIdp();
+    await using sts = await startLocalSts({ providers: [idp] });
+    idp.setFault({ kind: "redirect", location: idp.jwksUrl, on: "discovery" });
+    const answer = await fetch(idp.discoveryUrl, { redirect: "manual" });
+    expect([answer.status, answer.headers.get("location")]).toEqual([302, idp.jwksUrl]);
+    const reply = await assumeRole(sts, await idp.issueToken());
+    expect(reply.message).toMatch(VERIFICATION_KEY);
+    expect(idp.counts).toEqual({ discovery: 2, jwks: 0 });
+  });
+
+  it("strikes as often as it is told, with Retry-After", async () => {
+    await using idp = await startIdp();
+    idp.setFault({ kind: "rate-limit", retryAfterSeconds: 2, times: 2, on: "jwks" });
+    const first = await fetch(idp.jwksUrl);
+    expect([first.status, first.headers.get("retry-after")]).toEqual([429, "2"]);
+    expect(await statuses(idp, 2)).toEqual([429, 200]);
+  });
+
+  it("limits the requests in a window of time", async () => {
+    let now = 0;
+    await using idp = await startLocalIdp({ algorithm: "ES256", now: () => now });
+    idp.setFault({ kind: "rate-limit", limit: { requests: 2, windowSeconds: 10 } });
+    expect(await statuses(idp, 3)).toEqual([200, 200, 429]);
+    now = 10_000;
+    expect(await statuses(idp, 1)).toEqual([200]);
+  });
+});
+
+describe("a local IdP that refuses connections", () => {
+  it("comes back on the same port", async () => {
+    await using idp = await startIdp();
+    await using sts = await startLocalSts({ providers: [idp] });
+    const { port } = idp;
+    await idp.refuseConnections();
+    expect(await failureOf(idp.jwksUrl)).toBe("ECONNREFUSED");
+    const token = await idp.issueToken();
+    expect((await assumeRole(sts, token)).message).toMatch(VERIFICATION_KEY);
+    await idp.acceptConnections();
+    expect(idp.port).toBe(port);
+    expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
+  });
+});
+
+describe("closing a local IdP", () => {
+  it("ends requests that hang, and can be done twice", async () => {
+    const idp = await startIdp();
+    idp.setFault({ kind: "hang" });
+    const hung = failureOf(idp.jwksUrl);
+    await expect.poll(() => idp.counts.jwks).toBe(1);
+    await idp.close();
+    expect(await hung).not.toBe("200");
+    expect(idp.connections.open).toBe(0);
+    await idp.close();
+    await expect(idp.acceptConnections()).rejects.toThrow(TypeError);
+  });
+});
+
+async function statuses(idp: LocalIdp, times: number): Promise<number[]> {
+  const seen: number[] = [];
+  for (let index = 0; index < times; index += 1) seen.push((await fetch(idp.jwksUrl)).status);
+  return seen;
+}

@@ -1,0 +1,188 @@
+import { decodeProtectedHeader } from "jose/decode/protected_header";
+import { createLocalJWKSet } from "jose/jwks/local";
+import { decodeJwt } from "jose/jwt/decode";
+import { jwtVerify } from "jose/jwt/verify";
+import { describe, expect, it } from "vitest";
+import { type LocalIdp, type SigningAlgorithm, startLocalIdp } from "../../src/testing/index.js";
+
+const startIdp = (options = {}) => startLocalIdp({ algorithm: "ES256", ...options });
+
+async function getJson(url: string): Promise<Record<string, unknown>> {
+  const response = await fetch(url);
+  expect(response.status).toBe(200);
+  return (await response.json()) as Record<string, unknown>;
+}
+
+function kids(idp: LocalIdp): string[] {
+  return (JSON.parse(idp.jwksText) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid);
+}
+
+describe("the documents of the local IdP", () => {
+  it.each([
+    ["", ""],
+    ["/", ""],
+    ["/realms/acme", "/realms/acme"],
+    ["/oauth2/default/", "/oauth2/default"],
+  ])("are found below an issuer with the path %j", async (path, base) => {
+    await using idp = await startIdp({ path });
+    const origin = `http://127.0.0.1:${idp.port}`;
+    expect(idp.issuer).toBe(origin + path);
+    expect(idp.discoveryUrl).toBe(`${origin}${base}/.well-known/openid-configuration`);
+    const discovery = await getJson(idp.discoveryUrl);
+    expect(discovery.issuer).toBe(idp.issuer);
+    expect(discovery.jwks_uri).toBe(idp.jwksUrl);
+    expect(discovery.id_token_signing_alg_values_supported).toEqual(["ES256"]);
+    const jwks = await getJson(idp.jwksUrl);
+    expect(jwks).toEqual(JSON.parse(idp.jwksText));
+    expect(idp.jwksText).not.toContain('"d":');
+  });
+
+  it("can be wrong, and right again", async () => {
+    await using idp = await startIdp();
+    const right = idp.discoveryText;
+    idp.setDiscovery((document) => ({ ...document, issuer: "https://other", jwks_uri: undefined }));
+    expect(await getJson(idp.discoveryUrl)).toMatchObject({ issuer: "https://other" });
+    expect(idp.discoveryText).not.toContain("jwks_uri");
+    idp.setDiscovery({ only: "this" });
+    expect(idp.discoveryText).toBe('{"only":"this"}');
+    idp.setDiscovery("<not json>");
+    expect(idp.discoveryText).toBe("<not json>");
+    idp.setDiscovery();
+    expect(idp.discoveryText).toBe(right);
+    idp.setJwks({ keys: [] });
+    expect(await getJson(idp.jwksUrl)).toEqual({ keys: [] });
+    idp.setJwks();
+    expect(kids(idp)).toEqual([idp.kid]);
+  });
+
+  it("are cacheable, and revalidate by ETag until they change", async () => {
+    await using idp = await startIdp();
+    const first = await fetch(idp.jwksUrl);
+    expect(first.headers.get("cache-control")).toBe("public, max-age=3600");
+    const headers = { "if-none-match": first.headers.get("etag") ?? "" };
+    expect((await fetch(idp.jwksUrl, { headers })).status).toBe(304);
+    await idp.rotateKeys();
+    expect((await fetch(idp.jwksUrl, { headers })).status).toBe(200);
+  });
+
+  it("carry the headers that are set", async () => {
+    await using idp = await startIdp({ headers: { pragma: "no-cache" } });
+    idp.setHeaders({ "cache-control": null });
+    const { headers } = await fetch(idp.discoveryUrl);
+    expect(headers.get("pragma")).toBe("no-cache");
+    expect(headers.get("cache-control")).toBeNull();
+  });
+
+  it("are counted, and nothing else is served", async () => {
+    await using idp = await startIdp({ path: "/x", now: () => 1_700_000_000_000 });
+    await fetch(idp.jwksUrl);
+    await fetch(idp.jwksUrl);
+    await fetch(idp.discoveryUrl);
+    expect((await fetch(`${idp.issuer}/other`)).status).toBe(404);
+    expect(idp.counts).toEqual({ discovery: 1, jwks: 2 });
+    expect(idp.requests.map(({ path }) => path)).toEqual([
+      "/x/jwks",
+      "/x/jwks",
+      "/x/.well-known/openid-configuration",
+      "/x/other",
+    ]);
+    expect(idp.requests[0]).toMatchObject({ at: 1_700_000_000_000, document: "jwks" });
+    idp.resetRequests();
+    expect(idp.counts).toEqual({ discovery: 0, jwks: 0 });
+  });
+
+  it("need a path that starts with a slash", async () => {
+    await expect(startIdp({ path: "realms" })).rejects.toThrow(TypeError);
+  });
+});
+
+describe("the tokens of the local IdP", () => {
+  it.each<SigningAlgorithm>(["RS256", "ES256", "ES384", "ES512"])(
+    "verify with the published key: %s",
+    async (algorithm) => {
+      await using idp = await startLocalIdp({ algorithm });
+      const token = await idp.issueToken({ subject: "me", audience: ["a"], expiresInSeconds: 60 });
+      const { payload, protectedHeader } = await jwtVerify(
+        token,
+        createLocalJWKSet(JSON.parse(idp.jwksText)),
+        { issuer: idp.issuer, audience: "a" },
+      );
+      expect(protectedHeader).toEqual({ alg: algorithm, typ: "JWT", kid: idp.kid });
+      expect(payload.sub).toBe("me");
+      expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(60);
+    },
+  );
+
+  it("have the claims of an STS token by default", async () => {
+    await using idp = await startIdp({ now: () => 1_700_000_000_999 });
+    expect(decodeJwt(await idp.issueToken())).toEqual({
+      iss: idp.issuer,
+      sub: "test-subject",
+      aud: "sts.amazonaws.com",
+      iat: 1_700_000_000,
+      exp: 1_700_003_600,
+    });
+  });
+
+  it("leave out what is undefined and send what is null", async () => {
+    await using idp = await startIdp();
+    const token = await idp.issueToken({
+      claims: { iss: undefined, sub: null, extra: 1 },
+      header: { kid: undefined, crit: ["b64"] },
+    });
+    const claims = decodeJwt(token);
+    expect(claims).not.toHaveProperty("iss");
+    expect(claims).toMatchObject({ sub: null, extra: 1 });
+    expect(decodeProtectedHeader(token)).toEqual({ alg: "ES256", typ: "JWT", crit: ["b64"] });
+  });
+
+  it("do not verify once the signature is broken", async () => {
+    await using idp = await startIdp();
+    const token = await idp.issueToken({ breakSignature: true });
+    const keys = createLocalJWKSet(JSON.parse(idp.jwksText));
+    await expect(jwtVerify(token, keys)).rejects.toMatchObject({
+      code: "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
+    });
+  });
+
+  it("need a key of the IdP that can sign with the algorithm", async () => {
+    await using idp = await startIdp();
+    await expect(idp.issueToken({ key: "nobody" })).rejects.toThrow(TypeError);
+    await expect(idp.issueToken({ algorithm: "RS256" })).rejects.toThrow(TypeError);
+  });
+});
+
+describe("the keys of the local IdP", () => {
+  it("rotate with the old ones still published", async () => {
+    await using idp = await startIdp({ kid: "first" });
+    await idp.rotateKeys({ kid: "second" });
+    expect(idp.kid).toBe("second");
+    expect(kids(idp)).toEqual(["first", "second"]);
+  });
+
+  it("rotate with the old ones dropped, which can still sign", async () => {
+    await using idp = await startIdp({ kid: "first" });
+    await idp.rotateKeys({ kid: "second", keepOldKeys: false });
+    expect(kids(idp)).toEqual(["second"]);
+    const token = await idp.issueToken({ key: "first" });
+    expect(decodeProtectedHeader(token).kid).toBe("first");
+  });
+
+  it("sign before they are published", async () => {
+    await using idp = await startIdp({ kid: "first" });
+    const kid = await idp.rotateKeys({ publish: false });
+    expect(decodeProtectedHeader(await idp.issueToken()).kid).toBe(kid);
+    expect(kids(idp)).toEqual(["first"]);
+    idp.publishKey(kid);
+    expect(kids(idp)).toEqual(["first", kid]);
+  });
+
+  it("are added beside the current one", async () => {
+    await using idp = await startIdp({ kid: "first" });
+    await idp.addKey({ kid: "other", algorithm: "ES384" });
+    expect(idp.kid).toBe("first");
+    expect(JSON.parse(idp.discoveryText)).toMatchObject({
+      id_token_signing_alg_values_supported: ["ES256", "ES384"],
+    });
+  });
+});

@@ -1,0 +1,49 @@
+import { expect, it } from "vitest";
+import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
+import { jwksUri } from "../../src/testing/sts/key-source.js";
+import { usableKeys } from "../../src/testing/sts/verification-key.js";
+import { assumeRole } from "./ask-sts.js";
+import { listSharedFiles, readSharedJson } from "./shared-data.js";
+
+type Discovery = Readonly<Record<string, unknown>> & { readonly issuer: string };
+
+const LEFT_OUT = "the documents that real identity providers served";
+const PROVIDERS = listSharedFiles("idp", LEFT_OUT)
+  .filter((file) => file.endsWith("-discovery.json"))
+  .map((file) => file.replace(/-discovery\.json$/, ""));
+
+for (const provider of PROVIDERS) {
+  const discovery = readSharedJson(`idp/${provider}-discovery.json`, LEFT_OUT) as Discovery;
+  const { keys } = readSharedJson(`idp/${provider}-jwks.json`, LEFT_OUT) as { keys: unknown[] };
+
+  it(`finds every key usable that ${provider} served`, () => {
+    expect(jwksUri(discovery, discovery.issuer)).toBe(discovery.jwks_uri);
+    expect(usableKeys(keys).size).toBe(keys.length);
+    expect(keys.length).toBeGreaterThan(0);
+  });
+
+  it(`verifies a token with the documents of ${provider} around its key`, async () => {
+    await using idp = await startLocalIdp({ algorithm: "ES256" });
+    await using sts = await startLocalSts();
+    // Only what ties them to their host is changed: tests stay on this machine.
+    idp.setDiscovery(({ issuer, jwks_uri }) => ({ ...discovery, issuer, jwks_uri }));
+    idp.setJwks((own) => ({ keys: [...keys, ...(own.keys as unknown[])] }));
+    expect(await assumeRole(sts, await idp.issueToken())).toMatchObject({ code: "ok" });
+  });
+}
+
+it("does not take a discovery document for usable that lacks what STS needs", () => {
+  const issuer = "https://issuer.invalid";
+  const right = {
+    issuer,
+    jwks_uri: "https://issuer.invalid/jwks",
+    response_types_supported: ["code"],
+    subject_types_supported: ["pairwise"],
+    id_token_signing_alg_values_supported: ["RS256"],
+  };
+  expect(jwksUri(right, issuer)).toBe(right.jwks_uri);
+  expect(() => jwksUri(right, `${issuer}/`)).toThrow();
+  for (const field of Object.keys(right)) {
+    expect(() => jwksUri({ ...right, [field]: undefined }, issuer), field).toThrow();
+  }
+});

@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import { WIRE_ERRORS, type WireError } from "../../src/testing/sts/wire-error.js";
+import { readSharedJson } from "./shared-data.js";
+
+interface RecordedError {
+  readonly code: string;
+  readonly message: string;
+  readonly httpStatus?: number;
+  readonly confidence: string;
+}
+
+const recorded = (readSharedJson("sts-errors.json", "the wording of STS's errors") ??
+  []) as readonly RecordedError[];
+
+/** With the values of the recordings. */
+const SAID: readonly WireError[] = [
+  WIRE_ERRORS.verificationKey,
+  WIRE_ERRORS.notValidated,
+  WIRE_ERRORS.notJwt,
+  WIRE_ERRORS.ambiguousAudience,
+  WIRE_ERRORS.invalidTimestamp,
+  WIRE_ERRORS.notLoginWithAmazon,
+  ...["iss", "sub", "aud", "iat", "exp"].map(WIRE_ERRORS.missingClaim),
+  WIRE_ERRORS.providerNotFound("https://token.actions.githubusercontent.com"),
+  WIRE_ERRORS.tokenExpired(1789123421, 1789123397),
+  WIRE_ERRORS.issuedInFuture(1789127298),
+  WIRE_ERRORS.notYetValid(1789124026, 1789127298),
+  WIRE_ERRORS.nullSubject,
+  WIRE_ERRORS.rejectedClaim,
+  WIRE_ERRORS.accessDenied,
+  WIRE_ERRORS.throttled,
+  WIRE_ERRORS.regionDisabled("221870936645"),
+  WIRE_ERRORS.validation("Request ARN is invalid"),
+];
+
+/** The wording of before 2026, and what has its test with the request it answers. */
+const ELSEWHERE = /^Incorrect token audience$|^1 validation error detected: /;
+
+describe("the local STS speaks the words of STS", () => {
+  it("has two spaces where STS has them", () => {
+    expect(WIRE_ERRORS.verificationKey.message).toContain("provider,  please");
+  });
+
+  it.each(recorded.filter(({ confidence }) => confidence === "seen-verbatim"))(
+    "$code: $message",
+    ({ code, message, httpStatus }) => {
+      if (ELSEWHERE.test(message)) return;
+      expect(SAID).toContainEqual({ code, message, httpStatus });
+    },
+  );
+});

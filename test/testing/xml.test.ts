@@ -1,0 +1,19 @@
+import { expect, it } from "vitest";
+import { escapeXml, writeXml } from "../../src/testing/sts/xml.js";
+
+it.each([
+  ["<&>\"'", "&lt;&amp;&gt;&quot;&apos;"],
+  ["]]>", "]]&gt;"],
+  ["tab\tline\nreturn\r", "tab\tline\nreturn&#xD;"],
+  ["\u0000\u0008\u001b\ufffe", "\ufffd\ufffd\ufffd\ufffd"],
+  ["half \ud800 pair", "half \ufffd pair"],
+  ["whole \u{1f600} pair", "whole \u{1f600} pair"],
+])("escapes %j", (text, escaped) => {
+  expect(escapeXml(text)).toBe(escaped);
+});
+
+it("writes elements in order and leaves out what is undefined", () => {
+  expect(writeXml("a", { b: 1, c: undefined, d: { e: "<" } }, ' x="y"')).toBe(
+    '<a x="y"><b>1</b><d><e>&lt;</e></d></a>',
+  );
+});
