@@ -17,7 +17,7 @@ export interface Clock {
 const MAX_TIMER_MS = 2_147_483_647;
 
 export const systemClock: Clock = {
-  now: Date.now,
+  now: () => Date.now(),
   monotonic: () => performance.now(),
   schedule(ms, callback) {
     const timer = setTimeout(callback, Math.min(ms, MAX_TIMER_MS));

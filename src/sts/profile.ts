@@ -1,5 +1,3 @@
-import { loadConfig } from "@smithy/core/config";
-
 /** What the shared config and credentials files say about STS, read the way the SDK reads them. */
 export interface ProfileSettings {
   readonly region: string | undefined;
@@ -22,6 +20,7 @@ async function readKey(
   profile: string | undefined,
   preferredFile: "config" | "credentials",
 ): Promise<string | undefined> {
+  const { loadConfig } = await import("@smithy/core/config");
   const value = await loadConfig<string>(
     {
       // The environment is read elsewhere, once for all settings.
