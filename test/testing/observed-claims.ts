@@ -106,6 +106,8 @@ export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
     ...OK,
     cases: {
       azp: async (world) => {
+        const several = { audience: ["other", "client-a"], claims: { azp: "client-b" } };
+        expect((await ask(world, several)).output?.Audience).toBe("client-b");
         const reply = await ask(world, { audience: "other", claims: { azp: "client-b" } });
         expect(reply.output?.Audience).toBe("client-b");
         return reply;

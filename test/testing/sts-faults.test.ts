@@ -61,9 +61,10 @@ describe("a fault of the local STS", () => {
     expect(await assumeRole(sts, "token")).toMatchObject({ code: "Unknown", httpStatus: 403 });
   });
 
-  it("strikes in the order that was scripted, before a standing one", async () => {
+  it("strikes in the order that was scripted, then the newest that stands", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
+    sts.setFault("region-disabled");
     sts.setFault("access-denied");
     sts.failNext("throttled", { times: 2 });
     sts.failNext("sts-unavailable");

@@ -148,6 +148,13 @@ describe("the local STS refuses a token", () => {
     });
   });
 
+  it("with a part too many", async () => {
+    await using idp = await startLocalIdp({ algorithm: "ES256" });
+    await using sts = await startLocalSts();
+    const token = `${await idp.issueToken()}.YWJj`;
+    expect(await assumeRole(sts, token)).toMatchObject({ message: NOT_JWT });
+  });
+
   it.each<[string, TokenRequest]>([
     ["HS256", { header: { alg: "HS256" } }],
     ["PS256", { header: { alg: "PS256" } }],

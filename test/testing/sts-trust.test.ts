@@ -133,6 +133,17 @@ describe("the key cache of the local STS", () => {
     expect(idp.counts.jwks).toBe(3);
   });
 
+  it("keeps its keys when a fresh look fails", async () => {
+    await using idp = await startIdp();
+    await using sts = await startLocalSts({ providers: [idp] });
+    const token = await idp.issueToken();
+    await assumeRole(sts, token);
+    await idp.refuseConnections();
+    const stranger = await idp.issueToken({ header: { kid: "nobody" } });
+    expect(await assumeRole(sts, stranger)).toMatchObject({ code: "InvalidIdentityToken" });
+    expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
+  });
+
   it("outlives an outage of the IdP", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });

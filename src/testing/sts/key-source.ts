@@ -45,14 +45,13 @@ export class KeySource {
   /** @throws StsRefusal with the verification-key message, whatever went wrong. */
   async fetch(issuer: string, signal: AbortSignal): Promise<readonly unknown[]> {
     const { now, idpTimeoutMs, jwksCacheSeconds, ca } = this.#options;
-    this.#cache.delete(issuer);
     const limit = AbortSignal.any([signal, AbortSignal.timeout(idpTimeoutMs)]);
     try {
       const discovery = await fetchDocument(documentUrl(issuer, "discovery"), ca, limit);
       const jwks = await fetchDocument(jwksUri(discovery.value, issuer), ca, limit);
       const keys = keysOf(jwks.value);
       const seconds = jwksCacheSeconds ?? cacheSeconds(jwks.headers);
-      if (seconds > 0) this.#cache.set(issuer, { keys, until: now() + seconds * 1000 });
+      this.#cache.set(issuer, { keys, until: now() + seconds * 1000 });
       return keys;
     } catch {
       throw new StsRefusal(WIRE_ERRORS.verificationKey);
