@@ -1,0 +1,171 @@
+import {
+  type FromWebTokenInit as StockInit,
+  fromWebToken as stockFromWebToken,
+} from "@aws-sdk/credential-provider-web-identity";
+import pRetry from "p-retry";
+import { describe, expect, it } from "vitest";
+import type { StsFault } from "../../src/testing/index.js";
+import { withoutAwsSettings } from "./sdk-environment.js";
+import { until } from "./virtual-clock.js";
+import { ROLE_ARN, rejection, seededRandom, startWorld, type World } from "./world.js";
+
+withoutAwsSettings();
+
+const COMMUNICATION_ERROR = {
+  code: "IDPCommunicationError",
+  message: "The identity provider could not be reached",
+  httpStatus: 400,
+};
+
+describe("credentials come in spite of", () => {
+  it.each<[string, StsFault, string]>([
+    ["verification-key errors", "idp-unreachable", "idp-unreachable"],
+    ["communication errors with the identity provider", COMMUNICATION_ERROR, "idp-unreachable"],
+    ["an unavailable STS", "sts-unavailable", "sts-unavailable"],
+    ["connection resets", "reset", "sts-unavailable"],
+    ["throttling", "throttled", "throttled"],
+    ["pages of a proxy", "html", "sts-unavailable"],
+    ["successes without credentials", "empty-200", "sts-unavailable"],
+  ])("four %s in a row", async (_, fault, verdict) => {
+    await using world = await startWorld();
+    const verdicts: string[] = [];
+    const provider = world.provide({
+      onEvent: (event) => event.type === "attempt.failed" && verdicts.push(event.verdict),
+    });
+    world.sts.failNext(fault, { times: 4 });
+    await expect(provider()).resolves.toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(5);
+    expect(verdicts).toEqual(Array(4).fill(verdict));
+  });
+
+  it("verification-key errors for ten seconds, within ten more", async () => {
+    await using world = await startWorld();
+    const end = world.clock.now() + 10_000;
+    world.sts.setFault("idp-unreachable", { when: ({ at }) => at < end });
+    await expect(world.provide()()).resolves.toHaveProperty("accessKeyId");
+    expect(world.clock.now() - end).toBeGreaterThanOrEqual(0);
+    expect(world.clock.now() - end).toBeLessThanOrEqual(10_000);
+  });
+
+  it("a silent STS, once the attempt's ten seconds are over", async () => {
+    await using world = await startWorld();
+    world.sts.failNext("hang");
+    const credentials = world.provide()();
+    await until(() => world.sts.requests[0]?.outcome === "hang");
+    await world.clock.advance(9_999);
+    expect(world.calls()).toBe(1);
+    await world.clock.advance(1);
+    await expect(credentials).resolves.toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(2);
+  });
+
+  it("seventy verification-key errors in a hundred answers, forty times out of forty", async () => {
+    await using world = await startWorld({ random: seededRandom(7) });
+    world.sts.setFault("idp-unreachable", { probability: 0.7 });
+    for (let round = 0; round < 40; round += 1) {
+      await expect(world.provide()()).resolves.toHaveProperty("accessKeyId");
+    }
+    const refused = world.sts.requests.filter(({ outcome }) => outcome !== "ok").length;
+    expect(refused / world.calls()).toBeGreaterThan(0.6);
+  });
+
+  it("a key set that rotates after the token was minted", async () => {
+    await using world = await startWorld();
+    await world.provide()();
+    const kid = await world.idp.rotateKeys({ publish: false });
+    const provider = world.provide({
+      onEvent: ({ type }) => type === "attempt.failed" && world.idp.publishKey(kid),
+    });
+    await expect(provider()).resolves.toHaveProperty("accessKeyId");
+  });
+});
+
+describe("the SDK's own provider, beside it,", () => {
+  const stock = async ({ idp, sts }: World): Promise<StockInit> => ({
+    webIdentityToken: await idp.issueToken(),
+    roleArn: ROLE_ARN,
+    clientConfig: { endpoint: sts.url, region: "eu-west-1" },
+  });
+
+  it("gives up at the first verification-key error", async () => {
+    await using world = await startWorld();
+    world.sts.failNext("idp-unreachable", { times: 4 });
+    const error = await rejection(stockFromWebToken(await stock(world))());
+    expect(error).toMatchObject({ name: "InvalidIdentityTokenException" });
+    expect(world.calls()).toBe(1);
+  });
+
+  it("gives up at the fourth one when it is called three times more", async () => {
+    await using world = await startWorld();
+    world.sts.failNext("idp-unreachable", { times: 4 });
+    const init = await stock(world);
+    const credentials = pRetry(() => stockFromWebToken(init)(), { retries: 3, minTimeout: 0 });
+    expect(await rejection(credentials)).toMatchObject({ name: "InvalidIdentityTokenException" });
+    expect(world.calls()).toBe(4);
+  });
+});
+
+describe("a refusal that cannot pass", () => {
+  it.each<[StsFault, string, number]>([
+    ["token-rejected", "ERR_TOKEN_REJECTED", 1],
+    ["access-denied", "ERR_ACCESS_DENIED", 1],
+    ["region-disabled", "ERR_REGION_DISABLED", 1],
+    ["request-invalid", "ERR_REQUEST_INVALID", 1],
+    ["unknown", "ERR_TOKEN_REJECTED", 3],
+  ])("is told after as many calls as it needs: %s", async (fault, code, calls) => {
+    await using world = await startWorld();
+    world.sts.setFault(fault);
+    const error = await rejection(world.provide()());
+    expect(error).toMatchObject({ name: "WebIdentityError", code, tryNextLink: false });
+    expect(error).toMatchObject({ attempts: { length: calls }, hint: expect.stringMatching(/\w/) });
+    expect(world.calls()).toBe(calls);
+  });
+
+  it.each<[string, RegExp]>([
+    ["Incorrect token audience", /audience/],
+    ["No OpenIDConnect provider found in your account for https://x", /No OpenIDConnect/],
+    ["Token audience contains more than one audience", /audience/],
+  ])("is known by its words: %s", async (message, words) => {
+    await using world = await startWorld();
+    world.sts.setFault({ code: "InvalidIdentityToken", message, httpStatus: 400 });
+    const error = await rejection(world.provide()());
+    expect(error).toMatchObject({ code: "ERR_TOKEN_REJECTED" });
+    expect(String(error)).toMatch(words);
+    expect(world.calls()).toBe(1);
+  });
+
+  it("is remembered, so that a busy service asks once and not for every request", async () => {
+    await using world = await startWorld();
+    world.sts.setFault("access-denied");
+    const provider = world.provide();
+    const first = await rejection(provider());
+    expect(await rejection(provider())).toBe(first);
+    expect(world.calls()).toBe(1);
+    await world.clock.advance(5_000);
+    world.sts.clearFaults();
+    await expect(provider()).resolves.toHaveProperty("accessKeyId");
+  });
+
+  it("passes with retryAccessDenied for a role that was made seconds ago", async () => {
+    await using world = await startWorld();
+    const end = world.clock.now() + 12_000;
+    world.sts.setFault("access-denied", { when: ({ at }) => at < end });
+    await expect(world.provide({ retryAccessDenied: true })()).resolves.toHaveProperty("accountId");
+  });
+});
+
+describe("a fault that lasts longer than the budget", () => {
+  it.each<[StsFault, string]>([
+    ["idp-unreachable", "ERR_IDP_UNREACHABLE"],
+    ["throttled", "ERR_THROTTLED"],
+    ["sts-unavailable", "ERR_STS_UNAVAILABLE"],
+    ["reset", "ERR_STS_UNAVAILABLE"],
+  ])("is told with every attempt: %s", async (fault, code) => {
+    await using world = await startWorld();
+    world.sts.setFault(fault);
+    const error = await rejection(world.provide()());
+    expect(error).toMatchObject({ code, tryNextLink: false });
+    expect(world.clock.monotonic()).toBeLessThanOrEqual(60_000);
+    expect(world.calls()).toBeGreaterThan(8);
+  });
+});
