@@ -1,17 +1,50 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { defineConfig, type Options } from "tsup";
 
 const library = { index: "src/index.ts", testing: "src/testing/index.ts" };
 
-const shared = {
+const code = {
   target: "node20.19",
   platform: "node",
   sourcemap: true,
+  // One copy of every class, whichever entries a program loads.
   splitting: true,
-  treeshake: true,
-  dts: { entry: library },
+  removeNodeProtocol: false,
 } satisfies Options;
 
+// These publish ES modules only. Node's own require() takes them, Jest's does not before Node 24.9.
+const bundledInCjs = ["p-retry", "is-network-error", "jose"];
+
+/**
+ * Jest refuses `import()` in CommonJS without a flag, so the CommonJS build loads lazily by
+ * `require`. A plain call with a literal, and not esbuild's shim for it, because bundlers must
+ * still see which package is meant.
+ */
+const lazyRequire = {
+  name: "lazy-require",
+  renderChunk(source: string) {
+    const lazy = "Promise.resolve().then(() => require($1))";
+    return { code: source.replace(/\bimport\(("[^"\n]+")\)/g, lazy) };
+  },
+  buildEnd() {
+    const notices = bundledInCjs.map((name) => {
+      const file = name === "jose" ? "LICENSE.md" : "license";
+      return `${name}\n\n${readFileSync(`node_modules/${name}/${file}`, "utf8").trim()}\n`;
+    });
+    writeFileSync("dist/THIRD-PARTY-LICENSES.txt", notices.join(`\n${"-".repeat(72)}\n\n`));
+  },
+};
+
 export default defineConfig([
-  { ...shared, format: "esm", entry: { ...library, cli: "src/cli/main.ts" } },
-  { ...shared, format: "cjs", entry: library },
+  { ...code, format: "esm", entry: { ...library, cli: "src/cli/main.ts" } },
+  {
+    ...code,
+    format: "cjs",
+    entry: library,
+    // Rollup turns the chunks into CommonJS; without it sucrase does, and rewrites the syntax too.
+    treeshake: true,
+    noExternal: bundledInCjs,
+    plugins: [lazyRequire],
+  },
+  { format: ["esm", "cjs"], entry: library, dts: { only: true } },
 ]);
