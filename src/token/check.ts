@@ -1,9 +1,9 @@
 import type { TokenFacts } from "../errors.js";
 import type { Finding } from "../findings.js";
+import { decodeToken } from "../jwt.js";
 import { checkAudience } from "./check-audience.js";
 import { checkClaims } from "./check-claims.js";
 import { checkTimes, type TimeContext } from "./check-times.js";
-import { decodeToken } from "./decode.js";
 import { tokenFacts } from "./facts.js";
 
 /** What the checks need to know besides the token. */
