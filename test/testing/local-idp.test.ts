@@ -67,10 +67,14 @@ describe("the documents of the local IdP", () => {
 
   it("carry the headers that are set", async () => {
     await using idp = await startIdp({ headers: { pragma: "no-cache" } });
-    idp.setHeaders({ "cache-control": null });
+    idp.setHeaders({ "Cache-Control": null, ETag: null });
     const { headers } = await fetch(idp.discoveryUrl);
     expect(headers.get("pragma")).toBe("no-cache");
     expect(headers.get("cache-control")).toBeNull();
+    expect(headers.get("etag")).toBeNull();
+    idp.setHeaders({ "Cache-Control": "no-store" });
+    const again = await fetch(idp.discoveryUrl);
+    expect(again.headers.get("cache-control")).toBe("no-store");
   });
 
   it("are counted, and nothing else is served", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
+import { type StsVerdictFault, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { assumeRole, clientOf, ROLE_ARN } from "./ask-sts.js";
 import { makeTlsIdentity } from "./tls-identity.js";
 
@@ -41,6 +41,15 @@ describe("an answer of the local STS", () => {
         "<Code>InvalidAction</Code><Message>Could not find operation a&lt;b&gt; for version " +
         `2011-06-15</Message></Error><RequestId>${answer.headers.get("x-amzn-requestid")}</RequestId></ErrorResponse>`,
     );
+  });
+
+  it.each<[StsVerdictFault, string]>([
+    ["throttled", "Sender"],
+    ["sts-unavailable", "Receiver"],
+  ])("names the side that is at fault: %s", async (fault, side) => {
+    await using sts = await startLocalSts();
+    sts.failNext(fault);
+    expect(await (await fetch(sts.url)).text()).toContain(`<Type>${side}</Type>`);
   });
 
   it("lasts an hour unless told otherwise", async () => {

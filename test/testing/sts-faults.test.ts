@@ -127,6 +127,20 @@ describe("a fault of the local STS", () => {
 });
 
 describe("the local STS as a server", () => {
+  it("says when a function of the test's own threw", async () => {
+    await using sts = await startLocalSts();
+    const when = () => {
+      throw new RangeError("oops");
+    };
+    sts.setFault("throttled", { when });
+    const answer = await fetch(sts.url);
+    expect([answer.status, await answer.text()]).toEqual([
+      500,
+      "The local server failed: RangeError: oops",
+    ]);
+    expect(sts.requests[0]?.outcome).toBe("failed");
+  });
+
   it("closes at once under a request that hangs", async () => {
     const sts = await startLocalSts();
     sts.failNext("hang");
@@ -146,6 +160,7 @@ describe("the local STS as a server", () => {
     await sts.close();
     expect(await hung).toMatchObject({ code: "ECONNRESET" });
     await expect.poll(() => idp.connections.open).toBe(0);
+    expect(sts.requests[0]?.outcome).toBe("aborted");
   });
 
   it("refuses connections and comes back on the same port", async () => {

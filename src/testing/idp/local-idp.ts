@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { OutgoingHttpHeaders } from "node:http";
 import { sendAnswer } from "../answer.js";
 import { FaultScript } from "../fault-script.js";
 import { type Exchange, type LocalServer, startLoopbackServer } from "../loopback-server.js";
@@ -45,7 +45,12 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
   const faults = new FaultScript<IdpFault, IdpDocumentName>(random);
   const overrides: { [name in IdpDocumentName]?: IdpDocument | undefined } = {};
   const requests: IdpRequest[] = [];
-  let headers: Record<string, string | null> = { ...DEFAULT_HEADERS, ...options.headers };
+  const headers = new Map<string, string | null>();
+  const setHeaders = (changes: Readonly<Record<string, string | null>>) => {
+    for (const [name, value] of Object.entries(changes)) headers.set(name.toLowerCase(), value);
+  };
+  setHeaders(DEFAULT_HEADERS);
+  setHeaders(options.headers ?? {});
 
   const server: LocalServer = await startLoopbackServer({ port: options.port, tls, onRequest });
   const issuer = `${tls ? "https" : "http"}://${host}:${server.port}${path}`;
@@ -64,7 +69,8 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
     const { request, connection } = exchange;
     const { pathname } = new URL(request.url ?? "/", issuer);
     const name = (["discovery", "jwks"] as const).find((each) => paths[each] === pathname);
-    requests.push(recordOf(pathname, name, request.headers, now(), connection));
+    const asked = { path: pathname, document: name, headers: { ...request.headers } };
+    requests.push({ ...asked, at: now(), connection });
     const date = new Date(now()).toUTCString();
     if (name === undefined) {
       sendAnswer(exchange, 404, '{"error":"not_found"}', { date });
@@ -72,15 +78,15 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
     }
     const text = body(name);
     const tag = entityTag(text);
-    const own = Object.entries(headers).filter((entry): entry is [string, string] => {
-      return entry[1] !== null;
-    });
-    const answerHeaders = {
+    const answerHeaders: OutgoingHttpHeaders = {
       date,
       "content-type": "application/json",
       etag: tag,
-      ...Object.fromEntries(own),
     };
+    for (const [header, value] of headers) {
+      if (value === null) delete answerHeaders[header];
+      else answerHeaders[header] = value;
+    }
     const fault = faults.take(name);
     if (fault && (await playIdpFault(fault, exchange, text, answerHeaders))) return;
     const unchanged = matchesEntityTag(request.headers["if-none-match"], tag);
@@ -128,9 +134,7 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
     setJwks(document) {
       overrides.jwks = document;
     },
-    setHeaders(changes) {
-      headers = { ...headers, ...changes };
-    },
+    setHeaders,
     setFault,
     failNext: (fault) => setFault({ ...fault, times: fault.times ?? 1 }),
     clearFaults: () => faults.clear(),
@@ -142,14 +146,4 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
     close: server.close,
     [Symbol.asyncDispose]: server.close,
   };
-}
-
-function recordOf(
-  path: string,
-  document: IdpDocumentName | undefined,
-  headers: IncomingHttpHeaders,
-  at: number,
-  connection: number,
-): IdpRequest {
-  return { path, document, headers: { ...headers }, at, connection };
 }

@@ -81,16 +81,18 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
     }
     const record = recordRequest(request, now(), exchange.connection);
     requests.push(record);
-    const fault = faults.take(record);
-    if (fault && (await playStsFault(fault, exchange, record, now))) return;
+    const { signal } = exchange;
     try {
-      const result = await act(request, record, exchange.signal);
+      const fault = faults.take(record);
+      if (fault && (await playStsFault(fault, exchange, record, now))) return;
+      const result = await act(request, record, signal);
       record.outcome = "ok";
       sendResult(exchange, now(), record.action, result);
     } catch (error) {
-      if (!(error instanceof StsRefusal)) throw error;
-      record.outcome = error.answer.code;
-      sendError(exchange, now(), error.answer);
+      const refusal = error instanceof StsRefusal ? error.answer : undefined;
+      record.outcome = signal.aborted ? "aborted" : (refusal?.code ?? "failed");
+      if (!refusal) throw error;
+      sendError(exchange, now(), refusal);
     }
   }
 

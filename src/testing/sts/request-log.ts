@@ -21,8 +21,9 @@ export interface StsRequest {
   /** Numbers the connection it came over, from 1. */
   readonly connection: number;
   /**
-   * `"ok"`, the wire code of the error, the name of the transport fault, or `"pending"` while there
-   * is no answer.
+   * `"ok"`, the wire code of the error, the name of the transport fault, `"pending"` while there is
+   * no answer, `"aborted"` when the client went before there was one, or `"failed"` when a function
+   * of the test's own threw.
    */
   readonly outcome: string;
   /** The session that was granted. */
