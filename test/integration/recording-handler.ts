@@ -1,0 +1,70 @@
+import { type HttpRequest, HttpResponse } from "@smithy/core/protocols";
+import type { RequestHandlerMetadata } from "@smithy/types";
+
+/** What is answered; the defaults are what AWS would say. */
+export interface RecordedAnswer {
+  readonly metadata?: RequestHandlerMetadata;
+  readonly assumedRoleArn?: string | undefined;
+  /** XML to add to the credentials. */
+  readonly more?: string;
+}
+
+/** Takes the place of the network: remembers every request and answers it with credentials. */
+export class RecordingHandler {
+  readonly requests: HttpRequest[] = [];
+  readonly metadata: RequestHandlerMetadata;
+  readonly #body: Uint8Array;
+
+  constructor(answer: RecordedAnswer = {}) {
+    this.metadata = answer.metadata ?? { handlerProtocol: "http/1.1" };
+    this.#body = new TextEncoder().encode(
+      answerWith({
+        assumedRoleArn: "arn:aws:sts::123456789012:assumed-role/app/test",
+        ...answer,
+      }),
+    );
+  }
+
+  async handle(request: HttpRequest) {
+    this.requests.push(request);
+    return { response: new HttpResponse({ statusCode: 200, headers: {}, body: this.#body }) };
+  }
+
+  updateHttpClientConfig(): void {}
+
+  httpHandlerConfigs(): Record<string, never> {
+    return {};
+  }
+
+  destroy(): void {}
+
+  /** The hosts that were asked, in order. */
+  get hosts(): string[] {
+    return this.requests.map(({ hostname }) => hostname);
+  }
+
+  /** The parameters of every request, in order. */
+  get parameters(): Record<string, string>[] {
+    return this.requests.map(({ body }) => Object.fromEntries(new URLSearchParams(String(body))));
+  }
+}
+
+function answerWith({ assumedRoleArn, more = "" }: RecordedAnswer): string {
+  const user =
+    assumedRoleArn === undefined
+      ? ""
+      : `<AssumedRoleUser><AssumedRoleId>AROA:test</AssumedRoleId><Arn>${assumedRoleArn}</Arn></AssumedRoleUser>`;
+  return `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <AssumeRoleWithWebIdentityResult>
+    ${user}
+    <Credentials>
+      <AccessKeyId>ASIAEXAMPLE</AccessKeyId>
+      <SecretAccessKey>secret</SecretAccessKey>
+      <SessionToken>session</SessionToken>
+      <Expiration>2099-01-01T00:00:00Z</Expiration>
+      ${more}
+    </Credentials>
+  </AssumeRoleWithWebIdentityResult>
+  <ResponseMetadata><RequestId>11111111-2222-3333-4444-555555555555</RequestId></ResponseMetadata>
+</AssumeRoleWithWebIdentityResponse>`;
+}

@@ -1,0 +1,96 @@
+import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-web-identity";
+import { describe, expect, it } from "vitest";
+import { type FromWebTokenInit, fromWebToken } from "../../src/index.js";
+import { withoutAwsSettings } from "./sdk-environment.js";
+import { REGION, ROLE_ARN, startWorld, type World } from "./world.js";
+
+withoutAwsSettings();
+
+async function initOf({ idp, sts }: World): Promise<FromWebTokenInit> {
+  return {
+    webIdentityToken: await idp.issueToken(),
+    roleArn: ROLE_ARN,
+    preflight: "off",
+    clientConfig: { endpoint: sts.url, region: REGION },
+  };
+}
+
+describe("one provider", () => {
+  it("asks STS once for a thousand callers at the same time, and gives all the same", async () => {
+    await using world = await startWorld();
+    await using provider = fromWebToken(await initOf(world));
+    const all = await Promise.all(Array.from({ length: 1_000 }, () => provider()));
+    expect(world.calls()).toBe(1);
+    expect(new Set(all).size).toBe(1);
+  });
+
+  it("asks STS again for none of a thousand calls after the first", async () => {
+    await using world = await startWorld();
+    await using provider = fromWebToken(await initOf(world));
+    const first = await provider();
+    for (let call = 0; call < 1_000; call += 1) expect(await provider()).toBe(first);
+    expect(world.calls()).toBe(1);
+  });
+
+  it("asks STS once for twenty clients that share it", async () => {
+    await using world = await startWorld();
+    await using provider = fromWebToken(await initOf(world));
+    const clients = Array.from(
+      { length: 20 },
+      () => new STSClient({ endpoint: world.sts.url, region: REGION, credentials: provider }),
+    );
+    const identities = await Promise.all(
+      clients.map((client) => client.send(new GetCallerIdentityCommand({}))),
+    );
+    for (const { Account } of identities) expect(Account).toBe("123456789012");
+    expect(world.calls()).toBe(1);
+    for (const client of clients) client.destroy();
+  });
+
+  it("lets callers of a failing refresh all have the one error of the one flight", async () => {
+    await using world = await startWorld();
+    world.sts.setFault("access-denied");
+    const provider = world.provide();
+    const all = await Promise.allSettled(Array.from({ length: 100 }, () => provider()));
+    expect(world.calls()).toBe(1);
+    const reasons = all.map((one) => (one.status === "rejected" ? one.reason : "fulfilled"));
+    expect(new Set(reasons).size).toBe(1);
+    expect(reasons[0]).toMatchObject({ code: "ERR_ACCESS_DENIED" });
+  });
+});
+
+describe("a thousand providers of a thousand roles", () => {
+  it("all get their own credentials over fifty connections at most", async () => {
+    await using world = await startWorld();
+    const init = await initOf(world);
+    const providers = Array.from({ length: 1_000 }, (_, number) =>
+      fromWebToken({ ...init, roleArn: `${ROLE_ARN}-${number}` }),
+    );
+    const all = await Promise.all(providers.map((provider) => provider()));
+    expect(new Set(all.map(({ accessKeyId }) => accessKeyId)).size).toBe(1_000);
+    expect(world.calls()).toBe(1_000);
+    expect(world.sts.connections.total).toBeLessThanOrEqual(50);
+    for (const provider of providers) provider.close();
+  });
+
+  it("share one connection when they start one after the other", async () => {
+    await using world = await startWorld();
+    const init = await initOf(world);
+    for (let number = 0; number < 10; number += 1) {
+      await fromWebToken({ ...init, roleArn: `${ROLE_ARN}-${number}` })();
+    }
+    expect(world.sts.connections.total).toBe(1);
+  });
+});
+
+describe("the SDK's own provider, beside it,", () => {
+  it("asks STS for each of fifty callers, over fifty connections", async () => {
+    await using world = await startWorld();
+    const { webIdentityToken, roleArn, clientConfig } = await initOf(world);
+    const provider = stockFromWebToken({ webIdentityToken, roleArn, clientConfig });
+    await Promise.all(Array.from({ length: 50 }, () => provider()));
+    expect(world.calls()).toBe(50);
+    expect(world.sts.connections.total).toBe(50);
+  });
+});
