@@ -71,7 +71,10 @@ export class FakeClock implements Clock {
     await this.flush();
   }
 
-  /** Lets time pass until `work` settles, timer by timer; real I/O in between gets its turns. */
+  /**
+   * Lets time pass until `work` settles, timer by timer. For work that waits for this clock alone:
+   * a timer does not wait for real I/O.
+   */
   async run<T>(work: Promise<T>, limitMs = 24 * 3_600_000): Promise<T> {
     let isSettled = false;
     const mark = () => {
