@@ -112,6 +112,14 @@ export class ClientPool {
   }
 }
 
+/**
+ * The call is never signed. For the global endpoint the SDK would sign it all the same, and look for
+ * credentials in its default chain: in the environment that this very call is made for.
+ */
+const UNSIGNED: NonNullable<STSClientConfig["httpAuthSchemeProvider"]> = () => [
+  { schemeId: "smithy.api#noAuth" },
+];
+
 function create(Client: typeof STSClient, { config, plugins }: StsTarget): Entry {
   const { retryStrategy: _, ...rest } = config;
   const client = new Client({
@@ -120,6 +128,7 @@ function create(Client: typeof STSClient, { config, plugins }: StsTarget): Entry
     // Retrying is done outside, where the verdict is: a second loop inside would multiply the calls.
     maxAttempts: 1,
     retryMode: "standard",
+    httpAuthSchemeProvider: UNSIGNED,
   });
   for (const plugin of plugins) client.middlewareStack.use(plugin);
   return { client, limit: new ConcurrencyLimit(MAX_SOCKETS), leases: 0 };
