@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { printable, redact, safeCause } from "../src/redact.js";
+import { HOSTILE } from "./hostile-values.js";
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
@@ -25,58 +26,6 @@ const tokens = fc
 
 /** Text around a token that does not itself continue it. */
 const surroundings = fc.string().map((text) => text.replace(/[\w.-]/g, " "));
-
-const HOSTILE: readonly (readonly [string, () => unknown])[] = [
-  ["an object without a prototype", () => Object.create(null)],
-  ["a getter that throws", () => thrower("message")],
-  ["a name that throws", () => thrower("name")],
-  ["a stack that throws", () => thrower("stack")],
-  ["a cause that throws", () => thrower("cause")],
-  ["a code that throws", () => thrower("code")],
-  ["a message that is a number", () => Object.assign(new Error("x"), { message: 5 })],
-  ["a message that is an object", () => Object.assign(new Error("x"), { message: {} })],
-  ["a name that is null", () => Object.assign(new Error("x"), { name: null })],
-  ["a stack that is an array", () => Object.assign(new Error("x"), { stack: [] })],
-  ["a proxy that throws at everything", () => hostileProxy()],
-  ["a revoked proxy", () => revokedProxy()],
-  [
-    "toString that throws",
-    () => ({
-      toString: () => {
-        throw new Error("no");
-      },
-    }),
-  ],
-  ["toString that gives an object", () => ({ toString: () => ({}) })],
-  ["a symbol", () => Symbol("s")],
-  ["a bigint", () => 10n],
-  ["a function", () => () => {}],
-  ["undefined", () => undefined],
-  ["null", () => null],
-  ["an aggregate", () => new AggregateError([new Error("a"), null], "both failed")],
-  ["a frozen error", () => Object.freeze(new Error("x"))],
-];
-
-function thrower(field: string): Error {
-  return Object.defineProperty(new Error("x"), field, {
-    get: () => {
-      throw new Error(`${field} is hostile`);
-    },
-  });
-}
-
-function hostileProxy(): unknown {
-  const refuse = () => {
-    throw new Error("hostile");
-  };
-  return new Proxy({}, { get: refuse, getPrototypeOf: refuse, has: refuse, ownKeys: refuse });
-}
-
-function revokedProxy(): unknown {
-  const { proxy, revoke } = Proxy.revocable({}, {});
-  revoke();
-  return proxy;
-}
 
 /** Everything an inspector, a logger or a crash report would print. */
 function everything(error: Error): string {
