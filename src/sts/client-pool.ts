@@ -34,6 +34,8 @@ export interface PooledClient {
 interface Entry extends PooledClient {
   /** Pieces of work that are using it now. */
   leases: number;
+  /** Whether its connections end with it. */
+  readonly ownsConnections: boolean;
 }
 
 /** Keeps one STS client, and with it one set of connections, for each distinct target. */
@@ -87,7 +89,7 @@ export class ClientPool {
 
   #drop(key: string, entry: Entry): void {
     this.#entries.delete(key);
-    entry.client.destroy();
+    if (entry.ownsConnections) entry.client.destroy();
   }
 
   /** Equal primitives are equal; functions and objects are equal only to themselves. */
@@ -131,7 +133,22 @@ function create(Client: typeof STSClient, { config, plugins }: StsTarget): Entry
     httpAuthSchemeProvider: UNSIGNED,
   });
   for (const plugin of plugins) client.middlewareStack.use(plugin);
-  return { client, limit: new ConcurrencyLimit(MAX_SOCKETS), leases: 0 };
+  const ownsConnections = !isLent(config.requestHandler);
+  return { client, limit: new ConcurrencyLimit(MAX_SOCKETS), leases: 0, ownsConnections };
+}
+
+/**
+ * Whether a request handler, or an agent in its options, is somebody else's: the calling client's or
+ * the user's own. Destroying it would cut their requests off.
+ */
+function isLent(handler: STSClientConfig["requestHandler"]): boolean {
+  const { handle, httpAgent, httpsAgent } = (handler ?? {}) as {
+    handle?: unknown;
+    httpAgent?: { destroy?: unknown };
+    httpsAgent?: { destroy?: unknown };
+  };
+  const methods = [handle, httpAgent?.destroy, httpsAgent?.destroy];
+  return methods.some((method) => typeof method === "function");
 }
 
 function pooledConnections(): NonNullable<STSClientConfig["requestHandler"]> {
