@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import { isWebIdentityError, WebIdentityError } from "../src/errors.js";
+import { HOSTILE } from "./hostile-values.js";
+
+const init = { code: "ERR_THROTTLED", message: "What failed.", hint: "What to do." } as const;
+
+describe("a WebIdentityError", () => {
+  test("says what failed and then what to do", () => {
+    const error = new WebIdentityError(init);
+    expect(error).toMatchObject({ ...init, message: "What failed. What to do." });
+    expect(error).toBeInstanceOf(Error);
+  });
+
+  test("has a literal name, also at the head of its stack", () => {
+    class Minified extends WebIdentityError {}
+    expect(new WebIdentityError(init).name).toBe("WebIdentityError");
+    expect(new Minified(init).name).toBe("WebIdentityError");
+    expect(new WebIdentityError(init).stack).toMatch(
+      /^WebIdentityError: What failed\. What to do\./,
+    );
+  });
+
+  test("lets no chain move on unless it is told to", () => {
+    expect(new WebIdentityError(init).tryNextLink).toBe(false);
+    expect(new WebIdentityError({ ...init, tryNextLink: true }).tryNextLink).toBe(true);
+  });
+
+  test("has lists that are empty and no cause when none are given", () => {
+    const error = new WebIdentityError(init);
+    expect([error.attempts, error.findings, error.token]).toEqual([[], [], undefined]);
+    expect("cause" in error).toBe(false);
+  });
+});
+
+describe("isWebIdentityError", () => {
+  test("knows one from another copy of this package", () => {
+    const foreign = Object.assign(new Error("x"), { name: "WebIdentityError", code: "ERR_CLOSED" });
+    expect(isWebIdentityError(foreign)).toBe(true);
+    expect(isWebIdentityError(new WebIdentityError(init))).toBe(true);
+  });
+
+  test.each([
+    ["another error with such a code", Object.assign(new Error("x"), { code: "ERR_CLOSED" })],
+    ["one without a code", Object.assign(new Error("x"), { name: "WebIdentityError" })],
+    [
+      "one with a number for a code",
+      Object.assign(new Error("x"), { name: "WebIdentityError", code: 5 }),
+    ],
+    ["a plain object", { name: "WebIdentityError", code: "ERR_CLOSED" }],
+    ["undefined", undefined],
+    ["null", null],
+    ["a string", "WebIdentityError"],
+  ])("says no to %s", (_, value) => {
+    expect(isWebIdentityError(value)).toBe(false);
+  });
+
+  test("takes every ordinary thing that can be thrown", () => {
+    for (const [name, make] of HOSTILE) {
+      if (/proxy|name that throws/.test(name)) continue;
+      expect(isWebIdentityError(make())).toBe(false);
+    }
+  });
+});

@@ -1,0 +1,55 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { CHANNEL_NAME, publishEvent, type WebIdentityEvent } from "../src/events.js";
+
+const event: WebIdentityEvent = {
+  type: "region.defaulted",
+  region: "us-east-1",
+  at: 0,
+  roleArn: "arn:aws:iam::123456789012:role/r",
+};
+const broken = new Error("a broken handler");
+
+describe("an event", () => {
+  test("reaches the handler and the diagnostics channel", () => {
+    const seen: unknown[] = [];
+    const listener = (message: unknown) => seen.push(["channel", message]);
+    subscribe(CHANNEL_NAME, listener);
+    publishEvent(
+      event,
+      (told) => seen.push(["handler", told]),
+      () => {},
+    );
+    unsubscribe(CHANNEL_NAME, listener);
+    expect(CHANNEL_NAME).toBe("resilient-sts");
+    expect(seen).toEqual([
+      ["channel", event],
+      ["handler", event],
+    ]);
+  });
+
+  test("needs no handler", () => {
+    expect(() => publishEvent(event, undefined, () => {})).not.toThrow();
+  });
+
+  test("is not disturbed by a handler that throws", () => {
+    const errors: unknown[] = [];
+    const handler = () => {
+      throw broken;
+    };
+    publishEvent(event, handler, (error) => errors.push(error));
+    expect(errors).toEqual([broken]);
+  });
+
+  test("is not disturbed by an async handler that rejects", async () => {
+    const errors: unknown[] = [];
+    publishEvent(
+      event,
+      async () => Promise.reject(broken),
+      (error) => errors.push(error),
+    );
+    await nextTurn();
+    expect(errors).toEqual([broken]);
+  });
+});
