@@ -1,0 +1,39 @@
+/** Uses a provider in a process of its own and comes to its end, without any call to exit. */
+import { systemClock } from "../../../src/clock.js";
+import { createProvider } from "../../../src/provider/create-provider.js";
+import { ClientPool } from "../../../src/sts/client-pool.js";
+
+const [how = "", endpoint = "", token = ""] = process.argv.slice(2);
+
+let aheadMs = 0;
+const clock = { ...systemClock, now: () => Date.now() + aheadMs };
+const source = how === "hung-source" ? () => new Promise<string>(() => {}) : async () => token;
+const provider = createProvider(
+  () => ({
+    source,
+    sourceName: "the token source",
+    roleArn: "arn:aws:iam::123456789012:role/app",
+    roleSessionName: how,
+    marks: {},
+  }),
+  {
+    preflight: "off",
+    attemptTimeoutMs: 300,
+    retry: { maxAttempts: how === "background" ? 20 : 2, baseDelayMs: 10 },
+    clientConfig: { endpoint, region: "eu-west-1" },
+  },
+  { clock, random: Math.random, env: process.env, pool: new ClientPool() },
+);
+
+const outcome = (result: Promise<unknown>) =>
+  result.then(
+    () => "credentials",
+    ({ code }: { code?: string }) => String(code),
+  );
+
+const said = [await outcome(provider())];
+if (how === "background") {
+  aheadMs = 50 * 60_000;
+  said.push(await outcome(provider()), String(provider.status().refreshing));
+}
+process.stdout.write(said.join(" "));

@@ -1,0 +1,151 @@
+import { describe, expect, it } from "vitest";
+import type { TokenSource } from "../../src/token/token-source.js";
+import { until } from "./virtual-clock.js";
+import { rejection, startWorld } from "./world.js";
+
+describe("a caller's abortSignal", () => {
+  it("ends its own wait with its reason, and nobody else's", async () => {
+    await using world = await startWorld();
+    world.sts.failNext("hang");
+    const provider = world.provide();
+    const caller = new AbortController();
+    const aborted = rejection(provider({ abortSignal: caller.signal }));
+    const patient = provider();
+    await until(() => world.sts.requests[0]?.outcome === "hang");
+    const reason = new Error("the request was cancelled");
+    caller.abort(reason);
+    expect(await aborted).toBe(reason);
+    await world.clock.advance(10_000);
+    await expect(patient).resolves.toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(2);
+  });
+
+  it("that has aborted already costs no call", async () => {
+    await using world = await startWorld();
+    const reason = { any: "value" };
+    const error = await rejection(world.provide()({ abortSignal: AbortSignal.abort(reason) }));
+    expect(error).toBe(reason);
+    expect(world.calls()).toBe(0);
+  });
+
+  it("lets the refresh go on, for whoever comes next", async () => {
+    await using world = await startWorld();
+    world.sts.failNext("slow", { delayMs: 20 });
+    const provider = world.provide();
+    const caller = new AbortController();
+    const aborted = rejection(provider({ abortSignal: caller.signal }));
+    await until(() => world.calls() === 1);
+    caller.abort();
+    expect(await aborted).toHaveProperty("name", "AbortError");
+    await expect(provider()).resolves.toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(1);
+  });
+});
+
+describe("the provider's end", () => {
+  it("by its signal rejects waiting and later callers with the signal's reason", async () => {
+    await using world = await startWorld();
+    world.sts.setFault("hang");
+    const life = new AbortController();
+    const provider = world.provide({ signal: life.signal });
+    const waiting = [rejection(provider()), rejection(provider())];
+    await until(() => world.calls() === 1);
+    const reason = new Error("shutting down");
+    life.abort(reason);
+    expect(await Promise.all([...waiting, rejection(provider())])).toEqual([
+      reason,
+      reason,
+      reason,
+    ]);
+    expect(provider.status()).toMatchObject({ state: "empty", closed: true });
+    expect(world.calls()).toBe(1);
+  });
+
+  it("by close() rejects waiting and later callers, also with credentials in the cache", async () => {
+    await using world = await startWorld();
+    const provider = world.provide();
+    await provider();
+    world.sts.setFault("hang");
+    const waiting = rejection(provider({ forceRefresh: true }));
+    await until(() => world.calls() === 2);
+    provider.close();
+    provider.close();
+    const closed = { code: "ERR_CLOSED", tryNextLink: false };
+    expect(await waiting).toMatchObject(closed);
+    expect(await rejection(provider())).toMatchObject(closed);
+    expect(provider.status()).toMatchObject({ closed: true, expiration: undefined });
+  });
+
+  it("comes with its scope", async () => {
+    await using world = await startWorld();
+    let escaped: ReturnType<typeof world.provide>;
+    {
+      await using provider = world.provide();
+      await provider();
+      escaped = provider;
+    }
+    expect(await rejection(escaped())).toMatchObject({ code: "ERR_CLOSED" });
+  });
+
+  it("before the first call is one too", async () => {
+    await using world = await startWorld();
+    const reason = new Error("never started");
+    const provider = world.provide({ signal: AbortSignal.abort(reason) });
+    expect(await rejection(provider())).toBe(reason);
+    expect(world.calls()).toBe(0);
+  });
+
+  it.each(["between two attempts", "while the token is read"])("is told %s", async (when) => {
+    await using world = await startWorld();
+    let tokenSignal: AbortSignal | undefined;
+    const silent: TokenSource = ({ signal }) => {
+      tokenSignal = signal;
+      return new Promise(() => {});
+    };
+    const life = new AbortController();
+    const reason = new Error(when);
+    world.sts.setFault("throttled", { retryAfterSeconds: 20 });
+    const between = when === "between two attempts";
+    const provider = world.provide(
+      {
+        signal: life.signal,
+        onEvent: ({ type }) => type === "attempt.failed" && setImmediate(() => life.abort(reason)),
+      },
+      between ? {} : { token: silent },
+    );
+    const error = rejection(provider());
+    if (!between) {
+      await until(() => tokenSignal !== undefined);
+      life.abort(reason);
+    }
+    expect(await error).toBe(reason);
+    expect(tokenSignal?.reason).toBe(between ? undefined : reason);
+    expect([world.clock.pending, world.clock.holds]).toEqual([0, 0]);
+  });
+});
+
+describe("the process", () => {
+  it("is kept alive while somebody waits, and not a moment longer", async () => {
+    await using world = await startWorld();
+    world.sts.failNext("slow", { delayMs: 20 });
+    const provider = world.provide();
+    const credentials = provider();
+    await until(() => world.calls() === 1);
+    expect(world.clock.holds).toBe(1);
+    await credentials;
+    expect([world.clock.pending, world.clock.holds]).toEqual([0, 0]);
+  });
+
+  it("is not kept alive by a refresh that nobody waits for", async () => {
+    await using world = await startWorld();
+    const provider = world.provide();
+    const first = await provider();
+    await world.clock.advance(50 * 60_000);
+    world.sts.failNext("hang");
+    expect(await provider()).toBe(first);
+    await until(() => world.sts.requests.at(-1)?.outcome === "hang");
+    expect(provider.status()).toMatchObject({ state: "refresh-due", refreshing: true });
+    expect(world.clock.holds).toBe(0);
+    provider.close();
+  });
+});
