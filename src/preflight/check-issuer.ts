@@ -1,0 +1,85 @@
+import { systemClock } from "../clock.js";
+import type { Finding } from "../findings.js";
+import type { IssuerCache } from "./issuer-cache.js";
+import type { IssuerReport } from "./issuer-report.js";
+import { lookAtSubject, type PreflightRuntime, type PreflightSettings } from "./preflight.js";
+import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";
+
+/** What is checked: a token with its issuer, key and signature, or an issuer and perhaps one key. */
+export type CheckIssuerInput =
+  | { readonly token: string }
+  | {
+      readonly issuer: string;
+      /** The key that tokens will name. */
+      readonly kid?: string | undefined;
+    };
+
+export interface CheckIssuerOptions extends PreflightSettings {
+  /** Ends the check: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Looks again at documents that are older than 30 s, whatever their headers allow. @default true */
+  readonly fresh?: boolean | undefined;
+}
+
+/**
+ * Looks at an issuer as STS does: discovery document, JWKS, the token's key, its signature. The
+ * report says what STS cannot use, what may pass, and how long each request took.
+ *
+ * Whatever the world does is a finding. At most two documents are fetched, and those that were
+ * fetched in the last 30 s are not fetched again.
+ *
+ * @throws TypeError when the input or an option is no such thing; the signal's reason.
+ *
+ * @example
+ * ```ts
+ * import { checkIssuer } from "resilient-sts";
+ *
+ * const { findings } = await checkIssuer({ issuer: "https://token.actions.githubusercontent.com" });
+ * for (const { severity, detail, remedy } of findings) console.log(severity, detail, remedy);
+ * ```
+ */
+export async function checkIssuer(
+  input: CheckIssuerInput,
+  options: CheckIssuerOptions = {},
+  runtime: Partial<PreflightRuntime> & { readonly issuers?: IssuerCache } = {},
+): Promise<IssuerReport> {
+  const subject = readInput(input);
+  checkOptions(options);
+  const { signal = new AbortController().signal, fresh = true, ...settings } = options;
+  signal.throwIfAborted();
+  if ("severity" in subject) return { issuer: "", findings: [subject], requests: [] };
+  const complete = { clock: systemClock, env: process.env, ...runtime };
+  return await lookAtSubject(subject, settings, complete, { signal, fresh, table: true });
+}
+
+function readInput(input: CheckIssuerInput): Subject | Finding {
+  if (typeof input !== "object" || input === null) {
+    throw new TypeError("Expected `input` to be an object with `token` or `issuer`.");
+  }
+  const { token, issuer, kid } = input as Partial<Record<"token" | "issuer" | "kid", unknown>>;
+  if (token !== undefined) return subjectOfToken(requireText("token", token));
+  if (kid !== undefined) requireText("kid", kid);
+  return subjectOfIssuer(requireText("issuer", issuer), kid as string | undefined);
+}
+
+function requireText(name: string, value: unknown): string {
+  if (typeof value === "string" && value !== "") return value;
+  throw new TypeError(`Expected \`${name}\` to be a non-empty string, got ${describe(value)}.`);
+}
+
+function checkOptions(options: CheckIssuerOptions): void {
+  const { timeoutMs, allowedIssuers, signal } = options;
+  if (timeoutMs !== undefined && !(timeoutMs >= 1 && timeoutMs <= 60_000)) {
+    throw new TypeError(`Expected \`timeoutMs\` to be from 1 to 60000, got ${String(timeoutMs)}.`);
+  }
+  if (allowedIssuers !== undefined && !Array.isArray(allowedIssuers)) {
+    throw new TypeError(`Expected \`allowedIssuers\` to be an array of strings.`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError("Expected `signal` to be an AbortSignal.");
+  }
+}
+
+function describe(value: unknown): string {
+  return value === "" ? "an empty string" : value === null ? "null" : typeof value;
+}

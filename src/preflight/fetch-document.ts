@@ -1,0 +1,178 @@
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { isIP } from "node:net";
+import { untilAborted } from "../abort.js";
+import type { Clock } from "../clock.js";
+import type { Environment } from "../environment.js";
+import { isLoopbackUrl } from "../loopback.js";
+import { AddressRefused, guardedLookup, type ResolveHost } from "./guarded-lookup.js";
+import type { DocumentName, RequestTiming } from "./issuer-report.js";
+import { isPublicAddress } from "./public-address.js";
+import { type Phase, Stopwatch } from "./stopwatch.js";
+
+/** Longer documents are not read on; Google's JWKS has 1 KiB, Entra's 20 KiB. */
+export const MAX_DOCUMENT_BYTES = 512 * 1024;
+
+/** The way to the outside world; tests put their own in its place. */
+export interface Transport {
+  readonly env: Environment;
+  readonly resolve: ResolveHost;
+  /** PEM certificates to trust instead of Node's own (with NODE_EXTRA_CA_CERTS among them). */
+  readonly ca?: string | Buffer | undefined;
+}
+
+export interface FetchOptions {
+  readonly document: DocumentName;
+  readonly transport: Transport;
+  readonly allowPrivate: boolean;
+  readonly proxy: URL | undefined;
+  readonly clock: Clock;
+  /** Ends the fetch, answered or not. */
+  readonly signal: AbortSignal;
+  /** For `If-None-Match`. */
+  readonly etag?: string | undefined;
+}
+
+/** Why there is no document. */
+export type FetchProblem =
+  | { readonly kind: "not-public"; readonly address: string }
+  | { readonly kind: "timeout"; readonly phase: Phase }
+  | { readonly kind: "tls"; readonly code: string }
+  | { readonly kind: "network"; readonly code: string; readonly phase: Phase }
+  | { readonly kind: "encoded"; readonly encoding: string }
+  | { readonly kind: "too-large" };
+
+/** An answer, whatever its status, or the reason why there is none. */
+export type FetchOutcome = { readonly timing: RequestTiming } & (
+  | { readonly headers: IncomingHttpHeaders; readonly status: number; readonly body: Buffer }
+  | { readonly problem: FetchProblem }
+);
+
+/** GETs one document under every guard. Never rejects: whatever happens is an outcome. */
+export async function fetchDocument(url: URL, options: FetchOptions): Promise<FetchOutcome> {
+  const literal = url.hostname.replace(/^\[|\]$/g, "");
+  const isAddress = isIP(literal) !== 0;
+  const isResolved = isAddress || options.proxy !== undefined;
+  const watch = new Stopwatch(options.clock, options.document, url, isResolved);
+  const isRefused = isAddress ? !isPublicAddress(literal) : isLoopbackUrl(url);
+  if (isRefused && !options.allowPrivate) {
+    return { timing: watch.stop(), problem: { kind: "not-public", address: literal } };
+  }
+  try {
+    const answer = await untilAborted(exchange(url, options, watch), options.signal);
+    return { ...answer, timing: watch.stop() };
+  } catch (error) {
+    const problem = problemOf(error, watch.phase, options.signal.aborted);
+    return { timing: watch.stop(codeOf(problem)), problem };
+  }
+}
+
+class EncodedBody extends Error {}
+class BodyTooLarge extends Error {}
+
+async function exchange(url: URL, options: FetchOptions, watch: Stopwatch) {
+  const request = await open(url, options, watch);
+  const onAbort = () => request.destroy();
+  options.signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    const response = await responseOf(request);
+    watch.answered(response.statusCode ?? 0, response.headers);
+    const encoding = response.headers["content-encoding"] ?? "identity";
+    if (response.statusCode === 200 && encoding.toLowerCase() !== "identity") {
+      throw new EncodedBody(encoding);
+    }
+    const body = response.statusCode === 200 ? await readBody(response, watch) : Buffer.alloc(0);
+    return { status: response.statusCode ?? 0, headers: response.headers, body };
+  } finally {
+    options.signal.removeEventListener("abort", onAbort);
+    // The connection goes too: what is left of a body that was not wanted is never read.
+    request.destroy();
+  }
+}
+
+async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<ClientRequest> {
+  const { transport, allowPrivate, proxy, signal, etag } = options;
+  const isSecure = url.protocol === "https:";
+  const { request: start } = await import(isSecure ? "node:https" : "node:http");
+  const ca = transport.ca === undefined ? {} : { ca: transport.ca };
+  const connection =
+    proxy === undefined
+      ? { agent: false, lookup: guardedLookup(transport.resolve, allowPrivate), ...ca }
+      : { createConnection: await tunnelled(proxy, url, ca, signal, watch) };
+  signal.throwIfAborted();
+  const request: ClientRequest = start(url, {
+    ...connection,
+    // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: STS verifies, so this look has to.
+    rejectUnauthorized: true,
+    headers: {
+      accept: "application/json",
+      "accept-encoding": "identity",
+      "user-agent": "resilient-sts",
+      ...(etag !== undefined && { "if-none-match": etag }),
+    },
+  });
+  request.on("socket", (socket) => {
+    // Nobody's process stays alive for a look: whoever waits for it holds it.
+    socket.unref();
+    watch.observe(socket);
+    if (proxy !== undefined || allowPrivate) return;
+    socket.once("connect", () => {
+      const { remoteAddress = "" } = socket;
+      if (!isPublicAddress(remoteAddress)) socket.destroy(new AddressRefused(remoteAddress));
+    });
+  });
+  request.end();
+  return request;
+}
+
+async function tunnelled(
+  proxy: URL,
+  url: URL,
+  ca: { readonly ca?: string | Buffer },
+  signal: AbortSignal,
+  watch: Stopwatch,
+) {
+  const [{ openTunnel }, { connect }] = await Promise.all([
+    import("./tunnel.js"),
+    import("node:tls"),
+  ]);
+  const socket = await openTunnel(proxy, url, signal);
+  watch.connected();
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const name = isIP(host) === 0 ? { servername: host } : { host };
+  return () => connect({ socket, ...name, ...ca, rejectUnauthorized: true });
+}
+
+function responseOf(request: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.once("response", resolve);
+    // Stays on: an error after the answer is read off the response, and must not be unheard here.
+    request.on("error", reject);
+    request.once("close", () => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
+  });
+}
+
+async function readBody(response: IncomingMessage, watch: Stopwatch): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    if (watch.received(chunk.length) > MAX_DOCUMENT_BYTES) throw new BodyTooLarge();
+  }
+  return Buffer.concat(chunks);
+}
+
+function problemOf(error: unknown, phase: Phase, isTimeUp: boolean): FetchProblem {
+  if (error instanceof AddressRefused) return { kind: "not-public", address: error.address };
+  if (error instanceof EncodedBody) return { kind: "encoded", encoding: error.message };
+  if (error instanceof BodyTooLarge) return { kind: "too-large" };
+  if (isTimeUp) return { kind: "timeout", phase };
+  const { code } = error as NodeJS.ErrnoException;
+  const known = typeof code === "string" && code !== "" ? code : "UNKNOWN";
+  if (known === "ETIMEDOUT") return { kind: "timeout", phase };
+  // Whatever ends a handshake is TLS's own doing, but for a peer that just goes away.
+  const isTls = phase === "tls" && !["ECONNRESET", "EPIPE"].includes(known);
+  return isTls ? { kind: "tls", code: known } : { kind: "network", code: known, phase };
+}
+
+function codeOf(problem: FetchProblem): string {
+  return "code" in problem ? problem.code : problem.kind;
+}

@@ -1,0 +1,150 @@
+import type { Finding } from "../findings.js";
+import { printable, redact } from "../redact.js";
+import { type FetchProblem, MAX_DOCUMENT_BYTES } from "./fetch-document.js";
+import { retryAfterMs } from "./freshness.js";
+import type { DocumentName, RequestTiming } from "./issuer-report.js";
+
+/** What is told of a request that got no document. */
+interface Failed {
+  readonly document: DocumentName;
+  readonly timing: RequestTiming;
+  /** What the request was given, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** No answer: nothing of this is certain, STS sits in another network. */
+export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
+  const { timing, timeoutMs, document } = failed;
+  const { url } = timing;
+  const { host } = new URL(url);
+  const base = { severity: "suspect", evidence: { url, ...problem } } as const;
+  switch (problem.kind) {
+    case "not-public":
+      return {
+        ...base,
+        id: "issuer-private",
+        title: "The issuer is at an address that STS cannot reach from the internet.",
+        detail: `${host} is at ${problem.address}, which is not public; it was not asked.`,
+        remedy:
+          "Network: publish the issuer's documents on a public https address. If STS sees another address than this machine, set `allowPrivateIssuers` to have it looked at all the same.",
+      };
+    case "timeout":
+      return { ...base, ...timedOut(problem.phase, failed, host, timeoutMs) };
+    case "tls":
+      return {
+        ...base,
+        id: "issuer-tls-untrusted",
+        title: "The issuer's TLS certificate is not trusted.",
+        detail: `${host}: ${TLS_WORDS[problem.code] ?? "the TLS handshake failed"} (${problem.code}).`,
+        remedy:
+          "IdP: serve a certificate of a public CA for this very name, with its intermediates in order. A private CA works with STS by the thumbprint in the IAM OIDC provider; here, name it in NODE_EXTRA_CA_CERTS.",
+      };
+    case "encoded":
+      return {
+        ...base,
+        id: document === "discovery" ? "discovery-not-json" : "jwks-not-json",
+        title: "The issuer compresses a document that was asked for as it is.",
+        detail: `${url} came with content-encoding ${printable(problem.encoding, 40)}.`,
+        remedy: "IdP: serve the document unencoded where the request does not accept an encoding.",
+      };
+    case "too-large":
+      return {
+        ...base,
+        id: document === "discovery" ? "discovery-not-json" : "jwks-too-large",
+        title: "The issuer's document is far too large.",
+        detail: `${url} has more than ${MAX_DOCUMENT_BYTES} bytes; reading stopped there.`,
+        remedy: "IdP: publish only the keys in use.",
+      };
+    case "network":
+      if (problem.phase === "dns" && !problem.code.startsWith("PROXY_")) {
+        return {
+          ...base,
+          id: "issuer-dns-failure",
+          title: "The issuer's name does not resolve here.",
+          detail: `${host} cannot be resolved (${problem.code}).`,
+          remedy: "Network: check the name in `iss`, and this machine's DNS.",
+        };
+      }
+      return {
+        ...base,
+        id: "issuer-connection-refused",
+        title: "The connection to the issuer was refused or cut.",
+        detail: `${url}: ${problem.code} in phase "${problem.phase}".`,
+        remedy: "IdP and network: see that the issuer is up and no firewall or proxy refuses it.",
+      };
+  }
+}
+
+function timedOut(phase: string, failed: Failed, host: string, timeoutMs: number) {
+  const isConnected = phase === "answer" || phase === "body";
+  const within = `within ${timeoutMs} ms (phase "${phase}")`;
+  if (failed.document === "jwks") {
+    return {
+      id: "jwks-timeout",
+      title: "The issuer's JWKS did not come in time; STS gives up after 5 s too.",
+      detail: `${failed.timing.url} did not arrive ${within}, with the discovery document's share.`,
+      remedy: "IdP: serve the JWKS in well under 5 s, from a cache or CDN.",
+    } as const;
+  }
+  return isConnected
+    ? ({
+        id: "discovery-slow",
+        title: "The issuer's discovery document did not come in time; STS gives up after 5 s too.",
+        detail: `${failed.timing.url} did not arrive ${within}.`,
+        remedy: "IdP: serve the document in well under 5 s, from a cache or CDN.",
+      } as const)
+    : ({
+        id: "issuer-timeout",
+        title: "No connection to the issuer: a firewall that drops packets looks like this.",
+        detail: `${host} could not be connected to ${within}.`,
+        remedy: "Network: let this machine (and STS) reach the issuer on its port.",
+      } as const);
+}
+
+const TLS_WORDS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet",
+  CERT_REVOKED: "its certificate was revoked",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
+  SELF_SIGNED_CERT_IN_CHAIN: "its chain ends in a CA that is not trusted here",
+  UNABLE_TO_GET_ISSUER_CERT: "its chain is incomplete",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its chain ends in a CA that is not known here",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    "its certificate's issuer is unknown: an intermediate is missing, or the CA is private",
+};
+
+/** An answer with another status than 200. */
+export function statusFinding(document: DocumentName, timing: RequestTiming, now: number): Finding {
+  const { url, status = 0, headers } = timing;
+  const wait = retryAfterMs(headers, now);
+  const evidence = { url, status, ...(wait !== undefined && { retryAfterMs: wait }) };
+  const base = { severity: "suspect", evidence } as const;
+  if (status >= 300 && status < 400 && status !== 304) {
+    return {
+      ...base,
+      id: "issuer-redirects",
+      title: "The issuer redirects; what STS does then is not documented.",
+      detail: `${url} answers ${status} to ${printable(redact(headers.location ?? "nowhere"), 200)}; it was not followed.`,
+      remedy: "IdP: serve the document with 200 at this very URL.",
+    };
+  }
+  const isLimit = status === 429 || (status === 503 && wait !== undefined);
+  const asked = wait === undefined ? "" : ` and asks to wait ${Math.ceil(wait / 1000)} s`;
+  return {
+    ...base,
+    id:
+      document === "discovery"
+        ? "discovery-http-status"
+        : isLimit
+          ? "jwks-rate-limited"
+          : "jwks-http-status",
+    title: isLimit
+      ? "The issuer limits the rate of requests; STS may be turned away like this."
+      : "The issuer does not serve its document with status 200.",
+    detail: `${url} answers ${status}${asked}.`,
+    remedy: isLimit
+      ? "IdP: raise the limit, or let caches and CDNs keep these documents."
+      : "IdP: serve the document with status 200, without a login.",
+  };
+}

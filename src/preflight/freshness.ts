@@ -1,0 +1,51 @@
+import type { IncomingHttpHeaders } from "node:http";
+
+/** How long a document is kept whose headers say nothing. */
+export const DEFAULT_LIFETIME_MS = 10 * 60_000;
+/** The longest any document is kept. */
+export const MAX_LIFETIME_MS = 24 * 3_600_000;
+/** The shortest: one that may not be cached is asked for no more often than this. */
+export const MIN_LIFETIME_MS = 30_000;
+
+/** A 429 without `Retry-After` is waited out this long. */
+const DEFAULT_RETRY_AFTER_MS = 30_000;
+const MAX_RETRY_AFTER_MS = 3_600_000;
+
+/** How long a document may be kept from now on (RFC 9111, section 4.2), in milliseconds. */
+export function lifetimeMs(headers: IncomingHttpHeaders): number {
+  const control = headers["cache-control"] ?? "";
+  if (isUncacheable(headers)) return MIN_LIFETIME_MS;
+  const maxAge = /(?:^|[\s,])max-age\s*=\s*"?(\d{1,15})/i.exec(control)?.[1];
+  const seconds = maxAge === undefined ? expiresInSeconds(headers) : Number(maxAge);
+  if (seconds === undefined) return DEFAULT_LIFETIME_MS;
+  const age = Number(headers.age ?? 0);
+  const left = (seconds - (Number.isFinite(age) ? Math.max(0, age) : 0)) * 1000;
+  return Math.min(MAX_LIFETIME_MS, Math.max(MIN_LIFETIME_MS, left));
+}
+
+/** Whether the headers forbid keeping the document, so that STS calls back every time. */
+export function isUncacheable(headers: IncomingHttpHeaders): boolean {
+  return /\bno-(cache|store)\b/i.test(`${headers["cache-control"] ?? ""},${headers.pragma ?? ""}`);
+}
+
+/** What `Retry-After` (seconds or a date; RFC 9110, section 10.2.3) asks for, in milliseconds. */
+export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
+  const text = headers["retry-after"]?.trim();
+  if (text === undefined || text === "") return undefined;
+  const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  if (Number.isNaN(wait)) return DEFAULT_RETRY_AFTER_MS;
+  return Math.min(MAX_RETRY_AFTER_MS, Math.max(1_000, wait));
+}
+
+/** How long an issuer is left alone after an answer that says "slow down", in milliseconds. */
+export function restMs(headers: IncomingHttpHeaders, now: number): number {
+  return retryAfterMs(headers, now) ?? DEFAULT_RETRY_AFTER_MS;
+}
+
+function expiresInSeconds({ expires, date }: IncomingHttpHeaders): number | undefined {
+  if (expires === undefined) return undefined;
+  const seconds = (Date.parse(expires) - Date.parse(date ?? "")) / 1000;
+  // "Expires: 0" and its like mean: already stale. Without a Date there is nothing to compare with.
+  if (Number.isNaN(Date.parse(expires))) return 0;
+  return Number.isNaN(seconds) ? undefined : seconds;
+}

@@ -1,0 +1,48 @@
+import type { LookupAddress } from "node:dns";
+import type { LookupFunction } from "node:net";
+import { isPublicAddress } from "./public-address.js";
+
+/** Resolves a host name to all its addresses. */
+export type ResolveHost = (hostname: string) => Promise<readonly LookupAddress[]>;
+
+/** A connection was about to go, or went, to an address that is not public. */
+export class AddressRefused extends Error {
+  constructor(readonly address: string) {
+    super(`${address} is no public address`);
+  }
+}
+
+/** As the process resolves any other name: hosts file, resolver, in the order they come. */
+export const resolveHost: ResolveHost = async (hostname) => {
+  const { lookup } = await import("node:dns/promises");
+  return await lookup(hostname, { all: true });
+};
+
+/**
+ * The `lookup` of a connection: what it returns is what is connected to, so a name that resolves
+ * differently a moment later gains nothing. One address that is not public refuses the name: names
+ * that mix the two exist to slip past such checks.
+ */
+export function guardedLookup(resolve: ResolveHost, allowPrivate: boolean): LookupFunction {
+  return (hostname, options, callback) => {
+    // Thrown synchronously or not, a resolver's failure goes to the callback.
+    Promise.resolve()
+      .then(() => resolve(hostname))
+      .then((addresses) => {
+        const refused = allowPrivate
+          ? undefined
+          : addresses.find(({ address }) => !isPublicAddress(address));
+        if (refused) throw new AddressRefused(refused.address);
+        const [first] = addresses;
+        if (!first) throw Object.assign(new Error("no address"), { code: "ENODATA" });
+        return [first, addresses] as const;
+      })
+      .then(
+        ([first, addresses]) => {
+          if (options.all === true) callback(null, [...addresses]);
+          else callback(null, first.address, first.family);
+        },
+        (error: Error) => callback(error, options.all === true ? [] : "", 0),
+      );
+  };
+}

@@ -1,0 +1,96 @@
+import { untilAborted } from "../abort.js";
+import { discoveryUrl } from "./issuer-url.js";
+import { MissingKids } from "./missing-kids.js";
+import type { FetchContext } from "./renew-document.js";
+import type { Snapshot } from "./snapshot.js";
+import { type KeptDocuments, type MaxAge, visitIssuer } from "./visit-issuer.js";
+
+/** Issuers come from tokens, and tokens may come from strangers: no more than these are kept. */
+const MAX_ISSUERS = 100;
+
+/** One issuer as everybody in the process shares it. */
+export class SharedIssuer {
+  readonly missingKids: MissingKids;
+  readonly #issuer: string;
+  readonly #url: URL;
+  readonly #context: FetchContext;
+  readonly #kept: KeptDocuments = { failures: 0 };
+  #snapshot: Snapshot | undefined;
+  #flight: Promise<Snapshot> | undefined;
+
+  constructor(issuer: string, url: URL, context: FetchContext) {
+    this.#issuer = issuer;
+    this.#url = url;
+    this.#context = context;
+    this.missingKids = new MissingKids(context.clock);
+  }
+
+  get isBusy(): boolean {
+    return this.#flight !== undefined;
+  }
+
+  /** What is kept and may still be used: no promise, so that a warm look costs nothing. */
+  kept(maxAge: MaxAge): Snapshot | undefined {
+    const snapshot = this.#snapshot;
+    const now = this.#context.clock.now();
+    if (snapshot === undefined || now >= snapshot.expiresAt) return undefined;
+    // A failure is left alone whoever asks: looking again would add to the issuer's trouble.
+    if (snapshot.isFailure) return snapshot;
+    const age = now - snapshot.fetchedAt;
+    const keysAge = now - (snapshot.keys?.fetchedAt ?? snapshot.fetchedAt);
+    const isFresh = age >= 0 && age <= maxAge.discoveryMs && keysAge <= maxAge.jwksMs;
+    return isFresh ? snapshot : undefined;
+  }
+
+  /**
+   * What the issuer publishes, no older than asked for, unless a failure has to be waited out. One
+   * visit for all who ask meanwhile; it goes on when those who wait give up.
+   */
+  async get(maxAge: MaxAge, signal: AbortSignal): Promise<Snapshot> {
+    const kept = this.#flight === undefined ? this.kept(maxAge) : undefined;
+    if (kept) return kept;
+    this.#flight ??= this.#visit(maxAge);
+    return await untilAborted(this.#flight, signal);
+  }
+
+  async #visit(maxAge: MaxAge): Promise<Snapshot> {
+    try {
+      const visit = visitIssuer(this.#issuer, this.#url, this.#kept, maxAge, this.#context);
+      this.#snapshot = withoutWaiting(await visit);
+      return await visit;
+    } finally {
+      this.#flight = undefined;
+    }
+  }
+}
+
+/** For all who ask later, the requests were somebody else's. */
+function withoutWaiting(snapshot: Snapshot): Snapshot {
+  const requests = snapshot.requests.map((timing) => ({ ...timing, fromCache: true }));
+  return { ...snapshot, requests };
+}
+
+/** The issuers a process knows, the longest unused forgotten first. */
+export class IssuerCache {
+  readonly #issuers = new Map<string, SharedIssuer>();
+
+  /** The issuer as it is shared by all who look in the same way; nothing for what is no issuer URL. */
+  of(issuer: string, context: FetchContext): SharedIssuer | undefined {
+    const key = `${context.timeoutMs} ${context.allowPrivate} ${issuer}`;
+    const url = discoveryUrl(issuer);
+    if (url === undefined) return undefined;
+    const shared = this.#issuers.get(key) ?? new SharedIssuer(issuer, url, context);
+    this.#issuers.delete(key);
+    this.#issuers.set(key, shared);
+    if (this.#issuers.size > MAX_ISSUERS) this.#forgetOne();
+    return shared;
+  }
+
+  #forgetOne(): void {
+    for (const [key, { isBusy }] of this.#issuers) {
+      if (isBusy) continue;
+      this.#issuers.delete(key);
+      return;
+    }
+  }
+}

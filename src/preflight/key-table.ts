@@ -1,0 +1,48 @@
+import { printable } from "../redact.js";
+import type { KeyRow } from "./issuer-report.js";
+import { member } from "./json-document.js";
+import type { KeyEntry, KeySet } from "./key-set.js";
+import type { Subject } from "./subject.js";
+import { findTokenKey } from "./token-key.js";
+
+/** More rows than anybody reads. */
+const MAX_ROWS = 1_000;
+
+/** The keys of an issuer, with the token's key marked. */
+export function keyTable(keySet: KeySet, subject: Subject): KeyRow[] {
+  const { kid, alg } = subject;
+  const chosen = subject.asksForKey ? findTokenKey(keySet, { kid, alg }) : undefined;
+  const matching = chosen !== undefined && "entry" in chosen ? chosen.entry : undefined;
+  const problem = chosen?.kind === "unusable" ? chosen.problem : undefined;
+  return keySet.entries.slice(0, MAX_ROWS).map((entry) => {
+    const isMatch = entry === matching;
+    return row(entry, isMatch, entry.problem ?? (isMatch ? problem : undefined));
+  });
+}
+
+function row({ jwk, kid }: KeyEntry, matchesToken: boolean, problem: string | undefined): KeyRow {
+  const text = (name: string) => {
+    const value = member(jwk, name);
+    return typeof value === "string" ? printable(value, 100) : undefined;
+  };
+  const modulus = jwk.kty === "RSA" ? member(jwk, "n") : undefined;
+  return {
+    kid: kid === undefined ? undefined : printable(kid, 100),
+    kty: text("kty"),
+    alg: text("alg"),
+    use: text("use"),
+    crv: text("crv"),
+    bits: typeof modulus === "string" ? bitsOf(modulus) : undefined,
+    usable: problem === undefined,
+    problem,
+    matchesToken,
+  };
+}
+
+/** Length of a number in base64url, in bits. */
+function bitsOf(number: string): number {
+  const bytes = Buffer.from(number, "base64url");
+  const first = bytes.findIndex((byte) => byte !== 0);
+  if (first === -1) return 0;
+  return (bytes.length - first) * 8 - Math.clz32(bytes[first] as number) + 24;
+}

@@ -1,0 +1,70 @@
+import type { Finding } from "../findings.js";
+import { decodeToken } from "../jwt.js";
+import { printable } from "../redact.js";
+import { discoveryUrl } from "./issuer-url.js";
+
+/** Whose documents are looked at, and for which key. */
+export interface Subject {
+  readonly issuer: string;
+  /** Whether a key is to be found among those of the issuer. */
+  readonly asksForKey: boolean;
+  /** Absent when the token names none, or an empty one. */
+  readonly kid: string | undefined;
+  /** Absent when there is no token. */
+  readonly alg: string | undefined;
+  /** Verified with the key; never told. */
+  readonly token: string | undefined;
+}
+
+/** Signatures STS verifies; observed 2026-09. */
+const ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
+
+/** What a token says of its issuer and key, or why nothing can be looked at. */
+export function subjectOfToken(token: string): Subject | Finding {
+  const decoded = decodeToken(token);
+  if ("problem" in decoded) return malformed(decoded.problem);
+  const { header, claims } = decoded;
+  const issuer = typeof claims.iss === "string" ? claims.iss : "";
+  if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);
+  const { kid, alg } = header;
+  // What STS makes of other algorithms and of a kid that is no string is no matter of keys.
+  const isUsual = typeof alg === "string" && ALGORITHMS.includes(alg);
+  const asksForKey = isUsual && (kid === undefined || typeof kid === "string");
+  return {
+    issuer,
+    asksForKey,
+    kid: typeof kid === "string" && kid !== "" ? kid : undefined,
+    alg: isUsual ? alg : undefined,
+    token,
+  };
+}
+
+/** An issuer, and a key of it if one is named. */
+export function subjectOfIssuer(issuer: string, kid: string | undefined): Subject | Finding {
+  if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);
+  const named = kid === "" ? undefined : kid;
+  return { issuer, asksForKey: named !== undefined, kid: named, alg: undefined, token: undefined };
+}
+
+function malformed(problem: string): Finding {
+  return {
+    id: "token-malformed",
+    severity: "fatal",
+    title: "The token is not a JWT that STS can read.",
+    detail: `The token is no usable JWT: ${problem}.`,
+    remedy: "Workload: pass the ID token itself (three dot-separated parts).",
+    evidence: { problem },
+  };
+}
+
+function invalidIssuer(issuer: string): Finding {
+  const shown = printable(issuer, 100);
+  return {
+    id: "token-claim-invalid",
+    severity: "fatal",
+    title: "The issuer is no URL that STS can ask for keys.",
+    detail: `The issuer ${JSON.stringify(shown)} is no plain https URL.`,
+    remedy: "IdP: name the issuer by an https URL without query, fragment or user name.",
+    evidence: { claim: "iss", problem: "is no https URL" },
+  };
+}

@@ -1,0 +1,53 @@
+import type { Socket } from "node:net";
+
+/** The proxy answered, but would not connect. */
+export class TunnelRefused extends Error {
+  readonly code: string;
+
+  constructor(status: number | undefined) {
+    super(`The proxy answered CONNECT with ${status}`);
+    this.code = `PROXY_STATUS_${status}`;
+  }
+}
+
+/**
+ * A connection to the host of `target` through an HTTP proxy (CONNECT; RFC 9110, section 9.3.6).
+ * Neither it nor the attempt keeps the process alive.
+ */
+export async function openTunnel(proxy: URL, target: URL, signal: AbortSignal): Promise<Socket> {
+  const { request: open } =
+    proxy.protocol === "https:" ? await import("node:https") : await import("node:http");
+  const authority = `${target.hostname}:${target.port === "" ? 443 : target.port}`;
+  const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const headers = {
+    host: authority,
+    ...(credentials !== ":" && {
+      "proxy-authorization": `Basic ${Buffer.from(credentials).toString("base64")}`,
+    }),
+  };
+  const place = {
+    host: proxy.hostname.replace(/^\[|\]$/g, ""),
+    port: proxy.port === "" ? (proxy.protocol === "https:" ? 443 : 80) : Number(proxy.port),
+  };
+  return await new Promise((resolve, reject) => {
+    const request = open({ ...place, method: "CONNECT", path: authority, headers, agent: false });
+    const onAbort = () => request.destroy(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const done = () => signal.removeEventListener("abort", onAbort);
+    request.on("socket", (socket) => socket.unref());
+    request.on("connect", ({ statusCode }, socket) => {
+      done();
+      if (statusCode === 200) {
+        resolve(socket as Socket);
+      } else {
+        socket.destroy();
+        reject(new TunnelRefused(statusCode));
+      }
+    });
+    request.on("error", (error) => {
+      done();
+      reject(error);
+    });
+    request.end();
+  });
+}

@@ -1,0 +1,52 @@
+import type { Finding } from "../findings.js";
+import type { RequestTiming } from "./issuer-report.js";
+
+/** STS waits this long for the issuer (AWS re:Post, "Couldn't retrieve verification key"). */
+const STS_LIMIT_MS = 5_000;
+const SLOW_MS = 2_000;
+
+/** Answers that came, but late: by themselves, or with each other. */
+export function slow(requests: readonly RequestTiming[]): Finding[] {
+  const answered = requests.filter(({ error, status }) => error === undefined && status === 200);
+  const total = answered.reduce((sum, { totalMs }) => sum + totalMs, 0);
+  const slowest = Math.max(...answered.map(({ totalMs }) => totalMs));
+  return answered.flatMap(({ document, url, totalMs }) => {
+    const isTooLate = totalMs > STS_LIMIT_MS || (total > STS_LIMIT_MS && totalMs === slowest);
+    if (!isTooLate && totalMs <= SLOW_MS) return [];
+    const finding: Finding = {
+      id: document === "discovery" ? "discovery-slow" : "jwks-slow",
+      severity: isTooLate ? "suspect" : "advice",
+      title: isTooLate
+        ? "The issuer answers later than STS waits."
+        : "The issuer answers slowly; STS gives up after 5 s.",
+      detail: `${url} took ${Math.round(totalMs)} ms, both documents ${Math.round(total)} ms.`,
+      remedy: "IdP: serve the document in well under 1 s, from a cache or CDN.",
+      evidence: { url, ms: totalMs, bothMs: total, limitMs: STS_LIMIT_MS },
+    };
+    return [finding];
+  });
+}
+
+export function notCacheable({ url, headers }: RequestTiming): Finding {
+  const said = [headers["cache-control"], headers.pragma].filter((value) => value !== undefined);
+  return {
+    id: "jwks-not-cacheable",
+    severity: "advice",
+    title: "The issuer forbids caching of its keys, so that STS fetches them for every token.",
+    detail: `${url} says ${said.join("; ")}.`,
+    remedy:
+      "IdP: allow caching (Cache-Control: public, max-age=3600), or STS's requests may hit your rate limit.",
+    evidence: { url, headers: said },
+  };
+}
+
+export function proxyInUse(proxy: URL): Finding {
+  return {
+    id: "proxy-in-use",
+    severity: "info",
+    title: "A proxy stands between this process and the issuer.",
+    detail: `The issuer was asked through ${proxy.protocol}//${proxy.host}; STS sees it without.`,
+    remedy: "Network: nothing, as long as the proxy lets the issuer's documents through unaltered.",
+    evidence: { proxy: proxy.host },
+  };
+}
