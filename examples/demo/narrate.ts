@@ -1,0 +1,58 @@
+import type { WebIdentityEvent } from "../../src/index.js";
+import { type Printer, seconds } from "./print.js";
+
+interface NarratorOptions {
+  readonly printer: Printer;
+  /** What the issuer does at the moment: the reason that STS keeps to itself. */
+  readonly issuerCondition?: (() => string) | undefined;
+}
+
+/** A handler for `onEvent` that tells a provider's events, one line each. */
+export function createNarrator(options: NarratorOptions): (event: WebIdentityEvent) => void {
+  const { printer, issuerCondition } = options;
+  let lastWords: string | undefined;
+
+  const failed = (event: WebIdentityEvent & { type: "attempt.failed" }) => {
+    const words = `${event.code ?? event.verdict}: ${event.message}`;
+    // The same sentence six times over would bury what changes.
+    const what = words === lastWords ? "the same; " : `${words}\n`;
+    lastWords = words;
+    const condition = issuerCondition?.();
+    const why = condition === undefined ? `verdict ${event.verdict}` : `the issuer ${condition}`;
+    const next =
+      event.waitMs === undefined ? "no further attempt" : `next in ${seconds(event.waitMs)}`;
+    printer.event("resilient", `attempt ${event.attempt}: ${what}${why}; ${next}`);
+  };
+
+  return (event) => {
+    switch (event.type) {
+      case "token.loaded":
+        if (event.attempt > 1) return;
+        return printer.event("resilient", aboutToken(event));
+      case "attempt.failed":
+        return failed(event);
+      case "region.defaulted":
+        return printer.event("resilient", `no region configured anywhere: asks ${event.region}`);
+      case "credentials.refreshed": {
+        const until = event.expiration?.toISOString().slice(11, 16);
+        const what = `credentials at attempt ${event.attempts}, after ${seconds(event.ms)}`;
+        return printer.event(
+          "resilient",
+          until === undefined ? what : `${what}, good until ${until} UTC`,
+          "good",
+        );
+      }
+      case "refresh.failed":
+        return printer.event("resilient", `gave up: ${event.code}`, "bad");
+      case "credentials.expired-served":
+        return printer.event("resilient", "expired credentials were handed out", "bad");
+    }
+  };
+}
+
+function aboutToken({ ms, token, findings }: WebIdentityEvent & { type: "token.loaded" }): string {
+  const facts =
+    token === undefined ? "not looked at" : `${token.alg ?? "no alg"}, kid ${token.kid ?? "none"}`;
+  const advice = findings.map(({ detail }) => `\n${detail}`).join("");
+  return `a token in ${seconds(ms)}: ${facts}${advice}`;
+}

@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Issuer } from "./issuer.js";
+
+/**
+ * How long each part of the storm lasts, in milliseconds. No wait between two attempts is longer
+ * than 5 s by default, so that an outage of 5 s is always met.
+ */
+export const STORM = { rateLimitMs: 3_000, outageMs: 5_000 } as const;
+
+/** Rate limits, then an outage, then calm. Told as it happens; ends early when the signal aborts. */
+export async function rageOver(
+  issuer: Issuer,
+  tell: (what: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await sleep(STORM.rateLimitMs, undefined, { signal });
+    await issuer.goDown();
+    tell("stops listening: connections are refused");
+    await sleep(STORM.outageMs, undefined, { signal });
+    await issuer.comeBack();
+    tell("listens again and answers");
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
