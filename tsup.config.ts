@@ -35,12 +35,28 @@ const lazyRequire = {
   },
 };
 
+/**
+ * The AWS SDK runs as CommonJS on Node whoever loads it, but `import` of it parses every file twice
+ * to find its exports: through one small CommonJS file a cold start is a fifth faster.
+ */
+const sdkAsCommonJs: NonNullable<Options["esbuildPlugins"]>[number] = {
+  name: "sdk-as-commonjs",
+  setup(build) {
+    build.onResolve({ filter: /\/sdk\.js$/ }, () => ({ path: "./sdk.cjs", external: true }));
+  },
+};
+
 export default defineConfig([
-  { ...code, format: "esm", entry: { ...library, cli: "src/cli/main.ts" } },
+  {
+    ...code,
+    format: "esm",
+    entry: { ...library, cli: "src/cli/main.ts" },
+    esbuildPlugins: [sdkAsCommonJs],
+  },
   {
     ...code,
     format: "cjs",
-    entry: library,
+    entry: { ...library, sdk: "src/sts/sdk.ts" },
     // Rollup turns the chunks into CommonJS; without it sucrase does, and rewrites the syntax too.
     treeshake: true,
     noExternal: bundledInCjs,

@@ -116,7 +116,7 @@ export class WebIdentityError extends Error {
     this.findings = init.findings ?? [];
     this.tryNextLink = init.tryNextLink ?? false;
     // The stack's first line was written before `name` was set.
-    Error.captureStackTrace(this, WebIdentityError);
+    Error.captureStackTrace(this, new.target);
   }
 }
 

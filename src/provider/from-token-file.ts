@@ -61,9 +61,9 @@ export function tokenFileIdentity(init: FromTokenFileInit, { env, clock }: Runti
 function notConfigured(file: string | undefined, roleArn: string | undefined): WebIdentityError {
   const missing = [
     ...(file === undefined
-      ? ["a token file (webIdentityTokenFile or AWS_WEB_IDENTITY_TOKEN_FILE)"]
+      ? ["token file (webIdentityTokenFile or AWS_WEB_IDENTITY_TOKEN_FILE)"]
       : []),
-    ...(roleArn === undefined ? ["a role (roleArn or AWS_ROLE_ARN)"] : []),
+    ...(roleArn === undefined ? ["role (roleArn or AWS_ROLE_ARN)"] : []),
   ];
   return new WebIdentityError({
     code: "ERR_NOT_CONFIGURED",

@@ -126,13 +126,16 @@ class Refresh {
     const { options, runtime, identity, signal, emit } = this.#context;
     const { clock } = runtime;
     const start = clock.monotonic();
-    const token = await loadToken(identity.source, {
+    const loading = loadToken(identity.source, {
       name: identity.sourceName,
       timeoutMs: Math.min(options.attemptTimeoutMs, deadline.remainingMs()),
       clock,
       signal,
       attempt,
     });
+    // The SDK's modules load while the token is on its way: a cold start waits for one of the two.
+    if (attempt === 1) runtime.pool.preload();
+    const token = await loading;
     const ms = clock.monotonic() - start;
     const sameToken = this.#lastTokenExpired && token === this.#lastToken;
     this.#lastToken = token;

@@ -1,4 +1,3 @@
-import pRetry from "p-retry";
 import { type Clock, sleep } from "../clock.js";
 import { type Deadline, startDeadline } from "../deadline.js";
 import type { AttemptRecord } from "../errors.js";
@@ -64,32 +63,45 @@ export async function retryLoop<T>(
   const { retry, clock, signal } = options;
   const start = clock.monotonic();
   const log = new AttemptLog(startDeadline(clock, retry.budgetMs), options);
-  let decision: Decision;
+  const once = (number: number) => {
+    log.started();
+    return attempt({ attempt: number, deadline: log.deadline });
+  };
   try {
-    return await pRetry(
-      (number) => {
-        log.started();
-        return attempt({ attempt: number, deadline: log.deadline });
-      },
-      {
-        retries: retry.maxAttempts - 1,
-        // The waiting is done below, on a clock of ours and with full jitter.
-        minTimeout: 0,
-        signal,
-        onFailedAttempt: ({ error, attemptNumber, retriesLeft }) => {
-          if (!signal.aborted) decision = log.failed(error, attemptNumber, retriesLeft > 0);
-        },
-        shouldRetry: async () => {
-          if (decision === undefined) return false;
-          await sleep(clock, decision, signal);
-          return true;
-        },
-      },
-    );
+    signal.throwIfAborted();
+    return await once(1).catch((error: Error) => again(error, once, log, options));
   } catch (error) {
     signal.throwIfAborted();
     throw log.outcome(clock.monotonic() - start) ?? error;
   }
+}
+
+/** Every attempt after the first. The loop is loaded only when it is needed: most refreshes need none. */
+async function again<T>(
+  firstError: Error,
+  once: (number: number) => Promise<T>,
+  log: AttemptLog,
+  { retry, clock, signal }: LoopOptions,
+): Promise<T> {
+  signal.throwIfAborted();
+  let decision = log.failed(firstError, 1, retry.maxAttempts > 1);
+  if (decision === undefined) throw firstError;
+  const { default: pRetry } = await import("p-retry");
+  await sleep(clock, decision, signal);
+  return pRetry((number) => once(number + 1), {
+    retries: retry.maxAttempts - 2,
+    // The waiting is done below, on a clock of ours and with full jitter.
+    minTimeout: 0,
+    signal,
+    onFailedAttempt: ({ error, attemptNumber, retriesLeft }) => {
+      if (!signal.aborted) decision = log.failed(error, attemptNumber + 1, retriesLeft > 0);
+    },
+    shouldRetry: async () => {
+      if (decision === undefined) return false;
+      await sleep(clock, decision, signal);
+      return true;
+    },
+  });
 }
 
 /** What happened so far, and what the verdict makes of it. */

@@ -40,7 +40,7 @@ export async function assumeRole(
 ): Promise<AttributedCredentials> {
   const { target, pool, env, clock, signal, deadline } = options;
   return pool.use(target, env, async ({ client, limit }) => {
-    const { AssumeRoleWithWebIdentityCommand } = await import("@aws-sdk/client-sts");
+    const { AssumeRoleWithWebIdentityCommand } = await import("./sdk.js");
     const send = async (abortSignal: AbortSignal) => {
       const command = new AssumeRoleWithWebIdentityCommand(input);
       const answer = await client.send(command, { abortSignal });

@@ -59,7 +59,7 @@ async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Fin
 
 /** The SDK's own table of regions; a region it does not know is placed by its prefix. */
 async function partitionOf(region: string): Promise<string> {
-  const { partition } = await import("@aws-sdk/core/client");
+  const { partition } = await import("./sdk.js");
   return partition(region).name;
 }
 

@@ -45,6 +45,12 @@ export class ClientPool {
   readonly #identities = new WeakMap<object, number>();
   #identityCount = 0;
 
+  /** Starts to load the SDK, so that it is there when the first call is due. */
+  preload(): void {
+    // What goes wrong here goes wrong again where somebody waits for it.
+    import("./sdk.js").catch(() => {});
+  }
+
   /** Lends the target's client for one piece of work. */
   async use<T>(
     target: StsTarget,
@@ -52,8 +58,7 @@ export class ClientPool {
     work: (pooled: PooledClient) => Promise<T>,
   ): Promise<T> {
     const key = this.#key(target, env);
-    // Loaded here and not at the top: an import of this package must not cost the SDK's start-up.
-    const { STSClient } = await import("@aws-sdk/client-sts");
+    const { STSClient } = await import("./sdk.js");
     const entry = this.#entries.get(key) ?? create(STSClient, target);
     this.#entries.delete(key);
     this.#entries.set(key, entry);

@@ -1,34 +1,29 @@
-/** What the shared config and credentials files say about STS, read the way the SDK reads them. */
-export interface ProfileSettings {
-  readonly region: string | undefined;
-  readonly stsRegionalEndpoints: string | undefined;
-  readonly endpointUrl: string | undefined;
-}
+/** What the shared config and credentials files can say about STS. */
+type ProfileKey = "region" | "sts_regional_endpoints" | "endpoint_url";
 
-/** Reads the profile (`AWS_PROFILE` when `profile` is not given). The SDK caches the files. */
-export async function loadProfile(profile: string | undefined): Promise<ProfileSettings> {
-  const [region, stsRegionalEndpoints, endpointUrl] = await Promise.all([
-    readKey("region", profile, "credentials"),
-    readKey("sts_regional_endpoints", profile, "config"),
-    readKey("endpoint_url", profile, "config"),
-  ]);
-  return { region, stsRegionalEndpoints, endpointUrl };
-}
+/** Reads one key of the profile, the way the SDK reads it. The SDK caches the files. */
+export type ReadProfile = (key: ProfileKey) => Promise<string | undefined>;
 
-async function readKey(
-  key: string,
-  profile: string | undefined,
-  preferredFile: "config" | "credentials",
-): Promise<string | undefined> {
-  const { loadConfig } = await import("@smithy/core/config");
-  const value = await loadConfig<string>(
-    {
-      // The environment is read elsewhere, once for all settings.
-      environmentVariableSelector: () => undefined,
-      configFileSelector: (section) => section[key],
-      default: "",
-    },
-    profile === undefined ? { preferredFile } : { preferredFile, profile },
-  )();
-  return value.trim() === "" ? undefined : value.trim();
+/** The file that wins where both have the key; the SDK has it so for the region alone. */
+const PREFERRED_FILE = {
+  region: "credentials",
+  sts_regional_endpoints: "config",
+  endpoint_url: "config",
+} as const;
+
+/** A reader of the named profile, or of the one that `AWS_PROFILE` names. */
+export function profileReader(profile: string | undefined): ReadProfile {
+  return async (key) => {
+    const { loadConfig } = await import("./sdk.js");
+    const value = await loadConfig<string>(
+      {
+        // The environment is read elsewhere, once for all settings.
+        environmentVariableSelector: () => undefined,
+        configFileSelector: (section) => section[key],
+        default: "",
+      },
+      { preferredFile: PREFERRED_FILE[key], ...(profile !== undefined && { profile }) },
+    )();
+    return value.trim() || undefined;
+  };
 }

@@ -35,8 +35,9 @@ export function readFailure(thrown: unknown, token: string, now: number): Failur
   if (REQUEST_FAULTS.test(cause.name) || REQUEST_FAULTS.test(message)) {
     return { kind: "request", code, message, cause };
   }
-  if (cause.name === "TimeoutError") return { kind: "timeout", code, message, cause };
-  return { kind: isNetworkFault(error) ? "network" : "local", code, message, cause };
+  // First the network: the SDK names a reset connection "TimeoutError" too.
+  if (isNetworkFault(error)) return { kind: "network", code, message, cause };
+  return { kind: cause.name === "TimeoutError" ? "timeout" : "local", code, message, cause };
 }
 
 function readAnswer(

@@ -1,6 +1,6 @@
 import { type Environment, readVariable } from "../environment.js";
 import { type StsSettings, settle } from "./client-config.js";
-import type { ProfileSettings } from "./profile.js";
+import type { ReadProfile } from "./profile.js";
 
 /** Where a region was found. */
 export type RegionSource =
@@ -26,7 +26,7 @@ export async function chooseRegion(
   settings: StsSettings,
   callerRegion: string | (() => Promise<string>) | undefined,
   env: Environment,
-  profile: () => Promise<ProfileSettings>,
+  readProfile: ReadProfile,
 ): Promise<RegionChoice> {
   const candidates: readonly (readonly [RegionSource, () => Promise<string | undefined>])[] = [
     ["clientConfig.region", () => settle(settings.clientConfig.region)],
@@ -35,7 +35,7 @@ export async function chooseRegion(
     ["callerClientConfig.region", () => settle(callerRegion).catch(() => undefined)],
     ["AWS_REGION", async () => readVariable(env, "AWS_REGION")],
     ["AWS_DEFAULT_REGION", async () => readVariable(env, "AWS_DEFAULT_REGION")],
-    ["profile", async () => (await profile()).region],
+    ["profile", () => readProfile("region")],
   ];
   for (const [source, read] of candidates) {
     const region = await read();
@@ -51,11 +51,11 @@ export async function chooseRegion(
 export async function wantsGlobalEndpoint(
   settings: StsSettings,
   env: Environment,
-  profile: () => Promise<ProfileSettings>,
+  readProfile: ReadProfile,
 ): Promise<boolean> {
   const configured = await settle(settings.clientConfig.useGlobalEndpoint);
   if (configured !== undefined) return configured;
   const variable = readVariable(env, "AWS_STS_REGIONAL_ENDPOINTS");
-  const mode = variable ?? (await profile()).stsRegionalEndpoints;
+  const mode = variable ?? (await readProfile("sts_regional_endpoints"));
   return mode?.toLowerCase() === "legacy";
 }

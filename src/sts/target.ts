@@ -6,7 +6,7 @@ import {
   type StsSettings,
   settle,
 } from "./client-config.js";
-import { loadProfile, type ProfileSettings } from "./profile.js";
+import { profileReader, type ReadProfile } from "./profile.js";
 import { chooseRegion, type RegionSource, wantsGlobalEndpoint } from "./region.js";
 
 /** One STS to ask: where, and with which client options. Equal targets share a client. */
@@ -34,16 +34,13 @@ export async function resolveTarget(
   const { clientConfig } = settings;
   const parent: CallerClientConfig = { ...caller, ...settings.parentClientConfig };
   const profileName = clientConfig.profile ?? parent.profile;
-  let loading: Promise<ProfileSettings> | undefined;
-  const profile = () => {
-    loading ??= loadProfile(profileName);
-    return loading;
-  };
+  const readProfile = profileReader(profileName);
 
-  const { region, source } = await chooseRegion(settings, caller?.region, env, profile);
-  const customEndpoint = await hasCustomEndpoint(clientConfig, env, profile);
+  const { region, source } = await chooseRegion(settings, caller?.region, env, readProfile);
+  const customEndpoint = await hasCustomEndpoint(clientConfig, env, readProfile);
   const inherited = customEndpoint ? {} : await endpointOptions(clientConfig, parent);
-  const useGlobalEndpoint = await wantsGlobalEndpoint(settings, env, profile);
+  const useGlobalEndpoint =
+    !customEndpoint && (await wantsGlobalEndpoint(settings, env, readProfile));
 
   const config: STSClientConfig = definedOnly({
     ...clientConfig,
@@ -61,14 +58,14 @@ export async function resolveTarget(
 async function hasCustomEndpoint(
   clientConfig: STSClientConfig,
   env: Environment,
-  profile: () => Promise<ProfileSettings>,
+  readProfile: ReadProfile,
 ): Promise<boolean> {
   if (clientConfig.endpoint !== undefined) return true;
   if (readVariable(env, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?.toLowerCase() === "true") {
     return false;
   }
   if (ENDPOINT_VARIABLES.some((name) => readVariable(env, name) !== undefined)) return true;
-  return (await profile()).endpointUrl !== undefined;
+  return (await readProfile("endpoint_url")) !== undefined;
 }
 
 /** FIPS and dual-stack of the caller. A custom endpoint is neither: the SDK refuses the combination. */
