@@ -1,5 +1,5 @@
 import type { WebIdentityEvent } from "../../src/index.js";
-import { type Printer, seconds } from "./print.js";
+import { duration, type Printer } from "./print.js";
 
 interface NarratorOptions {
   readonly printer: Printer;
@@ -20,7 +20,7 @@ export function createNarrator(options: NarratorOptions): (event: WebIdentityEve
     const condition = issuerCondition?.();
     const why = condition === undefined ? `verdict ${event.verdict}` : `the issuer ${condition}`;
     const next =
-      event.waitMs === undefined ? "no further attempt" : `next in ${seconds(event.waitMs)}`;
+      event.waitMs === undefined ? "no further attempt" : `next in ${duration(event.waitMs)}`;
     printer.event("resilient", `attempt ${event.attempt}: ${what}${why}; ${next}`);
   };
 
@@ -35,7 +35,7 @@ export function createNarrator(options: NarratorOptions): (event: WebIdentityEve
         return printer.event("resilient", `no region configured anywhere: asks ${event.region}`);
       case "credentials.refreshed": {
         const until = event.expiration?.toISOString().slice(11, 16);
-        const what = `credentials at attempt ${event.attempts}, after ${seconds(event.ms)}`;
+        const what = `credentials at attempt ${event.attempts}, after ${duration(event.ms)}`;
         return printer.event(
           "resilient",
           until === undefined ? what : `${what}, good until ${until} UTC`,
@@ -54,5 +54,5 @@ function aboutToken({ ms, token, findings }: WebIdentityEvent & { type: "token.l
   const facts =
     token === undefined ? "not looked at" : `${token.alg ?? "no alg"}, kid ${token.kid ?? "none"}`;
   const advice = findings.map(({ detail }) => `\n${detail}`).join("");
-  return `a token in ${seconds(ms)}: ${facts}${advice}`;
+  return `a token in ${duration(ms)}: ${facts}${advice}`;
 }

@@ -93,7 +93,7 @@ function wrap(text: string, width: number | undefined, indent = 0): string[] {
   return [...lines, line];
 }
 
-/** `0.31 s` under a second, `4.2 s` above. */
-export function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(ms < 1_000 ? 2 : 1)} s`;
+/** `310 ms` under a second, `4.2 s` above. */
+export function duration(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }

@@ -5,7 +5,7 @@ import { type LocalSts, startLocalSts } from "../../src/testing/index.js";
 import { startIssuer } from "./issuer.js";
 import { muteSdkVersionNotice } from "./known-noise.js";
 import { createNarrator } from "./narrate.js";
-import { type Printer, type Speaker, seconds } from "./print.js";
+import { duration, type Printer, type Speaker } from "./print.js";
 import { rageOver, STORM } from "./storm.js";
 
 const ROLE_ARN = "arn:aws:iam::123456789012:role/checkout";
@@ -120,7 +120,7 @@ function compare(printer: Printer, sts: LocalSts, theirs: Outcome, ours: Outcome
   printer.table([
     ["same storm", "stock fromWebToken", "resilient-sts fromWebIdentity"],
     ["attempts", attempts("stock"), attempts("resilient")],
-    ["ended after", seconds(theirs.tookMs), seconds(ours.tookMs)],
+    ["ended after", duration(theirs.tookMs), duration(ours.tookMs)],
     ["outcome", result(theirs), result(ours)],
   ]);
 }
