@@ -1,5 +1,6 @@
 import type { STSClient, STSClientConfig } from "@aws-sdk/client-sts";
 import { type Environment, readVariable } from "../environment.js";
+import { withoutSecrets } from "./client-logger.js";
 import { ConcurrencyLimit } from "./concurrency.js";
 import type { StsTarget } from "./target.js";
 
@@ -131,6 +132,7 @@ function create(Client: typeof STSClient, { config, plugins }: StsTarget): Entry
   const { retryStrategy: _, ...rest } = config;
   const client = new Client({
     ...rest,
+    ...(config.logger && { logger: withoutSecrets(config.logger) }),
     requestHandler: config.requestHandler ?? pooledConnections(),
     // Retrying is done outside, where the verdict is: a second loop inside would multiply the calls.
     maxAttempts: 1,

@@ -12,6 +12,9 @@ interface SdkErrorShape {
   readonly $response?: { readonly headers?: Readonly<Record<string, string | undefined>> };
 }
 
+/** A part of a token that is shorter than this is none worth hiding, and may be a word of the answer. */
+const MIN_SECRET = 16;
+
 /** Names the SDK gives to an answer that carries no error code. */
 const NO_CODE = ["Unknown", "UnknownError", "Error"];
 
@@ -24,12 +27,13 @@ const REQUEST_FAULTS =
  * request, and with it the token.
  */
 export function readFailure(thrown: unknown, token: string, now: number): Failure {
-  const cause = safeCause(thrown, [token]);
+  const secrets = secretsOf(token);
+  const cause = safeCause(thrown, secrets);
   const error = (typeof thrown === "object" && thrown !== null ? thrown : {}) as SdkErrorShape;
   const status = error.$metadata?.httpStatusCode;
-  if (typeof status === "number") return readAnswer(error, status, cause, token, now);
+  if (typeof status === "number") return readAnswer(error, status, cause, secrets, now);
 
-  const code = text(error.code) ?? cause.name;
+  const code = text((cause as SdkErrorShape).code) ?? cause.name;
   // An AggregateError of several addresses has no words of its own.
   const message = cause.message || code;
   if (REQUEST_FAULTS.test(cause.name) || REQUEST_FAULTS.test(message)) {
@@ -44,22 +48,28 @@ function readAnswer(
   error: SdkErrorShape,
   httpStatus: number,
   cause: Error,
-  token: string,
+  secrets: readonly string[],
   now: number,
 ): Failure {
+  const shown = (value: string) => printable(redact(value, secrets), 100);
   const code = [error.Code, error.name].map(text).find((name) => name && !NO_CODE.includes(name));
   const isParseFault = /Deserialization error|parse error/i.test(cause.message);
   const requestId = text(error.$metadata?.requestId) ?? text(error.RequestId);
   const known = code !== undefined && !isParseFault;
   return {
     kind: httpStatus < 300 ? "bad-answer" : "answer",
-    code: known ? printable(redact(code, [token]), 100) : undefined,
+    code: known ? shown(code) : undefined,
     message: known ? cause.message : notFromSts(httpStatus),
     httpStatus,
-    requestId: requestId === undefined ? undefined : printable(requestId, 100),
+    requestId: requestId === undefined ? undefined : shown(requestId),
     retryAfterMs: retryAfterMs(error.$response?.headers, now),
     cause,
   };
+}
+
+/** The token, and its payload and signature, which an answer may repeat by themselves. */
+function secretsOf(token: string): string[] {
+  return [token, ...token.split(".").slice(1)].filter((secret) => secret.length >= MIN_SECRET);
 }
 
 function notFromSts(httpStatus: number): string {

@@ -1,0 +1,25 @@
+import type { Logger } from "@smithy/types";
+import { redact } from "../redact.js";
+
+/**
+ * The user's logger as the STS client gets it. The SDK logs whole answers and errors: the session
+ * token, the token's `sub`, and the token itself when an answer repeats it.
+ */
+export function withoutSecrets(logger: Logger): Logger {
+  const told = (content: readonly unknown[]) => content.map(withoutAnswer);
+  return {
+    trace: (...content) => logger.trace?.(...told(content)),
+    debug: (...content) => logger.debug(...told(content)),
+    info: (...content) => logger.info(...told(content)),
+    warn: (...content) => logger.warn(...told(content)),
+    error: (...content) => logger.error(...told(content)),
+  };
+}
+
+/** What was called and how it went; of an answer or an error only where it came from. */
+function withoutAnswer(content: unknown): unknown {
+  if (typeof content === "string") return redact(content);
+  const { clientName, commandName, metadata } = (content ?? {}) as Record<string, unknown>;
+  const { httpStatusCode } = (metadata ?? {}) as { httpStatusCode?: unknown };
+  return { clientName, commandName, metadata: { httpStatusCode } };
+}
