@@ -24,8 +24,9 @@ function main(args: string[]): number {
       },
     }));
   } catch (error) {
-    const { message } = error as Error;
-    process.stderr.write(`resilient-sts: ${message}\nTry resilient-sts --help\n`);
+    // Node's message goes on with advice about positional arguments, which this command has none of.
+    const [problem] = (error as Error).message.split(". ");
+    process.stderr.write(`resilient-sts: ${problem}; see resilient-sts --help\n`);
     return 2;
   }
   if (values.version) {
@@ -40,5 +41,10 @@ function version(): string {
   const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
   return (JSON.parse(manifest) as { version: string }).version;
 }
+
+// `resilient-sts --help | head -1` closes the pipe early; that is no failure of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
 
 process.exitCode = main(process.argv.slice(2));

@@ -1,0 +1,164 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Consumer, installPackage, repositoryVersion } from "./consumer.js";
+import { GOOD_SAMPLE, MISUSE_SAMPLE } from "./samples.js";
+
+const PACKAGE = "node_modules/resilient-sts";
+const BIN = "./node_modules/.bin/resilient-sts";
+
+const MAIN_EXPORTS =
+  "WebIdentityError fromTokenFile fromWebIdentity fromWebToken isWebIdentityError";
+const TESTING_EXPORTS = "startLocalIdp startLocalSts";
+
+/** CommonJS files of the SDK or jose that were loaded, by whatever kind of import. */
+const LIST_REQUIRED = `
+const files = Object.keys(require.cache).map((file) => file.split("/node_modules/").at(-1));
+console.log(JSON.stringify(files.filter((file) => /^(@aws-sdk|@smithy|jose)\\//.test(file))));`;
+
+/** Tells on stderr which files are loaded as ES modules, or by them. */
+const TRACE_IMPORTS = `
+import { createRequire, register } from "node:module";
+const require = createRequire(import.meta.url);
+const hook = \`export async function load(url, context, next) {
+  if (!url.startsWith("node:")) process._rawDebug("LOADED " + url);
+  return next(url, context);
+}\`;
+register("data:text/javascript," + encodeURIComponent(hook));`;
+
+interface SourceMap {
+  readonly sources: readonly string[];
+}
+
+let consumer: Consumer;
+
+beforeAll(async () => {
+  consumer = await installPackage();
+}, 120_000);
+
+afterAll(async () => {
+  await consumer[Symbol.asyncDispose]();
+});
+
+describe("the tarball", () => {
+  it("holds the build, the licence, the manifest and two documents", () => {
+    const outsideDist = consumer.packed.filter((file) => !file.startsWith("dist/"));
+    expect(outsideDist.toSorted()).toEqual([
+      "CHANGELOG.md",
+      "LICENSE",
+      "README.md",
+      "package.json",
+    ]);
+  });
+
+  it("holds nothing in dist but code, types, maps and third-party licences", () => {
+    const dist = consumer.packed.filter((file) => file.startsWith("dist/"));
+    const other = dist.filter((file) => !/\.(?:c?js|d\.c?ts|c?js\.map)$/.test(file));
+    expect(other).toEqual(["dist/THIRD-PARTY-LICENSES.txt"]);
+  });
+
+  it("has source maps that say where a file lies in the project, not on a machine", async () => {
+    const maps = consumer.packed.filter((file) => file.endsWith(".map"));
+    const texts = maps.map((file) => readFile(join(consumer.folder, PACKAGE, file), "utf8"));
+    const parsed = (await Promise.all(texts)).map((text) => JSON.parse(text) as SourceMap);
+    const sources = parsed.flatMap((map) => map.sources);
+    expect(sources).toContain("../src/errors.ts");
+    expect(sources.filter((source) => !/^\.\.\/(?:src|node_modules)\//.test(source))).toEqual([]);
+  });
+});
+
+describe("loaded by plain Node", () => {
+  it.each([
+    ["resilient-sts", MAIN_EXPORTS],
+    ["resilient-sts/testing", TESTING_EXPORTS],
+  ])("%s gives the same names to import and to require", async (specifier, names) => {
+    const show = 'console.log(Object.keys(entry).sort().join(" "));';
+    const esm = await consumer.node("a.mjs", `import * as entry from "${specifier}"; ${show}`);
+    const cjs = await consumer.node("a.cjs", `const entry = require("${specifier}"); ${show}`);
+    expect(esm).toEqual({ code: 0, stdout: `${names}\n`, stderr: "" });
+    expect(cjs).toEqual({ code: 0, stdout: `${names}\n`, stderr: "" });
+  });
+
+  it("require loads neither the AWS SDK nor jose", async () => {
+    const { stdout } = await consumer.node("b.cjs", `require("resilient-sts"); ${LIST_REQUIRED}`);
+    expect(JSON.parse(stdout)).toEqual([]);
+  });
+
+  it("import loads neither the AWS SDK nor jose", async () => {
+    const load = `${TRACE_IMPORTS} await import("resilient-sts"); ${LIST_REQUIRED}`;
+    const { stdout, stderr } = await consumer.node("b.mjs", load);
+    expect(JSON.parse(stdout)).toEqual([]);
+    expect(stderr).toMatch(/^LOADED .*resilient-sts/m);
+    expect(stderr).not.toMatch(/^LOADED .*node_modules\/(?:@aws-sdk|@smithy|jose)\//m);
+  });
+
+  it.each(["mjs", "cjs"])("gets credentials from the local STS: %s", async (extension) => {
+    expect(await consumer.node(`c.${extension}`, firstCredentials(extension))).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^ASIA\w+\n$/),
+    });
+  });
+});
+
+describe("for the compiler, in strict mode and with every declaration checked", () => {
+  it.each([
+    ["nodenext", ["good.mts", "good.cts"]],
+    ["preserve", ["good.ts"]],
+  ] as const)("a consumer's calls fit: module %s", async (module, names) => {
+    const files = Object.fromEntries(names.map((name) => [name, GOOD_SAMPLE]));
+    expect(await consumer.compile(module, files)).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("misuse does not compile", async () => {
+    const files = { "misuse.mts": MISUSE_SAMPLE, "misuse.cts": MISUSE_SAMPLE };
+    expect(await consumer.compile("nodenext", files)).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+});
+
+describe("the bin", () => {
+  const bin = (...args: string[]) => consumer.run("npx", "--no-install", "resilient-sts", ...args);
+
+  it("tells its version", async () => {
+    expect(await bin("--version")).toMatchObject({
+      code: 0,
+      stdout: `${await repositoryVersion()}\n`,
+    });
+  });
+
+  it("tells its usage on stdout when asked", async () => {
+    expect(await bin("--help")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Usage: resilient-sts/),
+    });
+  });
+
+  it("names an unknown flag and the way to help in one line, and exits with 2", async () => {
+    const { code, stdout, stderr } = await consumer.run(BIN, "--nonsense");
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/^resilient-sts: .*--nonsense.*--help\n$/);
+  });
+
+  it("dies quietly when its reader is gone", async () => {
+    const { stderr } = await consumer.run("bash", "-c", `${BIN} --help | head -0; sleep 0.1`);
+    expect(stderr).toBe("");
+  });
+});
+
+/** A program that gets credentials with what the two entries give, lazily loaded parts included. */
+function firstCredentials(extension: string): string {
+  const load = (name: string) =>
+    extension === "mjs" ? `await import("${name}")` : `require("${name}")`;
+  return `(async () => {
+  const { fromWebToken } = ${load("resilient-sts")};
+  const { startLocalIdp, startLocalSts } = ${load("resilient-sts/testing")};
+  const idp = await startLocalIdp();
+  const sts = await startLocalSts({ providers: [idp] });
+  const provider = fromWebToken({
+    webIdentityToken: await idp.issueToken(),
+    roleArn: "arn:aws:iam::123456789012:role/app",
+    clientConfig: { region: "eu-west-1", endpoint: sts.url },
+  });
+  console.log((await provider()).accessKeyId);
+  for (const part of [provider, sts, idp]) await part.close();
+})();`;
+}
