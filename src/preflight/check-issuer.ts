@@ -1,7 +1,7 @@
 import { systemClock } from "../clock.js";
 import type { Finding } from "../findings.js";
 import type { IssuerCache } from "./issuer-cache.js";
-import type { IssuerReport } from "./issuer-report.js";
+import type { IssuerReport } from "../issuer-report.js";
 import { lookAtSubject, type PreflightRuntime, type PreflightSettings } from "./preflight.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";
 

@@ -5,7 +5,7 @@ import type { Clock } from "../clock.js";
 import type { Environment } from "../environment.js";
 import { isLoopbackUrl } from "../loopback.js";
 import { AddressRefused, guardedLookup, type ResolveHost } from "./guarded-lookup.js";
-import type { DocumentName, RequestTiming } from "./issuer-report.js";
+import type { DocumentName, RequestTiming } from "../issuer-report.js";
 import { isPublicAddress } from "./public-address.js";
 import { type Phase, Stopwatch } from "./stopwatch.js";
 

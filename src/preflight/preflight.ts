@@ -4,7 +4,7 @@ import type { Finding, Severity } from "../findings.js";
 import { printable } from "../redact.js";
 import { type ResolveHost, resolveHost } from "./guarded-lookup.js";
 import { IssuerCache } from "./issuer-cache.js";
-import type { IssuerReport } from "./issuer-report.js";
+import type { IssuerReport } from "../issuer-report.js";
 import { keyTable } from "./key-table.js";
 import { lookAt } from "./look.js";
 import { type Subject, subjectOfToken } from "./subject.js";

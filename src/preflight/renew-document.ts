@@ -3,7 +3,7 @@ import type { Finding } from "../findings.js";
 import { fetchDocument, type Transport } from "./fetch-document.js";
 import { problemFinding, statusFinding } from "./fetch-findings.js";
 import { lifetimeMs, restMs } from "./freshness.js";
-import type { DocumentName, RequestTiming } from "./issuer-report.js";
+import type { DocumentName, RequestTiming } from "../issuer-report.js";
 import { proxyFor } from "./proxy.js";
 
 /** How and for how long documents are fetched. */

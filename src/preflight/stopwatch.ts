@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../clock.js";
 import { printable, redact } from "../redact.js";
-import type { DocumentName, RequestTiming } from "./issuer-report.js";
+import type { DocumentName, RequestTiming } from "../issuer-report.js";
 
 /** How far a request has come. */
 export type Phase = "dns" | "connect" | "tls" | "answer" | "body";

@@ -1,5 +1,5 @@
 import type { Finding } from "../findings.js";
-import type { RequestTiming } from "./issuer-report.js";
+import type { RequestTiming } from "../issuer-report.js";
 
 /** STS waits this long for the issuer (AWS re:Post, "Couldn't retrieve verification key"). */
 const STS_LIMIT_MS = 5_000;

@@ -1,4 +1,4 @@
-import type { Finding } from "../findings.js";
+import type { Finding } from "./findings.js";
 
 /** The two documents of an issuer. */
 export type DocumentName = "discovery" | "jwks";
