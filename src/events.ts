@@ -1,6 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import type { AttemptRecord, TokenFacts, WebIdentityErrorCode } from "./errors.js";
 import type { Finding } from "./findings.js";
+import type { RequestTiming } from "./issuer-report.js";
 
 /** What every event carries. */
 interface EventBase {
@@ -19,6 +20,16 @@ export interface TokenLoadedEvent extends EventBase {
   readonly token?: TokenFacts | undefined;
   /** Advice only: a fatal finding is a failed attempt. */
   readonly findings: readonly Finding[];
+}
+
+/** A look at the issuer's documents ended. */
+export interface PreflightFinishedEvent extends EventBase {
+  readonly type: "preflight.finished";
+  readonly issuer: string;
+  /** Most severe first. */
+  readonly findings: readonly Finding[];
+  /** With the time that each took, part by part; `fromCache` for one that was not made again. */
+  readonly requests: readonly RequestTiming[];
 }
 
 /** An attempt failed; `waitMs` is there when another one follows. */
@@ -65,6 +76,7 @@ export interface ExpiredServedEvent extends EventBase {
 /** Everything a provider tells through `onEvent` and the diagnostics channel `resilient-sts`. */
 export type WebIdentityEvent =
   | TokenLoadedEvent
+  | PreflightFinishedEvent
   | AttemptFailedEvent
   | RegionDefaultedEvent
   | CredentialsRefreshedEvent

@@ -20,13 +20,22 @@ export interface Failure {
   /**
    * - `token`: no usable token, STS was not asked.
    * - `request`: the request itself cannot be sent as configured, STS was not asked.
+   * - `preflight`: what the issuer publishes cannot work, STS was not asked.
    * - `answer`: STS (or whatever stands in front of it) answered with an error.
    * - `bad-answer`: the answer was a success without usable credentials.
    * - `network`: no answer: refused, reset, unresolved, TLS.
    * - `timeout`: no answer in time.
    * - `local`: something on this side of the wire threw.
    */
-  readonly kind: "token" | "request" | "answer" | "bad-answer" | "network" | "timeout" | "local";
+  readonly kind:
+    | "token"
+    | "request"
+    | "preflight"
+    | "answer"
+    | "bad-answer"
+    | "network"
+    | "timeout"
+    | "local";
   /** The wire code of the answer, or the system's (`ECONNRESET`). */
   readonly code?: string | undefined;
   /** The words of the answer, made printable and free of the token. */

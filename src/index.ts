@@ -3,6 +3,12 @@ export { isWebIdentityError, WebIdentityError } from "./errors.js";
 export type { WebIdentityEvent } from "./events.js";
 export type { Verdict } from "./failure.js";
 export type { Finding, FindingId, Severity } from "./findings.js";
+export type { IssuerReport, KeyRow, RequestTiming } from "./issuer-report.js";
+export {
+  type CheckIssuerInput,
+  type CheckIssuerOptions,
+  checkIssuer,
+} from "./preflight/check-issuer.js";
 export { type FromTokenFileInit, fromTokenFile } from "./provider/from-token-file.js";
 export { type FromWebIdentityInit, fromWebIdentity } from "./provider/from-web-identity.js";
 export { type FromWebTokenInit, fromWebToken } from "./provider/from-web-token.js";
@@ -12,6 +18,6 @@ export type {
   ResilienceOptions,
   WebIdentityInit,
 } from "./provider/options.js";
-export type { ProviderStatus } from "./provider/provider-status.js";
+export type { PreflightStatus, ProviderStatus } from "./provider/provider-status.js";
 export type { ProviderProperties, WebIdentityProvider } from "./provider/web-identity-provider.js";
 export type { TokenSource, TokenSourceContext } from "./token/token-source.js";

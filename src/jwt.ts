@@ -9,10 +9,12 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Reads the header and the claims of a compact JWT, or says in words why it is none. */
 export function decodeToken(token: string): DecodedToken | { readonly problem: string } {
+  const other = otherKind(token);
+  if (other !== undefined) return { problem: other };
   const parts = token.split(".");
   if (parts.length === 5) return { problem: "it is an encrypted token (JWE, five parts)" };
   if (parts.length !== 3) {
-    return { problem: `it has ${parts.length} dot-separated part(s) instead of 3${kind(token)}` };
+    return { problem: `it has ${parts.length} dot-separated part(s) instead of 3` };
   }
   if (parts.some((part) => !BASE64URL.test(part))) {
     return { problem: "a part of it is empty or not base64url" };
@@ -24,14 +26,18 @@ export function decodeToken(token: string): DecodedToken | { readonly problem: s
   return { header, claims };
 }
 
-/** What else the text could be, from its first characters alone. */
-function kind(text: string): string {
-  if (text.startsWith("{")) return ": it looks like JSON that wraps the token";
-  if (text.startsWith("/") || text.startsWith("file:"))
-    return ": it looks like a path to the token";
-  if (/^https?:/.test(text)) return ": it looks like a URL";
-  if (text.startsWith("<")) return ": it looks like an HTML or XML page";
-  return "";
+/** What else the text is, by a beginning that no JWT has. */
+const OTHER_KINDS: readonly (readonly [RegExp, string])[] = [
+  [/^[{[]/, "it looks like JSON that wraps the token"],
+  [/^["'`]/, "it has quotes around it"],
+  [/^bearer\s/i, "it begins with `Bearer`"],
+  [/^(\/|\.\.?\/|~\/|[a-z]:\\|file:)/i, "it looks like a path to the token"],
+  [/^https?:/i, "it looks like a URL"],
+  [/^</, "it looks like an HTML or XML page"],
+];
+
+function otherKind(text: string): string | undefined {
+  return OTHER_KINDS.find(([beginning]) => beginning.test(text))?.[1];
 }
 
 function parseObject(part: string): Record<string, unknown> | undefined {

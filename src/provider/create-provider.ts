@@ -1,5 +1,6 @@
 import { CredentialCache } from "../credentials/credential-cache.js";
 import { isWebIdentityError, WebIdentityError } from "../errors.js";
+import { createPreflight } from "../preflight/preflight.js";
 import type { StsSettings } from "../sts/client-config.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
 import type { StsTarget } from "../sts/target.js";
@@ -37,6 +38,7 @@ export function createProvider(
   };
   const eventLog = createEventLog({ logger: init.logger, onEvent: init.onEvent, now: clock.now });
   const board = new StatusBoard(clock);
+  const preflight = createPreflight(options.preflight, runtime);
   let target: StsTarget | undefined;
   let emit = eventLog("");
 
@@ -55,6 +57,8 @@ export function createProvider(
         emit,
         caller,
         signal,
+        preflight,
+        onReport: (report) => board.looked(report),
         onTarget: (chosen) => {
           target = chosen;
         },

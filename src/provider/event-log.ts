@@ -36,6 +36,10 @@ function linesFor(event: WebIdentityEvent): Line[] {
         ...event.findings.map(({ detail, remedy }): Line => ["warn", `${detail} ${remedy}`]),
         ["debug", `token read in ${event.ms} ms`],
       ];
+    case "preflight.finished":
+      return event.findings.map(({ severity, detail, remedy }): Line => {
+        return [severity === "info" ? "debug" : "warn", `${detail} ${remedy}`];
+      });
     case "attempt.failed": {
       const next = event.waitMs === undefined ? "giving up" : `next in ${event.waitMs} ms`;
       const what = `attempt ${event.attempt} failed: ${event.verdict}: ${event.message}`;

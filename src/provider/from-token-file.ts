@@ -5,7 +5,7 @@ import { createProvider } from "./create-provider.js";
 import type { Identity } from "./identity.js";
 import type { WebIdentityInit } from "./options.js";
 import { processRuntime, type Runtime } from "./runtime.js";
-import { checkString } from "./validate-options.js";
+import { checkString } from "./validators.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
 /** Init of {@link fromTokenFile}: that of the SDK's, and the resilience options. */

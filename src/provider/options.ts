@@ -2,16 +2,17 @@ import type { STSClientConfig } from "@aws-sdk/client-sts";
 import type { Logger } from "@smithy/types";
 import type { WindowOptions } from "../credentials/windows.js";
 import type { WebIdentityEvent } from "../events.js";
+import type { PreflightSettings } from "../preflight/preflight.js";
 import type { RetryOptions } from "../retry/retry-loop.js";
 import type { AssumeRoleInput } from "../sts/assume-role.js";
 import type { CallerClientConfig, ClientPlugin } from "../sts/client-config.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
 
-/** Whether and when the issuer's documents are looked at. */
+/** Whether and when the issuer's documents are looked at; see `preflight`. */
 export type PreflightMode = "advisory" | "strict" | "off";
 
 /** The pre-flight's options, for more than its mode. */
-export interface PreflightOptions {
+export interface PreflightOptions extends PreflightSettings {
   /** @default "advisory" */
   readonly mode?: PreflightMode | undefined;
   /** Audiences that are fine besides `sts.amazonaws.com`: no `token-audience-unexpected` for them. */
@@ -34,8 +35,9 @@ export interface ResilienceOptions {
    */
   readonly region?: string | undefined;
   /**
-   * The look at what the issuer publishes.
-   * @default "advisory"
+   * The look at what the token's issuer publishes: `"advisory"` beside the STS call, adding no time
+   * to it; `"strict"` before it, so that a token that cannot work costs no call; `"off"` never.
+   * @default "advisory"; "off" with `validateToken: false`
    */
   readonly preflight?: PreflightMode | PreflightOptions | undefined;
   /** How early credentials are refreshed. */

@@ -1,6 +1,8 @@
 import type { Clock } from "../clock.js";
 import type { CacheSnapshot } from "../credentials/credential-cache.js";
 import type { WebIdentityError } from "../errors.js";
+import type { Finding } from "../findings.js";
+import type { IssuerReport } from "../issuer-report.js";
 
 /** A provider at a glance: for health checks, metrics and the engineer on call. */
 export interface ProviderStatus {
@@ -27,6 +29,17 @@ export interface ProviderStatus {
   readonly lastFailureAt: number | undefined;
   /** Why, if no refresh has succeeded since. */
   readonly lastError: WebIdentityError | undefined;
+  /** Absent until the issuer was looked at. */
+  readonly preflight: PreflightStatus | undefined;
+}
+
+/** The last look at the issuer. */
+export interface PreflightStatus {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly issuer: string;
+  /** Most severe first. */
+  readonly findings: readonly Finding[];
 }
 
 /** Remembers how the last refreshes went. */
@@ -36,6 +49,7 @@ export class StatusBoard {
   #lastFailureAt: number | undefined;
   #lastError: WebIdentityError | undefined;
   #region: string | undefined;
+  #preflight: PreflightStatus | undefined;
 
   constructor(private readonly clock: Clock) {}
 
@@ -47,6 +61,10 @@ export class StatusBoard {
     this.#lastSuccessAt = this.clock.now();
     this.#lastError = undefined;
     this.#region = region;
+  }
+
+  looked({ issuer, findings }: IssuerReport): void {
+    this.#preflight = { at: this.clock.now(), issuer, findings };
   }
 
   /** Returns how long the refresh took, in milliseconds. */
@@ -68,6 +86,7 @@ export class StatusBoard {
       lastSuccessAt: this.#lastSuccessAt,
       lastFailureAt: this.#lastFailureAt,
       lastError: this.#lastError,
+      preflight: this.#preflight,
     };
   }
 }

@@ -2,6 +2,8 @@ import { type TokenFacts, WebIdentityError } from "../errors.js";
 import type { EmitEvent } from "../events.js";
 import { AttemptError } from "../failure.js";
 import { firstFatal } from "../findings.js";
+import type { IssuerReport } from "../issuer-report.js";
+import type { Preflight } from "../preflight/preflight.js";
 import { safeCause } from "../redact.js";
 import { explain } from "../retry/explain.js";
 import { type Attempt, AttemptsFailed, retryLoop } from "../retry/retry-loop.js";
@@ -12,6 +14,7 @@ import type { AttributedCredentials } from "../sts/credentials.js";
 import { resolveTarget, type StsTarget } from "../sts/target.js";
 import { checkToken } from "../token/check.js";
 import { loadToken } from "../token/token-source.js";
+import { AttemptPreflight } from "./attempt-preflight.js";
 import type { Identity } from "./identity.js";
 import type { ResolvedOptions, WebIdentityInit } from "./options.js";
 import type { Runtime } from "./runtime.js";
@@ -26,6 +29,9 @@ export interface RefreshContext {
   readonly emit: EmitEvent;
   readonly caller: CallerClientConfig | undefined;
   readonly signal: AbortSignal;
+  readonly preflight: Preflight;
+  /** Told what every look at the issuer found. */
+  readonly onReport: (report: IssuerReport) => void;
   /** Told which STS this refresh asks, as soon as that is settled. */
   readonly onTarget: (target: StsTarget) => void;
 }
@@ -42,6 +48,7 @@ export async function refreshCredentials(context: RefreshContext): Promise<Attri
 
 class Refresh {
   readonly #context: RefreshContext;
+  readonly #preflight: AttemptPreflight;
   #facts: TokenFacts | undefined;
   #lastToken: string | undefined;
   #lastTokenExpired = false;
@@ -49,6 +56,11 @@ class Refresh {
 
   constructor(context: RefreshContext) {
     this.#context = context;
+    const { init, options, preflight, emit, signal, onReport, runtime } = context;
+    // An OAuth 2.0 access token is opaque: it names no issuer.
+    const mode = init.providerId === undefined ? options.preflight.mode : "off";
+    const { clock } = runtime;
+    this.#preflight = new AttemptPreflight({ preflight, mode, emit, signal, onReport, clock });
   }
 
   async run(): Promise<AttributedCredentials> {
@@ -107,11 +119,20 @@ class Refresh {
     const assumer = init.roleAssumerWithWebIdentity;
     if (assumer === undefined) await this.#checkRequest(request, target);
     const token = await this.#token({ attempt, deadline });
+    await this.#preflight.before(token);
     const input = { ...request, WebIdentityToken: token };
     const call = { target, clock, signal, deadline, timeoutMs: options.attemptTimeoutMs };
-    return assumer === undefined
-      ? assumeRole(input, { ...call, pool, env })
-      : assumeRoleWith(assumer, input, call);
+    const calling =
+      assumer === undefined
+        ? assumeRole(input, { ...call, pool, env })
+        : assumeRoleWith(assumer, input, call);
+    this.#preflight.beside(token);
+    try {
+      return await calling;
+    } catch (error) {
+      if (!(error instanceof AttemptError)) throw error;
+      throw new AttemptError(await this.#preflight.after(token, error.failure, deadline));
+    }
   }
 
   async #checkRequest(request: Omit<AssumeRoleInput, "WebIdentityToken">, target: StsTarget) {

@@ -5,11 +5,20 @@ import {
   type ResolvedOptions,
   type WebIdentityInit,
 } from "./options.js";
+import {
+  checkKeys,
+  checkSignal,
+  checkString,
+  checkType,
+  expected,
+  resolveBoolean,
+  resolveNumber,
+} from "./validators.js";
 
 const PREFLIGHT_MODES = ["advisory", "strict", "off"];
 const RETRY_KEYS = ["maxAttempts", "baseDelayMs", "maxDelayMs", "budgetMs"];
 const REFRESH_KEYS = ["advisoryWindowSeconds", "mandatoryWindowSeconds"];
-const PREFLIGHT_KEYS = ["mode", "audiences"];
+const PREFLIGHT_KEYS = ["mode", "audiences", "timeoutMs", "allowedIssuers", "allowPrivateIssuers"];
 const MAX_TIMER_MS = 2_147_483_647;
 
 /**
@@ -31,7 +40,7 @@ export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
       100,
       300_000,
     ),
-    preflight: resolvePreflight(init.preflight),
+    preflight: resolvePreflight(init),
     refresh: resolveRefresh(init.refresh),
     serveExpired: resolveBoolean("serveExpired", init.serveExpired, DEFAULTS.serveExpired),
     retryAccessDenied: resolveBoolean(
@@ -41,23 +50,6 @@ export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
     ),
     validateToken: resolveBoolean("validateToken", init.validateToken, DEFAULTS.validateToken),
   };
-}
-
-/** @throws TypeError when a required field is missing, empty or no string. */
-export function requireString(name: string, value: unknown): void {
-  if (value === undefined) throw expected(name, "to be given", value);
-  checkString(name, value);
-}
-
-/** @throws TypeError when a required field is no function. */
-export function requireFunction(name: string, value: unknown): void {
-  if (typeof value !== "function") throw expected(name, "to be a function", value);
-}
-
-/** @throws TypeError when an optional field is given, but empty or no string. */
-export function checkString(name: string, value: unknown): void {
-  if (value === undefined || (typeof value === "string" && value !== "")) return;
-  throw expected(name, "to be a non-empty string", value);
 }
 
 function checkSdkFields(init: WebIdentityInit): void {
@@ -125,74 +117,25 @@ function resolveRefresh(refresh: ResilienceOptions["refresh"]): ResolvedOptions[
   return refresh ?? DEFAULTS.refresh;
 }
 
-function resolvePreflight(preflight: ResilienceOptions["preflight"]): ResolvedOptions["preflight"] {
+function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"] {
+  const { preflight, validateToken } = init;
   const options: PreflightOptions =
     typeof preflight === "string" ? { mode: preflight } : (preflight ?? {});
   checkKeys("preflight", options, PREFLIGHT_KEYS);
-  const mode = options.mode ?? DEFAULTS.preflight.mode;
+  checkStrings("preflight.audiences", options.audiences);
+  checkStrings("preflight.allowedIssuers", options.allowedIssuers);
+  checkType("preflight.allowPrivateIssuers", options.allowPrivateIssuers, "boolean");
+  resolveNumber("preflight.timeoutMs", options.timeoutMs, 0, 1, 60_000);
+  // A token that is no JWT has no issuer to look at.
+  const byDefault = validateToken === false ? "off" : DEFAULTS.preflight.mode;
+  const mode = options.mode ?? byDefault;
   if (!PREFLIGHT_MODES.includes(mode)) {
     throw expected("preflight", `to be one of ${PREFLIGHT_MODES.join(", ")}`, mode);
-  }
-  const { audiences } = options;
-  const isList = Array.isArray(audiences) && audiences.every((entry) => typeof entry === "string");
-  if (audiences !== undefined && !isList) {
-    throw expected("preflight.audiences", "to be an array of strings", audiences);
   }
   return { ...options, mode };
 }
 
-function resolveNumber(
-  name: string,
-  value: unknown,
-  fallback: number,
-  min: number,
-  max: number,
-): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== "number" || !(value >= min && value <= max)) {
-    throw expected(name, `to be a number from ${min} to ${max}`, value);
-  }
-  return value;
-}
-
-function resolveBoolean(name: string, value: unknown, fallback: boolean): boolean {
-  checkType(name, value, "boolean");
-  return value === undefined ? fallback : (value as boolean);
-}
-
-function checkKeys(name: string, value: unknown, known: readonly string[]): void {
-  checkType(name, value, "object");
-  const unknown = Object.keys(value ?? {}).find((key) => !known.includes(key));
-  if (unknown === undefined) return;
-  throw new TypeError(`Unknown option \`${name}.${unknown}\`; known are ${known.join(", ")}.`);
-}
-
-function checkType(
-  name: string,
-  value: unknown,
-  type: "function" | "object" | "boolean" | "number",
-): void {
-  if (value === undefined) return;
-  // A class instance whose type is a function serves as an object too.
-  const is =
-    type === "object" ? typeof value === "object" && value !== null : typeof value === type;
-  if (!is) throw expected(name, type === "object" ? "to be an object" : `to be a ${type}`, value);
-}
-
-function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw expected("signal", "to be an AbortSignal", signal);
-}
-
-/** Says what was expected and the type that came; a string's value could be a token and stays out. */
-function expected(name: string, what: string, value: unknown): TypeError {
-  const got =
-    typeof value === "number" || typeof value === "boolean" ? String(value) : describe(value);
-  return new TypeError(`Expected \`${name}\` ${what}, got ${got}.`);
-}
-
-function describe(value: unknown): string {
-  if (value === null) return "null";
-  if (value === "") return "an empty string";
-  return Array.isArray(value) ? "an array" : typeof value;
+function checkStrings(name: string, value: unknown): void {
+  const isList = Array.isArray(value) && value.every((entry) => typeof entry === "string");
+  if (value !== undefined && !isList) throw expected(name, "to be an array of strings", value);
 }

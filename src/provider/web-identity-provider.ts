@@ -9,7 +9,6 @@ export interface ProviderProperties {
   readonly forceRefresh?: boolean | undefined;
   /** Ends this caller's wait; the refresh that others wait for too goes on. */
   readonly abortSignal?: AbortSignal | undefined;
-  readonly [key: string]: unknown;
 }
 
 /**

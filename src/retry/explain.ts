@@ -1,6 +1,6 @@
 import { type TokenFacts, WebIdentityError, type WebIdentityErrorCode } from "../errors.js";
 import type { Failure, Verdict } from "../failure.js";
-import { type Finding, firstFatal } from "../findings.js";
+import { type Finding, type FindingId, firstFatal } from "../findings.js";
 import type { AttemptsFailed } from "./retry-loop.js";
 
 interface Explanation {
@@ -74,6 +74,9 @@ const EXPLANATIONS: Readonly<Record<Verdict, Explanation>> = {
   },
 };
 
+/** Found at the issuer, but the token is what is wrong: it is signed by a key that is not published. */
+const TOKEN_AT_FAULT: readonly FindingId[] = ["jwks-key-not-found", "signature-invalid"];
+
 interface ExplainContext {
   readonly roleArn: string;
   readonly token: TokenFacts | undefined;
@@ -86,15 +89,16 @@ export function explain(
 ): WebIdentityError {
   const { verdict, failure, attempts } = outcome;
   const fatal = firstFatal(failure.findings ?? []);
+  const telling = fatal ?? failure.findings?.find(({ severity }) => severity === "suspect");
   const { code, what, hint } = explanationOf(verdict, failure, fatal);
   const message = [
-    `${what}: ${words(failure, fatal)}`,
+    `${what}: ${words(failure, telling)}`,
     `(role ${roleArn}${aboutToken(token)}${aboutAttempts(outcome)}).`,
   ].join(" ");
   return new WebIdentityError({
     code,
     message,
-    hint: fatal?.remedy ?? hint,
+    hint: telling?.remedy ?? hint,
     cause: failure.cause,
     attempts,
     token,
@@ -109,11 +113,9 @@ function explanationOf(
 ): Explanation {
   const explanation = EXPLANATIONS[verdict];
   if (verdict === "idp-unreachable" && fatal !== undefined) {
-    return {
-      ...explanation,
-      code: "ERR_IDP_UNUSABLE",
-      what: "STS cannot use what the identity provider publishes",
-    };
+    if (TOKEN_AT_FAULT.includes(fatal.id)) return EXPLANATIONS["token-rejected"];
+    const what = "STS cannot use what the identity provider publishes";
+    return { ...explanation, code: "ERR_IDP_UNUSABLE", what };
   }
   if (verdict !== "unknown") return explanation;
   if (/^invalididentitytoken/i.test(code)) {
@@ -126,12 +128,15 @@ function explanationOf(
   return isRefusal ? { ...explanation, code: "ERR_REQUEST_INVALID" } : explanation;
 }
 
-/** The finding says more than the answer, which for local faults there is none of. */
-function words(failure: Failure, fatal: Finding | undefined): string {
+/** A finding says more than the answer, which for local faults there is none of. */
+function words(failure: Failure, finding: Finding | undefined): string {
   const said = failure.code === undefined ? failure.message : `${failure.code}: ${failure.message}`;
-  if (fatal === undefined) return said;
-  const detail = fatal.detail.replace(/\.$/, "");
-  return failure.kind === "answer" ? `${detail}; STS said ${said}` : detail;
+  if (finding === undefined) return said;
+  const detail = finding.detail.replace(/\.$/, "");
+  if (failure.kind !== "answer") return detail;
+  return finding.severity === "fatal"
+    ? `${detail}; STS said ${said}`
+    : `${said}; seen from here: ${detail}`;
 }
 
 function aboutToken(token: TokenFacts | undefined): string {

@@ -8,6 +8,8 @@ export function judge(failure: Failure): Verdict {
       return tokenVerdict(failure);
     case "request":
       return "request-invalid";
+    case "preflight":
+      return "idp-unreachable";
     case "network":
     case "timeout":
     case "bad-answer":

@@ -1,6 +1,7 @@
 import type { TokenFacts } from "../errors.js";
 import type { Finding } from "../findings.js";
 import { decodeToken } from "../jwt.js";
+import { printable } from "../redact.js";
 import { checkAudience } from "./check-audience.js";
 import { checkClaims } from "./check-claims.js";
 import { checkTimes, type TimeContext } from "./check-times.js";
@@ -52,8 +53,7 @@ export function checkToken(token: string, context: CheckContext): CheckedToken {
 function checkHeader(header: Readonly<Record<string, unknown>>): Finding[] {
   const findings: Finding[] = [];
   if (typeof header.alg !== "string" || !ALGORITHMS.includes(header.alg)) {
-    const alg =
-      typeof header.alg === "string" ? header.alg.slice(0, 40) : String(typeof header.alg);
+    const alg = typeof header.alg === "string" ? printable(header.alg, 40) : typeof header.alg;
     findings.push({
       id: "token-algorithm-unsupported",
       severity: "fatal",

@@ -19,12 +19,15 @@ export function tokenFacts({ header, claims }: DecodedToken): TokenFacts {
   };
 }
 
+/** The largest 64-bit integer: what some issuers write for "never". More than that is no time. */
+const MAX_SECONDS = 2 ** 63;
+
 /** A NumericDate as STS reads it: an integer, or a string of one. */
 export function seconds(value: unknown): number | undefined {
-  if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
-  if (typeof value !== "string" || !/^-?\d+$/.test(value)) return undefined;
-  const parsed = Number(value);
-  return Number.isSafeInteger(parsed) ? parsed : undefined;
+  const isText = typeof value === "string" && /^-?\d+$/.test(value);
+  const number = isText ? Number(value) : value;
+  const isTime = Number.isInteger(number) && Math.abs(number as number) <= MAX_SECONDS;
+  return isTime ? (number as number) : undefined;
 }
 
 function shown(value: unknown): string | undefined {

@@ -1,4 +1,5 @@
-import { open } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { type Clock, sleep } from "../clock.js";
 import type { TokenSource } from "./token-source.js";
 
@@ -12,6 +13,12 @@ const MAX_READ_BYTES = 64 * 1024;
 const PATIENCE_MS = 500;
 const POLL_MS = 100;
 
+/**
+ * A named pipe nobody writes to would block a thread of Node's pool for good, and a few of them all
+ * file and DNS work of the process. (Windows has neither the pipes nor the flag.)
+ */
+const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -23,11 +30,12 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function fromFile(path: string, clock: Clock): TokenSource {
   return async ({ signal }) => {
     const deadline = clock.monotonic() + PATIENCE_MS;
+    const pause = () => sleep(clock, POLL_MS, signal);
     for (;;) {
-      const outcome = await readOnce(path);
+      const outcome = await readOnce(path, pause);
       if (outcome.token !== undefined) return outcome.token;
       if (clock.monotonic() >= deadline) throw outcome.error;
-      await sleep(clock, POLL_MS, signal);
+      await pause();
     }
   };
 }
@@ -35,9 +43,9 @@ export function fromFile(path: string, clock: Clock): TokenSource {
 type Outcome = { token: string } | { token?: undefined; error: Error };
 
 /** One look: the token, or a failure that may pass. Any other failure is thrown. */
-async function readOnce(path: string): Promise<Outcome> {
+async function readOnce(path: string, pause: () => Promise<void>): Promise<Outcome> {
   try {
-    const text = await readText(path);
+    const text = await readText(path, pause);
     return text.trim() === "" ? { error: new Error("the file is empty") } : { token: text };
   } catch (error) {
     if (isMissing(error)) return { error };
@@ -45,20 +53,35 @@ async function readOnce(path: string): Promise<Outcome> {
   }
 }
 
-async function readText(path: string): Promise<string> {
-  const file = await open(path, "r");
+async function readText(path: string, pause: () => Promise<void>): Promise<string> {
+  const file = await open(path, READ_FLAGS);
   try {
     const buffer = Buffer.allocUnsafe(MAX_READ_BYTES);
     let length = 0;
     // A pipe or a slow mount gives the file in pieces.
     while (length < MAX_READ_BYTES) {
-      const { bytesRead } = await file.read(buffer, length, MAX_READ_BYTES - length, null);
+      const bytesRead = await readPiece(file, buffer, length);
       if (bytesRead === 0) break;
-      length += bytesRead;
+      if (bytesRead === undefined) await pause();
+      else length += bytesRead;
     }
     return decode(buffer.subarray(0, length));
   } finally {
     await file.close();
+  }
+}
+
+/** `undefined` when a pipe has a writer that has not written yet. */
+async function readPiece(
+  file: FileHandle,
+  buffer: Buffer,
+  offset: number,
+): Promise<number | undefined> {
+  try {
+    return (await file.read(buffer, offset, buffer.length - offset, null)).bytesRead;
+  } catch (error) {
+    if (codeOf(error) === "EAGAIN") return undefined;
+    throw error;
   }
 }
 
@@ -71,5 +94,9 @@ function decode(bytes: Buffer): string {
 }
 
 function isMissing(error: unknown): error is Error {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === "ENOENT";
+  return error instanceof Error && codeOf(error) === "ENOENT";
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
 }

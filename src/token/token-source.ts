@@ -2,7 +2,7 @@ import { withTimeout } from "../abort.js";
 import type { Clock } from "../clock.js";
 import { AttemptError, type Failure } from "../failure.js";
 import type { Finding } from "../findings.js";
-import { printable, safeCause } from "../redact.js";
+import { printable, redact, safeCause } from "../redact.js";
 
 /** What a token source is told. */
 export interface TokenSourceContext {
@@ -57,7 +57,8 @@ class NoToken extends Error {}
 function unavailable(name: string, error: unknown): Failure {
   const cause = error instanceof NoToken ? undefined : safeCause(error);
   const problem = cause === undefined ? (error as NoToken).message : `failed: ${cause.message}`;
-  const message = printable(`${name} ${problem}`);
+  // The name may be a token too: one that was given where a path belongs.
+  const message = printable(redact(`${name} ${problem}`));
   return {
     kind: "token",
     code: (cause as { code?: string } | undefined)?.code,
@@ -75,7 +76,7 @@ function unreadable(detail: string, source: string): Finding {
     detail,
     remedy:
       "Workload: make sure that the file or source gives a token (path, mount, permissions, the service that mints it).",
-    evidence: { source: printable(source) },
+    evidence: { source: printable(redact(source)) },
   };
 }
 

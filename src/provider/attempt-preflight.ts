@@ -1,0 +1,75 @@
+import { withTimeout } from "../abort.js";
+import type { Clock } from "../clock.js";
+import type { Deadline } from "../deadline.js";
+import type { EmitEvent } from "../events.js";
+import { AttemptError, type Failure } from "../failure.js";
+import { firstFatal } from "../findings.js";
+import type { IssuerReport } from "../issuer-report.js";
+import type { Preflight } from "../preflight/preflight.js";
+import { judge } from "../retry/verdict.js";
+import type { PreflightMode } from "./options.js";
+
+interface AttemptPreflightOptions {
+  readonly preflight: Preflight;
+  readonly mode: PreflightMode;
+  readonly emit: EmitEvent;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly onReport: (report: IssuerReport) => void;
+}
+
+/** Where the look at the issuer comes in: before the STS call, beside it, after it failed, or never. */
+export class AttemptPreflight {
+  readonly #options: AttemptPreflightOptions;
+
+  constructor(options: AttemptPreflightOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * In strict mode: the look that STS is not asked without.
+   *
+   * @throws AttemptError when it is certain that STS cannot verify the token.
+   */
+  async before(token: string): Promise<void> {
+    if (this.#options.mode !== "strict") return;
+    const { findings } = await this.#look(token, false);
+    const fatal = firstFatal(findings);
+    if (fatal === undefined) return;
+    const { id: code, detail: message } = fatal;
+    throw new AttemptError({ kind: "preflight", code, message, findings });
+  }
+
+  /** In advisory mode: the look that nobody waits for unless STS fails. */
+  beside(token: string): void {
+    if (this.#options.mode !== "advisory") return;
+    // It ends early only with the provider, of which everybody else hears too.
+    this.#look(token, false).catch(() => {});
+  }
+
+  /** The failure with what was found at the issuer, if STS could not get the key from there. */
+  async after(token: string, failure: Failure, deadline: Deadline): Promise<Failure> {
+    const { mode, clock, signal } = this.#options;
+    if (mode === "off" || judge(failure) !== "idp-unreachable") return failure;
+    const reason = new Error("the retry budget ended before the look did");
+    try {
+      const limits = { clock, signal, timeoutMs: deadline.remainingMs(), reason };
+      const { findings } = await withTimeout(limits, () => this.#look(token, true));
+      return { ...failure, findings };
+    } catch (error) {
+      if (error === reason) return failure;
+      throw error;
+    }
+  }
+
+  async #look(token: string, fresh: boolean): Promise<IssuerReport> {
+    const { preflight, emit, signal, onReport } = this.#options;
+    const report = await preflight.look(token, { signal, fresh });
+    if (report.issuer !== "") {
+      onReport(report);
+      const { issuer, findings, requests } = report;
+      emit({ type: "preflight.finished", issuer, findings, requests });
+    }
+    return report;
+  }
+}
