@@ -7,27 +7,31 @@ export interface RecordedAnswer {
   readonly assumedRoleArn?: string | undefined;
   /** XML to add to the credentials. */
   readonly more?: string;
+  /** @default 200 */
+  readonly status?: number;
+  /** The whole body, in place of an answer of STS. */
+  readonly body?: string;
 }
 
 /** Takes the place of the network: remembers every request and answers it with credentials. */
 export class RecordingHandler {
   readonly requests: HttpRequest[] = [];
   readonly metadata: RequestHandlerMetadata;
+  readonly #status: number;
   readonly #body: Uint8Array;
 
   constructor(answer: RecordedAnswer = {}) {
     this.metadata = answer.metadata ?? { handlerProtocol: "http/1.1" };
-    this.#body = new TextEncoder().encode(
-      answerWith({
-        assumedRoleArn: "arn:aws:sts::123456789012:assumed-role/app/test",
-        ...answer,
-      }),
-    );
+    this.#status = answer.status ?? 200;
+    const assumedRoleArn = "arn:aws:sts::123456789012:assumed-role/app/test";
+    const body = answer.body ?? answerWith({ assumedRoleArn, ...answer });
+    this.#body = new TextEncoder().encode(body);
   }
 
   async handle(request: HttpRequest) {
     this.requests.push(request);
-    return { response: new HttpResponse({ statusCode: 200, headers: {}, body: this.#body }) };
+    const answer = { statusCode: this.#status, headers: {}, body: this.#body };
+    return { response: new HttpResponse(answer) };
   }
 
   updateHttpClientConfig(): void {}
