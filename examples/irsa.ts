@@ -1,0 +1,16 @@
+/*
+ * EKS with IAM roles for service accounts (IRSA), and whatever else sets AWS_ROLE_ARN and
+ * AWS_WEB_IDENTITY_TOKEN_FILE: the import is all that changes.
+ */
+import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+import { fromTokenFile } from "resilient-sts";
+
+// One provider for all clients of the process: they share its credentials and its refreshes.
+const credentials = fromTokenFile();
+
+const s3 = new S3Client({ credentials });
+const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
+console.log(`${Buckets.length} buckets: ${Buckets.map(({ Name }) => Name).join(", ")}`);
+
+s3.destroy();
+credentials.close();

@@ -1,0 +1,102 @@
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { ROLE_ARN, startS3, startSmallServer, startWorld } from "./example-world.js";
+import { runExample, startExample } from "./run-example.js";
+
+describe("examples", { timeout: 90_000 }, () => {
+  it("irsa: an S3 client lists buckets with the role of the environment", async () => {
+    await using world = await startWorld();
+    await using s3 = await startS3(world.sts);
+    const { exitCode, stdout } = await runExample("irsa.ts", {
+      AWS_ENDPOINT_URL_STS: world.sts.url,
+      AWS_ENDPOINT_URL_S3: s3.url,
+      AWS_ROLE_ARN: ROLE_ARN,
+      AWS_WEB_IDENTITY_TOKEN_FILE: world.tokenFile,
+    });
+    expect(stdout).toBe("2 buckets: logs, reports\n");
+    expect(exitCode).toBe(0);
+  });
+
+  it("github-actions: every attempt mints a token, also after a 503", async () => {
+    await using world = await startWorld();
+    const asked: (string | undefined)[] = [];
+    await using github = await startSmallServer(async ({ url, headers }, response) => {
+      asked.push(`${headers.authorization} ${url}`);
+      if (asked.length === 1) response.writeHead(503).end();
+      else response.end(JSON.stringify({ value: await world.idp.issueToken() }));
+    });
+    world.sts.failNext("idp-unreachable");
+    const { exitCode, stdout } = await runExample("github-actions.ts", {
+      ACTIONS_ID_TOKEN_REQUEST_URL: `${github.url}/token?api-version=2.0`,
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: "bearer",
+      AWS_ENDPOINT_URL_STS: world.sts.url,
+      GITHUB_RUN_ID: "4711",
+    });
+    const line = "Bearer bearer /token?api-version=2.0&audience=sts.amazonaws.com";
+    expect(asked).toEqual([line, line, line]);
+    expect(stdout).toContain("GitHub answered 503 (attempt 1)");
+    expect(stdout).toContain("This job is arn:aws:sts::123456789012:assumed-role/deploy/run-4711");
+    expect(exitCode).toBe(0);
+  });
+
+  it("health-check: shows the credentials and counts events", async () => {
+    await using world = await startWorld();
+    world.sts.failNext("idp-unreachable");
+    const service = startExample("health-check.ts", {
+      AWS_ENDPOINT_URL_STS: world.sts.url,
+      AWS_ROLE_ARN: ROLE_ARN,
+      AWS_WEB_IDENTITY_TOKEN_FILE: world.tokenFile,
+      HOST: "127.0.0.1",
+      PORT: "0",
+    });
+    const ended = once(service, "close");
+    try {
+      const url = `http://127.0.0.1:${await listeningPort(service)}`;
+      const get = async (path: string) => {
+        const response = await fetch(url + path, { headers: { connection: "close" } });
+        return { httpStatus: response.status, body: await response.text() };
+      };
+      await expect
+        .poll(() => get("/healthz"), { timeout: 30_000 })
+        .toMatchObject({ httpStatus: 200, body: expect.stringContaining('"credentials":"fresh"') });
+      const { body } = await get("/metrics");
+      expect(body).toContain(
+        'sts_events_total{type="attempt.failed",verdict="idp-unreachable"} 1\n',
+      );
+      expect(body).toContain('sts_events_total{type="credentials.refreshed"} 1\n');
+      expect(body).toMatch(/^sts_credentials_seconds_left 3[56]\d\d$/m);
+    } finally {
+      service.kill("SIGTERM");
+    }
+    expect(await ended).toEqual([0, null]);
+  });
+
+  it("test-your-service: its tests pass", async () => {
+    const { exitCode, stdout } = await runExample("test-your-service.ts");
+    expect(stdout).toMatch(/^. pass 2$/m);
+    expect(exitCode).toBe(0);
+  });
+
+  it("other-sts: one endpoint for STS and S3, tokens and answers that are not those of AWS", async () => {
+    await using world = await startWorld();
+    await using s3 = await startS3(world.sts);
+    world.sts.configure({ omit: ["AssumedRoleUser"], expirationPrecision: "nanoseconds" });
+    await writeFile(world.tokenFile, await world.idp.issueToken({ audience: "minio" }));
+    const { exitCode, stdout } = await runExample("other-sts.ts", {
+      OIDC_TOKEN_FILE: world.tokenFile,
+      S3_ENDPOINT: s3.url,
+      S3_ROLE_ARN: ROLE_ARN,
+    });
+    expect(stdout).toBe(`2 buckets at ${s3.url}\n`);
+    expect(exitCode).toBe(0);
+  });
+});
+
+async function listeningPort(service: ReturnType<typeof startExample>): Promise<string> {
+  for await (const chunk of service.stdout ?? []) {
+    const port = /listening on port (\d+)/.exec(String(chunk))?.[1];
+    if (port !== undefined) return port;
+  }
+  throw new Error("the example ended without listening");
+}

@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Longer than any example takes on a machine that is busy with other things. */
+const LIMIT_MS = 60_000;
+
+export interface Finished {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Starts a file of `examples/` with nothing of AWS in its environment but what is given. */
+export function startExample(
+  path: string,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): ChildProcess {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(AWS_|NODE_OPTIONS$|FORCE_COLOR$|ACTIONS_|GITHUB_)/.test(name),
+  );
+  return spawn(process.execPath, ["--import", "tsx", `examples/${path}`, ...args], {
+    // The examples' names for the package resolve by the tsconfig.json of this folder.
+    cwd: ROOT,
+    env: {
+      ...Object.fromEntries(inherited),
+      AWS_CONFIG_FILE: "/nonexistent/config",
+      AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
+      AWS_EC2_METADATA_DISABLED: "true",
+      AWS_REGION: "eu-west-1",
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: LIMIT_MS,
+  });
+}
+
+/** Runs a file of `examples/` to its end. */
+export async function runExample(
+  path: string,
+  env: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
+): Promise<Finished> {
+  const child = startExample(path, env, args);
+  const [exitCode, stdout, stderr] = await Promise.all([
+    new Promise<number | null>((resolve, reject) => {
+      child.once("error", reject).once("close", resolve);
+    }),
+    child.stdout ? text(child.stdout) : "",
+    child.stderr ? text(child.stderr) : "",
+  ]);
+  return { exitCode, stdout, stderr };
+}
