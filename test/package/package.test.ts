@@ -8,7 +8,7 @@ const PACKAGE = "node_modules/resilient-sts";
 const BIN = "./node_modules/.bin/resilient-sts";
 
 const MAIN_EXPORTS =
-  "WebIdentityError fromTokenFile fromWebIdentity fromWebToken isWebIdentityError";
+  "WebIdentityError checkIssuer fromTokenFile fromWebIdentity fromWebToken isWebIdentityError";
 const TESTING_EXPORTS = "startLocalIdp startLocalSts";
 
 /** CommonJS files of the SDK or jose that were loaded, by whatever kind of import. */

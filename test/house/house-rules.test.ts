@@ -1,0 +1,134 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { badNames, forbidden, tooLong } from "./file-rules.js";
+import { barrels, cycles, sharedPackages, wrongDirections } from "./room-rules.js";
+import { parse, ROOT, readSources, type Source } from "./sources.js";
+
+const library = readSources("src");
+const everything = readSources(
+  ...["src", "test", "examples", "bench"].filter((folder) => existsSync(join(ROOT, folder))),
+);
+const entries = ["src/index.ts", "src/testing/index.ts", "src/doctor/index.ts"];
+
+const tree = (files: Record<string, string>): Source[] =>
+  Object.entries(files).map(([path, text]) => parse(path, text));
+
+describe("imports go one way", () => {
+  it("in the library", () => expect(wrongDirections(library)).toEqual([]));
+
+  it.each([
+    ["up", "src/retry/a.ts", 'import { b } from "../provider/b.js";'],
+    ["sideways", "src/sts/a.ts", 'import type { B } from "../token/b.js";'],
+    ["out of the foundations", "src/clock.ts", 'export { b } from "./retry/b.js";'],
+    ["lazily", "src/provider/a.ts", 'await import("../doctor/b.js");'],
+    ["inside a type", "src/token/a.ts", 'type B = import("../sts/b.js").B;'],
+    ["into the test wing", "src/doctor/a.ts", 'import { b } from "../testing/b.js";'],
+    ["out of the test wing", "src/testing/x/a.ts", 'import { b } from "../../token/b.js";'],
+    ["into the command", "src/index.ts", 'export { b } from "./cli/b.js";'],
+    ["into the entry", "src/provider/a.ts", 'import { b } from "../index.js";'],
+    ["from nowhere", "src/shed/a.ts", ""],
+  ])("and one that goes %s is found", (_, path, text) => {
+    expect(wrongDirections(tree({ [path]: text }))).toHaveLength(1);
+  });
+
+  it("and those that go down are fine", () => {
+    const down = 'import { b } from "../retry/b.js"; import { c } from "../clock.js";';
+    expect(wrongDirections(tree({ "src/provider/a.ts": down }))).toEqual([]);
+  });
+});
+
+describe("imports have no cycle", () => {
+  it("in the library", () => expect(cycles(library)).toEqual([]));
+
+  it("and one of types alone is found", () => {
+    const a = 'import type { B } from "./b.js";';
+    const b = 'import type { A } from "./a.js";';
+    expect(cycles(tree({ "src/a.ts": a, "src/b.ts": b }))).toEqual([
+      "src/a.ts -> src/b.ts -> src/a.ts",
+    ]);
+  });
+});
+
+describe("a third-party package has one room", () => {
+  it("in the library", () => expect(sharedPackages(library)).toEqual([]));
+
+  it.each([
+    ["p-retry", 'import pRetry from "p-retry";'],
+    ["jose", 'await import("jose");'],
+    ["@aws-sdk/core", 'import type { A } from "@aws-sdk/core/client";'],
+    ["@smithy/types", 'import { type A, B } from "@smithy/types";'],
+  ])("and two rooms of %s are found", (name, text) => {
+    const found = sharedPackages(tree({ "src/retry/a.ts": text, "src/preflight/a.ts": text }));
+    expect(found).toEqual([`${name}: retry, preflight`]);
+  });
+
+  it("but the SDK's types are for all", () => {
+    const text =
+      'import { type A } from "@smithy/types"; import type { B } from "@aws-sdk/client-sts";';
+    expect(sharedPackages(tree({ "src/retry/a.ts": text, "src/sts/a.ts": text }))).toEqual([]);
+  });
+});
+
+describe("only the public entries pass things on", () => {
+  it("in the library", () => expect(barrels(library, entries)).toEqual([]));
+
+  it.each([
+    ["src/retry/index.ts", "export const a = 1;"],
+    ["src/retry/all.ts", 'export { a } from "./a.js";'],
+  ])("and %s is found", (path, text) => {
+    expect(barrels(tree({ [path]: text }), entries)).toEqual([path]);
+  });
+
+  it("and each of them is in the manifest", () => {
+    const manifest = readFileSync(join(ROOT, "package.json"), "utf8");
+    const { exports } = JSON.parse(manifest) as { exports: Record<string, unknown> };
+    const subpaths = entries
+      .filter((entry) => existsSync(join(ROOT, entry)))
+      .map((entry) => entry.replace(/^src|\/index\.ts$/g, "").replace(/^/, "."));
+    expect(Object.keys(exports).toSorted()).toEqual([...subpaths, "./package.json"].toSorted());
+  });
+});
+
+describe("a file", () => {
+  it("has at most 250 lines", () => expect(tooLong(everything)).toEqual([]));
+  it("has a kebab-case name that says something", () => expect(badNames(everything)).toEqual([]));
+  it("holds nothing that is forbidden", () => expect(forbidden(everything)).toEqual([]));
+
+  it("that is too long is found", () => {
+    expect(tooLong(tree({ "src/a.ts": "a;\n".repeat(251) }))).toEqual(["src/a.ts: 251 lines"]);
+  });
+
+  it.each(["src/retryLoop.ts", "src/retry/utils.ts", "src/helpers/a.ts", "src/Retry/a.ts"])(
+    "with the name %s is found",
+    (path) => expect(badNames(tree({ [path]: "" }))).toEqual([path]),
+  );
+
+  it.each([
+    ["any", "export const a = JSON.parse('') as any;"],
+    ["default export", "export default 1;"],
+    ["default export", "export default function a() {}"],
+    ["default export", "const a = 1; export { a as default };"],
+    ["export *", 'export * from "./b.js";'],
+    ["export *", 'export * as b from "./b.js";'],
+    ["FIX".concat("ME"), `f(/* ${"FIX".concat("ME")} later */);`],
+    ["@ts-ignore", `// ${"@ts-".concat("ignore")}\nf();`],
+  ])("with %s is found: %s", (name, text) => {
+    expect(forbidden(tree({ "src/a.ts": text }))).toEqual([`src/a.ts: ${name}`]);
+  });
+
+  it("may say such words in a string", () => {
+    expect(
+      forbidden(tree({ "src/a.ts": 'export const any = "export default any // @ts-ignore";' })),
+    ).toEqual([]);
+  });
+});
+
+describe("the lock file", () => {
+  it("names no place that packages come from", () => {
+    const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
+      packages: Record<string, { resolved?: string }>;
+    };
+    expect(Object.keys(packages).filter((name) => packages[name]?.resolved)).toEqual([]);
+  });
+});

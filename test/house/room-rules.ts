@@ -1,0 +1,92 @@
+import type { Source } from "./sources.js";
+
+/** What each room may import besides itself and the foundations. */
+const BELOW: Readonly<Record<string, readonly string[]>> = {
+  foundations: [],
+  retry: [],
+  token: [],
+  sts: [],
+  preflight: [],
+  credentials: ["retry", "token", "sts", "preflight"],
+  provider: ["retry", "token", "sts", "preflight", "credentials"],
+  doctor: ["retry", "token", "sts", "preflight", "credentials", "provider"],
+  // The command may offer the local servers; nothing else may lean on a test wing.
+  cli: ["retry", "token", "sts", "preflight", "credentials", "provider", "doctor", "testing"],
+  testing: [],
+  entry: ["retry", "token", "sts", "preflight", "credentials", "provider"],
+};
+
+/** Packages that need more than one room, and which. */
+const SHARED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  jose: ["preflight", "testing"],
+};
+
+/** Their types are the vocabulary of the whole library. */
+const TYPES_ANYWHERE = new Set(["@smithy/types", "@aws-sdk/client-sts"]);
+
+function roomOf(path: string): string {
+  const [, room, rest] = path.split("/");
+  if (rest !== undefined) return room ?? "";
+  return room === "index.ts" ? "entry" : "foundations";
+}
+
+/** Imports that go up, sideways, or into a room that does not exist. */
+export function wrongDirections(sources: readonly Source[]): string[] {
+  return sources.flatMap((source) => {
+    const room = roomOf(source.path);
+    const allowed = BELOW[room];
+    if (allowed === undefined) return [`${source.path}: no such room`];
+    const reachable = new Set([room, "foundations", ...allowed]);
+    return source.imports
+      .filter(({ file }) => file !== undefined && !reachable.has(roomOf(file)))
+      .map(({ file }) => `${source.path} -> ${file}`);
+  });
+}
+
+/** Every cycle of imports once; imports of types count. */
+export function cycles(sources: readonly Source[]): string[] {
+  const found: string[] = [];
+  const next = new Map(sources.map(({ path, imports }) => [path, imports.map(({ file }) => file)]));
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]) => {
+    const start = trail.indexOf(path);
+    if (start !== -1) found.push([...trail.slice(start), path].join(" -> "));
+    if (start !== -1 || done.has(path)) return;
+    for (const file of next.get(path) ?? []) {
+      if (file !== undefined) visit(file, [...trail, path]);
+    }
+    done.add(path);
+  };
+  for (const { path } of sources) visit(path, []);
+  return found;
+}
+
+/** Third-party packages that more than one room imports. */
+export function sharedPackages(sources: readonly Source[]): string[] {
+  const rooms = new Map<string, Set<string>>();
+  for (const source of sources) {
+    for (const { specifier, file, typeOnly } of source.imports) {
+      if (file !== undefined || specifier.startsWith("node:")) continue;
+      const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+      if (typeOnly && TYPES_ANYWHERE.has(name)) continue;
+      rooms.set(name, (rooms.get(name) ?? new Set()).add(roomOf(source.path)));
+    }
+  }
+  return [...rooms]
+    .filter(([name, users]) => {
+      const allowed = SHARED_PACKAGES[name];
+      return allowed ? [...users].some((room) => !allowed.includes(room)) : users.size > 1;
+    })
+    .map(([name, users]) => `${name}: ${[...users].join(", ")}`);
+}
+
+/** Files that pass on what other files of ours export, and are no public entry. */
+export function barrels(sources: readonly Source[], entries: readonly string[]): string[] {
+  return sources
+    .filter(({ path, imports }) => {
+      if (entries.includes(path)) return false;
+      const passesOn = imports.some(({ reExport, file }) => reExport && file !== undefined);
+      return passesOn || path.endsWith("/index.ts");
+    })
+    .map(({ path }) => path);
+}
