@@ -149,7 +149,8 @@ class Refresh {
     const start = clock.monotonic();
     const loading = loadToken(identity.source, {
       name: identity.sourceName,
-      timeoutMs: Math.min(options.attemptTimeoutMs, deadline.remainingMs()),
+      timeoutMs: options.attemptTimeoutMs,
+      remainingMs: deadline.remainingMs(),
       clock,
       signal,
       attempt,

@@ -21,7 +21,10 @@ export type TokenSource = (context: TokenSourceContext) => Promise<string>;
 interface LoadOptions extends TokenSourceContext {
   /** What the source is called in messages: `the token file /var/run/…`. */
   readonly name: string;
+  /** The source's own limit, in milliseconds. */
   readonly timeoutMs: number;
+  /** What is left of the retry budget, in milliseconds. */
+  readonly remainingMs?: number | undefined;
   readonly clock: Clock;
 }
 
@@ -30,20 +33,26 @@ interface LoadOptions extends TokenSourceContext {
  * whatever it throws comes out as one failure that names it.
  */
 export async function loadToken(source: TokenSource, options: LoadOptions): Promise<string> {
-  const { name, timeoutMs, clock, signal, attempt } = options;
-  const reason = new NoToken(`gave no token within ${Math.round(timeoutMs)} ms`);
+  const { name, clock, signal, attempt, remainingMs = options.timeoutMs } = options;
+  const timeoutMs = Math.min(options.timeoutMs, remainingMs);
+  const late = new Error(`gave no token within ${Math.round(timeoutMs)} ms`);
+  let token: unknown;
   try {
-    const token: unknown = await withTimeout({ clock, signal, timeoutMs, reason }, (limited) =>
+    token = await withTimeout({ clock, signal, timeoutMs, reason: late }, (limited) =>
       source({ signal: limited, attempt }),
     );
-    if (typeof token !== "string") throw new NoToken(`gave ${typeName(token)} instead of a string`);
-    const trimmed = trimToken(token);
-    if (trimmed === "") throw new NoToken("gave an empty token");
-    return trimmed;
   } catch (error) {
     signal.throwIfAborted();
-    throw new AttemptError(unavailable(name, error));
+    if (error !== late) throw new AttemptError(failed(name, error));
+    const cutShort = timeoutMs < options.timeoutMs;
+    throw new AttemptError({ ...unavailable(name, late.message), cutShort });
   }
+  if (typeof token !== "string") {
+    throw new AttemptError(unavailable(name, `gave ${typeName(token)} instead of a string`));
+  }
+  const trimmed = trimToken(token);
+  if (trimmed === "") throw new AttemptError(unavailable(name, "gave an empty token"));
+  return trimmed;
 }
 
 /** Without the byte order mark, the line end and the blanks that editors and shells add. */
@@ -51,21 +60,16 @@ function trimToken(text: string): string {
   return text.replace(/^\uFEFF/, "").trim();
 }
 
-/** The source gave no token in time, or nothing that is one: the reason is ours and needs no cause. */
-class NoToken extends Error {}
+function failed(name: string, error: unknown): Failure {
+  const cause = safeCause(error);
+  const { code } = cause as { code?: string };
+  return { ...unavailable(name, `failed: ${cause.message}`), code, cause };
+}
 
-function unavailable(name: string, error: unknown): Failure {
-  const cause = error instanceof NoToken ? undefined : safeCause(error);
-  const problem = cause === undefined ? (error as NoToken).message : `failed: ${cause.message}`;
+function unavailable(name: string, problem: string): Failure {
   // The name may be a token too: one that was given where a path belongs.
   const message = printable(redact(`${name} ${problem}`));
-  return {
-    kind: "token",
-    code: (cause as { code?: string } | undefined)?.code,
-    message,
-    findings: [unreadable(message, name)],
-    cause,
-  };
+  return { kind: "token", message, findings: [unreadable(message, name)] };
 }
 
 function unreadable(detail: string, source: string): Finding {

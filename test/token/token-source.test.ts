@@ -1,0 +1,189 @@
+import { describe, expect, test } from "vitest";
+import { AttemptError, type Failure } from "../../src/failure.js";
+import { loadToken, type TokenSource } from "../../src/token/token-source.js";
+import { FakeClock } from "../fake-clock.js";
+import { HOSTILE } from "../hostile-values.js";
+import { makeToken, SIGNATURE } from "./make-token.js";
+
+const never = () => new Promise<never>(() => {});
+
+function setUp(name = "the token source mint()") {
+  const clock = new FakeClock();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const options = { name, timeoutMs: 1_000, clock, signal, attempt: 3 };
+  const load = (source: TokenSource) => loadToken(source, options);
+  return { clock, controller, load, options };
+}
+
+/** The failure of a source, which must be one that says "no token". */
+async function failureOf(source: TokenSource, name?: string): Promise<Failure> {
+  const { clock, load } = setUp(name);
+  const error = await clock.run(load(source).catch((thrown: unknown) => thrown));
+  if (!(error instanceof AttemptError)) throw new Error(`expected a failure, got ${error}`);
+  expect(error.failure.kind).toBe("token");
+  expect(error.failure.findings?.map(({ id, severity }) => [id, severity])).toEqual([
+    ["token-unreadable", "fatal"],
+  ]);
+  expect(clock.pending).toBe(0);
+  return error.failure;
+}
+
+const everything = ({ cause, ...failure }: Failure) =>
+  JSON.stringify([failure, cause?.name, cause?.message, cause?.stack]);
+
+/** Whatever a user's code may be; the types say otherwise. */
+const source = (give: () => unknown) => give as TokenSource;
+
+describe("a token source", () => {
+  test("gives its token, and is told the attempt and a live signal", async () => {
+    const { load, clock } = setUp();
+    const token = await load(async ({ attempt, signal }) => `${attempt}-${signal.aborted}`);
+    expect(token).toBe("3-false");
+    expect(clock.pending).toBe(0);
+  });
+
+  test.each([
+    ["a line end", "token\n"],
+    ["a Windows line end", "token\r\n"],
+    ["several", "\n\ntoken\n\n"],
+    ["blanks and tabs", " \ttoken \t"],
+    ["a byte order mark", "\uFEFFtoken"],
+    ["a byte order mark and a line end", "\uFEFF token\r\n"],
+    ["a no-break space", "\u00a0token\u00a0"],
+  ])("may give %s around the token", async (_, text) => {
+    await expect(setUp().load(async () => text)).resolves.toBe("token");
+  });
+
+  test("may give the token without a promise", async () => {
+    await expect(setUp().load(source(() => "token"))).resolves.toBe("token");
+  });
+
+  test("that gives an empty token fails", async () => {
+    for (const text of ["", " ", "\n", "\uFEFF", "\r\n\t"]) {
+      const { message } = await failureOf(async () => text);
+      expect(message).toBe("the token source mint() gave an empty token");
+    }
+  });
+
+  test.each<[string, unknown]>([
+    ["undefined", undefined],
+    ["null", null],
+    ["number", 5],
+    ["object", { value: "secret-in-an-object" }],
+    ["an array", ["secret-in-an-object"]],
+    ["function", () => "secret-in-an-object"],
+    ["object", Buffer.from("secret-in-an-object")],
+  ])("that gives %s fails by that name, without the value", async (type, value) => {
+    const failure = await failureOf(source(async () => value));
+    expect(failure.message).toBe(`the token source mint() gave ${type} instead of a string`);
+    expect(everything(failure)).not.toContain("secret-in-an-object");
+  });
+
+  test("that hangs and ignores its signal is left behind in time", async () => {
+    const { clock, load } = setUp();
+    const failing = load(never).catch((error: AttemptError) => error.failure.message);
+    await clock.advance(999);
+    expect(clock.pending).toBe(1);
+    await clock.advance(1);
+    await expect(failing).resolves.toBe("the token source mint() gave no token within 1000 ms");
+  });
+
+  test("is cut short, and said to be, when the retry budget ends before its own limit", async () => {
+    const { clock, options } = setUp();
+    const cut = async (remainingMs: number) => {
+      const loading = loadToken(never, { ...options, remainingMs });
+      const error = await clock.run(loading.catch((thrown: AttemptError) => thrown));
+      return [(error as AttemptError).failure.cutShort, clock.monotonic()];
+    };
+    expect(await cut(400)).toEqual([true, 400]);
+    expect(await cut(1_000)).toEqual([false, 1_400]);
+    expect(await cut(60_000)).toEqual([false, 2_400]);
+  });
+
+  test("that comes too late changes nothing, and neither does its late failure", async () => {
+    const { clock, load } = setUp();
+    let fail: (error: Error) => void = () => {};
+    const late = source(
+      () =>
+        new Promise((_, reject) => {
+          fail = reject;
+        }),
+    );
+    await clock.run(load(late).catch(() => {}));
+    fail(new Error("late"));
+    await clock.flush();
+  });
+
+  test("is told when its time is up", async () => {
+    const { clock, load } = setUp();
+    let told: AbortSignal | undefined;
+    const failing = load(({ signal }) => {
+      told = signal;
+      return never();
+    }).catch(() => {});
+    await clock.run(failing);
+    expect(told?.aborted).toBe(true);
+  });
+
+  test("ends with the reason of whoever aborts, not with a failure", async () => {
+    const { controller, load } = setUp();
+    const work = load(never);
+    controller.abort("closed");
+    await expect(work).rejects.toBe("closed");
+  });
+
+  test("that throws because of the abort ends with the abort's reason", async () => {
+    const { controller, load } = setUp();
+    const work = load(async () => {
+      controller.abort("closed");
+      throw new Error("aborted, it seems");
+    });
+    await expect(work).rejects.toBe("closed");
+  });
+
+  test.each(HOSTILE)("may throw or reject with %s", async (_, make) => {
+    const thrown = source(() => {
+      throw make();
+    });
+    expect((await failureOf(thrown)).message).toMatch(/^the token source mint\(\) failed: /);
+    expect((await failureOf(async () => Promise.reject(make()))).cause).toBeInstanceOf(Error);
+  });
+
+  test("keeps the system code of its error", async () => {
+    const error = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+    const failure = await failureOf(async () => Promise.reject(error));
+    expect(failure).toMatchObject({ code: "ECONNREFUSED", cause: { code: "ECONNREFUSED" } });
+  });
+});
+
+describe("no word about a failed source holds a token", () => {
+  const token = makeToken();
+
+  test.each([
+    ["its message", new Error(`bad token ${token}`)],
+    ["a header it tells", new Error("GET /token: authorization: Bearer c2VjcmV0LXNlY3JldA==")],
+    ["its name", Object.assign(new Error("x"), { name: token })],
+    ["its code", Object.assign(new Error("x"), { code: token })],
+    ["its cause", new Error("outer", { cause: new Error(`inner ${token}`) })],
+    ["its text", token],
+  ])("from %s", async (_, thrown) => {
+    const shown = everything(await failureOf(async () => Promise.reject(thrown)));
+    for (const secret of [...token.split("."), SIGNATURE, "c2VjcmV0LXNlY3JldA"]) {
+      expect(shown).not.toContain(secret);
+    }
+  });
+
+  test("from a token that was given where a path belongs", async () => {
+    const shown = everything(await failureOf(async () => "", `the token file ${token}`));
+    for (const part of token.split(".")) expect(shown).not.toContain(part);
+  });
+
+  test("and every word stands on one line of bounded length", async () => {
+    const failure = await failureOf(async () =>
+      Promise.reject(new Error(`a\n\u001b[2J${"b".repeat(9_999)}`)),
+    );
+    expect(failure.message).not.toMatch(/\p{Cc}/u);
+    expect(failure.message.length).toBeLessThanOrEqual(501);
+  });
+});
