@@ -1,0 +1,196 @@
+import type { LookupAddress } from "node:dns";
+import { expect, it } from "vitest";
+import { fetchDocument } from "../../src/preflight/fetch-document.js";
+import { isPublicAddress } from "../../src/preflight/public-address.js";
+import { startLocalIdp } from "../../src/testing/index.js";
+import { FakeClock } from "../fake-clock.js";
+import { makeTlsIdentity } from "../testing/tls-identity.js";
+import { found, lookWorld } from "./look-world.js";
+
+const REFUSED = [
+  "0.0.0.0",
+  "10.1.2.3",
+  "100.64.0.1",
+  "127.0.0.1",
+  "127.255.255.254",
+  "169.254.169.254",
+  "172.31.255.255",
+  "192.0.0.170",
+  "192.168.1.1",
+  "198.19.0.1",
+  "224.0.0.1",
+  "240.0.0.1",
+  "255.255.255.255",
+  "::",
+  "::1",
+  "::127.0.0.1",
+  "::ffff:10.0.0.1",
+  "::ffff:a9fe:a9fe",
+  "64:ff9b::7f00:1",
+  "64:ff9b:1::1",
+  "100::1",
+  "2001::1",
+  "2001:db8::1",
+  "2002:7f00:1::",
+  "fc00::1",
+  "fd00:ec2::254",
+  "fe80::1",
+  "fe80::1%eth0",
+  "fec0::1",
+  "ff02::1",
+  "",
+  "localhost",
+];
+
+for (const address of REFUSED) {
+  it(`takes ${address || "nothing"} for no public address`, () => {
+    expect(isPublicAddress(address)).toBe(false);
+  });
+}
+
+for (const address of [
+  "1.1.1.1",
+  "172.32.0.1",
+  "100.128.0.1",
+  "223.255.255.255",
+  "::ffff:1.1.1.1",
+  "64:ff9b::101:101",
+  "2606:4700::1111",
+  "2a00:1450:4001:80b::200e",
+]) {
+  it(`takes ${address} for a public address`, () => {
+    expect(isPublicAddress(address)).toBe(true);
+  });
+}
+
+for (const iss of [
+  "https://127.0.0.1",
+  "https://0x7f.1",
+  "https://2130706433",
+  "https://[::1]",
+  "https://[::ffff:169.254.169.254]",
+  "https://169.254.169.254",
+  "https://localhost",
+  "https://idp.localhost",
+  "http://localhost",
+]) {
+  it(`does not ask ${iss} unless private issuers are allowed`, async () => {
+    await using idp = await startLocalIdp();
+    const issuer = `${iss}:${idp.port}`;
+    const { look } = lookWorld({ allowPrivateIssuers: false });
+    const report = await look(await idp.issueToken({ claims: { iss: issuer } }));
+    expect(found(report)).toEqual(["suspect issuer-private"]);
+    expect(idp.connections.total).toBe(0);
+  });
+}
+
+const LIES: Readonly<Record<string, readonly LookupAddress[]>> = {
+  "a loopback address": [{ address: "127.0.0.1", family: 4 }],
+  "a mapped loopback address": [{ address: "::ffff:127.0.0.1", family: 6 }],
+  "a public and a loopback address": [
+    { address: "1.1.1.1", family: 4 },
+    { address: "127.0.0.1", family: 4 },
+  ],
+};
+
+for (const [name, addresses] of Object.entries(LIES)) {
+  it(`does not connect to a name that resolves to ${name}`, async () => {
+    await using idp = await startLocalIdp();
+    const iss = `https://issuer.invalid:${idp.port}`;
+    const resolve = async () => addresses;
+    const { look } = lookWorld({ allowPrivateIssuers: false }, { resolve });
+    const report = await look(await idp.issueToken({ claims: { iss } }));
+    expect(found(report)).toEqual(["suspect issuer-private"]);
+    expect(idp.connections.total).toBe(0);
+  });
+}
+
+it("asks the resolver once for each connection: there is no second answer to differ", async () => {
+  const tls = makeTlsIdentity();
+  await using idp = await startLocalIdp({ tls, host: "localhost" });
+  let asked = 0;
+  const resolve = async () => {
+    asked += 1;
+    return [{ address: "127.0.0.1", family: 4 }];
+  };
+  const { look } = lookWorld({}, { resolve, ca: tls.cert as Buffer });
+  const report = await look(await idp.issueToken());
+  expect(found(report)).toEqual([]);
+  expect(asked).toBe(2);
+  expect(report.requests.map(({ address }) => address)).toEqual(["127.0.0.1", "127.0.0.1"]);
+});
+
+it("guards the JWKS as it does the issuer", async () => {
+  await using idp = await startLocalIdp();
+  const transport = { env: {}, resolve: async () => [{ address: "127.0.0.1", family: 4 }] };
+  const { signal } = new AbortController();
+  const outcome = await fetchDocument(new URL(`https://issuer.invalid:${idp.port}/jwks`), {
+    document: "jwks",
+    transport,
+    allowPrivate: false,
+    proxy: undefined,
+    clock: new FakeClock(),
+    signal,
+  });
+  expect(outcome).toMatchObject({ problem: { kind: "not-public", address: "127.0.0.1" } });
+  expect(idp.connections.total).toBe(0);
+});
+
+for (const [jwksUri, finding] of [
+  ["http://issuer.invalid/jwks", "suspect discovery-field-missing"],
+  ["file:///etc/passwd", "suspect discovery-field-missing"],
+  ["data:application/json,{}", "suspect discovery-field-missing"],
+  ["https://user:secret@issuer.invalid/jwks", "suspect discovery-field-missing"],
+  ["../../etc/passwd", "fatal discovery-field-missing"],
+] as const) {
+  it(`does not follow the jwks_uri ${jwksUri}`, async () => {
+    await using idp = await startLocalIdp();
+    idp.setDiscovery((right) => ({ ...right, jwks_uri: jwksUri }));
+    const report = await lookWorld().look(await idp.issueToken());
+    expect(found(report)).toEqual([finding]);
+    expect(report.requests).toHaveLength(1);
+  });
+}
+
+it("follows no redirect", async () => {
+  await using idp = await startLocalIdp();
+  await using other = await startLocalIdp();
+  idp.setFault({ kind: "redirect", location: other.discoveryUrl });
+  const report = await lookWorld().look(await idp.issueToken());
+  expect(found(report)).toEqual(["suspect issuer-redirects"]);
+  expect(report.requests[0]?.headers.location).toBe(other.discoveryUrl);
+  expect(other.connections.total).toBe(0);
+});
+
+it("asks nobody but the issuers that are allowed", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken();
+  const closed = await lookWorld({ allowedIssuers: [`${idp.issuer}/`] }).look(token);
+  expect(found(closed)).toEqual(["info issuer-not-allowed"]);
+  expect(idp.connections.total).toBe(0);
+  expect(found(await lookWorld({ allowedIssuers: [idp.issuer] }).look(token))).toEqual([]);
+});
+
+it("tells no token and nothing raw of a document", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken({ header: { kid: "\u001b[31mred\n" } });
+  idp.setHeaders({ server: token });
+  idp.setDiscovery((right) => ({ ...right, issuer: `\u001b[2J${token}` }));
+  idp.setJwks({ keys: [{ kid: "\u001b]0;title\u0007", kty: "RSA" }] });
+  const told = JSON.stringify(await lookWorld().look(token));
+  expect(told).not.toContain(token.split(".")[1]);
+  expect(told).not.toContain("\\u001b");
+});
+
+it("takes prototype keys for names like any other", async () => {
+  await using idp = await startLocalIdp();
+  idp.setDiscovery(
+    `{"__proto__":${JSON.stringify({ polluted: true, ...JSON.parse(idp.discoveryText) })}}`,
+  );
+  const report = await lookWorld().look(await idp.issueToken({ header: { kid: "__proto__" } }));
+  expect(found(report)).toEqual([
+    "fatal discovery-issuer-mismatch",
+    "fatal discovery-field-missing",
+  ]);
+  expect("polluted" in {}).toBe(false);
+});

@@ -1,0 +1,40 @@
+import type { IssuerReport } from "../../src/issuer-report.js";
+import { IssuerCache } from "../../src/preflight/issuer-cache.js";
+import {
+  createPreflight,
+  type PreflightRuntime,
+  type PreflightSettings,
+} from "../../src/preflight/preflight.js";
+import { FakeClock } from "../fake-clock.js";
+
+/** A process of its own: its clock, its cache, and looks that may go to this machine. */
+export function lookWorld(
+  settings: PreflightSettings = {},
+  runtime: Partial<PreflightRuntime> = {},
+) {
+  const clock = new FakeClock();
+  const complete = { clock, env: {}, issuers: new IssuerCache(), ...runtime };
+  const preflight = createPreflight({ allowPrivateIssuers: true, ...settings }, complete);
+  return {
+    clock,
+    preflight,
+    runtime: complete,
+    look: (token: string) => preflight.look(token, anySignal()),
+    /** Looks as after a failure of STS, while `ms` milliseconds of fake time pass. */
+    async lookFresh(token: string, ms = 0) {
+      const looking = preflight.look(token, { ...anySignal(), fresh: true });
+      if (ms > 0) await clock.advance(ms);
+      return await looking;
+    },
+  };
+}
+
+/** The signal of somebody who waits for as long as it takes. */
+export function anySignal() {
+  return { signal: new AbortController().signal };
+}
+
+/** What was found, as `severity id`. */
+export function found({ findings }: IssuerReport): string[] {
+  return findings.map(({ id, severity }) => `${severity} ${id}`);
+}

@@ -1,0 +1,202 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
+import { expect, it } from "vitest";
+import { type IdpFault, startLocalIdp } from "../../src/testing/index.js";
+import { anySignal, found, lookWorld } from "./look-world.js";
+
+type Outage = readonly [name: string, fault: IdpFault, discovery: string, jwks: string];
+
+/** What is found when a fault strikes the one document or the other. */
+const OUTAGES: readonly Outage[] = [
+  ["429", { kind: "rate-limit" }, "discovery-http-status", "jwks-rate-limited"],
+  ["500", { kind: "status", httpStatus: 500 }, "discovery-http-status", "jwks-http-status"],
+  ["404", { kind: "status", httpStatus: 404 }, "discovery-http-status", "jwks-http-status"],
+  ["204", { kind: "status", httpStatus: 204 }, "discovery-http-status", "jwks-http-status"],
+  ["304", { kind: "status", httpStatus: 304 }, "discovery-http-status", "jwks-http-status"],
+  [
+    "an error with status 200",
+    { kind: "status", httpStatus: 200 },
+    "discovery-not-json",
+    "jwks-not-json",
+  ],
+  [
+    "nothing with status 200",
+    { kind: "status", httpStatus: 200, body: "" },
+    "discovery-not-json",
+    "jwks-not-json",
+  ],
+  ["a page", { kind: "html" }, "discovery-not-json", "jwks-not-json"],
+  [
+    "a page with 503",
+    { kind: "html", httpStatus: 503 },
+    "discovery-http-status",
+    "jwks-http-status",
+  ],
+  [
+    "a redirect",
+    { kind: "redirect", location: "https://elsewhere.invalid/" },
+    "issuer-redirects",
+    "issuer-redirects",
+  ],
+  ["a reset", { kind: "reset" }, "issuer-connection-refused", "issuer-connection-refused"],
+  [
+    "half a document",
+    { kind: "truncate" },
+    "issuer-connection-refused",
+    "issuer-connection-refused",
+  ],
+];
+
+for (const [name, fault, discovery, jwks] of OUTAGES) {
+  it(`finds nothing fatal in ${name}`, async () => {
+    await using idp = await startLocalIdp();
+    const token = await idp.issueToken();
+    for (const [on, id] of Object.entries({ discovery, jwks })) {
+      idp.clearFaults();
+      idp.setFault({ ...fault, on: on as "discovery" | "jwks" });
+      expect(found(await lookWorld().look(token)), on).toEqual([`suspect ${id}`]);
+    }
+    idp.clearFaults();
+    expect(found(await lookWorld().look(token))).toEqual([]);
+  });
+}
+
+for (const kind of ["hang", "trickle"] as const) {
+  it(`gives up on an issuer that lets it ${kind}, after 5 s for both documents`, async () => {
+    await using idp = await startLocalIdp();
+    const token = await idp.issueToken();
+    for (const [on, id] of [
+      ["discovery", "discovery-slow"],
+      ["jwks", "jwks-timeout"],
+    ] as const) {
+      idp.clearFaults();
+      idp.resetRequests();
+      idp.setFault({ kind, on, ...(kind === "trickle" && { intervalMs: 1_000 }) } as IdpFault);
+      const { look, clock } = lookWorld();
+      const looking = look(token);
+      await expect.poll(() => idp.counts[on], { interval: 1 }).toBe(1);
+      await clock.advance(4_999);
+      expect(clock.holds, on).toBe(1);
+      await clock.advance(1);
+      expect(found(await looking), on).toEqual([`suspect ${id}`]);
+      await expect.poll(() => idp.connections.open, { interval: 1 }).toBe(0);
+    }
+  });
+}
+
+it("finds an issuer that refuses connections", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken();
+  await idp.refuseConnections();
+  const report = await lookWorld().look(token);
+  expect(found(report)).toEqual(["suspect issuer-connection-refused"]);
+  expect(report.requests).toMatchObject([{ document: "discovery", error: "ECONNREFUSED" }]);
+});
+
+it("finds a name that does not resolve", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
+  const resolve = () => Promise.reject(Object.assign(new Error(), { code: "ENOTFOUND" }));
+  const report = await lookWorld({}, { resolve }).look(token);
+  expect(found(report)).toEqual(["suspect issuer-dns-failure"]);
+});
+
+it("gives up on a resolver that never answers", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
+  let asked = false;
+  const { look, clock } = lookWorld({}, { resolve: () => new Promise(() => (asked = true)) });
+  const looking = look(token);
+  await expect.poll(() => asked, { interval: 1 }).toBe(true);
+  await clock.advance(5_000);
+  expect(found(await looking)).toEqual(["suspect issuer-timeout"]);
+});
+
+for (const [ms, severity] of [
+  [2_000, undefined],
+  [2_001, "advice"],
+  [5_001, "suspect"],
+] as const) {
+  it(`calls a JWKS after ${ms} ms ${severity ?? "fast enough"}`, async () => {
+    await using idp = await startLocalIdp();
+    const { look, clock } = lookWorld({ timeoutMs: 60_000 });
+    // Real time passes in the IdP's delay, fake time as much as the test says.
+    idp.setFault({ kind: "slow", on: "jwks", delayMs: 50 });
+    const looking = look(await idp.issueToken());
+    await expect.poll(() => idp.counts.jwks, { interval: 1 }).toBe(1);
+    await clock.advance(ms);
+    expect(found(await looking)).toEqual(severity ? [`${severity} jwks-slow`] : []);
+  });
+}
+
+it("finds documents suspect that take over 5 s only together", async () => {
+  await using idp = await startLocalIdp();
+  const { look, clock } = lookWorld({ timeoutMs: 60_000 });
+  idp.setFault({ kind: "slow", delayMs: 50 });
+  const looking = look(await idp.issueToken());
+  for (const document of ["discovery", "jwks"] as const) {
+    await expect.poll(() => idp.counts[document], { interval: 1 }).toBe(1);
+    await clock.advance(document === "discovery" ? 1_900 : 3_200);
+  }
+  expect(found(await looking)).toEqual(["suspect jwks-slow"]);
+});
+
+it("reads no body that is encoded, however small it says it is", async () => {
+  const bomb = gzipSync(Buffer.alloc(50 * 1024 * 1024));
+  const server = createServer((request, response) => {
+    expect(request.headers["accept-encoding"]).toBe("identity");
+    response.writeHead(200, { "content-encoding": "gzip" }).end(bomb);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await using idp = await startLocalIdp();
+  const iss = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const report = await lookWorld().look(await idp.issueToken({ claims: { iss } }));
+  expect(found(report)).toEqual(["suspect discovery-not-json"]);
+  expect(report.requests[0]?.bytes).toBe(0);
+  server.close();
+});
+
+it("stops reading at 512 KiB", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken();
+  const filler = (length: number) => ({ filler: "x".repeat(length) });
+  idp.setJwks((right) => ({ ...right, ...filler(500 * 1024) }));
+  expect(found(await lookWorld().look(token))).toEqual([]);
+  idp.setJwks((right) => ({ ...right, ...filler(50 * 1024 * 1024) }));
+  const report = await lookWorld().look(token);
+  expect(found(report)).toEqual(["suspect jwks-too-large"]);
+  expect(report.requests[1]?.bytes).toBeLessThan(1024 * 1024);
+  idp.setDiscovery((right) => ({ ...right, ...filler(600 * 1024) }));
+  expect(found(await lookWorld().look(token))).toEqual(["suspect discovery-not-json"]);
+});
+
+for (const [body, finding] of [
+  ["[]", "fatal jwks-not-json"],
+  ["not json", "fatal jwks-not-json"],
+  ['{"keys":[]}', "fatal jwks-empty"],
+  ['{"keys":{}}', "fatal jwks-empty"],
+  ["{}", "fatal jwks-empty"],
+] as const) {
+  it(`finds the JWKS ${body} of no use`, async () => {
+    await using idp = await startLocalIdp();
+    idp.setJwks(body);
+    expect(found(await lookWorld().look(await idp.issueToken()))).toEqual([finding]);
+  });
+}
+
+it("rejects with the reason of a signal that has aborted, and asks nobody", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken();
+  const signal = AbortSignal.abort(new Error("closed"));
+  await expect(lookWorld().preflight.look(token, { signal })).rejects.toThrow("closed");
+  expect(idp.counts.discovery).toBe(0);
+});
+
+it("has nothing to say of what is no token", async () => {
+  const { preflight } = lookWorld();
+  for (const token of ["", "opaque", "a.b.c", "e30.e30.e30"]) {
+    const report = await preflight.look(token, anySignal());
+    expect(report).toEqual({ issuer: "", findings: [], requests: [] });
+  }
+});

@@ -1,0 +1,134 @@
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { proxyFor } from "../../src/preflight/proxy.js";
+import { startLocalIdp } from "../../src/testing/index.js";
+import { type CertificateAuthority, createCertificateAuthority } from "./certificate-authority.js";
+import { found, lookWorld } from "./look-world.js";
+
+let authority: CertificateAuthority;
+beforeAll(() => {
+  authority = createCertificateAuthority();
+});
+afterAll(() => authority[Symbol.dispose]());
+
+/** A proxy that leads every tunnel to one port, or answers with a status of its own. */
+async function startProxy(port: number, status = 200) {
+  const tunnels: {
+    readonly authority: string | undefined;
+    readonly credentials: string | undefined;
+  }[] = [];
+  const server = createServer().on("connect", ({ url, headers }, socket) => {
+    tunnels.push({ authority: url, credentials: headers["proxy-authorization"] });
+    if (status !== 200) {
+      socket.end(`HTTP/1.1 ${status} No\r\n\r\n`);
+      return;
+    }
+    const upstream = connect(port, "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(socket).pipe(upstream);
+    });
+    upstream.on("error", () => socket.destroy());
+    socket.on("error", () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const close = async () => {
+    server.close();
+  };
+  return { port: (server.address() as AddressInfo).port, tunnels, [Symbol.asyncDispose]: close };
+}
+
+it("asks through HTTPS_PROXY, resolves nothing itself, and says so", async () => {
+  await using idp = await startLocalIdp({ tls: authority.chain({ host: "issuer.invalid" }) });
+  await using proxy = await startProxy(idp.port);
+  const iss = "https://issuer.invalid";
+  idp.setDiscovery((right) => ({ ...right, issuer: iss, jwks_uri: `${iss}/jwks` }));
+  const env = { HTTPS_PROXY: `http://user:pass%20word@127.0.0.1:${proxy.port}` };
+  const resolve = () => Promise.reject(new Error("nobody may be asked"));
+  const { look } = lookWorld({ allowPrivateIssuers: false }, { env, resolve, ca: authority.ca });
+  const report = await look(await idp.issueToken({ claims: { iss } }));
+  expect(found(report)).toEqual(["info proxy-in-use"]);
+  const credentials = `Basic ${Buffer.from("user:pass word").toString("base64")}`;
+  expect(proxy.tunnels).toEqual([
+    { authority: "issuer.invalid:443", credentials },
+    { authority: "issuer.invalid:443", credentials },
+  ]);
+  expect(JSON.stringify(report)).not.toContain("pass");
+  expect(report.requests[0]).toMatchObject({ status: 200, tlsMs: expect.any(Number) });
+  expect(report.requests[0]?.dnsMs).toBeUndefined();
+});
+
+it("verifies the issuer's certificate through a proxy too", async () => {
+  await using idp = await startLocalIdp({ tls: authority.chain({ host: "other.invalid" }) });
+  await using proxy = await startProxy(idp.port);
+  const env = { https_proxy: `127.0.0.1:${proxy.port}` };
+  const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
+  const report = await lookWorld({}, { env, ca: authority.ca }).look(token);
+  expect(found(report)).toEqual(["suspect issuer-tls-untrusted", "info proxy-in-use"]);
+  expect(report.findings[0]?.evidence).toMatchObject({ code: "ERR_TLS_CERT_ALTNAME_INVALID" });
+});
+
+it("finds a proxy that refuses the tunnel", async () => {
+  await using idp = await startLocalIdp();
+  await using proxy = await startProxy(idp.port, 407);
+  const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
+  const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
+  const report = await lookWorld({}, { env }).look(token);
+  expect(found(report)).toEqual(["suspect issuer-connection-refused", "info proxy-in-use"]);
+  expect(report.findings[0]?.detail).toContain("PROXY_STATUS_407");
+});
+
+it("leads no private address through a proxy", async () => {
+  await using idp = await startLocalIdp();
+  await using proxy = await startProxy(idp.port);
+  const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
+  const token = await idp.issueToken({ claims: { iss: "https://169.254.169.254" } });
+  const report = await lookWorld({ allowPrivateIssuers: false }, { env }).look(token);
+  expect(found(report)).toContain("suspect issuer-private");
+  expect(proxy.tunnels).toEqual([]);
+});
+
+const PROXY = "http://proxy.invalid:3128";
+const CASES: readonly [string, Readonly<Record<string, string>>, string | undefined][] = [
+  ["https://issuer.invalid", {}, undefined],
+  ["https://issuer.invalid", { HTTPS_PROXY: PROXY }, "proxy.invalid:3128"],
+  [
+    "https://issuer.invalid",
+    { https_proxy: PROXY, HTTPS_PROXY: "http://b.invalid" },
+    "proxy.invalid:3128",
+  ],
+  ["https://issuer.invalid", { ALL_PROXY: PROXY }, "proxy.invalid:3128"],
+  ["https://issuer.invalid", { HTTP_PROXY: PROXY }, undefined],
+  ["https://issuer.invalid", { HTTPS_PROXY: "socks5://proxy.invalid" }, undefined],
+  ["https://issuer.invalid", { HTTPS_PROXY: "::nonsense::" }, undefined],
+  ["https://localhost", { HTTPS_PROXY: PROXY }, undefined],
+  ["https://issuer.invalid", { HTTPS_PROXY: PROXY, NO_PROXY: "*" }, undefined],
+  [
+    "https://issuer.invalid",
+    { HTTPS_PROXY: PROXY, NO_PROXY: "a.invalid, ISSUER.invalid" },
+    undefined,
+  ],
+  [
+    "https://a.issuer.invalid",
+    { HTTPS_PROXY: PROXY, no_proxy: "issuer.invalid" },
+    "proxy.invalid:3128",
+  ],
+  ["https://a.issuer.invalid", { HTTPS_PROXY: PROXY, no_proxy: ".issuer.invalid" }, undefined],
+  ["https://a.issuer.invalid", { HTTPS_PROXY: PROXY, no_proxy: "*.issuer.invalid" }, undefined],
+  [
+    "https://issuer.invalid",
+    { HTTPS_PROXY: PROXY, no_proxy: "issuer.invalid:8443" },
+    "proxy.invalid:3128",
+  ],
+  [
+    "https://issuer.invalid:8443",
+    { HTTPS_PROXY: PROXY, no_proxy: "issuer.invalid:8443" },
+    undefined,
+  ],
+];
+
+for (const [url, env, proxy] of CASES) {
+  it(`reaches ${url} ${proxy ? "through a proxy" : "directly"} with ${JSON.stringify(env)}`, () => {
+    expect(proxyFor(new URL(url), env)?.host).toBe(proxy);
+  });
+}

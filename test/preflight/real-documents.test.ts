@@ -1,0 +1,65 @@
+import { expect, it } from "vitest";
+import { checkDiscovery } from "../../src/preflight/discovery.js";
+import { isLoadable } from "../../src/preflight/key-material.js";
+import { readKeySet } from "../../src/preflight/key-set.js";
+import { startLocalIdp } from "../../src/testing/index.js";
+import { listSharedFiles, readSharedJson } from "../testing/shared-data.js";
+import { found, lookWorld } from "./look-world.js";
+
+type Json = Readonly<Record<string, unknown>>;
+
+const LEFT_OUT = "the pre-flight of documents that real identity providers served";
+const PROVIDERS = listSharedFiles("idp", LEFT_OUT)
+  .filter((file) => file.endsWith("-discovery.json"))
+  .map((file) => file.replace(/-discovery\.json$/, ""));
+
+const bytes = (document: unknown) => Buffer.from(JSON.stringify(document));
+
+for (const provider of PROVIDERS) {
+  const discovery = readSharedJson(`idp/${provider}-discovery.json`, LEFT_OUT) as Json;
+  const jwks = readSharedJson(`idp/${provider}-jwks.json`, LEFT_OUT) as { keys: Json[] };
+
+  it(`finds nothing wrong with what ${provider} publishes`, () => {
+    const issuer = String(discovery.issuer);
+    const checked = checkDiscovery(bytes(discovery), issuer, `${issuer}/discovery`);
+    expect(checked.findings).toEqual([]);
+    expect(checked.jwksUrl?.href).toBe(discovery.jwks_uri);
+    const read = readKeySet(bytes(jwks), "https://issuer.invalid/jwks");
+    const entries = "keySet" in read ? read.keySet.entries : [];
+    expect(entries).toHaveLength(jwks.keys.length);
+    expect(entries.map(({ problem }) => problem)).toEqual(jwks.keys.map(() => undefined));
+    expect(entries.map(({ jwk }) => isLoadable(jwk))).toEqual(jwks.keys.map(() => true));
+  });
+
+  it(`verifies a token whose key stands among those of ${provider}`, async () => {
+    await using idp = await startLocalIdp();
+    idp.setDiscovery(({ issuer, jwks_uri }) => ({ ...discovery, issuer, jwks_uri }));
+    idp.setJwks((own) => ({ keys: [...jwks.keys, ...(own.keys as Json[])] }));
+    expect(found(await lookWorld().look(await idp.issueToken()))).toEqual([]);
+  });
+}
+
+it("has a test for every observed rule of keys", () => {
+  const recorded = readSharedJson("sts-observed.json", "the rules that STS was seen to have");
+  if (recorded === undefined) return;
+  const { observations } = recorded as { observations: readonly { scenario: string }[] };
+  const ofKeys = observations
+    .map(({ scenario }) => scenario)
+    .filter((text) => /JWK|JWT (kid|without)|^alg |RSA keys|duplicate kid/.test(text));
+  // Each is a test in sts-rules.test.ts, but for a missing kid (missing-key.test.ts) and a JWKS that
+  // is replaced (courtesy.test.ts).
+  expect(ofKeys).toEqual([
+    "alg RS256/RS384/RS512/ES256/ES384/ES512",
+    "JWT kid not in JWKS",
+    "JWT without kid or empty kid, JWKS has several keys",
+    "JWT without kid, JWKS has exactly one key (with kid)",
+    "JWK without kid",
+    "JWK use=enc",
+    "JWK whose x5c contradicts n",
+    "101 RSA keys (+1 EC) with RSA token",
+    "JWK alg=RS512, token alg RS256",
+    'JWK key_ops ["sign"] or even ["verify"]',
+    "duplicate kid: identical / wrong first",
+    "JWKS object replaced between calls ~2 s apart (Cache-Control: no-cache)",
+  ]);
+});

@@ -1,0 +1,184 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type LocalIdp, startLocalIdp, type TokenRequest } from "../../src/testing/index.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";
+import { found, lookWorld } from "./look-world.js";
+
+type Jwk = Readonly<Record<string, unknown>>;
+
+let idp: LocalIdp;
+let rsa: string;
+let ec: string;
+
+beforeEach(async () => {
+  idp = await startLocalIdp({ kid: "rsa" });
+  rsa = idp.kid;
+  ec = await idp.addKey({ algorithm: "ES256", kid: "ec" });
+});
+afterEach(() => idp.close());
+
+const changeRsa = (change: (key: Jwk) => Jwk | readonly Jwk[]) =>
+  idp.setJwks(({ keys }) => ({
+    keys: (keys as Jwk[]).flatMap((key) => (key.kty === "RSA" ? change(key) : key)),
+  }));
+
+const lookAtToken = async (request: TokenRequest = {}) =>
+  found(await lookWorld().look(await idp.issueToken(request)));
+
+for (const algorithm of ["RS256", "RS384", "RS512"] as const) {
+  it(`verifies ${algorithm} with any RSA key`, async () => {
+    expect(await lookAtToken({ algorithm })).toEqual([]);
+  });
+}
+
+for (const algorithm of ["ES256", "ES384", "ES512"] as const) {
+  it(`verifies ${algorithm}`, async () => {
+    const key = await idp.addKey({ algorithm });
+    expect(await lookAtToken({ key })).toEqual([]);
+  });
+}
+
+it("does not go by the key's alg", async () => {
+  changeRsa((key) => ({ ...key, alg: "RS512" }));
+  expect(await lookAtToken()).toEqual([]);
+});
+
+it("does not need alg, use or x5t", async () => {
+  changeRsa(({ kty, kid, n, e }) => ({ kty, kid, n, e }));
+  expect(await lookAtToken()).toEqual([]);
+});
+
+it("takes the last of two keys with the same kid", async () => {
+  const other = await idp.addKey({ algorithm: "RS256", kid: "other" });
+  const keys = JSON.parse(idp.jwksText).keys as Jwk[];
+  const right = keys.find(({ kid }) => kid === rsa) as Jwk;
+  const wrong = { ...keys.find(({ kid }) => kid === other), kid: rsa };
+  idp.setJwks({ keys: [wrong, right] });
+  expect(await lookAtToken()).toEqual([]);
+  idp.setJwks({ keys: [right, right] });
+  expect(await lookAtToken()).toEqual([]);
+  idp.setJwks({ keys: [right, wrong] });
+  expect(await lookAtToken()).toEqual(["fatal signature-invalid"]);
+});
+
+it("takes the only key for a token without kid", async () => {
+  idp.setJwks(({ keys }) => ({ keys: (keys as Jwk[]).slice(0, 1) }));
+  expect(await lookAtToken({ header: { kid: undefined } })).toEqual([]);
+  expect(await lookAtToken({ header: { kid: "" } })).toEqual([]);
+});
+
+it("finds several keys for a token without kid ambiguous", async () => {
+  for (const kid of [undefined, ""]) {
+    expect(await lookAtToken({ header: { kid } })).toEqual(["fatal jwks-key-ambiguous"]);
+  }
+});
+
+it("only suspects ambiguity where one of several keys is usable", async () => {
+  idp.setJwks(({ keys }) => ({
+    keys: (keys as Jwk[]).map((key) => (key.kty === "EC" ? { ...key, use: "enc" } : key)),
+  }));
+  expect(await lookAtToken({ header: { kid: undefined } })).toEqual(["suspect jwks-key-ambiguous"]);
+});
+
+const UNUSABLE: Readonly<Record<string, (key: Jwk) => Jwk>> = {
+  "use enc": (key) => ({ ...key, use: "enc" }),
+  "key_ops sign": (key) => ({ ...key, key_ops: ["sign"] }),
+  "key_ops verify": (key) => ({ ...key, key_ops: ["verify"] }),
+  "only x5c": ({ n: _, e: __, ...key }) => ({ ...key, x5c: [CERTIFICATE_OF_ANOTHER_KEY] }),
+  "x5c of another key": (key) => ({ ...key, x5c: [CERTIFICATE_OF_ANOTHER_KEY] }),
+  "no n": (key) => ({ ...key, n: undefined }),
+  "another type": (key) => ({ ...key, kty: "oct" }),
+};
+
+for (const [name, change] of Object.entries(UNUSABLE)) {
+  it(`finds a key with ${name} unusable`, async () => {
+    changeRsa(change);
+    expect(await lookAtToken()).toEqual(["fatal jwks-key-unusable"]);
+    expect(await lookAtToken({ key: ec })).toEqual([]);
+  });
+}
+
+it("finds the only key unusable when it has no kid, whether or not the token has one", async () => {
+  idp.setJwks(({ keys }) => ({ keys: [{ ...(keys as Jwk[])[0], kid: undefined }] }));
+  expect(await lookAtToken()).toEqual(["fatal jwks-key-unusable"]);
+  expect(await lookAtToken({ header: { kid: undefined } })).toEqual(["fatal jwks-key-unusable"]);
+});
+
+it("is not certain of a key whose certificate nobody can read", async () => {
+  changeRsa((key) => ({ ...key, x5c: ["bm8gY2VydGlmaWNhdGU="] }));
+  expect(await lookAtToken()).toEqual(["suspect jwks-key-unusable"]);
+});
+
+it("refuses a key of another type than the token's algorithm", async () => {
+  expect(await lookAtToken({ header: { kid: ec } })).toEqual(["fatal jwks-key-unusable"]);
+});
+
+it("takes 100 RSA keys and 100 EC keys, and no RSA key of 101", async () => {
+  const copies = (key: Jwk, count: number) =>
+    Array.from({ length: count }, (_, index) => ({ ...key, kid: `${key.kty}-${index}` }));
+  const fill = (rsaKeys: number) =>
+    idp.setJwks(({ keys }) => ({
+      keys: (keys as Jwk[]).flatMap((key) => [
+        ...copies(key, key.kty === "RSA" ? rsaKeys - 1 : 99),
+        key,
+      ]),
+    }));
+  fill(100);
+  expect(await lookAtToken()).toEqual([]);
+  fill(101);
+  expect(await lookAtToken()).toEqual(["fatal jwks-too-many-keys"]);
+  expect(await lookAtToken({ key: ec })).toEqual(["advice jwks-too-many-keys"]);
+});
+
+it("finds a broken signature", async () => {
+  expect(await lookAtToken({ breakSignature: true })).toEqual(["fatal signature-invalid"]);
+  expect(await lookAtToken({ key: ec, breakSignature: true })).toEqual(["fatal signature-invalid"]);
+});
+
+for (const member of [
+  "jwks_uri",
+  "response_types_supported",
+  "subject_types_supported",
+  "id_token_signing_alg_values_supported",
+]) {
+  it(`needs ${member} in the discovery document`, async () => {
+    idp.setDiscovery((right) => ({ ...right, [member]: undefined }));
+    expect(await lookAtToken()).toEqual(["fatal discovery-field-missing"]);
+  });
+}
+
+it("needs nothing else in the discovery document", async () => {
+  idp.setDiscovery((right) => ({
+    ...right,
+    claims_supported: undefined,
+    response_types_supported: ["code"],
+    authorization_endpoint: "urn:kubernetes:programmatic_authorization",
+  }));
+  expect(await lookAtToken()).toEqual([]);
+});
+
+for (const [name, change] of Object.entries({
+  "a slash more": (issuer: string) => `${issuer}/`,
+  "another case": (issuer: string) => issuer.replace("http", "HTTP"),
+  "another path": (issuer: string) => `${issuer}/realm`,
+})) {
+  it(`takes an issuer with ${name} for another one`, async () => {
+    idp.setDiscovery((right) => ({ ...right, issuer: change(String(right.issuer)) }));
+    expect(await lookAtToken()).toEqual(["fatal discovery-issuer-mismatch"]);
+  });
+}
+
+it("finds issuers that end in a slash", async () => {
+  await using slashed = await startLocalIdp({ path: "/" });
+  expect(found(await lookWorld().look(await slashed.issueToken()))).toEqual([]);
+});
+
+for (const header of [
+  { "cache-control": "no-cache" },
+  { "cache-control": "private, no-store" },
+  { pragma: "no-cache" },
+]) {
+  it(`advises against ${JSON.stringify(header)}`, async () => {
+    idp.setHeaders(header);
+    expect(await lookAtToken()).toEqual(["advice jwks-not-cacheable"]);
+  });
+}

@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startLocalIdp, type TlsIdentity } from "../../src/testing/index.js";
+import { makeTlsIdentity } from "../testing/tls-identity.js";
+import { type CertificateAuthority, createCertificateAuthority } from "./certificate-authority.js";
+import { found, lookWorld } from "./look-world.js";
+
+let authority: CertificateAuthority;
+beforeAll(() => {
+  authority = createCertificateAuthority();
+});
+afterAll(() => authority[Symbol.dispose]());
+
+async function lookOver(tls: TlsIdentity, ca: Buffer | undefined) {
+  await using idp = await startLocalIdp({ tls, host: "localhost" });
+  return await lookWorld({}, { ca }).look(await idp.issueToken());
+}
+
+it("trusts a chain that ends in the given CA, and tells its times", async () => {
+  const report = await lookOver(authority.chain(), authority.ca);
+  expect(found(report)).toEqual([]);
+  expect(report.requests[0]).toMatchObject({ status: 200, tlsProtocol: "TLSv1.3" });
+  for (const part of ["dnsMs", "connectMs", "tlsMs", "firstByteMs", "totalMs"] as const) {
+    expect(report.requests[0]?.[part], part).toEqual(expect.any(Number));
+  }
+});
+
+const FAULTS: Readonly<
+  Record<string, () => { tls: TlsIdentity; ca: Buffer | undefined; code: string; words: RegExp }>
+> = {
+  "an expired certificate": () => ({
+    tls: authority.chain({ until: "210101000000Z" }),
+    ca: authority.ca,
+    code: "CERT_HAS_EXPIRED",
+    words: /has expired/,
+  }),
+  "a certificate that is not valid yet": () => ({
+    tls: authority.chain({ from: "480101000000Z" }),
+    ca: authority.ca,
+    code: "CERT_NOT_YET_VALID",
+    words: /not valid yet/,
+  }),
+  "a certificate for another host": () => ({
+    tls: authority.chain({ host: "other.invalid" }),
+    ca: authority.ca,
+    code: "ERR_TLS_CERT_ALTNAME_INVALID",
+    words: /another name/,
+  }),
+  "a missing intermediate": () => ({
+    tls: authority.issue(),
+    ca: authority.ca,
+    code: "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    words: /intermediate is missing/,
+  }),
+  "a self-signed certificate": () => ({
+    tls: makeTlsIdentity(),
+    ca: undefined,
+    code: "DEPTH_ZERO_SELF_SIGNED_CERT",
+    words: /self-signed/,
+  }),
+  "a CA that nobody knows": () => ({
+    tls: authority.chain(),
+    ca: undefined,
+    code: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    words: /not known here/,
+  }),
+};
+
+for (const [name, make] of Object.entries(FAULTS)) {
+  it(`suspects ${name}, and says so in plain words`, async () => {
+    const { tls, ca, code, words } = make();
+    const report = await lookOver(tls, ca);
+    expect(found(report)).toEqual(["suspect issuer-tls-untrusted"]);
+    expect(report.findings[0]?.evidence).toMatchObject({ code });
+    expect(report.findings[0]?.detail).toMatch(words);
+    expect(report.requests).toMatchObject([{ error: code }]);
+  });
+}
+
+it("verifies even where the process does not", async () => {
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
+  try {
+    const report = await lookOver(makeTlsIdentity(), undefined);
+    expect(found(report)).toEqual(["suspect issuer-tls-untrusted"]);
+  } finally {
+    delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+  }
+});
+
+it("suspects a server that does not speak TLS at all", async () => {
+  await using idp = await startLocalIdp();
+  const iss = `https://127.0.0.1:${idp.port}`;
+  const report = await lookWorld().look(await idp.issueToken({ claims: { iss } }));
+  expect(found(report)[0]).toMatch(/^suspect issuer-(tls-untrusted|connection-refused)$/);
+});
