@@ -47,14 +47,21 @@ export class AttemptPreflight {
     this.#look(token, false).catch(() => {});
   }
 
-  /** The failure with what was found at the issuer, if STS could not get the key from there. */
+  /**
+   * The failure with what was found at the issuer: whether the key that STS could not get is there,
+   * or why STS took the token for invalid.
+   */
   async after(token: string, failure: Failure, deadline: Deadline): Promise<Failure> {
     const { mode, clock, signal } = this.#options;
-    if (mode === "off" || judge(failure) !== "idp-unreachable") return failure;
+    const verdict = judge(failure);
+    const aboutTheKey = verdict === "idp-unreachable" || verdict === "token-rejected";
+    if (mode === "off" || !aboutTheKey) return failure;
     const reason = new Error("the retry budget ended before the look did");
     try {
       const limits = { clock, signal, timeoutMs: deadline.remainingMs(), reason };
-      const { findings } = await withTimeout(limits, () => this.#look(token, true));
+      const { findings } = await withTimeout(limits, () =>
+        this.#look(token, verdict === "idp-unreachable"),
+      );
       return { ...failure, findings };
     } catch (error) {
       if (error === reason) return failure;

@@ -112,7 +112,8 @@ function explanationOf(
   fatal: Finding | undefined,
 ): Explanation {
   const explanation = EXPLANATIONS[verdict];
-  if (verdict === "idp-unreachable" && fatal !== undefined) {
+  const lookedAt = verdict === "idp-unreachable" || verdict === "token-rejected";
+  if (lookedAt && fatal !== undefined) {
     if (TOKEN_AT_FAULT.includes(fatal.id)) return EXPLANATIONS["token-rejected"];
     const what = "STS cannot use what the identity provider publishes";
     return { ...explanation, code: "ERR_IDP_UNUSABLE", what };
