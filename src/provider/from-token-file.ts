@@ -5,7 +5,7 @@ import { createProvider } from "./create-provider.js";
 import type { Identity } from "./identity.js";
 import type { WebIdentityInit } from "./options.js";
 import { processRuntime, type Runtime } from "./runtime.js";
-import { checkString } from "./validators.js";
+import { checkString, requireInit } from "./validators.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
 /** Init of {@link fromTokenFile}: that of the SDK's, and the resilience options. */
@@ -34,6 +34,7 @@ export interface FromTokenFileInit extends WebIdentityInit {
  * ```
  */
 export function fromTokenFile(init: FromTokenFileInit = {}): WebIdentityProvider {
+  requireInit(init);
   checkString("webIdentityTokenFile", init.webIdentityTokenFile);
   checkString("roleArn", init.roleArn);
   return createProvider(() => tokenFileIdentity(init, processRuntime), init);

@@ -1,7 +1,7 @@
 import type { TokenSource } from "../token/token-source.js";
 import { createProvider } from "./create-provider.js";
 import type { WebIdentityInit } from "./options.js";
-import { requireFunction, requireString } from "./validators.js";
+import { requireFunction, requireInit, requireString } from "./validators.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
 /** Init of {@link fromWebIdentity}. */
@@ -28,6 +28,7 @@ export interface FromWebIdentityInit extends WebIdentityInit {
  * ```
  */
 export function fromWebIdentity(init: FromWebIdentityInit): WebIdentityProvider {
+  requireInit(init);
   requireFunction("token", init.token);
   requireString("roleArn", init.roleArn);
   const { token, roleArn, roleSessionName } = init;

@@ -1,6 +1,6 @@
 import { createProvider } from "./create-provider.js";
 import type { WebIdentityInit } from "./options.js";
-import { requireString } from "./validators.js";
+import { requireInit, requireString } from "./validators.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
 /** Init of {@link fromWebToken}: that of the SDK's, and the resilience options. */
@@ -28,6 +28,7 @@ export interface FromWebTokenInit extends WebIdentityInit {
  * ```
  */
 export function fromWebToken(init: FromWebTokenInit): WebIdentityProvider {
+  requireInit(init);
   requireString("webIdentityToken", init.webIdentityToken);
   requireString("roleArn", init.roleArn);
   const { webIdentityToken, roleArn, roleSessionName } = init;

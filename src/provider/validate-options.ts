@@ -53,7 +53,6 @@ export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
 }
 
 function checkSdkFields(init: WebIdentityInit): void {
-  if (typeof init !== "object" || init === null) throw expected("init", "to be an object", init);
   checkString("roleSessionName", init.roleSessionName);
   checkString("policy", init.policy);
   checkString("providerId", init.providerId);

@@ -1,3 +1,8 @@
+/** @throws TypeError when the init of a factory is no object. */
+export function requireInit(init: unknown): void {
+  if (typeof init !== "object" || init === null) throw expected("init", "to be an object", init);
+}
+
 /** @throws TypeError when a required field is missing, empty or no string. */
 export function requireString(name: string, value: unknown): void {
   if (value === undefined) throw expected(name, "to be given", value);

@@ -25,7 +25,7 @@ export function withoutAwsSettings(): void {
 export interface TemporaryFolder extends Disposable {
   readonly path: string;
   /** Writes a file and returns its path. */
-  write(name: string, text: string): string;
+  write(name: string, text: string | Buffer): string;
 }
 
 export function temporaryFolder(): TemporaryFolder {
