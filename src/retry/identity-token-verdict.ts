@@ -6,14 +6,16 @@ import type { Verdict } from "../failure.js";
  * are asked in order.
  */
 const RULES: readonly (readonly [RegExp, Verdict])[] = [
+  // "No OpenIDConnect provider found in your account for …": first, since what follows is the
+  // issuer's URL and may contain any word.
+  [/no\s+open\s?id\s?connect\s+provider/i, "token-rejected"],
   // "Couldn't retrieve verification key from your identity provider,  please reference …"
   [/verification\s+key/i, "idp-unreachable"],
   // "Token issued in the future: …", "Token not yet valid: …"
   [/issued\s+in\s+the\s+future|not\s+yet\s+valid|not[-\s]before/i, "token-early"],
-  // "Token expired: current date/time … must be before the expiration date/time …"
-  [/\bexpired\b/i, "token-expired"],
-  // "No OpenIDConnect provider found in your account for …"
-  [/no\s+open\s?id\s?connect\s+provider/i, "token-rejected"],
+  // "Token expired: current date/time … must be before the expiration date/time …"; not an expired
+  // token, if ever it is the provider's certificate that has expired.
+  [/^(?!.*certificate).*\bexpired\b/is, "token-expired"],
   // Anything about getting through to the provider, whatever the words.
   [
     /(could\s*n[o'’]?t|unable\s+to|fail(ed|ure)\s+to|cannot|can\s*not|can['’]t)\s+(reach|connect|contact|communicate|retrieve|fetch|download|resolve)\b/i,

@@ -63,13 +63,19 @@ export async function retryLoop<T>(
   const { retry, clock, signal } = options;
   const start = clock.monotonic();
   const log = new AttemptLog(startDeadline(clock, retry.budgetMs), options);
-  const once = (number: number) => {
+  const once = async (number: number) => {
     log.started();
-    return attempt({ attempt: number, deadline: log.deadline });
+    try {
+      return await attempt({ attempt: number, deadline: log.deadline });
+    } catch (error) {
+      // One kind of error for the loop: p-retry takes a `TypeError` for a bug and what is no error
+      // for a message, and retries neither.
+      throw error instanceof AttemptError ? error : new AttemptError(localFailure(error));
+    }
   };
   try {
     signal.throwIfAborted();
-    return await once(1).catch((error: Error) => again(error, once, log, options));
+    return await once(1).catch((error: AttemptError) => again(error, once, log, options));
   } catch (error) {
     signal.throwIfAborted();
     throw log.outcome(clock.monotonic() - start) ?? error;
@@ -78,7 +84,7 @@ export async function retryLoop<T>(
 
 /** Every attempt after the first. The loop is loaded only when it is needed: most refreshes need none. */
 async function again<T>(
-  firstError: Error,
+  firstError: AttemptError,
   once: (number: number) => Promise<T>,
   log: AttemptLog,
   { retry, clock, signal }: LoopOptions,
@@ -94,7 +100,8 @@ async function again<T>(
     minTimeout: 0,
     signal,
     onFailedAttempt: ({ error, attemptNumber, retriesLeft }) => {
-      if (!signal.aborted) decision = log.failed(error, attemptNumber + 1, retriesLeft > 0);
+      if (signal.aborted || !(error instanceof AttemptError)) return;
+      decision = log.failed(error, attemptNumber + 1, retriesLeft > 0);
     },
     shouldRetry: async () => {
       if (decision === undefined) return false;
@@ -123,10 +130,9 @@ class AttemptLog {
     this.#startedAt = this.#options.clock.monotonic();
   }
 
-  failed(error: Error, attempt: number, mayRetry: boolean): Decision {
+  failed({ failure }: AttemptError, attempt: number, mayRetry: boolean): Decision {
     const { clock, retry, retryAccessDenied, random, onAttemptFailed } = this.#options;
     const ms = clock.monotonic() - this.#startedAt;
-    const failure = error instanceof AttemptError ? error.failure : localFailure(error);
     const verdict = judge(failure);
     const timesSeen = (this.#timesSeen.get(verdict) ?? 0) + 1;
     this.#timesSeen.set(verdict, timesSeen);
@@ -179,7 +185,7 @@ function toRecord(
 }
 
 /** Something that is no answer, no network fault and no token fault: a plugin, a custom assumer. */
-function localFailure(error: Error): Failure {
+function localFailure(error: unknown): Failure {
   const cause = safeCause(error);
   return { kind: "local", code: cause.name, message: cause.message, cause };
 }

@@ -24,7 +24,7 @@ export function judge(failure: Failure): Verdict {
 /** The local checks found why; a token that may become valid, or be replaced, has a verdict of its own. */
 function tokenVerdict({ findings = [] }: Failure): Verdict {
   const fatal = findings.filter((finding) => finding.severity === "fatal").map(({ id }) => id);
-  if (fatal.includes("token-unreadable")) return "token-unavailable";
+  if (fatal.length === 0 || fatal.includes("token-unreadable")) return "token-unavailable";
   if (fatal.every((id) => id === "token-expired")) return "token-expired";
   if (fatal.every((id) => id === "token-not-yet-valid")) return "token-early";
   return "token-invalid";
@@ -52,7 +52,8 @@ const CODE_RULES: readonly (readonly [RegExp, Verdict])[] = [
 
 function answerVerdict(failure: Failure): Verdict {
   const { code = "", message, httpStatus = 0 } = failure;
-  if (/^rate exceeded|too many requests/i.test(message)) return "throttled";
+  // Whatever the code: it is the one status that names a verdict.
+  if (httpStatus === 429 || /^rate exceeded|too many requests/i.test(message)) return "throttled";
   if (/^invalididentitytoken/i.test(code)) return identityTokenVerdict(message);
   // A permanent fault in a 500's clothing: `sub: null` gives it, and it never passes.
   if (/validating third-party token/i.test(message)) return "unknown";
@@ -62,7 +63,6 @@ function answerVerdict(failure: Failure): Verdict {
 
 /** An answer whose code says nothing: a proxy, a broken endpoint, another implementation. */
 function statusVerdict(status: number, code: string): Verdict {
-  if (status === 429) return "throttled";
   if (status >= 500 || status === 408) return "sts-unavailable";
   if (code === "" && (status === 401 || status === 403)) return "access-denied";
   return "unknown";

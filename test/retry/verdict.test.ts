@@ -1,0 +1,242 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Failure, Verdict } from "../../src/failure.js";
+import type { Finding } from "../../src/findings.js";
+import { judge } from "../../src/retry/verdict.js";
+import { readSharedJson } from "../testing/shared-data.js";
+
+const KEY =
+  "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";
+
+const answer = (code: string | undefined, message = "", httpStatus = 400): Failure => ({
+  kind: "answer",
+  code,
+  message,
+  httpStatus,
+});
+const finding = (id: Finding["id"], severity: Finding["severity"] = "fatal"): Finding => ({
+  ...{ id, severity, title: "", detail: "", remedy: "", evidence: {} },
+});
+
+describe("an answer's code decides, with and without `Exception`", () => {
+  const codes: readonly (readonly [string, Verdict])[] = [
+    ["Throttling", "throttled"],
+    ["ThrottledException", "throttled"],
+    ["RequestThrottled", "throttled"],
+    ["TooManyRequests", "throttled"],
+    ["RequestLimitExceeded", "throttled"],
+    ["SlowDown", "throttled"],
+    ["IDPCommunicationError", "idp-unreachable"],
+    ["IDPRejectedClaim", "token-rejected"],
+    ["ExpiredToken", "token-expired"],
+    ["RegionDisabled", "region-disabled"],
+    ["AccessDenied", "access-denied"],
+    ["UnauthorizedOperation", "access-denied"],
+    ["Forbidden", "access-denied"],
+    ["InternalFailure", "sts-unavailable"],
+    ["InternalError", "sts-unavailable"],
+    ["InternalServerError", "sts-unavailable"],
+    ["ServiceUnavailable", "sts-unavailable"],
+    ["RequestTimeout", "sts-unavailable"],
+    ["ValidationError", "request-invalid"],
+    ["MalformedPolicyDocument", "request-invalid"],
+    ["PackedPolicyTooLarge", "request-invalid"],
+    ["InvalidParameterValue", "request-invalid"],
+    ["MissingParameter", "request-invalid"],
+    ["InvalidAction", "request-invalid"],
+  ];
+  test.each(codes)("%s: %s", (code, verdict) => {
+    for (const status of [400, 403]) {
+      expect(judge(answer(code, "words", status))).toBe(verdict);
+      expect(judge(answer(`${code}Exception`, "words", status))).toBe(verdict);
+      expect(judge(answer(code.toLowerCase(), "words", status))).toBe(verdict);
+    }
+  });
+
+  test("and both spellings of InvalidIdentityToken go by their words", () => {
+    for (const code of ["InvalidIdentityToken", "InvalidIdentityTokenException"]) {
+      expect(judge(answer(code, KEY))).toBe("idp-unreachable");
+      expect(judge(answer(code, "Incorrect token audience"))).toBe("token-rejected");
+      expect(judge(answer(code, "words nobody has seen"))).toBe("unknown");
+    }
+  });
+});
+
+describe("InvalidIdentityToken goes by what its words are about", () => {
+  test.each<[string, Verdict]>([
+    [KEY, "idp-unreachable"],
+    [KEY.replace("  ", " "), "idp-unreachable"],
+    [KEY.toUpperCase(), "idp-unreachable"],
+    ["Could not retrieve the verification\n key", "idp-unreachable"],
+    ["Unable to reach the identity provider", "idp-unreachable"],
+    ["Couldn’t fetch the JWKS", "idp-unreachable"],
+    ["Failed to download https://idp/keys", "idp-unreachable"],
+    ["The request to your identity provider timed out", "idp-unreachable"],
+    ["Identity provider unreachable", "idp-unreachable"],
+    ["Could not connect: the certificate has expired", "idp-unreachable"],
+    ["Token issued in the future: 1789127298", "token-early"],
+    ["Token not yet valid: current date/time 1 must be after 2", "token-early"],
+    ["Token expired: current date/time 2 must be before 1", "token-expired"],
+    ["The web identity token has expired", "token-expired"],
+    ["Missing a required claim: exp", "token-rejected"],
+    ["Invalid timestamp in token claims.", "token-rejected"],
+    ["The signature of the token is wrong", "token-rejected"],
+    [
+      "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint",
+      "token-rejected",
+    ],
+    ["OpenIDConnect provider's HTTPS certificate has expired", "token-rejected"],
+    ["No OpenIDConnect provider found in your account for https://x", "token-rejected"],
+    ["", "unknown"],
+    ["Something else entirely", "unknown"],
+  ])("%j: %s", (message, verdict) => {
+    expect(judge(answer("InvalidIdentityToken", message))).toBe(verdict);
+  });
+
+  test("and no word in an issuer's URL changes that", () => {
+    for (const word of ["expired", "not-before", "timeout", "unreachable", "verification key"]) {
+      const message = `No OpenIDConnect provider found in your account for https://${word}.example`;
+      expect(judge(answer("InvalidIdentityToken", message)), word).toBe("token-rejected");
+    }
+  });
+});
+
+describe("an answer without a code goes by its status", () => {
+  test.each<[number, Verdict]>([
+    [401, "access-denied"],
+    [403, "access-denied"],
+    [408, "sts-unavailable"],
+    [429, "throttled"],
+    [400, "unknown"],
+    [404, "unknown"],
+    [407, "unknown"],
+    [302, "unknown"],
+    [500, "sts-unavailable"],
+    [502, "sts-unavailable"],
+    [503, "sts-unavailable"],
+    [599, "sts-unavailable"],
+  ])("%d: %s", (status, verdict) => {
+    expect(judge(answer(undefined, "", status))).toBe(verdict);
+  });
+
+  test("and one with a code that nobody knows goes by a 5xx, but not by a 403", () => {
+    expect(judge(answer("Strange", "", 503))).toBe("sts-unavailable");
+    expect(judge(answer("Strange", "", 403))).toBe("unknown");
+    expect(judge({ kind: "answer", message: "" })).toBe("unknown");
+  });
+
+  test("429 means slow down, whatever the code", () => {
+    expect(judge(answer("ValidationError", "", 429))).toBe("throttled");
+    expect(judge(answer("InvalidIdentityToken", KEY, 429))).toBe("throttled");
+  });
+
+  test("a permanent fault in a 500's clothing is not retried to the budget", () => {
+    const message = "Unknown error validating third-party token";
+    expect(judge(answer("InternalFailure", message, 500))).toBe("unknown");
+  });
+});
+
+describe("a failure on this side", () => {
+  test.each<[Failure["kind"], Verdict]>([
+    ["request", "request-invalid"],
+    ["preflight", "idp-unreachable"],
+    ["network", "sts-unavailable"],
+    ["timeout", "sts-unavailable"],
+    ["bad-answer", "sts-unavailable"],
+    ["local", "unknown"],
+  ])("%s: %s", (kind, verdict) => {
+    expect(judge({ kind, message: KEY })).toBe(verdict);
+  });
+
+  test.each<[Verdict, Finding[]]>([
+    ["token-unavailable", [finding("token-unreadable")]],
+    ["token-unavailable", []],
+    ["token-expired", [finding("token-expired")]],
+    ["token-expired", [finding("token-audience-unexpected", "advice"), finding("token-expired")]],
+    ["token-early", [finding("token-not-yet-valid")]],
+    ["token-invalid", [finding("token-malformed")]],
+    ["token-invalid", [finding("token-claim-missing"), finding("token-expired")]],
+    ["token-invalid", [finding("token-not-yet-valid"), finding("token-claim-invalid")]],
+  ])("of the token is %s for %j", (verdict, findings) => {
+    expect(judge({ kind: "token", message: "", findings })).toBe(verdict);
+  });
+});
+
+test("every failure has one verdict, always the same", () => {
+  const failures: fc.Arbitrary<Failure> = fc.record(
+    {
+      kind: fc.constantFrom(
+        "token",
+        "request",
+        "answer",
+        "bad-answer",
+        "network",
+        "timeout",
+        "local",
+      ),
+      message: fc.oneof(fc.string(), fc.constantFrom(KEY, "Rate exceeded", "expired")),
+      code: fc.oneof(fc.string(), fc.constantFrom("InvalidIdentityToken", "AccessDenied")),
+      httpStatus: fc.oneof(fc.integer({ min: 100, max: 599 }), fc.double()),
+      findings: fc.array(fc.constantFrom(finding("token-expired"), finding("token-malformed"))),
+    },
+    { requiredKeys: ["kind", "message"] },
+  );
+  fc.assert(
+    fc.property(failures, (failure) => {
+      Object.freeze(failure);
+      expect(judge(failure)).toMatch(/^[a-z]+(-[a-z]+)*$/);
+      expect(judge({ ...failure })).toBe(judge(failure));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+/** Every wording that was seen, in the order of the file, by its beginning. */
+const SEEN: readonly (readonly [beginning: string, Verdict | "not from STS"])[] = [
+  ["Couldn't retrieve verification key", "idp-unreachable"],
+  ["The web identity token provided could not be validated", "token-rejected"],
+  ["Incorrect token audience", "token-rejected"],
+  ["No OpenIDConnect provider found", "token-rejected"],
+  ["Missing a required claim", "token-rejected"],
+  ["The ID Token provided is not a valid JWT", "token-rejected"],
+  ["Token audience contains more than one audience", "token-rejected"],
+  ["Token issued in the future", "token-early"],
+  ["Token not yet valid", "token-early"],
+  ["Invalid timestamp in token claims", "token-rejected"],
+  ["Provided Token is not a Login With Amazon token", "token-rejected"],
+  ["Token expired", "token-expired"],
+  ["graph.facebook.com", "token-rejected"],
+  ["(no verbatim wild message found", "idp-unreachable"],
+  ["Not authorized to perform sts:AssumeRoleWithWebIdentity", "access-denied"],
+  ["Request ARN is invalid", "request-invalid"],
+  ["1 validation error detected", "request-invalid"],
+  ["nothing-valid-in-here is invalid", "request-invalid"],
+  ["Rate exceeded", "throttled"],
+  ["STS is not activated in this region", "region-disabled"],
+  ["Unknown error validating third-party token", "unknown"],
+  ["(model) The request was rejected", "request-invalid"],
+  ["Could not connect to openid configuration", "not from STS"],
+  ["Web identity configuration not specified", "not from STS"],
+  ["Invalid response from STS", "not from STS"],
+  ["Unknown", "not from STS"],
+];
+
+interface SeenError {
+  readonly code: string;
+  readonly message: string;
+  readonly httpStatus?: number;
+}
+
+const seen = readSharedJson("sts-errors.json", "the verdicts of what STS was seen to say") as
+  | SeenError[]
+  | undefined;
+
+describe.runIf(seen !== undefined)("what STS was seen to say", () => {
+  test.each(seen ?? [])("has its verdict: $code: $message", ({ code, message, httpStatus }) => {
+    const verdict = SEEN.find(([beginning]) => message.startsWith(beginning))?.[1];
+    expect(verdict).toBeDefined();
+    if (verdict !== "not from STS") {
+      expect(judge({ kind: "answer", code, message, httpStatus })).toBe(verdict);
+    }
+  });
+});
