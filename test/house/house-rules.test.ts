@@ -125,10 +125,24 @@ describe("a file", () => {
 });
 
 describe("the lock file", () => {
+  interface Locked {
+    readonly resolved?: string;
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const lockFile = readFileSync(join(ROOT, "package-lock.json"), "utf8");
+  const { packages } = JSON.parse(lockFile) as { packages: Record<string, Locked> };
+  const paths = Object.keys(packages);
+
   it("names no place that packages come from", () => {
-    const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
-      packages: Record<string, { resolved?: string }>;
-    };
-    expect(Object.keys(packages).filter((name) => packages[name]?.resolved)).toEqual([]);
+    expect(paths.filter((path) => packages[path]?.resolved)).toEqual([]);
+  });
+
+  // npm drops those it cannot find when the lock is written, and `npm ci` then refuses the lock.
+  it("has the packages of every platform, not only of the one it was written on", () => {
+    const optional = Object.values(packages).flatMap((locked) =>
+      Object.keys(locked.optionalDependencies ?? {}),
+    );
+    const missing = optional.filter((name) => !paths.some((path) => path.endsWith(`/${name}`)));
+    expect(missing).toEqual([]);
   });
 });
