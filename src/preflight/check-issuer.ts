@@ -1,6 +1,5 @@
 import { systemClock } from "../clock.js";
 import type { Finding } from "../findings.js";
-import type { IssuerCache } from "./issuer-cache.js";
 import type { IssuerReport } from "../issuer-report.js";
 import { lookAtSubject, type PreflightRuntime, type PreflightSettings } from "./preflight.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";
@@ -17,7 +16,11 @@ export type CheckIssuerInput =
 export interface CheckIssuerOptions extends PreflightSettings {
   /** Ends the check: it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Looks again at documents that are older than 30 s, whatever their headers allow. @default true */
+  /**
+   * Looks again at documents that are older than 30 s, whatever their headers allow, and a second
+   * time (1 s later) for a key that is missing.
+   * @default true
+   */
   readonly fresh?: boolean | undefined;
 }
 
@@ -25,8 +28,8 @@ export interface CheckIssuerOptions extends PreflightSettings {
  * Looks at an issuer as STS does: discovery document, JWKS, the token's key, its signature. The
  * report says what STS cannot use, what may pass, and how long each request took.
  *
- * Whatever the world does is a finding. At most two documents are fetched, and those that were
- * fetched in the last 30 s are not fetched again.
+ * Whatever the world does is a finding. Documents that were fetched in the last 30 s are not
+ * fetched again, but for a key that is missing.
  *
  * @throws TypeError when the input or an option is no such thing; the signal's reason.
  *
@@ -41,7 +44,7 @@ export interface CheckIssuerOptions extends PreflightSettings {
 export async function checkIssuer(
   input: CheckIssuerInput,
   options: CheckIssuerOptions = {},
-  runtime: Partial<PreflightRuntime> & { readonly issuers?: IssuerCache } = {},
+  runtime: Partial<PreflightRuntime> = {},
 ): Promise<IssuerReport> {
   const subject = readInput(input);
   checkOptions(options);

@@ -3,9 +3,9 @@ import { isIP } from "node:net";
 import { untilAborted } from "../abort.js";
 import type { Clock } from "../clock.js";
 import type { Environment } from "../environment.js";
+import type { DocumentName, RequestTiming } from "../issuer-report.js";
 import { isLoopbackUrl } from "../loopback.js";
 import { AddressRefused, guardedLookup, type ResolveHost } from "./guarded-lookup.js";
-import type { DocumentName, RequestTiming } from "../issuer-report.js";
 import { isPublicAddress } from "./public-address.js";
 import { type Phase, Stopwatch } from "./stopwatch.js";
 

@@ -1,8 +1,8 @@
 import type { Finding } from "../findings.js";
+import type { DocumentName, RequestTiming } from "../issuer-report.js";
 import { printable, redact } from "../redact.js";
 import { type FetchProblem, MAX_DOCUMENT_BYTES } from "./fetch-document.js";
 import { retryAfterMs } from "./freshness.js";
-import type { DocumentName, RequestTiming } from "../issuer-report.js";
 
 /** What is told of a request that got no document. */
 interface Failed {

@@ -1,10 +1,10 @@
 import type { Clock } from "../clock.js";
 import type { Environment } from "../environment.js";
 import type { Finding, Severity } from "../findings.js";
+import type { IssuerReport } from "../issuer-report.js";
 import { printable } from "../redact.js";
 import { type ResolveHost, resolveHost } from "./guarded-lookup.js";
 import { IssuerCache } from "./issuer-cache.js";
-import type { IssuerReport } from "../issuer-report.js";
 import { keyTable } from "./key-table.js";
 import { lookAt } from "./look.js";
 import { type Subject, subjectOfToken } from "./subject.js";

@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.js";
 import type { Finding } from "../findings.js";
+import type { DocumentName, RequestTiming } from "../issuer-report.js";
 import { fetchDocument, type Transport } from "./fetch-document.js";
 import { problemFinding, statusFinding } from "./fetch-findings.js";
 import { lifetimeMs, restMs } from "./freshness.js";
-import type { DocumentName, RequestTiming } from "../issuer-report.js";
 import { proxyFor } from "./proxy.js";
 
 /** How and for how long documents are fetched. */

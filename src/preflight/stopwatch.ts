@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../clock.js";
-import { printable, redact } from "../redact.js";
 import type { DocumentName, RequestTiming } from "../issuer-report.js";
+import { printable, redact } from "../redact.js";
 
 /** How far a request has come. */
 export type Phase = "dns" | "connect" | "tls" | "answer" | "body";

@@ -1,7 +1,7 @@
 import type { Finding } from "../findings.js";
+import type { RequestTiming } from "../issuer-report.js";
 import { checkDiscovery } from "./discovery.js";
 import { isUncacheable } from "./freshness.js";
-import type { RequestTiming } from "../issuer-report.js";
 import { type KeySet, readKeySet } from "./key-set.js";
 import { proxyFor } from "./proxy.js";
 import {

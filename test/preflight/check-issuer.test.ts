@@ -1,0 +1,89 @@
+import { expect, it } from "vitest";
+import { type CheckIssuerInput, checkIssuer } from "../../src/preflight/check-issuer.js";
+import { startLocalIdp } from "../../src/testing/index.js";
+import { found, lookWorld } from "./look-world.js";
+
+const PRIVATE = { allowPrivateIssuers: true };
+
+it("checks a token with its issuer, key and signature", async () => {
+  await using idp = await startLocalIdp({ kid: "a" });
+  await idp.addKey({ kid: "b", algorithm: "ES384" });
+  const { runtime } = lookWorld();
+  const report = await checkIssuer({ token: await idp.issueToken() }, PRIVATE, runtime);
+  expect(found(report)).toEqual([]);
+  expect(report.issuer).toBe(idp.issuer);
+  expect(report.keys).toEqual([
+    {
+      kid: "a",
+      kty: "RSA",
+      alg: "RS256",
+      use: "sig",
+      bits: 2048,
+      usable: true,
+      matchesToken: true,
+    },
+    {
+      kid: "b",
+      kty: "EC",
+      alg: "ES384",
+      use: "sig",
+      crv: "P-384",
+      usable: true,
+      matchesToken: false,
+    },
+  ]);
+});
+
+it("says of every key why STS cannot use it", async () => {
+  await using idp = await startLocalIdp();
+  idp.setJwks({ keys: [{ kty: "RSA", kid: "a" }, { kty: "oct", kid: "b" }, { kty: "EC" }, 1] });
+  const { keys } = await checkIssuer({ issuer: idp.issuer }, PRIVATE, lookWorld().runtime);
+  expect(keys?.map(({ usable, problem }) => [usable, problem])).toEqual([
+    [false, "it lacks n and e"],
+    [false, "it is neither an RSA nor an EC key"],
+    [false, "it has no kid"],
+  ]);
+});
+
+it("checks an issuer without a token, and a key of it by name", async () => {
+  await using idp = await startLocalIdp({ kid: "a" });
+  await idp.addKey({ kid: "b" });
+  const { runtime, clock } = lookWorld();
+  const check = async (kid?: string, fresh = true) =>
+    found(await checkIssuer({ issuer: idp.issuer, kid }, { ...PRIVATE, fresh }, runtime));
+  expect(await check()).toEqual([]);
+  expect(await check("b")).toEqual([]);
+  expect(await check("c", false)).toEqual(["suspect jwks-key-not-found"]);
+  const certain = check("c");
+  await clock.advance(1_000);
+  expect(await certain).toEqual(["fatal jwks-key-not-found"]);
+});
+
+it("says why there is nothing to look at", async () => {
+  expect(found(await checkIssuer({ token: "opaque" }))).toEqual(["fatal token-malformed"]);
+  for (const issuer of [
+    "nonsense",
+    "http://issuer.invalid",
+    "https://a.invalid/?b",
+    "ftp://a.invalid",
+  ]) {
+    expect(found(await checkIssuer({ issuer })), issuer).toEqual(["fatal token-claim-invalid"]);
+  }
+});
+
+it("refuses what makes no sense with a TypeError", async () => {
+  const wrong = [undefined, null, {}, { token: "" }, { token: 1 }, { issuer: "" }, { kid: "a" }];
+  for (const input of wrong) {
+    await expect(checkIssuer(input as unknown as CheckIssuerInput)).rejects.toThrow(TypeError);
+  }
+  const input = { issuer: "https://issuer.invalid" };
+  await expect(checkIssuer(input, { timeoutMs: -1 })).rejects.toThrow(TypeError);
+});
+
+it("puts the most severe first", async () => {
+  await using idp = await startLocalIdp();
+  idp.setHeaders({ "cache-control": "no-store" });
+  const token = await idp.issueToken({ breakSignature: true });
+  const report = await checkIssuer({ token }, PRIVATE, lookWorld().runtime);
+  expect(found(report)).toEqual(["fatal signature-invalid", "advice jwks-not-cacheable"]);
+});

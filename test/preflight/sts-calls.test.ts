@@ -1,0 +1,105 @@
+import { expect, it } from "vitest";
+import { firstFatal } from "../../src/findings.js";
+import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
+import { assumeRole } from "../testing/ask-sts.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";
+import { lookWorld } from "./look-world.js";
+
+type Jwk = Readonly<Record<string, unknown>>;
+type World = ReturnType<typeof lookWorld>;
+
+const changeKeys = (change: (key: Jwk) => Jwk | readonly Jwk[]) => (idp: LocalIdp) =>
+  idp.setJwks(({ keys }) => ({ keys: (keys as Jwk[]).flatMap(change) }));
+const without = (member: string) => (idp: LocalIdp) =>
+  idp.setDiscovery((right) => ({ ...right, [member]: undefined }));
+
+/** Faults to which STS answers "Couldn't retrieve verification key", and that nobody waits away. */
+const PERMANENT: Readonly<Record<string, (idp: LocalIdp) => void>> = {
+  "no response_types_supported": without("response_types_supported"),
+  "no subject_types_supported": without("subject_types_supported"),
+  "no id_token_signing_alg_values_supported": without("id_token_signing_alg_values_supported"),
+  "a key without kid": changeKeys((key) => ({ ...key, kid: undefined })),
+  "use enc": changeKeys((key) => ({ ...key, use: "enc" })),
+  "only x5c": changeKeys(({ n: _, e: __, ...key }) => ({
+    ...key,
+    x5c: [CERTIFICATE_OF_ANOTHER_KEY],
+  })),
+  "x5c of another key": changeKeys((key) => ({ ...key, x5c: [CERTIFICATE_OF_ANOTHER_KEY] })),
+  "101 RSA keys": changeKeys((key) => [
+    ...Array.from({ length: 100 }, (_, kid) => ({ ...key, kid: `${kid}` })),
+    key,
+  ]),
+};
+
+/** STS calls until the pre-flight is certain, when looks run beside them. */
+async function callsInAdvisory({ look, preflight, clock }: World, token: string, limit = 20) {
+  await using sts = await startLocalSts();
+  for (let calls = 1; calls <= limit; calls += 1) {
+    const beside = look(token);
+    const reply = await assumeRole(sts, token);
+    if (reply.code === "ok") return { calls, reply };
+    expect(reply.message).toMatch(/^Couldn't retrieve verification key/);
+    await beside;
+    const signal = new AbortController().signal;
+    const fresh = preflight.look(token, { signal, fresh: true });
+    await clock.advance(1_000);
+    if (firstFatal((await fresh).findings)) return { calls, reply };
+  }
+  return { calls: limit };
+}
+
+/** STS calls until the pre-flight is certain, when it is asked before each. */
+async function callsInStrict({ preflight, clock }: World, token: string, limit = 20) {
+  await using sts = await startLocalSts();
+  for (let calls = 0; calls < limit; calls += 1) {
+    const signal = new AbortController().signal;
+    const looking = preflight.look(token, { signal, fresh: calls > 0 });
+    if (calls > 0) await clock.advance(1_000);
+    if (firstFatal((await looking).findings)) return calls;
+    await assumeRole(sts, token);
+  }
+  return limit;
+}
+
+for (const [fault, make] of Object.entries(PERMANENT)) {
+  it(`stops after one STS call in advisory and none in strict for ${fault}`, async () => {
+    await using idp = await startLocalIdp();
+    const token = await idp.issueToken();
+    make(idp);
+    expect((await callsInAdvisory(lookWorld(), token)).calls).toBe(1);
+    expect(await callsInStrict(lookWorld(), token)).toBe(0);
+  });
+}
+
+it("stops for a token without kid among several keys", async () => {
+  await using idp = await startLocalIdp();
+  await idp.addKey();
+  const token = await idp.issueToken({ header: { kid: undefined } });
+  expect((await callsInAdvisory(lookWorld(), token)).calls).toBe(1);
+  expect(await callsInStrict(lookWorld(), token)).toBe(0);
+});
+
+it("stops after one STS call for a missing kid, whose second look is waited for", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken({ header: { kid: "nobody" } });
+  expect((await callsInAdvisory(lookWorld(), token)).calls).toBe(1);
+  expect(await callsInStrict(lookWorld(), token)).toBe(1);
+});
+
+it("stops after two STS calls for a key that is missing from what was kept", async () => {
+  await using idp = await startLocalIdp();
+  const world = lookWorld();
+  await world.look(await idp.issueToken());
+  await world.clock.advance(60_000);
+  await idp.rotateKeys({ publish: false });
+  const { calls } = await callsInAdvisory(world, await idp.issueToken());
+  expect(calls).toBeLessThanOrEqual(2);
+});
+
+it("goes on until the IdP is back after a rate limit", async () => {
+  await using idp = await startLocalIdp();
+  idp.setFault({ kind: "rate-limit", times: 9 });
+  const { calls, reply } = await callsInAdvisory(lookWorld(), await idp.issueToken());
+  expect(reply?.code).toBe("ok");
+  expect(calls).toBeGreaterThan(5);
+});
