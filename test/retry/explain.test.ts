@@ -1,0 +1,166 @@
+import { inspect } from "node:util";
+import { describe, expect, test } from "vitest";
+import type { AttemptRecord, WebIdentityErrorCode } from "../../src/errors.js";
+import type { Failure, Verdict } from "../../src/failure.js";
+import type { Finding } from "../../src/findings.js";
+import { explain } from "../../src/retry/explain.js";
+import { AttemptsFailed } from "../../src/retry/retry-loop.js";
+import { judge } from "../../src/retry/verdict.js";
+
+const ROLE = "arn:aws:iam::123456789012:role/service";
+const TOKEN = { issuer: "https://issuer.example.com", kid: "key-1", alg: "RS256" };
+const KEY =
+  "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";
+
+const answer = (code: string, message: string, httpStatus = 400): Failure => ({
+  ...{ kind: "answer", code, message, httpStatus, requestId: "req-7", region: "eu-west-1" },
+});
+
+/** The error that a failure ends in after so many attempts, each of which lasted two seconds. */
+function explained(
+  failure: Failure,
+  { attempts = 1, verdict = judge(failure), roleArn = ROLE } = {},
+) {
+  const { region, requestId, code, message } = failure;
+  const records = Array.from(
+    { length: attempts },
+    (_, n): AttemptRecord => ({
+      ...{ attempt: n + 1, verdict, region, requestId, code, message, ms: 2_000 },
+    }),
+  );
+  const outcome = new AttemptsFailed(verdict, failure, records, attempts * 2_000);
+  return explain(outcome, { roleArn, token: TOKEN });
+}
+
+const finding = (id: Finding["id"], severity: Finding["severity"] = "fatal"): Finding => ({
+  ...{ id, severity, title: "A title.", detail: "The detail is here.", evidence: {} },
+  remedy: "IdP: do this.",
+});
+
+describe("each verdict has its code, a hint, and the words of the answer", () => {
+  const codes: Readonly<Record<Verdict, WebIdentityErrorCode>> = {
+    "idp-unreachable": "ERR_IDP_UNREACHABLE",
+    throttled: "ERR_THROTTLED",
+    "sts-unavailable": "ERR_STS_UNAVAILABLE",
+    "token-unavailable": "ERR_TOKEN_UNAVAILABLE",
+    "token-invalid": "ERR_TOKEN_INVALID",
+    "token-expired": "ERR_TOKEN_EXPIRED",
+    "token-early": "ERR_TOKEN_INVALID",
+    "token-rejected": "ERR_TOKEN_REJECTED",
+    "access-denied": "ERR_ACCESS_DENIED",
+    "region-disabled": "ERR_REGION_DISABLED",
+    "request-invalid": "ERR_REQUEST_INVALID",
+    unknown: "ERR_REQUEST_INVALID",
+  };
+  test.each(Object.entries(codes) as [Verdict, WebIdentityErrorCode][])(
+    "%s: %s",
+    (verdict, code) => {
+      const error = explained(answer("TheWireCode", "the wire's own words"), { verdict });
+      expect(error).toMatchObject({ name: "WebIdentityError", code, tryNextLink: false });
+      expect(error.message).toContain("TheWireCode: the wire's own words");
+      expect(error.message).toContain(ROLE);
+      expect(error.hint).toMatch(/^[A-Z].{15,}\.$/);
+      expect(error.message.endsWith(error.hint)).toBe(true);
+      expect(error.message).not.toMatch(/undefined|null|NaN|\[object/);
+    },
+  );
+});
+
+describe("an error's whole message", () => {
+  test("for a verification key that stayed away", () => {
+    expect(explained(answer("InvalidIdentityToken", KEY), { attempts: 12 }).message).toBe(
+      "STS could not get the verification key from the identity provider: InvalidIdentityToken: " +
+        `${KEY} (role ${ROLE}, issuer https://issuer.example.com, kid key-1, 12 attempts in 24.0 s ` +
+        "in eu-west-1, last request id req-7). Check from outside your network that the issuer's " +
+        "/.well-known/openid-configuration and its jwks_uri answer 200 within 5 s, without a login, " +
+        "a rate limit or a firewall in the way, and that the JWKS has the token's key.",
+    );
+  });
+
+  test("for a role that does not trust the token", () => {
+    const words = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
+    expect(explained(answer("AccessDenied", words, 403)).message).toBe(
+      `The role may not be assumed with this token: AccessDenied: ${words} (role ${ROLE}, issuer ` +
+        "https://issuer.example.com, kid key-1, 1 attempt in 2.0 s in eu-west-1, last request id " +
+        "req-7). Check that the role exists in that account and that its trust policy names this " +
+        "OIDC provider and the token's sub and aud, letter for letter. A role or provider made " +
+        "seconds ago answers like this for up to 12 s: retryAccessDenied waits for it.",
+    );
+  });
+
+  test("for a token that was not sent", () => {
+    const findings = [finding("token-expires-soon", "advice"), finding("token-claim-missing")];
+    const failure: Failure = { kind: "token", code: "token-claim-missing", message: "", findings };
+    expect(explained(failure).message).toBe(
+      "STS is certain to refuse this token, so it was not sent: The detail is here (role " +
+        `${ROLE}, issuer https://issuer.example.com, kid key-1, 1 attempt in 2.0 s). IdP: do this.`,
+    );
+  });
+});
+
+describe("a finding", () => {
+  test("that is certain comes before the answer's words, and its remedy is the hint", () => {
+    const failure = { ...answer("InvalidIdentityToken", KEY), findings: [finding("jwks-empty")] };
+    const error = explained(failure);
+    expect(error).toMatchObject({ code: "ERR_IDP_UNUSABLE", hint: "IdP: do this." });
+    expect(error.message).toMatch(/: The detail is here; STS said InvalidIdentityToken: Couldn't/);
+    expect(error.findings).toEqual(failure.findings);
+  });
+
+  test("that is no certainty does not change the code", () => {
+    const findings = [
+      finding("issuer-timeout", "suspect"),
+      finding("jwks-not-cacheable", "advice"),
+    ];
+    const error = explained({ ...answer("InvalidIdentityToken", KEY), findings });
+    expect(error.code).toBe("ERR_IDP_UNREACHABLE");
+    expect(error.message).toContain(KEY);
+  });
+});
+
+describe("the unknown", () => {
+  test.each<[string, Failure, WebIdentityErrorCode]>([
+    ["words about the token", answer("InvalidIdentityToken", "new words"), "ERR_TOKEN_REJECTED"],
+    ["a 4xx", answer("Strange", "new words", 418), "ERR_REQUEST_INVALID"],
+    ["a redirection", answer("Strange", "new words", 302), "ERR_STS_UNAVAILABLE"],
+    [
+      "a 500 in disguise",
+      answer("InternalFailure", "third-party token", 500),
+      "ERR_STS_UNAVAILABLE",
+    ],
+    ["a fault on this side", { kind: "local", message: "new words" }, "ERR_STS_UNAVAILABLE"],
+  ])("goes by what is known of it: %s", (_, failure, code) => {
+    expect(explained(failure, { verdict: "unknown" })).toMatchObject({ code });
+  });
+});
+
+describe("an error", () => {
+  test("carries the attempts, the token's facts and the safe cause", () => {
+    const cause = new Error("inner");
+    const error = explained({ ...answer("AccessDenied", "no", 403), cause }, { attempts: 3 });
+    expect(error.attempts).toHaveLength(3);
+    expect(error.token).toEqual(TOKEN);
+    expect(error.cause).toBe(cause);
+  });
+
+  test("does without a token, a kid, a region and a request id", () => {
+    const failure: Failure = { kind: "local", message: "words" };
+    const attempts = [{ attempt: 1, verdict: "unknown" as const, message: "words", ms: 0 }];
+    const outcome = new AttemptsFailed("unknown", failure, attempts, 0);
+    const message = (token: object | undefined) =>
+      explain(outcome, { roleArn: ROLE, token }).message;
+    expect(message(undefined)).toContain(`words (role ${ROLE}, 1 attempt in 0.0 s).`);
+    expect(message({})).toContain(", issuer unknown, no kid, 1 attempt");
+  });
+
+  test("does not show a token that was given where the role belongs", () => {
+    const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
+    const error = explained(answer("AccessDenied", "no", 403), { roleArn: token });
+    expect(inspect(error, { depth: 9 })).not.toMatch(/eyJ|c2lnb/);
+  });
+
+  test("stays on one line whatever the role's name is", () => {
+    const error = explained(answer("AccessDenied", "no", 403), { roleArn: `${ROLE}\r\n\u001b[2J` });
+    expect(error.message).not.toMatch(/\p{Cc}/u);
+  });
+});

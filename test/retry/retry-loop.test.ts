@@ -1,0 +1,229 @@
+import { getEventListeners } from "node:events";
+import { describe, expect, test } from "vitest";
+import { sleep } from "../../src/clock.js";
+import type { AttemptRecord } from "../../src/errors.js";
+import { AttemptError, type Failure } from "../../src/failure.js";
+import {
+  type Attempt,
+  AttemptsFailed,
+  type LoopOptions,
+  retryLoop,
+} from "../../src/retry/retry-loop.js";
+import { FakeClock } from "../fake-clock.js";
+
+const DOWN: Failure = {
+  kind: "answer",
+  code: "ServiceUnavailable",
+  message: "down",
+  httpStatus: 503,
+};
+const DENIED: Failure = { kind: "answer", code: "AccessDenied", message: "no", httpStatus: 403 };
+const STRANGE: Failure = { kind: "answer", code: "Strange", message: "?", httpStatus: 400 };
+const CUT_SHORT: Failure = { kind: "timeout", message: "no answer", cutShort: true };
+const fail = (failure: Failure) => new AttemptError(failure);
+
+type Step = (context: Attempt, clock: FakeClock, signal: AbortSignal) => Promise<unknown>;
+
+/** Runs the loop under the fake clock: one step an attempt, the last one again and again. */
+function start(steps: readonly Step[], changes: Partial<LoopOptions> = {}) {
+  const clock = new FakeClock();
+  const controller = new AbortController();
+  const records: AttemptRecord[] = [];
+  const contexts: Attempt[] = [];
+  const { signal } = controller;
+  const loop = retryLoop(
+    async (context) => {
+      contexts.push(context);
+      const step = steps[Math.min(contexts.length, steps.length) - 1];
+      return step?.(context, clock, signal);
+    },
+    {
+      retry: { maxAttempts: 20, baseDelayMs: 500, maxDelayMs: 5_000, budgetMs: 60_000 },
+      retryAccessDenied: false,
+      random: () => 0.5,
+      onAttemptFailed: (record) => records.push(record),
+      clock,
+      signal,
+      ...changes,
+    },
+  );
+  loop.catch(() => {});
+  return { loop, clock, controller, records, contexts };
+}
+
+const failWith =
+  (failure: Failure, ms = 0): Step =>
+  async (_, clock, signal) => {
+    if (ms > 0) await sleep(clock, ms, signal);
+    throw fail(failure);
+  };
+const succeed: Step = async () => "credentials";
+
+async function outcomeOf({ loop, clock }: ReturnType<typeof start>): Promise<AttemptsFailed> {
+  const error = await clock.run(loop.catch((thrown: unknown) => thrown));
+  if (error instanceof AttemptsFailed) return error;
+  throw new Error(`expected the loop to give up, got ${String(error)}`);
+}
+
+const retry = (changes: Partial<LoopOptions["retry"]>): LoopOptions["retry"] => ({
+  ...{ maxAttempts: 20, baseDelayMs: 500, maxDelayMs: 5_000, budgetMs: 60_000 },
+  ...changes,
+});
+
+describe("the retry loop", () => {
+  test("makes one attempt when that succeeds, and sets no timer", async () => {
+    const run = start([succeed]);
+    await expect(run.loop).resolves.toBe("credentials");
+    expect([run.contexts.length, run.records, run.clock.scheduled]).toEqual([1, [], []]);
+  });
+
+  test("counts attempts from 1 and waits in between, with growing jitter", async () => {
+    const run = start([...Array<Step>(4).fill(failWith(DOWN)), succeed]);
+    await expect(run.clock.run(run.loop)).resolves.toBe("credentials");
+    expect(run.contexts.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5]);
+    expect(run.clock.scheduled).toEqual([250, 500, 1_000, 2_000]);
+    expect(run.records.map(({ waitMs }) => waitMs)).toEqual([250, 500, 1_000, 2_000]);
+  });
+
+  test.each([1, 2, 3, 20])("makes %d attempts when so many are allowed", async (maxAttempts) => {
+    const run = start([failWith(DOWN)], { retry: retry({ maxAttempts }), random: () => 0 });
+    const { attempts, verdict } = await outcomeOf(run);
+    expect(run.contexts).toHaveLength(maxAttempts);
+    expect(attempts).toEqual(run.records);
+    expect(verdict).toBe("sts-unavailable");
+    expect(run.records.map(({ waitMs }) => waitMs)).toEqual([
+      ...Array(maxAttempts - 1).fill(0),
+      undefined,
+    ]);
+  });
+
+  test("stops at once at a verdict that no retry can help", async () => {
+    const run = start([failWith(DOWN), failWith(DENIED)]);
+    const { verdict, failure } = await outcomeOf(run);
+    expect([verdict, failure, run.contexts.length]).toEqual(["access-denied", DENIED, 2]);
+  });
+
+  test("counts each verdict by itself: two retries for the unknown, between others", async () => {
+    const steps = [STRANGE, DOWN, STRANGE, DOWN, STRANGE].map((failure) => failWith(failure));
+    const run = start([...steps, succeed]);
+    expect(await outcomeOf(run)).toMatchObject({ verdict: "unknown", attempts: { length: 5 } });
+  });
+
+  test("tells every failed attempt as it happens, with what it was about", async () => {
+    const failure = { ...DOWN, region: "eu-west-1", requestId: "r-1", cause: new Error("x") };
+    const run = start([failWith(failure, 70), succeed]);
+    await run.clock.run(run.loop);
+    expect(run.records).toEqual([
+      {
+        ...{ attempt: 1, region: "eu-west-1", verdict: "sts-unavailable", code: DOWN.code },
+        ...{ message: "down", httpStatus: 503, requestId: "r-1", ms: 70, waitMs: 250 },
+      },
+    ]);
+  });
+
+  test("retries whatever an attempt throws as something unknown, also a TypeError or no error", async () => {
+    for (const thrown of [new TypeError("a bug"), "a word", undefined, Object.create(null)]) {
+      const run = start([() => Promise.reject(thrown)]);
+      const { verdict, failure, attempts } = await outcomeOf(run);
+      expect([verdict, failure.kind, attempts.length]).toEqual(["unknown", "local", 3]);
+      expect(attempts.map(({ waitMs }) => waitMs)).toEqual([250, 500, undefined]);
+    }
+  });
+
+  test("shows no token that a thrown error holds", async () => {
+    const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
+    const { failure, attempts } = await outcomeOf(start([() => Promise.reject(new Error(token))]));
+    expect(JSON.stringify([failure, failure.cause?.stack, attempts])).not.toMatch(/eyJ|c2lnb/);
+  });
+});
+
+describe("the budget", () => {
+  test("is one deadline over all attempts and waits", async () => {
+    const run = start([failWith(DOWN, 3_000)]);
+    const { elapsedMs, attempts } = await outcomeOf(run);
+    expect(elapsedMs).toBeLessThanOrEqual(60_000);
+    expect(elapsedMs).toBe(attempts.reduce((sum, { ms, waitMs = 0 }) => sum + ms + waitMs, 0));
+    expect(run.clock.monotonic()).toBe(elapsedMs);
+    expect(run.contexts.at(-1)?.deadline.remainingMs()).toBe(60_000 - elapsedMs);
+  });
+
+  test("is not spent on an attempt that would have less than a second", async () => {
+    const run = start([failWith(DOWN, 59_000)], { random: () => 0 });
+    expect((await outcomeOf(run)).attempts).toHaveLength(2);
+    const later = start([failWith(DOWN, 59_001)], { random: () => 0 });
+    expect((await outcomeOf(later)).attempts).toHaveLength(1);
+  });
+
+  test("of less than ten seconds asks for a tenth of itself only", async () => {
+    const run = start([failWith(DOWN, 80)], { retry: retry({ budgetMs: 100 }), random: () => 0 });
+    expect((await outcomeOf(run)).attempts).toHaveLength(2);
+  });
+
+  test("that cuts an attempt short does not hide the cause", async () => {
+    const run = start([failWith(DOWN, 58_000), failWith(CUT_SHORT, 1_900)], { random: () => 0 });
+    const { verdict, failure, attempts } = await outcomeOf(run);
+    expect([verdict, failure, attempts.length]).toEqual(["sts-unavailable", DOWN, 2]);
+  });
+
+  test("that cuts the only attempt short leaves that one to tell of", async () => {
+    const { failure } = await outcomeOf(start([failWith(CUT_SHORT, 60_000)]));
+    expect(failure).toBe(CUT_SHORT);
+  });
+
+  test("is not moved by somebody who sets the wall clock", async () => {
+    const run = start([
+      async (_, clock) => {
+        clock.setWallClock(clock.now() + 86_400_000);
+        throw fail(DOWN);
+      },
+      succeed,
+    ]);
+    await expect(run.clock.run(run.loop)).resolves.toBe("credentials");
+  });
+});
+
+describe("an abort", () => {
+  test("in a wait ends it at once with the signal's reason", async () => {
+    const run = start([failWith(DOWN)]);
+    while (run.clock.pending === 0) await run.clock.flush();
+    run.controller.abort("closed");
+    await expect(run.loop).rejects.toBe("closed");
+    expect([run.clock.pending, run.clock.monotonic(), run.contexts.length]).toEqual([0, 0, 1]);
+  });
+
+  test("in a later wait does so too", async () => {
+    const run = start([failWith(DOWN)]);
+    while (run.contexts.length < 3) await run.clock.advance(100);
+    run.controller.abort("closed");
+    await expect(run.loop).rejects.toBe("closed");
+    expect([run.clock.pending, run.contexts.length]).toEqual([0, 3]);
+  });
+
+  test.each([1, 2])("in attempt %d is no failed attempt: nothing is told of it", async (number) => {
+    const hang: Step = (_, clock, signal) => sleep(clock, 9_999_999, signal);
+    const run = start([...Array<Step>(number - 1).fill(failWith(DOWN)), hang]);
+    while (run.contexts.length < number) await run.clock.advance(100);
+    run.controller.abort(new Error("closed"));
+    await expect(run.loop).rejects.toThrow("closed");
+    expect(run.records).toHaveLength(number - 1);
+  });
+
+  test("before the start makes no attempt", async () => {
+    const run = start([succeed], { signal: AbortSignal.abort("closed") });
+    await expect(run.loop).rejects.toBe("closed");
+    expect(run.contexts).toEqual([]);
+  });
+
+  test("wins over a success of the same moment in a later attempt", async () => {
+    const run = start([failWith(DOWN), async () => run.controller.abort("closed")]);
+    await expect(run.clock.run(run.loop)).rejects.toBe("closed");
+  });
+
+  test("leaves no listener on the signal, and neither does success or failure", async () => {
+    for (const last of [succeed, failWith(DENIED)]) {
+      const run = start([failWith(DOWN), failWith(DOWN), last]);
+      await run.clock.run(run.loop.catch(() => {}));
+      expect(getEventListeners(run.controller.signal, "abort")).toEqual([]);
+    }
+  });
+});
