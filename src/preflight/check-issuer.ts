@@ -44,15 +44,23 @@ export interface CheckIssuerOptions extends PreflightSettings {
 export async function checkIssuer(
   input: CheckIssuerInput,
   options: CheckIssuerOptions = {},
-  runtime: Partial<PreflightRuntime> = {},
+): Promise<IssuerReport> {
+  return await checkIssuerWith(input, options, { clock: systemClock, env: process.env });
+}
+
+/** {@link checkIssuer} with the clock, the environment and the network of the caller. */
+export async function checkIssuerWith(
+  input: CheckIssuerInput,
+  options: CheckIssuerOptions,
+  runtime: PreflightRuntime,
 ): Promise<IssuerReport> {
   const subject = readInput(input);
   checkOptions(options);
   const { signal = new AbortController().signal, fresh = true, ...settings } = options;
   signal.throwIfAborted();
   if ("severity" in subject) return { issuer: "", findings: [subject], requests: [] };
-  const complete = { clock: systemClock, env: process.env, ...runtime };
-  return await lookAtSubject(subject, settings, complete, { signal, fresh, table: true });
+  const how = { signal, fresh, background: false, table: true };
+  return await lookAtSubject(subject, settings, runtime, how);
 }
 
 function readInput(input: CheckIssuerInput): Subject | Finding {

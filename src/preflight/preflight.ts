@@ -47,12 +47,18 @@ export interface LookOptions {
    * @default false
    */
   readonly fresh?: boolean | undefined;
+  /**
+   * Says that nobody waits for this look: it does not keep the process alive.
+   * @default false
+   */
+  readonly background?: boolean | undefined;
 }
 
 export interface Preflight {
   /**
-   * Looks at what the token's issuer publishes. Keeps the process alive only while it waits. A token
-   * that names no issuer gives an empty report: that is the token check's business.
+   * Looks at what the token's issuer publishes. Keeps the process alive until it settles, unless in
+   * the background. A token that names no issuer gives an empty report: that is the token check's
+   * business.
    *
    * @throws the signal's reason, and nothing else.
    */
@@ -65,11 +71,12 @@ export const DEFAULT_TIMEOUT_MS = 5_000;
 /** A pre-flight whose documents are shared by the whole process. */
 export function createPreflight(settings: PreflightSettings, runtime: PreflightRuntime): Preflight {
   return {
-    async look(token, { signal, fresh = false }) {
+    async look(token, { signal, fresh = false, background = false }) {
       signal.throwIfAborted();
       const subject = subjectOfToken(token);
       if ("severity" in subject) return { issuer: "", findings: [], requests: [] };
-      return await lookAtSubject(subject, settings, runtime, { signal, fresh, table: false });
+      const how = { signal, fresh, background, table: false };
+      return await lookAtSubject(subject, settings, runtime, how);
     },
   };
 }
@@ -77,6 +84,7 @@ export function createPreflight(settings: PreflightSettings, runtime: PreflightR
 interface SubjectLook {
   readonly signal: AbortSignal;
   readonly fresh: boolean;
+  readonly background: boolean;
   /** Whether the keys are listed. */
   readonly table: boolean;
 }
@@ -86,7 +94,7 @@ export async function lookAtSubject(
   subject: Subject,
   settings: PreflightSettings,
   runtime: PreflightRuntime,
-  { signal, fresh, table }: SubjectLook,
+  { signal, fresh, background, table }: SubjectLook,
 ): Promise<IssuerReport> {
   const { clock, env } = runtime;
   const name = printable(subject.issuer, 200);
@@ -100,7 +108,7 @@ export async function lookAtSubject(
   const issuers = runtime.issuers ?? sharedIssuers(clock);
   const issuer = issuers.of(subject.issuer, { clock, transport, allowPrivate, timeoutMs });
   if (issuer === undefined) return { issuer: name, findings: [], requests: [] };
-  const release = clock.hold();
+  const release = background ? () => {} : clock.hold();
   try {
     const { findings, snapshot } = await lookAt(issuer, subject, { clock, signal, fresh });
     return {

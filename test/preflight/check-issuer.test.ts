@@ -1,5 +1,9 @@
 import { expect, it } from "vitest";
-import { type CheckIssuerInput, checkIssuer } from "../../src/preflight/check-issuer.js";
+import {
+  type CheckIssuerInput,
+  checkIssuer,
+  checkIssuerWith,
+} from "../../src/preflight/check-issuer.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { found, lookWorld } from "./look-world.js";
 
@@ -9,7 +13,7 @@ it("checks a token with its issuer, key and signature", async () => {
   await using idp = await startLocalIdp({ kid: "a" });
   await idp.addKey({ kid: "b", algorithm: "ES384" });
   const { runtime } = lookWorld();
-  const report = await checkIssuer({ token: await idp.issueToken() }, PRIVATE, runtime);
+  const report = await checkIssuerWith({ token: await idp.issueToken() }, PRIVATE, runtime);
   expect(found(report)).toEqual([]);
   expect(report.issuer).toBe(idp.issuer);
   expect(report.keys).toEqual([
@@ -37,7 +41,7 @@ it("checks a token with its issuer, key and signature", async () => {
 it("says of every key why STS cannot use it", async () => {
   await using idp = await startLocalIdp();
   idp.setJwks({ keys: [{ kty: "RSA", kid: "a" }, { kty: "oct", kid: "b" }, { kty: "EC" }, 1] });
-  const { keys } = await checkIssuer({ issuer: idp.issuer }, PRIVATE, lookWorld().runtime);
+  const { keys } = await checkIssuerWith({ issuer: idp.issuer }, PRIVATE, lookWorld().runtime);
   expect(keys?.map(({ usable, problem }) => [usable, problem])).toEqual([
     [false, "it lacks n and e"],
     [false, "it is neither an RSA nor an EC key"],
@@ -50,7 +54,7 @@ it("checks an issuer without a token, and a key of it by name", async () => {
   await idp.addKey({ kid: "b" });
   const { runtime, clock } = lookWorld();
   const check = async (kid?: string, fresh = true) =>
-    found(await checkIssuer({ issuer: idp.issuer, kid }, { ...PRIVATE, fresh }, runtime));
+    found(await checkIssuerWith({ issuer: idp.issuer, kid }, { ...PRIVATE, fresh }, runtime));
   expect(await check()).toEqual([]);
   expect(await check("b")).toEqual([]);
   expect(await check("c", false)).toEqual(["suspect jwks-key-not-found"]);
@@ -84,6 +88,6 @@ it("puts the most severe first", async () => {
   await using idp = await startLocalIdp();
   idp.setHeaders({ "cache-control": "no-store" });
   const token = await idp.issueToken({ breakSignature: true });
-  const report = await checkIssuer({ token }, PRIVATE, lookWorld().runtime);
+  const report = await checkIssuerWith({ token }, PRIVATE, lookWorld().runtime);
   expect(found(report)).toEqual(["fatal signature-invalid", "advice jwks-not-cacheable"]);
 });

@@ -178,3 +178,15 @@ it("does not share what a look under other guards found", async () => {
   expect(found(await guarded.look(token, anySignal()))).toEqual(["suspect issuer-private"]);
   expect(found(await look(token))).toEqual([]);
 });
+
+it("keeps the process alive while somebody waits, and not in the background", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken();
+  for (const background of [false, true]) {
+    const { preflight, clock } = lookWorld();
+    const looking = preflight.look(token, { ...anySignal(), background });
+    expect(clock.holds).toBe(background ? 0 : 1);
+    await looking;
+    expect(clock.holds).toBe(0);
+  }
+});

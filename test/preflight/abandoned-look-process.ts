@@ -1,0 +1,17 @@
+import { systemClock } from "../../src/clock.js";
+import { createPreflight } from "../../src/preflight/preflight.js";
+
+// A process that no longer waits for its look, as one whose STS call was answered first.
+const [, , token = ""] = process.argv;
+const preflight = createPreflight(
+  { allowPrivateIssuers: true, timeoutMs: 3_600_000 },
+  { clock: systemClock, env: {} },
+);
+const controller = new AbortController();
+const looking = preflight.look(token, { signal: controller.signal });
+process.stdout.write("looking\n");
+process.stdin.once("data", () => {
+  controller.abort(new Error("answered"));
+  process.stdin.destroy();
+});
+await looking.catch((error: Error) => process.stdout.write(`${error.message}\n`));

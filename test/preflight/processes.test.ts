@@ -1,0 +1,58 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, it } from "vitest";
+import type { IssuerReport } from "../../src/issuer-report.js";
+import { startLocalIdp } from "../../src/testing/index.js";
+import { createCertificateAuthority } from "./certificate-authority.js";
+import { found } from "./look-world.js";
+
+const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const NODE = ["--no-warnings", "--import", "tsx"];
+
+for (const [name, isTrusted, expected] of [
+  ["finds nothing wrong with oidc-provider behind a CA of NODE_EXTRA_CA_CERTS", true, []],
+  ["does not trust that CA without", false, ["suspect issuer-tls-untrusted"]],
+] as const) {
+  it(name, async () => {
+    using authority = createCertificateAuthority();
+    const folder = mkdtempSync(join(tmpdir(), "resilient-sts-oidc-"));
+    const files = [join(folder, "key.pem"), join(folder, "cert.pem")] as const;
+    const { key, cert } = authority.chain();
+    writeFileSync(files[0], key);
+    writeFileSync(files[1], cert);
+    const { NODE_EXTRA_CA_CERTS: _, ...inherited } = process.env;
+    // The token request of the process itself has to pass either way.
+    const env = isTrusted
+      ? { ...inherited, NODE_EXTRA_CA_CERTS: authority.caFile }
+      : { ...inherited, NODE_TLS_REJECT_UNAUTHORIZED: "0" };
+    try {
+      const args = [...NODE, script("./oidc-provider-process.ts"), ...files];
+      const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+      const report = JSON.parse(stdout.split("\n").at(-1) ?? "") as IssuerReport;
+      expect(found(report)).toEqual(expected);
+      if (isTrusted) expect(report.keys).toMatchObject([{ usable: true, matchesToken: true }]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+}
+
+it("keeps no process alive that no longer waits for its look", async () => {
+  await using idp = await startLocalIdp();
+  idp.setFault({ kind: "hang" });
+  const args = [...NODE, script("./abandoned-look-process.ts"), await idp.issueToken()];
+  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+  let told = "";
+  child.stdout.on("data", (chunk) => {
+    told += String(chunk);
+  });
+  await expect.poll(() => idp.counts.discovery, { timeout: 15_000 }).toBe(1);
+  child.stdin.write("go\n");
+  const [code] = await once(child, "exit");
+  expect([code, told]).toEqual([0, "looking\nanswered\n"]);
+});
