@@ -43,6 +43,15 @@ export interface RegionDefaultedEvent extends EventBase {
   readonly region: string;
 }
 
+/** Another region than the one before is asked, or has answered first. */
+export interface RegionSwitchedEvent extends EventBase {
+  readonly type: "region.switched";
+  readonly from: string;
+  readonly to: string;
+  /** `failover`: the one before failed or is resting; `hedge`: this one answered first. */
+  readonly reason: "failover" | "hedge";
+}
+
 /** New credentials are in the cache. */
 export interface CredentialsRefreshedEvent extends EventBase {
   readonly type: "credentials.refreshed";
@@ -79,6 +88,7 @@ export type WebIdentityEvent =
   | PreflightFinishedEvent
   | AttemptFailedEvent
   | RegionDefaultedEvent
+  | RegionSwitchedEvent
   | CredentialsRefreshedEvent
   | RefreshFailedEvent
   | ExpiredServedEvent;

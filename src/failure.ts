@@ -50,6 +50,8 @@ export interface Failure {
   readonly sameToken?: boolean | undefined;
   /** No answer came because the retry budget, not the attempt's own timeout, ran out. */
   readonly cutShort?: boolean | undefined;
+  /** Another region can be asked at once. */
+  readonly alternative?: boolean | undefined;
   /** What the local checks found. */
   readonly findings?: readonly Finding[] | undefined;
   /** A copy of the error that is safe to show. */

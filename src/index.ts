@@ -15,9 +15,10 @@ export { type FromWebTokenInit, fromWebToken } from "./provider/from-web-token.j
 export type {
   PreflightMode,
   PreflightOptions,
+  RefreshOptions,
   ResilienceOptions,
   WebIdentityInit,
 } from "./provider/options.js";
-export type { PreflightStatus, ProviderStatus } from "./provider/provider-status.js";
+export type { PreflightStatus, ProviderStatus, RegionStatus } from "./provider/provider-status.js";
 export type { ProviderProperties, WebIdentityProvider } from "./provider/web-identity-provider.js";
 export type { TokenSource, TokenSourceContext } from "./token/token-source.js";

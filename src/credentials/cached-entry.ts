@@ -1,4 +1,4 @@
-import { type WindowOptions, windowsFor } from "./windows.js";
+import { jitteredAdvisoryMs, type WindowOptions, windowsFor } from "./windows.js";
 
 /** What the cache needs to know of credentials. */
 export interface CachedIdentity {
@@ -6,7 +6,10 @@ export interface CachedIdentity {
   readonly expiration?: Date | undefined;
 }
 
-/** Cached credentials with the times that decide about them, in milliseconds since the epoch. */
+/**
+ * Cached credentials with the times that decide about them: milliseconds since the epoch on this
+ * machine's clock.
+ */
 export interface CachedEntry<T> {
   readonly credentials: T;
   /** The same, settled: handed out as it is, a cached call allocates nothing. */
@@ -17,19 +20,30 @@ export interface CachedEntry<T> {
   readonly expiresAt: number;
 }
 
+interface EntryContext {
+  /** This machine's clock, in milliseconds since the epoch. */
+  readonly now: number;
+  /** STS's clock minus this machine's, in milliseconds. */
+  readonly skewMs: number;
+  readonly windows: WindowOptions;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
 /** Credentials without an expiration never expire. */
 export function toEntry<T extends CachedIdentity>(
   credentials: T,
-  now: number,
-  options: WindowOptions,
+  { now, skewMs, windows, random }: EntryContext,
 ): CachedEntry<T> {
-  const expiresAt = credentials.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
-  const { advisoryMs, mandatoryMs } = windowsFor(expiresAt - now, options);
+  const expiration = credentials.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
+  const expiresAt = expiration - skewMs;
+  const lifetimeMs = expiresAt - now;
+  const { advisoryMs, mandatoryMs } = windowsFor(lifetimeMs, windows);
   return {
     credentials,
     promise: Promise.resolve(credentials),
     fetchedAt: now,
-    advisoryAt: expiresAt - advisoryMs,
+    advisoryAt: expiresAt - jitteredAdvisoryMs(advisoryMs, lifetimeMs, random),
     mandatoryAt: expiresAt - mandatoryMs,
     expiresAt,
   };

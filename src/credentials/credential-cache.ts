@@ -2,6 +2,7 @@ import { untilAborted } from "../abort.js";
 import { type Clock, sleep } from "../clock.js";
 import { type CachedEntry, type CachedIdentity, toEntry } from "./cached-entry.js";
 import { pauseAfterFailure, refusalMemory } from "./gate.js";
+import { RefreshTimer } from "./refresh-timer.js";
 import type { WindowOptions } from "./windows.js";
 
 /** What one caller asks for. */
@@ -24,6 +25,10 @@ export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> 
   /** Expired credentials were handed out. */
   readonly onExpiredServed: (credentials: T) => void;
   readonly windows: WindowOptions;
+  /** Whether a refresh starts when it is due even if nobody calls. */
+  readonly aheadOfTime: boolean;
+  /** STS's clock minus this machine's, in milliseconds. */
+  readonly skewMs: () => number;
   readonly serveExpired: boolean;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -70,9 +75,11 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   readonly #life = new AbortController();
   readonly #options: CacheOptions<T, R>;
   readonly #now: () => number;
+  readonly #timer: RefreshTimer;
 
   constructor(options: CacheOptions<T, R>) {
     this.#options = options;
+    this.#timer = new RefreshTimer(options.clock, this);
     this.#now = options.clock.now;
   }
 
@@ -97,6 +104,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   /** Ends the cache: waiters and later callers get `reason`. */
   close(reason: unknown): void {
     this.#life.abort(reason);
+    this.#timer.clear();
     this.#entry = undefined;
     this.#fresh = undefined;
   }
@@ -172,6 +180,18 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     throw error;
   }
 
+  /** The time for a refresh has come and nobody has called. */
+  onTimer(): void {
+    const entry = this.#entry;
+    // Once expired, it is the callers who know whether anybody still needs credentials.
+    if (entry === undefined || this.#now() >= entry.expiresAt) return;
+    this.#join(undefined);
+  }
+
+  #schedule(at: number): void {
+    if (this.#options.aheadOfTime) this.#timer.set(at);
+  }
+
   #join(request: R | undefined): Flight<T> {
     this.#flight ??= this.#start(request);
     return this.#flight;
@@ -181,15 +201,20 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     const { refresh, staleAnswer, clock } = this.#options;
     const run = async () => {
       try {
-        const credentials = await refresh(request, this.#life.signal);
+        const { signal } = this.#life;
+        // A refresh that does not heed its signal must not keep its waiters after the end.
+        const credentials = await untilAborted(refresh(request, signal), signal);
         const now = clock.now();
-        const entry = toEntry(credentials, now, this.#options.windows);
-        if (entry.expiresAt <= now) throw staleAnswer(credentials);
+        const { windows, random, skewMs } = this.#options;
+        const entry = toEntry(credentials, { now, windows, random, skewMs: skewMs() });
+        // A date that cannot be read is not later than now either.
+        if (!(entry.expiresAt > now)) throw staleAnswer(credentials);
         this.#life.signal.throwIfAborted();
         this.#entry = entry;
         this.#fresh = entry;
         this.#refusal = undefined;
         this.#gateUntil = Number.NEGATIVE_INFINITY;
+        this.#schedule(entry.advisoryAt);
         return credentials;
       } catch (error) {
         if (!this.#life.signal.aborted) this.#failed(error);
@@ -215,6 +240,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     } else if (isRefusal(error)) {
       this.#refusal = { error, until: now + refusalMemory(random) };
     }
+    if (valid) this.#schedule(this.#gateUntil);
     onRefreshFailed(error, {
       servedFromCache: valid || (serveExpired && this.#entry !== undefined),
       nextRefreshAt: this.#gateUntil > now ? this.#gateUntil : undefined,

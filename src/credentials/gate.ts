@@ -1,13 +1,16 @@
 /** Uniform bounds of the pause after a failed refresh, as the other AWS SDKs have it since 2026. */
 const PAUSE_MS = { min: 300_000, max: 600_000 };
 
+/** However little remains, the source is not asked without a break. */
+const MIN_PAUSE_MS = 1_000;
+
 /**
  * How long the source is left alone after a failed refresh while credentials with `remainingMs` of
  * life are cached. Half of what remains at most, so that the next try comes before they expire.
  */
 export function pauseAfterFailure(remainingMs: number, random: () => number): number {
   const pause = PAUSE_MS.min + random() * (PAUSE_MS.max - PAUSE_MS.min);
-  return Math.max(0, Math.min(pause, remainingMs / 2));
+  return Math.max(MIN_PAUSE_MS, Math.min(pause, remainingMs / 2));
 }
 
 /** How long a refusal is remembered while nothing is cached, in milliseconds: 1 to 5 s. */

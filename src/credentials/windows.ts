@@ -7,9 +7,16 @@ export interface Windows {
 }
 
 export interface WindowOptions {
-  /** @default by the lifetime of the credentials: 300, 900 or 3600 */
+  /**
+   * Seconds before the expiration from which a refresh runs behind the answer; 0 to 43,200. A random
+   * part of up to a third comes on top, so that a fleet that started together refreshes apart.
+   * @default by the lifetime of the credentials: 300, 900 or 3600
+   */
   readonly advisoryWindowSeconds?: number | undefined;
-  /** @default 60 */
+  /**
+   * Seconds before the expiration from which callers wait for the refresh, 100 ms at most.
+   * @default 60
+   */
   readonly mandatoryWindowSeconds?: number | undefined;
 }
 
@@ -23,18 +30,35 @@ const ADVISORY_BY_LIFETIME: readonly (readonly [lifetimeMs: number, windowMs: nu
 ];
 
 const MANDATORY_MS = MINUTE_MS;
+const MAX_ADVISORY_SHARE = 3 / 4;
 
 /**
- * The windows of credentials that live for `lifetimeMs`. Neither is longer than half of the
- * lifetime: sessions of a few minutes would otherwise be refreshed all the time.
+ * The windows of credentials that live for `lifetimeMs`. The advisory one is at most three quarters
+ * of the lifetime and the mandatory one half of it: sessions of a few minutes would otherwise be
+ * refreshed all the time. No window of the table is cut by that for more than 400 s of life.
  */
 export function windowsFor(lifetimeMs: number, options: WindowOptions): Windows {
-  const half = Math.max(0, lifetimeMs / 2);
+  const lifetime = Math.max(0, lifetimeMs);
   const byLifetime = ADVISORY_BY_LIFETIME.find(([least]) => lifetimeMs >= least)?.[1] ?? 0;
   const advisory = seconds(options.advisoryWindowSeconds) ?? byLifetime;
   const mandatory = seconds(options.mandatoryWindowSeconds) ?? MANDATORY_MS;
-  const advisoryMs = Math.min(advisory, half);
-  return { advisoryMs, mandatoryMs: Math.min(mandatory, advisoryMs, half) };
+  const advisoryMs = Math.min(advisory, lifetime * MAX_ADVISORY_SHARE);
+  return { advisoryMs, mandatoryMs: Math.min(mandatory, advisoryMs, lifetime / 2) };
+}
+
+/**
+ * When the advisory window of one set of credentials begins, in milliseconds before they expire:
+ * between the window and a third more, and never before half of the lifetime.
+ *
+ * @param random - uniform in [0, 1).
+ */
+export function jitteredAdvisoryMs(
+  advisoryMs: number,
+  lifetimeMs: number,
+  random: () => number,
+): number {
+  const earliest = Math.min((advisoryMs * 4) / 3, lifetimeMs / 2);
+  return earliest * (0.75 + 0.25 * random());
 }
 
 function seconds(value: number | undefined): number | undefined {

@@ -1,7 +1,7 @@
 import { CredentialCache } from "../credentials/credential-cache.js";
 import { isWebIdentityError, WebIdentityError } from "../errors.js";
 import { createPreflight } from "../preflight/preflight.js";
-import type { StsSettings } from "../sts/client-config.js";
+import type { CallerClientConfig, StsSettings } from "../sts/client-config.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
 import type { StsTarget } from "../sts/target.js";
 import { createEventLog } from "./event-log.js";
@@ -34,36 +34,39 @@ export function createProvider(
     clientConfig: init.clientConfig ?? {},
     clientPlugins: init.clientPlugins ?? [],
     region: init.region,
+    failoverRegions: options.failoverRegions,
     parentClientConfig: init.parentClientConfig ?? {},
   };
   const eventLog = createEventLog({ logger: init.logger, onEvent: init.onEvent, now: clock.now });
   const board = new StatusBoard(clock);
   const preflight = createPreflight(options.preflight, runtime);
-  let target: StsTarget | undefined;
+  let targets: readonly StsTarget[] = [];
+  let lastCaller: CallerClientConfig | undefined;
   let emit = eventLog("");
 
   const cache = new CredentialCache<AttributedCredentials, ProviderProperties>({
     refresh: async (properties, signal) => {
       const identity = resolveIdentity();
       emit = eventLog(identity.roleArn);
-      const caller = properties?.callerClientConfig;
+      // A refresh that nobody asked for goes where the last one went.
+      lastCaller = properties?.callerClientConfig ?? lastCaller;
       board.started();
-      const credentials = await refreshCredentials({
+      const { credentials, region } = await refreshCredentials({
         init,
         options,
         settings,
         runtime,
         identity,
         emit,
-        caller,
+        caller: lastCaller,
         signal,
         preflight,
         onReport: (report) => board.looked(report),
-        onTarget: (chosen) => {
-          target = chosen;
+        onTargets: (chosen) => {
+          targets = chosen;
         },
       });
-      board.succeeded(target?.region);
+      board.succeeded(region);
       return credentials;
     },
     staleAnswer: ({ expiration }) => staleAnswer(expiration),
@@ -86,6 +89,8 @@ export function createProvider(
       if (expiration !== undefined) emit({ type: "credentials.expired-served", expiration });
     },
     windows: options.refresh,
+    aheadOfTime: options.refresh.aheadOfTime,
+    skewMs: () => pool.serverClock.skewMs,
     serveExpired: options.serveExpired,
     clock,
     random,
@@ -95,16 +100,21 @@ export function createProvider(
     if (cache.isClosed) return;
     cache.close(reason);
     init.signal?.removeEventListener("abort", onAbort);
-    if (target !== undefined) pool.release(target, env);
+    for (const target of targets) pool.release(target, env);
   };
   const onAbort = () => end(init.signal?.reason);
   const close = () => end(closedError());
   if (init.signal?.aborted) onAbort();
   init.signal?.addEventListener("abort", onAbort, { once: true });
 
+  const regionStatus = (target: StsTarget) => ({
+    region: target.region,
+    restingUntil: pool.breaker(target, env, random).openUntil(clock.now()),
+  });
+
   return Object.assign((properties?: ProviderProperties) => cache.get(properties), {
     memoized: true as const,
-    status: () => board.read(cache.snapshot()),
+    status: () => board.read(cache.snapshot(), targets.map(regionStatus)),
     invalidate: (accessKeyId?: string) => cache.invalidate(accessKeyId),
     close,
     [Symbol.asyncDispose]: async () => close(),
@@ -114,7 +124,7 @@ export function createProvider(
 function staleAnswer(expiration: Date | undefined): WebIdentityError {
   return new WebIdentityError({
     code: "ERR_STS_UNAVAILABLE",
-    message: `STS gave credentials that have expired already (${expiration?.toISOString()}).`,
+    message: `STS gave credentials that have expired already (${expiration?.toJSON()}).`,
     hint: "Check this machine's clock, and whatever stands between it and STS.",
   });
 }

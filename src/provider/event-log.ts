@@ -47,6 +47,8 @@ function linesFor(event: WebIdentityEvent): Line[] {
     }
     case "region.defaulted":
       return [["warn", `no region is configured, asking STS in ${event.region}`]];
+    case "region.switched":
+      return [["warn", `${event.reason}: from STS in ${event.from} to ${event.to}`]];
     case "credentials.refreshed":
       return [["debug", `new credentials after ${event.attempts} attempt(s)`]];
     case "refresh.failed": {

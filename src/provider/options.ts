@@ -19,6 +19,16 @@ export interface PreflightOptions extends PreflightSettings {
   readonly audiences?: readonly string[] | undefined;
 }
 
+/** When credentials are refreshed. */
+export interface RefreshOptions extends WindowOptions {
+  /**
+   * Refresh when it is due even if nobody asks for credentials. Switch it off where the process is
+   * frozen between calls (Lambda). The timer never keeps the process alive.
+   * @default true
+   */
+  readonly aheadOfTime?: boolean | undefined;
+}
+
 /** What makes these providers resilient. Every option has a default that serves. */
 export interface ResilienceOptions {
   /** When and how long a failed attempt is tried again: full jitter under one deadline. */
@@ -29,6 +39,17 @@ export interface ResilienceOptions {
    * @default 10000
    */
   readonly attemptTimeoutMs?: number | undefined;
+  /**
+   * Regions to ask when the first does not answer, in this order and of the same partition.
+   * @default none
+   */
+  readonly failoverRegions?: readonly string[] | undefined;
+  /**
+   * Ask the next region beside the first when that has not answered after so many milliseconds; 10
+   * to 60,000. The first answer counts. Needs `failoverRegions`.
+   * @default never
+   */
+  readonly hedgeAfterMs?: number | undefined;
   /**
    * Region whose STS is asked, unless `clientConfig.region` says otherwise.
    * @default the calling client's, AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1
@@ -41,7 +62,7 @@ export interface ResilienceOptions {
    */
   readonly preflight?: PreflightMode | PreflightOptions | undefined;
   /** How early credentials are refreshed. */
-  readonly refresh?: WindowOptions | undefined;
+  readonly refresh?: RefreshOptions | undefined;
   /**
    * Go on with expired credentials when they cannot be refreshed, instead of rejecting.
    * @default false
@@ -99,8 +120,10 @@ export interface WebIdentityInit extends ResilienceOptions {
 export interface ResolvedOptions {
   readonly retry: RetryOptions;
   readonly attemptTimeoutMs: number;
+  readonly failoverRegions: readonly string[];
+  readonly hedgeAfterMs: number | undefined;
   readonly preflight: PreflightOptions & { readonly mode: PreflightMode };
-  readonly refresh: WindowOptions;
+  readonly refresh: RefreshOptions & { readonly aheadOfTime: boolean };
   readonly serveExpired: boolean;
   readonly retryAccessDenied: boolean;
   readonly validateToken: boolean;
@@ -109,8 +132,10 @@ export interface ResolvedOptions {
 export const DEFAULTS: ResolvedOptions = {
   retry: { maxAttempts: 20, baseDelayMs: 500, maxDelayMs: 5_000, budgetMs: 60_000 },
   attemptTimeoutMs: 10_000,
+  failoverRegions: [],
+  hedgeAfterMs: undefined,
   preflight: { mode: "advisory" },
-  refresh: {},
+  refresh: { aheadOfTime: true },
   serveExpired: false,
   retryAccessDenied: false,
   validateToken: true,

@@ -23,6 +23,8 @@ export interface ProviderStatus {
   readonly nextRefreshAt: number | undefined;
   /** The region that gave the cached credentials. */
   readonly region: string | undefined;
+  /** The regions that may be asked, in order; empty until the first refresh. */
+  readonly regions: readonly RegionStatus[];
   /** When the last refresh succeeded; milliseconds since the epoch. */
   readonly lastSuccessAt: number | undefined;
   /** When the last refresh failed; milliseconds since the epoch. */
@@ -31,6 +33,13 @@ export interface ProviderStatus {
   readonly lastError: WebIdentityError | undefined;
   /** Absent until the issuer was looked at. */
   readonly preflight: PreflightStatus | undefined;
+}
+
+/** How STS in one region is doing. */
+export interface RegionStatus {
+  readonly region: string;
+  /** It did not answer, and is left alone until then; milliseconds since the epoch. */
+  readonly restingUntil: number | undefined;
 }
 
 /** The last look at the issuer. */
@@ -74,7 +83,10 @@ export class StatusBoard {
     return Math.round(this.clock.monotonic() - this.#startedAt);
   }
 
-  read({ entry, refreshing, gateUntil, closed }: CacheSnapshot): ProviderStatus {
+  read(
+    { entry, refreshing, gateUntil, closed }: CacheSnapshot,
+    regions: readonly RegionStatus[],
+  ): ProviderStatus {
     const now = this.clock.now();
     return {
       state: stateOf(entry, now),
@@ -83,6 +95,7 @@ export class StatusBoard {
       refreshing,
       nextRefreshAt: gateUntil > now ? gateUntil : undefined,
       region: this.#region,
+      regions,
       lastSuccessAt: this.#lastSuccessAt,
       lastFailureAt: this.#lastFailureAt,
       lastError: this.#lastError,

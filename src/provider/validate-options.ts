@@ -1,3 +1,4 @@
+import { regionGroup } from "../sts/region-group.js";
 import {
   DEFAULTS,
   type PreflightOptions,
@@ -17,7 +18,7 @@ import {
 
 const PREFLIGHT_MODES = ["advisory", "strict", "off"];
 const RETRY_KEYS = ["maxAttempts", "baseDelayMs", "maxDelayMs", "budgetMs"];
-const REFRESH_KEYS = ["advisoryWindowSeconds", "mandatoryWindowSeconds"];
+const REFRESH_KEYS = ["advisoryWindowSeconds", "mandatoryWindowSeconds", "aheadOfTime"];
 const PREFLIGHT_KEYS = ["mode", "audiences", "timeoutMs", "allowedIssuers", "allowPrivateIssuers"];
 const MAX_TIMER_MS = 2_147_483_647;
 
@@ -40,8 +41,9 @@ export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
       100,
       300_000,
     ),
+    ...resolveFailover(init),
     preflight: resolvePreflight(init),
-    refresh: resolveRefresh(init.refresh),
+    refresh: resolveRefresh(init),
     serveExpired: resolveBoolean("serveExpired", init.serveExpired, DEFAULTS.serveExpired),
     retryAccessDenied: resolveBoolean(
       "retryAccessDenied",
@@ -97,23 +99,53 @@ function resolveRetry(retry: ResilienceOptions["retry"]): ResolvedOptions["retry
   return resolved;
 }
 
-function resolveRefresh(refresh: ResilienceOptions["refresh"]): ResolvedOptions["refresh"] {
+function resolveRefresh(init: WebIdentityInit): ResolvedOptions["refresh"] {
+  const { refresh = {}, durationSeconds } = init;
   checkKeys("refresh", refresh, REFRESH_KEYS);
-  const { advisoryWindowSeconds: advisory, mandatoryWindowSeconds: mandatory } = refresh ?? {};
-  for (const [name, value] of Object.entries({
-    advisoryWindowSeconds: advisory,
-    mandatoryWindowSeconds: mandatory,
-  })) {
-    if (value !== undefined) resolveNumber(`refresh.${name}`, value, value, 0, 43_200);
+  const { advisoryWindowSeconds: advisory, mandatoryWindowSeconds: mandatory } = refresh;
+  const windows = { advisoryWindowSeconds: advisory, mandatoryWindowSeconds: mandatory };
+  for (const [key, value] of Object.entries(windows)) {
+    const name = `refresh.${key}`;
+    resolveNumber(name, value, 0, 0, 43_200);
+    if (value !== undefined && durationSeconds !== undefined && value >= durationSeconds) {
+      throw expected(name, "to be less than `durationSeconds`", value);
+    }
   }
   if (advisory !== undefined && mandatory !== undefined && mandatory > advisory) {
+    const name = "refresh.mandatoryWindowSeconds";
+    throw expected(name, "to be at most `refresh.advisoryWindowSeconds`", mandatory);
+  }
+  const { aheadOfTime } = DEFAULTS.refresh;
+  return {
+    ...windows,
+    aheadOfTime: resolveBoolean("refresh.aheadOfTime", refresh.aheadOfTime, aheadOfTime),
+  };
+}
+
+function resolveFailover(
+  init: WebIdentityInit,
+): Pick<ResolvedOptions, "failoverRegions" | "hedgeAfterMs"> {
+  const { failoverRegions = DEFAULTS.failoverRegions, hedgeAfterMs, region, clientConfig } = init;
+  checkStrings("failoverRegions", failoverRegions);
+  resolveNumber("hedgeAfterMs", hedgeAfterMs, 0, 10, 60_000);
+  if (failoverRegions.length === 0) {
+    if (hedgeAfterMs === undefined) return { failoverRegions, hedgeAfterMs };
+    throw expected("failoverRegions", "to be given with `hedgeAfterMs`", undefined);
+  }
+  if (clientConfig?.endpoint !== undefined) {
+    const what = "to be left out with `clientConfig.endpoint`, which is the same in every region";
+    throw expected("failoverRegions", what, failoverRegions);
+  }
+  const first = typeof clientConfig?.region === "string" ? clientConfig.region : region;
+  const groups = [...(first === undefined ? [] : [first]), ...failoverRegions].map(regionGroup);
+  if (new Set(groups).size > 1) {
     throw expected(
-      "refresh.mandatoryWindowSeconds",
-      "to be at most `refresh.advisoryWindowSeconds`",
-      mandatory,
+      "failoverRegions",
+      "to be of one AWS partition with the region",
+      failoverRegions,
     );
   }
-  return refresh ?? DEFAULTS.refresh;
+  return { failoverRegions, hedgeAfterMs };
 }
 
 function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"] {

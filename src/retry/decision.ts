@@ -45,6 +45,7 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
       if (firstFatal(failure.findings ?? []) !== undefined) return undefined;
       return (failure.retryAfterMs ?? 0) + jitter();
     case "sts-unavailable":
+      if (failure.alternative) return 0;
       return (failure.retryAfterMs ?? 0) + jitter();
     case "throttled": {
       const baseDelayMs = Math.max(THROTTLED_BASE_MS, backoff.baseDelayMs);
@@ -56,6 +57,8 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
       return timesSeen === 1 ? 0 : jitter();
     case "token-early":
       return (failure.validInMs ?? 0) + jitter();
+    case "region-disabled":
+      return failure.alternative ? 0 : undefined;
     case "access-denied":
       return context.retryAccessDenied ? jitter() : undefined;
     case "token-unavailable":
@@ -63,7 +66,6 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
       return timesSeen <= RETRIES_WHEN_UNSURE ? jitter() : undefined;
     case "token-invalid":
     case "token-rejected":
-    case "region-disabled":
     case "request-invalid":
       return undefined;
   }

@@ -24,6 +24,8 @@ export interface StsSettings {
   readonly clientPlugins: readonly ClientPlugin[];
   /** `region` among the provider's options. */
   readonly region: string | undefined;
+  /** Regions to ask when the first does not answer, in this order. */
+  readonly failoverRegions: readonly string[];
   readonly parentClientConfig: CallerClientConfig;
 }
 

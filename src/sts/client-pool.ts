@@ -1,8 +1,11 @@
 import type { STSClient, STSClientConfig } from "@aws-sdk/client-sts";
-import { type Environment, readVariable } from "../environment.js";
+import type { Environment } from "../environment.js";
+import { CircuitBreaker } from "./circuit-breaker.js";
 import { withoutSecrets } from "./client-logger.js";
 import { ConcurrencyLimit } from "./concurrency.js";
+import { ServerClock } from "./server-clock.js";
 import type { StsTarget } from "./target.js";
+import { TargetKeys } from "./target-key.js";
 
 /**
  * Calls in flight, and so sockets, for each client. A thousand roles that start together take turns
@@ -12,19 +15,6 @@ export const MAX_SOCKETS = 40;
 
 /** Clients kept without anybody using them; the longest unused goes first. */
 const MAX_IDLE_CLIENTS = 16;
-
-/** Read by the SDK itself whenever a client is made, so part of what tells two clients apart. */
-const SDK_VARIABLES = [
-  "AWS_ENDPOINT_URL_STS",
-  "AWS_ENDPOINT_URL",
-  "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-  "AWS_PROFILE",
-  "AWS_CONFIG_FILE",
-  "AWS_SHARED_CREDENTIALS_FILE",
-  "AWS_USE_FIPS_ENDPOINT",
-  "AWS_USE_DUALSTACK_ENDPOINT",
-  "AWS_SDK_UA_APP_ID",
-];
 
 /** A pooled client. Shared by every provider whose target is equal. */
 export interface PooledClient {
@@ -39,12 +29,24 @@ interface Entry extends PooledClient {
   readonly ownsConnections: boolean;
 }
 
+/** Breakers kept; the oldest goes first. */
+const MAX_BREAKERS = 256;
+
 /** Keeps one STS client, and with it one set of connections, for each distinct target. */
 export class ClientPool {
   /** In order of last use, the longest unused first. */
   readonly #entries = new Map<string, Entry>();
-  readonly #identities = new WeakMap<object, number>();
-  #identityCount = 0;
+  readonly #keys = new TargetKeys();
+  /** What every answer of STS says about this machine's clock. */
+  readonly serverClock = new ServerClock();
+  readonly #now: () => number;
+  /** Of the endpoints that failed lately. */
+  readonly #breakers = new Map<string, CircuitBreaker>();
+
+  /** @param now - this machine's clock, in milliseconds since the epoch. */
+  constructor(now: () => number = () => Date.now()) {
+    this.#now = now;
+  }
 
   /** Starts to load the SDK, so that it is there when the first call is due. */
   preload(): void {
@@ -58,9 +60,9 @@ export class ClientPool {
     env: Environment,
     work: (pooled: PooledClient) => Promise<T>,
   ): Promise<T> {
-    const key = this.#key(target, env);
+    const key = this.#keys.of(target, env);
     const { STSClient } = await import("./sdk.js");
-    const entry = this.#entries.get(key) ?? create(STSClient, target);
+    const entry = this.#entries.get(key) ?? this.#create(STSClient, target);
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     entry.leases += 1;
@@ -77,9 +79,19 @@ export class ClientPool {
    * call; a call in flight is left alone.
    */
   release(target: StsTarget, env: Environment): void {
-    const key = this.#key(target, env);
+    const key = this.#keys.of(target, env);
     const entry = this.#entries.get(key);
     if (entry?.leases === 0) this.#drop(key, entry);
+  }
+
+  /** The breaker of the target's endpoint: one for all providers that would ask it. */
+  breaker(target: StsTarget, env: Environment, random: () => number): CircuitBreaker {
+    const key = this.#keys.of(target, env);
+    const breaker = this.#breakers.get(key) ?? new CircuitBreaker(random);
+    this.#breakers.set(key, breaker);
+    const [oldest] = this.#breakers.keys();
+    if (this.#breakers.size > MAX_BREAKERS && oldest !== undefined) this.#breakers.delete(oldest);
+    return breaker;
   }
 
   get size(): number {
@@ -93,30 +105,24 @@ export class ClientPool {
     }
   }
 
+  #create(Client: typeof STSClient, target: StsTarget): Entry {
+    const entry = create(Client, target);
+    entry.client.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        const { headers = {} } = (result.response ?? {}) as { headers?: Record<string, string> };
+        this.serverClock.observe(headers, this.#now());
+        return result;
+      },
+      // The innermost place: refusals pass here too, before they become errors.
+      { step: "deserialize", priority: "low", name: "serverClock" },
+    );
+    return entry;
+  }
+
   #drop(key: string, entry: Entry): void {
     this.#entries.delete(key);
     if (entry.ownsConnections) entry.client.destroy();
-  }
-
-  /** Equal primitives are equal; functions and objects are equal only to themselves. */
-  #key({ config, plugins }: StsTarget, env: Environment): string {
-    const parts = Object.entries(config)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value]) => [name, this.#part(value)]);
-    const variables = SDK_VARIABLES.map((name) => readVariable(env, name) ?? null);
-    return JSON.stringify([parts, plugins.map((plugin) => this.#part(plugin)), variables]);
-  }
-
-  #part(value: unknown): unknown {
-    if (typeof value !== "object" && typeof value !== "function") return String(value);
-    if (value === null) return null;
-    let id = this.#identities.get(value);
-    if (id === undefined) {
-      this.#identityCount += 1;
-      id = this.#identityCount;
-      this.#identities.set(value, id);
-    }
-    return { id };
   }
 }
 

@@ -11,7 +11,8 @@ export type RegionSource =
   | "AWS_REGION"
   | "AWS_DEFAULT_REGION"
   | "profile"
-  | "default";
+  | "default"
+  | "failoverRegions";
 
 export interface RegionChoice {
   readonly region: string;

@@ -22,6 +22,25 @@ export interface StsTarget {
 /** Variables that change what a client does without being in its config. */
 const ENDPOINT_VARIABLES = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
 
+/** The targets of one refresh: the preferred region's first, then those to fail over to. */
+export async function resolveTargets(
+  settings: StsSettings,
+  caller: CallerClientConfig | undefined,
+  env: Environment,
+): Promise<readonly [StsTarget, ...StsTarget[]]> {
+  const first = await resolveTarget(settings, caller, env);
+  // One endpoint serves every region: there is nowhere to fail over to.
+  if (first.customEndpoint) return [first];
+  const others = settings.failoverRegions.filter((region) => region !== first.region);
+  return [first, ...others.map((region) => inRegion(first, region))];
+}
+
+/** The same options elsewhere. The global endpoint is one place, and no other region's. */
+function inRegion(target: StsTarget, region: string): StsTarget {
+  const { useGlobalEndpoint: _, ...config } = target.config;
+  return { ...target, region, regionSource: "failoverRegions", config: { ...config, region } };
+}
+
 /**
  * Settles every option for one refresh: what the provider was given, then what the asking client
  * has, then environment and profile.

@@ -1,0 +1,106 @@
+import type { Deadline } from "../deadline.js";
+import type { EmitEvent } from "../events.js";
+import { AttemptError } from "../failure.js";
+import { firstFatal } from "../findings.js";
+import { judge } from "../retry/verdict.js";
+import { type AssumeRoleInput, assumeRole, assumeRoleWith } from "../sts/assume-role.js";
+import { checkRequest } from "../sts/check-request.js";
+import type { AttributedCredentials } from "../sts/credentials.js";
+import { hedged } from "../sts/hedge.js";
+import { RegionRoute } from "../sts/region-route.js";
+import type { StsTarget } from "../sts/target.js";
+import type { ResolvedOptions, WebIdentityInit } from "./options.js";
+import type { Runtime } from "./runtime.js";
+
+interface StsStepOptions {
+  readonly init: WebIdentityInit;
+  readonly options: ResolvedOptions;
+  readonly runtime: Runtime;
+  readonly targets: readonly [StsTarget, ...StsTarget[]];
+  readonly emit: EmitEvent;
+  readonly signal: AbortSignal;
+}
+
+/** The second step of every attempt of one refresh: one call, to the region whose turn it is. */
+export class StsStep {
+  readonly #options: StsStepOptions;
+  readonly #route: RegionRoute;
+  #target: StsTarget;
+
+  constructor(options: StsStepOptions) {
+    const { targets, runtime } = options;
+    const { pool, env, random, clock } = runtime;
+    this.#options = options;
+    this.#target = targets[0];
+    this.#route = new RegionRoute(targets, (target) => pool.breaker(target, env, random), clock);
+  }
+
+  /** The target of the last call. */
+  get target(): StsTarget {
+    return this.#target;
+  }
+
+  /** @throws AttemptError for a request that STS is certain to refuse. */
+  async check(request: Omit<AssumeRoleInput, "WebIdentityToken">): Promise<void> {
+    if (this.#options.init.roleAssumerWithWebIdentity !== undefined) return;
+    const findings = await checkRequest(request, this.#target);
+    const fatal = firstFatal(findings);
+    if (fatal === undefined) return;
+    throw new AttemptError({ kind: "request", code: fatal.id, message: fatal.detail, findings });
+  }
+
+  /** @throws AttemptError, or the signal's reason. */
+  async run(input: AssumeRoleInput, deadline: Deadline): Promise<AttributedCredentials> {
+    const { runtime, options, signal } = this.#options;
+    const target = this.#route.next();
+    this.#moveTo(target, "failover");
+    const { hedgeAfterMs: afterMs } = options;
+    if (afterMs === undefined) return this.#call(input, target, deadline, signal);
+    return hedged(
+      { clock: runtime.clock, signal, afterMs },
+      (abort) => this.#call(input, target, deadline, abort),
+      () => {
+        const second = this.#route.beside(target);
+        if (second === undefined) return undefined;
+        return async (abort) => {
+          const credentials = await this.#call(input, second, deadline, abort);
+          this.#moveTo(second, "hedge");
+          return credentials;
+        };
+      },
+    );
+  }
+
+  async #call(
+    input: AssumeRoleInput,
+    target: StsTarget,
+    deadline: Deadline,
+    signal: AbortSignal,
+  ): Promise<AttributedCredentials> {
+    const { init, options, runtime } = this.#options;
+    const { clock, pool, env } = runtime;
+    const assumer = init.roleAssumerWithWebIdentity;
+    const call = { target, clock, signal, deadline, timeoutMs: options.attemptTimeoutMs };
+    try {
+      const credentials =
+        assumer === undefined
+          ? await assumeRole(input, { ...call, pool, env })
+          : await assumeRoleWith(assumer, input, call);
+      this.#route.succeeded(target);
+      return credentials;
+    } catch (error) {
+      if (!(error instanceof AttemptError)) throw error;
+      const { failure } = error;
+      // What the budget cut short says nothing about the region.
+      const alternative = !failure.cutShort && this.#route.failed(target, judge(failure));
+      throw new AttemptError({ ...failure, alternative });
+    }
+  }
+
+  #moveTo(target: StsTarget, reason: "failover" | "hedge"): void {
+    if (target === this.#target) return;
+    const from = this.#target.region;
+    this.#target = target;
+    this.#options.emit({ type: "region.switched", from, to: target.region, reason });
+  }
+}

@@ -1,0 +1,89 @@
+import type { TokenFacts } from "../errors.js";
+import type { EmitEvent } from "../events.js";
+import { AttemptError, type Failure } from "../failure.js";
+import { firstFatal } from "../findings.js";
+import type { Attempt } from "../retry/retry-loop.js";
+import { type CheckedToken, checkToken } from "../token/check.js";
+import { loadToken } from "../token/token-source.js";
+import type { Identity } from "./identity.js";
+import type { ResolvedOptions, WebIdentityInit } from "./options.js";
+import type { Runtime } from "./runtime.js";
+
+interface TokenStepOptions {
+  readonly init: WebIdentityInit;
+  readonly options: ResolvedOptions;
+  readonly runtime: Runtime;
+  readonly identity: Identity;
+  readonly emit: EmitEvent;
+  readonly signal: AbortSignal;
+}
+
+/** The first step of every attempt of one refresh: a token that is worth sending. */
+export class TokenStep {
+  readonly #options: TokenStepOptions;
+  #last: string | undefined;
+  #lastExpired = false;
+  #facts: TokenFacts | undefined;
+
+  constructor(options: TokenStepOptions) {
+    this.#options = options;
+  }
+
+  /** What could be read off the last token. */
+  get facts(): TokenFacts | undefined {
+    return this.#facts;
+  }
+
+  /** Told after every failed attempt: an expired token is not sent twice. */
+  attemptFailed(expired: boolean): void {
+    this.#lastExpired = expired;
+  }
+
+  /** @throws AttemptError, or the signal's reason. */
+  async run({ attempt, deadline }: Attempt): Promise<string> {
+    const { options, runtime, identity, signal, emit } = this.#options;
+    const { clock } = runtime;
+    const start = clock.monotonic();
+    const loading = loadToken(identity.source, {
+      name: identity.sourceName,
+      timeoutMs: options.attemptTimeoutMs,
+      remainingMs: deadline.remainingMs(),
+      clock,
+      signal,
+      attempt,
+    });
+    // The SDK's modules load while the token is on its way: a cold start waits for one of the two.
+    if (attempt === 1) runtime.pool.preload();
+    const token = await loading;
+    const ms = Math.round(clock.monotonic() - start);
+
+    const sameToken = this.#lastExpired && token === this.#last;
+    this.#last = token;
+    const { findings, facts, validInMs } = this.#check(token);
+    this.#facts = facts;
+    const fatal = firstFatal(findings);
+    if (fatal !== undefined) {
+      const { id: code, detail: message } = fatal;
+      throw new AttemptError({ kind: "token", code, message, findings, validInMs, sameToken });
+    }
+    if (sameToken) throw new AttemptError(EXPIRED_AGAIN);
+    emit({ type: "token.loaded", attempt, ms, token: facts, findings });
+    return token;
+  }
+
+  #check(token: string): CheckedToken {
+    const { init, options, runtime } = this.#options;
+    // An OAuth 2.0 access token is opaque, and an emulator may take anything.
+    if (init.providerId !== undefined || !options.validateToken) return { findings: [] };
+    const now = runtime.clock.now() + runtime.pool.serverClock.skewMs;
+    return checkToken(token, { now, audiences: options.preflight.audiences });
+  }
+}
+
+/** STS called this very token expired, and the source has no other. */
+const EXPIRED_AGAIN: Failure = {
+  kind: "answer",
+  code: "ExpiredTokenException",
+  message: "the source gave the expired token again",
+  sameToken: true,
+};

@@ -1,0 +1,105 @@
+import type { Clock } from "../clock.js";
+import type { Verdict } from "../failure.js";
+import type { CircuitBreaker } from "./circuit-breaker.js";
+import type { StsTarget } from "./target.js";
+
+interface Stop {
+  readonly target: StsTarget;
+  readonly breaker: CircuitBreaker;
+  /** Failures to get the verification key here, since the last round began. */
+  idpFailures: number;
+  /** Not asked again in this round. */
+  passed: boolean;
+  /** Not asked again in this refresh. */
+  disabled: boolean;
+}
+
+/** STS's way to the identity provider is regional too: after so many failures the next region. */
+const IDP_FAILURES_PER_REGION = 2;
+
+/** The way of one refresh through the regions: the preferred one first, the next when it fails. */
+export class RegionRoute {
+  readonly #stops: readonly Stop[];
+  readonly #clock: Clock;
+
+  constructor(
+    targets: readonly StsTarget[],
+    breakerOf: (target: StsTarget) => CircuitBreaker,
+    clock: Clock,
+  ) {
+    this.#clock = clock;
+    this.#stops = targets.map((target) => {
+      const breaker = breakerOf(target);
+      return { target, breaker, idpFailures: 0, passed: false, disabled: false };
+    });
+  }
+
+  /** The region to ask now. When every one has failed, the round begins again. */
+  next(): StsTarget {
+    return this.#choose() ?? this.#newRound();
+  }
+
+  /** The region to ask beside `target`, if there is one worth asking. */
+  beside(target: StsTarget): StsTarget | undefined {
+    return this.#choose(target);
+  }
+
+  succeeded(target: StsTarget): void {
+    this.#stopOf(target)?.breaker.succeeded();
+  }
+
+  /** Notes a failure. Returns whether another region can be asked at once. */
+  failed(target: StsTarget, verdict: Verdict): boolean {
+    const stop = this.#stopOf(target);
+    if (stop === undefined) return false;
+    if (verdict === "idp-unreachable") {
+      stop.idpFailures += 1;
+      stop.passed = stop.idpFailures >= IDP_FAILURES_PER_REGION;
+      return false;
+    }
+    if (verdict === "sts-unavailable") {
+      stop.breaker.failed(this.#clock.now());
+      stop.passed = true;
+    }
+    // The role's account decides about this one: nothing that other roles should hear of.
+    if (verdict === "region-disabled") stop.disabled = true;
+    return (stop.passed || stop.disabled) && this.#isOpen(target);
+  }
+
+  #stopOf(target: StsTarget): Stop | undefined {
+    return this.#stops.find((stop) => stop.target === target);
+  }
+
+  #choose(except?: StsTarget): StsTarget | undefined {
+    const now = this.#clock.now();
+    const waiting = this.#stops.filter(
+      (stop) => !stop.passed && !stop.disabled && stop.target !== except,
+    );
+    // A region alone is asked whatever its breaker says: there is no other.
+    if (this.#stops.length === 1) return waiting[0]?.target;
+    return waiting.find(({ breaker }) => breaker.admits(now))?.target;
+  }
+
+  /** Whether a region other than this one would be chosen now; asks no breaker for a trial. */
+  #isOpen(except: StsTarget): boolean {
+    const now = this.#clock.now();
+    return this.#stops.some(
+      ({ target, passed, disabled, breaker }) =>
+        target !== except && !passed && !disabled && breaker.openUntil(now) === undefined,
+    );
+  }
+
+  #newRound(): StsTarget {
+    const usable = this.#stops.filter((stop) => !stop.disabled);
+    for (const stop of usable) {
+      stop.passed = false;
+      stop.idpFailures = 0;
+    }
+    const now = this.#clock.now();
+    // All are resting: the one whose rest ends first is the likeliest to have healed.
+    const [first] = usable.toSorted(
+      (a, b) => (a.breaker.openUntil(now) ?? now) - (b.breaker.openUntil(now) ?? now),
+    );
+    return (first ?? (this.#stops[0] as Stop)).target;
+  }
+}
