@@ -41,7 +41,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const { clock = new VirtualClock(), ...stsOptions } = options;
   const idp = await startLocalIdp({ algorithm: "ES256", now: clock.now });
   const sts = await startLocalSts({ providers: [idp], now: clock.now, ...stsOptions });
-  const pool = new ClientPool();
+  const pool = new ClientPool(clock.now);
   return {
     clock,
     idp,
@@ -56,7 +56,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
           roleSessionName: init?.roleSessionName,
           marks: {},
         }),
-        { preflight: "off", clientConfig: { endpoint: sts.url, region: REGION }, ...init },
+        {
+          preflight: "off",
+          clientConfig: { endpoint: sts.url, region: REGION },
+          // A clock that jumps from timer to timer would do nothing but refresh.
+          refresh: { aheadOfTime: false },
+          ...init,
+        },
         { clock, pool, env: {}, random: seededRandom(1) },
       );
     },
