@@ -10,6 +10,7 @@ interface NarratorOptions {
 /** A handler for `onEvent` that tells a provider's events, one line each. */
 export function createNarrator(options: NarratorOptions): (event: WebIdentityEvent) => void {
   const { printer, issuerCondition } = options;
+  const told = new Set<string>();
   let lastWords: string | undefined;
 
   const failed = (event: WebIdentityEvent & { type: "attempt.failed" }) => {
@@ -29,6 +30,13 @@ export function createNarrator(options: NarratorOptions): (event: WebIdentityEve
       case "token.loaded":
         if (event.attempt > 1) return;
         return printer.event("resilient", aboutToken(event));
+      case "preflight.finished":
+        for (const { title } of event.findings) {
+          // What a look found is kept for a while, so as not to add to the issuer's load.
+          if (!told.has(title)) printer.event("resilient", `pre-flight: ${title}`);
+          told.add(title);
+        }
+        return;
       case "attempt.failed":
         return failed(event);
       case "region.defaulted":

@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Issuer } from "./issuer.js";
 
-/**
- * How long each part of the storm lasts, in milliseconds. No wait between two attempts is longer
- * than 5 s by default, so that an outage of 5 s is always met.
- */
-export const STORM = { rateLimitMs: 3_000, outageMs: 5_000 } as const;
+/** How long each part of the storm lasts, in milliseconds. */
+export const STORM = { rateLimitMs: 3_000, outageMs: 4_000 } as const;
 
 /** Rate limits, then an outage, then calm. Told as it happens; ends early when the signal aborts. */
 export async function rageOver(

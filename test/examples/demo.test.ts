@@ -10,6 +10,7 @@ describe("demo", { timeout: 90_000 }, () => {
       /^\[ +\d+\.\d s\] issuer +rate-limits: 429/m,
       /^\[.* stock +GetCallerIdentity failed: InvalidIdentityTokenException: Couldn't retrieve verification key/m,
       /^\[.* resilient +attempt 1: InvalidIdentityToken: Couldn't retrieve verification key.*\n +the issuer answers 429; next in /m,
+      /^\[.* resilient +pre-flight: ./m,
       /^\[.* issuer +stops listening/m,
       /^\[.* resilient +attempt \d+: the same; the issuer is down; next in /m,
       /^\[.* issuer +listens again/m,
