@@ -8,16 +8,19 @@ export type SignatureVerdict = "valid" | "invalid" | "undecided";
 /** Keys that were imported, by their JWK and algorithm: importing costs more than verifying. */
 const imported = new WeakMap<JsonObject, Map<string, CryptoKey | Uint8Array>>();
 
+/** Loaded when the first signature is due: most processes see their STS call through before. */
+const loadJose = () =>
+  Promise.all([import("jose/jws/compact/verify"), import("jose/key/import")] as const);
+let jose: ReturnType<typeof loadJose> | undefined;
+
 /** Verifies a compact JWS with the bare parameters of a key: policy was applied before. */
 export async function verifySignature(
   token: string,
   alg: string,
   jwk: JsonObject,
 ): Promise<SignatureVerdict> {
-  const [{ compactVerify }, { importJWK }] = await Promise.all([
-    import("jose/jws/compact/verify"),
-    import("jose/key/import"),
-  ]);
+  jose ??= loadJose();
+  const [{ compactVerify }, { importJWK }] = await jose;
   try {
     const keys = imported.get(jwk) ?? new Map<string, CryptoKey | Uint8Array>();
     const key = keys.get(alg) ?? (await importJWK({ ...bareKey(jwk) } as { kty: string }, alg));
