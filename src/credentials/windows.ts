@@ -35,7 +35,7 @@ const MAX_ADVISORY_SHARE = 3 / 4;
 /**
  * The windows of credentials that live for `lifetimeMs`. The advisory one is at most three quarters
  * of the lifetime and the mandatory one half of it: sessions of a few minutes would otherwise be
- * refreshed all the time. No window of the table is cut by that for more than 400 s of life.
+ * refreshed all the time. From 400 s of life on, every window of the table is whole.
  */
 export function windowsFor(lifetimeMs: number, options: WindowOptions): Windows {
   const lifetime = Math.max(0, lifetimeMs);
@@ -48,7 +48,7 @@ export function windowsFor(lifetimeMs: number, options: WindowOptions): Windows 
 
 /**
  * When the advisory window of one set of credentials begins, in milliseconds before they expire:
- * between the window and a third more, and never before half of the lifetime.
+ * between the window and a third more, and by the third never before half of the lifetime.
  *
  * @param random - uniform in [0, 1).
  */
@@ -57,8 +57,8 @@ export function jitteredAdvisoryMs(
   lifetimeMs: number,
   random: () => number,
 ): number {
-  const earliest = Math.min((advisoryMs * 4) / 3, lifetimeMs / 2);
-  return earliest * (0.75 + 0.25 * random());
+  const earliest = Math.max(advisoryMs, Math.min((advisoryMs * 4) / 3, lifetimeMs / 2));
+  return advisoryMs + (earliest - advisoryMs) * random();
 }
 
 function seconds(value: number | undefined): number | undefined {

@@ -1,0 +1,163 @@
+import { describe, expect, test } from "vitest";
+import { CacheBench, fail, HOUR, hang, outage, succeed } from "./make-cache.js";
+
+describe("expired credentials", () => {
+  test("are not handed out: everybody waits, and hears of a failure", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 0);
+    bench.delayMs = 2_000;
+    expect(await bench.clock.run(bench.get())).toBe("AKID-2");
+    await bench.clock.advance(HOUR * 1000);
+    bench.answer = fail;
+    expect(await bench.clock.run(Promise.all([bench.get(), bench.get()]))).toEqual([
+      outage,
+      outage,
+    ]);
+    expect(bench.expiredServed).toEqual([]);
+  });
+
+  test("leave no pause: the next caller tries again", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, -1);
+    bench.answer = fail;
+    await bench.get();
+    await bench.get();
+    expect(bench.calls).toHaveLength(3);
+    expect(bench.failures[1]).toMatchObject({ servedFromCache: false, nextRefreshAt: undefined });
+  });
+
+  test("are never hidden behind the pause of a failure from when they were valid", async () => {
+    const bench = new CacheBench({ random: () => 0.999 });
+    await bench.fill(HOUR, 900);
+    bench.answer = fail;
+    await bench.get();
+    bench.answer = succeed;
+    await bench.clock.advance(900_000);
+    expect(await bench.get()).toBe("AKID-2");
+  });
+
+  test("are served with serveExpired once the refresh has failed, and that is told", async () => {
+    const bench = new CacheBench({ serveExpired: true });
+    await bench.fill(HOUR, -1);
+    bench.answer = fail;
+    expect(await bench.get()).toBe("AKID-1");
+    expect(bench.expiredServed).toEqual(["AKID-1"]);
+    expect(bench.failures).toMatchObject([{ error: outage, servedFromCache: true }]);
+  });
+
+  test("are served with serveExpired for the whole pause, then the source is asked again", async () => {
+    const bench = new CacheBench({ serveExpired: true, random: () => 0 });
+    await bench.fill(HOUR, -1);
+    bench.answer = fail;
+    await bench.get();
+    bench.answer = succeed;
+    await bench.clock.advance(299_999);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
+    await bench.clock.advance(1);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 3]);
+  });
+
+  test("are replaced with serveExpired where that can be done", async () => {
+    const bench = new CacheBench({ serveExpired: true });
+    await bench.fill(HOUR, -1);
+    expect([await bench.get(), bench.expiredServed]).toEqual(["AKID-2", []]);
+  });
+
+  test("that never were cached cannot be served", async () => {
+    const bench = new CacheBench({ serveExpired: true });
+    bench.answer = fail;
+    expect(await bench.get()).toBe(outage);
+  });
+});
+
+describe("credentials that a service rejected", () => {
+  test("are refreshed for the next caller, who waits for it", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR);
+    bench.delayMs = 5_000;
+    bench.cache.invalidate("AKID-1");
+    expect(await bench.clock.run(bench.get())).toBe("AKID-2");
+  });
+
+  test("are the cached ones when no key id is given", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR);
+    bench.cache.invalidate();
+    expect(await bench.get()).toBe("AKID-2");
+  });
+
+  test("are left alone when a refresh has replaced them already", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR);
+    for (const id of ["AKID-0", "", "akid-1"]) bench.cache.invalidate(id);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 1]);
+  });
+
+  test("are served while they are valid and cannot be replaced", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR);
+    bench.cache.invalidate("AKID-1");
+    bench.answer = fail;
+    expect(await bench.get()).toBe("AKID-1");
+  });
+
+  test("do not open the gate: the pause after a failure stays", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 600);
+    bench.answer = fail;
+    await bench.get();
+    await bench.clock.flush();
+    bench.cache.invalidate("AKID-1");
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
+  });
+
+  test("may be none at all", async () => {
+    const bench = new CacheBench();
+    bench.cache.invalidate();
+    bench.cache.invalidate("AKID-1");
+    expect(await bench.get()).toBe("AKID-1");
+  });
+});
+
+describe("a closed cache", () => {
+  const reason = new Error("closed");
+
+  test("gives its reason to every later caller, and asks nobody", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR);
+    bench.cache.close(reason);
+    expect([await bench.get(), await bench.get({ forceRefresh: true })]).toEqual([reason, reason]);
+    expect([bench.calls.length, bench.cache.isClosed]).toEqual([1, true]);
+    expect(bench.cache.snapshot()).toMatchObject({ entry: undefined, closed: true });
+  });
+
+  test("gives its reason to everybody who waits, although the source ignores its signal", async () => {
+    const bench = new CacheBench();
+    bench.answer = hang;
+    const waiters = [bench.get(), bench.get({ abortSignal: new AbortController().signal })];
+    await bench.clock.flush();
+    bench.cache.close(reason);
+    expect(await Promise.all(waiters)).toEqual([reason, reason]);
+    expect(bench.calls[0]?.signal.reason).toBe(reason);
+    expect([bench.clock.holds, bench.clock.pending]).toEqual([0, 0]);
+  });
+
+  test("counts no failure, and takes no credentials that come too late", async () => {
+    const bench = new CacheBench();
+    bench.delayMs = 500;
+    const waiter = bench.get();
+    await bench.clock.flush();
+    bench.cache.close(reason);
+    await bench.clock.advance(1_000);
+    expect(await waiter).toBe(reason);
+    expect(bench.failures).toEqual([]);
+    expect(bench.cache.snapshot()).toMatchObject({ entry: undefined, refreshing: false });
+  });
+
+  test("does not serve expired credentials", async () => {
+    const bench = new CacheBench({ serveExpired: true });
+    await bench.fill(HOUR, -1);
+    bench.cache.close(reason);
+    expect(await bench.get()).toBe(reason);
+  });
+});

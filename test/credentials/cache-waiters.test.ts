@@ -1,0 +1,88 @@
+import { getEventListeners } from "node:events";
+import { describe, expect, test } from "vitest";
+import { CacheBench, HOUR, hang } from "./make-cache.js";
+
+describe("a caller that gives up", () => {
+  test("hears its own reason, while the flight goes on for the others", async () => {
+    const bench = new CacheBench();
+    bench.delayMs = 500;
+    const controller = new AbortController();
+    const [leaving, staying] = [bench.get({ abortSignal: controller.signal }), bench.get()];
+    await bench.clock.flush();
+    controller.abort("no time");
+    expect(await leaving).toBe("no time");
+    expect(await bench.clock.run(staying)).toBe("AKID-1");
+    expect(bench.calls[0]?.signal.aborted).toBe(false);
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+  });
+
+  test("before it asked starts nothing", async () => {
+    const bench = new CacheBench();
+    expect(await bench.get({ abortSignal: AbortSignal.abort("no time") })).toBe("no time");
+    expect(bench.calls).toEqual([]);
+  });
+
+  test("alone leaves a flight whose result the next caller gets", async () => {
+    const bench = new CacheBench();
+    bench.delayMs = 500;
+    const controller = new AbortController();
+    const leaving = bench.get({ abortSignal: controller.signal });
+    controller.abort("no time");
+    await leaving;
+    await bench.clock.advance(500);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 1]);
+  });
+
+  test("in the mandatory window gets its reason, not the cached credentials", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 30);
+    bench.answer = hang;
+    const controller = new AbortController();
+    const leaving = bench.get({ abortSignal: controller.signal });
+    await bench.clock.flush();
+    controller.abort("no time");
+    expect(await leaving).toBe("no time");
+  });
+});
+
+describe("the process", () => {
+  test("is kept alive while somebody waits, and not for a refresh in the background", async () => {
+    const bench = new CacheBench();
+    bench.delayMs = 500;
+    const waiters = [bench.get(), bench.get()];
+    await bench.clock.flush();
+    expect(bench.clock.holds).toBe(1);
+    await bench.clock.run(Promise.all(waiters));
+    expect(bench.clock.holds).toBe(0);
+    await bench.clock.advance(2_800_000);
+    await bench.get();
+    expect([bench.cache.snapshot().refreshing, bench.clock.holds]).toEqual([true, 0]);
+  });
+
+  test("is let go when the last of the waiters gives up", async () => {
+    const bench = new CacheBench();
+    bench.answer = hang;
+    const controllers = [new AbortController(), new AbortController()];
+    const waiters = controllers.map(({ signal }) => bench.get({ abortSignal: signal }));
+    await bench.clock.flush();
+    controllers[0]?.abort("a");
+    await bench.clock.flush();
+    expect(bench.clock.holds).toBe(1);
+    controllers[1]?.abort("b");
+    expect(await Promise.all(waiters)).toEqual(["a", "b"]);
+    expect(bench.clock.holds).toBe(0);
+  });
+
+  test("is held again for a caller who joins a flight that nobody waited for", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 900);
+    bench.answer = hang;
+    await bench.get();
+    const waiting = bench.get({ forceRefresh: true });
+    await bench.clock.flush();
+    expect(bench.clock.holds).toBe(1);
+    bench.cache.close("closed");
+    await waiting;
+    expect(bench.clock.holds).toBe(0);
+  });
+});

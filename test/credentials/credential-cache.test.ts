@@ -1,0 +1,203 @@
+import { describe, expect, test } from "vitest";
+import { CacheBench, fail, HOUR, outage, refusal, refuse, stale, succeed } from "./make-cache.js";
+
+describe("with nothing cached", () => {
+  test("any number of callers wait for one flight, and get the same credentials", async () => {
+    const bench = new CacheBench();
+    bench.delayMs = 500;
+    const callers = Array.from({ length: 1_000 }, () => bench.get());
+    expect(await bench.clock.run(Promise.all(callers))).toEqual(Array(1_000).fill("AKID-1"));
+    expect(bench.calls).toHaveLength(1);
+  });
+
+  test("a failure reaches everybody who waited, and the next caller tries again", async () => {
+    const bench = new CacheBench();
+    bench.answer = fail;
+    bench.delayMs = 500;
+    const callers = [bench.get(), bench.get(), bench.get()];
+    expect(await bench.clock.run(Promise.all(callers))).toEqual(Array(3).fill(outage));
+    expect(bench.failures).toEqual([
+      { error: outage, servedFromCache: false, nextRefreshAt: undefined },
+    ]);
+    bench.answer = succeed;
+    expect(await bench.clock.run(bench.get())).toBe("AKID-1");
+  });
+
+  test("a refusal is remembered for one to five seconds, for everybody", async () => {
+    for (const [random, memoryMs] of [
+      [0, 1_000],
+      [0.5, 3_000],
+    ] as const) {
+      const bench = new CacheBench({ random: () => random });
+      bench.answer = refuse;
+      expect(await bench.get()).toBe(refusal);
+      bench.answer = succeed;
+      await bench.clock.advance(memoryMs - 1);
+      expect([await bench.get(), bench.calls.length]).toEqual([refusal, 1]);
+      await bench.clock.advance(1);
+      expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
+    }
+  });
+
+  test("forceRefresh asks in spite of a remembered refusal", async () => {
+    const bench = new CacheBench();
+    bench.answer = refuse;
+    await bench.get();
+    bench.answer = succeed;
+    expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
+  });
+
+  test("an answer that has expired already is a failure", async () => {
+    const bench = new CacheBench();
+    for (const expiration of [new Date(bench.clock.now()), new Date(0), new Date(Number.NaN)]) {
+      bench.answer = async () => ({ accessKeyId: "stale", expiration });
+      expect(await bench.get()).toBe(stale);
+    }
+    expect(bench.cache.snapshot().entry).toBeUndefined();
+  });
+
+  test("credentials without an expiration are kept for good", async () => {
+    const bench = new CacheBench();
+    bench.answer = async () => ({ accessKeyId: "for-ever" });
+    await bench.get();
+    await bench.clock.advance(365 * 24 * HOUR * 1000);
+    expect([await bench.get(), bench.calls.length]).toEqual(["for-ever", 1]);
+  });
+
+  test("a source that throws instead of rejecting fails the same way", async () => {
+    const bench = new CacheBench({
+      refresh: () => {
+        throw outage;
+      },
+    });
+    expect(await bench.get()).toBe(outage);
+    expect(bench.failures).toHaveLength(1);
+  });
+});
+
+describe("fresh credentials", () => {
+  test("are handed out without asking, as the very same promise", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 901);
+    expect(bench.cache.get()).toBe(bench.cache.get());
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 1]);
+  });
+
+  test("are replaced by forceRefresh, for which everybody who forces waits together", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR);
+    bench.delayMs = 5_000;
+    const forced = [bench.get({ forceRefresh: true }), bench.get({ forceRefresh: true })];
+    expect(await bench.get()).toBe("AKID-1");
+    expect(await bench.clock.run(Promise.all(forced))).toEqual(["AKID-2", "AKID-2"]);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
+  });
+
+  test("stay when forceRefresh fails, and the force hears nothing of it", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR);
+    bench.answer = fail;
+    expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
+    expect(bench.failures).toMatchObject([{ servedFromCache: true }]);
+  });
+});
+
+describe("in the advisory window", () => {
+  test("nobody waits: the answer is the cached one, and the refresh runs behind it", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 900);
+    bench.delayMs = 5_000;
+    expect(await Promise.all([bench.get(), bench.get(), bench.get()])).toEqual(
+      Array(3).fill("AKID-1"),
+    );
+    expect([bench.calls.length, bench.clock.holds]).toEqual([2, 0]);
+    await bench.clock.advance(5_000);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
+  });
+
+  test("a failure reaches nobody, and the source is left alone for five to ten minutes", async () => {
+    const bench = new CacheBench({ random: () => 0.2 });
+    await bench.fill(6 * HOUR, 3_600);
+    bench.answer = fail;
+    expect(await bench.get()).toBe("AKID-1");
+    await bench.clock.advance(359_999);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
+    await bench.clock.advance(1);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 3]);
+    await bench.clock.flush();
+    expect(bench.failures.map(({ servedFromCache }) => servedFromCache)).toEqual([true, true]);
+  });
+
+  test("the pause is told, and never longer than half of what remains", async () => {
+    const bench = new CacheBench({ random: () => 0.999 });
+    await bench.fill(900, 200);
+    bench.answer = fail;
+    const now = bench.clock.now();
+    await bench.get();
+    await bench.clock.flush();
+    expect(bench.failures[0]?.nextRefreshAt).toBe(now + 100_000);
+    expect(bench.cache.snapshot().gateUntil).toBe(now + 100_000);
+  });
+
+  test("a refusal and a stale answer are failures like any other", async () => {
+    const answers = [refuse, async () => ({ accessKeyId: "stale", expiration: new Date(0) })];
+    for (const answer of answers) {
+      const bench = new CacheBench();
+      await bench.fill(HOUR, 600);
+      bench.answer = answer;
+      expect(await bench.get()).toBe("AKID-1");
+      await bench.clock.flush();
+      expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
+    }
+  });
+
+  test("a success opens the gate: credentials that are short-lived are refreshed when due", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 600);
+    bench.answer = fail;
+    await bench.get();
+    await bench.clock.flush();
+    bench.answer = async ({ issue }) => issue(600);
+    expect(await bench.get({ forceRefresh: true })).toBe("AKID-2");
+    expect(bench.cache.snapshot().gateUntil).toBeLessThanOrEqual(bench.clock.now());
+    await bench.clock.advance(300_000);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 4]);
+  });
+});
+
+describe("in the mandatory window", () => {
+  test("a refresh that is quick enough is waited for", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 60);
+    bench.delayMs = 99;
+    expect(await bench.clock.run(bench.get())).toBe("AKID-2");
+  });
+
+  test("a caller waits 100 ms at most, and the refresh goes on", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 60);
+    bench.delayMs = 5_000;
+    const start = bench.clock.monotonic();
+    expect(await bench.clock.run(bench.get())).toBe("AKID-1");
+    expect(bench.clock.monotonic() - start).toBe(100);
+    await bench.clock.advance(4_900);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
+  });
+
+  test("a failure reaches nobody, and leaves no timer", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 60);
+    bench.answer = fail;
+    expect(await bench.get()).toBe("AKID-1");
+    expect([bench.clock.pending, bench.clock.holds]).toEqual([0, 0]);
+    expect(bench.failures[0]?.nextRefreshAt).toBe(bench.clock.now() + 30_000);
+  });
+
+  test("credentials that expire while a caller waits are not handed out", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 0.05);
+    bench.delayMs = 80;
+    bench.answer = fail;
+    expect(await bench.clock.run(bench.get())).toBe(outage);
+  });
+});

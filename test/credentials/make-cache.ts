@@ -1,0 +1,99 @@
+import {
+  type CacheOptions,
+  type CacheRequest,
+  CredentialCache,
+  type FailedRefresh,
+} from "../../src/credentials/credential-cache.js";
+import { FakeClock } from "../fake-clock.js";
+
+export interface TestCredentials {
+  readonly accessKeyId: string;
+  readonly expiration?: Date | undefined;
+}
+
+/** What an answer of the source may be made from. */
+export interface RefreshCall {
+  readonly signal: AbortSignal;
+  readonly request: CacheRequest | undefined;
+  /** Credentials with the next key id, `AKID-1` first, that live for so many seconds. */
+  readonly issue: (lifetimeSeconds?: number) => TestCredentials;
+}
+
+export type Answer = (call: RefreshCall) => Promise<TestCredentials>;
+
+export const HOUR = 3_600;
+export const outage = new Error("an outage");
+export const refusal = new Error("a refusal");
+const stale = new Error("a stale answer");
+
+export const succeed: Answer = async ({ issue }) => issue();
+export const fail: Answer = async () => Promise.reject(outage);
+export const refuse: Answer = async () => Promise.reject(refusal);
+export const hang: Answer = () => new Promise(() => {});
+export { stale };
+
+type Options = CacheOptions<TestCredentials, CacheRequest>;
+
+/** A cache under the fake clock, with a source that does as it is told. */
+export class CacheBench {
+  readonly clock = new FakeClock();
+  readonly calls: RefreshCall[] = [];
+  readonly failures: (FailedRefresh & { readonly error: unknown })[] = [];
+  readonly expiredServed: string[] = [];
+  /** How the source answers from now on. */
+  answer: Answer = succeed;
+  /** How long the source takes, in milliseconds. */
+  delayMs = 0;
+  readonly cache: CredentialCache<TestCredentials, CacheRequest>;
+  #issued = 0;
+
+  constructor(changes: Partial<Options> = {}) {
+    this.cache = new CredentialCache({
+      refresh: (request, signal) => this.#refresh(request, signal),
+      staleAnswer: () => stale,
+      isRefusal: (error) => error === refusal,
+      onRefreshFailed: (error, state) => this.failures.push({ error, ...state }),
+      onExpiredServed: ({ accessKeyId }) => this.expiredServed.push(accessKeyId),
+      windows: {},
+      aheadOfTime: false,
+      skewMs: () => 0,
+      serveExpired: false,
+      clock: this.clock,
+      random: () => 0,
+      ...changes,
+    });
+  }
+
+  /** The key id that a caller gets, or what it gets instead; time stands still. */
+  async get(request?: CacheRequest): Promise<unknown> {
+    try {
+      return (await this.cache.get(request)).accessKeyId;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  /** Fills the cache with `AKID-1`, and lets time pass until so many seconds of its life are left. */
+  async fill(lifetimeSeconds: number, leftSeconds = lifetimeSeconds): Promise<void> {
+    const { answer } = this;
+    this.answer = async ({ issue }) => issue(lifetimeSeconds);
+    await this.cache.get();
+    this.answer = answer;
+    await this.clock.advance((lifetimeSeconds - leftSeconds) * 1000);
+  }
+
+  async #refresh(request: CacheRequest | undefined, signal: AbortSignal): Promise<TestCredentials> {
+    const call = { request, signal, issue: (lifetime?: number) => this.#issue(lifetime) };
+    this.calls.push(call);
+    if (this.delayMs > 0) {
+      await new Promise<void>((resolve) => this.clock.schedule(this.delayMs, resolve));
+    }
+    return this.answer(call);
+  }
+
+  #issue(lifetimeSeconds = HOUR): TestCredentials {
+    this.#issued += 1;
+    const expiration = new Date(this.clock.now() + lifetimeSeconds * 1000);
+    return { accessKeyId: `AKID-${this.#issued}`, expiration };
+  }
+}

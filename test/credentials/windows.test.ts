@@ -1,0 +1,99 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { pauseAfterFailure, refusalMemory } from "../../src/credentials/gate.js";
+import { windowsFor } from "../../src/credentials/windows.js";
+
+const MINUTE = 60_000;
+const minutes = (n: number) => n * MINUTE;
+const ALMOST_ONE = 1 - Number.EPSILON / 2;
+
+describe("the windows of credentials", () => {
+  test.each<[string, number, number, number]>([
+    ["0", 0, 0, 0],
+    ["200 s", 200_000, 150_000, 60_000],
+    ["100 s", 100_000, 75_000, 50_000],
+    ["10 minutes", minutes(10), minutes(5), MINUTE],
+    ["15 minutes", minutes(15), minutes(5), MINUTE],
+    ["20 minutes", minutes(20), minutes(5), MINUTE],
+    ["a millisecond more than 20 minutes", minutes(20) + 1, minutes(15), MINUTE],
+    ["20.5 minutes", minutes(20.5), minutes(15), MINUTE],
+    ["30 minutes", minutes(30), minutes(15), MINUTE],
+    ["60 minutes", minutes(60), minutes(15), MINUTE],
+    ["a millisecond less than 90 minutes", minutes(90) - 1, minutes(15), MINUTE],
+    ["90 minutes", minutes(90), minutes(60), MINUTE],
+    ["2 hours", minutes(120), minutes(60), MINUTE],
+    ["6 hours", minutes(360), minutes(60), MINUTE],
+    ["ever", Number.POSITIVE_INFINITY, minutes(60), MINUTE],
+  ])("that live for %s", (_, lifetimeMs, advisoryMs, mandatoryMs) => {
+    expect(windowsFor(lifetimeMs, {})).toEqual({ advisoryMs, mandatoryMs });
+  });
+
+  test("that have expired already are empty", () => {
+    expect(windowsFor(-5_000, {})).toEqual({ advisoryMs: 0, mandatoryMs: 0 });
+  });
+
+  test("are the configured ones, for every lifetime that is long enough", () => {
+    const options = { advisoryWindowSeconds: 1_800, mandatoryWindowSeconds: 120 };
+    const expected = { advisoryMs: 1_800_000, mandatoryMs: 120_000 };
+    expect(windowsFor(minutes(60), options)).toEqual(expected);
+    expect(windowsFor(minutes(360), options)).toEqual(expected);
+    expect(windowsFor(minutes(10), options)).toEqual({ advisoryMs: 450_000, mandatoryMs: 120_000 });
+  });
+
+  test("may be switched off", () => {
+    expect(windowsFor(minutes(60), { advisoryWindowSeconds: 0 })).toEqual({
+      advisoryMs: 0,
+      mandatoryMs: 0,
+    });
+    expect(windowsFor(minutes(60), { mandatoryWindowSeconds: 0 }).mandatoryMs).toBe(0);
+  });
+
+  test("lie in each other, and leave a part of the life without a refresh", () => {
+    const lifetimes = fc.oneof(fc.integer({ min: -1e6, max: 1e9 }), fc.constant(Infinity));
+    const configured = fc.record(
+      { advisoryWindowSeconds: fc.nat(43_200), mandatoryWindowSeconds: fc.nat(43_200) },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(lifetimes, configured, (lifetimeMs, options) => {
+        const { advisoryMs, mandatoryMs } = windowsFor(lifetimeMs, options);
+        expect(mandatoryMs).toBeGreaterThanOrEqual(0);
+        expect(mandatoryMs).toBeLessThanOrEqual(advisoryMs);
+        expect(advisoryMs).toBeLessThanOrEqual(Math.max(0, lifetimeMs * 0.75));
+      }),
+    );
+  });
+});
+
+describe("the pause after a failed refresh", () => {
+  test("is uniform between five and ten minutes while much remains", () => {
+    const pause = (random: number) => pauseAfterFailure(minutes(60), () => random);
+    expect(pause(0)).toBe(minutes(5));
+    expect(pause(0.5)).toBe(minutes(7.5));
+    expect(pause(ALMOST_ONE)).toBeCloseTo(minutes(10));
+    expect(pauseAfterFailure(Number.POSITIVE_INFINITY, () => 0.5)).toBe(minutes(7.5));
+  });
+
+  test("is half of what remains, where that is less", () => {
+    expect(pauseAfterFailure(minutes(8), () => 0.9)).toBe(minutes(4));
+    expect(pauseAfterFailure(minutes(1), () => 0)).toBe(30_000);
+  });
+
+  test("always leaves a next try before the credentials expire, until the last two seconds", () => {
+    const remaining = fc.double({ min: 2_001, max: 1e9, noNaN: true });
+    const randoms = fc.double({ min: 0, max: ALMOST_ONE, noNaN: true });
+    fc.assert(
+      fc.property(remaining, randoms, (remainingMs, random) => {
+        const pause = pauseAfterFailure(remainingMs, () => random);
+        expect(pause).toBeGreaterThan(0);
+        expect(pause).toBeLessThan(remainingMs);
+      }),
+    );
+  });
+});
+
+test("a refusal is remembered for one to five seconds", () => {
+  expect([0, 0.5, ALMOST_ONE].map((random) => Math.round(refusalMemory(() => random)))).toEqual([
+    1_000, 3_000, 5_000,
+  ]);
+});
