@@ -61,8 +61,7 @@ export class ClientPool {
     work: (pooled: PooledClient) => Promise<T>,
   ): Promise<T> {
     const key = this.#keys.of(target, env);
-    const { STSClient } = await import("./sdk.js");
-    const entry = this.#entries.get(key) ?? this.#create(STSClient, target);
+    const entry = this.#entries.get(key) ?? (await this.#open(key, target));
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     entry.leases += 1;
@@ -105,8 +104,17 @@ export class ClientPool {
     }
   }
 
-  #create(Client: typeof STSClient, target: StsTarget): Entry {
-    const entry = create(Client, target);
+  async #open(key: string, target: StsTarget): Promise<Entry> {
+    const [{ STSClient }, { quietConnections }] = await Promise.all([
+      import("./sdk.js"),
+      import("./connections.js"),
+    ]);
+    // Somebody else was here while the modules loaded.
+    const existing = this.#entries.get(key);
+    if (existing !== undefined) return existing;
+    const connections = target.config.requestHandler ?? quietConnections(MAX_SOCKETS);
+    const entry = createEntry(STSClient, target, connections);
+    this.#entries.set(key, entry);
     entry.client.middlewareStack.add(
       (next) => async (args) => {
         const result = await next(args);
@@ -134,12 +142,16 @@ const UNSIGNED: NonNullable<STSClientConfig["httpAuthSchemeProvider"]> = () => [
   { schemeId: "smithy.api#noAuth" },
 ];
 
-function create(Client: typeof STSClient, { config, plugins }: StsTarget): Entry {
+function createEntry(
+  Client: typeof STSClient,
+  { config, plugins }: StsTarget,
+  requestHandler: NonNullable<STSClientConfig["requestHandler"]>,
+): Entry {
   const { retryStrategy: _, ...rest } = config;
   const client = new Client({
     ...rest,
     ...(config.logger && { logger: withoutSecrets(config.logger) }),
-    requestHandler: config.requestHandler ?? pooledConnections(),
+    requestHandler,
     // Retrying is done outside, where the verdict is: a second loop inside would multiply the calls.
     maxAttempts: 1,
     retryMode: "standard",
@@ -162,9 +174,4 @@ function isLent(handler: STSClientConfig["requestHandler"]): boolean {
   };
   const methods = [handle, httpAgent?.destroy, httpsAgent?.destroy];
   return methods.some((method) => typeof method === "function");
-}
-
-function pooledConnections(): NonNullable<STSClientConfig["requestHandler"]> {
-  const agent = { keepAlive: true, maxSockets: MAX_SOCKETS };
-  return { httpAgent: agent, httpsAgent: agent };
 }
