@@ -20,5 +20,6 @@ export type {
   WebIdentityInit,
 } from "./provider/options.js";
 export type { PreflightStatus, ProviderStatus, RegionStatus } from "./provider/provider-status.js";
+export { refreshOnExpiredToken } from "./provider/refresh-on-expired-token.js";
 export type { ProviderProperties, WebIdentityProvider } from "./provider/web-identity-provider.js";
 export type { TokenSource, TokenSourceContext } from "./token/token-source.js";
