@@ -1,7 +1,7 @@
 import type { Logger } from "@smithy/types";
 import type { EmitEvent, WebIdentityEvent } from "../events.js";
 import { publishEvent } from "../events.js";
-import { safeCause } from "../redact.js";
+import { printable, redact, safeCause } from "../redact.js";
 
 interface EventLogOptions {
   readonly logger: Logger | undefined;
@@ -13,21 +13,29 @@ interface EventLogOptions {
 export function createEventLog(options: EventLogOptions): (roleArn: string) => EmitEvent {
   const { logger, onEvent, now } = options;
   const onHandlerError = (error: unknown) =>
-    logger?.warn(`resilient-sts: onEvent threw: ${safeCause(error).message}`);
-  return (roleArn) => (body) => {
-    const event: WebIdentityEvent = { ...body, at: now(), roleArn };
-    publishEvent(event, onEvent, onHandlerError);
-    if (logger !== undefined) writeLine(logger, event);
+    write(logger, "warn", `onEvent threw: ${safeCause(error).message}`);
+  return (roleArn) => {
+    // What was given for the role may be a token that belongs elsewhere.
+    const shownArn = printable(redact(roleArn));
+    return (body) => {
+      const event: WebIdentityEvent = { ...body, at: now(), roleArn: shownArn };
+      publishEvent(event, onEvent, onHandlerError);
+      for (const [level, text] of linesFor(event)) write(logger, level, `${text} (${shownArn})`);
+    };
   };
 }
 
-function writeLine(logger: Logger, event: WebIdentityEvent): void {
-  for (const [level, text] of linesFor(event)) {
-    logger[level](`resilient-sts: ${text} (${event.roleArn})`);
+/** A logger that lacks a method, or throws, must not break a refresh. */
+function write(logger: Logger | undefined, level: Level, text: string): void {
+  try {
+    logger?.[level]?.(`resilient-sts: ${text}`);
+  } catch {
+    // There is nobody left to tell.
   }
 }
 
-type Line = readonly [level: "debug" | "warn" | "error", text: string];
+type Level = "debug" | "warn" | "error";
+type Line = readonly [level: Level, text: string];
 
 function linesFor(event: WebIdentityEvent): Line[] {
   switch (event.type) {

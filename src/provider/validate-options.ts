@@ -149,9 +149,8 @@ function resolveFailover(
 }
 
 function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"] {
-  const { preflight, validateToken } = init;
-  const options: PreflightOptions =
-    typeof preflight === "string" ? { mode: preflight } : (preflight ?? {});
+  const { preflight = {}, validateToken } = init;
+  const options: PreflightOptions = typeof preflight === "string" ? { mode: preflight } : preflight;
   checkKeys("preflight", options, PREFLIGHT_KEYS);
   checkStrings("preflight.audiences", options.audiences);
   checkStrings("preflight.allowedIssuers", options.allowedIssuers);
@@ -159,7 +158,7 @@ function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"]
   resolveNumber("preflight.timeoutMs", options.timeoutMs, 0, 1, 60_000);
   // A token that is no JWT has no issuer to look at.
   const byDefault = validateToken === false ? "off" : DEFAULTS.preflight.mode;
-  const mode = options.mode ?? byDefault;
+  const { mode = byDefault } = options;
   if (!PREFLIGHT_MODES.includes(mode)) {
     throw expected("preflight", `to be one of ${PREFLIGHT_MODES.join(", ")}`, mode);
   }

@@ -1,0 +1,65 @@
+import type { Logger } from "@smithy/types";
+import { describe, expect, test } from "vitest";
+import type { EventBody, WebIdentityEvent } from "../../src/events.js";
+import { createEventLog } from "../../src/provider/event-log.js";
+
+const ROLE = "arn:aws:iam::123456789012:role/service";
+const TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
+const failed: EventBody = {
+  ...{ type: "attempt.failed", attempt: 1, verdict: "throttled", message: "slow", ms: 5 },
+};
+
+/** A logger that keeps what it is told. */
+function setUp(onEvent?: (event: WebIdentityEvent) => unknown) {
+  const lines: string[] = [];
+  const log = (level: string) => (text: string) => void lines.push(`${level}: ${text}`);
+  const logger = { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
+  const now = () => 42;
+  return { lines, log: createEventLog({ logger, onEvent, now }), now };
+}
+
+describe("the event log", () => {
+  test("adds time and role, and tells handler and logger", () => {
+    const seen: unknown[] = [];
+    const { lines, log } = setUp((event) => seen.push(event));
+    log(ROLE)({ ...failed, waitMs: 250 } as EventBody);
+    expect(seen).toEqual([{ ...failed, waitMs: 250, at: 42, roleArn: ROLE }]);
+    expect(lines).toEqual([
+      `warn: resilient-sts: attempt 1 failed: throttled: slow; next in 250 ms (${ROLE})`,
+    ]);
+  });
+
+  test("tells the logger of a handler that throws, without the token in its words", () => {
+    const { lines, log } = setUp(() => {
+      throw new Error(`cannot ${TOKEN}`);
+    });
+    log(ROLE)(failed);
+    expect(lines[0]).toBe("warn: resilient-sts: onEvent threw: cannot [redacted]");
+  });
+
+  test("shows no token that was given where the role belongs", () => {
+    const seen: WebIdentityEvent[] = [];
+    const { lines, log } = setUp((event) => seen.push(event));
+    log(TOKEN)(failed);
+    expect(JSON.stringify([seen, lines])).not.toMatch(/eyJ|c2lnb/);
+  });
+
+  test.each<[string, unknown]>([
+    ["has no methods", {}],
+    [
+      "throws",
+      {
+        warn: () => {
+          throw new Error("disk full");
+        },
+      },
+    ],
+    ["is not there", undefined],
+  ])("is not disturbed by a logger that %s", (_, logger) => {
+    const onEvent = () => {
+      throw new Error("a broken handler");
+    };
+    const log = createEventLog({ logger: logger as Logger, onEvent, now: () => 0 });
+    expect(() => log(ROLE)(failed)).not.toThrow();
+  });
+});

@@ -1,0 +1,193 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { fromTokenFile } from "../../src/provider/from-token-file.js";
+import { fromWebIdentity } from "../../src/provider/from-web-identity.js";
+import { fromWebToken } from "../../src/provider/from-web-token.js";
+import type { WebIdentityInit } from "../../src/provider/options.js";
+import { resolveOptions } from "../../src/provider/validate-options.js";
+
+/** What the types forbid, and a JavaScript user may pass all the same. */
+const resolve = (init: unknown) => resolveOptions(init as WebIdentityInit);
+const SECRET = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.c2VjcmV0";
+
+const NO_NUMBERS = ["5", "", null, Number.NaN, true, {}, [], 5n, Symbol("s"), () => 5, SECRET];
+const NO_STRINGS = ["", null, 5, true, {}, [], () => "x"];
+const NO_BOOLEANS = ["true", 1, 0, null, {}, SECRET];
+const NO_OBJECTS = ["x", 5, true, null, SECRET];
+const NO_FUNCTIONS = ["x", 5, null, {}, [], SECRET];
+
+const nested = (group: string, key: string, values: readonly unknown[]) =>
+  [`${group}.${key}`, values.map((value) => ({ [group]: { [key]: value } }))] as const;
+const flat = (name: string, values: readonly unknown[]) =>
+  [name, values.map((value) => ({ [name]: value }))] as const;
+
+const BAD: readonly (readonly [option: string, inits: readonly object[]])[] = [
+  nested("retry", "maxAttempts", [...NO_NUMBERS, 0, -1, 1.5, 1_001, Number.POSITIVE_INFINITY]),
+  nested("retry", "baseDelayMs", [...NO_NUMBERS, -1, 2 ** 31]),
+  nested("retry", "maxDelayMs", [...NO_NUMBERS, -1, 2 ** 31]),
+  nested("retry", "budgetMs", [...NO_NUMBERS, 0, -1, 2 ** 31, Number.POSITIVE_INFINITY]),
+  ["retry.baseDelayMs", [{ retry: { baseDelayMs: 11, maxDelayMs: 10 } }]],
+  ["retry.attempts", [{ retry: { attempts: 3 } }]],
+  flat("retry", NO_OBJECTS),
+  flat("attemptTimeoutMs", [...NO_NUMBERS, 0, 99, 300_001, -5, Number.POSITIVE_INFINITY]),
+  nested("refresh", "advisoryWindowSeconds", [...NO_NUMBERS, -1, 43_201]),
+  nested("refresh", "mandatoryWindowSeconds", [...NO_NUMBERS, -1, 43_201]),
+  nested("refresh", "aheadOfTime", NO_BOOLEANS),
+  [
+    "refresh.mandatoryWindowSeconds",
+    [{ refresh: { advisoryWindowSeconds: 60, mandatoryWindowSeconds: 61 } }],
+  ],
+  [
+    "refresh.advisoryWindowSeconds",
+    [{ durationSeconds: 900, refresh: { advisoryWindowSeconds: 900 } }],
+  ],
+  ["refresh.window", [{ refresh: { window: 3 } }]],
+  flat("refresh", NO_OBJECTS),
+  flat("preflight", [...NO_OBJECTS, "", "on", "Advisory", { mode: "x" }, { mode: null }]),
+  nested("preflight", "audiences", ["x", 5, {}, [5], [null]]),
+  nested("preflight", "allowedIssuers", ["x", 5, {}, [5]]),
+  nested("preflight", "allowPrivateIssuers", NO_BOOLEANS),
+  nested("preflight", "timeoutMs", [...NO_NUMBERS, 0, 60_001]),
+  ["preflight.timeout", [{ preflight: { timeout: 3 } }]],
+  flat("failoverRegions", ["eu-west-1", 5, {}, [5], null]),
+  flat("serveExpired", NO_BOOLEANS),
+  flat("retryAccessDenied", NO_BOOLEANS),
+  flat("validateToken", NO_BOOLEANS),
+  flat("region", NO_STRINGS),
+  flat("roleSessionName", NO_STRINGS),
+  flat("policy", NO_STRINGS),
+  flat("providerId", NO_STRINGS),
+  flat("durationSeconds", ["3600", null, {}, true]),
+  flat("clientConfig", NO_OBJECTS),
+  flat("parentClientConfig", NO_OBJECTS),
+  flat("logger", NO_OBJECTS),
+  flat("roleAssumerWithWebIdentity", NO_FUNCTIONS),
+  flat("onEvent", NO_FUNCTIONS),
+  flat("policyArns", ["x", {}, 5, null, SECRET]),
+  flat("clientPlugins", ["x", {}, 5, null, SECRET]),
+  flat("signal", [{}, null, "x", new AbortController(), { aborted: false }]),
+];
+
+describe("a value that can never work is a TypeError that names the option", () => {
+  test.each(BAD)("%s", (option, inits) => {
+    expect(inits.length).toBeGreaterThan(0);
+    for (const init of inits) {
+      expect(() => resolve(init), String(Object.values(init)[0])).toThrow(TypeError);
+      expect(() => resolve(init)).toThrow(`\`${option}`);
+    }
+  });
+
+  test("and never repeats a string, which could be a token", () => {
+    for (const [, inits] of BAD) {
+      for (const init of inits) {
+        expect(() => resolve(init)).not.toThrow(SECRET);
+      }
+    }
+    expect(() => resolve({ preflight: { mode: SECRET } })).toThrow(/`preflight`.*got string\.$/);
+  });
+});
+
+describe("options", () => {
+  test("all have a default", () => {
+    expect(resolve({})).toEqual({
+      retry: { maxAttempts: 20, baseDelayMs: 500, maxDelayMs: 5_000, budgetMs: 60_000 },
+      attemptTimeoutMs: 10_000,
+      failoverRegions: [],
+      hedgeAfterMs: undefined,
+      preflight: { mode: "advisory" },
+      refresh: expect.objectContaining({ aheadOfTime: true }),
+      serveExpired: false,
+      retryAccessDenied: false,
+      validateToken: true,
+    });
+  });
+
+  test("that are undefined are the same as absent, at any depth", () => {
+    const absent = (keys: readonly string[]) =>
+      Object.fromEntries(keys.map((key) => [key, undefined]));
+    const init = {
+      ...absent(["attemptTimeoutMs", "region", "signal", "onEvent", "logger", "policyArns"]),
+      ...absent(["serveExpired", "clientConfig", "failoverRegions", "hedgeAfterMs", "policy"]),
+      retry: absent(["maxAttempts", "baseDelayMs", "maxDelayMs", "budgetMs"]),
+      refresh: absent(["advisoryWindowSeconds", "mandatoryWindowSeconds", "aheadOfTime"]),
+      preflight: absent(["mode", "audiences", "timeoutMs"]),
+    };
+    expect(resolve(init)).toMatchObject({ ...resolve({}), preflight: { mode: "advisory" } });
+  });
+
+  test("at their limits are taken", () => {
+    for (const init of [
+      { retry: { maxAttempts: 1, baseDelayMs: 0, maxDelayMs: 0, budgetMs: 1 } },
+      { retry: { maxAttempts: 1_000, maxDelayMs: 2 ** 31 - 1, budgetMs: 2 ** 31 - 1 } },
+      { attemptTimeoutMs: 100 },
+      { attemptTimeoutMs: 300_000 },
+      { refresh: { advisoryWindowSeconds: 0, mandatoryWindowSeconds: 0 } },
+      { refresh: { advisoryWindowSeconds: 43_200, mandatoryWindowSeconds: 43_200 } },
+      { preflight: "off" },
+      { preflight: { mode: "strict", audiences: [] } },
+    ]) {
+      expect(() => resolve(init)).not.toThrow();
+    }
+  });
+
+  test("a base delay above the default maximum is taken", () => {
+    expect(resolve({ retry: { baseDelayMs: 9_000 } }).retry.baseDelayMs).toBe(9_000);
+  });
+
+  test("that only other libraries know are none of ours", () => {
+    expect(() => resolve({ somethingElse: SECRET, profile: "x" })).not.toThrow();
+  });
+});
+
+describe("a factory", () => {
+  const factories: readonly (readonly [string, (init: never) => unknown, object])[] = [
+    ["fromTokenFile", fromTokenFile, {}],
+    ["fromWebToken", fromWebToken, { webIdentityToken: SECRET, roleArn: "arn" }],
+    ["fromWebIdentity", fromWebIdentity, { token: async () => SECRET, roleArn: "arn" }],
+  ];
+  const values = fc.oneof(
+    fc.anything({ maxDepth: 2 }),
+    fc.constantFrom<unknown>(SECRET, "", null, "strict", 5, -1, Number.NaN, {}, [], true, () => {}),
+  );
+  const names = BAD.map(([option]) => option.split(".")[0] as string);
+  const keys = fc.constantFrom(
+    ...names,
+    "token",
+    "roleArn",
+    "webIdentityToken",
+    "webIdentityTokenFile",
+  );
+  const inits = fc.oneof(values, fc.dictionary(keys, values));
+
+  test.each(factories)(
+    "%s gives a provider or throws a TypeError, for anything",
+    (_, create, base) => {
+      fc.assert(
+        fc.property(inits, fc.boolean(), (garbage, isFilled) => {
+          const isObject = typeof garbage === "object" && garbage !== null;
+          const init = isFilled && isObject ? { ...base, ...garbage } : garbage;
+          try {
+            const provider = create(init as never) as { memoized?: unknown; close?: () => void };
+            expect([typeof provider, provider.memoized]).toEqual(["function", true]);
+            provider.close?.();
+          } catch (error) {
+            expect(error).toBeInstanceOf(TypeError);
+            expect(String(error)).not.toContain(SECRET);
+          }
+        }),
+        { numRuns: 500 },
+      );
+    },
+  );
+
+  test.each(factories.slice(1))(
+    "%s asks for what it cannot do without, by name",
+    (_, create, base) => {
+      for (const [name] of Object.entries(base)) {
+        for (const value of [undefined, null, "", 5]) {
+          expect(() => create({ ...base, [name]: value } as never)).toThrow(`\`${name}\``);
+        }
+      }
+    },
+  );
+});
