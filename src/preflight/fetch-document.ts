@@ -102,6 +102,7 @@ async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<
   const request: ClientRequest = start(url, {
     ...connection,
     // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: STS verifies, so this look has to.
+    rejectUnauthorized: true,
     headers: {
       accept: "application/json",
       "accept-encoding": "identity",

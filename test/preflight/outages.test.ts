@@ -2,6 +2,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
+import type { RequestTiming } from "../../src/issuer-report.js";
+import { slow } from "../../src/preflight/visit-findings.js";
 import { type IdpFault, startLocalIdp } from "../../src/testing/index.js";
 import { anySignal, found, lookWorld } from "./look-world.js";
 
@@ -113,34 +115,30 @@ it("gives up on a resolver that never answers", async () => {
   expect(found(await looking)).toEqual(["suspect issuer-timeout"]);
 });
 
-for (const [ms, severity] of [
-  [2_000, undefined],
-  [2_001, "advice"],
-  [5_001, "suspect"],
+const took = (document: "discovery" | "jwks", totalMs: number): RequestTiming => ({
+  document,
+  url: `https://issuer.invalid/${document}`,
+  status: 200,
+  totalMs,
+  fromCache: false,
+  bytes: 1,
+  headers: {},
+});
+
+for (const [discoveryMs, jwksMs, expected] of [
+  [2_000, 2_000, []],
+  [2_001, 100, ["advice discovery-slow"]],
+  [100, 2_001, ["advice jwks-slow"]],
+  [100, 5_001, ["suspect jwks-slow"]],
+  [5_001, 100, ["suspect discovery-slow"]],
+  [1_900, 3_200, ["suspect jwks-slow"]],
+  [2_400, 2_700, ["advice discovery-slow", "suspect jwks-slow"]],
 ] as const) {
-  it(`calls a JWKS after ${ms} ms ${severity ?? "fast enough"}`, async () => {
-    await using idp = await startLocalIdp();
-    const { look, clock } = lookWorld({ timeoutMs: 60_000 });
-    // Real time passes in the IdP's delay, fake time as much as the test says.
-    idp.setFault({ kind: "slow", on: "jwks", delayMs: 50 });
-    const looking = look(await idp.issueToken());
-    await expect.poll(() => idp.counts.jwks, { interval: 1 }).toBe(1);
-    await clock.advance(ms);
-    expect(found(await looking)).toEqual(severity ? [`${severity} jwks-slow`] : []);
+  it(`finds ${expected.join(" and ") || "nothing slow"} in ${discoveryMs} ms and ${jwksMs} ms`, () => {
+    const findings = slow([took("discovery", discoveryMs), took("jwks", jwksMs)]);
+    expect(findings.map(({ id, severity }) => `${severity} ${id}`)).toEqual(expected);
   });
 }
-
-it("finds documents suspect that take over 5 s only together", async () => {
-  await using idp = await startLocalIdp();
-  const { look, clock } = lookWorld({ timeoutMs: 60_000 });
-  idp.setFault({ kind: "slow", delayMs: 50 });
-  const looking = look(await idp.issueToken());
-  for (const document of ["discovery", "jwks"] as const) {
-    await expect.poll(() => idp.counts[document], { interval: 1 }).toBe(1);
-    await clock.advance(document === "discovery" ? 1_900 : 3_200);
-  }
-  expect(found(await looking)).toEqual(["suspect jwks-slow"]);
-});
 
 it("reads no body that is encoded, however small it says it is", async () => {
   const bomb = gzipSync(Buffer.alloc(50 * 1024 * 1024));
