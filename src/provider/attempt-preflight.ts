@@ -21,6 +21,8 @@ interface AttemptPreflightOptions {
 /** Where the look at the issuer comes in: before the STS call, beside it, after it failed, or never. */
 export class AttemptPreflight {
   readonly #options: AttemptPreflightOptions;
+  /** What was told last: the same findings from the same documents are told once. */
+  #told = "";
 
   constructor(options: AttemptPreflightOptions) {
     this.#options = options;
@@ -72,9 +74,13 @@ export class AttemptPreflight {
   async #look(token: string, fresh: boolean): Promise<IssuerReport> {
     const { preflight, emit, signal, onReport } = this.#options;
     const report = await preflight.look(token, { signal, fresh });
-    if (report.issuer !== "") {
-      onReport(report);
-      const { issuer, findings, requests } = report;
+    const { issuer, findings, requests } = report;
+    // A token that names no issuer: nothing was looked at.
+    if (issuer === "") return report;
+    onReport(report);
+    const news = JSON.stringify(findings.map(({ id, severity }) => [id, severity]));
+    if (news !== this.#told || requests.some(({ fromCache }) => !fromCache)) {
+      this.#told = news;
       emit({ type: "preflight.finished", issuer, findings, requests });
     }
     return report;

@@ -99,7 +99,7 @@ export interface WebIdentityInit extends ResilienceOptions {
   /** An inline session policy: JSON, at most 2,048 characters. */
   readonly policy?: string | undefined;
   /** Managed session policies, at most 10. */
-  readonly policyArns?: { arn?: string | undefined }[] | undefined;
+  readonly policyArns?: { arn?: string }[] | undefined;
   /** Only for OAuth 2.0 access tokens (`www.amazon.com`, `graph.facebook.com`), never for OIDC. */
   readonly providerId?: string | undefined;
   /** Options of the STS client. `maxAttempts` and `retryStrategy` have no effect: see `retry`. */

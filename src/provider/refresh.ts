@@ -6,7 +6,6 @@ import type { Preflight } from "../preflight/preflight.js";
 import { safeCause } from "../redact.js";
 import { explain } from "../retry/explain.js";
 import { type Attempt, AttemptsFailed, retryLoop } from "../retry/retry-loop.js";
-import type { AssumeRoleInput } from "../sts/assume-role.js";
 import type { CallerClientConfig, StsSettings } from "../sts/client-config.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
 import { resolveTargets, type StsTarget } from "../sts/target.js";
@@ -98,10 +97,10 @@ async function runAttempt(
     RoleArn: identity.roleArn,
     // The stock provider's default, so that trust policies and dashboards written for it still fit.
     RoleSessionName: identity.roleSessionName ?? `aws-sdk-js-session-${runtime.clock.now()}`,
-    ProviderId: init.providerId,
-    PolicyArns: init.policyArns as AssumeRoleInput["PolicyArns"],
-    Policy: init.policy,
-    DurationSeconds: init.durationSeconds,
+    ...(init.providerId !== undefined && { ProviderId: init.providerId }),
+    ...(init.policyArns !== undefined && { PolicyArns: init.policyArns }),
+    ...(init.policy !== undefined && { Policy: init.policy }),
+    ...(init.durationSeconds !== undefined && { DurationSeconds: init.durationSeconds }),
   };
   await sts.check(request);
   const token = await tokenStep.run(attempt);

@@ -1,4 +1,3 @@
-import type { AssumeRoleWithWebIdentityCommandInput } from "@aws-sdk/client-sts";
 import { withTimeout } from "../abort.js";
 import type { Clock } from "../clock.js";
 import type { Deadline } from "../deadline.js";
@@ -9,11 +8,16 @@ import { type AttributedCredentials, toCredentials } from "./credentials.js";
 import { readFailure } from "./read-failure.js";
 import type { StsTarget } from "./target.js";
 
-export type AssumeRoleInput = AssumeRoleWithWebIdentityCommandInput & {
+/** Parameters of the call; to the letter what the SDK hands to a role assumer. */
+export interface AssumeRoleInput {
   RoleArn: string;
   RoleSessionName: string;
   WebIdentityToken: string;
-};
+  ProviderId?: string;
+  PolicyArns?: { arn?: string }[];
+  Policy?: string;
+  DurationSeconds?: number;
+}
 
 /** Stands in for the STS client, as the SDK's `roleAssumerWithWebIdentity` does. */
 export type RoleAssumer = (input: AssumeRoleInput) => Promise<AttributedCredentials>;
