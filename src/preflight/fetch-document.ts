@@ -70,6 +70,7 @@ class EncodedBody extends Error {}
 class BodyTooLarge extends Error {}
 
 async function exchange(url: URL, options: FetchOptions, watch: Stopwatch) {
+  options.signal.throwIfAborted();
   const request = await open(url, options, watch);
   const onAbort = () => request.destroy();
   options.signal.addEventListener("abort", onAbort, { once: true });

@@ -20,8 +20,12 @@ export function discoveryUrl(issuer: string): URL | undefined {
   return new URL(`${base.replace(/\/$/, "")}/.well-known/openid-configuration`);
 }
 
-/** https, or http to this machine, without credentials in it. */
+/** A host name has at most 253 characters (RFC 1035, section 2.3.4). */
+const MAX_HOST_LENGTH = 253;
+
+/** https, or http to this machine, without credentials in it, and with a host that can exist. */
 export function isFetchable(url: URL): boolean {
   const isSecure = url.protocol === "https:" || (url.protocol === "http:" && isLoopbackUrl(url));
-  return isSecure && url.username === "" && url.password === "";
+  const isHost = url.hostname.length <= MAX_HOST_LENGTH;
+  return isSecure && isHost && url.username === "" && url.password === "";
 }

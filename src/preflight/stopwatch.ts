@@ -72,7 +72,8 @@ export class Stopwatch {
   stop(error?: string): RequestTiming {
     return {
       document: this.#document,
-      url: printable(this.#url.href, 300),
+      // Long enough for any host: it is read off again.
+      url: printable(redact(this.#url.href), 300),
       ...(error !== undefined && { error: printable(error, 100) }),
       ...this.#times,
       totalMs: round(this.#clock.monotonic() - this.#start),

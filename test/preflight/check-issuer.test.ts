@@ -70,9 +70,19 @@ it("says why there is nothing to look at", async () => {
     "http://issuer.invalid",
     "https://a.invalid/?b",
     "ftp://a.invalid",
+    `https://${"a".repeat(254)}`,
+    `https://a.invalid/${"b".repeat(2_048)}`,
   ]) {
     expect(found(await checkIssuer({ issuer })), issuer).toEqual(["fatal token-claim-invalid"]);
   }
+});
+
+it("looks at an issuer with the longest host and path there are", async () => {
+  const issuer = `https://${"a.".repeat(126)}a/${"b".repeat(1_700)}`;
+  const resolve = () => Promise.reject(Object.assign(new Error(), { code: "ENOTFOUND" }));
+  const { runtime } = lookWorld({}, { resolve });
+  const report = await checkIssuerWith({ issuer }, {}, runtime);
+  expect(found(report)).toEqual(["suspect issuer-dns-failure"]);
 });
 
 it("refuses what makes no sense with a TypeError", async () => {
