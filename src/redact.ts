@@ -49,18 +49,18 @@ export function safeCause(thrown: unknown, secrets: readonly string[] = [], dept
   if (code !== undefined) Object.assign(copy, { code: printable(clean(code), 100) });
   const stack = readText(thrown, "stack") ?? `${copy.name}: ${message}`;
   copy.stack = clean(stack).slice(0, MAX_STACK);
-  const cause = read(thrown, "cause");
+  const cause = readField(thrown, "cause");
   if (cause !== undefined && depth > 0) copy.cause = safeCause(cause, secrets, depth - 1);
   return copy;
 }
 
 function readText(thrown: unknown, field: string): string | undefined {
-  const value = read(thrown, field);
+  const value = readField(thrown, field);
   return typeof value === "string" ? value : undefined;
 }
 
-/** A getter or a proxy may throw. */
-function read(thrown: unknown, field: string): unknown {
+/** A field of anything that was thrown; `undefined` also when a getter or a proxy throws. */
+export function readField(thrown: unknown, field: string): unknown {
   if (typeof thrown !== "object" || thrown === null) return undefined;
   try {
     return (thrown as Record<string, unknown>)[field];

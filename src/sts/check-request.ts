@@ -1,5 +1,5 @@
 import type { Finding } from "../findings.js";
-import { printable } from "../redact.js";
+import { printable, redact } from "../redact.js";
 import type { AssumeRoleInput } from "./assume-role.js";
 import type { StsTarget } from "./target.js";
 
@@ -28,7 +28,8 @@ export async function checkRequest(
 }
 
 async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Finding[]> {
-  const shown = printable(roleArn, 200);
+  // What was given for the role may be a token that belongs elsewhere.
+  const shown = printable(redact(roleArn), 200);
   const partition = ROLE_ARN.exec(roleArn)?.[1];
   if (partition === undefined || roleArn.length > MAX_ROLE_ARN_LENGTH) {
     return [
@@ -65,7 +66,7 @@ async function partitionOf(region: string): Promise<string> {
 
 function checkSessionName(sessionName: string): Finding[] {
   if (SESSION_NAME.test(sessionName)) return [];
-  const shown = printable(sessionName, 100);
+  const shown = printable(redact(sessionName), 100);
   return [
     {
       id: "session-name-invalid",

@@ -1,16 +1,5 @@
 import type { Failure } from "../failure.js";
-import { printable, redact, safeCause } from "../redact.js";
-
-/** What an SDK error may carry; nothing of it is certain. */
-interface SdkErrorShape {
-  readonly name?: unknown;
-  readonly message?: unknown;
-  readonly code?: unknown;
-  readonly Code?: unknown;
-  readonly RequestId?: unknown;
-  readonly $metadata?: { readonly httpStatusCode?: unknown; readonly requestId?: unknown };
-  readonly $response?: { readonly headers?: Readonly<Record<string, string | undefined>> };
-}
+import { printable, readField, redact, safeCause } from "../redact.js";
 
 /** A part of a token that is shorter than this is none worth hiding, and may be a word of the answer. */
 const MIN_SECRET = 16;
@@ -29,32 +18,33 @@ const REQUEST_FAULTS =
 export function readFailure(thrown: unknown, token: string, now: number): Failure {
   const secrets = secretsOf(token);
   const cause = safeCause(thrown, secrets);
-  const error = (typeof thrown === "object" && thrown !== null ? thrown : {}) as SdkErrorShape;
-  const status = error.$metadata?.httpStatusCode;
-  if (typeof status === "number") return readAnswer(error, status, cause, secrets, now);
+  const status = readField(readField(thrown, "$metadata"), "httpStatusCode");
+  if (typeof status === "number") return readAnswer(thrown, status, cause, secrets, now);
 
-  const code = text((cause as SdkErrorShape).code) ?? cause.name;
+  const code = text(readField(cause, "code")) ?? cause.name;
   // An AggregateError of several addresses has no words of its own.
   const message = cause.message || code;
   if (REQUEST_FAULTS.test(cause.name) || REQUEST_FAULTS.test(message)) {
     return { kind: "request", code, message, cause };
   }
   // First the network: the SDK names a reset connection "TimeoutError" too.
-  if (isNetworkFault(error)) return { kind: "network", code, message, cause };
+  if (isNetworkFault(code, message)) return { kind: "network", code, message, cause };
   return { kind: cause.name === "TimeoutError" ? "timeout" : "local", code, message, cause };
 }
 
 function readAnswer(
-  error: SdkErrorShape,
+  error: unknown,
   httpStatus: number,
   cause: Error,
   secrets: readonly string[],
   now: number,
 ): Failure {
   const shown = (value: string) => printable(redact(value, secrets), 100);
-  const code = [error.Code, error.name].map(text).find((name) => name && !NO_CODE.includes(name));
+  const field = (name: string) => text(readField(error, name));
+  const code = [field("Code"), field("name")].find((name) => name && !NO_CODE.includes(name));
   const isParseFault = /Deserialization error|parse error/i.test(cause.message);
-  const requestId = text(error.$metadata?.requestId) ?? text(error.RequestId);
+  const requestId =
+    text(readField(readField(error, "$metadata"), "requestId")) ?? field("RequestId");
   const known = code !== undefined && !isParseFault;
   return {
     kind: httpStatus < 300 ? "bad-answer" : "answer",
@@ -62,7 +52,7 @@ function readAnswer(
     message: known ? cause.message : notFromSts(httpStatus),
     httpStatus,
     requestId: requestId === undefined ? undefined : shown(requestId),
-    retryAfterMs: retryAfterMs(error.$response?.headers, now),
+    retryAfterMs: retryAfterMs(readField(readField(error, "$response"), "headers"), now),
     cause,
   };
 }
@@ -77,11 +67,8 @@ function notFromSts(httpStatus: number): string {
 }
 
 /** RFC 9110 §10.2.3: seconds, or a date. */
-function retryAfterMs(
-  headers: Readonly<Record<string, string | undefined>> | undefined,
-  now: number,
-): number | undefined {
-  const value = headers?.["retry-after"]?.trim();
+function retryAfterMs(headers: unknown, now: number): number | undefined {
+  const value = text(readField(headers, "retry-after"))?.trim();
   if (value === undefined || value === "") return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   const date = Date.parse(value);
@@ -89,12 +76,11 @@ function retryAfterMs(
 }
 
 /** System errors (`ECONNRESET`, `ENOTFOUND`), OpenSSL's and Node's TLS codes, aborted sockets. */
-function isNetworkFault(error: SdkErrorShape): boolean {
-  const code = text(error.code) ?? "";
+function isNetworkFault(code: string, message: string): boolean {
   return (
     /^(E[A-Z]+|EAI_[A-Z]+)$/.test(code) ||
     /^(ERR_(TLS|SSL|SOCKET|HTTP2|STREAM)|CERT_|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|HPE_)/.test(code) ||
-    /socket hang up|aborted|network/i.test(text(error.message) ?? "")
+    /socket hang up|aborted|network/i.test(message)
   );
 }
 

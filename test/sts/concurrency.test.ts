@@ -1,0 +1,90 @@
+import { getEventListeners } from "node:events";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ConcurrencyLimit } from "../../src/sts/concurrency.js";
+import { FakeClock } from "../fake-clock.js";
+
+const { signal } = new AbortController();
+
+/** Work that ends when it is told to. */
+function makeWork() {
+  let end: (error?: Error) => void = () => {};
+  const work = new Promise<void>((resolve, reject) => {
+    end = (error) => (error === undefined ? resolve() : reject(error));
+  });
+  return { end, run: () => work };
+}
+
+describe("a concurrency limit", () => {
+  test("is never passed, and everybody gets a turn, in any order of endings", async () => {
+    const waits = fc.array(fc.nat(50), { minLength: 1, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 5 }), waits, async (limit, durations) => {
+        const clock = new FakeClock();
+        const room = new ConcurrencyLimit(limit);
+        let running = 0;
+        let most = 0;
+        const work = async (ms: number) => {
+          running += 1;
+          most = Math.max(most, running);
+          await new Promise<void>((resolve) => clock.schedule(ms, resolve));
+          running -= 1;
+        };
+        await clock.run(Promise.all(durations.map((ms) => room.run(signal, () => work(ms)))));
+        expect(most).toBe(Math.min(limit, durations.length));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("admits in the order of arrival", async () => {
+    const room = new ConcurrencyLimit(1);
+    const order: number[] = [];
+    await Promise.all([1, 2, 3, 4].map((n) => room.run(signal, async () => order.push(n))));
+    expect(order).toEqual([1, 2, 3, 4]);
+  });
+
+  test("frees the place of work that fails, also at once", async () => {
+    const room = new ConcurrencyLimit(1);
+    await expect(room.run(signal, async () => Promise.reject(new Error("a")))).rejects.toThrow("a");
+    const throwing = () => {
+      throw new Error("b");
+    };
+    await expect(room.run(signal, throwing)).rejects.toThrow("b");
+    await expect(room.run(signal, async () => "c")).resolves.toBe("c");
+  });
+
+  test("lets a waiter go whose signal aborts, and keeps its place for the next", async () => {
+    const room = new ConcurrencyLimit(1);
+    const first = makeWork();
+    const running = room.run(signal, first.run);
+    const controller = new AbortController();
+    const leaving = room.run(controller.signal, async () => "never");
+    const staying = room.run(signal, async () => "mine");
+    controller.abort("gone");
+    await expect(leaving).rejects.toBe("gone");
+    first.end();
+    await running;
+    await expect(staying).resolves.toBe("mine");
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+  });
+
+  test("loses no place to a waiter who is admitted and aborted in the same breath", async () => {
+    const room = new ConcurrencyLimit(1);
+    const first = makeWork();
+    const running = room.run(signal, first.run);
+    const controller = new AbortController();
+    const leaving = room.run(controller.signal, async () => "maybe").catch((reason) => reason);
+    first.end();
+    await running;
+    controller.abort("gone");
+    await leaving;
+    await expect(room.run(signal, async () => "next")).resolves.toBe("next");
+  });
+
+  test("does not begin for somebody who is gone already", async () => {
+    const room = new ConcurrencyLimit(1);
+    await expect(room.run(AbortSignal.abort("gone"), async () => 1)).rejects.toBe("gone");
+    await expect(room.run(signal, async () => 2)).resolves.toBe(2);
+  });
+});

@@ -1,0 +1,212 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { CallerClientConfig, StsSettings } from "../../src/sts/client-config.js";
+import { resolveTarget, resolveTargets } from "../../src/sts/target.js";
+import { makeSettings } from "./make-target.js";
+
+const folder = mkdtempSync(join(tmpdir(), "sts-target-"));
+let files = 0;
+
+/** Points the SDK at a config file of this content. It keeps what it read: every file is a new one. */
+function useProfiles(content: string): void {
+  files += 1;
+  const file = join(folder, `config-${files}`);
+  writeFileSync(file, content);
+  vi.stubEnv("AWS_CONFIG_FILE", file);
+  vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", join(folder, `none-${files}`));
+}
+
+beforeEach(() => {
+  for (const name of ["AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"])
+    vi.stubEnv(name, undefined);
+  useProfiles("");
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const target = (
+  settings: Partial<StsSettings> = {},
+  { caller, env = {} }: { caller?: CallerClientConfig; env?: Record<string, string> } = {},
+) => resolveTarget(makeSettings(settings), caller, env);
+
+describe("the region", () => {
+  /** Every place that can name one, in the order of precedence. */
+  const PLACES = [
+    "clientConfig.region",
+    "region",
+    "parentClientConfig.region",
+    "callerClientConfig.region",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "profile",
+  ] as const;
+
+  test.each(PLACES.map((place, index) => [place, index] as const))(
+    "of %s wins over every later place",
+    async (place, index) => {
+      const has = (other: (typeof PLACES)[number]) => PLACES.indexOf(other) >= index;
+      const named = (other: (typeof PLACES)[number]) => (has(other) ? `from-${other}` : undefined);
+      useProfiles(`[default]\nregion = from-profile\n`);
+      const variables = Object.fromEntries(
+        PLACES.slice(4, 6).flatMap((name) => (has(name) ? [[name, `from-${name}`]] : [])),
+      );
+      const chosen = await target(
+        {
+          clientConfig: has("clientConfig.region") ? { region: "from-clientConfig.region" } : {},
+          region: named("region"),
+          parentClientConfig: { region: named("parentClientConfig.region") },
+        },
+        { caller: { region: named("callerClientConfig.region") }, env: variables },
+      );
+      expect(chosen).toMatchObject({ region: `from-${place}`, regionSource: place });
+      expect(chosen.config.region).toBe(`from-${place}`);
+    },
+  );
+
+  test("is us-east-1 where nothing names one, and says so", async () => {
+    expect(await target()).toMatchObject({ region: "us-east-1", regionSource: "default" });
+  });
+
+  test("may be a function, of the client's config or of the caller's", async () => {
+    const region = async () => "eu-north-1";
+    expect(await target({ clientConfig: { region } })).toMatchObject({ region: "eu-north-1" });
+    expect(await target({}, { caller: { region } })).toMatchObject({ region: "eu-north-1" });
+  });
+
+  test("of a caller who has none is looked for elsewhere", async () => {
+    const region = async () => Promise.reject(new Error("Region is missing"));
+    const env = { AWS_REGION: "eu-west-3" };
+    expect(await target({}, { caller: { region }, env })).toMatchObject({ region: "eu-west-3" });
+  });
+
+  test("is not taken from a variable that is empty or blank", async () => {
+    const env = { AWS_REGION: " ", AWS_DEFAULT_REGION: "eu-west-2\n" };
+    expect(await target({}, { env })).toMatchObject({ region: "eu-west-2" });
+  });
+
+  test("is that of the profile which is named, by the client or by its caller", async () => {
+    useProfiles("[default]\nregion = eu-west-1\n[profile other]\nregion = eu-central-1\n");
+    const byClient = await target({ clientConfig: { profile: "other" } });
+    const byCaller = await target({}, { caller: { profile: "other" } });
+    expect([byClient.region, byCaller.region]).toEqual(["eu-central-1", "eu-central-1"]);
+  });
+});
+
+describe("the global endpoint", () => {
+  const isGlobal = async (...args: Parameters<typeof target>) =>
+    (await target(...args)).config.useGlobalEndpoint;
+
+  test.each([
+    ["legacy", true],
+    ["LEGACY", true],
+    ["regional", undefined],
+    ["something", undefined],
+    ["", undefined],
+  ])("is taken where AWS_STS_REGIONAL_ENDPOINTS is %j: %j", async (mode, expected) => {
+    expect(await isGlobal({}, { env: { AWS_STS_REGIONAL_ENDPOINTS: mode } })).toBe(expected);
+  });
+
+  test("is taken where the profile says so, unless the variable does not", async () => {
+    useProfiles("[default]\nsts_regional_endpoints = legacy\n");
+    expect(await isGlobal()).toBe(true);
+    expect(await isGlobal({}, { env: { AWS_STS_REGIONAL_ENDPOINTS: "regional" } })).toBeUndefined();
+  });
+
+  test("is the client config's choice before everything", async () => {
+    const env = { AWS_STS_REGIONAL_ENDPOINTS: "legacy" };
+    expect(await isGlobal({ clientConfig: { useGlobalEndpoint: false } }, { env })).toBeUndefined();
+    expect(await isGlobal({ clientConfig: { useGlobalEndpoint: true } })).toBe(true);
+  });
+});
+
+describe("of the calling client", () => {
+  const handler = { handle: async () => ({}) } as unknown as CallerClientConfig["requestHandler"];
+  const config = async (...args: Parameters<typeof target>) => (await target(...args)).config;
+
+  test("FIPS, dual-stack, handler, app id and profile are inherited", async () => {
+    const caller: CallerClientConfig = {
+      useFipsEndpoint: async () => true,
+      useDualstackEndpoint: true,
+      requestHandler: handler,
+      userAgentAppId: "app",
+      profile: "p",
+    };
+    expect(await config({}, { caller })).toEqual({
+      ...{ region: "us-east-1", useFipsEndpoint: true, useDualstackEndpoint: true },
+      ...{ requestHandler: handler, userAgentAppId: "app", profile: "p" },
+    });
+  });
+
+  test("nothing is inherited that the client config or the parent's has", async () => {
+    const caller = { useFipsEndpoint: true, userAgentAppId: "caller" };
+    const parentClientConfig = { userAgentAppId: "parent" };
+    const clientConfig = { useFipsEndpoint: false };
+    expect(await config({ clientConfig, parentClientConfig }, { caller })).toEqual({
+      ...{ region: "us-east-1", useFipsEndpoint: false, userAgentAppId: "parent" },
+    });
+  });
+
+  test("an HTTP/2 handler is of no use", async () => {
+    const h2 = { ...handler, metadata: { handlerProtocol: "h2" } };
+    expect(await config({}, { caller: { requestHandler: h2 as never } })).not.toHaveProperty(
+      "requestHandler",
+    );
+  });
+
+  test("neither its endpoint nor its credentials are inherited", async () => {
+    const caller = { endpoint: "https://s3.example", credentials: () => {}, region: "eu-west-1" };
+    expect(await config({}, { caller })).toEqual({ region: "eu-west-1" });
+  });
+});
+
+describe("a custom endpoint", () => {
+  const endpoint = "http://localhost:9000";
+  const isCustom = async (...args: Parameters<typeof target>) =>
+    (await target(...args)).customEndpoint;
+
+  test("is one by config, by either variable and by profile", async () => {
+    expect(await isCustom({ clientConfig: { endpoint } })).toBe(true);
+    expect(await isCustom({}, { env: { AWS_ENDPOINT_URL_STS: endpoint } })).toBe(true);
+    expect(await isCustom({}, { env: { AWS_ENDPOINT_URL: endpoint } })).toBe(true);
+    useProfiles(`[default]\nendpoint_url = ${endpoint}\n`);
+    expect(await isCustom()).toBe(true);
+  });
+
+  test("is none where the environment says that they do not count", async () => {
+    const env = { AWS_ENDPOINT_URL: endpoint, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" };
+    expect(await isCustom({}, { env })).toBe(false);
+    expect(await isCustom({ clientConfig: { endpoint } }, { env })).toBe(true);
+    expect(await isCustom()).toBe(false);
+  });
+
+  test("is neither FIPS nor dual-stack nor global, whatever the caller is", async () => {
+    const caller = { useFipsEndpoint: true, useDualstackEndpoint: true };
+    const env = { AWS_STS_REGIONAL_ENDPOINTS: "legacy" };
+    const { config } = await target({ clientConfig: { endpoint } }, { caller, env });
+    expect(config).toEqual({ region: "us-east-1", endpoint });
+  });
+
+  test("has nowhere to fail over to", async () => {
+    const settings = makeSettings({ clientConfig: { endpoint }, failoverRegions: ["eu-west-1"] });
+    expect(await resolveTargets(settings, undefined, {})).toHaveLength(1);
+  });
+});
+
+test("the regions to fail over to come after the first, once each, and never globally", async () => {
+  const failoverRegions = ["eu-central-1", "eu-west-1"];
+  const settings = makeSettings({ region: "eu-west-1", failoverRegions });
+  const env = { AWS_STS_REGIONAL_ENDPOINTS: "legacy" };
+  const targets = await resolveTargets(settings, undefined, env);
+  expect(
+    targets.map(({ region, config }) => [region, config.region, config.useGlobalEndpoint]),
+  ).toEqual([
+    ["eu-west-1", "eu-west-1", true],
+    ["eu-central-1", "eu-central-1", undefined],
+  ]);
+});
