@@ -55,6 +55,8 @@ describe("the public names", () => {
           "PreflightStatus",
           "ProviderProperties",
           "ProviderStatus",
+          "RefreshOptions",
+          "RegionStatus",
           "RequestTiming",
           "ResilienceOptions",
           "Severity",
@@ -74,6 +76,7 @@ describe("the public names", () => {
           "fromWebIdentity",
           "fromWebToken",
           "isWebIdentityError",
+          "refreshOnExpiredToken",
         ],
       }
     `);

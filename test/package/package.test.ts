@@ -1,6 +1,7 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "../house/sources.js";
 import { type Consumer, installPackage, repositoryVersion } from "./consumer.js";
 import { GOOD_SAMPLE, MISUSE_SAMPLE } from "./samples.js";
 
@@ -8,7 +9,7 @@ const PACKAGE = "node_modules/resilient-sts";
 const BIN = "./node_modules/.bin/resilient-sts";
 
 const MAIN_EXPORTS =
-  "WebIdentityError checkIssuer fromTokenFile fromWebIdentity fromWebToken isWebIdentityError";
+  "WebIdentityError checkIssuer fromTokenFile fromWebIdentity fromWebToken isWebIdentityError refreshOnExpiredToken";
 const TESTING_EXPORTS = "startLocalIdp startLocalSts";
 
 /** CommonJS files of the SDK or jose that were loaded, by whatever kind of import. */
@@ -97,6 +98,22 @@ describe("loaded by plain Node", () => {
       code: 0,
       stdout: expect.stringMatching(/^ASIA\w+\n$/),
     });
+  });
+});
+
+describe("the CommonJS build, for Jest and others that only know CommonJS", () => {
+  it("gets credentials without any ES module", async () => {
+    await writeFile(join(consumer.folder, "d.cjs"), firstCredentials("cjs"));
+    const flag = "--no-experimental-require-module";
+    const { code, stderr } = await consumer.run(process.execPath, flag, "d.cjs");
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+  });
+
+  it("has no import()", async () => {
+    const files = consumer.packed.filter((file) => file.endsWith(".cjs"));
+    const texts = files.map((file) => readFile(join(consumer.folder, PACKAGE, file), "utf8"));
+    const imports = (await Promise.all(texts)).flatMap((text) => parse("a.cjs", text).imports);
+    expect(imports).toEqual([]);
   });
 });
 
