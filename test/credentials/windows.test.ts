@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { pauseAfterFailure, refusalMemory } from "../../src/credentials/gate.js";
-import { windowsFor } from "../../src/credentials/windows.js";
+import { jitteredAdvisoryMs, windowsFor } from "../../src/credentials/windows.js";
 
 const MINUTE = 60_000;
 const minutes = (n: number) => n * MINUTE;
@@ -62,6 +62,21 @@ describe("the windows of credentials", () => {
         expect(advisoryMs).toBeLessThanOrEqual(Math.max(0, lifetimeMs * 0.75));
       }),
     );
+  });
+});
+
+describe("the jitter of a fleet", () => {
+  test("begins the advisory window up to a third earlier, never later", () => {
+    const begin = (random: number) => jitteredAdvisoryMs(minutes(15), minutes(60), () => random);
+    expect(begin(0)).toBe(minutes(15));
+    expect(begin(0.5)).toBe(minutes(17.5));
+    expect(begin(ALMOST_ONE)).toBeCloseTo(minutes(20));
+  });
+
+  test("adds nothing where that would be more than half of the life", () => {
+    expect(jitteredAdvisoryMs(minutes(5), minutes(10), () => 0.9)).toBe(minutes(5));
+    expect(jitteredAdvisoryMs(minutes(15), minutes(20.5), () => 0.9)).toBe(minutes(15));
+    expect(jitteredAdvisoryMs(0, 0, () => 0.9)).toBe(0);
   });
 });
 

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import { CacheBench, fail, HOUR, succeed } from "./make-cache.js";
+
+const aheadOfTime = true;
+
+describe("ahead of time", () => {
+  test("credentials are refreshed at the start of the advisory window though nobody calls", async () => {
+    const bench = new CacheBench({ aheadOfTime });
+    await bench.fill(HOUR, 901);
+    expect(bench.calls).toHaveLength(1);
+    await bench.clock.advance(1_000);
+    expect([bench.calls.length, await bench.get()]).toEqual([2, "AKID-2"]);
+  });
+
+  test("they are refreshed again and again, once each time", async () => {
+    const bench = new CacheBench({ aheadOfTime });
+    await bench.fill(HOUR);
+    await bench.clock.advance(10 * 2_700_000);
+    expect(bench.calls).toHaveLength(11);
+    expect(bench.clock.holds).toBe(0);
+  });
+
+  test("a failure is followed by another try after the pause, while they are valid", async () => {
+    const bench = new CacheBench({ aheadOfTime });
+    await bench.fill(HOUR, 901);
+    bench.answer = fail;
+    await bench.clock.advance(1_000);
+    await bench.clock.advance(299_999);
+    expect(bench.calls).toHaveLength(2);
+    bench.answer = succeed;
+    await bench.clock.advance(1);
+    expect([bench.calls.length, await bench.get()]).toEqual([3, "AKID-2"]);
+  });
+
+  test("an outage that outlasts them asks a bounded number of times, then waits for a caller", async () => {
+    const bench = new CacheBench({ aheadOfTime });
+    await bench.fill(HOUR, 901);
+    bench.answer = fail;
+    await bench.clock.advance(2_000_000);
+    expect(bench.calls.length).toBeLessThan(16);
+    expect(bench.clock.pending).toBe(0);
+  });
+
+  test("a refresh that a caller began is not begun again", async () => {
+    const bench = new CacheBench({ aheadOfTime });
+    await bench.fill(HOUR, 1_000);
+    bench.delayMs = 200_000;
+    const forced = bench.get({ forceRefresh: true });
+    await bench.clock.advance(200_000);
+    expect([await forced, bench.calls.length]).toEqual(["AKID-2", 2]);
+  });
+
+  test("a machine that slept past the time notices within five minutes of being awake", async () => {
+    const bench = new CacheBench({ aheadOfTime });
+    await bench.fill(6 * HOUR);
+    bench.clock.setWallClock(bench.clock.now() + 5.5 * HOUR * 1000);
+    await bench.clock.advance(300_000);
+    expect(bench.calls).toHaveLength(2);
+  });
+
+  test("nothing happens after the end, and nothing is left behind", async () => {
+    const bench = new CacheBench({ aheadOfTime });
+    await bench.fill(HOUR);
+    bench.cache.close(new Error("closed"));
+    expect(bench.clock.pending).toBe(0);
+    await bench.clock.advance(HOUR * 1000);
+    expect(bench.calls).toHaveLength(1);
+  });
+
+  test("nothing happens where it is switched off, or where nothing expires", async () => {
+    const off = new CacheBench();
+    await off.fill(HOUR);
+    const forEver = new CacheBench({ aheadOfTime });
+    forEver.answer = async () => ({ accessKeyId: "for-ever" });
+    await forEver.get();
+    expect([off.clock.pending, forEver.clock.pending]).toEqual([0, 0]);
+  });
+});
+
+describe("on a machine whose clock is wrong", () => {
+  test.each([
+    ["an hour behind", -HOUR],
+    ["an hour ahead", HOUR],
+  ])("%s, credentials are refreshed when STS's clock says so", async (_, seconds) => {
+    const bench = new CacheBench({ skewMs: () => -seconds * 1000 });
+    const lifeOf = (left: number) => new Date(bench.clock.now() + (left - seconds) * 1000);
+    bench.answer = async () => ({ accessKeyId: "first", expiration: lifeOf(HOUR) });
+    expect(await bench.get()).toBe("first");
+    bench.answer = async () => ({ accessKeyId: "second", expiration: lifeOf(HOUR) });
+    await bench.clock.advance((HOUR - 901) * 1000);
+    expect([await bench.get(), bench.calls.length]).toEqual(["first", 1]);
+    await bench.clock.advance(1_000);
+    await bench.get();
+    await bench.clock.flush();
+    expect(await bench.get()).toBe("second");
+  });
+});

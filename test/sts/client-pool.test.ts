@@ -1,0 +1,167 @@
+import { describe, expect, test } from "vitest";
+import { ClientPool, type PooledClient } from "../../src/sts/client-pool.js";
+import type { StsTarget } from "../../src/sts/target.js";
+import { makeTarget } from "./make-target.js";
+
+const handler = () =>
+  ({ handle: async () => ({}) }) as unknown as StsTarget["config"]["requestHandler"];
+const withConfig = (config: StsTarget["config"]) => makeTarget({ config });
+
+/** The client that a target gets. */
+const clientOf = (pool: ClientPool, target: StsTarget, env: Record<string, string> = {}) =>
+  pool.use(target, env, async ({ client }) => client);
+
+/** Whether two targets get one client between them. */
+async function share(one: StsTarget, other: StsTarget, envs: Record<string, string>[] = [{}, {}]) {
+  const pool = new ClientPool();
+  const clients = [await clientOf(pool, one, envs[0]), await clientOf(pool, other, envs[1])];
+  expect(pool.size).toBe(clients[0] === clients[1] ? 1 : 2);
+  return clients[0] === clients[1];
+}
+
+/** A client in use until it is told otherwise. */
+async function lend(pool: ClientPool, target: StsTarget) {
+  let giveBack = () => {};
+  const returned = new Promise<void>((resolve) => {
+    giveBack = resolve;
+  });
+  let started: (pooled: PooledClient) => void = () => {};
+  const lent = new Promise<PooledClient>((resolve) => {
+    started = resolve;
+  });
+  const work = pool.use(target, {}, (pooled) => {
+    started(pooled);
+    return returned;
+  });
+  const { client } = await lent;
+  return {
+    client,
+    giveBack: () => {
+      giveBack();
+      return work;
+    },
+  };
+}
+
+describe("two targets share a client", () => {
+  test("when their options are equal, in any order", async () => {
+    expect(await share(makeTarget(), makeTarget())).toBe(true);
+    const one = { region: "eu-west-1", endpoint: "http://localhost:1" };
+    const other = { endpoint: "http://localhost:1", region: "eu-west-1" };
+    expect(await share(withConfig(one), withConfig(other))).toBe(true);
+  });
+
+  test("also when they ask at the same moment", async () => {
+    const pool = new ClientPool();
+    const clients = await Promise.all(
+      Array.from({ length: 50 }, () => clientOf(pool, makeTarget())),
+    );
+    expect([new Set(clients).size, pool.size]).toEqual([1, 1]);
+  });
+
+  test("when what cannot be compared is the very same", async () => {
+    const requestHandler = handler() as NonNullable<ReturnType<typeof handler>>;
+    const config = { region: "eu-west-1", requestHandler };
+    expect(await share(withConfig(config), withConfig({ ...config }))).toBe(true);
+  });
+});
+
+describe("two targets do not share a client", () => {
+  const base = { region: "eu-west-1" };
+  test.each<[string, StsTarget["config"]]>([
+    ["region", { region: "eu-west-2" }],
+    ["endpoint", { ...base, endpoint: "http://localhost:2" }],
+    ["FIPS", { ...base, useFipsEndpoint: true }],
+    ["global endpoint", { ...base, useGlobalEndpoint: true }],
+    ["profile", { ...base, profile: "other" }],
+    ["app id", { ...base, userAgentAppId: "other" }],
+  ])("of another %s", async (_, config) => {
+    expect(await share(withConfig(base), withConfig(config))).toBe(false);
+  });
+
+  test("with handlers or plugins that are only alike", async () => {
+    const own = () => withConfig({ ...base, requestHandler: handler() as never });
+    expect(await share(own(), own())).toBe(false);
+    const plugged = () => makeTarget({ plugins: [{ applyToStack: () => {} }] });
+    expect(await share(plugged(), plugged())).toBe(false);
+  });
+
+  test.each(["AWS_ENDPOINT_URL_STS", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_USE_FIPS_ENDPOINT"])(
+    "with another %s, which the SDK reads by itself",
+    async (name) => {
+      expect(await share(makeTarget(), makeTarget(), [{}, { [name]: "x" }])).toBe(false);
+      expect(await share(makeTarget(), makeTarget(), [{ UNRELATED: "x" }, {}])).toBe(true);
+    },
+  );
+});
+
+describe("a client", () => {
+  test("asks once: retrying is not its part, whatever the options say", async () => {
+    const config = { region: "eu-west-1", maxAttempts: 9, retryMode: "adaptive" };
+    const client = await clientOf(new ClientPool(), withConfig(config));
+    expect(await client.config.maxAttempts()).toBe(1);
+  });
+
+  test("gets the plugins of its target", async () => {
+    const seen: unknown[] = [];
+    const plugin = { applyToStack: (stack: unknown) => seen.push(stack) };
+    await clientOf(new ClientPool(), makeTarget({ plugins: [plugin] as never }));
+    expect(seen).toHaveLength(1);
+  });
+
+  test("is given back also when the work fails", async () => {
+    const pool = new ClientPool();
+    const failing = pool.use(makeTarget(), {}, async () => Promise.reject(new Error("no")));
+    await expect(failing).rejects.toThrow("no");
+    pool.release(makeTarget(), {});
+    expect(pool.size).toBe(0);
+  });
+});
+
+describe("released", () => {
+  test("an idle client goes, and the next one to ask gets a new one", async () => {
+    const pool = new ClientPool();
+    const first = await clientOf(pool, makeTarget());
+    pool.release(makeTarget(), {});
+    expect(pool.size).toBe(0);
+    expect(await clientOf(pool, makeTarget())).not.toBe(first);
+  });
+
+  test("a client in use stays", async () => {
+    const pool = new ClientPool();
+    const { client, giveBack } = await lend(pool, makeTarget());
+    pool.release(makeTarget(), {});
+    expect(await clientOf(pool, makeTarget())).toBe(client);
+    await giveBack();
+    expect(pool.size).toBe(1);
+  });
+
+  test("a target that nobody asked for is no matter", () => {
+    expect(() => new ClientPool().release(makeTarget(), {})).not.toThrow();
+  });
+});
+
+describe("of many clients", () => {
+  const numbered = (n: number) => withConfig({ region: `eu-west-${n}` });
+
+  test("the sixteen used last are kept", async () => {
+    const pool = new ClientPool();
+    const first = await clientOf(pool, numbered(1));
+    const second = await clientOf(pool, numbered(2));
+    for (let n = 3; n <= 16; n += 1) await clientOf(pool, numbered(n));
+    await clientOf(pool, numbered(1));
+    await clientOf(pool, numbered(17));
+    expect(pool.size).toBe(16);
+    expect(await clientOf(pool, numbered(1))).toBe(first);
+    expect(await clientOf(pool, numbered(2))).not.toBe(second);
+  });
+
+  test("one in use is kept, however long ago that began", async () => {
+    const pool = new ClientPool();
+    const { client, giveBack } = await lend(pool, numbered(1));
+    for (let n = 2; n <= 40; n += 1) await clientOf(pool, numbered(n));
+    expect(await clientOf(pool, numbered(1))).toBe(client);
+    await giveBack();
+    expect(pool.size).toBe(16);
+  });
+});
