@@ -1,6 +1,7 @@
 import { untilAborted } from "../abort.js";
-import { type Clock, sleep } from "../clock.js";
+import type { Clock } from "../clock.js";
 import { type CachedEntry, type CachedIdentity, toEntry } from "./cached-entry.js";
+import { Flight } from "./flight.js";
 import { pauseAfterFailure, refusalMemory } from "./gate.js";
 import { RefreshTimer } from "./refresh-timer.js";
 import type { WindowOptions } from "./windows.js";
@@ -52,13 +53,6 @@ export interface CacheSnapshot {
 
 /** How long a caller waits for a refresh while what is cached still works, in milliseconds. */
 const PATIENCE_MS = 100;
-
-interface Flight<T> {
-  readonly promise: Promise<T>;
-  /** Callers that wait for it; while there are any, the process is kept alive. */
-  waiters: number;
-  letGo: (() => void) | undefined;
-}
 
 /**
  * One set of credentials, refreshed by one flight at a time whoever asks. While what is cached is
@@ -134,8 +128,9 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     const flight = this.#join(request);
     const mayWait = request?.forceRefresh || this.#fresh === undefined;
     if (!mayWait && now < entry.mandatoryAt) return entry.credentials;
+    const patienceMs = mayWait ? Number.POSITIVE_INFINITY : PATIENCE_MS;
     try {
-      return await this.#wait(flight, request?.abortSignal, mayWait ? undefined : PATIENCE_MS);
+      return await flight.wait(request?.abortSignal, patienceMs);
     } catch (error) {
       request?.abortSignal?.throwIfAborted();
       this.#life.signal.throwIfAborted();
@@ -157,7 +152,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
       throw this.#refusal.error;
     }
     try {
-      return await this.#wait(this.#join(request), request?.abortSignal);
+      return await this.#join(request).wait(request?.abortSignal, Number.POSITIVE_INFINITY);
     } catch (error) {
       request?.abortSignal?.throwIfAborted();
       this.#life.signal.throwIfAborted();
@@ -223,10 +218,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
         this.#flight = undefined;
       }
     };
-    const promise = run();
-    // In the background nobody waits for it, and a failure there is no unhandled rejection.
-    promise.catch(() => {});
-    return { promise, waiters: 0, letGo: undefined };
+    return new Flight(run(), clock);
   }
 
   #failed(error: unknown): void {
@@ -245,27 +237,5 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
       servedFromCache: valid || (serveExpired && this.#entry !== undefined),
       nextRefreshAt: this.#gateUntil > now ? this.#gateUntil : undefined,
     });
-  }
-
-  async #wait(flight: Flight<T>, signal?: AbortSignal, patienceMs?: number): Promise<T> {
-    const { clock } = this.#options;
-    flight.waiters += 1;
-    flight.letGo ??= clock.hold();
-    const enough = new AbortController();
-    try {
-      const settled = signal === undefined ? flight.promise : untilAborted(flight.promise, signal);
-      if (patienceMs === undefined) return await settled;
-      const tired = sleep(clock, patienceMs, enough.signal).then(() => {
-        throw new Error("the refresh takes longer than a caller should wait");
-      });
-      return await Promise.race([settled, tired]);
-    } finally {
-      enough.abort();
-      flight.waiters -= 1;
-      if (flight.waiters === 0) {
-        flight.letGo?.();
-        flight.letGo = undefined;
-      }
-    }
   }
 }
