@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { startWorld, type World } from "./world.js";
 
 const run = promisify(execFile);
-const SCRIPT = fileURLToPath(new URL("processes/use-and-end.ts", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("use-and-end-process.ts", import.meta.url));
 
 /** What a process that uses a provider says before it ends by itself; rejects when it ends badly. */
 async function saidBy(how: string, { idp, sts }: World): Promise<string> {
