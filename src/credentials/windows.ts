@@ -23,32 +23,36 @@ export interface WindowOptions {
 const MINUTE_MS = 60_000;
 
 /** What the AWS SDKs for Go, Java, Rust and Python settled on in 2026. */
-const ADVISORY_BY_LIFETIME: readonly (readonly [lifetimeMs: number, windowMs: number])[] = [
+const LONG_LIVED: readonly (readonly [lifetimeMs: number, windowMs: number])[] = [
   [90 * MINUTE_MS, 60 * MINUTE_MS],
   [20 * MINUTE_MS + 1, 15 * MINUTE_MS],
-  [0, 5 * MINUTE_MS],
 ];
+const SHORT_LIVED_MS = 5 * MINUTE_MS;
 
 const MANDATORY_MS = MINUTE_MS;
-const MAX_ADVISORY_SHARE = 3 / 4;
 
 /**
- * The windows of credentials that live for `lifetimeMs`. The advisory one is at most three quarters
- * of the lifetime and the mandatory one half of it: sessions of a few minutes would otherwise be
- * refreshed all the time. From 400 s of life on, every window of the table is whole.
+ * The windows of credentials that live for `lifetimeMs`. Neither is longer than half of the
+ * lifetime, or sessions of a few minutes would be refreshed all the time; only the table's 15 and
+ * 60 minutes stand as they are from the lifetime on that they are for.
  */
 export function windowsFor(lifetimeMs: number, options: WindowOptions): Windows {
-  const lifetime = Math.max(0, lifetimeMs);
-  const byLifetime = ADVISORY_BY_LIFETIME.find(([least]) => lifetimeMs >= least)?.[1] ?? 0;
-  const advisory = seconds(options.advisoryWindowSeconds) ?? byLifetime;
+  const half = Math.max(0, lifetimeMs / 2);
+  const configured = seconds(options.advisoryWindowSeconds);
+  const advisoryMs =
+    configured === undefined ? byLifetime(lifetimeMs, half) : Math.min(configured, half);
   const mandatory = seconds(options.mandatoryWindowSeconds) ?? MANDATORY_MS;
-  const advisoryMs = Math.min(advisory, lifetime * MAX_ADVISORY_SHARE);
-  return { advisoryMs, mandatoryMs: Math.min(mandatory, advisoryMs, lifetime / 2) };
+  return { advisoryMs, mandatoryMs: Math.min(mandatory, advisoryMs, half) };
+}
+
+function byLifetime(lifetimeMs: number, half: number): number {
+  const row = LONG_LIVED.find(([least]) => lifetimeMs >= least);
+  return row?.[1] ?? Math.min(SHORT_LIVED_MS, half);
 }
 
 /**
  * When the advisory window of one set of credentials begins, in milliseconds before they expire:
- * between the window and a third more, and by the third never before half of the lifetime.
+ * between the window and a third more, but for that third never before half of the lifetime.
  *
  * @param random - uniform in [0, 1).
  */

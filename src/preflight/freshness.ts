@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 /** How long a document is kept whose headers say nothing. */
-export const DEFAULT_LIFETIME_MS = 10 * 60_000;
+const DEFAULT_LIFETIME_MS = 10 * 60_000;
 /** The longest any document is kept. */
-export const MAX_LIFETIME_MS = 24 * 3_600_000;
+const MAX_LIFETIME_MS = 24 * 3_600_000;
 /** The shortest: one that may not be cached is asked for no more often than this. */
-export const MIN_LIFETIME_MS = 30_000;
+const MIN_LIFETIME_MS = 30_000;
 
 /** A 429 without `Retry-After` is waited out this long. */
 const DEFAULT_RETRY_AFTER_MS = 30_000;

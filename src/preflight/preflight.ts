@@ -66,7 +66,7 @@ export interface Preflight {
 }
 
 /** STS's own limit for the issuer (AWS re:Post, "Couldn't retrieve verification key"). */
-export const DEFAULT_TIMEOUT_MS = 5_000;
+const DEFAULT_TIMEOUT_MS = 5_000;
 
 /** A pre-flight whose documents are shared by the whole process. */
 export function createPreflight(settings: PreflightSettings, runtime: PreflightRuntime): Preflight {

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 
 /** The proxy answered, but would not connect. */
-export class TunnelRefused extends Error {
+class TunnelRefused extends Error {
   readonly code: string;
 
   constructor(status: number | undefined) {

@@ -11,7 +11,7 @@ import { TargetKeys } from "./target-key.js";
  * Calls in flight, and so sockets, for each client. A thousand roles that start together take turns
  * instead of opening a thousand connections.
  */
-export const MAX_SOCKETS = 40;
+const MAX_SOCKETS = 40;
 
 /** Clients kept without anybody using them; the longest unused goes first. */
 const MAX_IDLE_CLIENTS = 16;

@@ -14,25 +14,37 @@ const SDK_VARIABLES = [
   "AWS_SDK_UA_APP_ID",
 ];
 
+/** Literals inside literals, deeper than any option goes: whatever is below is compared by identity. */
+const MAX_DEPTH = 4;
+
 /**
- * Names targets so that equal ones have the same name: equal primitives are equal, functions and
- * objects are equal only to themselves.
+ * Names targets so that equal ones have the same name: primitives and object literals are equal by
+ * value, functions and instances only to themselves.
  */
 export class TargetKeys {
   readonly #identities = new WeakMap<object, number>();
   #identityCount = 0;
 
   of({ config, plugins }: StsTarget, env: Environment): string {
-    const parts = Object.entries(config)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value]) => [name, this.#part(value)]);
     const variables = SDK_VARIABLES.map((name) => readVariable(env, name) ?? null);
-    return JSON.stringify([parts, plugins.map((plugin) => this.#part(plugin)), variables]);
+    return JSON.stringify([
+      this.#entries(config),
+      plugins.map((plugin) => this.#part(plugin)),
+      variables,
+    ]);
   }
 
-  #part(value: unknown): unknown {
+  #entries(literal: object, depth = 0): unknown {
+    return Object.entries(literal)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, value]) => [name, this.#part(value, depth)]);
+  }
+
+  #part(value: unknown, depth = 0): unknown {
     if (typeof value !== "object" && typeof value !== "function") return String(value);
     if (value === null) return null;
+    const isLiteral = Object.getPrototypeOf(value) === Object.prototype;
+    if (isLiteral && depth < MAX_DEPTH) return this.#entries(value, depth + 1);
     let id = this.#identities.get(value);
     if (id === undefined) {
       this.#identityCount += 1;

@@ -10,8 +10,8 @@ const ALMOST_ONE = 1 - Number.EPSILON / 2;
 describe("the windows of credentials", () => {
   test.each<[string, number, number, number]>([
     ["0", 0, 0, 0],
-    ["200 s", 200_000, 150_000, 60_000],
-    ["100 s", 100_000, 75_000, 50_000],
+    ["200 s", 200_000, 100_000, 60_000],
+    ["100 s", 100_000, 50_000, 50_000],
     ["10 minutes", minutes(10), minutes(5), MINUTE],
     ["15 minutes", minutes(15), minutes(5), MINUTE],
     ["20 minutes", minutes(20), minutes(5), MINUTE],
@@ -37,7 +37,7 @@ describe("the windows of credentials", () => {
     const expected = { advisoryMs: 1_800_000, mandatoryMs: 120_000 };
     expect(windowsFor(minutes(60), options)).toEqual(expected);
     expect(windowsFor(minutes(360), options)).toEqual(expected);
-    expect(windowsFor(minutes(10), options)).toEqual({ advisoryMs: 450_000, mandatoryMs: 120_000 });
+    expect(windowsFor(minutes(10), options)).toEqual({ advisoryMs: 300_000, mandatoryMs: 120_000 });
   });
 
   test("may be switched off", () => {

@@ -164,7 +164,9 @@ describe("a named pipe for a token file", () => {
     makePipe();
     // More than Node's pool has threads.
     const readings = Array.from({ length: 8 }, () => read(path("token")));
-    for (const reading of readings) await expect(reading).rejects.toThrow("the file is empty");
+    await Promise.all(
+      readings.map((reading) => expect(reading).rejects.toThrow("the file is empty")),
+    );
   });
 
   test("gives what comes through it, in pieces", async () => {
