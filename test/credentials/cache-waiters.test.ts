@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { CacheBench, HOUR, hang } from "./make-cache.js";
+import { CacheBench, fail, HOUR, hang } from "./make-cache.js";
 
 describe("a caller that gives up", () => {
   test("hears its own reason, while the flight goes on for the others", async () => {
@@ -85,4 +85,18 @@ describe("the process", () => {
     await waiting;
     expect(bench.clock.holds).toBe(0);
   });
+});
+
+test("a failure that nobody waited for is no unhandled rejection", async () => {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => void unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  const bench = new CacheBench();
+  await bench.fill(HOUR, 900);
+  bench.answer = fail;
+  await bench.get();
+  await bench.clock.flush();
+  await bench.clock.flush();
+  process.off("unhandledRejection", note);
+  expect([bench.failures.length, unhandled]).toEqual([1, []]);
 });

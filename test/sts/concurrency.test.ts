@@ -12,7 +12,7 @@ function makeWork() {
   const work = new Promise<void>((resolve, reject) => {
     end = (error) => (error === undefined ? resolve() : reject(error));
   });
-  return { end, run: () => work };
+  return { end, run: () => work, work };
 }
 
 describe("a concurrency limit", () => {
@@ -75,10 +75,11 @@ describe("a concurrency limit", () => {
     const running = room.run(signal, first.run);
     const controller = new AbortController();
     const leaving = room.run(controller.signal, async () => "maybe").catch((reason) => reason);
+    // Right after the place was handed on, before the waiter has heard of it.
+    first.work.then(() => controller.abort("gone"));
     first.end();
     await running;
-    controller.abort("gone");
-    await leaving;
+    expect(await leaving).toBe("gone");
     await expect(room.run(signal, async () => "next")).resolves.toBe("next");
   });
 
