@@ -1,55 +1,9 @@
 import { untilAborted } from "../abort.js";
-import type { Clock } from "../clock.js";
+import type { CacheOptions, CacheRequest, CacheSnapshot } from "./cache-options.js";
 import { type CachedEntry, type CachedIdentity, toEntry } from "./cached-entry.js";
 import { Flight } from "./flight.js";
-import { pauseAfterFailure, refusalMemory } from "./gate.js";
+import { type Gate, isShut, pauseAfterFailure, refusalMemory } from "./gate.js";
 import { RefreshTimer } from "./refresh-timer.js";
-import type { WindowOptions } from "./windows.js";
-
-/** What one caller asks for. */
-export interface CacheRequest {
-  /** Refresh even if the cached credentials are fresh. */
-  readonly forceRefresh?: boolean | undefined;
-  /** Ends this caller's wait, not the refresh that others wait for too. */
-  readonly abortSignal?: AbortSignal | undefined;
-}
-
-export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> {
-  /** Gets new credentials for whoever asked first; its signal aborts when the cache is closed. */
-  readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<T>;
-  /** The error for an answer that has expired before it arrived. */
-  readonly staleAnswer: (credentials: T) => Error;
-  /** Whether asking again at once is pointless: remembered for a moment while nothing is cached. */
-  readonly isRefusal: (error: unknown) => boolean;
-  /** A refresh failed; told before any waiter hears of it. */
-  readonly onRefreshFailed: (error: unknown, state: FailedRefresh) => void;
-  /** Expired credentials were handed out. */
-  readonly onExpiredServed: (credentials: T) => void;
-  readonly windows: WindowOptions;
-  /** Whether a refresh starts when it is due even if nobody calls. */
-  readonly aheadOfTime: boolean;
-  /** STS's clock minus this machine's, in milliseconds. */
-  readonly skewMs: () => number;
-  readonly serveExpired: boolean;
-  readonly clock: Clock;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-}
-
-export interface FailedRefresh {
-  readonly servedFromCache: boolean;
-  /** Milliseconds since the epoch; absent when the next call may try at once. */
-  readonly nextRefreshAt: number | undefined;
-}
-
-/** What is cached, and what is under way. */
-export interface CacheSnapshot {
-  readonly entry: CachedEntry<CachedIdentity> | undefined;
-  readonly refreshing: boolean;
-  /** No refresh starts by itself before this time, in milliseconds since the epoch. */
-  readonly gateUntil: number;
-  readonly closed: boolean;
-}
 
 /** How long a caller waits for a refresh while what is cached still works, in milliseconds. */
 const PATIENCE_MS = 100;
@@ -64,9 +18,12 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   #fresh: CachedEntry<T> | undefined;
   #flight: Flight<T> | undefined;
   /** No refresh starts by itself before this time. */
-  #gateUntil = Number.NEGATIVE_INFINITY;
+  #gate: Gate | undefined;
   #refusal: { error: unknown; until: number } | undefined;
-  readonly #life = new AbortController();
+  /** Why the cache was closed. */
+  #end: { readonly reason: unknown } | undefined;
+  /** Ends the refresh under way: an idle cache, of which there may be thousands, needs none. */
+  #abort: AbortController | undefined;
   readonly #options: CacheOptions<T, R>;
   readonly #now: () => number;
   readonly #timer: RefreshTimer;
@@ -97,33 +54,34 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
 
   /** Ends the cache: waiters and later callers get `reason`. */
   close(reason: unknown): void {
-    this.#life.abort(reason);
+    this.#end = { reason };
+    this.#abort?.abort(reason);
     this.#timer.clear();
     this.#entry = undefined;
     this.#fresh = undefined;
   }
 
   get isClosed(): boolean {
-    return this.#life.signal.aborted;
+    return this.#end !== undefined;
   }
 
   snapshot(): CacheSnapshot {
     return {
       entry: this.#entry,
       refreshing: this.#flight !== undefined,
-      gateUntil: this.#gateUntil,
+      gateUntil: this.#gate?.until,
       closed: this.isClosed,
     };
   }
 
   async #getSlowly(now: number, request: R | undefined): Promise<T> {
-    this.#life.signal.throwIfAborted();
+    this.#throwIfClosed();
     request?.abortSignal?.throwIfAborted();
     const entry = this.#entry;
     if (entry === undefined || now >= entry.expiresAt)
       return this.#whenNothingIsValid(now, request);
 
-    const gated = now < this.#gateUntil && !request?.forceRefresh;
+    const gated = isShut(this.#gate, now) && !request?.forceRefresh;
     if (gated) return entry.credentials;
     const flight = this.#join(request);
     const mayWait = request?.forceRefresh || this.#fresh === undefined;
@@ -133,7 +91,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
       return await flight.wait(request?.abortSignal, patienceMs);
     } catch (error) {
       request?.abortSignal?.throwIfAborted();
-      this.#life.signal.throwIfAborted();
+      this.#throwIfClosed();
       return this.#validOr(error);
     }
   }
@@ -143,7 +101,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     if (
       serveExpired &&
       this.#entry !== undefined &&
-      now < this.#gateUntil &&
+      isShut(this.#gate, now) &&
       !request?.forceRefresh
     ) {
       return this.#serveExpired(this.#entry.credentials);
@@ -155,10 +113,14 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
       return await this.#join(request).wait(request?.abortSignal, Number.POSITIVE_INFINITY);
     } catch (error) {
       request?.abortSignal?.throwIfAborted();
-      this.#life.signal.throwIfAborted();
+      this.#throwIfClosed();
       if (!serveExpired || this.#entry === undefined) throw error;
       return this.#serveExpired(this.#entry.credentials);
     }
+  }
+
+  #throwIfClosed(): void {
+    if (this.#end !== undefined) throw this.#end.reason;
   }
 
   #serveExpired(credentials: T): T {
@@ -194,28 +156,32 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
 
   #start(request: R | undefined): Flight<T> {
     const { refresh, staleAnswer, clock } = this.#options;
+    const abort = new AbortController();
+    this.#abort = abort;
     const run = async () => {
+      const { signal } = abort;
       try {
-        const { signal } = this.#life;
         // A refresh that does not heed its signal must not keep its waiters after the end.
         const credentials = await untilAborted(refresh(request, signal), signal);
         const now = clock.now();
-        const { windows, random, skewMs } = this.#options;
-        const entry = toEntry(credentials, { now, windows, random, skewMs: skewMs() });
+        const { windows, random, serverClock } = this.#options;
+        const { skewMs } = serverClock;
+        const entry = toEntry(credentials, { now, windows, random, skewMs });
         // A date that cannot be read is not later than now either.
         if (!(entry.expiresAt > now)) throw staleAnswer(credentials);
-        this.#life.signal.throwIfAborted();
+        this.#throwIfClosed();
         this.#entry = entry;
         this.#fresh = entry;
         this.#refusal = undefined;
-        this.#gateUntil = Number.NEGATIVE_INFINITY;
+        this.#gate = undefined;
         this.#schedule(entry.advisoryAt);
         return credentials;
       } catch (error) {
-        if (!this.#life.signal.aborted) this.#failed(error);
+        if (!signal.aborted) this.#failed(error);
         throw error;
       } finally {
         this.#flight = undefined;
+        this.#abort = undefined;
       }
     };
     return new Flight(run(), clock);
@@ -227,15 +193,15 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     const remainingMs = (this.#entry?.expiresAt ?? now) - now;
     const valid = remainingMs > 0;
     if (valid || (serveExpired && this.#entry !== undefined)) {
-      this.#gateUntil =
-        now + pauseAfterFailure(valid ? remainingMs : Number.POSITIVE_INFINITY, random);
+      const pauseMs = pauseAfterFailure(valid ? remainingMs : Number.POSITIVE_INFINITY, random);
+      this.#gate = { from: now, until: now + pauseMs };
     } else if (isRefusal(error)) {
       this.#refusal = { error, until: now + refusalMemory(random) };
     }
-    if (valid) this.#schedule(this.#gateUntil);
+    if (valid && this.#gate !== undefined) this.#schedule(this.#gate.until);
     onRefreshFailed(error, {
       servedFromCache: valid || (serveExpired && this.#entry !== undefined),
-      nextRefreshAt: this.#gateUntil > now ? this.#gateUntil : undefined,
+      nextRefreshAt: isShut(this.#gate, now) ? this.#gate.until : undefined,
     });
   }
 }

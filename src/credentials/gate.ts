@@ -13,6 +13,17 @@ export function pauseAfterFailure(remainingMs: number, random: () => number): nu
   return Math.max(MIN_PAUSE_MS, Math.min(pause, remainingMs / 2));
 }
 
+/** No refresh starts by itself from here to there, in milliseconds since the epoch. */
+export interface Gate {
+  readonly from: number;
+  readonly until: number;
+}
+
+/** Whether the gate holds now. A clock that was set back to before it began opens it. */
+export function isShut(gate: Gate | undefined, now: number): gate is Gate {
+  return gate !== undefined && now >= gate.from && now < gate.until;
+}
+
 /** How long a refusal is remembered while nothing is cached, in milliseconds: 1 to 5 s. */
 export function refusalMemory(random: () => number): number {
   return 1_000 + random() * 4_000;

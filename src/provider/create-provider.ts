@@ -63,14 +63,14 @@ export function createProvider(
         preflight,
         onReport: (report) => board.looked(report),
         onTargets: (chosen) => {
-          targets = chosen;
+          targets = chosen.map((target) => pool.canonical(target, env));
         },
       });
       board.succeeded(region);
       return credentials;
     },
-    staleAnswer: ({ expiration }) => staleAnswer(expiration),
-    isRefusal: (error) => isWebIdentityError(error) && REFUSALS.includes(error.code),
+    staleAnswer,
+    isRefusal,
     onRefreshFailed: (error, { servedFromCache, nextRefreshAt }) => {
       if (!isWebIdentityError(error)) return;
       const ms = board.failed(error);
@@ -90,7 +90,7 @@ export function createProvider(
     },
     windows: options.refresh,
     aheadOfTime: options.refresh.aheadOfTime,
-    skewMs: () => pool.serverClock.skewMs,
+    serverClock: pool.serverClock,
     serveExpired: options.serveExpired,
     clock,
     random,
@@ -121,7 +121,11 @@ export function createProvider(
   });
 }
 
-function staleAnswer(expiration: Date | undefined): WebIdentityError {
+function isRefusal(error: unknown): boolean {
+  return isWebIdentityError(error) && REFUSALS.includes(error.code);
+}
+
+function staleAnswer({ expiration }: AttributedCredentials): WebIdentityError {
   return new WebIdentityError({
     code: "ERR_STS_UNAVAILABLE",
     message: `STS gave credentials that have expired already (${expiration?.toJSON()}).`,

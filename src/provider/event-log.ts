@@ -20,6 +20,7 @@ export function createEventLog(options: EventLogOptions): (roleArn: string) => E
     return (body) => {
       const event: WebIdentityEvent = { ...body, at: now(), roleArn: shownArn };
       publishEvent(event, onEvent, onHandlerError);
+      if (logger === undefined) return;
       for (const [level, text] of linesFor(event)) write(logger, level, `${text} (${shownArn})`);
     };
   };

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.js";
-import type { CacheSnapshot } from "../credentials/credential-cache.js";
+import type { CacheSnapshot } from "../credentials/cache-options.js";
 import type { WebIdentityError } from "../errors.js";
 import type { Finding } from "../findings.js";
 import type { IssuerReport } from "../issuer-report.js";
@@ -93,7 +93,7 @@ export class StatusBoard {
       closed,
       expiration: entry?.credentials.expiration,
       refreshing,
-      nextRefreshAt: gateUntil > now ? gateUntil : undefined,
+      nextRefreshAt: gateUntil !== undefined && gateUntil > now ? gateUntil : undefined,
       region: this.#region,
       regions,
       lastSuccessAt: this.#lastSuccessAt,

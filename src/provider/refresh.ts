@@ -1,3 +1,4 @@
+import { withTimeout } from "../abort.js";
 import { type TokenFacts, WebIdentityError } from "../errors.js";
 import type { EmitEvent } from "../events.js";
 import { AttemptError } from "../failure.js";
@@ -115,8 +116,14 @@ async function runAttempt(
   }
 }
 
-async function settleTargets({ settings, caller, runtime, emit, onTargets }: RefreshContext) {
-  const targets = await resolveTargets(settings, caller, runtime.env);
+/** Where to ask. Regions and flags may be functions of anybody's, so this is bounded like a call. */
+async function settleTargets(context: RefreshContext) {
+  const { settings, caller, runtime, options, emit, signal, onTargets } = context;
+  const { attemptTimeoutMs: timeoutMs } = options;
+  const reason = new Error(`the region and endpoint options gave no value in ${timeoutMs} ms`);
+  const targets = await withTimeout({ clock: runtime.clock, signal, timeoutMs, reason }, () =>
+    resolveTargets(settings, caller, runtime.env),
+  );
   const [{ region, regionSource, customEndpoint }] = targets;
   if (regionSource === "default" && !customEndpoint) emit({ type: "region.defaulted", region });
   onTargets(targets);

@@ -76,7 +76,8 @@ export class TokenStep {
     // An OAuth 2.0 access token is opaque, and an emulator may take anything.
     if (init.providerId !== undefined || !options.validateToken) return { findings: [] };
     const now = runtime.clock.now() + runtime.pool.serverClock.skewMs;
-    return checkToken(token, { now, audiences: options.preflight.audiences });
+    const neededSeconds = options.retry.budgetMs / 1000;
+    return checkToken(token, { now, neededSeconds, audiences: options.preflight.audiences });
   }
 }
 

@@ -23,6 +23,7 @@ export interface PooledClient {
 }
 
 interface Entry extends PooledClient {
+  readonly target: StsTarget;
   /** Pieces of work that are using it now. */
   leases: number;
   /** Whether its connections end with it. */
@@ -81,6 +82,11 @@ export class ClientPool {
     const key = this.#keys.of(target, env);
     const entry = this.#entries.get(key);
     if (entry?.leases === 0) this.#drop(key, entry);
+  }
+
+  /** The equal target that is here already, if there is one: a thousand roles keep one, not their own. */
+  canonical(target: StsTarget, env: Environment): StsTarget {
+    return this.#entries.get(this.#keys.of(target, env))?.target ?? target;
   }
 
   /** The breaker of the target's endpoint: one for all providers that would ask it. */
@@ -144,9 +150,10 @@ const UNSIGNED: NonNullable<STSClientConfig["httpAuthSchemeProvider"]> = () => [
 
 function createEntry(
   Client: typeof STSClient,
-  { config, plugins }: StsTarget,
+  target: StsTarget,
   requestHandler: NonNullable<STSClientConfig["requestHandler"]>,
 ): Entry {
+  const { config, plugins } = target;
   const { retryStrategy: _, ...rest } = config;
   const client = new Client({
     ...rest,
@@ -159,7 +166,7 @@ function createEntry(
   });
   for (const plugin of plugins) client.middlewareStack.use(plugin);
   const ownsConnections = !isLent(config.requestHandler);
-  return { client, limit: new ConcurrencyLimit(MAX_SOCKETS), leases: 0, ownsConnections };
+  return { target, client, limit: new ConcurrencyLimit(MAX_SOCKETS), leases: 0, ownsConnections };
 }
 
 /**

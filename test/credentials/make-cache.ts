@@ -1,9 +1,9 @@
-import {
-  type CacheOptions,
-  type CacheRequest,
-  CredentialCache,
-  type FailedRefresh,
-} from "../../src/credentials/credential-cache.js";
+import type {
+  CacheOptions,
+  CacheRequest,
+  FailedRefresh,
+} from "../../src/credentials/cache-options.js";
+import { CredentialCache } from "../../src/credentials/credential-cache.js";
 import { FakeClock } from "../fake-clock.js";
 
 export interface TestCredentials {
@@ -56,7 +56,7 @@ export class CacheBench {
       onExpiredServed: ({ accessKeyId }) => this.expiredServed.push(accessKeyId),
       windows: {},
       aheadOfTime: false,
-      skewMs: () => 0,
+      serverClock: { skewMs: 0 },
       serveExpired: false,
       clock: this.clock,
       random: () => 0,

@@ -78,7 +78,7 @@ async function play(bench: CacheBench, { response = "freshCredentials", lifetime
   const before = { id: cache.snapshot().entry?.credentials.accessKeyId, calls: calls.length };
   const answer = ANSWERS[response];
   bench.answer = answer === succeed ? async ({ issue }) => issue(lifetimeSeconds) : answer;
-  const isGated = clock.now() < cache.snapshot().gateUntil;
+  const isGated = clock.now() < (cache.snapshot().gateUntil ?? 0);
   const got = await bench.get();
   await clock.flush();
   const { entry } = cache.snapshot();
@@ -119,7 +119,7 @@ describe.runIf(scenarios !== undefined)("the AWS SDKs' refresh scenarios", () =>
         // Where the suite lets a remembered refusal pass, here the pause after a failure must pass.
         const isPaused = NOT_RAISED_WHILE_VALID.includes(number);
         await bench.clock.advance(
-          isPaused ? gateUntil - bench.clock.now() : (step.seconds ?? 0) * 1000,
+          isPaused ? (gateUntil ?? 0) - bench.clock.now() : (step.seconds ?? 0) * 1000,
         );
       }
       if (step.type === "invalidate") {

@@ -1,0 +1,48 @@
+import type { Clock } from "../clock.js";
+import type { CachedEntry, CachedIdentity } from "./cached-entry.js";
+import type { WindowOptions } from "./windows.js";
+
+/** What one caller asks for. */
+export interface CacheRequest {
+  /** Refresh even if the cached credentials are fresh. */
+  readonly forceRefresh?: boolean | undefined;
+  /** Ends this caller's wait, not the refresh that others wait for too. */
+  readonly abortSignal?: AbortSignal | undefined;
+}
+
+export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> {
+  /** Gets new credentials for whoever asked first; its signal aborts when the cache is closed. */
+  readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<T>;
+  /** The error for an answer that has expired before it arrived. */
+  readonly staleAnswer: (credentials: T) => Error;
+  /** Whether asking again at once is pointless: remembered for a moment while nothing is cached. */
+  readonly isRefusal: (error: unknown) => boolean;
+  /** A refresh failed; told before any waiter hears of it. */
+  readonly onRefreshFailed: (error: unknown, state: FailedRefresh) => void;
+  /** Expired credentials were handed out. */
+  readonly onExpiredServed: (credentials: T) => void;
+  readonly windows: WindowOptions;
+  /** Whether a refresh starts when it is due even if nobody calls. */
+  readonly aheadOfTime: boolean;
+  /** STS's clock minus this machine's, in milliseconds. */
+  readonly serverClock: { readonly skewMs: number };
+  readonly serveExpired: boolean;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+export interface FailedRefresh {
+  readonly servedFromCache: boolean;
+  /** Milliseconds since the epoch; absent when the next call may try at once. */
+  readonly nextRefreshAt: number | undefined;
+}
+
+/** What is cached, and what is under way. */
+export interface CacheSnapshot {
+  readonly entry: CachedEntry<CachedIdentity> | undefined;
+  readonly refreshing: boolean;
+  /** No refresh starts by itself before this time, in milliseconds since the epoch. */
+  readonly gateUntil: number | undefined;
+  readonly closed: boolean;
+}
