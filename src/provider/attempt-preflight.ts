@@ -5,7 +5,7 @@ import type { EmitEvent } from "../events.js";
 import { AttemptError, type Failure } from "../failure.js";
 import { firstFatal } from "../findings.js";
 import type { IssuerReport } from "../issuer-report.js";
-import type { LookOptions, Preflight } from "../preflight/preflight.js";
+import type { Preflight } from "../preflight/preflight.js";
 import { judge } from "../retry/verdict.js";
 import type { PreflightMode } from "./options.js";
 
@@ -35,7 +35,7 @@ export class AttemptPreflight {
    */
   async before(token: string): Promise<void> {
     if (this.#options.mode !== "strict") return;
-    const { findings } = await this.#look(token, { signal: this.#options.signal });
+    const { findings } = await this.#look(token, this.#options.signal);
     const fatal = firstFatal(findings);
     if (fatal === undefined) return;
     const { id: code, detail: message } = fatal;
@@ -46,7 +46,7 @@ export class AttemptPreflight {
   beside(token: string): void {
     if (this.#options.mode !== "advisory") return;
     // It ends early only with the provider, of which everybody else hears too.
-    this.#look(token, { signal: this.#options.signal, background: true }).catch(() => {});
+    this.#look(token, this.#options.signal).catch(() => {});
   }
 
   /**
@@ -61,10 +61,7 @@ export class AttemptPreflight {
     const reason = new Error("the retry budget ended before the look did");
     try {
       const limits = { clock, signal, timeoutMs: deadline.remainingMs(), reason };
-      const fresh = verdict === "idp-unreachable";
-      const { findings } = await withTimeout(limits, (limited) =>
-        this.#look(token, { signal: limited, fresh }),
-      );
+      const { findings } = await withTimeout(limits, (limited) => this.#look(token, limited, true));
       return { ...failure, findings };
     } catch (error) {
       if (error === reason) return failure;
@@ -72,9 +69,10 @@ export class AttemptPreflight {
     }
   }
 
-  async #look(token: string, look: LookOptions): Promise<IssuerReport> {
+  async #look(token: string, signal: AbortSignal, fresh = false): Promise<IssuerReport> {
     const { preflight, emit, onReport } = this.#options;
-    const report = await preflight.look(token, look);
+    // Whoever waits for the credentials keeps the process alive, and not the look.
+    const report = await preflight.look(token, { signal, fresh, background: true });
     const { issuer, findings, requests } = report;
     // A token that names no issuer: nothing was looked at.
     if (issuer === "") return report;

@@ -46,11 +46,11 @@ export function createProvider(
 
   const cache = new CredentialCache<AttributedCredentials, ProviderProperties>({
     refresh: async (properties, signal) => {
+      board.started();
       const identity = resolveIdentity();
       emit = eventLog(identity.roleArn);
       // A refresh that nobody asked for goes where the last one went.
       lastCaller = properties?.callerClientConfig ?? lastCaller;
-      board.started();
       const { credentials, region } = await refreshCredentials({
         init,
         options,
@@ -74,6 +74,8 @@ export function createProvider(
     onRefreshFailed: (error, { servedFromCache, nextRefreshAt }) => {
       if (!isWebIdentityError(error)) return;
       const ms = board.failed(error);
+      // Nothing is configured: a chain passes by, and nothing has failed.
+      if (error.tryNextLink) return;
       const { code, message, attempts } = error;
       emit({
         type: "refresh.failed",

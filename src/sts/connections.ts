@@ -1,6 +1,6 @@
-import { type AgentOptions, Agent as HttpAgent } from "node:http";
+import { type AgentOptions, type ClientRequest, Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
-import type { NetConnectOpts } from "node:net";
+import type { NetConnectOpts, Socket } from "node:net";
 import type { STSClientConfig } from "@aws-sdk/client-sts";
 
 type Connect = (options: NetConnectOpts, callback?: () => void) => unknown;
@@ -28,7 +28,10 @@ function quiet<A extends HttpAgent>(agent: A): A {
   };
   return Object.assign(agent, {
     createConnection: connectQuietly,
-    // By default a socket that is used again counts again.
-    reuseSocket() {},
+    reuseSocket(socket: Socket, request: ClientRequest) {
+      // By default a socket that is used again counts again.
+      HttpAgent.prototype.reuseSocket.call(agent, socket, request);
+      socket.unref();
+    },
   });
 }
