@@ -19,6 +19,7 @@ export async function hedged<T>(
   first: Call<T>,
   second: () => Call<T> | undefined,
 ): Promise<T> {
+  signal.throwIfAborted();
   const race = new AbortController();
   const onAbort = () => race.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });

@@ -1,0 +1,147 @@
+import { describe, expect, test, vi } from "vitest";
+import { hedged } from "../../src/sts/hedge.js";
+import { FakeClock } from "../fake-clock.js";
+
+/** A call that ends when the test says so, or with its signal. */
+function call() {
+  let succeed = (_: string) => {};
+  let fail = (_: Error) => {};
+  let signal: AbortSignal | undefined;
+  const make = vi.fn((given: AbortSignal) => {
+    signal = given;
+    return new Promise<string>((resolve, reject) => {
+      succeed = resolve;
+      fail = reject;
+      given.addEventListener("abort", () => reject(given.reason));
+    });
+  });
+  return {
+    make,
+    succeed: (value: string) => succeed(value),
+    fail: (message: string) => fail(new Error(message)),
+    get isAborted() {
+      return signal?.aborted;
+    },
+  };
+}
+
+function race(signal = new AbortController().signal) {
+  const clock = new FakeClock();
+  const [first, second] = [call(), call()];
+  const offer = vi.fn(() => second.make);
+  const outcome = hedged({ clock, signal, afterMs: 100 }, first.make, offer);
+  outcome.catch(() => {});
+  return { clock, first, second, offer, outcome };
+}
+
+describe("the second call", () => {
+  test("is made when the first has not settled in time, and not a moment sooner", async () => {
+    const { clock, first, second } = race();
+    await clock.advance(99);
+    expect([first.make.mock.calls.length, second.make.mock.calls.length]).toEqual([1, 0]);
+    await clock.advance(1);
+    expect(second.make).toHaveBeenCalledOnce();
+  });
+
+  test.each([
+    ["succeeded", "resolved"],
+    ["failed", "rejected"],
+  ])("is not made when the first has %s", async (how) => {
+    const { clock, first, offer, outcome } = race();
+    if (how === "succeeded") first.succeed("one");
+    else first.fail("one failed");
+    await outcome.catch(() => {});
+    expect(clock.pending).toBe(0);
+    await clock.advance(1_000);
+    expect(offer).not.toHaveBeenCalled();
+    await expect(outcome.catch(({ message }) => message)).resolves.toMatch(/^one/);
+  });
+
+  test("is not made when there is nobody to ask", async () => {
+    const clock = new FakeClock();
+    const first = call();
+    const { signal } = new AbortController();
+    const outcome = hedged({ clock, signal, afterMs: 100 }, first.make, () => undefined);
+    await clock.advance(100);
+    first.fail("alone");
+    await expect(outcome).rejects.toThrow("alone");
+  });
+});
+
+describe("of two calls", () => {
+  test.each(["first", "second"] as const)(
+    "the %s to succeed wins, the other is aborted",
+    async (who) => {
+      const world = race();
+      await world.clock.advance(100);
+      const loser = who === "first" ? world.second : world.first;
+      world[who].succeed(who);
+      await expect(world.outcome).resolves.toBe(who);
+      expect(loser.isAborted).toBe(true);
+    },
+  );
+
+  test("one that fails leaves the field to the other", async () => {
+    for (const who of ["first", "second"] as const) {
+      const world = race();
+      await world.clock.advance(100);
+      world[who].fail("no");
+      await world.clock.flush();
+      const other = who === "first" ? world.second : world.first;
+      expect(other.isAborted).toBe(false);
+      other.succeed("yes");
+      await expect(world.outcome).resolves.toBe("yes");
+    }
+  });
+
+  test("that both fail, in any order, it is the first's failure that counts", async () => {
+    for (const order of [["first", "second"] as const, ["second", "first"] as const]) {
+      const world = race();
+      await world.clock.advance(100);
+      for (const who of order) {
+        world[who].fail(who);
+        await world.clock.flush();
+      }
+      await expect(world.outcome).rejects.toThrow("first");
+    }
+  });
+});
+
+describe("the caller's abort", () => {
+  test("ends both calls, with its reason", async () => {
+    const controller = new AbortController();
+    const { clock, first, second, outcome } = race(controller.signal);
+    await clock.advance(100);
+    const reason = new Error("shutting down");
+    controller.abort(reason);
+    await expect(outcome).rejects.toBe(reason);
+    expect([first.isAborted, second.isAborted, clock.pending]).toEqual([true, true, 0]);
+  });
+
+  test("before the second call ends the first, and there is no second", async () => {
+    const controller = new AbortController();
+    const { clock, offer, outcome } = race(controller.signal);
+    controller.abort("enough");
+    await expect(outcome).rejects.toBe("enough");
+    await clock.advance(1_000);
+    expect(offer).not.toHaveBeenCalled();
+  });
+
+  test("before everything means that there is no call", async () => {
+    const { first, outcome } = race(AbortSignal.abort("enough"));
+    await expect(outcome).rejects.toBe("enough");
+    expect(first.make).not.toHaveBeenCalled();
+  });
+
+  test("leaves nothing behind on a signal that lives on", async () => {
+    const { signal } = new AbortController();
+    const remove = vi.spyOn(signal, "removeEventListener");
+    const add = vi.spyOn(signal, "addEventListener");
+    const { first, outcome } = race(signal);
+    first.succeed("one");
+    await outcome;
+    expect(remove.mock.calls.map(([, listener]) => listener)).toEqual(
+      add.mock.calls.map(([, listener]) => listener),
+    );
+  });
+});
