@@ -1,0 +1,63 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CircuitBreaker } from "../../src/sts/circuit-breaker.js";
+
+const NOW = 1_000_000;
+
+describe("a region that never failed", () => {
+  test("is asked by everybody", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    expect([breaker.admits(0), breaker.admits(NOW), breaker.admits(NOW)]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(breaker.openUntil(NOW)).toBeUndefined();
+  });
+});
+
+describe("a region that failed", () => {
+  test("rests for 30 to 60 s, by chance", () => {
+    const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    fc.assert(
+      fc.property(unit, (random) => {
+        const breaker = new CircuitBreaker(() => random);
+        breaker.failed(NOW);
+        const pause = (breaker.openUntil(NOW) ?? 0) - NOW;
+        expect(pause).toBeGreaterThanOrEqual(30_000);
+        expect(pause).toBeLessThanOrEqual(60_000);
+        expect(breaker.admits(NOW + pause - 1)).toBe(false);
+        expect(breaker.openUntil(NOW + pause)).toBeUndefined();
+      }),
+    );
+    const [short, long] = [new CircuitBreaker(() => 0), new CircuitBreaker(() => 0.5)];
+    short.failed(NOW);
+    long.failed(NOW);
+    expect([short.openUntil(NOW), long.openUntil(NOW)]).toEqual([NOW + 30_000, NOW + 45_000]);
+  });
+
+  test("is tried by one caller after its rest; the others wait for another rest", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    breaker.failed(NOW);
+    const after = NOW + 30_000;
+    const admitted = Array.from({ length: 50 }, () => breaker.admits(after));
+    expect(admitted.filter(Boolean)).toHaveLength(1);
+    expect(breaker.openUntil(after)).toBe(after + 30_000);
+    expect([breaker.admits(after + 29_999), breaker.admits(after + 30_000)]).toEqual([false, true]);
+  });
+
+  test("takes no trial from whoever only looks", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    breaker.failed(NOW);
+    expect(breaker.openUntil(NOW + 30_000)).toBeUndefined();
+    expect(breaker.admits(NOW + 30_000)).toBe(true);
+  });
+
+  test("is asked by everybody once it has succeeded", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    breaker.failed(NOW);
+    breaker.succeeded();
+    expect([breaker.admits(NOW), breaker.admits(NOW)]).toEqual([true, true]);
+    expect(breaker.openUntil(NOW)).toBeUndefined();
+  });
+});

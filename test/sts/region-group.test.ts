@@ -1,0 +1,23 @@
+import { partition } from "@aws-sdk/core/client";
+import { describe, expect, test } from "vitest";
+import { regionGroup } from "../../src/sts/region-group.js";
+
+/** A region of every partition, and those whose names look like another one's. */
+const REGIONS = [
+  ...["us-east-1", "us-west-2", "eu-west-1", "eu-central-2", "ap-southeast-7", "mx-central-1"],
+  ...["ca-west-1", "af-south-1", "me-central-1", "il-central-1", "sa-east-1"],
+  ...["cn-north-1", "cn-northwest-1", "us-gov-east-1", "us-gov-west-1"],
+  ...["us-iso-east-1", "us-iso-west-1", "us-isob-east-1", "us-isof-south-1", "us-isof-east-1"],
+  ...["eu-isoe-west-1", "eusc-de-east-1"],
+];
+
+describe("two regions are of one group", () => {
+  test("exactly when the SDK has them in one partition", () => {
+    for (const one of REGIONS) {
+      for (const other of REGIONS) {
+        const together = partition(one).name === partition(other).name;
+        expect(regionGroup(one) === regionGroup(other), `${one} and ${other}`).toBe(together);
+      }
+    }
+  });
+});
