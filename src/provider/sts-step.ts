@@ -40,20 +40,37 @@ export class StsStep {
     return this.#target;
   }
 
-  /** @throws AttemptError for a request that STS is certain to refuse. */
+  /** @throws AttemptError for a request that STS is certain to refuse, in whichever region. */
   async check(request: Omit<AssumeRoleInput, "WebIdentityToken">): Promise<void> {
-    if (this.#options.init.roleAssumerWithWebIdentity !== undefined) return;
-    const findings = await checkRequest(request, this.#target);
-    const fatal = firstFatal(findings);
-    if (fatal === undefined) return;
-    throw new AttemptError({ kind: "request", code: fatal.id, message: fatal.detail, findings });
+    const { init, targets } = this.#options;
+    if (init.roleAssumerWithWebIdentity !== undefined) return;
+    for (const target of targets) {
+      const findings = await checkRequest(request, target);
+      const fatal = firstFatal(findings);
+      if (fatal === undefined) continue;
+      throw new AttemptError({ kind: "request", code: fatal.id, message: fatal.detail, findings });
+    }
   }
 
   /** @throws AttemptError, or the signal's reason. */
   async run(input: AssumeRoleInput, deadline: Deadline): Promise<AttributedCredentials> {
-    const { runtime, options, signal } = this.#options;
     const target = this.#route.next();
     this.#moveTo(target, "failover");
+    try {
+      return await this.#callHedged(input, target, deadline);
+    } catch (error) {
+      if (!(error instanceof AttemptError)) throw error;
+      // Only now: a call beside this one may have failed after it.
+      throw new AttemptError({ ...error.failure, alternative: this.#route.canMoveOn(target) });
+    }
+  }
+
+  async #callHedged(
+    input: AssumeRoleInput,
+    target: StsTarget,
+    deadline: Deadline,
+  ): Promise<AttributedCredentials> {
+    const { runtime, options, signal } = this.#options;
     const { hedgeAfterMs: afterMs } = options;
     if (afterMs === undefined) return this.#call(input, target, deadline, signal);
     return hedged(
@@ -86,14 +103,15 @@ export class StsStep {
         assumer === undefined
           ? await assumeRole(input, { ...call, pool, env })
           : await assumeRoleWith(assumer, input, call);
-      this.#route.succeeded(target);
+      this.#route.answered(target);
       return credentials;
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
       const { failure } = error;
+      if (failure.kind === "answer") this.#route.answered(target);
       // What the budget cut short says nothing about the region.
-      const alternative = !failure.cutShort && this.#route.failed(target, judge(failure));
-      throw new AttemptError({ ...failure, alternative });
+      if (!failure.cutShort) this.#route.failed(target, judge(failure));
+      throw error;
     }
   }
 

@@ -36,7 +36,7 @@ export class RegionRoute {
 
   /** The region to ask now. When every one has failed, the round begins again. */
   next(): StsTarget {
-    return this.#choose() ?? this.#newRound();
+    return this.#choose() ?? this.#chooseResting();
   }
 
   /** The region to ask beside `target`, if there is one worth asking. */
@@ -44,18 +44,17 @@ export class RegionRoute {
     return this.#choose(target);
   }
 
-  succeeded(target: StsTarget): void {
+  /** Notes that the region answered: it is alive, whatever it said. */
+  answered(target: StsTarget): void {
     this.#stopOf(target)?.breaker.succeeded();
   }
 
-  /** Notes a failure. Returns whether another region can be asked at once. */
-  failed(target: StsTarget, verdict: Verdict): boolean {
+  failed(target: StsTarget, verdict: Verdict): void {
     const stop = this.#stopOf(target);
-    if (stop === undefined) return false;
+    if (stop === undefined) return;
     if (verdict === "idp-unreachable") {
       stop.idpFailures += 1;
       stop.passed = stop.idpFailures >= IDP_FAILURES_PER_REGION;
-      return false;
     }
     if (verdict === "sts-unavailable") {
       stop.breaker.failed(this.#clock.now());
@@ -63,7 +62,15 @@ export class RegionRoute {
     }
     // The role's account decides about this one: nothing that other roles should hear of.
     if (verdict === "region-disabled") stop.disabled = true;
-    return (stop.passed || stop.disabled) && this.#isOpen(target);
+  }
+
+  /** Whether another region can be asked at once, now that this one has failed. */
+  canMoveOn(target: StsTarget): boolean {
+    const stop = this.#stopOf(target);
+    if (stop === undefined) return false;
+    // One that is switched off says nothing about those that failed before: back to them.
+    if (stop.disabled) return this.#stops.some(({ disabled }) => !disabled);
+    return stop.passed && this.#isOpen(target);
   }
 
   #stopOf(target: StsTarget): Stop | undefined {
@@ -89,17 +96,20 @@ export class RegionRoute {
     );
   }
 
-  #newRound(): StsTarget {
-    const usable = this.#stops.filter((stop) => !stop.disabled);
-    for (const stop of usable) {
-      stop.passed = false;
-      stop.idpFailures = 0;
+  /** All that are left in this round are resting; if none is left, a new round begins. */
+  #chooseResting(): StsTarget {
+    const usable = this.#stops.filter(({ disabled }) => !disabled);
+    if (usable.every(({ passed }) => passed)) {
+      for (const stop of usable) {
+        stop.passed = false;
+        stop.idpFailures = 0;
+      }
     }
     const now = this.#clock.now();
-    // All are resting: the one whose rest ends first is the likeliest to have healed.
-    const [first] = usable.toSorted(
-      (a, b) => (a.breaker.openUntil(now) ?? now) - (b.breaker.openUntil(now) ?? now),
-    );
+    // The one whose rest ends first is the likeliest to have healed.
+    const [first] = usable
+      .filter(({ passed }) => !passed)
+      .toSorted((a, b) => (a.breaker.openUntil(now) ?? now) - (b.breaker.openUntil(now) ?? now));
     return (first ?? (this.#stops[0] as Stop)).target;
   }
 }

@@ -1,0 +1,178 @@
+import { describe, expect, it } from "vitest";
+import { isWebIdentityError } from "../../src/index.js";
+import type { LocalSts, StsFault } from "../../src/testing/index.js";
+import { startRegions } from "./region-world.js";
+import { withoutAwsSettings } from "./sdk-environment.js";
+import { until } from "./virtual-clock.js";
+import { rejection } from "./world.js";
+
+withoutAwsSettings();
+
+const [FIRST, SECOND, THIRD] = ["eu-west-1", "eu-central-1", "eu-north-1"] as const;
+
+type Break = (sts: LocalSts) => unknown;
+const fault =
+  (kind: StsFault): Break =>
+  (sts) =>
+    sts.setFault(kind);
+
+describe("the next region is asked at once when the first", () => {
+  it.each<[string, Break, string]>([
+    ["is unavailable", fault("sts-unavailable"), "ServiceUnavailable"],
+    ["resets the connection", fault("reset"), "ECONNRESET"],
+    ["refuses connections", (sts) => sts.refuseConnections(), "ECONNREFUSED"],
+    ["lets a proxy answer with a page", fault("html"), "undefined"],
+    ["gives a success without credentials", fault("empty-200"), "undefined"],
+    ["is switched off for the account", fault("region-disabled"), "RegionDisabledException"],
+  ])("%s", async (_, make, code) => {
+    await using world = await startRegions([FIRST, SECOND, THIRD]);
+    const [first] = world.stss;
+    await make(first as LocalSts);
+    const failures: unknown[] = [];
+    const provider = world.provide({
+      onEvent: (event) => {
+        if (event.type !== "attempt.failed") return;
+        failures.push([event.region, String(event.code), event.waitMs]);
+      },
+    });
+    await expect(provider()).resolves.toHaveProperty("accessKeyId");
+    expect(world.asked()).toEqual([FIRST, SECOND]);
+    expect(world.clock.monotonic()).toBe(0);
+    expect(failures).toEqual([[FIRST, code, 0]]);
+    expect(world.switches).toEqual([`${FIRST} -> ${SECOND} failover`]);
+    expect(provider.status().region).toBe(SECOND);
+  });
+
+  it("is silent, as soon as the attempt's time is up; the second time at no cost", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    const [first] = world.stss;
+    first?.setFault("hang");
+    const provider = world.provide();
+    const credentials = provider();
+    await until(() => first?.requests[0]?.outcome === "hang");
+    await world.clock.advance(9_999);
+    expect(world.counts()).toEqual([1, 0]);
+    await world.clock.advance(1);
+    await expect(credentials).resolves.toHaveProperty("accessKeyId");
+    expect([world.clock.monotonic(), world.counts()]).toEqual([10_000, [1, 1]]);
+
+    await provider({ forceRefresh: true });
+    await world.provide({}, { roleArn: "arn:aws:iam::123456789012:role/other" })();
+    expect([world.clock.monotonic(), world.counts()]).toEqual([10_000, [1, 3]]);
+  });
+});
+
+describe("the regions", () => {
+  it("are asked in the order of the list", async () => {
+    await using world = await startRegions([FIRST, SECOND, THIRD]);
+    for (const sts of world.stss.slice(0, 2)) sts.setFault("sts-unavailable");
+    const provider = world.provide();
+    await provider();
+    expect(world.asked()).toEqual([FIRST, SECOND, THIRD]);
+    expect(world.switches).toEqual([
+      `${FIRST} -> ${SECOND} failover`,
+      `${SECOND} -> ${THIRD} failover`,
+    ]);
+  });
+
+  it("may name the first one again, which is asked once a round all the same", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    world.stss[0]?.setFault("sts-unavailable");
+    const provider = world.provide({ failoverRegions: [SECOND, FIRST] });
+    await provider();
+    expect(world.asked()).toEqual([FIRST, SECOND]);
+    expect(provider.status().regions.map(({ region }) => region)).toEqual([FIRST, SECOND]);
+  });
+
+  it("are asked again and again, with waits, while all are down, until the budget ends", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    for (const sts of world.stss) sts.setFault("sts-unavailable");
+    const error = await rejection(world.provide()());
+    if (!isWebIdentityError(error)) throw error;
+    expect(error.code).toBe("ERR_STS_UNAVAILABLE");
+    expect(world.clock.monotonic()).toBeLessThanOrEqual(60_000);
+    const waits = error.attempts.map(({ waitMs }) => waitMs);
+    expect(waits[0]).toBe(0);
+    for (const wait of waits.slice(1, -1)) expect(wait).toBeGreaterThan(0);
+    for (const count of world.counts()) expect(count).toBeGreaterThan(3);
+    expect(error.attempts.map(({ region }) => region)).toEqual(world.asked());
+  });
+
+  it("that come back in the middle of it all end it", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    for (const sts of world.stss) sts.failNext("sts-unavailable", { times: 2 });
+    await expect(world.provide()()).resolves.toHaveProperty("accessKeyId");
+    expect(world.asked().length).toBeLessThanOrEqual(5);
+  });
+
+  it("are left for one that only failed when the next is switched off", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    const [first, second] = world.stss;
+    first?.failNext("sts-unavailable", { times: 3 });
+    second?.setFault("region-disabled");
+    const provider = world.provide();
+    await expect(provider()).resolves.toHaveProperty("accessKeyId");
+    expect(world.counts()).toEqual([4, 1]);
+    expect(provider.status().region).toBe(FIRST);
+  });
+
+  it("that are all switched off are told, each asked once", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    for (const sts of world.stss) sts.setFault("region-disabled");
+    expect(await rejection(world.provide()())).toMatchObject({ code: "ERR_REGION_DISABLED" });
+    expect(world.counts()).toEqual([1, 1]);
+  });
+});
+
+describe("the region stays the same", () => {
+  it.each<[string, StsFault, string]>([
+    ["a token that is rejected", "token-rejected", "ERR_TOKEN_REJECTED"],
+    ["a role that does not trust it", "access-denied", "ERR_ACCESS_DENIED"],
+    ["a request that is wrong", "request-invalid", "ERR_REQUEST_INVALID"],
+  ])("for %s, and no second call is made anywhere", async (_, kind, code) => {
+    await using world = await startRegions([FIRST, SECOND]);
+    world.stss[0]?.setFault(kind);
+    expect(await rejection(world.provide()())).toMatchObject({ code });
+    expect(world.counts()).toEqual([1, 0]);
+    expect(world.switches).toEqual([]);
+  });
+
+  it.each<StsFault>(["throttled", "token-early", "unknown"])(
+    "while STS answers: %s",
+    async (kind) => {
+      await using world = await startRegions([FIRST, SECOND]);
+      world.stss[0]?.failNext(kind, { times: 2 });
+      await expect(world.provide()()).resolves.toHaveProperty("accessKeyId");
+      expect(world.counts()).toEqual([3, 0]);
+    },
+  );
+});
+
+describe("an identity provider that STS cannot reach", () => {
+  it.each(["idp-unreachable", "IDPCommunicationError"])(
+    "is tried from the next region after two tries: %s",
+    async (name) => {
+      await using world = await startRegions([FIRST, SECOND]);
+      const wire = { code: name, message: "not reachable", httpStatus: 400 };
+      world.stss[0]?.setFault(name === "idp-unreachable" ? name : wire);
+      const provider = world.provide();
+      await expect(provider()).resolves.toHaveProperty("accessKeyId");
+      expect(world.asked()).toEqual([FIRST, FIRST, SECOND]);
+      expect(world.clock.monotonic()).toBeGreaterThan(0);
+      expect(provider.status().regions.map(({ restingUntil }) => restingUntil)).toEqual([
+        undefined,
+        undefined,
+      ]);
+    },
+  );
+
+  it("from anywhere is tried twice in each region, round after round", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    for (const sts of world.stss) sts.setFault("idp-unreachable");
+    const error = await rejection(world.provide()());
+    expect(error).toMatchObject({ code: "ERR_IDP_UNREACHABLE" });
+    const round = [FIRST, FIRST, SECOND, SECOND];
+    expect(world.asked().slice(0, 8)).toEqual([...round, ...round]);
+    expect(world.clock.monotonic()).toBeLessThanOrEqual(60_000);
+  });
+});

@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+import { startRegions } from "./region-world.js";
+import { withoutAwsSettings } from "./sdk-environment.js";
+import { rejection, startWorld } from "./world.js";
+
+withoutAwsSettings();
+
+describe("the host of the second region", () => {
+  it.each<[string, object, [string, string]]>([
+    ["its own", {}, ["sts.us-east-1.amazonaws.com", "sts.us-west-2.amazonaws.com"]],
+    [
+      "FIPS where the first one's is",
+      { useFipsEndpoint: true },
+      ["sts-fips.us-east-1.amazonaws.com", "sts-fips.us-west-2.amazonaws.com"],
+    ],
+    [
+      "dual-stack where the first one's is",
+      { useDualstackEndpoint: true },
+      ["sts.us-east-1.api.aws", "sts.us-west-2.api.aws"],
+    ],
+    [
+      "both",
+      { useDualstackEndpoint: true, useFipsEndpoint: true },
+      ["sts-fips.us-east-1.api.aws", "sts-fips.us-west-2.api.aws"],
+    ],
+    [
+      "regional even where the first one's is the global one",
+      { useGlobalEndpoint: true },
+      ["sts.amazonaws.com", "sts.us-west-2.amazonaws.com"],
+    ],
+  ])("is %s", async (_, clientConfig, hosts) => {
+    await using world = await startRegions(["us-east-1", "us-west-2"]);
+    world.stss[0]?.setFault("sts-unavailable");
+    await world.provide({ clientConfig })();
+    expect(world.router.hosts).toEqual(hosts);
+  });
+
+  it("is regional with AWS_STS_REGIONAL_ENDPOINTS=legacy too", async () => {
+    await using world = await startRegions(["us-east-1", "us-west-2"]);
+    world.stss[0]?.setFault("sts-unavailable");
+    await world.provide({}, { env: { AWS_STS_REGIONAL_ENDPOINTS: "legacy" } })();
+    expect(world.router.hosts).toEqual(["sts.amazonaws.com", "sts.us-west-2.amazonaws.com"]);
+  });
+
+  it("has the FIPS of the client that asks", async () => {
+    await using world = await startRegions(["us-east-1", "us-west-2"]);
+    world.stss[0]?.setFault("sts-unavailable");
+    await world.provide()({ callerClientConfig: { useFipsEndpoint: async () => true } });
+    expect(world.router.hosts).toEqual([
+      "sts-fips.us-east-1.amazonaws.com",
+      "sts-fips.us-west-2.amazonaws.com",
+    ]);
+  });
+
+  it("is of the same partition outside the commercial one", async () => {
+    await using world = await startRegions(["us-gov-west-1", "us-gov-east-1"]);
+    world.stss[0]?.setFault("sts-unavailable");
+    await world.provide({}, { roleArn: "arn:aws-us-gov:iam::123456789012:role/app" })();
+    expect(world.asked()).toEqual(["us-gov-west-1", "us-gov-east-1"]);
+  });
+});
+
+describe("a region of another partition", () => {
+  it("is not asked either when it is the environment that makes it another one", async () => {
+    await using world = await startRegions(["cn-north-1", "eu-west-1"]);
+    world.stss[0]?.setFault("sts-unavailable");
+    const env = { AWS_REGION: "cn-north-1" };
+    const roleArn = "arn:aws-cn:iam::123456789012:role/app";
+    const provider = world.provide({ region: undefined }, { env, roleArn });
+    expect(await rejection(provider())).toMatchObject({
+      code: "ERR_REQUEST_INVALID",
+      message: expect.stringContaining("eu-west-1"),
+      findings: [{ id: "role-partition-mismatch", evidence: { region: "eu-west-1" } }],
+    });
+    expect(world.asked()).toEqual([]);
+  });
+});
+
+describe("an endpoint of the user's own", () => {
+  it("in the environment is the only one to ask, with failoverRegions or without", async () => {
+    await using world = await startRegions(["us-east-1", "us-west-2"]);
+    const [first] = world.stss;
+    const env = { AWS_ENDPOINT_URL_STS: first?.url ?? "" };
+    await using local = await startWorld({ clock: world.clock });
+    local.sts.failNext("sts-unavailable", { times: 2 });
+    const provider = local.provide({ clientConfig: { endpoint: local.sts.url } });
+    await provider();
+    expect(provider.status().regions).toHaveLength(1);
+    expect(local.calls()).toBe(3);
+    expect(env.AWS_ENDPOINT_URL_STS).toBe(first?.url);
+  });
+});
