@@ -32,18 +32,34 @@ export async function withTimeout<T>(
   options: TimeoutOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { clock, signal, timeoutMs, reason } = options;
-  signal.throwIfAborted();
+  options.signal.throwIfAborted();
+  const limit = startLimit(options);
+  try {
+    // `async` turns a synchronous throw into a rejection.
+    const running = (async () => work(limit.signal))();
+    return await untilAborted(running, limit.signal);
+  } finally {
+    limit.end();
+  }
+}
+
+interface Limit {
+  readonly signal: AbortSignal;
+  /** From here on the signal does not abort, and nothing is left behind. */
+  end(): void;
+}
+
+/** A signal that aborts with the caller's or when the time is up, unless it is ended before. */
+export function startLimit({ clock, signal, timeoutMs, reason }: TimeoutOptions): Limit {
   const controller = new AbortController();
   const onAbort = () => controller.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   const cancel = clock.schedule(timeoutMs, () => controller.abort(reason));
-  try {
-    // `async` turns a synchronous throw into a rejection.
-    const running = (async () => work(controller.signal))();
-    return await untilAborted(running, controller.signal);
-  } finally {
-    cancel();
-    signal.removeEventListener("abort", onAbort);
-  }
+  return {
+    signal: controller.signal,
+    end() {
+      cancel();
+      signal.removeEventListener("abort", onAbort);
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import { withTimeout } from "../abort.js";
+import { startLimit, withTimeout } from "../abort.js";
 import type { Clock } from "../clock.js";
 import type { Deadline } from "../deadline.js";
 import type { Environment } from "../environment.js";
@@ -53,15 +53,17 @@ export async function assumeRole(
       return credentials;
     };
     // Time spent waiting for a turn is not the endpoint's fault: the call's own limit starts inside.
-    return withTimeout(
-      {
-        clock,
-        signal,
-        timeoutMs: deadline.remainingMs(),
-        reason: new AttemptError(noTurn(target)),
-      },
-      (waiting) => limit.run(waiting, () => bounded(input, options, send)),
-    );
+    signal.throwIfAborted();
+    const reason = new AttemptError(noTurn(target));
+    const wait = startLimit({ clock, signal, timeoutMs: deadline.remainingMs(), reason });
+    try {
+      return await limit.run(wait.signal, () => {
+        wait.end();
+        return bounded(input, options, send);
+      });
+    } finally {
+      wait.end();
+    }
   });
 }
 

@@ -1,0 +1,146 @@
+import { describe, expect, it } from "vitest";
+import { type RegionWorld, startRegions } from "./region-world.js";
+import { withoutAwsSettings } from "./sdk-environment.js";
+import { until } from "./virtual-clock.js";
+import { rejection } from "./world.js";
+
+withoutAwsSettings();
+
+const [FIRST, SECOND] = ["eu-west-1", "eu-central-1"] as const;
+const role = (number: number) => ({ roleArn: `arn:aws:iam::123456789012:role/app-${number}` });
+
+/** A world in which the first region has just been found to be down. */
+async function afterFailover(): Promise<RegionWorld> {
+  const world = await startRegions([FIRST, SECOND]);
+  world.stss[0]?.setFault("sts-unavailable");
+  await world.provide()();
+  expect(world.counts()).toEqual([1, 1]);
+  return world;
+}
+
+describe("a region that did not answer", () => {
+  it("is left alone for 30 s at least by every provider, and says so", async () => {
+    await using world = await afterFailover();
+    const start = world.clock.now();
+    const provider = world.provide({}, role(1));
+    await provider();
+    const [first, second] = provider.status().regions;
+    expect(first?.region).toBe(FIRST);
+    const restMs = (first?.restingUntil ?? 0) - start;
+    expect(restMs).toBeGreaterThanOrEqual(30_000);
+    expect(restMs).toBeLessThanOrEqual(60_000);
+    expect(second).toEqual({ region: SECOND, restingUntil: undefined });
+
+    await world.clock.advance(restMs - 1);
+    await world.provide({}, role(2))();
+    expect(world.counts()).toEqual([1, 3]);
+  });
+
+  it("is asked again after its rest, and first again once it has healed", async () => {
+    await using world = await afterFailover();
+    world.stss[0]?.clearFaults();
+    await world.clock.advance(60_000);
+    const provider = world.provide({}, role(1));
+    await provider();
+    expect(provider.status().region).toBe(FIRST);
+    expect(provider.status().regions.map(({ restingUntil }) => restingUntil)).toEqual([
+      undefined,
+      undefined,
+    ]);
+    for (const number of [2, 3, 4]) await world.provide({}, role(number))();
+    expect(world.counts()).toEqual([5, 1]);
+  });
+
+  it("is tried by one of many providers alone; the others go where it is known to work", async () => {
+    await using world = await afterFailover();
+    const [first] = world.stss;
+    first?.clearFaults();
+    first?.setFault("hang");
+    await world.clock.advance(60_000);
+    const all = Array.from({ length: 20 }, (_, number) => world.provide({}, role(number))());
+    await until(() => world.counts()[0] === 2 && world.counts()[1] === 20);
+    await world.clock.advance(10_000);
+    await Promise.all(all);
+    expect(world.counts()).toEqual([2, 21]);
+    await world.provide({}, role(99))();
+    expect(world.counts()).toEqual([2, 22]);
+  });
+
+  it("has healed for all when the trial is answered, whatever the answer is", async () => {
+    for (const answer of ["throttled", "idp-unreachable", "access-denied"] as const) {
+      await using world = await afterFailover();
+      const [first] = world.stss;
+      first?.clearFaults();
+      first?.failNext(answer);
+      await world.clock.advance(60_000);
+      await world
+        .provide({}, role(1))()
+        .catch(() => {});
+      await world.provide({}, role(2))();
+      expect(world.counts()[1], answer).toBe(1);
+    }
+  });
+
+  it("is asked all the same when every other one rests too", async () => {
+    await using world = await afterFailover();
+    const [first, second] = world.stss;
+    first?.clearFaults();
+    second?.setFault("sts-unavailable");
+    await expect(world.provide({}, role(1))()).resolves.toHaveProperty("accessKeyId");
+    expect(world.counts()).toEqual([2, 2]);
+  });
+
+  it("is asked by a provider that has no other", async () => {
+    await using world = await afterFailover();
+    world.stss[0]?.clearFaults();
+    const provider = world.provide({ failoverRegions: [] }, role(1));
+    await expect(provider()).resolves.toHaveProperty("accessKeyId");
+    expect(world.counts()).toEqual([2, 1]);
+  });
+});
+
+describe("a region that is switched off for one account", () => {
+  it("is the first one still for roles of another", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    const [first] = world.stss;
+    const isOther = (arn = "") => arn.includes("::999999999999:");
+    first?.setFault("region-disabled", { when: ({ parameters }) => isOther(parameters.RoleArn) });
+    await world.provide({}, { roleArn: "arn:aws:iam::999999999999:role/app" })();
+    expect(world.counts()).toEqual([1, 1]);
+    const provider = world.provide();
+    await provider();
+    expect([provider.status().region, world.counts()]).toEqual([FIRST, [2, 1]]);
+  });
+});
+
+describe("an attempt that the budget cut short", () => {
+  it("says nothing about the region", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    const [first] = world.stss;
+    first?.setFault("hang");
+    const credentials = rejection(world.provide({ retry: { budgetMs: 6_000 } })());
+    await until(() => first?.requests[0]?.outcome === "hang");
+    await world.clock.advance(6_000);
+    expect(await credentials).toMatchObject({ code: "ERR_STS_UNAVAILABLE" });
+    first?.clearFaults();
+    await world.provide({}, role(1))();
+    expect(world.counts()).toEqual([2, 0]);
+  });
+
+  it("does not hide what the attempts before it said", async () => {
+    await using world = await startRegions([FIRST]);
+    const [sts] = world.stss;
+    sts?.failNext("idp-unreachable");
+    sts?.setFault("hang");
+    const credentials = rejection(world.provide({ retry: { budgetMs: 6_000 } })());
+    await until(() => sts?.requests[1]?.outcome === "hang");
+    await world.clock.advance(6_000);
+    expect(await credentials).toMatchObject({
+      code: "ERR_IDP_UNREACHABLE",
+      attempts: [
+        { code: "InvalidIdentityToken" },
+        { message: expect.stringMatching(/^no answer from STS within \d+ ms$/) },
+      ],
+    });
+  });
+});
