@@ -4,8 +4,10 @@ import { describe, expect, it, vi } from "vitest";
 import { createProvider } from "../../src/provider/create-provider.js";
 import { tokenFileIdentity } from "../../src/provider/from-token-file.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
+import { ClientPool } from "../../src/sts/client-pool.js";
 import type { TokenRequest } from "../../src/testing/index.js";
 import { temporaryFolder } from "./sdk-environment.js";
+import { VirtualClock } from "./virtual-clock.js";
 import { REGION, ROLE_ARN, rejection, seededRandom, startWorld, type World } from "./world.js";
 
 /** A provider that reads the token from a file, with waits that cost no time. */
@@ -209,4 +211,39 @@ describe("a token that STS may take is sent:", () => {
     expect(error).toMatchObject({ code: "ERR_TOKEN_REJECTED", attempts: [{ httpStatus: 400 }] });
     expect(world.calls()).toBe(1);
   });
+});
+
+describe("on a machine whose clock was wrong", () => {
+  it.each<[string, number]>([
+    ["fast", 30 * MINUTE],
+    ["slow", -4 * MINUTE],
+  ])(
+    "(%s) and is set right, tokens are sent, and STS's answer ends the correction",
+    async (_, by) => {
+      await using world = await startWorld();
+      const machine = new VirtualClock();
+      machine.setWallClock(world.clock.now() + by * 1000);
+      const pool = new ClientPool(machine.now);
+      const provider = createProvider(
+        () => ({
+          // Within STS's tolerance by the right clock, and beyond it by one that is ahead.
+          source: () => world.idp.issueToken({ expiresInSeconds: -2 * MINUTE }),
+          sourceName: "the token source",
+          roleArn: ROLE_ARN,
+          roleSessionName: undefined,
+          marks: {},
+        }),
+        { preflight: "off", clientConfig: { endpoint: world.sts.url, region: REGION } },
+        { clock: machine, pool, env: {}, random: seededRandom(1) },
+      );
+      pool.serverClock.observe(
+        { "x-amzn-requestid": "1", date: new Date(world.clock.now()).toUTCString() },
+        machine.now(),
+      );
+      expect(pool.serverClock.skewMs).not.toBe(0);
+      machine.setWallClock(world.clock.now());
+      await expect(provider()).resolves.toHaveProperty("accessKeyId");
+      expect(pool.serverClock.skewMs).toBe(0);
+    },
+  );
 });
