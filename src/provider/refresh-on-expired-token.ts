@@ -69,6 +69,9 @@ function hasStream(input: object): boolean {
     (value: unknown) =>
       typeof value === "object" &&
       value !== null &&
-      (typeof (value as { pipe?: unknown }).pipe === "function" || value instanceof ReadableStream),
+      (typeof (value as { pipe?: unknown }).pipe === "function" ||
+        value instanceof ReadableStream ||
+        // The events of a stream that the caller writes.
+        Symbol.asyncIterator in value),
   );
 }

@@ -1,0 +1,112 @@
+import { Readable } from "node:stream";
+import type { InitializeMiddleware } from "@smithy/types";
+import { describe, expect, test, vi } from "vitest";
+import { refreshOnExpiredToken } from "../../src/provider/refresh-on-expired-token.js";
+
+type Middleware = InitializeMiddleware<object, object>;
+
+/** The plugin around a handler that throws the given errors, one a call, and then succeeds. */
+function around(errors: readonly unknown[], identity: object = { accessKeyId: "KEY" }) {
+  const invalidate = vi.fn();
+  let middleware: Middleware = (next) => next;
+  const add = vi.fn((added: Middleware, _: object) => {
+    middleware = added;
+  });
+  refreshOnExpiredToken({ invalidate }).applyToStack({ add } as never);
+  const context = { __smithy_context: { selectedHttpAuthScheme: { identity } } };
+  const left = [...errors];
+  const next = vi.fn(async (_: { input: object }) => {
+    if (left.length > 0) throw left.shift();
+    return { output: {}, response: "done" };
+  });
+  const handler = middleware(next as never, context as never);
+  return { invalidate, next, add, send: (input: object = {}) => handler({ input }) };
+}
+
+const expired = (code: string) => Object.assign(new Error(code), { name: code });
+
+describe("a request that fails with", () => {
+  test.each(["ExpiredToken", "ExpiredTokenException", "InvalidToken"])(
+    "%s is sent once more after its key was invalidated",
+    async (code) => {
+      for (const error of [expired(code), Object.assign(new Error(), { Code: code })]) {
+        const { invalidate, next, send } = around([error]);
+        await expect(send({ Bucket: "b" })).resolves.toHaveProperty("response", "done");
+        expect(invalidate.mock.calls).toEqual([["KEY"]]);
+        expect(next.mock.calls).toEqual([
+          [{ input: { Bucket: "b" } }],
+          [{ input: { Bucket: "b" } }],
+        ]);
+      }
+    },
+  );
+
+  test("the same again is not sent a third time", async () => {
+    const second = expired("ExpiredToken");
+    const { next, send } = around([expired("ExpiredToken"), second, expired("ExpiredToken")]);
+    await expect(send()).rejects.toBe(second);
+    expect(next).toHaveBeenCalledTimes(2);
+  });
+
+  test.each<[string, unknown]>([
+    ["another error", expired("AccessDenied")],
+    ["a code that only looks like it", expired("ExpiredTokenRefresh")],
+    ["an expired request", expired("RequestExpired")],
+    ["a code that is no string", Object.assign(new Error(), { Code: ["ExpiredToken"] })],
+    ["a string", "ExpiredToken"],
+    ["nothing", undefined],
+    ["null", null],
+  ])("%s is left alone", async (_, error) => {
+    const { invalidate, next, send } = around([error]);
+    const thrown = await send().then(
+      () => "nothing was thrown",
+      (reason: unknown) => reason,
+    );
+    expect(thrown).toBe(error);
+    expect([next.mock.calls.length, invalidate.mock.calls.length]).toEqual([1, 0]);
+  });
+
+  test("an expired token that signed nothing is left alone", async () => {
+    const error = expired("ExpiredTokenException");
+    const { invalidate, send } = around([error], {});
+    await expect(send()).rejects.toBe(error);
+    expect(invalidate).not.toHaveBeenCalled();
+  });
+});
+
+describe("a body", () => {
+  async function* bytes() {
+    yield Buffer.from("body");
+  }
+
+  test.each<[string, () => unknown]>([
+    ["a Node stream", () => Readable.from(["body"])],
+    ["a web stream", () => new Blob(["body"]).stream()],
+    ["an async iterable, as event streams are", bytes],
+  ])("that is %s is not sent again, but its key is invalidated", async (_, body) => {
+    const error = expired("ExpiredToken");
+    const { invalidate, next, send } = around([error]);
+    await expect(send({ Bucket: "b", Body: body() })).rejects.toBe(error);
+    expect(next).toHaveBeenCalledOnce();
+    expect(invalidate).toHaveBeenCalledWith("KEY");
+  });
+
+  test.each<[string, unknown]>([
+    ["a string", "body"],
+    ["a buffer", Buffer.from("body")],
+    ["a blob", new Blob(["body"])],
+    ["nothing", undefined],
+    ["null", null],
+  ])("that is %s is sent again", async (_, Body) => {
+    const { next, send } = around([expired("ExpiredToken")]);
+    await expect(send({ Bucket: "b", Body })).resolves.toHaveProperty("response");
+    expect(next).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe("the plugin", () => {
+  test("stands outside everything, so that identity and signature begin anew", () => {
+    const { add } = around([]);
+    expect(add.mock.calls[0]?.[1]).toMatchObject({ step: "initialize", priority: "high" });
+  });
+});
