@@ -19,7 +19,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   #flight: Flight<T> | undefined;
   /** No refresh starts by itself before this time. */
   #gate: Gate | undefined;
-  #refusal: { error: unknown; until: number } | undefined;
+  #refusal: (Gate & { readonly error: unknown }) | undefined;
   /** Why the cache was closed. */
   #end: { readonly reason: unknown } | undefined;
   /** Ends the refresh under way: an idle cache, of which there may be thousands, needs none. */
@@ -34,13 +34,13 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     this.#now = options.clock.now;
   }
 
-  /** Credentials to sign with. The first three lines are all that a cached call costs. */
+  /** Credentials to sign with. The first few lines are all that a cached call costs. */
   get(request?: R): Promise<T> {
     const now = this.#now();
     const fresh = this.#fresh;
-    if (fresh !== undefined && now < fresh.advisoryAt && !request?.forceRefresh)
-      return fresh.promise;
-    return this.#getSlowly(now, request);
+    // Before they were fetched: the clock was set back, and nobody knows how long they still live.
+    const isFresh = fresh !== undefined && now < fresh.advisoryAt && now >= fresh.fetchedAt;
+    return isFresh && !request?.forceRefresh ? fresh.promise : this.#getSlowly(now, request);
   }
 
   /**
@@ -106,7 +106,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     ) {
       return this.#serveExpired(this.#entry.credentials);
     }
-    if (this.#refusal !== undefined && now < this.#refusal.until && !request?.forceRefresh) {
+    if (isShut(this.#refusal, now) && !request?.forceRefresh) {
       throw this.#refusal.error;
     }
     try {
@@ -196,7 +196,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
       const pauseMs = pauseAfterFailure(valid ? remainingMs : Number.POSITIVE_INFINITY, random);
       this.#gate = { from: now, until: now + pauseMs };
     } else if (isRefusal(error)) {
-      this.#refusal = { error, until: now + refusalMemory(random) };
+      this.#refusal = { error, from: now, until: now + refusalMemory(random) };
     }
     if (valid && this.#gate !== undefined) this.#schedule(this.#gate.until);
     onRefreshFailed(error, {

@@ -13,14 +13,14 @@ export function pauseAfterFailure(remainingMs: number, random: () => number): nu
   return Math.max(MIN_PAUSE_MS, Math.min(pause, remainingMs / 2));
 }
 
-/** No refresh starts by itself from here to there, in milliseconds since the epoch. */
+/** No refresh starts by itself, or a refusal counts, from here to there; milliseconds since the epoch. */
 export interface Gate {
   readonly from: number;
   readonly until: number;
 }
 
 /** Whether the gate holds now. A clock that was set back to before it began opens it. */
-export function isShut(gate: Gate | undefined, now: number): gate is Gate {
+export function isShut<G extends Gate>(gate: G | undefined, now: number): gate is G {
   return gate !== undefined && now >= gate.from && now < gate.until;
 }
 

@@ -28,12 +28,19 @@ export class RefreshTimer {
   /** Sets the time, in milliseconds since the epoch; the one set before is forgotten. */
   set(at: number): void {
     this.#cancel();
-    if (!Number.isFinite(at)) return;
-    const wait = Math.max(0, at - this.#clock.now());
-    this.#cancel = this.#clock.schedule(Math.min(wait, MAX_WAIT_MS), () => {
+    if (Number.isFinite(at)) this.#wait(at, this.#clock.monotonic() + at - this.#clock.now());
+  }
+
+  /**
+   * Waits until either clock says that the time has come: a wall clock that is set back would put it
+   * off, and the other one stands still while a machine sleeps.
+   */
+  #wait(at: number, monotonicAt: number): void {
+    const left = () => Math.min(at - this.#clock.now(), monotonicAt - this.#clock.monotonic());
+    this.#cancel = this.#clock.schedule(Math.min(Math.max(0, left()), MAX_WAIT_MS), () => {
       const owner = this.#owner.deref();
       if (owner === undefined) return;
-      if (this.#clock.now() < at) this.set(at);
+      if (left() > 0) this.#wait(at, monotonicAt);
       else owner.onTimer();
     });
   }

@@ -58,6 +58,14 @@ describe("ahead of time", () => {
     expect(bench.calls).toHaveLength(2);
   });
 
+  test("a clock that is set back puts no refresh off", async () => {
+    const bench = new CacheBench({ aheadOfTime });
+    await bench.fill(HOUR);
+    bench.clock.setWallClock(bench.clock.now() - 24 * HOUR * 1000);
+    await bench.clock.advance(HOUR * 1000);
+    expect([bench.calls.length, await bench.get()]).toEqual([2, "AKID-2"]);
+  });
+
   test("nothing happens after the end, and nothing is left behind", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR);

@@ -39,6 +39,15 @@ describe("with nothing cached", () => {
     }
   });
 
+  test("a clock that is set back ends the memory of a refusal", async () => {
+    const bench = new CacheBench();
+    bench.answer = refuse;
+    expect(await bench.get()).toBe(refusal);
+    bench.clock.setWallClock(bench.clock.now() - HOUR * 1000);
+    bench.answer = succeed;
+    expect(await bench.get()).toBe("AKID-1");
+  });
+
   test("forceRefresh asks in spite of a remembered refusal", async () => {
     const bench = new CacheBench();
     bench.answer = refuse;
@@ -200,4 +209,13 @@ describe("in the mandatory window", () => {
     bench.answer = fail;
     expect(await bench.clock.run(bench.get())).toBe(outage);
   });
+});
+
+test("a clock that is set back to before they were fetched refreshes credentials behind the answer", async () => {
+  const bench = new CacheBench();
+  await bench.fill(HOUR);
+  bench.clock.setWallClock(bench.clock.now() - 24 * HOUR * 1000);
+  expect(await bench.get()).toBe("AKID-1");
+  await bench.clock.flush();
+  expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
 });
