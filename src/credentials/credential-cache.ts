@@ -92,6 +92,10 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     } catch (error) {
       request?.abortSignal?.throwIfAborted();
       this.#throwIfClosed();
+      const later = this.#now();
+      // They expired under a caller who was patient: now only the refresh can help.
+      if (this.#flight === flight && later >= entry.expiresAt)
+        return this.#whenNothingIsValid(later, request);
       return this.#validOr(error);
     }
   }

@@ -209,6 +209,14 @@ describe("in the mandatory window", () => {
     bench.answer = fail;
     expect(await bench.clock.run(bench.get())).toBe(outage);
   });
+
+  test("a caller whose credentials expire while it is patient waits for the refresh", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 0.05);
+    bench.delayMs = 5_000;
+    expect(await bench.clock.run(bench.get())).toBe("AKID-2");
+    expect([bench.calls.length, bench.clock.holds]).toEqual([2, 0]);
+  });
 });
 
 test("a clock that is set back to before they were fetched refreshes credentials behind the answer", async () => {
