@@ -6,13 +6,21 @@ import { redact } from "../redact.js";
  * token, the token's `sub`, and the token itself when an answer repeats it.
  */
 export function withoutSecrets(logger: Logger): Logger {
-  const told = (content: readonly unknown[]) => content.map(withoutAnswer);
+  const tell =
+    (level: keyof Logger) =>
+    (...content: unknown[]) => {
+      try {
+        logger[level]?.(...content.map(withoutAnswer));
+      } catch {
+        // A logger that throws must not fail the call.
+      }
+    };
   return {
-    trace: (...content) => logger.trace?.(...told(content)),
-    debug: (...content) => logger.debug(...told(content)),
-    info: (...content) => logger.info(...told(content)),
-    warn: (...content) => logger.warn(...told(content)),
-    error: (...content) => logger.error(...told(content)),
+    trace: tell("trace"),
+    debug: tell("debug"),
+    info: tell("info"),
+    warn: tell("warn"),
+    error: tell("error"),
   };
 }
 
