@@ -102,4 +102,14 @@ describe("no secret is seen anywhere", () => {
     expect(await witness.call(world.provide(init, { token: async () => token }))).toBeDefined();
     expect(witness.find(secretsOf(token))).toEqual([]);
   });
+
+  it("of a token that was given where the role belongs, when no request can be made", async () => {
+    await using world = await startWorld();
+    using witness = new Witness();
+    const roleArn = await world.idp.issueToken();
+    const region = async () => Promise.reject(new Error("no region"));
+    const provider = world.provide(witness.init({ region }), { roleArn });
+    expect(await witness.call(provider)).toBeUndefined();
+    expect(witness.find(secretsOf(roleArn))).toEqual([]);
+  });
 });
