@@ -72,8 +72,7 @@ export class Stopwatch {
   stop(error?: string): RequestTiming {
     return {
       document: this.#document,
-      // Long enough for any host: it is read off again.
-      url: printable(redact(this.#url.href), 300),
+      url: shownUrl(this.#url),
       ...(error !== undefined && { error: printable(error, 100) }),
       ...this.#times,
       totalMs: round(this.#clock.monotonic() - this.#start),
@@ -92,6 +91,11 @@ export class Stopwatch {
     this.#phaseStart = now;
     return round(took);
   }
+}
+
+/** Findings read the host off it again, so that stays whole: in lower case it can be no token. */
+function shownUrl({ origin, pathname, search }: URL): string {
+  return `${origin}${printable(redact(`${pathname}${search}`), 200)}`;
 }
 
 /** What of the headers is worth telling. */

@@ -85,6 +85,15 @@ it("looks at an issuer with the longest host and path there are", async () => {
   expect(found(report)).toEqual(["suspect issuer-dns-failure"]);
 });
 
+it("looks at an issuer whose host begins like a token", async () => {
+  const issuer = "https://ewok-identity-provider.invalid";
+  const resolve = () => Promise.reject(Object.assign(new Error(), { code: "ENOTFOUND" }));
+  const { runtime } = lookWorld({}, { resolve });
+  const report = await checkIssuerWith({ issuer }, {}, runtime);
+  expect(found(report)).toEqual(["suspect issuer-dns-failure"]);
+  expect(report.requests[0]?.url).toBe(`${issuer}/.well-known/openid-configuration`);
+});
+
 it("refuses what makes no sense with a TypeError", async () => {
   const wrong = [undefined, null, {}, { token: "" }, { token: 1 }, { issuer: "" }, { kid: "a" }];
   for (const input of wrong) {
