@@ -6,6 +6,7 @@ const PAUSE_MS = { min: 30_000, max: 60_000 };
  * After the pause one caller tries it; the others wait for how that ends.
  */
 export class CircuitBreaker {
+  #openFrom = Number.NEGATIVE_INFINITY;
   #openUntil = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly random: () => number) {}
@@ -13,12 +14,13 @@ export class CircuitBreaker {
   /** Whether the region is worth asking. A caller that is let in after the pause is the trial. */
   admits(now: number): boolean {
     if (this.#openUntil === Number.NEGATIVE_INFINITY) return true;
-    if (now < this.#openUntil) return false;
+    if (this.openUntil(now) !== undefined) return false;
     this.failed(now);
     return true;
   }
 
   failed(now: number): void {
+    this.#openFrom = now;
     this.#openUntil = now + PAUSE_MS.min + this.random() * (PAUSE_MS.max - PAUSE_MS.min);
   }
 
@@ -28,6 +30,7 @@ export class CircuitBreaker {
 
   /** Until when the region is left alone; `undefined` while it is in use. */
   openUntil(now: number): number | undefined {
-    return now < this.#openUntil ? this.#openUntil : undefined;
+    // A rest that has yet to begin is one from before the clock was set back.
+    return now >= this.#openFrom && now < this.#openUntil ? this.#openUntil : undefined;
   }
 }

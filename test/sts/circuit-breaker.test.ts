@@ -46,6 +46,15 @@ describe("a region that failed", () => {
     expect([breaker.admits(after + 29_999), breaker.admits(after + 30_000)]).toEqual([false, true]);
   });
 
+  test("is tried when the clock is set back to before its rest began", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    breaker.failed(NOW);
+    const before = NOW - 3_600_000;
+    expect(breaker.openUntil(before)).toBeUndefined();
+    expect([breaker.admits(before), breaker.admits(before)]).toEqual([true, false]);
+    expect(breaker.openUntil(before)).toBe(before + 30_000);
+  });
+
   test("takes no trial from whoever only looks", () => {
     const breaker = new CircuitBreaker(() => 0);
     breaker.failed(NOW);
