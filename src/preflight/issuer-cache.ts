@@ -34,12 +34,13 @@ export class SharedIssuer {
     const snapshot = this.#snapshot;
     const now = this.#context.clock.now();
     if (snapshot === undefined || now >= snapshot.expiresAt) return undefined;
+    const age = now - snapshot.fetchedAt;
+    // Somebody set the clock back: nothing is known then.
+    if (age < 0) return undefined;
     // A failure is left alone whoever asks: looking again would add to the issuer's trouble.
     if (snapshot.isFailure) return snapshot;
-    const age = now - snapshot.fetchedAt;
     const keysAge = now - (snapshot.keys?.fetchedAt ?? snapshot.fetchedAt);
-    const isFresh = age >= 0 && age <= maxAge.discoveryMs && keysAge <= maxAge.jwksMs;
-    return isFresh ? snapshot : undefined;
+    return age <= maxAge.discoveryMs && keysAge <= maxAge.jwksMs ? snapshot : undefined;
   }
 
   /**

@@ -118,6 +118,15 @@ it("looks again after a failure of STS only at what is older than 30 s", async (
   expect(idp.counts).toEqual({ discovery: 2, jwks: 2 });
 });
 
+it("does not wait out a failure from before the clock was set back", async () => {
+  await using idp = await startLocalIdp();
+  idp.setFault({ kind: "rate-limit", on: "jwks", retryAfterSeconds: 90, times: 1 });
+  const { look, clock } = lookWorld();
+  expect(found(await look(await idp.issueToken()))).toEqual(["suspect jwks-rate-limited"]);
+  clock.setWallClock(clock.now() - 3_600_000);
+  expect(found(await look(await idp.issueToken()))).toEqual([]);
+});
+
 for (const [retryAfterSeconds, waitMs] of [
   [undefined, 30_000],
   [90, 90_000],
