@@ -59,7 +59,11 @@ export class FakeClock implements Clock {
    * scheduled on the way fire too, if they are due.
    */
   async advance(ms: number): Promise<void> {
-    const target = this.#elapsed + ms;
+    await this.advanceTo(this.#elapsed + ms);
+  }
+
+  /** The same up to a time of `monotonic()`: to the timer, where adding would round. */
+  async advanceTo(target: number): Promise<void> {
     await this.flush();
     for (let timer = this.#nextBy(target); timer !== undefined; timer = this.#nextBy(target)) {
       this.#timers.delete(timer);

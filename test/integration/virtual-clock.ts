@@ -16,7 +16,7 @@ export class VirtualClock extends FakeClock {
     const dueAt = this.monotonic() + ms;
     const cancel = super.schedule(ms, callback);
     if (ms > this.longestWaitMs) return cancel;
-    const turn = setImmediate(() => void this.advance(Math.max(0, dueAt - this.monotonic())));
+    const turn = setImmediate(() => void this.advanceTo(dueAt));
     return () => {
       clearImmediate(turn);
       cancel();
