@@ -29,13 +29,15 @@ export class AttemptPreflight {
   }
 
   /**
-   * In strict mode: the look that STS is not asked without.
+   * In strict mode: the look that STS is not asked without. It leaves half of what remains of the
+   * retry budget to the call: an issuer that says nothing here may well answer STS.
    *
    * @throws AttemptError when it is certain that STS cannot verify the token.
    */
-  async before(token: string): Promise<void> {
+  async before(token: string, deadline: Deadline): Promise<void> {
     if (this.#options.mode !== "strict") return;
-    const { findings } = await this.#look(token, this.#options.signal);
+    const report = await this.#lookWithin(deadline.remainingMs() / 2, token, false);
+    const findings = report?.findings ?? [];
     const fatal = firstFatal(findings);
     if (fatal === undefined) return;
     const { id: code, detail: message } = fatal;
@@ -54,17 +56,28 @@ export class AttemptPreflight {
    * or why STS took the token for invalid.
    */
   async after(token: string, failure: Failure, deadline: Deadline): Promise<Failure> {
-    const { mode, clock, signal } = this.#options;
+    const { mode } = this.#options;
     const verdict = judge(failure);
     const aboutTheKey = verdict === "idp-unreachable" || verdict === "token-rejected";
     if (mode === "off" || !aboutTheKey) return failure;
-    const reason = new Error("the retry budget ended before the look did");
+    const report = await this.#lookWithin(deadline.remainingMs(), token, true);
+    return report === undefined ? failure : { ...failure, findings: report.findings };
+  }
+
+  /** A look, unless the time is up before it ends. */
+  async #lookWithin(
+    timeoutMs: number,
+    token: string,
+    fresh: boolean,
+  ): Promise<IssuerReport | undefined> {
+    const { clock, signal } = this.#options;
+    const reason = new Error("the time for the look was up");
     try {
-      const limits = { clock, signal, timeoutMs: deadline.remainingMs(), reason };
-      const { findings } = await withTimeout(limits, (limited) => this.#look(token, limited, true));
-      return { ...failure, findings };
+      return await withTimeout({ clock, signal, timeoutMs, reason }, (limited) =>
+        this.#look(token, limited, fresh),
+      );
     } catch (error) {
-      if (error === reason) return failure;
+      if (error === reason) return undefined;
       throw error;
     }
   }

@@ -105,7 +105,7 @@ async function runAttempt(
   };
   await sts.check(request);
   const token = await tokenStep.run(attempt);
-  await preflight.before(token);
+  await preflight.before(token, attempt.deadline);
   const calling = sts.run({ ...request, WebIdentityToken: token }, attempt.deadline);
   preflight.beside(token);
   try {

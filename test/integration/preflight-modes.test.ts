@@ -1,0 +1,166 @@
+import { describe, expect, it } from "vitest";
+import type { WebIdentityEvent } from "../../src/index.js";
+import type { WebIdentityInit } from "../../src/provider/options.js";
+import { found, looking, looks, startPreflightWorld } from "./preflight-world.js";
+import { withoutAwsSettings } from "./sdk-environment.js";
+import { until, VirtualClock } from "./virtual-clock.js";
+import { rejection, startWorld } from "./world.js";
+
+withoutAwsSettings();
+
+const finished = (events: readonly WebIdentityEvent[]) =>
+  events.flatMap((event) => (event.type === "preflight.finished" ? [event] : []));
+
+/** STS has the keys, and the IdP says nothing any more. */
+async function silentIssuer(init: WebIdentityInit) {
+  const world = await startWorld({ clock: new VirtualClock(0) });
+  await world.provide()();
+  world.idp.setFault({ kind: "hang" });
+  world.idp.resetRequests();
+  return Object.assign(world, { provider: world.provide(init) });
+}
+
+describe("advisory mode", () => {
+  it("adds no time: credentials come while the look still waits", async () => {
+    await using world = await silentIssuer(looking("advisory"));
+    await world.provider();
+    await until(() => looks(world.idp).length === 1);
+    expect(world.clock.monotonic()).toBe(0);
+    expect(world.provider.status().preflight).toBeUndefined();
+    await world.clock.advance(5_000);
+    await until(() => world.provider.status().preflight !== undefined);
+  });
+
+  it("is the default, and asks no issuer that is private: no request, no harm", async () => {
+    await using world = await startPreflightWorld();
+    const events: WebIdentityEvent[] = [];
+    const onEvent = (event: WebIdentityEvent) => events.push(event);
+    const provider = world.provide({ preflight: undefined, onEvent });
+    await expect(provider()).resolves.toHaveProperty("accessKeyId");
+    await until(() => finished(events).length === 1);
+    expect(finished(events).map(found)).toEqual([["suspect issuer-private"]]);
+    expect(looks(world.idp)).toEqual([]);
+  });
+
+  it("names a private issuer when STS cannot get the key, and goes on trying", async () => {
+    await using world = await startPreflightWorld();
+    world.sts.setFault("idp-unreachable");
+    const error = await rejection(world.provide({ preflight: undefined })());
+    expect(error).toMatchObject({
+      code: "ERR_IDP_UNREACHABLE",
+      findings: [{ id: "issuer-private", severity: "suspect" }],
+    });
+    expect(world.calls()).toBeGreaterThan(8);
+    expect(looks(world.idp)).toEqual([]);
+  });
+});
+
+describe("strict mode", () => {
+  it("asks STS only after the look", async () => {
+    await using world = await silentIssuer(looking("strict"));
+    const credentials = world.provider();
+    await until(() => looks(world.idp).length === 1);
+    await world.clock.advance(4_998);
+    expect(world.calls()).toBe(1);
+    await world.clock.advance(2);
+    await expect(credentials).resolves.toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(2);
+  });
+
+  it("ends with the provider while it looks", async () => {
+    await using world = await silentIssuer(looking("strict"));
+    const credentials = rejection(world.provider());
+    await until(() => looks(world.idp).length === 1);
+    world.provider.close();
+    expect(await credentials).toMatchObject({ code: "ERR_CLOSED" });
+    expect(world.calls()).toBe(1);
+  });
+
+  it("looks for half of the retry budget at most, and asks STS in the other half", async () => {
+    await using world = await silentIssuer({ ...looking("strict"), retry: { budgetMs: 2_000 } });
+    const credentials = world.provider();
+    await until(() => looks(world.idp).length === 1);
+    await world.clock.advance(999);
+    expect(world.calls()).toBe(1);
+    await world.clock.advance(1);
+    await expect(credentials).resolves.toHaveProperty("accessKeyId");
+    expect(world.clock.monotonic()).toBe(1_000);
+  });
+
+  it("looks once for all refreshes while what is kept speaks for the token", async () => {
+    await using world = await startPreflightWorld();
+    const provider = world.provide(looking("strict"));
+    for (let round = 0; round < 5; round += 1) await provider({ forceRefresh: true });
+    expect(looks(world.idp).map(({ document }) => document)).toEqual(["discovery", "jwks"]);
+    expect(world.calls()).toBe(5);
+  });
+});
+
+describe("off", () => {
+  it.each<[string, WebIdentityInit]>([
+    ["as a string", { preflight: "off" }],
+    ["as a mode", looking("off")],
+    ["by validateToken: false", { validateToken: false, preflight: { allowPrivateIssuers: true } }],
+  ])("makes no request and tells nothing: %s", async (_, init) => {
+    await using world = await startPreflightWorld();
+    const events: WebIdentityEvent[] = [];
+    world.sts.failNext("idp-unreachable", { times: 2 });
+    const provider = world.provide({ ...init, onEvent: (event) => events.push(event) });
+    await provider();
+    expect(looks(world.idp)).toEqual([]);
+    expect([finished(events), provider.status().preflight]).toEqual([[], undefined]);
+  });
+
+  it("is what it is for an access token that names no issuer", async () => {
+    await using world = await startPreflightWorld();
+    const provider = world.provide({ ...looking("strict"), providerId: "www.amazon.com" });
+    await rejection(provider());
+    expect(looks(world.idp)).toEqual([]);
+  });
+});
+
+describe("what the look found", () => {
+  it("is told once in an event and stands in the status", async () => {
+    await using world = await startPreflightWorld();
+    world.idp.setHeaders({ "cache-control": "no-cache" });
+    const events: WebIdentityEvent[] = [];
+    const provider = world.provide({
+      ...looking("strict"),
+      onEvent: (event) => events.push(event),
+    });
+    world.sts.failNext("throttled", { times: 2 });
+    const start = world.clock.now();
+    await provider();
+    const [event, ...more] = finished(events);
+    expect(more).toEqual([]);
+    expect(event).toMatchObject({
+      issuer: world.idp.issuer,
+      findings: [{ id: "jwks-not-cacheable", severity: "advice" }],
+      requests: [
+        { document: "discovery", status: 200, fromCache: false },
+        { document: "jwks", status: 200, fromCache: false },
+      ],
+    });
+    const { preflight } = provider.status();
+    expect(preflight).toMatchObject({ issuer: world.idp.issuer, findings: event?.findings });
+    expect(preflight?.at).toBeGreaterThanOrEqual(start);
+  });
+
+  it("is not asked for when STS fails for another reason", async () => {
+    await using world = await startPreflightWorld();
+    world.idp.setDiscovery((right) => ({ ...right, issuer: "https://elsewhere.invalid" }));
+    world.sts.setFault("access-denied");
+    const error = await world.fail("advisory");
+    expect([error.code, error.findings]).toEqual(["ERR_ACCESS_DENIED", []]);
+  });
+
+  it("is never the look at an issuer that is not among the allowed ones", async () => {
+    await using world = await startPreflightWorld();
+    const allowedIssuers = ["https://issuer.example.com"];
+    const preflight = { mode: "strict", allowedIssuers, allowPrivateIssuers: true } as const;
+    const provider = world.provide({ preflight });
+    await provider();
+    expect(looks(world.idp)).toEqual([]);
+    expect(provider.status().preflight?.findings).toMatchObject([{ id: "issuer-not-allowed" }]);
+  });
+});

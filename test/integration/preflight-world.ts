@@ -1,0 +1,134 @@
+import type { WebIdentityError } from "../../src/errors.js";
+import { isWebIdentityError, type PreflightOptions } from "../../src/index.js";
+import type { WebIdentityInit } from "../../src/provider/options.js";
+import type { LocalIdp } from "../../src/testing/index.js";
+import type { TokenSource } from "../../src/token/token-source.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";
+import { VirtualClock } from "./virtual-clock.js";
+import { rejection, startWorld, type World } from "./world.js";
+
+/** The look's own limit is 5 s: it passes only when a test says so. */
+const LOOKS_TAKE_THEIR_TIME_MS = 4_999;
+
+export interface PreflightWorld extends World {
+  /** The error of a provider whose looks may go to this machine. */
+  fail(mode: PreflightOptions["mode"], source?: TokenSource): Promise<WebIdentityError>;
+}
+
+/** An IdP, and an STS that asks it for every token; the waits of a provider cost no time. */
+export async function startPreflightWorld(
+  clock = new VirtualClock(LOOKS_TAKE_THEIR_TIME_MS),
+): Promise<PreflightWorld> {
+  const world = await startWorld({ clock, jwksCacheSeconds: 0, idpTimeoutMs: 100 });
+  return Object.assign(world, {
+    async fail(mode: PreflightOptions["mode"], token: TokenSource = () => world.idp.issueToken()) {
+      const error = await rejection(world.provide(looking(mode), { token })());
+      if (!isWebIdentityError(error)) throw error;
+      return error;
+    },
+  });
+}
+
+/** The option under which the IdP of this machine is looked at. */
+export function looking(mode: PreflightOptions["mode"]): WebIdentityInit {
+  return { preflight: { mode, allowPrivateIssuers: true } };
+}
+
+/** What was found, as `severity id`. */
+export function found({ findings }: Pick<WebIdentityError, "findings">): string[] {
+  return findings.map(({ severity, id }) => `${severity} ${id}`);
+}
+
+/** The requests of the pre-flight, told from those of STS. */
+export function looks({ requests }: LocalIdp): LocalIdp["requests"] {
+  return requests.filter(({ headers }) => headers["user-agent"]?.includes("resilient-sts"));
+}
+
+type Jwk = Readonly<Record<string, unknown>>;
+
+const changeKeys = (change: (key: Jwk) => Jwk | readonly Jwk[]) => (idp: LocalIdp) =>
+  idp.setJwks(({ keys }) => ({ keys: (keys as Jwk[]).flatMap(change) }));
+const without = (member: string) => (idp: LocalIdp) =>
+  idp.setDiscovery((right) => ({ ...right, [member]: undefined }));
+
+interface PermanentFault {
+  readonly make: (idp: LocalIdp) => unknown;
+  readonly token?: (idp: LocalIdp) => Promise<string>;
+  readonly id: string;
+  /** @default "ERR_IDP_UNUSABLE" */
+  readonly code?: string;
+  /** @default 1 */
+  readonly callsInAdvisory?: number;
+  /** @default 0 */
+  readonly callsInStrict?: number;
+  /** STS says of itself that the token is to blame, and not that it could not get the key. */
+  readonly isNamedBySts?: boolean;
+}
+
+const RSA = "RS256";
+
+/** Every fault of keys and documents that STS was seen to refuse, and nobody waits away. */
+export const PERMANENT_FAULTS: Readonly<Record<string, PermanentFault>> = {
+  "a key that is not published": {
+    make: (idp) => idp.rotateKeys({ publish: false }),
+    id: "jwks-key-not-found",
+    code: "ERR_TOKEN_REJECTED",
+    callsInAdvisory: 2,
+    callsInStrict: 2,
+  },
+  "a token without kid among several keys": {
+    make: (idp) => idp.addKey(),
+    token: (idp) => idp.issueToken({ header: { kid: undefined } }),
+    id: "jwks-key-ambiguous",
+  },
+  "a key without kid": {
+    make: changeKeys((key) => ({ ...key, kid: undefined })),
+    id: "jwks-key-unusable",
+  },
+  "a key for encryption": {
+    make: changeKeys((key) => ({ ...key, use: "enc" })),
+    id: "jwks-key-unusable",
+  },
+  "a key with key_ops": {
+    make: changeKeys((key) => ({ ...key, key_ops: ["verify"] })),
+    id: "jwks-key-unusable",
+    isNamedBySts: true,
+  },
+  "a key that is only a certificate": {
+    make: changeKeys(({ kid, kty, use }) => ({ kid, kty, use, x5c: [CERTIFICATE_OF_ANOTHER_KEY] })),
+    id: "jwks-key-unusable",
+  },
+  "a certificate that contradicts its key": {
+    make: changeKeys((key) => ({ ...key, x5c: [CERTIFICATE_OF_ANOTHER_KEY] })),
+    id: "jwks-key-unusable",
+  },
+  "a hundred and one RSA keys": {
+    make: async (idp) => {
+      await idp.rotateKeys({ algorithm: RSA, keepOldKeys: false });
+      const more = Array.from({ length: 100 }, (_, index) => `more-${index}`);
+      changeKeys((key) => [key, ...more.map((kid) => ({ ...key, kid }))])(idp);
+    },
+    id: "jwks-too-many-keys",
+  },
+  "no key at all": { make: (idp) => idp.setJwks({ keys: [] }), id: "jwks-empty" },
+  "a JWKS that is no object": { make: (idp) => idp.setJwks("[]"), id: "jwks-not-json" },
+  "a signature of another key": {
+    make: () => {},
+    token: (idp) => idp.issueToken({ breakSignature: true }),
+    id: "signature-invalid",
+    code: "ERR_TOKEN_REJECTED",
+    isNamedBySts: true,
+  },
+  "another issuer's discovery document": {
+    make: (idp) => idp.setDiscovery((right) => ({ ...right, issuer: `${idp.issuer}/` })),
+    id: "discovery-issuer-mismatch",
+  },
+  ...Object.fromEntries(
+    [
+      "jwks_uri",
+      "response_types_supported",
+      "subject_types_supported",
+      "id_token_signing_alg_values_supported",
+    ].map((member) => [`no ${member}`, { make: without(member), id: "discovery-field-missing" }]),
+  ),
+};
