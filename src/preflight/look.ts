@@ -48,8 +48,10 @@ export async function lookAt(
     return await judge(snapshot, subject);
   };
   let judged = await look(fresh ? RECENT : ANY_AGE);
-  const isOld = judged.snapshot.fetchedAt < askedAt - RECENT_MS;
-  if (isOld && firstDoubt(judged) !== undefined) judged = await look(RECENT);
+  const isOld = () => judged.snapshot.fetchedAt < askedAt - RECENT_MS;
+  if (isOld() && firstDoubt(judged) !== undefined) judged = await look(RECENT);
+  // The issuer has to be left alone, so nobody knows whether that still stands.
+  if (isOld()) judged = { ...judged, findings: judged.findings.map(withoutCertainty) };
 
   const { missingKid, snapshot } = judged;
   if (missingKid === undefined || snapshot.keys === undefined) {
@@ -86,6 +88,10 @@ async function judge(snapshot: Snapshot, subject: Subject): Promise<JudgedSnapsh
 
 function firstDoubt({ findings, missingKid }: JudgedSnapshot): Finding | string | undefined {
   return firstFatal(findings) ?? missingKid;
+}
+
+function withoutCertainty(finding: Finding): Finding {
+  return finding.severity === "fatal" ? { ...finding, severity: "suspect" } : finding;
 }
 
 /** The findings with the number of looks that agree on the missing key. */

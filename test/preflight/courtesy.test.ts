@@ -118,6 +118,19 @@ it("looks again after a failure of STS only at what is older than 30 s", async (
   expect(idp.counts).toEqual({ discovery: 2, jwks: 2 });
 });
 
+it("is not certain of a fault that it saw before an issuer asked to be left alone", async () => {
+  await using idp = await startLocalIdp();
+  idp.setDiscovery((right) => ({ ...right, response_types_supported: undefined }));
+  idp.setFault({ kind: "rate-limit", on: "jwks", retryAfterSeconds: 3_600 });
+  const { look, clock } = lookWorld();
+  const token = await idp.issueToken();
+  const limited = "suspect jwks-rate-limited";
+  expect(found(await look(token))).toEqual(["fatal discovery-field-missing", limited]);
+  await clock.advance(30_001);
+  expect(found(await look(token))).toEqual(["suspect discovery-field-missing", limited]);
+  expect(idp.counts).toEqual({ discovery: 1, jwks: 1 });
+});
+
 it("does not wait out a failure from before the clock was set back", async () => {
   await using idp = await startLocalIdp();
   idp.setFault({ kind: "rate-limit", on: "jwks", retryAfterSeconds: 90, times: 1 });
