@@ -31,8 +31,13 @@ export interface RefreshOptions extends WindowOptions {
 
 /** What makes these providers resilient. Every option has a default that serves. */
 export interface ResilienceOptions {
-  /** When and how long a failed attempt is tried again: full jitter under one deadline. */
-  readonly retry?: Partial<RetryOptions> | undefined;
+  /**
+   * When and how long a failed attempt is tried again: full jitter under one deadline.
+   * @default 20 attempts in 60 s, with waits of up to 500 ms at first and 5 s at last
+   */
+  readonly retry?:
+    | { readonly [Name in keyof RetryOptions]?: RetryOptions[Name] | undefined }
+    | undefined;
   /**
    * Limit of one STS call and of one token read, in milliseconds; 100 to 300,000.
    * STS itself waits 5 s for the identity provider.

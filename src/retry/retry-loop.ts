@@ -8,7 +8,7 @@ import { judge } from "./verdict.js";
 
 /** How long and how often to try. */
 export interface RetryOptions {
-  /** Attempts at most, the first one included. */
+  /** Attempts at most, the first one included; 1 to 1,000. */
   readonly maxAttempts: number;
   /** Upper bound of the first wait, in milliseconds. */
   readonly baseDelayMs: number;

@@ -6,6 +6,14 @@ const fromSource = fromWebIdentity({
   token: async ({ signal, attempt }) => \`\${signal.aborted} \${attempt}\`,
   roleArn: "r",
 });
+const unset = undefined;
+export const defaults = fromTokenFile({
+  retry: { maxAttempts: unset, baseDelayMs: unset, maxDelayMs: unset, budgetMs: unset },
+  refresh: { advisoryWindowSeconds: unset, mandatoryWindowSeconds: unset, aheadOfTime: unset },
+  preflight: { mode: unset, timeoutMs: unset, allowedIssuers: unset },
+  region: unset,
+  signal: unset,
+});
 
 export async function use(): Promise<string> {
   await using idp = await startLocalIdp();
