@@ -3,7 +3,7 @@ import type { Clock } from "../clock.js";
 import type { Deadline } from "../deadline.js";
 import type { EmitEvent } from "../events.js";
 import { AttemptError, type Failure } from "../failure.js";
-import { firstFatal } from "../findings.js";
+import { type Finding, firstFatal } from "../findings.js";
 import type { IssuerReport } from "../issuer-report.js";
 import type { Preflight } from "../preflight/preflight.js";
 import { judge } from "../retry/verdict.js";
@@ -23,6 +23,8 @@ export class AttemptPreflight {
   readonly #options: AttemptPreflightOptions;
   /** What was told last: the same findings from the same documents are told once. */
   #told = "";
+  /** What the last look of this refresh suspected. */
+  #suspected: readonly Finding[] = [];
 
   constructor(options: AttemptPreflightOptions) {
     this.#options = options;
@@ -61,7 +63,9 @@ export class AttemptPreflight {
     const aboutTheKey = verdict === "idp-unreachable" || verdict === "token-rejected";
     if (mode === "off" || !aboutTheKey) return failure;
     const report = await this.#lookWithin(deadline.remainingMs(), token, true);
-    return report === undefined ? failure : { ...failure, findings: report.findings };
+    // What an earlier look suspected is better than nothing: there is no other attempt to come.
+    const findings = report?.findings ?? this.#suspected;
+    return { ...failure, findings };
   }
 
   /** A look, unless the time is up before it ends. */
@@ -90,6 +94,7 @@ export class AttemptPreflight {
     // A token that names no issuer: nothing was looked at.
     if (issuer === "") return report;
     onReport(report);
+    this.#suspected = findings.filter(({ severity }) => severity === "suspect");
     const news = JSON.stringify(findings.map(({ id, severity }) => [id, severity]));
     if (news !== this.#told || requests.some(({ fromCache }) => !fromCache)) {
       this.#told = news;

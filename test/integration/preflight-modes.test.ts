@@ -146,6 +146,22 @@ describe("what the look found", () => {
     expect(preflight?.at).toBeGreaterThanOrEqual(start);
   });
 
+  it("is named in the final error also when the budget ends in the middle of another look", async () => {
+    await using world = await startPreflightWorld(new VirtualClock(600));
+    world.idp.setFault({ kind: "hang" });
+    world.sts.setFault("idp-unreachable");
+    const retry = { budgetMs: 12_000, maxDelayMs: 500, maxAttempts: 100 };
+    const credentials = rejection(world.provide({ ...looking("advisory"), retry })());
+    await until(() => looks(world.idp).length === 1);
+    await world.clock.advance(5_000);
+    await until(() => looks(world.idp).length === 2);
+    await world.clock.advance(2_000);
+    expect(await credentials).toMatchObject({
+      code: "ERR_IDP_UNREACHABLE",
+      findings: [{ id: "discovery-slow", severity: "suspect" }],
+    });
+  });
+
   it("is not asked for when STS fails for another reason", async () => {
     await using world = await startPreflightWorld();
     world.idp.setDiscovery((right) => ({ ...right, issuer: "https://elsewhere.invalid" }));

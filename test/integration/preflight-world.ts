@@ -1,7 +1,7 @@
 import type { WebIdentityError } from "../../src/errors.js";
 import { isWebIdentityError, type PreflightOptions } from "../../src/index.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import type { LocalIdp } from "../../src/testing/index.js";
+import type { LocalIdp, LocalStsOptions } from "../../src/testing/index.js";
 import type { TokenSource } from "../../src/token/token-source.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";
 import { VirtualClock } from "./virtual-clock.js";
@@ -18,8 +18,9 @@ export interface PreflightWorld extends World {
 /** An IdP, and an STS that asks it for every token; the waits of a provider cost no time. */
 export async function startPreflightWorld(
   clock = new VirtualClock(LOOKS_TAKE_THEIR_TIME_MS),
+  sts: LocalStsOptions = {},
 ): Promise<PreflightWorld> {
-  const world = await startWorld({ clock, jwksCacheSeconds: 0, idpTimeoutMs: 100 });
+  const world = await startWorld({ clock, jwksCacheSeconds: 0, ...sts });
   return Object.assign(world, {
     async fail(mode: PreflightOptions["mode"], token: TokenSource = () => world.idp.issueToken()) {
       const error = await rejection(world.provide(looking(mode), { token })());
