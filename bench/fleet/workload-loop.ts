@@ -1,0 +1,55 @@
+import { type DecisionContext, decide } from "../../src/retry/decision.js";
+import { judge } from "../../src/retry/verdict.js";
+import type { Policy } from "./policy.js";
+import { NO_KEY } from "./sts-model.js";
+
+/** What the loop itself asks for before it starts another attempt; see `retryLoop`. */
+const MIN_ATTEMPT_MS = 1_000;
+
+// Pure: the same failure always means the same.
+const VERDICT = judge(NO_KEY);
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** The project's own decision with the waits of one policy. */
+export class WorkloadLoop {
+  readonly #policy: Policy;
+  readonly #random: () => number;
+  /** One for all decisions: a simulation makes a hundred million of them. */
+  readonly #context: Mutable<DecisionContext>;
+  #drawn = 0;
+
+  constructor(policy: Policy, random: () => number) {
+    const { retry, curve } = policy;
+    this.#policy = policy;
+    this.#random = random;
+    this.#context = {
+      failure: NO_KEY,
+      timesSeen: 0,
+      failures: 0,
+      remainingMs: 0,
+      minAttemptMs: Math.min(MIN_ATTEMPT_MS, retry.budgetMs / 10),
+      backoff: retry,
+      retryAccessDenied: false,
+      random: curve === undefined ? random : () => this.#drawn,
+    };
+  }
+
+  /**
+   * The wait after so many failed attempts of one refresh; `undefined` when the refresh gives up.
+   */
+  waitAfter(failures: number, elapsedMs: number, previousWaitMs: number): number | undefined {
+    const { retry, curve } = this.#policy;
+    if (failures >= retry.maxAttempts) return undefined;
+    const context = this.#context;
+    if (curve !== undefined) {
+      const draw = curve(retry, previousWaitMs, this.#random());
+      context.backoff = draw.backoff;
+      this.#drawn = draw.random;
+    }
+    context.timesSeen = failures;
+    context.failures = failures;
+    context.remainingMs = retry.budgetMs - elapsedMs;
+    return decide(VERDICT, context);
+  }
+}
