@@ -91,7 +91,7 @@ export class ClientPool {
 
   /** The breaker of the target's endpoint: one for all providers that would ask it. */
   breaker(target: StsTarget, env: Environment, random: () => number): CircuitBreaker {
-    const key = this.#keys.of(target, env);
+    const key = this.#keys.ofEndpoint(target, env);
     const breaker = this.#breakers.get(key) ?? new CircuitBreaker(random);
     this.#breakers.set(key, breaker);
     const [oldest] = this.#breakers.keys();

@@ -26,12 +26,17 @@ export class TargetKeys {
   #identityCount = 0;
 
   of({ config, plugins }: StsTarget, env: Environment): string {
-    const variables = SDK_VARIABLES.map((name) => readVariable(env, name) ?? null);
-    return JSON.stringify([
-      this.#entries(config),
-      plugins.map((plugin) => this.#part(plugin)),
-      variables,
-    ]);
+    const parts = plugins.map((plugin) => this.#part(plugin));
+    return JSON.stringify([this.#entries(config), parts, variablesOf(env)]);
+  }
+
+  /** Names only what is asked: each calling client brings a request handler and a logger of its own. */
+  ofEndpoint({ config }: StsTarget, env: Environment): string {
+    const { region, endpoint, profile } = config;
+    const { useFipsEndpoint, useDualstackEndpoint, useGlobalEndpoint } = config;
+    const flags = { useFipsEndpoint, useDualstackEndpoint, useGlobalEndpoint };
+    const parts = this.#entries({ region, endpoint, profile, ...flags });
+    return JSON.stringify([parts, variablesOf(env)]);
   }
 
   #entries(literal: object, depth = 0): unknown {
@@ -53,4 +58,8 @@ export class TargetKeys {
     }
     return { id };
   }
+}
+
+function variablesOf(env: Environment): (string | null)[] {
+  return SDK_VARIABLES.map((name) => readVariable(env, name) ?? null);
 }

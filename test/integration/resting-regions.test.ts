@@ -36,6 +36,26 @@ describe("a region that did not answer", () => {
     expect(world.counts()).toEqual([1, 3]);
   });
 
+  it("is left alone whichever client asks for the credentials, over whatever connections", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    world.stss[0]?.setFault("sts-unavailable");
+    const { router } = world;
+    const caller = () => ({
+      callerClientConfig: {
+        requestHandler: {
+          metadata: router.metadata,
+          handle: router.handle.bind(router),
+          updateHttpClientConfig: () => {},
+          httpHandlerConfigs: () => ({}),
+        },
+      },
+      forceRefresh: true,
+    });
+    const provider = world.provide({ clientConfig: { requestHandler: undefined as never } });
+    for (let round = 0; round < 3; round += 1) await provider(caller());
+    expect(world.counts()).toEqual([1, 3]);
+  });
+
   it("is asked again after its rest, and first again once it has healed", async () => {
     await using world = await afterFailover();
     world.stss[0]?.clearFaults();
