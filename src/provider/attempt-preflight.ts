@@ -49,7 +49,7 @@ export class AttemptPreflight {
   /** In advisory mode: the look that nobody waits for unless STS fails. */
   beside(token: string): void {
     if (this.#options.mode !== "advisory") return;
-    // It ends early only with the provider, of which everybody else hears too.
+    // What it throws is the reason of an end that everybody else hears of too.
     this.#look(token, this.#options.signal).catch(() => {});
   }
 

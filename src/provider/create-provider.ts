@@ -57,11 +57,16 @@ export function createProvider(
         settings,
         runtime,
         identity,
-        emit,
+        // A look that nobody waited for may end after the provider: nobody hears of it then.
+        emit: (event) => {
+          if (!cache.isClosed) emit(event);
+        },
         caller: lastCaller,
         signal,
         preflight,
-        onReport: (report) => board.looked(report),
+        onReport: (report) => {
+          if (!cache.isClosed) board.looked(report);
+        },
         onTargets: (chosen) => {
           targets = chosen.map((target) => pool.canonical(target, env));
         },

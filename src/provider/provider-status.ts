@@ -38,7 +38,10 @@ export interface ProviderStatus {
 /** How STS in one region is doing. */
 export interface RegionStatus {
   readonly region: string;
-  /** It did not answer, and is left alone until then; milliseconds since the epoch. */
+  /**
+   * It did not answer, and is left alone until then if there is another to ask; milliseconds since
+   * the epoch.
+   */
   readonly restingUntil: number | undefined;
 }
 

@@ -98,11 +98,10 @@ export class StsStep {
     const { clock, pool, env } = runtime;
     const assumer = init.roleAssumerWithWebIdentity;
     const call = { target, clock, signal, deadline, timeoutMs: options.attemptTimeoutMs };
+    // Whom an assumer of the user's asks is not known: nothing of it is noted against a region.
+    if (assumer !== undefined) return assumeRoleWith(assumer, input, call);
     try {
-      const credentials =
-        assumer === undefined
-          ? await assumeRole(input, { ...call, pool, env })
-          : await assumeRoleWith(assumer, input, call);
+      const credentials = await assumeRole(input, { ...call, pool, env });
       this.#route.answered(target);
       return credentials;
     } catch (error) {

@@ -132,6 +132,10 @@ function resolveFailover(
     if (hedgeAfterMs === undefined) return { failoverRegions, hedgeAfterMs };
     throw expected("failoverRegions", "to be given with `hedgeAfterMs`", undefined);
   }
+  if (init.roleAssumerWithWebIdentity !== undefined) {
+    const what = "to be left out with `roleAssumerWithWebIdentity`, which asks whom it will";
+    throw expected("failoverRegions", what, failoverRegions);
+  }
   if (clientConfig?.endpoint !== undefined) {
     const what = "to be left out with `clientConfig.endpoint`, which is the same in every region";
     throw expected("failoverRegions", what, failoverRegions);

@@ -32,6 +32,14 @@ describe("failoverRegions", () => {
     expect(() => resolveOptions({ failoverRegions: ["cn-northwest-1"] })).not.toThrow();
   });
 
+  test("are a TypeError with a role assumer, which asks whom it will", () => {
+    const init = {
+      roleAssumerWithWebIdentity: async () => ({ accessKeyId: "a", secretAccessKey: "b" }),
+      failoverRegions: ["eu-central-1"],
+    };
+    expect(() => resolveOptions(init)).toThrow(/`failoverRegions` .*`roleAssumerWithWebIdentity`/);
+  });
+
   test("are a TypeError with an endpoint, which is the same in every region", () => {
     const init = {
       clientConfig: { endpoint: "http://127.0.0.1:1" },
