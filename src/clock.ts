@@ -14,7 +14,7 @@ export interface Clock {
 }
 
 /** The longest delay `setTimeout` takes (2^31 − 1 ms); anything longer would fire at once. */
-const MAX_TIMER_MS = 2_147_483_647;
+export const MAX_TIMER_MS = 2_147_483_647;
 
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -22,4 +22,7 @@ export type {
 export type { PreflightStatus, ProviderStatus, RegionStatus } from "./provider/provider-status.js";
 export { refreshOnExpiredToken } from "./provider/refresh-on-expired-token.js";
 export type { ProviderProperties, WebIdentityProvider } from "./provider/web-identity-provider.js";
+export type { AssumeRoleInput } from "./sts/assume-role.js";
+export type { CallerClientConfig, ClientPlugin } from "./sts/client-config.js";
+export type { AttributedCredentials } from "./sts/credentials.js";
 export type { TokenSource, TokenSourceContext } from "./token/token-source.js";

@@ -1,6 +1,15 @@
 import { systemClock } from "../clock.js";
 import type { Finding } from "../findings.js";
 import type { IssuerReport } from "../issuer-report.js";
+import {
+  checkSignal,
+  checkString,
+  checkStrings,
+  checkType,
+  expected,
+  requireString,
+  resolveNumber,
+} from "../validators.js";
 import { lookAtSubject, type PreflightRuntime, type PreflightSettings } from "./preflight.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";
 
@@ -65,32 +74,19 @@ export async function checkIssuerWith(
 
 function readInput(input: CheckIssuerInput): Subject | Finding {
   if (typeof input !== "object" || input === null) {
-    throw new TypeError("Expected `input` to be an object with `token` or `issuer`.");
+    throw expected("input", "to be an object with `token` or `issuer`", input);
   }
   const { token, issuer, kid } = input as Partial<Record<"token" | "issuer" | "kid", unknown>>;
-  if (token !== undefined) return subjectOfToken(requireText("token", token));
-  if (kid !== undefined) requireText("kid", kid);
-  return subjectOfIssuer(requireText("issuer", issuer), kid as string | undefined);
-}
-
-function requireText(name: string, value: unknown): string {
-  if (typeof value === "string" && value !== "") return value;
-  throw new TypeError(`Expected \`${name}\` to be a non-empty string, got ${describe(value)}.`);
+  if (token !== undefined) return subjectOfToken(requireString("token", token));
+  checkString("kid", kid);
+  return subjectOfIssuer(requireString("issuer", issuer), kid as string | undefined);
 }
 
 function checkOptions(options: CheckIssuerOptions): void {
-  const { timeoutMs, allowedIssuers, signal } = options;
-  if (timeoutMs !== undefined && !(timeoutMs >= 1 && timeoutMs <= 60_000)) {
-    throw new TypeError(`Expected \`timeoutMs\` to be from 1 to 60000, got ${String(timeoutMs)}.`);
-  }
-  if (allowedIssuers !== undefined && !Array.isArray(allowedIssuers)) {
-    throw new TypeError(`Expected \`allowedIssuers\` to be an array of strings.`);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError("Expected `signal` to be an AbortSignal.");
-  }
-}
-
-function describe(value: unknown): string {
-  return value === "" ? "an empty string" : value === null ? "null" : typeof value;
+  const { timeoutMs, allowedIssuers, allowPrivateIssuers, fresh, signal } = options;
+  resolveNumber("timeoutMs", timeoutMs, 0, 1, 60_000);
+  checkStrings("allowedIssuers", allowedIssuers);
+  checkType("allowPrivateIssuers", allowPrivateIssuers, "boolean");
+  checkType("fresh", fresh, "boolean");
+  checkSignal(signal);
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { readRetryAfter } from "../retry-after.js";
 
 /** How long a document is kept whose headers say nothing. */
 const DEFAULT_LIFETIME_MS = 10 * 60_000;
@@ -28,12 +29,11 @@ export function isUncacheable(headers: IncomingHttpHeaders): boolean {
   return /\bno-(cache|store)\b/i.test(`${headers["cache-control"] ?? ""},${headers.pragma ?? ""}`);
 }
 
-/** What `Retry-After` (seconds or a date; RFC 9110, section 10.2.3) asks for, in milliseconds. */
+/** What `Retry-After` asks for, within bounds, in milliseconds. */
 export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
-  const text = headers["retry-after"]?.trim();
-  if (text === undefined || text === "") return undefined;
-  const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
-  if (Number.isNaN(wait)) return DEFAULT_RETRY_AFTER_MS;
+  const text = headers["retry-after"];
+  if (text === undefined || text.trim() === "") return undefined;
+  const wait = readRetryAfter(text, now) ?? DEFAULT_RETRY_AFTER_MS;
   return Math.min(MAX_RETRY_AFTER_MS, Math.max(1_000, wait));
 }
 

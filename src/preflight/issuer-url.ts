@@ -1,7 +1,5 @@
+import { ISSUERS_WITHOUT_SCHEME } from "../jwt.js";
 import { isLoopbackUrl } from "../loopback.js";
-
-/** Google's tokens may name their issuer without a scheme (Google Identity, OpenID Connect reference). */
-const ISSUERS_WITHOUT_SCHEME = ["accounts.google.com"];
 
 /** The issuer as its discovery document must name it. */
 export function canonicalIssuer(issuer: string): string {

@@ -1,5 +1,5 @@
 import type { Finding } from "../findings.js";
-import { decodeToken } from "../jwt.js";
+import { decodeToken, STS_ALGORITHMS } from "../jwt.js";
 import { printable } from "../redact.js";
 import { discoveryUrl } from "./issuer-url.js";
 
@@ -16,9 +16,6 @@ export interface Subject {
   readonly token: string | undefined;
 }
 
-/** Signatures STS verifies; observed 2026-09. */
-const ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
-
 /** What a token says of its issuer and key, or why nothing can be looked at. */
 export function subjectOfToken(token: string): Subject | Finding {
   const decoded = decodeToken(token);
@@ -28,7 +25,7 @@ export function subjectOfToken(token: string): Subject | Finding {
   if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);
   const { kid, alg } = header;
   // What STS makes of other algorithms and of a kid that is no string is no matter of keys.
-  const isUsual = typeof alg === "string" && ALGORITHMS.includes(alg);
+  const isUsual = typeof alg === "string" && STS_ALGORITHMS.includes(alg);
   const asksForKey = isUsual && (kid === undefined || typeof kid === "string");
   return {
     issuer,

@@ -1,11 +1,11 @@
 import { readVariable } from "../environment.js";
 import { WebIdentityError } from "../errors.js";
 import { fromFile } from "../token/token-file.js";
+import { checkString, requireInit } from "../validators.js";
 import { createProvider } from "./create-provider.js";
 import type { Identity } from "./identity.js";
 import type { WebIdentityInit } from "./options.js";
 import { processRuntime, type Runtime } from "./runtime.js";
-import { checkString, requireInit } from "./validators.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
 /** Init of {@link fromTokenFile}: that of the SDK's, and the resilience options. */

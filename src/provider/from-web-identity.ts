@@ -1,7 +1,7 @@
 import type { TokenSource } from "../token/token-source.js";
+import { requireFunction, requireInit, requireString } from "../validators.js";
 import { createProvider } from "./create-provider.js";
 import type { WebIdentityInit } from "./options.js";
-import { requireFunction, requireInit, requireString } from "./validators.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
 /** Init of {@link fromWebIdentity}. */

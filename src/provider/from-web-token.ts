@@ -1,6 +1,6 @@
+import { requireInit, requireString } from "../validators.js";
 import { createProvider } from "./create-provider.js";
 import type { WebIdentityInit } from "./options.js";
-import { requireInit, requireString } from "./validators.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
 /** Init of {@link fromWebToken}: that of the SDK's, and the resilience options. */

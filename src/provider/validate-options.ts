@@ -1,4 +1,15 @@
+import { MAX_TIMER_MS } from "../clock.js";
 import { regionGroup } from "../sts/region-group.js";
+import {
+  checkKeys,
+  checkSignal,
+  checkString,
+  checkStrings,
+  checkType,
+  expected,
+  resolveBoolean,
+  resolveNumber,
+} from "../validators.js";
 import {
   DEFAULTS,
   type PreflightOptions,
@@ -6,21 +17,11 @@ import {
   type ResolvedOptions,
   type WebIdentityInit,
 } from "./options.js";
-import {
-  checkKeys,
-  checkSignal,
-  checkString,
-  checkType,
-  expected,
-  resolveBoolean,
-  resolveNumber,
-} from "./validators.js";
 
 const PREFLIGHT_MODES = ["advisory", "strict", "off"];
 const RETRY_KEYS = ["maxAttempts", "baseDelayMs", "maxDelayMs", "budgetMs"];
 const REFRESH_KEYS = ["advisoryWindowSeconds", "mandatoryWindowSeconds", "aheadOfTime"];
 const PREFLIGHT_KEYS = ["mode", "audiences", "timeoutMs", "allowedIssuers", "allowPrivateIssuers"];
-const MAX_TIMER_MS = 2_147_483_647;
 
 /**
  * The options with their defaults.
@@ -167,9 +168,4 @@ function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"]
     throw expected("preflight", `to be one of ${PREFLIGHT_MODES.join(", ")}`, mode);
   }
   return { ...options, mode };
-}
-
-function checkStrings(name: string, value: unknown): void {
-  const isList = Array.isArray(value) && value.every((entry) => typeof entry === "string");
-  if (value !== undefined && !isList) throw expected(name, "to be an array of strings", value);
 }

@@ -26,6 +26,8 @@ interface Entry extends PooledClient {
   readonly target: StsTarget;
   /** Pieces of work that are using it now. */
   leases: number;
+  /** To be closed with the last of them. */
+  released: boolean;
   /** Whether its connections end with it. */
   readonly ownsConnections: boolean;
 }
@@ -66,22 +68,26 @@ export class ClientPool {
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     entry.leases += 1;
+    entry.released = false;
     try {
       return await work(entry);
     } finally {
       entry.leases -= 1;
+      if (entry.released && entry.leases === 0) this.#drop(key, entry);
       this.#trim();
     }
   }
 
   /**
    * Closes the target's idle connections. Whoever else shares the client gets a new one at its next
-   * call; a call in flight is left alone.
+   * call; a call in flight is left alone, and the connections are closed after it.
    */
   release(target: StsTarget, env: Environment): void {
     const key = this.#keys.of(target, env);
     const entry = this.#entries.get(key);
-    if (entry?.leases === 0) this.#drop(key, entry);
+    if (entry === undefined) return;
+    entry.released = true;
+    if (entry.leases === 0) this.#drop(key, entry);
   }
 
   /** The equal target that is here already, if there is one: a thousand roles keep one, not their own. */
@@ -135,7 +141,7 @@ export class ClientPool {
   }
 
   #drop(key: string, entry: Entry): void {
-    this.#entries.delete(key);
+    if (this.#entries.get(key) === entry) this.#entries.delete(key);
     if (entry.ownsConnections) entry.client.destroy();
   }
 }
@@ -166,7 +172,14 @@ function createEntry(
   });
   for (const plugin of plugins) client.middlewareStack.use(plugin);
   const ownsConnections = !isLent(config.requestHandler);
-  return { target, client, limit: new ConcurrencyLimit(MAX_SOCKETS), leases: 0, ownsConnections };
+  return {
+    target,
+    client,
+    limit: new ConcurrencyLimit(MAX_SOCKETS),
+    leases: 0,
+    released: false,
+    ownsConnections,
+  };
 }
 
 /**

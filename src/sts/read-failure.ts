@@ -1,5 +1,6 @@
 import type { Failure } from "../failure.js";
 import { printable, readField, redact, safeCause } from "../redact.js";
+import { readRetryAfter } from "../retry-after.js";
 
 /** A part of a token that is shorter than this is none worth hiding, and may be a word of the answer. */
 const MIN_SECRET = 16;
@@ -52,7 +53,10 @@ function readAnswer(
     message: known ? cause.message : notFromSts(httpStatus),
     httpStatus,
     requestId: requestId === undefined ? undefined : shown(requestId),
-    retryAfterMs: retryAfterMs(readField(readField(error, "$response"), "headers"), now),
+    retryAfterMs: readRetryAfter(
+      text(readField(readField(readField(error, "$response"), "headers"), "retry-after")),
+      now,
+    ),
     cause,
   };
 }
@@ -64,15 +68,6 @@ function secretsOf(token: string): string[] {
 
 function notFromSts(httpStatus: number): string {
   return `HTTP ${httpStatus} with a body that is no STS answer: a proxy or another server may have sent it`;
-}
-
-/** RFC 9110 §10.2.3: seconds, or a date. */
-function retryAfterMs(headers: unknown, now: number): number | undefined {
-  const value = text(readField(headers, "retry-after"))?.trim();
-  if (value === undefined || value === "") return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
 /** System errors (`ECONNRESET`, `ENOTFOUND`), OpenSSL's and Node's TLS codes, aborted sockets. */

@@ -1,4 +1,5 @@
 import type { Finding } from "../findings.js";
+import { ISSUERS_WITHOUT_SCHEME } from "../jwt.js";
 import { isLoopbackUrl } from "../loopback.js";
 import { printable } from "../redact.js";
 import { seconds } from "./facts.js";
@@ -8,9 +9,6 @@ type Claims = Readonly<Record<string, unknown>>;
 /** What STS asks of every OIDC token; observed 2026-09. */
 const REQUIRED = ["iss", "sub", "aud", "iat", "exp"];
 const TIMES = ["iat", "nbf", "exp"];
-
-/** Google's tokens may name their issuer without a scheme (Google Identity, OpenID Connect reference). */
-const ISSUERS_WITHOUT_SCHEME = ["accounts.google.com"];
 
 /** Claims that are absent, or present with a value STS cannot take. */
 export function checkClaims(claims: Claims): Finding[] {

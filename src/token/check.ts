@@ -1,6 +1,6 @@
 import type { TokenFacts } from "../errors.js";
 import type { Finding } from "../findings.js";
-import { decodeToken } from "../jwt.js";
+import { decodeToken, STS_ALGORITHMS } from "../jwt.js";
 import { printable } from "../redact.js";
 import { checkAudience } from "./check-audience.js";
 import { checkClaims } from "./check-claims.js";
@@ -22,9 +22,6 @@ export interface CheckedToken {
 
 /** AWS STS API reference, AssumeRoleWithWebIdentity, WebIdentityToken: 4 to 20,000 characters. */
 const MAX_TOKEN_LENGTH = 20_000;
-
-/** Signatures STS verifies; observed 2026-09. */
-const ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
 
 /**
  * Everything that makes STS certain to refuse a token, and what will hurt later, read off the token
@@ -52,15 +49,15 @@ export function checkToken(token: string, context: CheckContext): CheckedToken {
 
 function checkHeader(header: Readonly<Record<string, unknown>>): Finding[] {
   const findings: Finding[] = [];
-  if (typeof header.alg !== "string" || !ALGORITHMS.includes(header.alg)) {
+  if (typeof header.alg !== "string" || !STS_ALGORITHMS.includes(header.alg)) {
     const alg = typeof header.alg === "string" ? printable(header.alg, 40) : typeof header.alg;
     findings.push({
       id: "token-algorithm-unsupported",
       severity: "fatal",
       title: "STS does not verify tokens signed with this algorithm.",
-      detail: `The token's header says alg ${JSON.stringify(alg)}; STS takes ${ALGORITHMS.join(", ")}.`,
+      detail: `The token's header says alg ${JSON.stringify(alg)}; STS takes ${STS_ALGORITHMS.join(", ")}.`,
       remedy: "IdP: sign this client's tokens with RS256 or ES256.",
-      evidence: { alg, supported: ALGORITHMS },
+      evidence: { alg, supported: STS_ALGORITHMS },
     });
   }
   if (header.crit !== undefined) {

@@ -40,9 +40,13 @@ describe("the public names", () => {
     expect(publicNames(ENTRIES[0] ?? "")).toMatchInlineSnapshot(`
       {
         "types": [
+          "AssumeRoleInput",
           "AttemptRecord",
+          "AttributedCredentials",
+          "CallerClientConfig",
           "CheckIssuerInput",
           "CheckIssuerOptions",
+          "ClientPlugin",
           "Finding",
           "FindingId",
           "FromTokenFileInit",

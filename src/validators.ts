@@ -4,9 +4,10 @@ export function requireInit(init: unknown): void {
 }
 
 /** @throws TypeError when a required field is missing, empty or no string. */
-export function requireString(name: string, value: unknown): void {
+export function requireString(name: string, value: unknown): string {
   if (value === undefined) throw expected(name, "to be given", value);
   checkString(name, value);
+  return value as string;
 }
 
 /** @throws TypeError when a required field is no function. */
@@ -18,6 +19,12 @@ export function requireFunction(name: string, value: unknown): void {
 export function checkString(name: string, value: unknown): void {
   if (value === undefined || (typeof value === "string" && value !== "")) return;
   throw expected(name, "to be a non-empty string", value);
+}
+
+/** @throws TypeError when an optional field is given, but no array of strings. */
+export function checkStrings(name: string, value: unknown): void {
+  const isList = Array.isArray(value) && value.every((entry) => typeof entry === "string");
+  if (value !== undefined && !isList) throw expected(name, "to be an array of strings", value);
 }
 
 export function resolveNumber(
