@@ -143,6 +143,8 @@ export interface EndpointFacts {
   readonly url: string;
   readonly host: string;
   readonly kind: "regional" | "global" | "custom";
+  /** The regional endpoint's host, where the global one is in use. */
+  readonly regionalHost?: string | undefined;
   readonly isFips: boolean;
   readonly isDualStack: boolean;
   /** Such as `aws` or `aws-cn`. */
