@@ -69,6 +69,9 @@ for (const [signal, words, exitCode] of [
 // A write that fails tells so itself; the event would end the process with a stack.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
+// The SDK's advice about Node's version is for programs, and not for who reads a diagnosis.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+
 const { stdin, stdout, stderr, env } = process;
 const exitCode = await main(process.argv.slice(2), {
   stdin,

@@ -1,5 +1,6 @@
 import type { KeyRow } from "../../issuer-report.js";
-import { clip, padEnd } from "../layout.js";
+import { printable } from "../../redact.js";
+import { clip, padEnd, widthOf, wrap } from "../layout.js";
 import type { Paint } from "../paint.js";
 
 const MAX_ROWS = 12;
@@ -15,16 +16,19 @@ export function keyRows(keys: readonly KeyRow[], width: number, paint: Paint): s
   const kidWidth = Math.min(MAX_KID, Math.max(10, width - 46), Math.max(3, ...kids));
   const line = (mark: string, kid: string, kind: string, size: string, use: string) =>
     `${mark} ${padEnd(clip(kid, kidWidth), kidWidth)}  ${padEnd(clip(kind, 10), 10)}  ${padEnd(clip(size, 8), 8)}  ${padEnd(clip(use, 4), 4)}`;
-  const rows = shown.map((key) => {
+  const rows = shown.flatMap((key) => {
     const kind = [key.kty, key.alg].filter(Boolean).join(" ");
     const size = key.bits === undefined ? (key.crv ?? "") : `${key.bits} bit`;
     const mark = key.matchesToken ? "▶" : " ";
     const text = line(`  ${mark}`, key.kid ?? "(none)", kind, size, key.use ?? "-");
-    const room = Math.max(12, width - kidWidth - 36);
-    const state = key.usable
-      ? paint("green", "✓ usable")
-      : paint("red", clip(`✗ ${key.problem ?? "unusable"}`, room));
-    return `${key.matchesToken ? paint("bold", text) : text}  ${state}`;
+    const row = key.matchesToken ? paint("bold", text) : text;
+    if (key.usable) return [`${row}  ${paint("green", "✓ usable")}`];
+    const problem = printable(key.problem ?? "unusable");
+    if (widthOf(text) + 4 + widthOf(problem) <= width) {
+      return [`${row}  ${paint("red", `✗ ${problem}`)}`];
+    }
+    const below = wrap(problem, width, " ".repeat(6)).map((line) => paint("red", line));
+    return [`${row}  ${paint("red", "✗ unusable")}`, ...below];
   });
   const hidden = keys.length - shown.length;
   const head = paint("dim", line("   ", "kid", "kty alg", "size", "use"));

@@ -70,11 +70,12 @@ function assumeStep(url: string, role: NonNullable<Places["role"]>): Step {
     title: "What does STS say? The token goes in the body; the credentials are not printed.",
     commands: [
       [
+        "tr -d '\\r\\n' <\"$AWS_WEB_IDENTITY_TOKEN_FILE\" |",
         `curl -gsS -m 20 --url ${quote(url)}`,
         "-d Action=AssumeRoleWithWebIdentity -d Version=2011-06-15",
         `--data-urlencode ${quote(`RoleArn=${role.arn}`)}`,
         `--data-urlencode ${quote(`RoleSessionName=${role.sessionName}`)}`,
-        '--data-urlencode "WebIdentityToken@$AWS_WEB_IDENTITY_TOKEN_FILE"',
+        "--data-urlencode WebIdentityToken@-",
         "| sed -E 's#<(SecretAccessKey|SessionToken)>[^<]*#<\\1>hidden#g'",
       ].join(" \\\n  "),
     ],

@@ -38,7 +38,7 @@ export function timingBars(timings: readonly Timing[], width: number, paint: Pai
   const rows = timings.map((timing) => {
     const bar = drawBar(timing, scaleMs, cells, limitCell, paint);
     const figure = padStart(formatDuration(timing.totalMs), figureWidth);
-    const isOver = timing.totalMs > (timing.limitMs ?? IDP_LIMIT_MS);
+    const isOver = timing.totalMs >= (timing.limitMs ?? IDP_LIMIT_MS);
     const outcome = clip(outcomeOf(timing), outcomeWidth);
     return [
       `  ${padEnd(clip(timing.label, labelWidth), labelWidth)} ${bar}`,
@@ -68,10 +68,12 @@ function drawBar(
       total === 1
         ? parts.toSorted((a, b) => b.ms - a.ms)[0]
         : (parts.find(({ fromMs, ms }) => atMs < fromMs + ms) ?? parts.at(-1));
-    if (cell < total) {
+    // The limit shows through: without colours nothing else tells where it is.
+    if (cell === limitCell) bar += paint("red", "│");
+    else if (cell < total) {
       const [mark, style] = MARKS[part?.name ?? "wait"];
       bar += paint(cell > limitCell ? "red" : style, mark);
-    } else bar += cell === limitCell ? paint("red", "│") : " ";
+    } else bar += " ";
   }
   return bar;
 }

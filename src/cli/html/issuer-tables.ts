@@ -14,7 +14,7 @@ export function keyTable(keys: readonly KeyRow[]): string {
     const cells = [[key.kty, key.alg].filter(Boolean).join(" ") || "–", size, key.use ?? "–"];
     return `<tr${key.matchesToken ? ' class="own"' : ""}><th scope="row"><span class="mono">${escapeHtml(
       key.kid ?? "(none)",
-    )}</span>${own}</th>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join("")}<td>${state}</td></tr>`;
+    )}</span>${own}</th>${cells.map((cell) => `<td class="short">${escapeHtml(cell)}</td>`).join("")}<td>${state}</td></tr>`;
   });
   const caption = `${keys.length} ${keys.length === 1 ? "key" : "keys"} in the JWKS${hasOwn ? "; the token’s key is marked" : "; none of them is marked as the token’s"}.`;
   return table(caption, ["kid", "kty, alg", "Size", "use", "For STS"], rows);
@@ -35,7 +35,7 @@ export function cacheTable(requests: readonly RequestTiming[]): string {
     const shown =
       names.length > 0 ? names.map(header).join("<br>") : '<span class="quiet">none</span>';
     return [
-      `<tr><th scope="row">${escapeHtml(what)}</th><td>${shown}</td><td>${escapeHtml(keptFor(headers))}</td></tr>`,
+      `<tr><th scope="row">${escapeHtml(what)}</th><td>${shown}</td><td>${escapeHtml(status === undefined ? "no answer" : keptFor(headers))}</td></tr>`,
     ];
   });
   const caption = "How long STS may keep a document is up to the answer’s headers.";
@@ -88,7 +88,7 @@ export function addressTable({ addresses }: IssuerFacts): string {
 
 export function table(caption: string, heads: readonly string[], rows: readonly string[]): string {
   const head = heads.map((one) => `<th scope="col">${escapeHtml(one)}</th>`).join("");
-  return `<div class="table"><table><caption>${escapeHtml(caption)}</caption><thead><tr>${head}</tr></thead><tbody>
+  return `<div class="table" role="region" tabindex="0" aria-label="${escapeHtml(heads[0] ?? "")} table"><table><caption>${escapeHtml(caption)}</caption><thead><tr>${head}</tr></thead><tbody>
 ${rows.join("\n")}
 </tbody></table></div>`;
 }

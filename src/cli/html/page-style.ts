@@ -17,12 +17,13 @@ export const PAGE_STYLE = `
 body { margin: 0; background: var(--page); color: var(--text); line-height: 1.5;
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 header, main, footer { max-width: 64rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .75rem; text-wrap: balance; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .75rem; text-wrap: pretty; }
 h2 { font-size: 1.2rem; margin: 2.25rem 0 .75rem; }
 h3 { font-size: 1rem; margin: 1.25rem 0 .5rem; }
 p { margin: 0 0 .5rem; }
 code, .mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: .9em; }
-p, li, td, th, dd, h1 { overflow-wrap: anywhere; }
+p, li, dd, h1, td.mono, th .mono, .waterfall th { overflow-wrap: anywhere; }
+main > section:first-child > h2 { margin-top: .5rem; }
 .verdict { border-left: .5rem solid currentcolor; background: var(--card); padding: 1rem 1.25rem;
   border-radius: .25rem; }
 .verdict > * { color: var(--text); }
@@ -35,15 +36,17 @@ ul.checks { list-style: none; margin: 0; padding: 0; }
 ul.checks > li { padding: .3rem 0 .3rem 1.75rem; position: relative; }
 ul.checks .mark { position: absolute; left: .25rem; font-weight: 700; }
 ul.checks p { margin: 0; }
-.table { overflow-x: auto; }
+.table { overflow-x: auto; } .table:focus-visible { outline: 2px solid var(--note); outline-offset: 4px; }
 table { border-collapse: collapse; width: 100%; font-size: .95rem; }
 caption { text-align: left; color: var(--quiet); padding-bottom: .5rem; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line); }
 thead th { color: var(--quiet); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 500; }
+td.short { white-space: nowrap; }
 tr.own > * { background: var(--card); font-weight: 600; }
 tr.own > :first-child { box-shadow: inset .25rem 0 var(--note); padding-left: .75rem; }
-.waterfall th { width: 30%; } .waterfall .figure { width: 6rem; white-space: nowrap; text-align: right; padding-right: 0; font-variant-numeric: tabular-nums; }
+.waterfall { table-layout: fixed; }
+.waterfall th { width: 32%; } .waterfall th.axis { width: auto; } .waterfall .figure { width: 8rem; white-space: nowrap; text-align: right; padding-right: 0; font-variant-numeric: tabular-nums; }
 .waterfall svg { display: block; width: 100%; height: 1.5rem; overflow: visible; }
 .waterfall .axis text { fill: var(--quiet); font-size: .75rem; } .grid { stroke: var(--line); }
 .limit { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 4 3; }
