@@ -21,7 +21,7 @@ export function endpointFindings({ sts, settings, clockSkewMs, assumeRole }: Fac
     ...slower(chosen, others),
     ...skewed(clockSkewMs, chosen),
     ...global(chosen),
-    ...(isDefaulted(settings) && chosen.kind !== "custom" ? [defaulted(chosen)] : []),
+    ...(isDefaulted(settings) ? [defaulted(chosen)] : []),
   ];
 }
 

@@ -32,6 +32,7 @@ const DEFAULT_TIMEOUT_MS = 18_000;
  * ```
  */
 export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
+  validateOptions(options);
   const pool = new ClientPool();
   const env = options.env ?? process.env;
   return await diagnoseWith(options, { clock: systemClock, env, resolve: resolveHost, pool });

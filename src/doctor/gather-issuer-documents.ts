@@ -10,7 +10,7 @@ import type { Latency } from "./facts.js";
 import { type Run, round } from "./run.js";
 
 /** As STS waits for both documents (AWS re:Post, "Couldn't retrieve verification key"). */
-export const STS_LIMIT_MS = 5_000;
+const STS_LIMIT_MS = 5_000;
 
 /** Each document is asked for as often as this, the look among them. */
 const TRIES = 3;
