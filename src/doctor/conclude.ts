@@ -17,10 +17,12 @@ export function conclude(gathered: Gathered): Diagnosis {
     ...endpointFindings(facts),
     ...issuerFindings(gathered.issuer, facts),
   ];
-  const others = seen.filter(({ id }) => id !== answer?.id);
-  const findings = withoutRepeats(answer === undefined ? seen : [...others, answer]);
   // Where no answer came, nobody refused: the way to STS is one finding among others.
   const isSaid = failure?.kind === "answer" || failure?.kind === "bad-answer";
+  const isSeen = seen.some(({ id, severity }) => id === answer?.id && severity === "fatal");
+  const findings = withoutRepeats(
+    answer === undefined || (isSeen && !isSaid) ? seen : [...seen, answer],
+  );
   const { rootCause, ranked } = rank(findings, isSaid ? answer : undefined);
   return {
     schemaVersion: 1,
@@ -54,7 +56,7 @@ function overruled(finding: Finding): Finding {
   return { ...finding, severity: "advice", detail };
 }
 
-/** The preflight and the token check may say the same of an issuer. */
+/** The pre-flight and the token check may say the same of an issuer. */
 function withoutRepeats(findings: readonly Finding[]): Finding[] {
   const told = new Set<string>();
   return findings.filter(({ id, evidence }) => {

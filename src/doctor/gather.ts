@@ -1,5 +1,6 @@
 import type { Finding } from "../findings.js";
 import { decodeToken } from "../jwt.js";
+import { discoveryUrl } from "../preflight/issuer-url.js";
 import { printable } from "../redact.js";
 import { checkRequest } from "../sts/check-request.js";
 import type { StsTarget } from "../sts/target.js";
@@ -38,6 +39,8 @@ export async function gather(
     gatherIssuer(run, loaded, options.allowPrivateIssuers ?? false),
     isAsked ? assume(run, loaded.token ?? "", settings, first) : undefined,
   ]);
+  // A run that is repeated opens its connections anew, to measure them.
+  for (const { target } of targets) pool.release(target, env);
   const clockSkewMs = sts[0]?.clockSkewMs;
   // STS's time counts for the token; half a minute may be the way of the answer.
   const skewMs = Math.abs(clockSkewMs ?? 0) < 30_000 ? 0 : (clockSkewMs ?? 0);
@@ -119,7 +122,7 @@ async function lookAtIssuer(
   const urlOf = (name: string) => report?.requests.find(({ document }) => document === name)?.url;
   const facts: IssuerFacts = {
     issuer: printable(issuer, 200),
-    discoveryUrl: urlOf("discovery"),
+    discoveryUrl: urlOf("discovery") ?? discoveryUrl(issuer)?.href,
     jwksUrl: urlOf("jwks"),
     ...network,
     requests: report?.requests ?? [],

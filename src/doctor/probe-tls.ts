@@ -93,7 +93,7 @@ async function shakeHands(
   try {
     await withTimeout({ clock, signal, timeoutMs: limitMs, reason }, () => secured(tls));
     const own = tls.getPeerX509Certificate();
-    const mismatch = own && checkServerIdentity(host, tls.getPeerCertificate());
+    const mismatch = own && checkServerIdentity(host, own.toLegacyObject());
     const served = readChain(Buffer.concat(received));
     return {
       protocol: tls.getProtocol() ?? undefined,
