@@ -43,7 +43,8 @@ export async function finished(child: ChildProcess): Promise<Finished> {
     new Promise<number | null>((resolve, reject) => {
       child.once("error", reject).once("close", resolve);
     }),
-    child.stdout ? text(child.stdout) : "",
+    // A test may have closed it.
+    child.stdout ? text(child.stdout).catch(() => "") : "",
     child.stderr ? text(child.stderr) : "",
   ]);
   return { exitCode, stdout, stderr };

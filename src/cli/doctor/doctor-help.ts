@@ -18,12 +18,13 @@ What to look at:
   --timeout TIME           for the whole run, 1s to 60s (default 18s)
 
 What to show:
-  --json                   the diagnosis as JSON (schema/diagnosis-v1.schema.json)
+  --json                   the diagnosis as JSON; the package has its schema,
+                           schema/diagnosis-v1.schema.json
   --html FILE              write a report that a browser shows, too
   --commands               AWS's steps for curl and PowerShell with your URLs,
                            for a machine or network without Node
-  --watch TIME             look again every TIME (30s, 5m) and print what changed,
-                           until Ctrl-C
+  --watch TIME             look again every TIME (30s, 5m) until Ctrl-C and
+                           print what changed
   --redact                 mask account ids, leave out the token's subject
   -h, --help               print this help
 
