@@ -69,7 +69,7 @@ tr.own > :first-child { box-shadow: inset .25rem 0 var(--note); padding-left: .7
     --good: #11683a; --warn: #8a4b00; --bad: #b3141f; --note: #1a5fb4; }
   body { font-size: 10pt; } header, main, footer { max-width: none; padding: 0; }
   .verdict { border: 1px solid; border-left-width: .5rem; }
-  tr, li, .verdict { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  tr, li, .verdict { break-inside: avoid; } h2, h3 { break-after: avoid; } main > section:first-child > h2 { margin-top: 1rem; }
   svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;
