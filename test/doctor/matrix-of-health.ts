@@ -41,6 +41,26 @@ export const HEALTHY_ROWS: readonly Row[] = [
     verdict: "healthy",
   },
   {
+    name: "a token that is about to expire",
+    async build(site) {
+      const { idp, sts } = await healthy(site);
+      return { options: settingsFor(sts, await idp.issueToken({ expiresInSeconds: 30 })) };
+    },
+    cause: null,
+    verdict: "healthy",
+    also: ["token-expires-soon"],
+  },
+  {
+    name: "a JWKS that must not be cached",
+    async build(site) {
+      const headers = { "cache-control": "no-cache" };
+      return { options: (await healthy(site, { idp: { headers } })).options };
+    },
+    cause: null,
+    verdict: "healthy",
+    also: ["jwks-not-cacheable"],
+  },
+  {
     name: "oidc-provider",
     async build(site) {
       const idp = site.keep(await startOidcProvider("system:serviceaccount:default:app"));

@@ -43,13 +43,14 @@ afterAll(async () => {
 });
 
 describe("the tarball", () => {
-  it("holds the build, the licence, the manifest and two documents", () => {
+  it("holds the build, the licence, the manifest, two documents and the schema of a diagnosis", () => {
     const outsideDist = consumer.packed.filter((file) => !file.startsWith("dist/"));
     expect(outsideDist.toSorted()).toEqual([
       "CHANGELOG.md",
       "LICENSE",
       "README.md",
       "package.json",
+      "schema/diagnosis-v1.schema.json",
     ]);
   });
 
