@@ -1,7 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { defineConfig, type Options } from "tsup";
 
-const library = { index: "src/index.ts", testing: "src/testing/index.ts" };
+const library = {
+  index: "src/index.ts",
+  doctor: "src/doctor/index.ts",
+  testing: "src/testing/index.ts",
+};
 
 const code = {
   target: "node20.19",

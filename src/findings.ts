@@ -27,6 +27,8 @@ export type FindingId =
   | "issuer-connection-refused"
   | "issuer-timeout"
   | "issuer-tls-untrusted"
+  | "issuer-tls-old"
+  | "issuer-tls13-only"
   | "issuer-redirects"
   | "discovery-http-status"
   | "discovery-not-json"
@@ -50,7 +52,27 @@ export type FindingId =
   | "role-arn-invalid"
   | "role-partition-mismatch"
   | "session-name-invalid"
-  | "duration-invalid";
+  | "duration-invalid"
+  | "region-defaulted"
+  | "endpoint-global"
+  | "sts-unreachable"
+  | "sts-timeout"
+  | "sts-tls-untrusted"
+  | "sts-slow"
+  | "sts-region-slower"
+  | "clock-skew"
+  | "sts-verification-key"
+  | "sts-provider-missing"
+  | "sts-audience-refused"
+  | "sts-thumbprint"
+  | "sts-access-denied"
+  | "sts-throttled"
+  | "sts-unavailable"
+  | "sts-region-disabled"
+  | "sts-token-expired"
+  | "sts-token-early"
+  | "sts-request-invalid"
+  | "sts-unknown";
 
 /** One fact that was found out, with what to do about it. */
 export interface Finding {

@@ -1,50 +1,97 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { existsSync, readFileSync } from "node:fs";
+import { printable, redact } from "../redact.js";
+import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "./command-failure.js";
+import { print } from "./print.js";
+import { readArguments } from "./read-arguments.js";
+import type { Surroundings } from "./surroundings.js";
 
-const USAGE = `Usage: resilient-sts [--help | --version]
+const HELP = `Usage: resilient-sts <command> [options]
 
 AWS credentials from an OIDC token that keep coming when the identity provider,
 STS or a region does not. The library is imported; see the README.
 
+Commands:
+  doctor    say why AssumeRoleWithWebIdentity fails, and who must do what
+  emulate   run a local identity provider and STS, with faults on demand
+
 Options:
-  -h, --help     print this help
+  -h, --help     print this help; resilient-sts <command> --help tells more
   -v, --version  print the version
 `;
 
-/** Exit codes: 0 fine, 2 wrong usage. */
-function main(args: string[]): number {
-  let values: { help?: boolean; version?: boolean };
-  try {
-    ({ values } = parseArgs({
-      args,
-      options: {
-        help: { type: "boolean", short: "h" },
-        version: { type: "boolean", short: "v" },
-      },
-    }));
-  } catch (error) {
-    // Node's message goes on with advice about positional arguments, which this command has none of.
-    const [problem] = (error as Error).message.split(". ");
-    process.stderr.write(`resilient-sts: ${problem}; see resilient-sts --help\n`);
-    return 2;
+type Command = (args: string[], around: Surroundings) => Promise<ExitCode>;
+
+/** Loaded when they are called: `--version` has to be quick. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  doctor: async () => (await import("./doctor/doctor-command.js")).doctorCommand,
+  emulate: async () => (await import("./emulate/emulate-command.js")).emulateCommand,
+};
+
+async function main([name = "", ...rest]: string[], around: Surroundings): Promise<ExitCode> {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load !== undefined) return await (await load())(rest, around);
+  if (name !== "" && !name.startsWith("-")) {
+    const known = Object.keys(COMMANDS).join(" and ");
+    throw wrongUsage(
+      `there is no command ${JSON.stringify(printable(redact(name), 40))}, only ${known}; see resilient-sts --help`,
+    );
   }
-  if (values.version) {
-    process.stdout.write(`${version()}\n`);
-    return 0;
-  }
-  (values.help ? process.stdout : process.stderr).write(USAGE);
-  return values.help ? 0 : 2;
+  const values = readArguments("", name === "" ? [] : [name, ...rest], {
+    help: { type: "boolean", short: "h" },
+    version: { type: "boolean", short: "v" },
+  });
+  if (values.version) await print(around.stdout, `${version()}\n`);
+  else await print(values.help ? around.stdout : around.stderr, HELP);
+  return values.version || values.help ? EXIT.fine : EXIT.usage;
 }
 
 function version(): string {
-  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  // One folder up from the built command, two from its source.
+  const places = ["../package.json", "../../package.json"].map(
+    (at) => new URL(at, import.meta.url),
+  );
+  const manifest = readFileSync(places.find((place) => existsSync(place)) ?? "", "utf8");
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-// `resilient-sts --help | head -1` closes the pipe early; that is no failure of ours.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
+const stop = new AbortController();
+for (const [signal, words, exitCode] of [
+  ["SIGINT", "stopped by Ctrl-C", EXIT.interrupted],
+  ["SIGTERM", "stopped by SIGTERM", EXIT.terminated],
+] as const) {
+  process.on(signal, () => {
+    // Whoever asks twice does not want to wait.
+    if (stop.signal.aborted) process.exit(exitCode);
+    stop.abort(new CommandFailure(words, exitCode));
+  });
+}
+// A write that fails tells so itself; the event would end the process with a stack.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
-process.exitCode = main(process.argv.slice(2));
+// The SDK's advice about Node's version is for programs, and not for who reads a diagnosis.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+
+const { stdin, stdout, stderr, env } = process;
+const exitCode = await main(process.argv.slice(2), {
+  stdin,
+  stdout,
+  stderr,
+  env,
+  signal: stop.signal,
+}).catch(async (thrown: unknown) => {
+  const failure = asFailure(thrown);
+  await print(stderr, `resilient-sts: ${printable(failure.message, 400)}\n`).catch(() => {});
+  return failure.exitCode;
+});
+// Name resolutions that hang would keep the process; everything that was written is through.
+process.exit(exitCode);
+
+function asFailure(thrown: unknown): CommandFailure {
+  if (thrown instanceof CommandFailure) return thrown;
+  if (stop.signal.reason instanceof CommandFailure) return stop.signal.reason;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  // The library's own words for a setting that makes no sense.
+  if (thrown instanceof TypeError && message.startsWith("Expected `")) return wrongUsage(message);
+  return new CommandFailure(`this is a fault of the program: ${message}`, EXIT.failed);
+}

@@ -3,7 +3,9 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "./sources.js";
 
-const ENTRIES = ["src/index.ts", "src/testing/index.ts"].map((entry) => join(ROOT, entry));
+const ENTRIES = ["src/index.ts", "src/testing/index.ts", "src/doctor/index.ts"].map((entry) =>
+  join(ROOT, entry),
+);
 
 const program = ts.createProgram(ENTRIES, {
   module: ts.ModuleKind.NodeNext,
@@ -125,6 +127,38 @@ describe("the public names", () => {
         "values": [
           "startLocalIdp",
           "startLocalSts",
+        ],
+      }
+    `);
+  });
+
+  it("of ./doctor", () => {
+    expect(publicNames(ENTRIES[2] ?? "")).toMatchInlineSnapshot(`
+      {
+        "types": [
+          "AddressFacts",
+          "AssumeRoleFacts",
+          "CertificateFacts",
+          "DiagnoseOptions",
+          "Diagnosis",
+          "EndpointFacts",
+          "Facts",
+          "Finding",
+          "FindingId",
+          "IssuerFacts",
+          "KeyRow",
+          "Latency",
+          "Progress",
+          "RequestTiming",
+          "Setting",
+          "Severity",
+          "Step",
+          "Timing",
+          "TlsFacts",
+          "TokenReport",
+        ],
+        "values": [
+          "diagnose",
         ],
       }
     `);

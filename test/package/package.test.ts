@@ -10,6 +10,7 @@ const BIN = "./node_modules/.bin/resilient-sts";
 
 const MAIN_EXPORTS =
   "WebIdentityError checkIssuer fromTokenFile fromWebIdentity fromWebToken isWebIdentityError refreshOnExpiredToken";
+const DOCTOR_EXPORTS = "diagnose";
 const TESTING_EXPORTS = "startLocalIdp startLocalSts";
 
 /** CommonJS files of the SDK or jose that were loaded, by whatever kind of import. */
@@ -42,13 +43,14 @@ afterAll(async () => {
 });
 
 describe("the tarball", () => {
-  it("holds the build, the licence, the manifest and two documents", () => {
+  it("holds the build, the licence, the manifest, two documents and the schema of a diagnosis", () => {
     const outsideDist = consumer.packed.filter((file) => !file.startsWith("dist/"));
     expect(outsideDist.toSorted()).toEqual([
       "CHANGELOG.md",
       "LICENSE",
       "README.md",
       "package.json",
+      "schema/diagnosis-v1.schema.json",
     ]);
   });
 
@@ -71,6 +73,7 @@ describe("the tarball", () => {
 describe("loaded by plain Node", () => {
   it.each([
     ["resilient-sts", MAIN_EXPORTS],
+    ["resilient-sts/doctor", DOCTOR_EXPORTS],
     ["resilient-sts/testing", TESTING_EXPORTS],
   ])("%s gives the same names to import and to require", async (specifier, names) => {
     const show = 'console.log(Object.keys(entry).sort().join(" "));';

@@ -18,6 +18,8 @@ export const defaults = fromTokenFile({
 export async function use(): Promise<string> {
   await using idp = await startLocalIdp();
   const problem: unknown = idp.issuer;
+  const { verdict, rootCause }: Diagnosis = await diagnose({ issuer: idp.issuer, redact: true });
+  if (rootCause?.id === "issuer-timeout") return \`\${verdict}: \${rootCause.remedy}\`;
   if (isWebIdentityError(problem)) return \`\${problem.code} \${problem.hint}\`;
   const { expiration } = await fromSource({ forceRefresh: true });
   return \`\${expiration?.toISOString()} \${fromToken.memoized} \${provider} \${client}\`;
@@ -29,6 +31,7 @@ export const GOOD_SAMPLE = `
 import { STSClient } from "@aws-sdk/client-sts";
 import type { AwsCredentialIdentityProvider } from "@smithy/types";
 import { fromTokenFile, fromWebIdentity, fromWebToken, isWebIdentityError } from "resilient-sts";
+import { type Diagnosis, diagnose } from "resilient-sts/doctor";
 import { startLocalIdp } from "resilient-sts/testing";
 ${CALLS}`;
 

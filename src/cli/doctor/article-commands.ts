@@ -1,0 +1,48 @@
+import type { Diagnosis } from "../../doctor/diagnosis.js";
+import type { Facts } from "../../doctor/facts.js";
+import type { Places, Step } from "./places.js";
+import { posixCommands } from "./posix-commands.js";
+import { powerShellCommands } from "./powershell-commands.js";
+
+/** AWS's steps for "Couldn't retrieve verification key", with the addresses of this case. */
+export function articleCommands(diagnosis: Diagnosis): string | undefined {
+  const places = placesOf(diagnosis.facts);
+  if (places === undefined) return undefined;
+  const section = (title: string, steps: readonly Step[]) => [
+    `# ${"=".repeat(4)} ${title} ${"=".repeat(4)}`,
+    ...steps.flatMap(({ title, commands }, index) => ["", `# ${index + 1}. ${title}`, ...commands]),
+  ];
+  return [
+    "# Run these where the workload runs, and again from another network. What works there and",
+    "# not here is blocked here. Both documents together have to come within 5 seconds.",
+    "",
+    ...section("Linux, macOS: curl", posixCommands(places)),
+    "",
+    "",
+    ...section("Windows: PowerShell", powerShellCommands(places)),
+    "",
+  ].join("\n");
+}
+
+function placesOf({ issuer, sts, settings }: Facts): Places | undefined {
+  const discoveryUrl = issuer?.discoveryUrl;
+  if (discoveryUrl === undefined || !URL.canParse(discoveryUrl)) return undefined;
+  const { protocol, hostname, port, href } = new URL(discoveryUrl);
+  const isTls = protocol === "https:";
+  const [endpoint] = sts;
+  const setting = (wanted: string) => settings.find(({ name }) => name === wanted)?.value;
+  const arn = setting("roleArn");
+  return {
+    issuerHost: hostname.replace(/^\[|\]$/g, ""),
+    issuerPort: Number(port) || (isTls ? 443 : 80),
+    isTls,
+    discoveryUrl: href,
+    jwksUrl: issuer?.jwksUrl,
+    sts:
+      endpoint && URL.canParse(endpoint.url)
+        ? { url: new URL(endpoint.url).href, host: endpoint.host }
+        : undefined,
+    role:
+      arn === undefined ? undefined : { arn, sessionName: setting("roleSessionName") ?? "doctor" },
+  };
+}

@@ -1,0 +1,101 @@
+import { stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Diagnosis } from "../../doctor/diagnosis.js";
+import type { DiagnoseOptions } from "../../doctor/options.js";
+import { redact } from "../../redact.js";
+import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
+import { paintFor } from "../paint.js";
+import { print } from "../print.js";
+import type { Surroundings } from "../surroundings.js";
+import { checkTokenFile, readTokenFrom } from "../token-input.js";
+import { articleCommands } from "./article-commands.js";
+import { DOCTOR_HELP } from "./doctor-help.js";
+import { type DoctorOptions, readDoctorOptions } from "./doctor-options.js";
+import { ProgressLine } from "./progress-line.js";
+import { terminalReport } from "./terminal-report.js";
+import { watch } from "./watch.js";
+
+/** `resilient-sts doctor`. */
+export async function doctorCommand(args: string[], around: Surroundings): Promise<ExitCode> {
+  const options = readDoctorOptions(args);
+  if (options.wantsHelp) {
+    await print(around.stdout, DOCTOR_HELP);
+    return EXIT.fine;
+  }
+  if (options.htmlFile !== undefined) await checkCanWrite(options.htmlFile);
+  const settings = {
+    ...(await withToken(options, around)),
+    signal: around.signal,
+    env: around.env,
+  };
+  if (options.watchMs !== undefined) {
+    return await watch(() => diagnoseOnce(settings), options.watchMs, around);
+  }
+  const diagnosis = await diagnoseWithProgress(settings, around);
+  if (options.commands) return await printCommands(diagnosis, around);
+  if (options.htmlFile !== undefined) await writeReport(options.htmlFile, diagnosis, around);
+  const report = options.json
+    ? `${JSON.stringify(diagnosis, null, 2)}\n`
+    : terminalReport(diagnosis, around.stdout.columns ?? 80, paintFor(around.stdout, around.env));
+  await print(around.stdout, report);
+  return diagnosis.verdict === "healthy" ? EXIT.fine : EXIT.found;
+}
+
+async function withToken(options: DoctorOptions, around: Surroundings): Promise<DiagnoseOptions> {
+  const { tokenFile } = options.diagnose;
+  if (tokenFile !== undefined) await checkTokenFile(tokenFile);
+  if (!options.readsTokenFromStdin) return options.diagnose;
+  const token = await readTokenFrom(around.stdin, around.signal);
+  return { ...options.diagnose, token };
+}
+
+async function diagnoseWithProgress(
+  options: DiagnoseOptions,
+  around: Surroundings,
+): Promise<Diagnosis> {
+  using line = new ProgressLine(around.stderr, paintFor(around.stderr, around.env));
+  return await diagnoseOnce({ ...options, onProgress: line.see });
+}
+
+async function diagnoseOnce(options: DiagnoseOptions): Promise<Diagnosis> {
+  // Loaded late: the AWS SDK takes a while, and `--help` does not need it.
+  const { diagnose } = await import("../../doctor/diagnose.js");
+  return await diagnose(options);
+}
+
+async function printCommands(diagnosis: Diagnosis, around: Surroundings): Promise<ExitCode> {
+  const commands = articleCommands(diagnosis);
+  if (commands === undefined) {
+    throw wrongUsage(
+      "there is no issuer to spell commands for; name it with --issuer, or a token with --token-file",
+    );
+  }
+  await print(around.stdout, commands);
+  return EXIT.fine;
+}
+
+async function checkCanWrite(path: string): Promise<void> {
+  const named = JSON.stringify(path);
+  const folder = await stat(dirname(path)).catch(() => undefined);
+  if (!folder?.isDirectory()) {
+    throw wrongUsage(`cannot write ${named}: its folder does not exist; make it first`);
+  }
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory())
+    throw wrongUsage(`cannot write ${named}: it is a directory; name a file`);
+}
+
+async function writeReport(
+  path: string,
+  diagnosis: Diagnosis,
+  { stderr }: Surroundings,
+): Promise<void> {
+  const { htmlReport } = await import("../html/html-report.js");
+  try {
+    await writeFile(path, redact(htmlReport(diagnosis)));
+  } catch (error) {
+    const { code = "unknown error" } = error as NodeJS.ErrnoException;
+    throw new CommandFailure(`cannot write ${JSON.stringify(path)}: ${code}`, EXIT.usage);
+  }
+  await print(stderr, `wrote the report to ${path}\n`);
+}

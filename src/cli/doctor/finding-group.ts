@@ -1,0 +1,28 @@
+import type { Finding } from "../../findings.js";
+
+/** The parts that a report shows its checks by, in the order of a token's way. */
+export const GROUPS = ["token", "issuer", "key", "sts", "role"] as const;
+
+export type Group = (typeof GROUPS)[number];
+
+export const GROUP_TITLES: Readonly<Record<Group, string>> = {
+  token: "Token",
+  issuer: "Issuer",
+  key: "Key and signature",
+  sts: "STS endpoint",
+  role: "Role",
+};
+
+/** First match wins; an id that nobody thought of goes to the issuer. */
+const BY_ID: readonly (readonly [RegExp, Group])[] = [
+  [/^sts-(?:token-expired|audience)/, "role"],
+  [/^token-/, "token"],
+  [/^(?:jwks-key-|jwks-too-many-keys|signature-)/, "key"],
+  [/^sts-(?:unreachable|timeout|tls|slow|region-slower)|^(?:region|endpoint|clock)-/, "sts"],
+  [/^(?:sts|role|session-name|duration)-/, "role"],
+];
+
+/** Which part a finding belongs to. */
+export function groupOf({ id }: Pick<Finding, "id">): Group {
+  return BY_ID.find(([ids]) => ids.test(id))?.[1] ?? "issuer";
+}

@@ -1,0 +1,106 @@
+import type { Diagnosis } from "../../doctor/diagnosis.js";
+import type { EndpointFacts, IssuerFacts, TokenReport } from "../../doctor/facts.js";
+import type { KeyRow } from "../../issuer-report.js";
+import { formatDuration } from "../duration.js";
+import type { Group } from "./finding-group.js";
+
+/** What was looked at and found in order, in a few words each. */
+export function goodNews(diagnosis: Diagnosis): Readonly<Record<Group, readonly string[]>> {
+  const { facts, findings } = diagnosis;
+  const has = (...ids: string[]) => findings.some(({ id }) => ids.includes(id));
+  return {
+    token: facts.token ? aboutToken(facts.token, has) : [],
+    issuer: facts.issuer ? aboutIssuer(facts.issuer) : [],
+    key: aboutKey(facts.issuer?.keys, facts.token !== undefined && !has("signature-invalid")),
+    sts: [...facts.sts.flatMap(aboutEndpoint), ...aboutClock(facts.clockSkewMs)],
+    role: aboutRole(diagnosis),
+  };
+}
+
+function aboutToken(token: TokenReport, has: (...ids: string[]) => boolean): string[] {
+  const news: string[] = [];
+  if (has("token-unreadable", "token-malformed", "token-too-large")) return news;
+  news.push(
+    `${token.alg ?? "no alg"} token of ${token.length ?? "?"} characters from ${token.source}`,
+  );
+  const { secondsLeft, lifetimeSeconds } = token;
+  if (secondsLeft !== undefined && secondsLeft > 0 && !has("token-not-yet-valid")) {
+    const life =
+      lifetimeSeconds === undefined ? "" : ` of ${formatDuration(lifetimeSeconds * 1000)}`;
+    news.push(`valid for another ${formatDuration(secondsLeft * 1000)}${life}`);
+  }
+  if (
+    token.audience !== undefined &&
+    !has("token-audience-ambiguous", "token-audience-unexpected")
+  ) {
+    const azp = token.authorizedParty === undefined ? "" : `, azp ${token.authorizedParty}`;
+    news.push(`audience ${[token.audience].flat().join(", ")}${azp}`);
+  }
+  if (token.subject !== undefined) news.push(`subject ${token.subject}`);
+  return news;
+}
+
+function aboutIssuer(issuer: IssuerFacts): string[] {
+  const news: string[] = [];
+  const { addresses, dnsMs, host, tls } = issuer;
+  const reached = addresses.filter(({ connectMs }) => connectMs !== undefined);
+  if (host !== undefined && addresses.length > 0) {
+    const shown = (reached.length > 0 ? reached : addresses).slice(0, 2).map((one) => one.address);
+    const more =
+      addresses.length > shown.length ? ` and ${addresses.length - shown.length} more` : "";
+    const time = dnsMs === undefined ? "" : ` (${formatDuration(dnsMs)})`;
+    news.push(`${host} is at ${shown.join(", ")}${more}${time}`);
+  }
+  if (tls?.isTrusted === true) {
+    const [own] = tls.chain;
+    const until = own === undefined ? "" : `, certificate until ${own.validTo.slice(0, 10)}`;
+    news.push(`${tls.protocol ?? "TLS"}, chain of ${tls.chain.length} trusted${until}`);
+  }
+  for (const { document, triesMs, medianMs, maxMs } of issuer.latency) {
+    const answered = issuer.requests.find((request) => request.document === document);
+    if (answered?.status !== 200) continue;
+    const tries =
+      triesMs.length > 1
+        ? `median of ${triesMs.length}, ${formatDuration(maxMs)} at most`
+        : "one try";
+    news.push(
+      `${document === "jwks" ? "JWKS" : "discovery"} 200 in ${formatDuration(medianMs)} (${tries})`,
+    );
+  }
+  return news;
+}
+
+function aboutKey(keys: readonly KeyRow[] | undefined, isSigned: boolean): string[] {
+  if (keys === undefined || keys.length === 0) return [];
+  const news = [
+    `${keys.length} ${keys.length === 1 ? "key" : "keys"} published, ${keys.filter(({ usable }) => usable).length} usable`,
+  ];
+  const own = keys.find(({ matchesToken }) => matchesToken);
+  if (own?.usable !== true) return news;
+  const size = own.bits === undefined ? (own.crv ?? "") : `${own.bits} bits`;
+  news.push(`the token's key ${own.kid ?? "(no kid)"} is there: ${own.kty ?? ""} ${size}`.trim());
+  if (isSigned) news.push("the signature verifies with it");
+  return news;
+}
+
+function aboutEndpoint(endpoint: EndpointFacts): string[] {
+  const { region, host, status, totalMs, firstByteMs, kind, isFips, isPrivate } = endpoint;
+  if (status === undefined || endpoint.failedIn !== undefined) return [];
+  const marks = [kind, isFips ? "FIPS" : "", isPrivate ? "private address" : ""].filter(Boolean);
+  return [
+    `${region}: ${host} answers in ${formatDuration(firstByteMs ?? totalMs)} (${marks.join(", ")})`,
+  ];
+}
+
+function aboutClock(skewMs: number | undefined): string[] {
+  if (skewMs === undefined || Math.abs(skewMs) > 60_000) return [];
+  return [`clock within ${Math.max(1, Math.ceil(Math.abs(skewMs) / 1000))} s of STS's`];
+}
+
+function aboutRole({ facts }: Diagnosis): string[] {
+  const { assumeRole } = facts;
+  if (assumeRole?.outcome !== "ok") return [];
+  const until =
+    assumeRole.expiresAt === undefined ? "" : `, credentials until ${assumeRole.expiresAt}`;
+  return [`AssumeRoleWithWebIdentity worked in ${formatDuration(assumeRole.ms)}${until}`];
+}

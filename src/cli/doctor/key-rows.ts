@@ -1,0 +1,38 @@
+import type { KeyRow } from "../../issuer-report.js";
+import { printable } from "../../redact.js";
+import { clip, padEnd, widthOf, wrap } from "../layout.js";
+import type { Paint } from "../paint.js";
+
+const MAX_ROWS = 12;
+const MAX_KID = 44;
+
+/** The keys of the JWKS as a table, the token's key marked and never left out. */
+export function keyRows(keys: readonly KeyRow[], width: number, paint: Paint): string[] {
+  const own = keys.filter(({ matchesToken }) => matchesToken);
+  const others = keys.filter(({ matchesToken }) => !matchesToken);
+  const chosen = new Set([...own, ...others].slice(0, MAX_ROWS));
+  const shown = keys.filter((key) => chosen.has(key));
+  const kids = shown.map(({ kid }) => (kid ?? "(none)").length);
+  const kidWidth = Math.min(MAX_KID, Math.max(10, width - 46), Math.max(3, ...kids));
+  const line = (mark: string, kid: string, kind: string, size: string, use: string) =>
+    `${mark} ${padEnd(clip(kid, kidWidth), kidWidth)}  ${padEnd(clip(kind, 10), 10)}  ${padEnd(clip(size, 8), 8)}  ${padEnd(clip(use, 4), 4)}`;
+  const rows = shown.flatMap((key) => {
+    const kind = [key.kty, key.alg].filter(Boolean).join(" ");
+    const size = key.bits === undefined ? (key.crv ?? "") : `${key.bits} bit`;
+    const mark = key.matchesToken ? "▶" : " ";
+    const text = line(`  ${mark}`, key.kid ?? "(none)", kind, size, key.use ?? "-");
+    const row = key.matchesToken ? paint("bold", text) : text;
+    if (key.usable) return [`${row}  ${paint("green", "✓ usable")}`];
+    const problem = printable(key.problem ?? "unusable");
+    if (widthOf(text) + 4 + widthOf(problem) <= width) {
+      return [`${row}  ${paint("red", `✗ ${problem}`)}`];
+    }
+    const below = wrap(problem, width, " ".repeat(6)).map((line) => paint("red", line));
+    return [`${row}  ${paint("red", "✗ unusable")}`, ...below];
+  });
+  const hidden = keys.length - shown.length;
+  const head = paint("dim", line("   ", "kid", "kty alg", "size", "use"));
+  const more = hidden > 0 ? [paint("dim", `    … and ${hidden} more`)] : [];
+  const legend = own.length > 0 ? ["  ▶ the token's key"] : [];
+  return [head, ...rows, ...more, ...legend];
+}

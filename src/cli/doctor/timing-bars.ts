@@ -1,0 +1,79 @@
+import type { Timing } from "../../doctor/diagnosis.js";
+import { formatDuration } from "../duration.js";
+import { clip, padEnd, padStart, widthOf } from "../layout.js";
+import type { Paint, Style } from "../paint.js";
+import {
+  IDP_LIMIT_MS,
+  outcomeOf,
+  PART_TITLES,
+  PARTS,
+  type PartName,
+  partsOf,
+} from "./timing-parts.js";
+
+const MARKS: Readonly<Record<PartName, readonly [mark: string, style: Style]>> = {
+  dns: ["░", "blue"],
+  connect: ["▒", "cyan"],
+  tls: ["▓", "magenta"],
+  wait: ["█", "green"],
+  read: ["▆", "green"],
+};
+
+/** One bar a request, all on one scale that has the 5 s limit on it. */
+export function timingBars(timings: readonly Timing[], width: number, paint: Paint): string[] {
+  if (timings.length === 0) return [];
+  const longest = Math.max(...timings.map(({ totalMs }) => totalMs));
+  const scaleMs = Math.max(IDP_LIMIT_MS * 1.1, longest);
+  const longestLabel = Math.max(...timings.map(({ label }) => widthOf(label)));
+  const labelWidth = Math.min(longestLabel, Math.floor(width * 0.4));
+  const figureWidth = 8;
+  const outcomeWidth = Math.min(16, Math.max(3, ...timings.map((one) => outcomeOf(one).length)));
+  const cells = Math.max(10, width - labelWidth - figureWidth - outcomeWidth - 6);
+  const limitCell = Math.min(cells - 1, Math.round((IDP_LIMIT_MS / scaleMs) * cells));
+  const head = `${" ".repeat(labelWidth + 3)}${padEnd("0", limitCell - 2)}5 s`;
+  const used = new Set(timings.flatMap((timing) => partsOf(timing).map(({ name }) => name)));
+  const legend = PARTS.filter((name) => used.has(name)).map(
+    (name) => `${paint(MARKS[name][1], MARKS[name][0])} ${PART_TITLES[name]}`,
+  );
+  const rows = timings.map((timing) => {
+    const bar = drawBar(timing, scaleMs, cells, limitCell, paint);
+    const figure = padStart(formatDuration(timing.totalMs), figureWidth);
+    const isOver = timing.totalMs >= (timing.limitMs ?? IDP_LIMIT_MS);
+    const outcome = clip(outcomeOf(timing), outcomeWidth);
+    return [
+      `  ${padEnd(clip(timing.label, labelWidth), labelWidth)} ${bar}`,
+      isOver ? paint("red", figure) : figure,
+      timing.error === undefined ? outcome : paint("red", outcome),
+    ]
+      .join(" ")
+      .trimEnd();
+  });
+  return [paint("dim", head), ...rows, `  ${legend.join("  ")}  ${paint("red", "│")} STS gives up`];
+}
+
+function drawBar(
+  timing: Timing,
+  scaleMs: number,
+  cells: number,
+  limitCell: number,
+  paint: Paint,
+): string {
+  const parts = partsOf(timing);
+  const total = Math.max(1, Math.min(cells, Math.round((timing.totalMs / scaleMs) * cells)));
+  let bar = "";
+  for (let cell = 0; cell < cells; cell += 1) {
+    // A bar of one cell shows the part that took longest.
+    const atMs = ((cell + 0.5) / total) * timing.totalMs;
+    const part =
+      total === 1
+        ? parts.toSorted((a, b) => b.ms - a.ms)[0]
+        : (parts.find(({ fromMs, ms }) => atMs < fromMs + ms) ?? parts.at(-1));
+    // The limit shows through: without colours nothing else tells where it is.
+    if (cell === limitCell) bar += paint("red", "│");
+    else if (cell < total) {
+      const [mark, style] = MARKS[part?.name ?? "wait"];
+      bar += paint(cell > limitCell ? "red" : style, mark);
+    } else bar += " ";
+  }
+  return bar;
+}

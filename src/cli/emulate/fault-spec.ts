@@ -1,0 +1,135 @@
+import type { IdpFault, IdpFaultRule } from "../../testing/idp/idp-fault.js";
+import type { LocalIdp } from "../../testing/idp/idp-interface.js";
+import type {
+  StsFaultOptions,
+  StsTransportFault,
+  StsVerdictFault,
+} from "../../testing/sts/sts-fault.js";
+import type { LocalSts } from "../../testing/sts/sts-interface.js";
+import { wrongUsage } from "../command-failure.js";
+import { parseDuration } from "../duration.js";
+
+export interface Servers {
+  readonly idp: LocalIdp;
+  readonly sts: LocalSts;
+}
+
+/** Puts a fault of the command line into the local servers. */
+export type ApplyFault = (servers: Servers) => Promise<void>;
+
+interface Rule {
+  readonly times?: number;
+  readonly probability?: number;
+}
+
+const STS_FAULTS = new Set<StsVerdictFault | StsTransportFault>([
+  ...(["hang", "reset", "html", "empty-200", "slow"] as const),
+  ...(["idp-unreachable", "throttled", "sts-unavailable", "token-expired", "token-early"] as const),
+  ...([
+    "token-rejected",
+    "access-denied",
+    "region-disabled",
+    "request-invalid",
+    "unknown",
+  ] as const),
+]);
+
+/** Reads `idp:jwks:slow=6s,probability=0.3` and the like; what it does not know ends the command. */
+export function readFault(spec: string): ApplyFault {
+  const [what = "", ...conditions] = spec.split(",");
+  const [head = "", value] = splitOnce(what, "=");
+  const [party, ...rest] = head.split(":");
+  const name = rest.at(-1) ?? "";
+  const rule = readRule(spec, conditions);
+  if (party === "sts" && rest.length === 1) return stsFault(spec, name, value, rule);
+  const on = rest.length === 2 ? rest[0] : undefined;
+  const isIdp = party === "idp" && rest.length <= 2;
+  if (isIdp && (on === undefined || on === "jwks" || on === "discovery")) {
+    return idpFault(spec, name, value, on === undefined ? rule : { ...rule, on });
+  }
+  throw notKnown(spec);
+}
+
+function idpFault(
+  spec: string,
+  name: string,
+  value: string | undefined,
+  rule: IdpFaultRule,
+): ApplyFault {
+  const isPlain = Object.keys(rule).length === 0 && value === undefined;
+  const set =
+    (fault: IdpFault): ApplyFault =>
+    async ({ idp }) =>
+      idp.setFault(fault);
+  switch (name) {
+    case "slow":
+      return set({
+        ...rule,
+        kind: "slow",
+        delayMs: parseDuration("fault", value ?? "6s", 1, 600_000),
+      });
+    case "status":
+      return set({ ...rule, kind: "status", httpStatus: readStatus(spec, value) });
+    case "redirect":
+      if (value === undefined || !URL.canParse(value)) break;
+      return set({ ...rule, kind: "redirect", location: value });
+    case "rate-limit":
+    case "html":
+    case "hang":
+    case "reset":
+    case "truncate":
+    case "trickle":
+      if (value !== undefined) break;
+      return set({ ...rule, kind: name });
+    case "down":
+      if (!isPlain) break;
+      return async ({ idp }) => await idp.refuseConnections();
+    case "no-cache":
+      if (!isPlain) break;
+      return async ({ idp }) => idp.setHeaders({ "cache-control": "no-cache, no-store" });
+    case "missing-key":
+      if (!isPlain) break;
+      return async ({ idp }) => void (await idp.rotateKeys({ publish: false }));
+  }
+  throw notKnown(spec);
+}
+
+function stsFault(spec: string, name: string, value: string | undefined, rule: Rule): ApplyFault {
+  if (name === "down" && value === undefined && Object.keys(rule).length === 0) {
+    return async ({ sts }) => await sts.refuseConnections();
+  }
+  const fault = [...STS_FAULTS].find((known) => known === name);
+  if (fault === undefined || (value !== undefined && fault !== "slow")) throw notKnown(spec);
+  const options: StsFaultOptions =
+    value === undefined ? rule : { ...rule, delayMs: parseDuration("fault", value, 1, 600_000) };
+  return async ({ sts }) => sts.setFault(fault, options);
+}
+
+function readRule(spec: string, conditions: readonly string[]): Rule {
+  const rule: { times?: number; probability?: number } = {};
+  for (const condition of conditions) {
+    const [name, text = ""] = splitOnce(condition, "=");
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    if (name === "times" && Number.isInteger(value) && value > 0) rule.times = value;
+    else if (name === "probability" && value >= 0 && value <= 1) rule.probability = value;
+    else throw notKnown(spec);
+  }
+  return rule;
+}
+
+function readStatus(spec: string, text: string | undefined): number {
+  const status = /^[2-5]\d\d$/.test(text ?? "") ? Number(text) : undefined;
+  if (status === undefined) throw notKnown(spec);
+  return status;
+}
+
+function splitOnce(text: string, mark: string): [string, string | undefined] {
+  const at = text.indexOf(mark);
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function notKnown(spec: string) {
+  return wrongUsage(
+    `--fault ${JSON.stringify(spec.slice(0, 80))} is none that can be played; resilient-sts emulate --help lists them`,
+  );
+}

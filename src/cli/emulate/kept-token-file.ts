@@ -1,0 +1,50 @@
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { CommandFailure, EXIT, wrongUsage } from "../command-failure.js";
+
+/** Only its owner may read it. */
+const MODE = 0o600;
+
+/** A token file of our own: replaced in one step, and removed at the end. */
+export class KeptTokenFile implements AsyncDisposable {
+  readonly path: string;
+  readonly #folder: string | undefined;
+
+  private constructor(path: string, folder: string | undefined) {
+    this.path = path;
+    this.#folder = folder;
+  }
+
+  /** Writes the first token; a file that is there already is somebody else's. */
+  static async create(path: string | undefined, token: string): Promise<KeptTokenFile> {
+    const folder = path === undefined ? await mkdtemp(join(tmpdir(), "resilient-sts-")) : undefined;
+    const full = resolve(path ?? join(folder ?? "", "token"));
+    try {
+      await writeFile(full, token, { mode: MODE, flag: "wx" });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const named = JSON.stringify(full);
+      if (code === "EEXIST") {
+        throw wrongUsage(
+          `the token file ${named} is there already; name a new one, it is removed at the end`,
+        );
+      }
+      throw new CommandFailure(`cannot write the token file ${named}: ${code}`, EXIT.usage);
+    }
+    return new KeptTokenFile(full, folder);
+  }
+
+  /** Puts another token in its place; a reader sees the old one or the new one. */
+  async replace(token: string): Promise<void> {
+    const next = `${this.path}.${process.pid}.next`;
+    await writeFile(next, token, { mode: MODE });
+    await rename(next, this.path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.path, { force: true });
+    await rm(`${this.path}.${process.pid}.next`, { force: true });
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,15 @@
+import type { Writable } from "node:stream";
+import { redact } from "../redact.js";
+import { CommandFailure, EXIT } from "./command-failure.js";
+
+/** Writes to standard output or error and waits until it is through; no token passes. */
+export async function print(stream: Writable, text: string): Promise<void> {
+  const error = await new Promise<Error | null | undefined>((resolve) => {
+    stream.write(redact(text), resolve);
+  });
+  if (!error) return;
+  const { code = error.message } = error as NodeJS.ErrnoException;
+  const problem =
+    code === "EPIPE" ? "its reader closed it; read it to the end, or use --html" : String(code);
+  throw new CommandFailure(`the output could not be written: ${problem}`, EXIT.failed);
+}

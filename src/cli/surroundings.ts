@@ -1,0 +1,18 @@
+import type { Readable, Writable } from "node:stream";
+import type { Environment } from "../environment.js";
+
+/** A stream that may be a terminal. */
+export type Terminal = Writable & {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+};
+
+/** What a command has of the process it runs in. */
+export interface Surroundings {
+  readonly stdin: Readable;
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+  readonly env: Environment;
+  /** Aborts on Ctrl-C and SIGTERM, with the failure to end with. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,41 @@
+import type { Finding } from "../findings.js";
+import { safeCause } from "../redact.js";
+import { type ResolvedEndpoint, resolveEndpoint } from "../sts/endpoint-url.js";
+import { resolveTargets, type StsTarget } from "../sts/target.js";
+import type { DoctorRuntime } from "./runtime.js";
+import type { ResolvedSettings } from "./settings.js";
+
+/** An STS to look at, and where the SDK would send its calls. */
+export interface ChosenTarget {
+  readonly target: StsTarget;
+  readonly endpoint: ResolvedEndpoint;
+}
+
+/** The chosen endpoint first, then those to fail over to; or why the SDK finds none. */
+export async function chooseTargets(
+  { sts }: ResolvedSettings,
+  { env, pool }: DoctorRuntime,
+): Promise<{ readonly targets: readonly ChosenTarget[]; readonly findings: readonly Finding[] }> {
+  try {
+    const resolved = await resolveTargets(sts, undefined, env);
+    const targets = resolved.map(async (target) => {
+      const endpoint = await pool.use(target, env, ({ client }) => resolveEndpoint(client));
+      return { target, endpoint };
+    });
+    return { targets: await Promise.all(targets), findings: [] };
+  } catch (error) {
+    return { targets: [], findings: [noEndpoint(safeCause(error).message)] };
+  }
+}
+
+function noEndpoint(problem: string): Finding {
+  return {
+    id: "sts-request-invalid",
+    severity: "fatal",
+    title: "The SDK finds no STS endpoint for these settings.",
+    detail: `Choosing the endpoint failed: ${problem}.`,
+    remedy:
+      "Workload: correct the region, the endpoint URL, the FIPS and dual-stack settings or the profile's file.",
+    evidence: { problem },
+  };
+}

@@ -1,0 +1,131 @@
+import type { Finding, FindingId } from "../findings.js";
+import type { EndpointFacts, Facts } from "./facts.js";
+
+/** A bare GET of STS that takes longer is slow, in milliseconds. */
+const SLOW_MS = 2_000;
+/** Differences below this are no reason to move, in milliseconds. */
+const WORTHWHILE_MS = 100;
+/** FINDINGS: advice over 60 s, fatal over the 5 minutes that signatures and tokens are allowed. */
+const SKEW = { adviceMs: 60_000, fatalMs: 300_000 };
+
+/** What the endpoints' facts mean: the way to them, the choice of region, and the clocks. */
+export function endpointFindings({ sts, settings, clockSkewMs, assumeRole }: Facts): Finding[] {
+  const [chosen, ...others] = sts;
+  if (chosen === undefined) return [];
+  // Any HTTP answer to the real call proves the way, whatever the bare GET came to.
+  const isProven = assumeRole?.outcome === "ok" || assumeRole?.httpStatus !== undefined;
+  return [
+    ...(isProven ? [] : broken(chosen, "fatal")),
+    ...others.flatMap((endpoint) => broken(endpoint, "advice")),
+    ...slow(chosen),
+    ...slower(chosen, others),
+    ...skewed(clockSkewMs, chosen),
+    ...global(chosen),
+    ...(isDefaulted(settings) ? [defaulted(chosen)] : []),
+  ];
+}
+
+function broken(endpoint: EndpointFacts, severity: "fatal" | "advice"): Finding[] {
+  const { failedIn, error = "", host, region, proxy } = endpoint;
+  if (failedIn === undefined) return [];
+  const isTimeout = error === "timeout" || error === "ETIMEDOUT";
+  const [id, title] =
+    READINGS[failedIn === "tls" && !isTimeout ? "tls" : isTimeout ? "late" : "no"];
+  const ignored =
+    proxy === undefined
+      ? ""
+      : ` The proxy ${proxy} is configured, but the AWS SDK does not use it.`;
+  return [
+    {
+      id,
+      severity,
+      title: severity === "fatal" ? title : `${title} (failover region ${region})`,
+      detail: `${host} (${region}): ${error} in phase "${failedIn}".${ignored}`,
+      remedy: `Network: let this machine reach ${host} (DNS, firewall, VPC endpoint, TLS inspection); Workload: see that the region ${region} is right.`,
+      evidence: { host, region, phase: failedIn, error, ...(proxy !== undefined && { proxy }) },
+    },
+  ];
+}
+
+const READINGS: Readonly<Record<"tls" | "late" | "no", readonly [FindingId, string]>> = {
+  tls: ["sts-tls-untrusted", "The TLS certificate of the STS endpoint is not trusted."],
+  late: ["sts-timeout", "STS did not answer in time."],
+  no: ["sts-unreachable", "STS cannot be reached from here."],
+};
+
+function slow({ firstByteMs, host, region }: EndpointFacts): Finding[] {
+  if (firstByteMs === undefined || firstByteMs <= SLOW_MS) return [];
+  return [
+    {
+      id: "sts-slow",
+      severity: "advice",
+      title: "STS answers slowly from here.",
+      detail: `${host} took ${Math.round(firstByteMs)} ms to answer a bare GET.`,
+      remedy: "Network: look at the way to STS; Workload: choose the region you run in.",
+      evidence: { host, region, ms: firstByteMs },
+    },
+  ];
+}
+
+function slower(chosen: EndpointFacts, others: readonly EndpointFacts[]): Finding[] {
+  const { firstByteMs: own, region } = chosen;
+  const [best] = others
+    .flatMap((each) => (each.firstByteMs === undefined ? [] : [{ ...each, ms: each.firstByteMs }]))
+    .toSorted((a, b) => a.ms - b.ms);
+  if (own === undefined || best === undefined) return [];
+  if (best.ms >= own / 2 || own - best.ms < WORTHWHILE_MS) return [];
+  return [
+    {
+      id: "sts-region-slower",
+      severity: "advice",
+      title: "Another configured region answers in less than half the time.",
+      detail: `${region} took ${Math.round(own)} ms, ${best.region} ${Math.round(best.ms)} ms.`,
+      remedy: `Workload: put ${best.region} first, if this machine stays where it is.`,
+      evidence: { region, ms: own, fasterRegion: best.region, fasterMs: best.ms },
+    },
+  ];
+}
+
+function skewed(skewMs: number | undefined, { host }: EndpointFacts): Finding[] {
+  if (skewMs === undefined || Math.abs(skewMs) <= SKEW.adviceMs) return [];
+  const seconds = Math.round(Math.abs(skewMs) / 1000);
+  return [
+    {
+      id: "clock-skew",
+      severity: Math.abs(skewMs) > SKEW.fatalMs ? "fatal" : "advice",
+      title: "This machine's clock is wrong.",
+      detail: `It is ${seconds} s ${skewMs > 0 ? "behind" : "ahead of"} that of ${host}.`,
+      remedy: "Workload: have the machine's clock set by NTP (chrony, systemd-timesyncd).",
+      evidence: { skewMs, host },
+    },
+  ];
+}
+
+function global({ kind, host, regionalHost = "the regional endpoint" }: EndpointFacts): Finding[] {
+  if (kind !== "global") return [];
+  return [
+    {
+      id: "endpoint-global",
+      severity: "advice",
+      title: "The global STS endpoint is in use, which is in one region alone.",
+      detail: `Calls go to ${host} instead of ${regionalHost}.`,
+      remedy: `Workload: set AWS_STS_REGIONAL_ENDPOINTS=regional (or drop sts_regional_endpoints and the endpoint URL), so that calls go to ${regionalHost}.`,
+      evidence: { host, regionalHost },
+    },
+  ];
+}
+
+function isDefaulted(settings: Facts["settings"]): boolean {
+  return settings.some(({ name, source }) => name === "region" && source === "default");
+}
+
+function defaulted({ region }: EndpointFacts): Finding {
+  return {
+    id: "region-defaulted",
+    severity: "advice",
+    title: "No region is configured anywhere.",
+    detail: `Neither option, AWS_REGION, AWS_DEFAULT_REGION nor profile names one; ${region} was taken.`,
+    remedy: "Workload: set AWS_REGION to the region you run in.",
+    evidence: { region },
+  };
+}

@@ -1,0 +1,122 @@
+import type { Finding } from "../findings.js";
+import type { Facts, IssuerFacts, TlsFacts } from "./facts.js";
+
+/** Seen from this network only: STS is in another one. */
+const FROM_HERE = [
+  "issuer-private",
+  "issuer-dns-failure",
+  "issuer-connection-refused",
+  "issuer-timeout",
+  "issuer-tls-untrusted",
+];
+
+/** The pre-flight's findings in the light of the network's facts and of what STS made of the token. */
+export function issuerFindings(findings: readonly Finding[], facts: Facts): Finding[] {
+  const { issuer, assumeRole } = facts;
+  if (issuer === undefined) return [...findings];
+  const refined = findings.map((each) => refine(each, issuer));
+  const isAccepted = assumeRole?.outcome === "ok";
+  const isAsked = assumeRole !== undefined;
+  return [...refined, ...tlsFindings(issuer, refined)].map((each) => {
+    const told = isAccepted ? contradicted(each) : each;
+    return FROM_HERE.includes(each.id) ? withOtherNetwork(told, issuer, isAsked, isAccepted) : told;
+  });
+}
+
+/** A limit that ran out says where, and where decides what it means. */
+function refine(finding: Finding, issuer: IssuerFacts): Finding {
+  const { host = "the issuer", dnsError, tls } = issuer;
+  const { id, evidence } = finding;
+  if (id === "issuer-timeout" && dnsError !== undefined) {
+    return {
+      ...finding,
+      id: "issuer-dns-failure",
+      title: "The issuer's name does not resolve here.",
+      detail: `${host} cannot be resolved (${dnsError}).`,
+      remedy: "Network: check the name in `iss`, and this machine's DNS.",
+    };
+  }
+  const isUnconnected = evidence.phase === "dns" || evidence.phase === "connect";
+  if (id === "jwks-timeout" && isUnconnected) {
+    const { host: keyHost } = new URL(String(evidence.url));
+    return {
+      ...finding,
+      id: "issuer-timeout",
+      title:
+        "No connection to the host of the JWKS: a firewall that drops packets looks like this.",
+      detail: `${keyHost} could not be connected to in phase "${String(evidence.phase)}".`,
+      remedy: `Network: let this machine (and STS) reach ${keyHost}, which is not the issuer's own host, on its port.`,
+    };
+  }
+  const isConnecting = id === "issuer-tls-untrusted" || id === "issuer-connection-refused";
+  if (isConnecting && isOld(tls)) {
+    return {
+      ...finding,
+      id: "issuer-tls-old",
+      title: "The issuer speaks no TLS newer than 1.1.",
+      detail: `${host} refuses TLS 1.2 and 1.3; it took ${tls?.protocol ?? "an older version"}.`,
+      remedy: "IdP: offer TLS 1.2 and 1.3.",
+      evidence: { ...evidence, offers: tls?.offers },
+    };
+  }
+  return finding;
+}
+
+function isOld(tls: TlsFacts | undefined): boolean {
+  const { tls11, tls12, tls13 } = tls?.offers ?? {};
+  return tls11 === true && tls12 === false && tls13 === false;
+}
+
+/** What only the handshakes tell. */
+function tlsFindings({ tls, host }: IssuerFacts, known: readonly Finding[]): Finding[] {
+  if (tls === undefined || known.some(({ id }) => /^issuer-tls/.test(id))) return [];
+  const { tls12, tls13 } = tls.offers;
+  const only13: Finding[] =
+    tls12 === false && tls13 === true
+      ? [
+          {
+            id: "issuer-tls13-only",
+            severity: "advice",
+            title: "The issuer offers TLS 1.3 alone; STS then goes by thumbprints.",
+            detail: `${host} refuses TLS 1.2.`,
+            remedy: "IdP: offer TLS 1.2 as well, or keep the IAM OIDC provider's thumbprints true.",
+            evidence: { offers: tls.offers },
+          },
+        ]
+      : [];
+  if (tls.isInOrder !== false) return only13;
+  const served = tls.chain.map(({ subject }) => subject);
+  return [
+    ...only13,
+    {
+      id: "issuer-tls-untrusted",
+      severity: "suspect",
+      title: "The issuer serves its certificate chain out of order.",
+      detail: `${host} serves ${served.join(" | ")}; each must be followed by its issuer.`,
+      remedy: "IdP: serve the certificate first, then each intermediate after the one it signed.",
+      evidence: { served },
+    },
+  ];
+}
+
+/** STS took the token a moment ago: what speaks against it here is not certain any more. */
+function contradicted(finding: Finding): Finding {
+  if (finding.severity !== "fatal") return finding;
+  const detail = `${finding.detail} STS took the token all the same a moment ago: it keeps keys for a while.`;
+  return { ...finding, severity: "suspect", detail };
+}
+
+function withOtherNetwork(
+  finding: Finding,
+  { discoveryUrl = "the discovery document" }: IssuerFacts,
+  isAsked: boolean,
+  isAccepted: boolean,
+): Finding {
+  if (isAccepted) {
+    const detail = `${finding.detail} STS took the token all the same: it reaches the issuer from its own network, or still has its keys.`;
+    return { ...finding, detail };
+  }
+  const words = isAsked ? "" : " STS may still reach it: this is seen from here only.";
+  const remedy = `${finding.remedy} Try from another network: curl -sS -m 5 ${discoveryUrl}`;
+  return { ...finding, detail: `${finding.detail}${words}`, remedy };
+}

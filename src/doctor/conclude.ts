@@ -1,0 +1,68 @@
+import type { Finding } from "../findings.js";
+import { answerFinding } from "./conclude-answer.js";
+import { endpointFindings } from "./conclude-endpoint.js";
+import { issuerFindings } from "./conclude-issuer.js";
+import type { Diagnosis } from "./diagnosis.js";
+import type { Gathered } from "./gathered.js";
+import { rank } from "./ranking.js";
+
+/** Draws the conclusions. Pure: the same facts always give the same diagnosis. */
+export function conclude(gathered: Gathered): Diagnosis {
+  const { facts, timings, failure } = gathered;
+  const isAccepted = facts.assumeRole?.outcome === "ok";
+  const answer = failure && answerFinding(failure);
+  const seen = [
+    ...gathered.token.map((each) => (isAccepted ? overruled(each) : each)),
+    ...gathered.request,
+    ...endpointFindings(facts),
+    ...issuerFindings(gathered.issuer, facts),
+  ];
+  // Where no answer came, nobody refused: the way to STS is one finding among others.
+  const isSaid = failure?.kind === "answer" || failure?.kind === "bad-answer";
+  const isSeen = seen.some(({ id, severity }) => id === answer?.id && severity === "fatal");
+  const findings = withoutRepeats(
+    answer === undefined || (isSeen && !isSaid) ? seen : [...seen, answer],
+  );
+  const { rootCause, ranked } = rank(findings, isSaid ? answer : undefined);
+  return {
+    schemaVersion: 1,
+    verdict: verdictOf(rootCause, findings, answer),
+    rootCause,
+    findings: ranked,
+    timings,
+    facts,
+  };
+}
+
+/** Refusals of STS that pass by themselves, as far as anybody can tell from one. */
+const PASSING = ["sts-throttled", "sts-unavailable"];
+
+function verdictOf(
+  rootCause: Finding | null,
+  findings: readonly Finding[],
+  answer: Finding | undefined,
+): Diagnosis["verdict"] {
+  if (rootCause === null) return "healthy";
+  const isFatal = findings.some(({ severity }) => severity === "fatal");
+  // A suspicion that STS's refusal confirms.
+  const isConfirmed = answer !== undefined && !PASSING.includes(answer.id);
+  return isFatal || isConfirmed ? "broken" : "degraded";
+}
+
+/** A rule of ours that STS has just overruled, as emulators and other implementations may. */
+function overruled(finding: Finding): Finding {
+  if (finding.severity !== "fatal") return finding;
+  const detail = `${finding.detail} This STS took the token all the same.`;
+  return { ...finding, severity: "advice", detail };
+}
+
+/** The pre-flight and the token check may say the same of an issuer. */
+function withoutRepeats(findings: readonly Finding[]): Finding[] {
+  const told = new Set<string>();
+  return findings.filter(({ id, evidence }) => {
+    const key = `${id} ${JSON.stringify(evidence.claim ?? evidence.keyType ?? evidence.region ?? "")}`;
+    if (told.has(key)) return false;
+    told.add(key);
+    return true;
+  });
+}

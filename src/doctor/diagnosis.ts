@@ -1,0 +1,59 @@
+import type { Finding } from "../findings.js";
+import type { Facts, Step } from "./facts.js";
+
+/** What {@link diagnose} found: plain data that survives JSON, without token, signature or secret. */
+export interface Diagnosis {
+  /** Grows when a field changes its meaning or goes; new fields leave it as it is. */
+  readonly schemaVersion: 1;
+  /**
+   * - `broken`: credentials cannot be had until somebody changes something.
+   * - `degraded`: something explains failures that come and go.
+   * - `healthy`: nothing weighs more than advice.
+   */
+  readonly verdict: "healthy" | "degraded" | "broken";
+  /** The one finding that explains the rest; `null` when the verdict is `healthy`. */
+  readonly rootCause: Finding | null;
+  /** The most telling first. */
+  readonly findings: readonly Finding[];
+  /** Every request and connection, in the order of their start. */
+  readonly timings: readonly Timing[];
+  readonly facts: Facts;
+}
+
+/** One request, connection or read, and how long its parts took. */
+export interface Timing {
+  readonly step: Step;
+  /** Who was asked. */
+  readonly party: "token" | "issuer" | "sts";
+  /** Such as `discovery document (2 of 3)` or `STS in eu-west-1`. */
+  readonly label: string;
+  readonly url?: string | undefined;
+  /** When it began, in milliseconds since the run did. */
+  readonly startMs: number;
+  /** From its start to its end, in milliseconds. */
+  readonly totalMs: number;
+  /** Name resolution, in milliseconds; absent for an address, or when a proxy does it. */
+  readonly dnsMs?: number | undefined;
+  /** TCP connection (through a proxy: the tunnel), in milliseconds. */
+  readonly connectMs?: number | undefined;
+  /** TLS handshake, in milliseconds. */
+  readonly tlsMs?: number | undefined;
+  /** From the start to the answer's first byte, in milliseconds. */
+  readonly firstByteMs?: number | undefined;
+  /** The HTTP status; absent when there was no answer. */
+  readonly status?: number | undefined;
+  /** The code of what went wrong (`ECONNREFUSED`, `timeout`). */
+  readonly error?: string | undefined;
+  /** When the other side gives up, in milliseconds: STS waits 5000 for both documents together. */
+  readonly limitMs?: number | undefined;
+}
+
+/** A step that began or ended, for whoever watches. */
+export interface Progress {
+  readonly step: Step;
+  readonly state: "started" | "finished";
+  /** What is being done, in a few words. */
+  readonly label: string;
+  /** Since the run began, in milliseconds. */
+  readonly elapsedMs: number;
+}

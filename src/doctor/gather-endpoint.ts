@@ -1,0 +1,117 @@
+import { fetchDocument } from "../preflight/fetch-document.js";
+import { proxyFor } from "../preflight/proxy.js";
+import type { StsTarget } from "../sts/target.js";
+import type { ChosenTarget } from "./choose-targets.js";
+import type { EndpointFacts } from "./facts.js";
+import { resolveName } from "./probe-address.js";
+import { type Run, round } from "./run.js";
+
+/** A bare GET that takes longer is none that an attempt would wait for, in milliseconds. */
+const ENDPOINT_LIMIT_MS = 6_000;
+
+/** The way to one STS endpoint, by a bare GET: any status is an answer. */
+export async function gatherEndpoint(
+  run: Run,
+  { target, endpoint }: ChosenTarget,
+): Promise<EndpointFacts> {
+  const { env } = run.runtime;
+  const { region, regionSource, customEndpoint } = target;
+  const { url, isGlobal, isFips, isDualStack, regionalHost } = endpoint;
+  const { partition } = await import("../sts/sdk.js");
+  // The SDK goes straight to STS, whatever the variables say; so does this look.
+  const proxy = proxyFor(url, env);
+  const known = {
+    region,
+    regionSource: sourceName(regionSource),
+    url: url.href,
+    host: url.host,
+    kind: isGlobal ? "global" : customEndpoint ? "custom" : "regional",
+    ...(isGlobal && { regionalHost }),
+    isFips,
+    isDualStack,
+    partition: partition(region).name,
+    ...(proxy && { proxy: `${proxy.protocol}//${proxy.host}` }),
+  } as const;
+  const late: EndpointFacts = {
+    ...known,
+    addresses: [],
+    isPrivate: false,
+    totalMs: ENDPOINT_LIMIT_MS,
+    failedIn: "answer",
+    error: "timeout",
+  };
+  const label = `asking STS in ${region}`;
+  // Above the request's own limit: that one tells in which part it hung.
+  const limitMs = ENDPOINT_LIMIT_MS + 500;
+  return await run.step("sts-endpoint", label, limitMs, late, async (signal) => {
+    const host = url.hostname.replace(/^\[|\]$/g, "");
+    const [resolved, answer] = await Promise.all([
+      resolveName(run, host, ENDPOINT_LIMIT_MS, signal),
+      ask(run, url, region, signal),
+    ]);
+    const isPrivate =
+      resolved.addresses.length > 0 && resolved.addresses.some(({ isPublic }) => !isPublic);
+    return { ...known, addresses: resolved.addresses, isPrivate, ...answer };
+  });
+}
+
+/** `region` is what the provider calls its option. */
+export function sourceName(source: StsTarget["regionSource"]): string {
+  return source === "region" || source === "failoverRegions" ? "option" : source;
+}
+
+async function ask(run: Run, url: URL, region: string, signal: AbortSignal) {
+  const { clock, env, resolve, ca } = run.runtime;
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  const cancel = clock.schedule(Math.min(ENDPOINT_LIMIT_MS, run.deadline.remainingMs()), onAbort);
+  const startMs = run.elapsedMs();
+  const outcome = await fetchDocument(url, {
+    document: "discovery",
+    transport: { env, resolve, ca },
+    allowPrivate: true,
+    proxy: undefined,
+    clock,
+    signal: controller.signal,
+  });
+  cancel();
+  signal.removeEventListener("abort", onAbort);
+  const { dnsMs, connectMs, tlsMs, firstByteMs, totalMs, tlsProtocol, status, error, headers } =
+    outcome.timing;
+  const parts = { dnsMs, connectMs, tlsMs, firstByteMs, totalMs, status };
+  // A page that is too long or compressed is an answer all the same.
+  const failure = status === undefined && "problem" in outcome ? outcome.problem : undefined;
+  run.timings.push({
+    step: "sts-endpoint",
+    party: "sts",
+    label: `STS in ${region}`,
+    url: url.href,
+    startMs,
+    ...parts,
+    ...(failure && { error }),
+  });
+  return {
+    ...parts,
+    tlsProtocol,
+    ...(failure && { failedIn: partOf(failure), error }),
+    ...(headers.date !== undefined && {
+      clockSkewMs: skew(headers.date, clock.now() - (totalMs - (firstByteMs ?? totalMs))),
+    }),
+  };
+}
+
+function partOf(problem: {
+  readonly kind: string;
+  readonly phase?: string;
+}): NonNullable<EndpointFacts["failedIn"]> {
+  if (problem.kind === "tls") return "tls";
+  const { phase } = problem;
+  return phase === "dns" || phase === "connect" || phase === "tls" ? phase : "answer";
+}
+
+/** `Date` has whole seconds, cut off: half a second is added. */
+function skew(date: string, now: number): number | undefined {
+  const at = Date.parse(date);
+  return Number.isNaN(at) ? undefined : round(at + 500 - now);
+}

@@ -1,0 +1,171 @@
+import type { Finding } from "../findings.js";
+import type { DocumentName, IssuerReport, RequestTiming } from "../issuer-report.js";
+import { type CheckIssuerInput, checkIssuerWith } from "../preflight/check-issuer.js";
+import { fetchDocument } from "../preflight/fetch-document.js";
+import { problemFinding, statusFinding } from "../preflight/fetch-findings.js";
+import { IssuerCache } from "../preflight/issuer-cache.js";
+import { proxyFor } from "../preflight/proxy.js";
+import { slow } from "../preflight/visit-findings.js";
+import type { Latency } from "./facts.js";
+import { type Run, round } from "./run.js";
+
+/** As STS waits for both documents (AWS re:Post, "Couldn't retrieve verification key"). */
+const STS_LIMIT_MS = 5_000;
+
+/** Each document is asked for as often as this, the look among them. */
+const TRIES = 3;
+
+export interface IssuerDocuments {
+  readonly report: IssuerReport;
+  /** Of the tries after the look, where they found what it did not. */
+  readonly findings: readonly Finding[];
+  readonly latency: readonly Latency[];
+}
+
+/** The pre-flight's look, and two more tries of each document for their latency. */
+export async function gatherIssuerDocuments(
+  run: Run,
+  input: CheckIssuerInput,
+  allowPrivateIssuers: boolean,
+): Promise<IssuerDocuments | undefined> {
+  const label = "asking the issuer for its documents";
+  const requests: RequestTiming[] = [];
+  let report: IssuerReport | undefined;
+  const limitMs = run.deadline.remainingMs();
+  const whole = await run.step("issuer-documents", label, limitMs, undefined, async (signal) => {
+    const { clock, env, resolve, ca } = run.runtime;
+    const startMs = run.elapsedMs();
+    const runtime = { clock, env, resolve, ca, issuers: new IssuerCache() };
+    const settings = { allowPrivateIssuers, timeoutMs: STS_LIMIT_MS, signal };
+    report = await checkIssuerWith(input, settings, runtime);
+    noteLook(run, report, startMs);
+    requests.push(...report.requests);
+    const findings = await tryAgain(run, report, requests, allowPrivateIssuers, signal);
+    return { report, findings, latency: latencies(requests) };
+  });
+  if (whole !== undefined || report === undefined) return whole;
+  return { report, findings: [], latency: latencies(requests) };
+}
+
+/** The same requests again, while both answer and there is time. */
+async function tryAgain(
+  run: Run,
+  report: IssuerReport,
+  requests: RequestTiming[],
+  allowPrivate: boolean,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const isWhole =
+    report.requests.length === 2 && report.requests.every(({ status }) => status === 200);
+  if (!isWhole) return [];
+  const known = new Set(report.findings.map(({ id }) => id));
+  for (let tryNumber = 2; tryNumber <= TRIES; tryNumber += 1) {
+    const again: RequestTiming[] = [];
+    for (const { document, url } of report.requests) {
+      // The rest of the run needs a moment to be told.
+      const timeoutMs = Math.min(STS_LIMIT_MS, run.deadline.remainingMs() - 500);
+      if (timeoutMs < 1_000) return [];
+      const asked = await askAgain(
+        run,
+        document,
+        new URL(url),
+        allowPrivate,
+        timeoutMs,
+        tryNumber,
+        signal,
+      );
+      if (asked.finding !== undefined) {
+        return known.has(asked.finding.id) ? [] : [passing(asked.finding, tryNumber)];
+      }
+      again.push(asked.timing);
+    }
+    requests.push(...again);
+    const late = slow(again).filter(({ id }) => !known.has(id));
+    if (late.length > 0) return late.map((finding) => passing(finding, tryNumber));
+  }
+  return [];
+}
+
+async function askAgain(
+  run: Run,
+  document: DocumentName,
+  url: URL,
+  allowPrivate: boolean,
+  timeoutMs: number,
+  tryNumber: number,
+  signal: AbortSignal,
+): Promise<{ readonly timing: RequestTiming; readonly finding?: Finding }> {
+  const { clock, env, resolve, ca } = run.runtime;
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  const cancel = clock.schedule(timeoutMs, onAbort);
+  const startMs = run.elapsedMs();
+  try {
+    const outcome = await fetchDocument(url, {
+      document,
+      transport: { env, resolve, ca },
+      allowPrivate,
+      proxy: proxyFor(url, env),
+      clock,
+      signal: controller.signal,
+    });
+    const { timing } = outcome;
+    noteRequest(run, timing, startMs, tryNumber);
+    if ("problem" in outcome) {
+      return { timing, finding: problemFinding(outcome.problem, { document, timing, timeoutMs }) };
+    }
+    if (outcome.status === 200) return { timing };
+    return { timing, finding: statusFinding(document, timing, clock.now()) };
+  } finally {
+    cancel();
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function passing(finding: Finding, tryNumber: number): Finding {
+  const detail = `${finding.detail} (At try ${tryNumber} of ${TRIES}; the ones before it went well.)`;
+  return { ...finding, detail, evidence: { ...finding.evidence, tryNumber } };
+}
+
+/** The look tells no starts: discovery begins with it, the JWKS ends with it. */
+function noteLook(run: Run, { requests }: IssuerReport, startMs: number): void {
+  const endMs = run.elapsedMs();
+  for (const timing of requests) {
+    const isFirst = timing.document === "discovery";
+    noteRequest(run, timing, isFirst ? startMs : round(endMs - timing.totalMs), 1);
+  }
+}
+
+function noteRequest(run: Run, timing: RequestTiming, startMs: number, tryNumber: number): void {
+  const { document, url, status, error, dnsMs, connectMs, tlsMs, firstByteMs, totalMs } = timing;
+  const name = document === "discovery" ? "discovery document" : "JWKS";
+  run.timings.push({
+    step: "issuer-documents",
+    party: "issuer",
+    label: `${name} (${tryNumber} of ${TRIES})`,
+    url,
+    startMs,
+    totalMs,
+    dnsMs,
+    connectMs,
+    tlsMs,
+    firstByteMs,
+    status,
+    error,
+    limitMs: STS_LIMIT_MS,
+  });
+}
+
+function latencies(requests: readonly RequestTiming[]): Latency[] {
+  return (["discovery", "jwks"] as const).flatMap((document) => {
+    const triesMs = requests
+      .filter((each) => each.document === document && each.error === undefined)
+      .map(({ totalMs }) => totalMs);
+    if (triesMs.length === 0) return [];
+    const sorted = triesMs.toSorted((a, b) => a - b);
+    const [minMs = 0, maxMs = 0] = [sorted[0], sorted.at(-1)];
+    const medianMs = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+    return [{ document, triesMs, minMs, medianMs, maxMs }];
+  });
+}

@@ -1,0 +1,169 @@
+import type { Finding } from "../findings.js";
+import { decodeToken } from "../jwt.js";
+import { discoveryUrl } from "../preflight/issuer-url.js";
+import { printable } from "../redact.js";
+import { checkRequest } from "../sts/check-request.js";
+import type { StsTarget } from "../sts/target.js";
+import { chooseTargets } from "./choose-targets.js";
+import type { IssuerFacts, Setting } from "./facts.js";
+import { type Assumed, gatherAssumeRole } from "./gather-assume-role.js";
+import { gatherEndpoint, sourceName } from "./gather-endpoint.js";
+import { gatherIssuerDocuments } from "./gather-issuer-documents.js";
+import { gatherIssuerNetwork } from "./gather-issuer-network.js";
+import { gatherToken, type Loaded, reportToken, tokenFindings } from "./gather-token.js";
+import type { Gathered } from "./gathered.js";
+import type { DiagnoseOptions } from "./options.js";
+import type { Run } from "./run.js";
+import { type ResolvedSettings, readSettings, setting } from "./settings.js";
+
+/** Collects every fact: token, issuer, STS and the one real call, side by side where they can be. */
+export async function gather(
+  options: DiagnoseOptions,
+  run: Run,
+): Promise<{ readonly gathered: Gathered; readonly token?: string | undefined }> {
+  if (options.issuer !== undefined) {
+    return { gathered: await gatherIssuerAlone(options.issuer, options, run) };
+  }
+  const { clock, env, pool } = run.runtime;
+  pool.preload();
+  const settings = await readSettings(options, env);
+  const [loaded, { targets, findings: unchosen }] = await Promise.all([
+    gatherToken(run, { token: options.token, tokenFile: settings.tokenFile }),
+    chooseTargets(settings, run.runtime),
+  ]);
+  const first = targets[0]?.target;
+  const request = first === undefined ? unchosen : await requestFindings(settings, first);
+  const isAsked = first !== undefined && mayAsk(options, loaded, request);
+  const [sts, issuer, assumed] = await Promise.all([
+    Promise.all(targets.map((each) => gatherEndpoint(run, each))),
+    gatherIssuer(run, loaded, options.allowPrivateIssuers ?? false),
+    isAsked ? assume(run, loaded.token ?? "", settings, first) : undefined,
+  ]);
+  // A run that is repeated opens its connections anew, to measure them.
+  for (const { target } of targets) pool.release(target, env);
+  const clockSkewMs = sts[0]?.clockSkewMs;
+  // STS's time counts for the token; half a minute may be the way of the answer.
+  const skewMs = Math.abs(clockSkewMs ?? 0) < 30_000 ? 0 : (clockSkewMs ?? 0);
+  const now = clock.now() + skewMs;
+  const region =
+    first && setting("region", { value: first.region, source: sourceName(first.regionSource) });
+  const gathered: Gathered = {
+    facts: {
+      ...common(run, [...settings.told, ...(region ? [region] : []), ...issuer.settings]),
+      token: reportToken(loaded, now, options.redact ?? false),
+      issuer: issuer.facts,
+      sts,
+      clockSkewMs,
+      assumeRole: assumed?.facts,
+    },
+    timings: inOrder(run),
+    token: tokenFindings(loaded, now),
+    request,
+    issuer: issuer.findings,
+    failure: assumed?.failure,
+  };
+  return { gathered, token: loaded.token };
+}
+
+async function gatherIssuerAlone(
+  issuer: string,
+  { allowPrivateIssuers = false }: DiagnoseOptions,
+  run: Run,
+): Promise<Gathered> {
+  const looked = await lookAtIssuer(run, issuer, { issuer }, allowPrivateIssuers);
+  const told: Setting[] = [{ name: "issuer", value: printable(issuer, 200), source: "option" }];
+  return {
+    facts: { ...common(run, told), issuer: looked.facts, sts: [] },
+    timings: inOrder(run),
+    token: [],
+    request: [],
+    issuer: looked.findings,
+  };
+}
+
+function common(run: Run, settings: readonly Setting[]) {
+  const { startedAt, unfinished } = run;
+  return { startedAt, elapsedMs: run.elapsedMs(), unfinished: [...unfinished], settings };
+}
+
+function inOrder({ timings }: Run) {
+  return timings.toSorted((a, b) => a.startMs - b.startMs);
+}
+
+interface LookedAt {
+  readonly facts?: IssuerFacts | undefined;
+  readonly findings: readonly Finding[];
+  readonly settings: readonly Setting[];
+}
+
+async function gatherIssuer(run: Run, { token }: Loaded, allowPrivate: boolean): Promise<LookedAt> {
+  const nothing: LookedAt = { findings: [], settings: [] };
+  const decoded = token === undefined || token.length > 20_000 ? undefined : decodeToken(token);
+  if (token === undefined || decoded === undefined || "problem" in decoded) return nothing;
+  const { iss } = decoded.claims;
+  // The token check tells what is wrong with such an issuer.
+  if (typeof iss !== "string") return nothing;
+  const looked = await lookAtIssuer(run, iss, { token }, allowPrivate);
+  const told: Setting = { name: "issuer", value: printable(iss, 200), source: "token" };
+  return { ...looked, settings: [told] };
+}
+
+async function lookAtIssuer(
+  run: Run,
+  issuer: string,
+  input: { readonly token: string } | { readonly issuer: string },
+  allowPrivate: boolean,
+): Promise<LookedAt> {
+  const [network, documents] = await Promise.all([
+    gatherIssuerNetwork(run, issuer, allowPrivate),
+    gatherIssuerDocuments(run, input, allowPrivate),
+  ]);
+  const { report, latency = [], findings = [] } = documents ?? {};
+  const urlOf = (name: string) => report?.requests.find(({ document }) => document === name)?.url;
+  const facts: IssuerFacts = {
+    issuer: printable(issuer, 200),
+    discoveryUrl: urlOf("discovery") ?? discoveryUrl(issuer)?.href,
+    jwksUrl: urlOf("jwks"),
+    ...network,
+    requests: report?.requests ?? [],
+    latency,
+    keys: report?.keys,
+  };
+  return { facts, findings: [...(report?.findings ?? []), ...findings], settings: [] };
+}
+
+async function requestFindings(
+  { roleArn, roleSessionName }: ResolvedSettings,
+  target: StsTarget,
+): Promise<Finding[]> {
+  if (roleArn === undefined) return [NO_ROLE];
+  return await checkRequest({ RoleArn: roleArn, RoleSessionName: roleSessionName }, target);
+}
+
+const NO_ROLE: Finding = {
+  id: "role-arn-invalid",
+  severity: "fatal",
+  title: "No role is configured.",
+  detail: "There is neither an option that names the role nor AWS_ROLE_ARN.",
+  remedy:
+    "Workload: set AWS_ROLE_ARN; on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.",
+  evidence: { variable: "AWS_ROLE_ARN" },
+};
+
+/** What is no JWT may be a secret of another kind: it is not sent anywhere. */
+const NOT_SENT = ["token-unreadable", "token-malformed", "token-too-large"];
+
+function mayAsk(options: DiagnoseOptions, loaded: Loaded, request: readonly Finding[]): boolean {
+  if (options.assume === false || loaded.token === undefined || request.length > 0) return false;
+  return !tokenFindings(loaded, 0).some(({ id }) => NOT_SENT.includes(id));
+}
+
+async function assume(
+  run: Run,
+  token: string,
+  { roleArn = "", roleSessionName }: ResolvedSettings,
+  target: StsTarget,
+): Promise<Assumed> {
+  const input = { RoleArn: roleArn, RoleSessionName: roleSessionName, WebIdentityToken: token };
+  return await gatherAssumeRole(run, input, target);
+}

@@ -1,0 +1,18 @@
+export type { Finding, FindingId, Severity } from "../findings.js";
+export type { KeyRow, RequestTiming } from "../issuer-report.js";
+export { diagnose } from "./diagnose.js";
+export type { Diagnosis, Progress, Timing } from "./diagnosis.js";
+export type {
+  AddressFacts,
+  AssumeRoleFacts,
+  CertificateFacts,
+  EndpointFacts,
+  Facts,
+  IssuerFacts,
+  Latency,
+  Setting,
+  Step,
+  TlsFacts,
+  TokenReport,
+} from "./facts.js";
+export type { DiagnoseOptions } from "./options.js";

@@ -1,0 +1,46 @@
+import { redact } from "../redact.js";
+import type { Diagnosis } from "./diagnosis.js";
+
+interface MaskOptions {
+  readonly token: string | undefined;
+  /** Masks account ids and the subject too. */
+  readonly isRedacted: boolean;
+  readonly subject: string | undefined;
+}
+
+/** `arn:aws:iam::123456789012:role/app`, `account:123456789012`. */
+const ACCOUNT = /(?<=:)\d{12}(?!\d)/g;
+/** A shorter part of a token is none worth hiding, and may be a word of an answer. */
+const MIN_SECRET = 16;
+/** A shorter subject is a word like any other; it is not told by itself. */
+const MIN_SUBJECT = 6;
+
+/** The diagnosis without the token in any text, whoever repeated it. */
+export function mask(
+  diagnosis: Diagnosis,
+  { token = "", isRedacted, subject }: MaskOptions,
+): Diagnosis {
+  const secrets = [token, ...token.split(".").slice(1)].filter(
+    ({ length }) => length >= MIN_SECRET,
+  );
+  const clean = (text: string) => {
+    const safe = redact(text, secrets);
+    if (!isRedacted) return safe;
+    const anonymous = safe.replace(ACCOUNT, "************");
+    const isTelling = subject !== undefined && subject.length >= MIN_SUBJECT;
+    return isTelling ? anonymous.replaceAll(subject, "[subject]") : anonymous;
+  };
+  return walk(diagnosis, clean) as Diagnosis;
+}
+
+/** Plain data, with every text cleaned; what is undefined is left out, as JSON does. */
+function walk(value: unknown, clean: (text: string) => string): unknown {
+  if (typeof value === "string") return clean(value);
+  if (Array.isArray(value)) return value.map((each) => walk(each, clean));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, each]) =>
+      each === undefined ? [] : [[name, walk(each, clean)]],
+    ),
+  );
+}

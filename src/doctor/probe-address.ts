@@ -1,0 +1,93 @@
+import { connect, type Socket } from "node:net";
+import { withTimeout } from "../abort.js";
+import { isPublicAddress } from "../preflight/public-address.js";
+import { printable } from "../redact.js";
+import type { AddressFacts } from "./facts.js";
+import { type Run, round } from "./run.js";
+
+/** More addresses than this of one name say nothing new. */
+const MAX_ADDRESSES = 4;
+
+export interface Resolved {
+  readonly dnsMs: number;
+  /** Such as `ENOTFOUND` or `timeout`. */
+  readonly dnsError?: string | undefined;
+  readonly addresses: readonly AddressFacts[];
+}
+
+/** Resolves a name (an address is its own) within `limitMs`. Rejects only with the signal's reason. */
+export async function resolveName(
+  run: Run,
+  host: string,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<Resolved> {
+  const { clock, resolve } = run.runtime;
+  const startMs = run.elapsedMs();
+  const late = Object.assign(new Error("no answer"), { code: "timeout" });
+  try {
+    const found = await withTimeout({ clock, signal, timeoutMs: limitMs, reason: late }, () =>
+      resolve(host),
+    );
+    const addresses = found.map(({ address, family }) => ({
+      address,
+      family: family === 6 ? (6 as const) : (4 as const),
+      isPublic: isPublicAddress(address),
+    }));
+    return { dnsMs: round(run.elapsedMs() - startMs), addresses };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { dnsMs: round(run.elapsedMs() - startMs), dnsError: codeOf(error), addresses: [] };
+  }
+}
+
+/** Connects to each address, side by side, and hangs up at once. */
+export async function connectToEach(
+  run: Run,
+  addresses: readonly AddressFacts[],
+  port: number,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<AddressFacts[]> {
+  const tried = addresses.slice(0, MAX_ADDRESSES).map(async (each): Promise<AddressFacts> => {
+    const startMs = run.elapsedMs();
+    const opened = await openSocket(run, each.address, port, limitMs, signal);
+    if (!("socket" in opened)) return { ...each, error: opened.error };
+    opened.socket.destroy();
+    return { ...each, connectMs: round(run.elapsedMs() - startMs) };
+  });
+  return [...(await Promise.all(tried)), ...addresses.slice(MAX_ADDRESSES)];
+}
+
+/** A TCP connection, or the code of why there is none. */
+export async function openSocket(
+  run: Run,
+  host: string,
+  port: number,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<{ readonly socket: Socket } | { readonly error: string }> {
+  const socket = connect({ host, port });
+  const late = Object.assign(new Error("no connection"), { code: "timeout" });
+  try {
+    await withTimeout(
+      { clock: run.runtime.clock, signal, timeoutMs: limitMs, reason: late },
+      () =>
+        new Promise<void>((resolve, reject) => {
+          socket.once("connect", resolve);
+          socket.once("error", reject);
+        }),
+    );
+    return { socket };
+  } catch (error) {
+    socket.on("error", () => {});
+    socket.destroy();
+    signal.throwIfAborted();
+    return { error: codeOf(error) };
+  }
+}
+
+export function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === "string" && code !== "" ? printable(code, 60) : "UNKNOWN";
+}

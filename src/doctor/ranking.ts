@@ -1,0 +1,134 @@
+import type { Finding, FindingId, Severity } from "../findings.js";
+
+/**
+ * Every finding, the one that explains most first: what is nearest to the workload, and what makes
+ * the rest meaningless, comes before what it brings about. Among equals of severity the earlier one
+ * is the cause.
+ */
+export const RANKING: readonly FindingId[] = [
+  // Without a token there is nothing to look at.
+  "token-unreadable",
+  "token-malformed",
+  "token-too-large",
+  // A wrong clock makes good tokens look bad.
+  "clock-skew",
+  "token-claim-missing",
+  "token-claim-invalid",
+  "token-algorithm-unsupported",
+  "token-audience-ambiguous",
+  "token-expired",
+  "token-not-yet-valid",
+  "role-arn-invalid",
+  "role-partition-mismatch",
+  "session-name-invalid",
+  "duration-invalid",
+  // The way to STS.
+  "sts-tls-untrusted",
+  "sts-unreachable",
+  "sts-timeout",
+  // The way to the issuer, from the name up to the document: each step hides those after it.
+  "issuer-not-allowed",
+  "issuer-dns-failure",
+  "issuer-private",
+  "issuer-connection-refused",
+  "issuer-timeout",
+  "issuer-tls-old",
+  "issuer-tls-untrusted",
+  "issuer-redirects",
+  "discovery-http-status",
+  "discovery-not-json",
+  "discovery-issuer-mismatch",
+  "discovery-field-missing",
+  "jwks-rate-limited",
+  "jwks-http-status",
+  "jwks-not-json",
+  "jwks-empty",
+  "jwks-too-large",
+  "jwks-timeout",
+  "jwks-too-many-keys",
+  "jwks-key-ambiguous",
+  "jwks-key-not-found",
+  "jwks-key-unusable",
+  "signature-invalid",
+  "jwks-slow",
+  "discovery-slow",
+  // What STS said, where nothing above explains it.
+  "sts-provider-missing",
+  "sts-thumbprint",
+  "sts-audience-refused",
+  "sts-token-expired",
+  "sts-token-early",
+  "sts-access-denied",
+  "sts-region-disabled",
+  "sts-request-invalid",
+  "sts-unknown",
+  "sts-verification-key",
+  "sts-throttled",
+  "sts-unavailable",
+  // What works today.
+  "token-expires-soon",
+  "token-audience-unexpected",
+  "jwks-not-cacheable",
+  "issuer-tls13-only",
+  "endpoint-global",
+  "region-defaulted",
+  "sts-slow",
+  "sts-region-slower",
+  "proxy-in-use",
+];
+
+const AT_THE_ISSUER = RANKING.filter((id) => /^(issuer|discovery|jwks|signature)-/.test(id));
+const IN_THE_TOKEN = RANKING.filter((id) => id.startsWith("token-"));
+const IN_THE_REQUEST: readonly FindingId[] = [
+  "role-arn-invalid",
+  "role-partition-mismatch",
+  "session-name-invalid",
+  "duration-invalid",
+];
+
+/** What may stand behind an answer of STS. An answer that is not here speaks for itself. */
+export const EXPLAINED_BY: Readonly<Partial<Record<FindingId, readonly FindingId[]>>> = {
+  "sts-verification-key": AT_THE_ISSUER,
+  "sts-thumbprint": ["issuer-tls-untrusted"],
+  "sts-provider-missing": ["discovery-issuer-mismatch", "token-claim-invalid"],
+  "sts-audience-refused": [
+    ...IN_THE_TOKEN,
+    "signature-invalid",
+    "jwks-key-unusable",
+    "jwks-key-ambiguous",
+    "jwks-key-not-found",
+  ],
+  "sts-token-expired": ["clock-skew", "token-expired"],
+  "sts-token-early": ["clock-skew", "token-not-yet-valid"],
+  "sts-request-invalid": [...IN_THE_REQUEST, ...IN_THE_TOKEN],
+  "sts-unknown": IN_THE_TOKEN,
+};
+
+const ORDER: readonly Severity[] = ["fatal", "suspect", "advice", "info"];
+
+/**
+ * The findings with the most telling first, and the one that explains the rest.
+ *
+ * @param answer - what STS itself said, where it refused.
+ */
+export function rank(
+  findings: readonly Finding[],
+  answer: Finding | undefined,
+): { readonly rootCause: Finding | null; readonly ranked: readonly Finding[] } {
+  const sorted = findings.toSorted(byWeight);
+  const telling = sorted.filter(({ severity }) => severity === "fatal" || severity === "suspect");
+  const behind = telling.filter((each) => isBehind(each, answer));
+  const isFinal = answer?.severity === "fatal" || telling[0]?.severity !== "fatal";
+  const rootCause = behind[0] ?? (isFinal ? answer : undefined) ?? telling[0] ?? null;
+  if (rootCause === null) return { rootCause, ranked: sorted };
+  return { rootCause, ranked: [rootCause, ...sorted.filter((each) => each !== rootCause)] };
+}
+
+function isBehind({ id }: Finding, answer: Finding | undefined): boolean {
+  return answer !== undefined && (EXPLAINED_BY[answer.id]?.includes(id) ?? false);
+}
+
+function byWeight(a: Finding, b: Finding): number {
+  const severity = ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity);
+  return severity || RANKING.indexOf(a.id) - RANKING.indexOf(b.id);
+}

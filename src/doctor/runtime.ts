@@ -1,0 +1,14 @@
+import type { Clock } from "../clock.js";
+import type { Environment } from "../environment.js";
+import type { ResolveHost } from "../preflight/guarded-lookup.js";
+import type { ClientPool } from "../sts/client-pool.js";
+
+/** What the doctor takes from the world around it. Tests put their own in its place. */
+export interface DoctorRuntime {
+  readonly clock: Clock;
+  readonly env: Environment;
+  readonly resolve: ResolveHost;
+  /** PEM certificates to trust instead of Node's own. */
+  readonly ca?: string | Buffer | undefined;
+  readonly pool: ClientPool;
+}

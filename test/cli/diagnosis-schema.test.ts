@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { describe, expect, it } from "vitest";
+import { diagnose } from "../../src/doctor/diagnose.js";
+import { ROOT } from "../house/sources.js";
+import { type DoctorWorld, startDoctorWorld } from "./doctor-world.js";
+import { sampleDiagnosis } from "./sample-diagnosis.js";
+
+const schemaText = readFileSync(join(ROOT, "schema/diagnosis-v1.schema.json"), "utf8");
+
+/** The published schema lets new fields come; here every field has to be described. */
+const closed: unknown = JSON.parse(schemaText, (_key, value: unknown) => {
+  const isObject = typeof value === "object" && value !== null && "properties" in value;
+  if (!isObject || !("type" in value)) return value;
+  return { ...value, additionalProperties: false };
+});
+
+const ajv = new Ajv2020({
+  allErrors: true,
+  formats: { "date-time": /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/ },
+});
+const validate = ajv.compile(closed as object);
+
+function problemsOf(diagnosis: unknown): unknown[] {
+  validate(JSON.parse(JSON.stringify(diagnosis)));
+  return validate.errors ?? [];
+}
+
+describe("the schema describes every field of", () => {
+  const faults: Readonly<Record<string, (world: DoctorWorld) => unknown>> = {
+    "a healthy world": () => {},
+    "an IdP that refuses": ({ idp }) => idp.refuseConnections(),
+    "a login page": ({ idp }) => idp.setFault({ kind: "html" }),
+    "a missing key": ({ idp }) => idp.setJwks({ keys: [] }),
+    "an STS that refuses": ({ sts }) => sts.refuseConnections(),
+    "a role that does not trust": ({ sts }) => sts.setFault("access-denied"),
+  };
+
+  it.each(Object.entries(faults))("%s", async (_name, spoil) => {
+    await using world = await startDoctorWorld();
+    await spoil(world);
+    const diagnosis = await diagnose({ env: world.env, allowPrivateIssuers: true });
+    expect(problemsOf(diagnosis)).toEqual([]);
+  });
+
+  it("an issuer alone, and a token that is none", async () => {
+    await using world = await startDoctorWorld();
+    const { issuer } = world.idp;
+    expect(problemsOf(await diagnose({ issuer, allowPrivateIssuers: true, env: {} }))).toEqual([]);
+    const odd = await diagnose({ token: "no token", assume: false, env: world.env });
+    expect(problemsOf(odd)).toEqual([]);
+  });
+
+  it("a sample, and refuses what is none", () => {
+    expect(problemsOf(sampleDiagnosis())).toEqual([]);
+    expect(problemsOf({ ...sampleDiagnosis(), verdict: "fine" })).not.toEqual([]);
+    expect(problemsOf({ ...sampleDiagnosis(), more: 1 })).not.toEqual([]);
+  });
+});

@@ -1,0 +1,128 @@
+import { truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import type { Diagnosis } from "../../src/doctor/diagnosis.js";
+import { startDoctorWorld } from "./doctor-world.js";
+import { finished, runCli, startCli } from "./run-cli.js";
+
+const ARGS = ["doctor", "--allow-private-issuers"];
+
+describe("the doctor's exit code", () => {
+  it("is 0 in a healthy world, and standard error stays silent", async () => {
+    await using world = await startDoctorWorld();
+    const { exitCode, stdout, stderr } = await runCli(ARGS, { env: world.env });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout).toMatch(/^✓ HEALTHY/);
+    expect(stdout).toContain("✓ the signature verifies with it");
+  });
+
+  it("is 1 when something is found, which it names first", async () => {
+    await using world = await startDoctorWorld();
+    await world.idp.rotateKeys({ publish: false });
+    const token = await world.idp.issueToken();
+    const { exitCode, stdout } = await runCli([...ARGS, "--token", "-"], {
+      env: world.env,
+      stdin: `${token}\n`,
+    });
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^✗ BROKEN/);
+    expect(stdout).toContain("jwks-key-not-found (fatal)");
+  });
+
+  it("is 1 with nothing to look at", async () => {
+    const { exitCode, stdout } = await runCli(["doctor"]);
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain("token-unreadable");
+  });
+
+  it("is 130 after Ctrl-C", async () => {
+    await using world = await startDoctorWorld();
+    world.idp.setFault({ kind: "hang" });
+    const child = startCli(ARGS, { env: world.env });
+    const end = finished(child);
+    while (world.idp.requests.length === 0) await sleep(20);
+    child.kill("SIGINT");
+    const { exitCode, stdout, stderr } = await end;
+    expect({ exitCode, stdout }).toEqual({ exitCode: 130, stdout: "" });
+    expect(stderr).toBe("resilient-sts: stopped by Ctrl-C\n");
+  });
+
+  it("is 3 when its reader is gone", async () => {
+    await using world = await startDoctorWorld();
+    const child = startCli([...ARGS, "--json"], { env: world.env });
+    child.stdout?.destroy();
+    const { exitCode, stderr } = await finished(child);
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/^resilient-sts: the output could not be written: [^\n]+\n$/);
+  });
+});
+
+describe("a token that cannot be one ends with 2 and one line", () => {
+  it.each([
+    ["a file that is not there", async () => {}, /there is no such file/],
+    [
+      "a file of 20 MB",
+      (file: string) => writeFile(file, "").then(() => truncate(file, 20e6)),
+      /64 KiB/,
+    ],
+    [
+      "bytes that are no text",
+      (file: string) => writeFile(file, Buffer.from([0xff, 0xfe])),
+      /UTF-8/,
+    ],
+  ] as const)("%s", async (_name, make, words) => {
+    await using world = await startDoctorWorld();
+    const file = join(world.folder, "odd");
+    await make(file);
+    const { exitCode, stdout, stderr } = await runCli([...ARGS, "--token-file", file]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    expect(stderr).toMatch(/^resilient-sts: [^\n]+\n$/);
+    expect(stderr).toMatch(words);
+  });
+
+  it.each([
+    ["an empty input", "", /standard input is empty/],
+    ["an input of 20 MB", "a".repeat(20e6), /64 KiB/],
+    ["an input that is no text", Buffer.from([0xff, 0xfe]), /UTF-8/],
+  ])("%s", async (_name, stdin, words) => {
+    const { exitCode, stdout, stderr } = await runCli([...ARGS, "--token", "-"], { stdin });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    expect(stderr).toMatch(/^resilient-sts: [^\n]+\n$/);
+    expect(stderr).toMatch(words);
+  });
+});
+
+describe("--json", () => {
+  it("has standard output to itself", async () => {
+    await using world = await startDoctorWorld();
+    world.sts.setFault("access-denied");
+    const html = join(world.folder, "report.html");
+    const { exitCode, stdout } = await runCli([...ARGS, "--json", "--html", html], {
+      env: world.env,
+    });
+    const diagnosis = JSON.parse(stdout) as Diagnosis;
+    expect(exitCode).toBe(1);
+    expect(diagnosis).toMatchObject({ schemaVersion: 1, verdict: "broken" });
+    expect(diagnosis.facts.settings).toContainEqual({
+      name: "region",
+      value: "eu-west-1",
+      source: "AWS_REGION",
+    });
+  });
+
+  it("masks what --redact asks for", async () => {
+    await using world = await startDoctorWorld();
+    const { stdout } = await runCli([...ARGS, "--json", "--redact"], { env: world.env });
+    expect(stdout).not.toMatch(/123456789012|test-subject/);
+  });
+});
+
+it("--commands spells AWS's steps with the real URLs, and asks STS for nothing", async () => {
+  await using world = await startDoctorWorld();
+  const { exitCode, stdout } = await runCli([...ARGS, "--commands"], { env: world.env });
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain(`curl -gsS -m 20 -i --url '${world.idp.jwksUrl}'`);
+  expect(stdout).toContain(`-Uri '${world.idp.discoveryUrl}'`);
+  expect(world.sts.requests.filter(({ outcome }) => outcome === "ok")).toEqual([]);
+});

@@ -1,0 +1,74 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { startDoctorWorld } from "./doctor-world.js";
+import { runCli, startCli, waitFor } from "./run-cli.js";
+
+/** Starts it on free ports; gives the environment it prints, and stops it by Ctrl-C at the end. */
+async function startEmulation(...args: string[]) {
+  const child = startCli(["emulate", "--idp-port", "0", "--sts-port", "0", ...args]);
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const script = await waitFor(child, /Ctrl-C ends it/);
+  const lines = [...script.matchAll(/^export (\w+)='([^']*)'$/gm)];
+  const env = Object.fromEntries(lines.map(([, name = "", value = ""]) => [name, value]));
+  const stop = async () => {
+    child.kill("SIGINT");
+    return await ended;
+  };
+  const tokenFile = env.AWS_WEB_IDENTITY_TOKEN_FILE ?? "";
+  return { env, script, tokenFile, stop, [Symbol.asyncDispose]: async () => void (await stop()) };
+}
+
+describe("the emulation", () => {
+  it("prints an environment in which the doctor finds nothing, and ends cleanly", async () => {
+    await using emulation = await startEmulation();
+    const { env, tokenFile } = emulation;
+    expect(statSync(tokenFile).mode & 0o777).toBe(0o600);
+    const { stdout } = await runCli(["doctor", "--allow-private-issuers"], { env });
+    expect(stdout).toMatch(/^✓ HEALTHY/);
+    expect(await emulation.stop()).toBe(0);
+    expect(existsSync(tokenFile)).toBe(false);
+  });
+
+  it("plays the faults of the command line, which the doctor names", async () => {
+    await using emulation = await startEmulation("--fault", "idp:missing-key");
+    const { env } = emulation;
+    const { stdout } = await runCli(["doctor", "--allow-private-issuers", "--json"], { env });
+    expect(JSON.parse(stdout)).toMatchObject({ rootCause: { id: "jwks-key-not-found" } });
+  });
+
+  it("renews the token before it ends, and never prints it", async () => {
+    await using emulation = await startEmulation("--token-lifetime", "2s");
+    const first = readFileSync(emulation.tokenFile, "utf8");
+    while (readFileSync(emulation.tokenFile, "utf8") === first) await sleep(50);
+    expect(statSync(emulation.tokenFile).mode & 0o777).toBe(0o600);
+    expect(emulation.script).not.toContain(first);
+  });
+
+  it("leaves a token file alone that is there already", async () => {
+    await using world = await startDoctorWorld();
+    const file = join(world.folder, "mine");
+    writeFileSync(file, "mine");
+    const args = ["emulate", "--idp-port", "0", "--sts-port", "0", "--token-file", file];
+    const { exitCode, stderr } = await runCli(args);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^resilient-sts: [^\n]+ is there already; [^\n]+\n$/);
+    expect(readFileSync(file, "utf8")).toBe("mine");
+  });
+
+  it("says which port is taken", async () => {
+    const server = createServer();
+    const port = await new Promise<number>((resolve) => {
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : 0);
+      });
+    });
+    const { exitCode, stderr } = await runCli(["emulate", "--idp-port", String(port)]);
+    server.close();
+    expect(exitCode).toBe(2);
+    expect(stderr).toBe(`resilient-sts: port ${port} is taken; choose another with --idp-port\n`);
+  });
+});

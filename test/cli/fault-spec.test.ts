@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { EMULATE_HELP } from "../../src/cli/emulate/emulate-help.js";
+import { readFault } from "../../src/cli/emulate/fault-spec.js";
+import { startDoctorWorld } from "./doctor-world.js";
+
+describe("a fault of the command line", () => {
+  const inHelp = [...EMULATE_HELP.matchAll(/\b(?:idp|sts):[^\s,]+/g)].map(([spec]) => spec);
+
+  it.each(inHelp)("that the help names can be played: %s", async (spec) => {
+    await using world = await startDoctorWorld();
+    await readFault(spec)(world);
+  });
+
+  it.each([
+    "idp",
+    "idp:",
+    "sts:sulk",
+    "gcp:hang",
+    "idp:keys:hang",
+    "idp:status=9",
+    "idp:redirect=nowhere",
+    "idp:hang=1",
+    "idp:down,times=2",
+    "idp:hang,times=0",
+    "idp:hang,probability=2",
+    "idp:hang,often",
+    "sts:jwks:hang",
+    "sts:hang=3s",
+    "sts:slow=soon",
+  ])("that cannot be played is refused: %s", (spec) => {
+    expect(() => readFault(spec)).toThrow(/^--fault/);
+  });
+
+  it("strikes as often as it says", async () => {
+    await using world = await startDoctorWorld();
+    await readFault("idp:jwks:status=503,times=1")(world);
+    const statuses = [];
+    for (const url of [world.idp.discoveryUrl, world.idp.jwksUrl, world.idp.jwksUrl]) {
+      statuses.push((await fetch(url)).status);
+    }
+    expect(statuses).toEqual([200, 503, 200]);
+  });
+});

@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { ROOT } from "../house/sources.js";
+
+/** Longer than any command takes on a machine that is busy with other things. */
+const LIMIT_MS = 60_000;
+
+export interface Finished {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CliOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string | Buffer;
+}
+
+/** Starts the command from its source, with nothing of AWS in its environment but what is given. */
+export function startCli(args: readonly string[], options: CliOptions = {}): ChildProcess {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(AWS_|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|ACTIONS_|GITHUB_)/.test(name),
+  );
+  const child = spawn(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args], {
+    cwd: ROOT,
+    env: {
+      ...Object.fromEntries(inherited),
+      AWS_CONFIG_FILE: "/nonexistent/config",
+      AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
+      ...options.env,
+    },
+    timeout: LIMIT_MS,
+  });
+  // A command that stops reading a long input is what some tests are about.
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(options.stdin ?? "");
+  return child;
+}
+
+/** Its exit code and everything it wrote. */
+export async function finished(child: ChildProcess): Promise<Finished> {
+  const [exitCode, stdout, stderr] = await Promise.all([
+    new Promise<number | null>((resolve, reject) => {
+      child.once("error", reject).once("close", resolve);
+    }),
+    // A test may have closed it.
+    child.stdout ? text(child.stdout).catch(() => "") : "",
+    child.stderr ? text(child.stderr) : "",
+  ]);
+  return { exitCode, stdout, stderr };
+}
+
+/** Runs the command to its end. */
+export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<Finished> {
+  return await finished(startCli(args, options));
+}
+
+/** Resolves when the stream has said what is waited for. */
+export async function waitFor(child: ChildProcess, words: RegExp): Promise<string> {
+  let seen = "";
+  for await (const piece of child.stdout ?? []) {
+    seen += String(piece);
+    if (words.test(seen)) return seen;
+  }
+  throw new Error(`ended without ${words}: ${seen}`);
+}

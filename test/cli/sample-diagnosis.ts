@@ -1,0 +1,125 @@
+import type { Diagnosis } from "../../src/doctor/diagnosis.js";
+import type { Finding, FindingId, Severity } from "../../src/findings.js";
+
+/** Text from outside that would do harm if it were not escaped. */
+export const HOSTILE = `<script>alert("1")</script>'><img src=x onerror=alert(1)>\u001b[31m\u202e`;
+
+/** Controls, and marks that reorder text. */
+export const UNPRINTABLE = /[\p{Cc}\u202a-\u202e]/u;
+
+export function sampleFinding(
+  id: FindingId,
+  severity: Severity,
+  texts: Partial<Pick<Finding, "title" | "detail" | "remedy">> = {},
+): Finding {
+  return {
+    id,
+    severity,
+    title: texts.title ?? `The title of ${id}.`,
+    detail: texts.detail ?? `The values that were seen for ${id}.`,
+    remedy: texts.remedy ?? `IdP: mend ${id}.`,
+    evidence: {},
+  };
+}
+
+/** A slow identity provider with everything that a report can show. */
+export function sampleDiagnosis(changes: Partial<Diagnosis> = {}): Diagnosis {
+  const slow = sampleFinding("jwks-slow", "suspect", {
+    title: "The JWKS takes longer than STS waits.",
+    detail: "https://login.example.com/keys took 6400 ms.",
+    remedy: "IdP: serve the JWKS from a cache.",
+  });
+  return {
+    schemaVersion: 1,
+    verdict: "degraded",
+    rootCause: slow,
+    findings: [
+      slow,
+      sampleFinding("token-expires-soon", "advice"),
+      sampleFinding("proxy-in-use", "info"),
+    ],
+    timings: [
+      { step: "token", party: "token", label: "token", startMs: 0, totalMs: 2 },
+      {
+        step: "issuer-documents",
+        party: "issuer",
+        label: "JWKS (1 of 3)",
+        url: "https://login.example.com/keys",
+        startMs: 953,
+        dnsMs: 31,
+        connectMs: 80,
+        tlsMs: 160,
+        firstByteMs: 5900,
+        totalMs: 6400,
+        status: 200,
+        limitMs: 5000,
+      },
+      {
+        step: "assume-role",
+        party: "sts",
+        label: "AssumeRoleWithWebIdentity in eu-west-1",
+        startMs: 3,
+        totalMs: 800,
+        error: "ECONNRESET",
+      },
+    ],
+    facts: {
+      startedAt: "2026-01-01T00:00:00.000Z",
+      elapsedMs: 8000,
+      unfinished: [],
+      settings: [
+        { name: "roleArn", value: "arn:aws:iam::123456789012:role/app", source: "AWS_ROLE_ARN" },
+        { name: "region", value: "eu-west-1", source: "option" },
+      ],
+      token: {
+        source: "the token given",
+        alg: "RS256",
+        length: 900,
+        secondsLeft: 1800,
+        lifetimeSeconds: 3600,
+      },
+      issuer: {
+        issuer: "https://login.example.com",
+        discoveryUrl: "https://login.example.com/.well-known/openid-configuration",
+        jwksUrl: "https://login.example.com/keys",
+        host: "login.example.com",
+        addresses: [{ address: "203.0.113.7", family: 4, isPublic: true, connectMs: 22 }],
+        requests: [
+          {
+            document: "jwks",
+            url: "https://login.example.com/keys",
+            status: 200,
+            totalMs: 6400,
+            fromCache: false,
+            bytes: 900,
+            headers: { "cache-control": "max-age=600", age: "60" },
+          },
+        ],
+        latency: [{ document: "jwks", triesMs: [6400], minMs: 6400, medianMs: 6400, maxMs: 6400 }],
+        keys: [
+          {
+            kid: "other",
+            kty: "RSA",
+            alg: "RS256",
+            use: "enc",
+            bits: 2048,
+            usable: false,
+            problem: "`use` is enc",
+            matchesToken: false,
+          },
+          {
+            kid: "current",
+            kty: "RSA",
+            alg: "RS256",
+            use: "sig",
+            bits: 2048,
+            usable: true,
+            matchesToken: true,
+          },
+        ],
+      },
+      sts: [],
+    },
+    ...changes,
+  };
+}

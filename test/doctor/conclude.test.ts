@@ -1,0 +1,202 @@
+import { describe, expect, it } from "vitest";
+import { conclude } from "../../src/doctor/conclude.js";
+import { answerFinding } from "../../src/doctor/conclude-answer.js";
+import type { EndpointFacts, Facts } from "../../src/doctor/facts.js";
+import type { Gathered } from "../../src/doctor/gathered.js";
+import type { Failure } from "../../src/failure.js";
+import type { Finding } from "../../src/findings.js";
+
+const endpoint = (changes: Partial<EndpointFacts> = {}): EndpointFacts => ({
+  region: "eu-west-1",
+  regionSource: "option",
+  url: "https://sts.eu-west-1.amazonaws.com/",
+  host: "sts.eu-west-1.amazonaws.com",
+  kind: "regional",
+  isFips: false,
+  isDualStack: false,
+  addresses: [],
+  isPrivate: false,
+  firstByteMs: 50,
+  totalMs: 51,
+  status: 302,
+  ...changes,
+});
+
+function facts(changes: Partial<Facts> = {}): Facts {
+  return {
+    startedAt: "2026-01-02T03:04:05.000Z",
+    elapsedMs: 1,
+    unfinished: [],
+    settings: [{ name: "region", value: "eu-west-1", source: "option" }],
+    sts: [endpoint()],
+    ...changes,
+  };
+}
+
+const gathered = (changes: Partial<Gathered> = {}): Gathered => ({
+  facts: facts(),
+  timings: [],
+  token: [],
+  request: [],
+  issuer: [],
+  ...changes,
+});
+
+function told(changes: Partial<Gathered>): string[] {
+  const { verdict, findings } = conclude(gathered(changes));
+  return [verdict, ...findings.map(({ id, severity }) => `${severity} ${id}`)];
+}
+
+const fatal = (id: Finding["id"]): Finding => {
+  return { id, severity: "fatal", title: "", detail: "", remedy: "", evidence: {} };
+};
+
+describe("of the endpoints it concludes", () => {
+  it.each<[string, Partial<Facts>, readonly string[]]>([
+    ["nothing where all is well", {}, ["healthy"]],
+    [
+      "that no region is configured",
+      { settings: [{ name: "region", value: "us-east-1", source: "default" }] },
+      ["healthy", "advice region-defaulted"],
+    ],
+    [
+      "that the global endpoint is in use",
+      { sts: [endpoint({ kind: "global", host: "sts.amazonaws.com" })] },
+      ["healthy", "advice endpoint-global"],
+    ],
+    [
+      "that another region answers in less than half the time",
+      {
+        sts: [
+          endpoint({ firstByteMs: 400 }),
+          endpoint({ region: "eu-central-1", firstByteMs: 150 }),
+        ],
+      },
+      ["healthy", "advice sts-region-slower"],
+    ],
+    [
+      "nothing of regions that are nearly as fast",
+      {
+        sts: [
+          endpoint({ firstByteMs: 290 }),
+          endpoint({ region: "eu-central-1", firstByteMs: 150 }),
+        ],
+      },
+      ["healthy"],
+    ],
+    [
+      "nothing of differences that nobody feels",
+      {
+        sts: [endpoint({ firstByteMs: 90 }), endpoint({ region: "eu-central-1", firstByteMs: 10 })],
+      },
+      ["healthy"],
+    ],
+    [
+      "advice of a failover region that cannot be reached",
+      {
+        sts: [
+          endpoint(),
+          endpoint({ region: "eu-central-1", failedIn: "dns", error: "ENOTFOUND" }),
+        ],
+      },
+      ["healthy", "advice sts-unreachable"],
+    ],
+    ["a minute of skew to be none", { clockSkewMs: 60_000 }, ["healthy"]],
+    [
+      "more than a minute to be worth advice",
+      { clockSkewMs: -61_000 },
+      ["healthy", "advice clock-skew"],
+    ],
+    ["five minutes to be worth advice", { clockSkewMs: 300_000 }, ["healthy", "advice clock-skew"]],
+    ["more than five to break things", { clockSkewMs: -301_000 }, ["broken", "fatal clock-skew"]],
+  ])("%s", (_, changes, expected) => {
+    expect(told({ facts: facts(changes) })).toEqual(expected);
+  });
+});
+
+it("names a proxy that the SDK does not use", () => {
+  const sts = [
+    endpoint({ failedIn: "connect", error: "ETIMEDOUT", proxy: "http://proxy.invalid" }),
+  ];
+  const { rootCause } = conclude(gathered({ facts: facts({ sts }) }));
+  expect(rootCause?.id).toBe("sts-timeout");
+  expect(rootCause?.detail).toContain("http://proxy.invalid is configured, but the AWS SDK");
+});
+
+describe("when STS has just taken the token", () => {
+  const assumeRole = { region: "eu-west-1", outcome: "ok", ms: 50 } as const;
+
+  it("a rule of the token is only advice", () => {
+    const token = [fatal("token-claim-invalid")];
+    expect(told({ facts: facts({ assumeRole }), token })).toEqual([
+      "healthy",
+      "advice token-claim-invalid",
+    ]);
+  });
+
+  it("what the issuer publishes is only suspect: STS keeps keys", () => {
+    const issuer = { issuer: "https://issuer.invalid", addresses: [], requests: [], latency: [] };
+    const looked = { facts: facts({ assumeRole, issuer }), issuer: [fatal("jwks-empty")] };
+    expect(told(looked)).toEqual(["degraded", "suspect jwks-empty"]);
+  });
+
+  it("a bare GET that failed says nothing", () => {
+    const sts = [endpoint({ failedIn: "answer", error: "timeout" })];
+    expect(told({ facts: facts({ assumeRole, sts }) })).toEqual(["healthy"]);
+  });
+});
+
+it("tells the way to STS once, with what the look at it saw", () => {
+  const sts = [endpoint({ failedIn: "dns", error: "ENOTFOUND" })];
+  const failure: Failure = { kind: "network", code: "ENOTFOUND", message: "getaddrinfo" };
+  const { findings } = conclude(gathered({ facts: facts({ sts }), failure }));
+  expect(findings.map(({ id }) => id)).toEqual(["sts-unreachable"]);
+  expect(findings[0]?.evidence).toMatchObject({ phase: "dns" });
+});
+
+it("is pure: the facts it is given stay as they are", () => {
+  const frozen = Object.freeze(gathered({ token: Object.freeze([fatal("token-expired")]) }));
+  expect(conclude(frozen)).toEqual(conclude(frozen));
+});
+
+describe("the answer of STS is read by its words", () => {
+  const refusal = (message: string, code = "InvalidIdentityToken", httpStatus = 400): Failure => {
+    return { kind: "answer", code, message, httpStatus, requestId: "r-1", region: "eu-west-1" };
+  };
+
+  it.each<[string, Failure]>([
+    [
+      "sts-provider-missing",
+      refusal("No OpenIDConnect provider found in your account for https://certificate.invalid"),
+    ],
+    [
+      "sts-thumbprint",
+      refusal("OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"),
+    ],
+    ["sts-audience-refused", refusal("Incorrect token audience")],
+    ["sts-audience-refused", refusal("The web identity token provided could not be validated.")],
+    [
+      "sts-verification-key",
+      refusal("Couldn't retrieve verification key from your identity provider,  please"),
+    ],
+    ["sts-token-early", refusal("Token issued in the future: 1800000000")],
+    ["sts-token-expired", refusal("Token expired", "ExpiredTokenException")],
+    ["sts-throttled", refusal("Rate exceeded", "Throttling")],
+    ["sts-unavailable", refusal("", "InternalFailure", 500)],
+    ["sts-unknown", refusal("Unknown error validating third-party token", "InternalFailure", 500)],
+    ["sts-unknown", refusal("Nobody has seen this")],
+    ["sts-tls-untrusted", { kind: "network", code: "CERT_HAS_EXPIRED", message: "expired" }],
+    ["sts-unreachable", { kind: "network", code: "ECONNREFUSED", message: "refused" }],
+    ["sts-timeout", { kind: "timeout", code: "TimeoutError", message: "late" }],
+  ])("%s", (id, failure) => {
+    const finding = answerFinding(failure);
+    expect(finding.id).toBe(id);
+    expect(finding.detail).toContain(failure.message);
+  });
+
+  it("and told with what AWS Support asks for", () => {
+    expect(answerFinding(refusal("Incorrect token audience")).detail).toBe(
+      "STS in eu-west-1 said (HTTP 400): InvalidIdentityToken: Incorrect token audience, request id r-1",
+    );
+  });
+});

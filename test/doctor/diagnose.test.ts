@@ -1,0 +1,188 @@
+import { describe, expect, it } from "vitest";
+import { diagnose } from "../../src/doctor/diagnose.js";
+import type { Progress } from "../../src/doctor/diagnosis.js";
+import type { DiagnoseOptions } from "../../src/doctor/options.js";
+import { temporaryFolder } from "../integration/sdk-environment.js";
+import {
+  examine,
+  healthy,
+  REGION,
+  ROLE_ARN,
+  Site,
+  settingsFor,
+  TO_LOOPBACK,
+} from "./matrix-world.js";
+import { startSilentServer } from "./odd-servers.js";
+
+const SUBJECT = "repo:acme/app:ref:refs/heads/main";
+
+it("tells the environment's settings with their sources", async () => {
+  using folder = temporaryFolder();
+  await using site = new Site();
+  const { idp, sts } = await healthy(site);
+  const tokenFile = folder.write("token", `${await idp.issueToken()}\n`);
+  const env = {
+    AWS_CONFIG_FILE: folder.write("config", "[default]\nregion = eu-north-1\n"),
+    AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+    AWS_ROLE_ARN: ROLE_ARN,
+    AWS_ENDPOINT_URL_STS: sts.url,
+    AWS_DEFAULT_REGION: REGION,
+  };
+  const { verdict, facts } = await diagnose({ env, allowPrivateIssuers: true });
+  expect(verdict).toBe("healthy");
+  const told = Object.fromEntries(facts.settings.map(({ name, ...rest }) => [name, rest]));
+  expect(told).toEqual({
+    token: { value: tokenFile, source: "AWS_WEB_IDENTITY_TOKEN_FILE" },
+    roleArn: { value: ROLE_ARN, source: "AWS_ROLE_ARN" },
+    roleSessionName: { value: "resilient-sts-doctor", source: "default" },
+    endpointUrl: { value: sts.url, source: "AWS_ENDPOINT_URL_STS" },
+    stsRegionalEndpoints: { source: "none" },
+    region: { value: REGION, source: "AWS_DEFAULT_REGION" },
+    issuer: { value: idp.issuer, source: "token" },
+  });
+  expect(sts.requests.filter(({ action }) => action === "AssumeRoleWithWebIdentity")).toHaveLength(
+    1,
+  );
+});
+
+it("is plain data without the token, its payload, its signature or the credentials", async () => {
+  let token = "";
+  const diagnosis = await examine(async (site) => {
+    const { idp, sts } = await healthy(site);
+    token = await idp.issueToken({ subject: SUBJECT });
+    sts.setFault({ code: "InvalidIdentityToken", message: `no: ${token}`, httpStatus: 400 });
+    idp.setHeaders({ server: token });
+    return { options: settingsFor(sts, token) };
+  });
+  const text = JSON.stringify(diagnosis);
+  expect(JSON.parse(text)).toEqual(diagnosis);
+  for (const part of [token, ...token.split(".").slice(1)]) expect(text).not.toContain(part);
+  expect(text).toContain(SUBJECT);
+});
+
+it("masks the account and the subject when asked to", async () => {
+  const diagnosis = await examine(async (site) => {
+    const { idp, sts } = await healthy(site);
+    sts.setFault("region-disabled");
+    const options = settingsFor(sts, await idp.issueToken({ subject: SUBJECT }));
+    return { options: { ...options, redact: true } };
+  });
+  const text = JSON.stringify(diagnosis);
+  expect(text).not.toContain("123456789012");
+  expect(text).not.toContain(SUBJECT);
+  expect(diagnosis.facts.token?.subjectHash).toMatch(/^[0-9a-f]{16}$/);
+  expect(text).toContain("arn:aws:iam::************:role/app");
+});
+
+it("asks STS for nothing when told not to, and says what is seen from here only", async () => {
+  await using site = new Site();
+  const { idp, sts } = await healthy(site);
+  const token = await idp.issueToken();
+  await idp.refuseConnections();
+  const options = { ...settingsFor(sts, token), assume: false, env: {} };
+  const { rootCause, facts } = await diagnose(options);
+  expect(sts.requests.map(({ action }) => action)).not.toContain("AssumeRoleWithWebIdentity");
+  expect(facts.assumeRole).toBeUndefined();
+  expect(rootCause?.detail).toContain("STS may still reach it");
+  expect(rootCause?.remedy).toContain(`curl -sS -m 5 ${idp.discoveryUrl}`);
+});
+
+it("looks at an issuer alone without a word to STS", async () => {
+  await using site = new Site();
+  const { idp, sts } = await healthy(site);
+  const env = { AWS_ENDPOINT_URL_STS: sts.url };
+  const { verdict, facts } = await diagnose({ issuer: idp.issuer, allowPrivateIssuers: true, env });
+  expect(verdict).toBe("healthy");
+  expect(facts.sts).toEqual([]);
+  expect(facts.issuer?.keys).toMatchObject([{ kid: idp.kid, usable: true }]);
+  expect(facts.issuer?.latency.map(({ triesMs }) => triesMs.length)).toEqual([3, 3]);
+  expect(sts.connections.total).toBe(0);
+});
+
+it("goes by STS's clock where the machine's is wrong", async () => {
+  const diagnosis = await examine(async (site) => {
+    const now = () => Date.now() + 3_600_000;
+    return { options: (await healthy(site, { idp: { now }, sts: { now } })).options };
+  });
+  expect(diagnosis.findings.map(({ id }) => id)).toEqual(["clock-skew"]);
+  expect(diagnosis.facts.clockSkewMs).toBeGreaterThan(3_590_000);
+});
+
+it("names the global endpoint, and each region's", async () => {
+  const { facts, findings } = await examine(async (site) => {
+    const idp = await site.idp();
+    const { endpointUrl: _, ...options } = settingsFor({ url: "" }, await idp.issueToken());
+    const env = { AWS_STS_REGIONAL_ENDPOINTS: "legacy" };
+    const failoverRegions = ["eu-central-1"];
+    return {
+      options: { ...options, failoverRegions, assume: false },
+      runtime: { ...TO_LOOPBACK, env },
+    };
+  });
+  expect(facts.sts).toMatchObject([
+    { region: REGION, kind: "global", host: "sts.amazonaws.com", isPrivate: true },
+    { region: "eu-central-1", kind: "regional", host: "sts.eu-central-1.amazonaws.com" },
+  ]);
+  expect(findings.find(({ id }) => id === "endpoint-global")?.remedy).toContain(
+    "sts.eu-west-1.amazonaws.com",
+  );
+});
+
+it("ends when its time is up, and says what was not finished", async () => {
+  await using site = new Site();
+  const { port } = site.keep(await startSilentServer());
+  const idp = await site.idp();
+  const token = await idp.issueToken({ claims: { iss: `http://127.0.0.1:${port}` } });
+  const options = { ...settingsFor({ url: `http://127.0.0.1:${port}` }, token), timeoutMs: 1_000 };
+  const { facts, rootCause } = await diagnose({ ...options, env: {} });
+  expect(facts.elapsedMs).toBeLessThan(2_000);
+  expect(facts.unfinished).toContain("issuer-documents");
+  expect(rootCause?.id).toBe("sts-timeout");
+});
+
+it("rejects with the reason of a signal that aborts, at once", async () => {
+  await using site = new Site();
+  const { port } = site.keep(await startSilentServer());
+  const controller = new AbortController();
+  const issuer = `http://127.0.0.1:${port}`;
+  const options = { issuer, allowPrivateIssuers: true, signal: controller.signal };
+  const running = diagnose(options);
+  setImmediate(() => controller.abort(new Error("enough")));
+  await expect(running).rejects.toThrow("enough");
+});
+
+it("tells of every step, whatever the listener throws", async () => {
+  await using site = new Site();
+  const { options } = await healthy(site);
+  const told: Progress[] = [];
+  const onProgress = (progress: Progress) => {
+    told.push(progress);
+    throw new Error("a broken display");
+  };
+  await diagnose({ ...options, env: {}, onProgress });
+  const steps = ["assume-role", "issuer-documents", "issuer-network", "sts-endpoint", "token"];
+  for (const state of ["started", "finished"]) {
+    const those = told.filter((each) => each.state === state).map(({ step }) => step);
+    expect(those.toSorted()).toEqual(steps);
+  }
+});
+
+describe("misuse is a TypeError that names the option", () => {
+  it.each<[string, unknown]>([
+    ["roleArn", { roleArn: 1 }],
+    ["tokenFile", { tokenFile: "" }],
+    ["assume", { assume: "no" }],
+    ["region", { region: "eu west" }],
+    ["failoverRegions", { failoverRegions: "eu-west-1" }],
+    ["endpointUrl", { endpointUrl: "localhost:4566" }],
+    ["timeoutMs", { timeoutMs: 10 }],
+    ["onProgress", { onProgress: true }],
+    ["signal", { signal: {} }],
+    ["issuer", { issuer: "https://issuer.invalid", token: "t" }],
+    ["options", null],
+  ])("%s", async (name, options) => {
+    const running = diagnose(options as DiagnoseOptions);
+    await expect(running).rejects.toThrow(TypeError);
+    await expect(running).rejects.toThrow(name);
+  });
+});

@@ -1,0 +1,142 @@
+import type { FindingId } from "../../src/findings.js";
+import type { IdpFault, LocalIdp } from "../../src/testing/index.js";
+import type { Row } from "./matrix-row.js";
+import { healthy, settingsFor } from "./matrix-world.js";
+
+type Jwk = Readonly<Record<string, unknown>>;
+
+const VERIFICATION_KEY: readonly FindingId[] = ["sts-verification-key"];
+
+/** A world in which nothing but what the IdP serves is wrong. STS sees the same. */
+function served(name: string, spoil: (idp: LocalIdp) => void, cause: FindingId): Row {
+  return {
+    name,
+    async build(site) {
+      const { idp, options } = await healthy(site);
+      spoil(idp);
+      return { options };
+    },
+    cause,
+    verdict: "broken",
+    also: VERIFICATION_KEY,
+  };
+}
+
+function fault(name: string, how: IdpFault, cause: FindingId): Row {
+  return served(name, (idp) => idp.setFault(how), cause);
+}
+
+const changeKeys = (change: (key: Jwk) => Jwk | readonly Jwk[]) => (idp: LocalIdp) =>
+  idp.setJwks(({ keys }) => ({ keys: (keys as Jwk[]).flatMap(change) }));
+
+export const ISSUER_ROWS: readonly Row[] = [
+  fault(
+    "discovery answers 404",
+    { kind: "status", httpStatus: 404, on: "discovery" },
+    "discovery-http-status",
+  ),
+  fault("discovery is a login page", { kind: "html", on: "discovery" }, "discovery-not-json"),
+  fault("discovery hangs", { kind: "hang", on: "discovery" }, "discovery-slow"),
+  fault(
+    "discovery redirects to a login",
+    { kind: "redirect", location: "https://login.invalid/", on: "discovery" },
+    "issuer-redirects",
+  ),
+  fault(
+    "the JWKS answers 500",
+    { kind: "status", httpStatus: 500, on: "jwks" },
+    "jwks-http-status",
+  ),
+  fault("the JWKS is rate-limited", { kind: "rate-limit", on: "jwks" }, "jwks-rate-limited"),
+  fault("the JWKS hangs", { kind: "hang", on: "jwks" }, "jwks-timeout"),
+  fault("the JWKS is a page", { kind: "html", on: "jwks" }, "jwks-not-json"),
+  served("the JWKS is empty", (idp) => idp.setJwks({ keys: [] }), "jwks-empty"),
+  served(
+    "the JWKS has 2 MB",
+    (idp) => idp.setJwks((right) => ({ ...right, filler: "x".repeat(2_000_000) })),
+    "jwks-too-large",
+  ),
+  served(
+    "the JWKS has 101 EC keys",
+    changeKeys((key) => [
+      ...Array.from({ length: 100 }, (_, kid) => ({ ...key, kid: `${kid}` })),
+      key,
+    ]),
+    "jwks-too-many-keys",
+  ),
+  served(
+    "the key is for encryption",
+    changeKeys((key) => ({ ...key, use: "enc" })),
+    "jwks-key-unusable",
+  ),
+  served(
+    "the key has no kid",
+    changeKeys((key) => ({ ...key, kid: undefined })),
+    "jwks-key-unusable",
+  ),
+  served(
+    "discovery names the issuer with a slash",
+    (idp) => idp.setDiscovery((right) => ({ ...right, issuer: `${idp.issuer}/` })),
+    "discovery-issuer-mismatch",
+  ),
+  served(
+    "discovery lacks response_types_supported",
+    (idp) => idp.setDiscovery((right) => ({ ...right, response_types_supported: undefined })),
+    "discovery-field-missing",
+  ),
+  {
+    name: "the key has key_ops, which STS tells as a token it cannot validate",
+    async build(site) {
+      const { idp, options } = await healthy(site);
+      changeKeys((key) => ({ ...key, key_ops: ["verify"] }))(idp);
+      return { options };
+    },
+    cause: "jwks-key-unusable",
+    verdict: "broken",
+    also: ["sts-audience-refused"],
+  },
+  {
+    name: "the token has no kid among several keys",
+    async build(site) {
+      const { idp, sts } = await healthy(site);
+      await idp.addKey();
+      return { options: settingsFor(sts, await idp.issueToken({ header: { kid: undefined } })) };
+    },
+    cause: "jwks-key-ambiguous",
+    verdict: "broken",
+    also: VERIFICATION_KEY,
+  },
+  {
+    name: "the JWKS takes 3 s, and STS is not asked",
+    async build(site) {
+      const { idp, options } = await healthy(site);
+      idp.setFault({ kind: "slow", delayMs: 3_000, on: "jwks" });
+      return { options: { ...options, assume: false } };
+    },
+    cause: null,
+    verdict: "healthy",
+    also: ["jwks-slow"],
+  },
+  {
+    name: "both documents together take longer than STS waits",
+    async build(site) {
+      const { idp, options } = await healthy(site, { sts: { idpTimeoutMs: 4_000 } });
+      idp.setFault({ kind: "slow", delayMs: 2_600 });
+      return { options };
+    },
+    cause: "jwks-timeout",
+    verdict: "broken",
+    also: VERIFICATION_KEY,
+  },
+  {
+    name: "the IdP limits the rate of every second request",
+    async build(site) {
+      const { idp, options } = await healthy(site);
+      idp.setFault({ kind: "slow", delayMs: 0, times: 2, on: "jwks" });
+      idp.setFault({ kind: "rate-limit", on: "jwks" });
+      return { options };
+    },
+    cause: "jwks-rate-limited",
+    verdict: "degraded",
+  },
+];

@@ -1,0 +1,106 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer as createHttpsServer } from "node:https";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import type { SecureVersion } from "node:tls";
+import type { TlsIdentity } from "../../src/testing/index.js";
+
+/** A port, and what ends whatever is behind it. */
+export interface OddServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** Takes connections and never says a word. */
+export async function startSilentServer(): Promise<OddServer> {
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.on("error", () => {});
+  });
+  return await listening(server, () => {
+    for (const socket of open) socket.destroy();
+  });
+}
+
+/** Resets every connection at once. */
+export async function startResettingServer(): Promise<OddServer> {
+  return await listening(createServer((socket) => socket.resetAndDestroy()));
+}
+
+/** A port nobody listens on. */
+export async function closedPort(): Promise<number> {
+  const server = await startSilentServer();
+  await server[Symbol.asyncDispose]();
+  return server.port;
+}
+
+/**
+ * A port whose connections never come about: the kernel drops every SYN once the queue of a listener
+ * that accepts none is full. What a firewall that drops packets does.
+ */
+export async function startFirewalledPort(): Promise<OddServer> {
+  const script =
+    'const s = require("net").createServer().listen({port: 0, host: "127.0.0.1", backlog: 1}, () => console.log(s.address().port))';
+  const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const port = Number(line.toString());
+  child.kill("SIGSTOP");
+  const fillers = Array.from({ length: 6 }, () => connect({ port, host: "127.0.0.1" }));
+  for (const filler of fillers) filler.on("error", () => {});
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      for (const filler of fillers) filler.destroy();
+      child.kill("SIGKILL");
+    },
+  };
+}
+
+/** HTTPS of certain versions, with answers by path. */
+export async function startTlsServer(
+  identity: TlsIdentity,
+  versions: { readonly min: SecureVersion; readonly max: SecureVersion },
+  answer: (path: string) => string | undefined,
+): Promise<OddServer> {
+  const isOld = versions.max === "TLSv1.1";
+  const server = createHttpsServer(
+    {
+      ...identity,
+      minVersion: versions.min,
+      maxVersion: versions.max,
+      ...(isOld && { ciphers: "ALL:@SECLEVEL=0" }),
+    },
+    (request, response) => {
+      const body = answer(request.url ?? "");
+      response.writeHead(body === undefined ? 404 : 200, { "content-type": "application/json" });
+      response.end(body);
+    },
+  );
+  return await listening(server, () => server.closeAllConnections());
+}
+
+/** Leads every CONNECT to one port. */
+export async function startTunnelProxy(port: number): Promise<OddServer> {
+  const { createServer: createHttpServer } = await import("node:http");
+  const server = createHttpServer().on("connect", (_request, socket) => {
+    const upstream = connect(port, "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(socket).pipe(upstream);
+    });
+    upstream.on("error", () => socket.destroy());
+    socket.on("error", () => upstream.destroy());
+  });
+  return await listening(server, () => server.closeAllConnections());
+}
+
+async function listening(server: Server, cut: () => void = () => {}): Promise<OddServer> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

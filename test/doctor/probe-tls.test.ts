@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { systemClock } from "../../src/clock.js";
+import { diagnoseWith } from "../../src/doctor/diagnose.js";
+import { readChain } from "../../src/doctor/read-chain.js";
+import { resolveHost } from "../../src/preflight/guarded-lookup.js";
+import { ClientPool } from "../../src/sts/client-pool.js";
+import { startLocalIdp, type TlsIdentity } from "../../src/testing/index.js";
+import {
+  type CertificateAuthority,
+  createCertificateAuthority,
+} from "../preflight/certificate-authority.js";
+
+let authority: CertificateAuthority;
+beforeAll(() => {
+  authority = createCertificateAuthority();
+});
+afterAll(() => authority[Symbol.dispose]());
+
+async function tlsOf(tls: TlsIdentity, ca: Buffer | undefined) {
+  await using idp = await startLocalIdp({ tls, host: "localhost" });
+  const runtime = { clock: systemClock, env: {}, resolve: resolveHost, pool: new ClientPool(), ca };
+  const options = { issuer: idp.issuer, allowPrivateIssuers: true };
+  const { facts } = await diagnoseWith(options, runtime);
+  return facts.issuer?.tls;
+}
+
+it("tells the chain as it is served, and the versions offered", async () => {
+  expect(await tlsOf(authority.chain(), authority.ca)).toMatchObject({
+    protocol: "TLSv1.3",
+    offers: { tls12: true, tls13: true },
+    isTrusted: true,
+    hostMatches: true,
+    isInOrder: true,
+    chain: [
+      { subject: "CN=localhost", issuer: "CN=intermediate", names: ["DNS:localhost"] },
+      { subject: "CN=intermediate", issuer: "CN=root", validTo: "2049-01-01T00:00:00.000Z" },
+    ],
+  });
+});
+
+it("tells the order of a chain that Node puts right by itself", async () => {
+  const { key, cert } = authority.issue();
+  const wrong = { key, cert: Buffer.concat([cert, authority.ca, authority.intermediate]) };
+  const tls = await tlsOf(wrong, authority.ca);
+  expect(tls).toMatchObject({ isTrusted: true, isInOrder: false });
+  expect(tls?.chain.map(({ subject }) => subject)).toEqual([
+    "CN=localhost",
+    "CN=root",
+    "CN=intermediate",
+  ]);
+});
+
+it("looks at a chain that is not trusted too", async () => {
+  const tls = await tlsOf(
+    authority.chain({ until: "210101000000Z", host: "other.invalid" }),
+    authority.ca,
+  );
+  expect(tls).toMatchObject({ isTrusted: false, error: "CERT_HAS_EXPIRED", hostMatches: false });
+  expect(tls?.chain[0]).toMatchObject({ validTo: "2021-01-01T00:00:00.000Z", isSelfSigned: false });
+  expect(tls?.chain[0]?.thumbprint).toMatch(/^[0-9a-f]{40}$/);
+});
+
+it.each([
+  ["nothing", ""],
+  ["no TLS", Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n").toString("hex")],
+  ["an alert", "15030300020228"],
+  ["a record that is cut off", "160303ffff0b"],
+  ["a certificate that is none", "160303000d0b00000900000600000300ff00"],
+])("reads no chain off %s", (_, bytes) => {
+  expect(readChain(Buffer.from(bytes, "hex"))).toEqual([]);
+});

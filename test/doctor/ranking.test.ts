@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { EXPLAINED_BY, RANKING, rank } from "../../src/doctor/ranking.js";
+import type { Finding, FindingId, Severity } from "../../src/findings.js";
+import { ROOT } from "../house/sources.js";
+
+const finding = (text: string): Finding => {
+  const [severity, id] = text.split(" ") as [Severity, FindingId];
+  return { id, severity, title: id, detail: "", remedy: "", evidence: {} };
+};
+
+function cause(answer: string | undefined, ...findings: string[]): string | undefined {
+  const said = answer === undefined ? undefined : finding(answer);
+  const all = [...findings.map(finding), ...(said ? [said] : [])];
+  return rank(all, said).rootCause?.id;
+}
+
+it("ranks every finding of the catalogue once", () => {
+  const source = readFileSync(join(ROOT, "src/findings.ts"), "utf8");
+  const catalogue = [...source.matchAll(/^ {2}\| "([a-z0-9-]+)"/gm)].map(([, id]) => id ?? "");
+  expect(catalogue.length).toBeGreaterThan(50);
+  expect([...RANKING].toSorted()).toEqual(catalogue.toSorted());
+});
+
+it("explains answers of STS alone, and by findings that are ranked", () => {
+  for (const [answer, causes] of Object.entries(EXPLAINED_BY)) {
+    expect(answer).toMatch(/^sts-/);
+    expect(causes.filter((id) => !RANKING.includes(id))).toEqual([]);
+  }
+});
+
+it.each([
+  // Nothing that weighs is no cause.
+  [undefined, ["advice jwks-slow", "info proxy-in-use"], undefined],
+  // A firewall, not a slow JWKS.
+  [
+    "suspect sts-verification-key",
+    ["suspect jwks-slow", "suspect issuer-timeout"],
+    "issuer-timeout",
+  ],
+  // What is certain before what is suspected.
+  ["suspect sts-verification-key", ["suspect jwks-slow", "fatal jwks-empty"], "jwks-empty"],
+  // What STS's refusal is not about does not explain it.
+  ["fatal sts-access-denied", ["suspect jwks-slow"], "sts-access-denied"],
+  ["fatal sts-access-denied", ["fatal jwks-key-not-found"], "sts-access-denied"],
+  ["fatal sts-provider-missing", ["suspect issuer-timeout"], "sts-provider-missing"],
+  ["fatal sts-provider-missing", ["fatal discovery-issuer-mismatch"], "discovery-issuer-mismatch"],
+  ["fatal sts-audience-refused", ["fatal signature-invalid"], "signature-invalid"],
+  ["fatal sts-audience-refused", ["advice token-audience-unexpected"], "sts-audience-refused"],
+  // A wrong clock before what it brings about.
+  ["fatal sts-token-expired", ["fatal token-expired", "fatal clock-skew"], "clock-skew"],
+  // What passes does not hide what does not.
+  ["suspect sts-throttled", ["fatal token-expired"], "token-expired"],
+  ["suspect sts-throttled", ["suspect jwks-slow"], "sts-throttled"],
+  // Without a refusal: the certain, then the nearest.
+  [undefined, ["fatal sts-unreachable", "suspect issuer-timeout"], "sts-unreachable"],
+  [undefined, ["fatal role-arn-invalid", "fatal token-unreadable"], "token-unreadable"],
+  [undefined, ["suspect jwks-slow", "suspect issuer-dns-failure"], "issuer-dns-failure"],
+] as const)("after %s, of %j the cause is %s", (answer, findings, expected) => {
+  expect(cause(answer, ...findings)).toBe(expected);
+  expect(cause(answer, ...findings.toReversed())).toBe(expected);
+});
+
+it("tells the cause first, then by weight", () => {
+  const answer = finding("suspect sts-verification-key");
+  const others = ["info proxy-in-use", "advice region-defaulted", "suspect issuer-timeout"];
+  const { ranked } = rank([...others.map(finding), answer], answer);
+  expect(ranked.map(({ id }) => id)).toEqual([
+    "issuer-timeout",
+    "sts-verification-key",
+    "region-defaulted",
+    "proxy-in-use",
+  ]);
+});
