@@ -92,7 +92,12 @@ export function barChart(
 ): string {
   return render(frame.title, {
     ...frameOption(frame),
-    xAxis: { type: "category", data: [...categories], ...axisName(frame.xName) },
+    xAxis: {
+      type: "category",
+      data: [...categories],
+      axisLabel: { interval: 0 },
+      ...axisName(frame.xName),
+    },
     series: bars.map(({ name, values }, index) => ({
       type: "bar" as const,
       name,

@@ -1,10 +1,32 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { cachedCallPart } from "./cached-call.js";
+import { callersPart } from "./callers.js";
+import { coldStartPart } from "./cold-start.js";
+import { failoverPart } from "./failover.js";
 import { fleetPart } from "./fleet/fleet.js";
+import { longOutagePart } from "./long-outage.js";
+import { preflightPart } from "./preflight.js";
+import { recoveryPart } from "./recovery.js";
 import { type PartResult, type Promised, printPromise, printTable } from "./report.js";
+import { rolesPart } from "./roles.js";
+import { sdkRequestsPart } from "./sdk-requests.js";
+import { soakPart } from "./soak.js";
+import { stormPart } from "./storm.js";
 
-// Run with: npm run bench, or npm run bench -- fleet.
+// Run with: npm run bench, or npm run bench -- cold fleet for some of its parts.
 
 const PARTS: Readonly<Record<string, () => Promise<PartResult>>> = {
+  cold: coldStartPart,
+  cached: cachedCallPart,
+  callers: callersPart,
+  roles: rolesPart,
+  recovery: recoveryPart,
+  storm: stormPart,
+  outage: longOutagePart,
+  preflight: preflightPart,
+  requests: sdkRequestsPart,
+  failover: failoverPart,
+  soak: soakPart,
   fleet: fleetPart,
 };
 

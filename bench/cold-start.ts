@@ -1,0 +1,176 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startLocalIdp, startLocalSts } from "../src/testing/index.js";
+import { barChart } from "./chart.js";
+import { figure, type PartResult, type Promised, ratio } from "./report.js";
+import { median, quantile, takeTurns } from "./sampling.js";
+
+const ROUNDS = 25;
+
+type System = "ESM" | "CJS";
+
+interface Contender {
+  readonly name: string;
+  /** Arguments of the process: what it imports, and how it uses it. */
+  readonly args: readonly [specifier: string, ...mode: string[]];
+  readonly systems: readonly System[];
+}
+
+const STOCK = "stock (credential-provider-web-identity)";
+const OFF = "ours, pre-flight off";
+const ADVISORY = "ours, pre-flight advisory";
+const BOTH: readonly System[] = ["ESM", "CJS"];
+
+const CONTENDERS: readonly Contender[] = [
+  { name: STOCK, args: ["@aws-sdk/credential-provider-web-identity"], systems: BOTH },
+  { name: "stock (credential-providers)", args: ["@aws-sdk/credential-providers"], systems: BOTH },
+  {
+    name: "stock + p-retry",
+    args: ["@aws-sdk/credential-provider-web-identity", "p-retry"],
+    systems: ["ESM"],
+  },
+  { name: "floor (client-sts, one call)", args: ["@aws-sdk/client-sts"], systems: BOTH },
+  { name: OFF, args: ["resilient-sts", "off"], systems: BOTH },
+  { name: ADVISORY, args: ["resilient-sts", "advisory"], systems: BOTH },
+];
+
+const PROGRAMS: Readonly<Record<System, string>> = {
+  ESM: fileURLToPath(new URL("processes/cold-start.mjs", import.meta.url)),
+  CJS: fileURLToPath(new URL("processes/cold-start.cjs", import.meta.url)),
+};
+
+/** From the first line of a fresh process to its first credentials, from the built package. */
+export async function coldStartPart(): Promise<PartResult> {
+  await using idp = await startLocalIdp();
+  await using sts = await startLocalSts();
+  const folder = mkdtempSync(join(tmpdir(), "resilient-sts-bench-"));
+  try {
+    const tokenFile = join(folder, "token");
+    writeFileSync(tokenFile, await idp.issueToken());
+    return await measure({
+      PATH: process.env.PATH,
+      NODE_NO_WARNINGS: "1",
+      AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+      AWS_ROLE_ARN: "arn:aws:iam::123456789012:role/app",
+      AWS_REGION: "eu-west-1",
+      AWS_ENDPOINT_URL_STS: sts.url,
+      AWS_CONFIG_FILE: join(folder, "none"),
+      AWS_SHARED_CREDENTIALS_FILE: join(folder, "none"),
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measure(env: NodeJS.ProcessEnv): Promise<PartResult> {
+  const endings: number[] = [];
+  const entries = CONTENDERS.flatMap(({ name, args, systems }) =>
+    systems.map((system) => {
+      const sample = async () => {
+        const { ms, endedAfterMs } = await startProcess([PROGRAMS[system], ...args], env);
+        if (args[0] === "resilient-sts") endings.push(endedAfterMs);
+        return ms;
+      };
+      return [`${system}  ${name}`, sample] as const;
+    }),
+  );
+  const samples = await takeTurns(Object.fromEntries(entries), ROUNDS);
+  const of = (name: string) => samples[name] ?? [];
+  const rows = entries.map(([name]) => {
+    const stock = of(`${name.slice(0, 5)}${STOCK}`);
+    const [least, middle] = [quantile(of(name), 0), median(of(name))];
+    return [
+      name,
+      figure(least, "ms"),
+      ratio(least, quantile(stock, 0)),
+      figure(middle, "ms"),
+      ratio(middle, median(stock)),
+    ];
+  });
+  return {
+    tables: [
+      {
+        title: "Cold start: a fresh process from its first line to its first credentials",
+        note: `${ROUNDS} processes each, by turns; ratios to the stock provider.`,
+        columns: ["", "min", "/ stock", "median", "/ stock"],
+        rows,
+      },
+    ],
+    promises: [
+      ...BOTH.flatMap((system) => [
+        promise(system, OFF, 1, of),
+        promise(system, ADVISORY, 1.1, of),
+      ]),
+      {
+        what: "the process ends by itself, after its credentials",
+        limit: "without help, within 1 s",
+        measured: `${figure(median(endings), "ms")} (longest ${figure(Math.max(...endings), "ms")})`,
+        kept: Math.max(...endings) < 1_000,
+      },
+    ],
+    charts: { "cold-start.svg": chart(of) },
+  };
+}
+
+function promise(
+  system: System,
+  name: string,
+  limit: number,
+  of: (name: string) => readonly number[],
+): Promised {
+  const [stock, own] = [of(`${system}  ${STOCK}`), of(`${system}  ${name}`)];
+  const [byMin, byMedian] = [quantile(own, 0) / quantile(stock, 0), median(own) / median(stock)];
+  return {
+    what: `cold start of ${name}, ${system}`,
+    limit: `≤ ${limit.toFixed(1)}× stock`,
+    measured: `${byMedian.toFixed(2)}× by median, ${byMin.toFixed(2)}× by minimum`,
+    kept: byMedian <= limit,
+  };
+}
+
+function chart(of: (name: string) => readonly number[]): string {
+  const names = CONTENDERS.filter(({ systems }) => systems.length === BOTH.length).map(
+    ({ name }) => name,
+  );
+  const shown = names.map((name) => name.replace(/ \(credential-|, | \(/, "\n").replace(")", ""));
+  return barChart(
+    { title: "Cold start to the first credentials (median)", xName: "", yName: "ms" },
+    shown,
+    BOTH.map((system) => ({
+      name: system,
+      values: names.map((name) => median(of(`${system}  ${name}`))),
+    })),
+  );
+}
+
+interface Started {
+  readonly ms: number;
+  /** From the credentials to the end of the process, in milliseconds. */
+  readonly endedAfterMs: number;
+}
+
+function startProcess(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Started> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    let said = "";
+    let complained = "";
+    child.stdout.on("data", (piece) => {
+      said += piece;
+    });
+    child.stderr.on("data", (piece) => {
+      complained += piece;
+    });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      if (code !== 0 || said === "") {
+        reject(new Error(`${args.join(" ")} ended with ${code}: ${complained.slice(0, 500)}`));
+        return;
+      }
+      const { ms, doneAt } = JSON.parse(said) as { ms: number; doneAt: number };
+      resolve({ ms, endedAfterMs: Date.now() - doneAt });
+    });
+  });
+}

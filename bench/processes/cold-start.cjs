@@ -1,0 +1,29 @@
+// The same for a program in CommonJS.
+const start = process.hrtime.bigint();
+const [specifier, mode] = process.argv.slice(2);
+
+function provider() {
+  if (specifier === "@aws-sdk/client-sts") return floor(require(specifier));
+  const { fromTokenFile } = require(specifier);
+  if (specifier !== "resilient-sts") return fromTokenFile();
+  return fromTokenFile({ preflight: { mode, allowPrivateIssuers: true } });
+}
+
+function floor({ STSClient, AssumeRoleWithWebIdentityCommand }) {
+  return async () => {
+    const { readFileSync } = require("node:fs");
+    const client = new STSClient({});
+    const input = {
+      RoleArn: process.env.AWS_ROLE_ARN,
+      RoleSessionName: "bench",
+      WebIdentityToken: readFileSync(process.env.AWS_WEB_IDENTITY_TOKEN_FILE, "utf8"),
+    };
+    return client.send(new AssumeRoleWithWebIdentityCommand(input));
+  };
+}
+
+const getCredentials = provider();
+getCredentials().then(() => {
+  const ms = Number(process.hrtime.bigint() - start) / 1e6;
+  process.stdout.write(JSON.stringify({ ms, doneAt: Date.now() }));
+});
