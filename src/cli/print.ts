@@ -9,7 +9,6 @@ export async function print(stream: Writable, text: string): Promise<void> {
   });
   if (!error) return;
   const { code = error.message } = error as NodeJS.ErrnoException;
-  const problem =
-    code === "EPIPE" ? "its reader closed it; read it to the end, or use --html" : String(code);
+  const problem = code === "EPIPE" ? "its reader closed it before the end" : String(code);
   throw new CommandFailure(`the output could not be written: ${problem}`, EXIT.failed);
 }

@@ -158,9 +158,11 @@ describe("the bin", () => {
     expect(stderr).toMatch(/^resilient-sts: .*--nonsense.*--help\n$/);
   });
 
-  it("dies quietly when its reader is gone", async () => {
-    const { stderr } = await consumer.run("bash", "-c", `${BIN} --help | head -0; sleep 0.1`);
-    expect(stderr).toBe("");
+  it("says in one line that its reader is gone", async () => {
+    const command = `${BIN} --help | head -0; echo "exit \${PIPESTATUS[0]}"`;
+    const { stdout, stderr } = await consumer.run("bash", "-c", command);
+    expect(stderr).toMatch(/^resilient-sts: the output could not be written: .+\n$/);
+    expect(stdout).toBe("exit 3\n");
   });
 });
 
