@@ -1,8 +1,24 @@
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { ROLE_ARN, startS3, startSmallServer, startWorld } from "./example-world.js";
+import {
+  type ExampleWorld,
+  ROLE_ARN,
+  startS3,
+  startSmallServer,
+  startWorld,
+} from "./example-world.js";
 import { runExample, startExample } from "./run-example.js";
+
+/** What the strict start needs: a local issuer is at a private address. */
+function strictEnvironment({ sts, tokenFile }: ExampleWorld): Record<string, string> {
+  return {
+    ALLOW_PRIVATE_ISSUERS: "yes",
+    AWS_ENDPOINT_URL_STS: sts.url,
+    AWS_ROLE_ARN: ROLE_ARN,
+    AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+  };
+}
 
 describe("examples", { timeout: 90_000 }, () => {
   it("irsa: an S3 client lists buckets with the role of the environment", async () => {
@@ -70,6 +86,26 @@ describe("examples", { timeout: 90_000 }, () => {
       service.kill("SIGTERM");
     }
     expect(await ended).toEqual([0, null]);
+  });
+
+  it("strict-start: starts with an identity that works, and asks STS once", async () => {
+    await using world = await startWorld();
+    const { exitCode, stdout } = await runExample("strict-start.ts", strictEnvironment(world));
+    expect(stdout).toMatch(/^started with credentials until 20/m);
+    expect(exitCode).toBe(0);
+    expect(world.sts.requests).toHaveLength(1);
+  });
+
+  it("strict-start: refuses to start, with the reason, when the issuer's key cannot work", async () => {
+    await using world = await startWorld();
+    world.idp.setJwks((right) => ({
+      keys: (right.keys as object[]).map((key) => ({ ...key, use: "enc" })),
+    }));
+    const { exitCode, stderr } = await runExample("strict-start.ts", strictEnvironment(world));
+    expect(stderr).toMatch(/^not starting: ERR_IDP_UNUSABLE: .*IdP: publish the key/m);
+    expect(stderr).toContain("  fatal jwks-key-unusable: ");
+    expect(exitCode).toBe(1);
+    expect(world.sts.requests).toHaveLength(0);
   });
 
   it("test-your-service: its tests pass", async () => {
