@@ -28,6 +28,23 @@ export interface VirtualWorld {
   readonly stockWithRetry: (options?: Options) => GetCredentials;
 }
 
+/**
+ * Time stands still while a module is being loaded: the retry loop loads p-retry after a failure,
+ * which takes real turns of the event loop and no virtual time.
+ */
+class WorldClock extends FakeClock {
+  /** STS has failed, and not answered since. */
+  isFailing = false;
+
+  override async flush(): Promise<void> {
+    await super.flush();
+    if (!this.isFailing) return;
+    // Modules are found in the order in which they are asked for: this one after any other.
+    await import("p-retry");
+    await super.flush();
+  }
+}
+
 const STS_MS = 50;
 /** An SDK client asks again from five minutes before the expiration on. */
 const CLIENT_EXPIRY_MS = 300_000;
@@ -38,13 +55,14 @@ export function createVirtualWorld(
   startMs: number,
   random: () => number,
 ): VirtualWorld {
-  const clock = new FakeClock(startMs);
+  const clock = new WorldClock(startMs);
   const pool = new ClientPool(clock.now);
   const { signal } = new AbortController();
   let calls = 0;
   const assume = async (): Promise<AwsCredentialIdentity> => {
     calls += 1;
     const fault = world.fault();
+    clock.isFailing = fault !== "none";
     if (fault === "silence") await new Promise(() => {});
     await sleep(clock, STS_MS, signal);
     if (fault === "verification-key") throw refusal();
