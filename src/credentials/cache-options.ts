@@ -41,6 +41,8 @@ export interface FailedRefresh {
 /** What is cached, and what is under way. */
 export interface CacheSnapshot {
   readonly entry: CachedEntry<CachedIdentity> | undefined;
+  /** Whether a service rejected what is cached. */
+  readonly invalidated: boolean;
   readonly refreshing: boolean;
   /** No refresh starts by itself before this time, in milliseconds since the epoch. */
   readonly gateUntil: number | undefined;
