@@ -21,6 +21,8 @@ export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> 
   readonly onRefreshFailed: (error: unknown, state: FailedRefresh) => void;
   /** Expired credentials were handed out. */
   readonly onExpiredServed: (credentials: T) => void;
+  /** The cache has come to its end. */
+  readonly onClosed: () => void;
   readonly windows: WindowOptions;
   /** Whether a refresh starts when it is due even if nobody calls. */
   readonly aheadOfTime: boolean;

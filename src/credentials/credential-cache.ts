@@ -52,14 +52,16 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     if (cached !== undefined && (accessKeyId ?? cached) === cached) this.#fresh = undefined;
   }
 
-  /** Ends the cache: waiters and later callers get `reason`. */
+  /** Ends the cache for good: waiters and later callers get `reason`. */
   close(reason: unknown): void {
+    if (this.isClosed) return;
     this.#end = { reason };
     this.#abort?.abort(reason);
     this.#timer.clear();
     this.#entry = undefined;
     this.#fresh = undefined;
     this.#gate = undefined;
+    this.#options.onClosed();
   }
 
   get isClosed(): boolean {
