@@ -106,6 +106,11 @@ function tlsFindings({ tls, host }: IssuerFacts, known: readonly Finding[]): Fin
 
 /** STS took the token a moment ago: what speaks against it here is not certain any more. */
 function contradicted(finding: Finding): Finding {
+  // Nothing could be read here, but STS still speaks what the issuer does.
+  if (finding.id === "issuer-tls-old") {
+    const detail = `${finding.detail} STS took the token all the same.`;
+    return { ...finding, severity: "advice", detail };
+  }
   if (finding.severity !== "fatal") return finding;
   const detail = `${finding.detail} STS took the token all the same a moment ago: it keeps keys for a while.`;
   return { ...finding, severity: "suspect", detail };

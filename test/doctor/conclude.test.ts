@@ -178,6 +178,23 @@ describe("when STS has just taken the token", () => {
     expect(told(looked)).toEqual(["degraded", "suspect jwks-empty"]);
   });
 
+  it("an issuer that speaks old TLS alone works today", () => {
+    const offers = { tls11: true, tls12: false, tls13: false };
+    const tls = { offers, isTrusted: false, chain: [] };
+    const known = { issuer: "https://issuer.invalid", addresses: [], requests: [], latency: [] };
+    const refused: Finding = { ...fatal("issuer-tls-untrusted"), severity: "suspect" };
+    const issuer = { ...known, tls };
+    expect(told({ facts: facts({ assumeRole, issuer }), issuer: [refused] })).toEqual([
+      "healthy",
+      "advice issuer-tls-old",
+    ]);
+    // Without STS's word for it: nothing could be read, and that is no health.
+    expect(told({ facts: facts({ issuer }), issuer: [refused] })).toEqual([
+      "degraded",
+      "suspect issuer-tls-old",
+    ]);
+  });
+
   it("a bare GET that failed says nothing", () => {
     const sts = [endpoint({ failedIn: "answer", error: "timeout" })];
     expect(told({ facts: facts({ assumeRole, sts }) })).toEqual(["healthy"]);
