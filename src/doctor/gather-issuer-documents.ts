@@ -7,6 +7,7 @@ import { IssuerCache } from "../preflight/issuer-cache.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { slow } from "../preflight/visit-findings.js";
 import type { Latency } from "./facts.js";
+import { requestParts } from "./request-parts.js";
 import { type Run, round } from "./run.js";
 
 /** As STS waits for both documents (AWS re:Post, "Couldn't retrieve verification key"). */
@@ -138,7 +139,7 @@ function noteLook(run: Run, { requests }: IssuerReport, startMs: number): void {
 }
 
 function noteRequest(run: Run, timing: RequestTiming, startMs: number, tryNumber: number): void {
-  const { document, url, status, error, dnsMs, connectMs, tlsMs, firstByteMs, totalMs } = timing;
+  const { document, url } = timing;
   const name = document === "discovery" ? "discovery document" : "JWKS";
   run.timings.push({
     step: "issuer-documents",
@@ -146,13 +147,7 @@ function noteRequest(run: Run, timing: RequestTiming, startMs: number, tryNumber
     label: `${name} (${tryNumber} of ${TRIES})`,
     url,
     startMs,
-    totalMs,
-    dnsMs,
-    connectMs,
-    tlsMs,
-    firstByteMs,
-    status,
-    error,
+    ...requestParts(timing),
     limitMs: STS_LIMIT_MS,
   });
 }
