@@ -147,6 +147,11 @@ function render(title: string, option: ChartOption): string {
   chart.setOption(option);
   const svg = chart.renderToSVGString();
   chart.dispose();
-  // What is left of it is how to hover; a picture in a README has a name instead.
-  return `${svg.replace(/<style[\s\S]*?<\/style>\n?/g, "").replace(/^<svg [^>]*>/, `$&<title>${title}</title>`)}\n`;
+  // Styles and classes are for hovering; a picture in a README has a name instead.
+  const plain = svg
+    .replace(/<style[\s\S]*?<\/style>\n?/g, "")
+    .replace(/ class="[^"]*"/g, "")
+    // Ids count the charts of the process, and the file would change with the order of the parts.
+    .replace(/\bzr\d+-/g, "zr-");
+  return `${plain.replace(/^<svg [^>]*>/, `$&<title>${title}</title>`)}\n`;
 }

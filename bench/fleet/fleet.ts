@@ -1,71 +1,59 @@
-import { seededRandom } from "../../test/integration/world.js";
 import { lineChart } from "../chart.js";
 import { figure, type PartResult, type Table } from "../report.js";
-import { simulateLoneService } from "./lone-service.js";
-import { CANDIDATES, LOOKS, type Policy, RIVALS } from "./policy.js";
-import { type FleetOptions, type FleetResult, simulateFleet } from "./simulate.js";
+import { candidateTable } from "./candidate-table.js";
+import { CHARTED, LOOKS, type Policy, RIVALS } from "./policy.js";
+import { peakCell, runFleet, type Scenario, STORM, servedCell, wastedCell } from "./scenario.js";
+import type { FleetResult } from "./simulate.js";
+import { unknownsTable } from "./unknowns-table.js";
 
 const SIZES = [10_000, 100_000];
-const HORIZON_MS = 40 * 60_000;
-/** What cannot end well is not watched to its end. */
-const MAX_CALLS = 20_000_000;
-const LONE_OUTAGES_MS = [2_000, 10_000, 30_000];
-/** Of the charts: the size that can be served in minutes, in the phase that says most. */
-const CHARTED = { workloads: 10_000, phase: "start", holdsJwks: false } as const;
 
-interface Scenario {
-  readonly workloads: number;
-  readonly phase: FleetOptions["phase"];
-  readonly holdsJwks: boolean;
-}
+type Simulated = readonly (readonly [Policy, FleetResult])[];
 
 /** The fleet against an identity provider that serves 50 requests a second, in virtual time. */
 export async function fleetPart(): Promise<PartResult> {
-  const scenarios = SIZES.flatMap((workloads) =>
-    (["start", "refresh"] as const).flatMap((phase) =>
-      [true, false].map((holdsJwks): Scenario => ({ workloads, phase, holdsJwks })),
-    ),
-  );
-  const charted = simulate(RIVALS, CHARTED);
-  const refreshing = simulate(RIVALS, { ...CHARTED, phase: "refresh" });
+  const starting = simulate(CHARTED, STORM);
+  const refreshing = simulate(CHARTED, { ...STORM, phase: "refresh" });
   return {
     tables: [
-      ...scenarios.map((scenario) => fleetTable(scenario, simulate(RIVALS, scenario))),
+      ...SIZES.flatMap((workloads) =>
+        (["start", "refresh"] as const).flatMap((phase) =>
+          [true, false].map((holdsJwks) => fleetTable({ workloads, phase, holdsJwks })),
+        ),
+      ),
       candidateTable(),
-      looksTable(),
+      unknownsTable(),
+      looksTable("refuses"),
+      looksTable("queues"),
     ],
     charts: {
       "fleet-start-load.svg": loadChart(
         "10,000 workloads start at once, STS holds no JWKS: load on the IdP",
-        charted,
+        starting,
       ),
       "fleet-refresh-load.svg": loadChart(
         "10,000 workloads refresh what they got in one second: load on the IdP",
         refreshing,
       ),
-      "fleet-start-served.svg": servedChart(charted),
+      "fleet-start-served.svg": servedChart(starting),
     },
   };
 }
 
-type Simulated = readonly (readonly [Policy, FleetResult])[];
-
 function simulate(policies: readonly Policy[], scenario: Scenario): Simulated {
-  return policies.map((policy) => {
-    const random = seededRandom(1);
-    const limits = { horizonMs: HORIZON_MS, maxCalls: MAX_CALLS, random };
-    return [policy, simulateFleet({ ...scenario, ...limits, policy })];
-  });
+  return policies.map((policy) => [policy, runFleet(policy, scenario)]);
 }
 
-function fleetTable({ workloads, phase, holdsJwks }: Scenario, results: Simulated): Table {
+function fleetTable(scenario: Scenario): Table {
+  const { workloads, phase, holdsJwks } = scenario;
   const what = phase === "start" ? "start at once" : "refresh what they got in one second";
   const least = workloads / 50;
+  const since = phase === "start" ? "" : " Time 0: the first refresh of a fleet that spreads them.";
   return {
     title: `Fleet: ${figure(workloads)} workloads ${what}, STS ${holdsJwks ? "holds" : "does not hold"} the JWKS`,
     note: holdsJwks
-      ? "IdP: 50 requests/s, the rest 429. STS: 100 caches, each fetches the JWKS for itself."
-      : `IdP: 50 requests/s, the rest 429. No client can be done before ${figure(least)} s.`,
+      ? `IdP: 50 requests/s, the rest 429. STS: 100 caches, each fetches the JWKS for itself.${since}`
+      : `IdP: 50 requests/s, the rest 429. No client can be done before ${figure(least)} s.${since}`,
     columns: [
       "policy",
       "all served after",
@@ -74,69 +62,39 @@ function fleetTable({ workloads, phase, holdsJwks }: Scenario, results: Simulate
       "wasted per workload",
       ...(phase === "refresh" ? ["ran out before"] : []),
     ],
-    rows: results.map(([{ name }, result]) => [
+    rows: simulate(RIVALS, scenario).map(([{ name }, result]) => [
       name,
-      servedAfter(result),
-      `${figure(Math.round(result.peakOverCapacity))}×`,
+      servedCell(result),
+      peakCell(result),
       figure(result.calls),
-      figure(result.wastedCalls / workloads),
+      wastedCell(result, workloads),
       ...(phase === "refresh" ? [figure(result.expired)] : []),
     ]),
   };
 }
 
-function servedAfter({ allServedMs, served, endedMs }: FleetResult): string {
-  if (allServedMs !== undefined) return `${figure(Math.round(allServedMs / 1000))} s`;
-  return `${figure(served * 100, "%")} at ${figure(Math.round(endedMs / 1000))} s`;
-}
-
-function candidateTable(): Table {
-  const results = simulate(CANDIDATES, CHARTED);
-  return {
-    title: "Defaults: what serves a fleet, and what it costs a service that is alone",
-    note: `Fleet: 10,000 start at once, STS holds no JWKS. Alone: from the end of an outage of ${LONE_OUTAGES_MS.map((ms) => ms / 1000).join(", ")} s to the credentials, median / p99 in s, calls.`,
-    columns: [
-      "policy",
-      "all served after",
-      "peak",
-      "wasted per workload",
-      ...LONE_OUTAGES_MS.map((ms) => `alone, ${ms / 1000} s`),
-    ],
-    rows: results.map(([policy, result]) => [
-      policy.name,
-      servedAfter(result),
-      `${figure(Math.round(result.peakOverCapacity))}×`,
-      figure(result.wastedCalls / CHARTED.workloads),
-      ...LONE_OUTAGES_MS.map((outageMs) => lone(policy, outageMs)),
-    ]),
-  };
-}
-
-function lone(policy: Policy, outageMs: number): string {
-  const result = simulateLoneService(policy, outageMs, seededRandom(2));
-  const seconds = (ms: number) => (ms / 1000).toFixed(1);
-  const { recoveryMedianMs, recoveryWorstMs, callsMedian } = result;
-  return `${seconds(recoveryMedianMs)} / ${seconds(recoveryWorstMs)}, ${callsMedian}`;
-}
-
 /** What the pre-flight of every process costs an identity provider that is short of capacity. */
-function looksTable(): Table {
-  const holds = simulate(LOOKS, { ...CHARTED, holdsJwks: true });
-  const lacks = simulate(LOOKS, CHARTED);
+function looksTable(overload: "refuses" | "queues"): Table {
+  const worlds = [true, false].map((holdsJwks) => ({ ...STORM, holdsJwks, overload }));
   return {
-    title: "The pre-flight of 10,000 workloads that start at once: when each looks for itself",
-    columns: ["look", "held: served", "held: peak", "held: wasted", "not: served", "not: peak"],
-    rows: holds.map(([{ name }, result], index) => {
-      const other = lacks[index]?.[1] ?? result;
-      return [
-        name,
-        servedAfter(result),
-        `${figure(Math.round(result.peakOverCapacity))}×`,
-        figure(result.wastedCalls / CHARTED.workloads),
-        servedAfter(other),
-        `${figure(Math.round(other.peakOverCapacity))}×`,
-      ];
-    }),
+    title: `The pre-flight of 10,000 workloads that start at once, at an IdP that ${overload}: when each looks for itself`,
+    note: "Requests: of STS and of all the looks, to the IdP, for one workload.",
+    columns: [
+      "a process looks when its call …",
+      ...["held", "not"].flatMap((held) => [`${held}: served`, "peak", "wasted", "requests"]),
+    ],
+    rows: LOOKS.map((policy) => [
+      policy.name,
+      ...worlds.flatMap((world) => {
+        const result = runFleet(policy, world);
+        return [
+          servedCell(result),
+          peakCell(result),
+          wastedCell(result, world.workloads),
+          (result.issuerRequests / world.workloads).toFixed(2),
+        ];
+      }),
+    ]),
   };
 }
 

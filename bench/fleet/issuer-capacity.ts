@@ -1,37 +1,75 @@
-/**
- * An identity provider that serves so many requests a second and refuses the rest with 429 at once
- * (a token bucket that holds one second's worth).
- */
-export class IssuerCapacity {
-  readonly #perMs: number;
-  readonly #burst: number;
-  #tokens: number;
-  #refilledAt = 0;
-  /** Requests in every second since the start, refused ones included. */
-  readonly load: number[] = [];
+/** What an identity provider does with more requests than it can serve. */
+export type Overload =
+  /** It answers 429 at once, as a rate limit does; a second's worth may come in a burst. */
+  | "refuses"
+  /** It lets them wait for their turn; who would wait longer than STS does is never served. */
+  | "queues";
 
-  constructor(requestsPerSecond: number) {
-    this.#perMs = requestsPerSecond / 1000;
-    this.#burst = requestsPerSecond;
-    this.#tokens = requestsPerSecond;
+/** AWS re:Post, "Couldn't retrieve verification key": STS gives an identity provider so long. */
+export const PATIENCE_MS = 5_000;
+
+const BURST_MS = 1_000;
+/** The peak is that of any second, whenever it begins: counted in tenths. */
+const BINS_A_SECOND = 10;
+
+/** An identity provider that serves so many requests a second. */
+export class IssuerCapacity {
+  readonly #perSecond: number;
+  readonly #serviceMs: number;
+  readonly #overload: Overload;
+  /** When all that was accepted so far will have had its share of the capacity. */
+  #freeAt = 0;
+  /** Requests in every tenth of a second since the start, refused ones included. */
+  readonly #bins: number[] = [];
+  /** Requests so far, refused ones included. */
+  requests = 0;
+
+  constructor(requestsPerSecond: number, overload: Overload) {
+    this.#perSecond = requestsPerSecond;
+    this.#serviceMs = 1000 / requestsPerSecond;
+    this.#overload = overload;
   }
 
-  /** Takes a request at a time that is no earlier than the last one's; whether it is served. */
-  serves(atMs: number): boolean {
-    const second = Math.floor(atMs / 1000);
-    this.load[second] = (this.load[second] ?? 0) + 1;
-    const earned = (atMs - this.#refilledAt) * this.#perMs;
-    this.#tokens = Math.min(this.#burst, this.#tokens + earned);
-    this.#refilledAt = atMs;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
+  /**
+   * Takes a request at a time that is no earlier than the last one's.
+   *
+   * @returns how long it waits for its turn, in milliseconds; `undefined` when it is not served
+   */
+  waitMs(atMs: number): number | undefined {
+    this.requests += 1;
+    const bin = Math.floor((atMs * BINS_A_SECOND) / 1000);
+    this.#bins[bin] = (this.#bins[bin] ?? 0) + 1;
+    const freeAt = Math.max(this.#freeAt, atMs);
+    const backlogMs = freeAt - atMs + this.#serviceMs;
+    const queues = this.#overload === "queues";
+    if (backlogMs > (queues ? PATIENCE_MS : BURST_MS)) return undefined;
+    this.#freeAt = freeAt + this.#serviceMs;
+    return queues ? backlogMs - this.#serviceMs : 0;
+  }
+
+  /** How long somebody waits who is not served, in milliseconds. */
+  get refusalMs(): number {
+    return this.#overload === "queues" ? PATIENCE_MS : 0;
+  }
+
+  /** Requests in every second since the start, over the capacity. */
+  get loadBySecond(): number[] {
+    const seconds = Math.ceil(this.#bins.length / BINS_A_SECOND);
+    return Array.from({ length: seconds }, (_, second) => {
+      const from = second * BINS_A_SECOND;
+      const bins = this.#bins.slice(from, from + BINS_A_SECOND);
+      return bins.reduce((sum, requests = 0) => sum + requests, 0) / this.#perSecond;
+    });
   }
 
   /** The busiest second over the capacity. */
   get peakOverCapacity(): number {
     let peak = 0;
-    for (const requests of this.load) peak = Math.max(peak, requests ?? 0);
-    return peak / this.#burst;
+    let requests = 0;
+    for (let bin = 0; bin < this.#bins.length; bin += 1) {
+      requests += (this.#bins[bin] ?? 0) - (this.#bins[bin - BINS_A_SECOND] ?? 0);
+      peak = Math.max(peak, requests);
+    }
+    return peak / this.#perSecond;
   }
 }

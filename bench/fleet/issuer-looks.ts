@@ -1,39 +1,69 @@
+import { lifetimeMs, restMs } from "../../src/preflight/freshness.js";
 import type { IssuerCapacity } from "./issuer-capacity.js";
+import { ISSUER_MS } from "./sts-model.js";
 
-/** As the pre-flight has it: after a 429 the issuer is left alone for 30 s, then longer. */
-const RESTS_MS = [30_000, 30_000, 30_000, 40_000, 60_000];
-/** After a failure of STS, documents older than this are looked at again. */
+/** After a failure of STS, documents older than this are looked at again; see `lookAt`. */
 const RECENT_MS = 30_000;
-const KEPT_MS = 3_600_000;
+const KEPT_MS = lifetimeMs({});
+/** What follows a 429 without `Retry-After`. */
+const REST_MS = restMs({}, 0);
+/** What follows a failure of any kind, doubling; see `visitIssuer`. */
+const BASE_REST_MS = 5_000;
+const MAX_REST_MS = 60_000;
 
-/** The advisory pre-flight of every workload: what it adds to the load of the issuer. */
+/** The pre-flight of every workload: what it adds to the load of the issuer, and how long it takes. */
 export class IssuerLooks {
   readonly #issuer: IssuerCapacity;
   readonly #restUntil: Float64Array;
-  readonly #fetchedAt: Float64Array;
+  readonly #endsAt: Float64Array;
+  /** When each process fetched the discovery document and the JWKS. */
+  readonly #fetchedAt: readonly Float64Array[];
   readonly #failures: Uint8Array;
 
   constructor(workloads: number, issuer: IssuerCapacity) {
     this.#issuer = issuer;
     this.#restUntil = new Float64Array(workloads);
-    this.#fetchedAt = new Float64Array(workloads).fill(Number.NEGATIVE_INFINITY);
+    this.#endsAt = new Float64Array(workloads);
+    this.#fetchedAt = [0, 1].map(() => new Float64Array(workloads).fill(Number.NEGATIVE_INFINITY));
     this.#failures = new Uint8Array(workloads);
   }
 
-  /** @param failed - STS has just failed to get the key: what is known must be recent. */
-  look(workload: number, atMs: number, failed: boolean): void {
-    if (atMs < (this.#restUntil[workload] as number)) return;
-    const age = atMs - (this.#fetchedAt[workload] as number);
-    if (age < (failed ? RECENT_MS : KEPT_MS)) return;
-    const hasBoth = this.#issuer.serves(atMs) && this.#issuer.serves(atMs);
-    if (hasBoth) {
-      this.#fetchedAt[workload] = atMs;
-      this.#failures[workload] = 0;
-      return;
+  /**
+   * Takes both requests at the time of the first: they are a round trip apart.
+   *
+   * @param fresh - STS has just failed to get the key: what is known must be recent.
+   * @returns how long the findings take, in milliseconds
+   */
+  look(workload: number, atMs: number, fresh: boolean): number {
+    const underWayMs = (this.#endsAt[workload] as number) - atMs;
+    if (underWayMs > 0) return underWayMs;
+    if (atMs < (this.#restUntil[workload] as number)) return 0;
+    let tookMs = 0;
+    for (const fetchedAt of this.#fetchedAt) {
+      if (atMs - (fetchedAt[workload] as number) < (fresh ? RECENT_MS : KEPT_MS)) continue;
+      const waitMs = this.#issuer.waitMs(atMs);
+      if (waitMs === undefined) {
+        tookMs += Math.max(this.#issuer.refusalMs, ISSUER_MS);
+        this.#rest(workload, atMs + tookMs);
+        return this.#took(workload, atMs, tookMs);
+      }
+      tookMs += waitMs + ISSUER_MS;
+      fetchedAt[workload] = atMs;
     }
+    this.#failures[workload] = 0;
+    return this.#took(workload, atMs, tookMs);
+  }
+
+  #took(workload: number, atMs: number, tookMs: number): number {
+    this.#endsAt[workload] = atMs + tookMs;
+    return tookMs;
+  }
+
+  #rest(workload: number, fromMs: number): void {
     const failures = this.#failures[workload] as number;
-    const rest = RESTS_MS[Math.min(failures, RESTS_MS.length - 1)] as number;
-    this.#restUntil[workload] = atMs + rest;
+    const asksForRest = this.#issuer.refusalMs === 0;
+    const restMs = Math.min(MAX_REST_MS, BASE_REST_MS * 2 ** failures);
+    this.#restUntil[workload] = fromMs + Math.max(restMs, asksForRest ? REST_MS : 0);
     this.#failures[workload] = Math.min(failures + 1, 255);
   }
 }

@@ -1,112 +1,137 @@
 import { pauseAfterFailure } from "../../src/credentials/gate.js";
 import { DEFAULTS } from "../../src/provider/options.js";
-import type { BackoffOptions } from "../../src/retry/backoff.js";
 import type { RetryOptions } from "../../src/retry/retry-loop.js";
-
-/** What a curve makes of the loop's own draw: bounds and a number in [0, 1] for `fullJitterMs`. */
-interface Draw {
-  readonly backoff: BackoffOptions;
-  readonly random: number;
-}
+import {
+  type Curve,
+  decorrelatedJitter,
+  equalJitter,
+  fullJitter,
+  noJitter,
+  partlyDrawn,
+} from "./curves.js";
 
 /** How one kind of workload waits. */
 export interface Policy {
   readonly name: string;
   readonly retry: RetryOptions;
-  /** Turns the project's full jitter into another curve; none leaves it as it is. */
-  readonly curve?: (retry: RetryOptions, previousWaitMs: number, random: number) => Draw;
+  /** None is the project's own. */
+  readonly curve?: Curve | undefined;
   /** Whether the refresh windows of a fleet are spread. */
   readonly spreadsWindows: boolean;
   /** How long the source is left alone after a failed refresh. */
   readonly pauseMs: (remainingMs: number, random: () => number) => number;
-  /**
-   * After how many failed attempts a process looks at the issuer's documents too, and so adds to its
-   * load; 0 is beside the first call, none never.
-   */
-  readonly looksAfter?: number;
+  /** When a process looks at the issuer's documents too, and so adds to its load; none is never. */
+  readonly looks?: LookTiming | undefined;
 }
 
-const { retry } = DEFAULTS;
+/** When the pre-flight looks. */
+export interface LookTiming {
+  /** When STS has not answered for so long, in milliseconds; 0 is beside every call. */
+  readonly besideAfterMs: number;
+  /** After a failed call, from this one of a refresh on; 1 is the first. */
+  readonly fromFailure: number;
+}
 
-/** Half of the bound for certain, the other half drawn. */
-const equalJitter: Policy["curve"] = (backoff, _, random) => ({
-  backoff,
-  random: 0.5 + random / 2,
-});
+/** As `AttemptPreflight` has it. */
+const OUR_LOOKS: LookTiming = { besideAfterMs: 0, fromFailure: 1 };
 
-/** Uniform between the base and three times the wait before (AWS Architecture Blog). */
-const decorrelated: NonNullable<Policy["curve"]> = (options, previousWaitMs, random) => {
-  const { baseDelayMs, maxDelayMs } = options;
-  const bound = Math.min(maxDelayMs, Math.max(baseDelayMs, previousWaitMs * 3));
-  const least = Math.min(1, baseDelayMs / bound);
-  return {
-    backoff: { baseDelayMs: bound, maxDelayMs: bound },
-    random: least + (1 - least) * random,
-  };
-};
-
-const resilient: Omit<Policy, "name"> = {
-  retry,
-  spreadsWindows: true,
-  pauseMs: pauseAfterFailure,
-};
-
-const variant = (
+function variant(
   name: string,
-  changes: Partial<RetryOptions>,
-  more: Partial<Policy> = {},
-): Policy => ({ ...resilient, ...more, name, retry: { ...retry, ...changes } });
+  retry: Partial<RetryOptions>,
+  more: Partial<Omit<Policy, "retry">> = {},
+): Policy {
+  const ours = { spreadsWindows: true, pauseMs: pauseAfterFailure };
+  return { ...ours, ...more, name, retry: { ...DEFAULTS.retry, ...retry } };
+}
 
-const ours = variant("ours", {}, { looksAfter: 0 });
-const quiet = variant("ours, pre-flight off", {});
+export const OURS = variant("ours", {}, { looks: OUR_LOOKS });
+export const OURS_WITHOUT_LOOKS = variant("ours, pre-flight off", {});
+
+/** What any other default is measured by: AWS's advice, with the waits that it is given most often. */
+export const REFERENCE = variant(
+  "full jitter 0.5–5 s",
+  { maxAttempts: 20, maxDelayMs: 5_000 },
+  { curve: fullJitter },
+);
 
 /** The same loop with waits that are not drawn at all: every client at the exponential bound. */
-const noJitter = variant(
+const WITHOUT_JITTER = variant(
   "no jitter",
   {},
   {
-    curve: (backoff) => ({ backoff, random: 1 }),
+    curve: noJitter,
     spreadsWindows: false,
     pauseMs: (remainingMs) => pauseAfterFailure(remainingMs, () => 0),
   },
 );
 
-/** The SDKs' standard mode: full jitter from 100 ms to 20 s, three attempts; a pause of 5–10 min. */
-const sdkCurve = variant(
-  "SDKs' curve",
+/** Standard mode: three attempts; after a failure a pause of 5–10 min while credentials are valid. */
+const SDKS_CURVE = variant(
+  "the SDKs' curve",
   { maxAttempts: 3, baseDelayMs: 100, maxDelayMs: 20_000 },
-  { spreadsWindows: false, pauseMs: (_, random) => 300_000 + random() * 300_000 },
+  {
+    curve: fullJitter,
+    spreadsWindows: false,
+    pauseMs: (_, random) => 300_000 + random() * 300_000,
+  },
 );
 
 /** What stands side by side in the tables of the fleet. */
 export const RIVALS: readonly Policy[] = [
-  ours,
-  quiet,
-  noJitter,
-  variant("equal jitter", {}, { curve: equalJitter }),
-  sdkCurve,
+  OURS,
+  OURS_WITHOUT_LOOKS,
+  REFERENCE,
+  variant("decorrelated jitter", {}, { curve: decorrelatedJitter }),
+  WITHOUT_JITTER,
+  SDKS_CURVE,
 ];
 
-/** Other defaults that might serve a fleet better. */
+/** Those whose lines can be told from each other. */
+export const CHARTED: readonly Policy[] = [OURS, REFERENCE, WITHOUT_JITTER, SDKS_CURVE];
+
+const waits = (name: string, curve: Curve, baseDelayMs: number, maxDelayMs: number) =>
+  variant(
+    `${name} ${baseDelayMs / 1000}–${maxDelayMs / 1000} s`,
+    { baseDelayMs, maxDelayMs },
+    { curve },
+  );
+
+/** Defaults that might serve a fleet. */
 export const CANDIDATES: readonly Policy[] = [
-  quiet,
-  variant("base 250 ms", { baseDelayMs: 250 }),
-  variant("base 1 s", { baseDelayMs: 1_000 }),
-  variant("cap 10 s", { maxDelayMs: 10_000 }),
-  variant("cap 20 s", { maxDelayMs: 20_000 }),
-  variant("equal jitter, cap 4 s", { maxDelayMs: 4_000 }, { curve: equalJitter }),
-  variant("equal jitter, cap 5 s", {}, { curve: equalJitter }),
-  variant("equal jitter, cap 10 s", { maxDelayMs: 10_000 }, { curve: equalJitter }),
-  variant("decorrelated, cap 5 s", {}, { curve: decorrelated }),
-  variant("decorrelated, cap 10 s", { maxDelayMs: 10_000 }, { curve: decorrelated }),
-  variant("budget 120 s, 40 attempts", { budgetMs: 120_000, maxAttempts: 40 }),
-  variant("10 attempts", { maxAttempts: 10 }),
+  REFERENCE,
+  waits("full jitter", fullJitter, 250, 5_000),
+  waits("full jitter", fullJitter, 1_000, 5_000),
+  waits("full jitter", fullJitter, 500, 4_000),
+  waits("full jitter", fullJitter, 500, 10_000),
+  waits("a quarter certain", partlyDrawn(1 / 4), 500, 4_500),
+  { ...OURS_WITHOUT_LOOKS, name: "equal jitter 0.5–4 s (ours)" },
+  variant("the same, 20 attempts", { maxAttempts: 20 }),
+  variant("the same in 30 s", { budgetMs: 30_000 }),
+  variant("the same in 120 s", { budgetMs: 120_000, maxAttempts: 50 }),
+  waits("equal jitter", equalJitter, 250, 4_000),
+  waits("equal jitter", equalJitter, 750, 4_000),
+  waits("equal jitter", equalJitter, 1_000, 4_000),
+  waits("equal jitter", equalJitter, 500, 3_000),
+  waits("equal jitter", equalJitter, 500, 5_000),
+  waits("equal jitter", equalJitter, 500, 10_000),
+  waits("three quarters certain", partlyDrawn(3 / 4), 500, 4_000),
+  waits("decorrelated", decorrelatedJitter, 250, 4_000),
+  waits("decorrelated", decorrelatedJitter, 500, 4_000),
+  waits("decorrelated", decorrelatedJitter, 500, 5_000),
+  waits("decorrelated", decorrelatedJitter, 500, 10_000),
 ];
 
-/** When each process asks the issuer for itself. */
+const looking = (name: string, besideAfterMs: number, fromFailure = 1) =>
+  variant(name, {}, { looks: { besideAfterMs, fromFailure } });
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** When each process could ask the issuer for itself. */
 export const LOOKS: readonly Policy[] = [
-  { ...ours, name: "beside the first call (ours)" },
-  { ...ours, name: "after the first failure", looksAfter: 1 },
-  { ...ours, name: "after the second failure", looksAfter: 2 },
-  { ...quiet, name: "never (pre-flight off)" },
+  looking("beside every call", 0),
+  looking("failed, or unanswered for 0.25 s", 250),
+  looking("failed, or unanswered for 0.5 s", 500),
+  looking("failed, or unanswered for 1 s", 1_000),
+  looking("failed", NEVER),
+  looking("failed for the second time", NEVER, 2),
+  { ...OURS_WITHOUT_LOOKS, name: "never" },
 ];

@@ -1,18 +1,18 @@
 import { jitteredAdvisoryMs, windowsFor } from "../../src/credentials/windows.js";
 import { EventWheel } from "./event-wheel.js";
-import { IssuerCapacity } from "./issuer-capacity.js";
+import { IssuerCapacity, type Overload } from "./issuer-capacity.js";
 import { IssuerLooks } from "./issuer-looks.js";
 import type { Policy } from "./policy.js";
-import { ISSUER_MS, STS_MS, StsModel } from "./sts-model.js";
+import { StsModel, type StsOptions } from "./sts-model.js";
 import { WorkloadLoop } from "./workload-loop.js";
 
-export interface FleetOptions {
+export interface FleetOptions extends StsOptions {
   readonly policy: Policy;
   readonly workloads: number;
   /** Whether they start with nothing, or refresh what they all got in the same second. */
   readonly phase: "start" | "refresh";
-  /** Whether STS keeps the JWKS. */
-  readonly holdsJwks: boolean;
+  /** @default "refuses" */
+  readonly overload?: Overload | undefined;
   /** The simulation ends here at the latest. */
   readonly horizonMs: number;
   /** Or after so many calls to STS. */
@@ -28,6 +28,8 @@ export interface FleetResult {
   /** When the simulation ended, in milliseconds. */
   readonly endedMs: number;
   readonly peakOverCapacity: number;
+  /** Requests to the identity provider, refused ones included. */
+  readonly issuerRequests: number;
   readonly calls: number;
   readonly wastedCalls: number;
   /** Workloads whose credentials ran out before they had new ones. */
@@ -51,64 +53,132 @@ const EARLIEST_MS = jitteredAdvisoryMs(ADVISORY_MS, LIFETIME_MS, () => 1);
 
 /** A fleet and its identity provider in virtual time. Time 0 is the start, or the first refresh due. */
 export function simulateFleet(options: FleetOptions): FleetResult {
-  const { policy, workloads, holdsJwks, horizonMs, maxCalls, random } = options;
-  const issuer = new IssuerCapacity(ISSUER_PER_SECOND);
-  const sts = new StsModel(issuer, holdsJwks, random);
-  const { looksAfter = Number.POSITIVE_INFINITY } = policy;
-  const looks = new IssuerLooks(workloads, issuer);
-  const wheel = new EventWheel(workloads, SPAN_MS);
-  const loop = new Loops(workloads);
-  const decisions = new WorkloadLoop(policy, random);
-  const expiresAt = scheduleFirst(wheel, options);
-  const servedIn: number[] = [];
-  let served = 0;
-  let expired = 0;
-  let allServedMs: number | undefined;
+  return new Fleet(options).run();
+}
 
-  for (let who = wheel.next(); who !== undefined; who = wheel.next()) {
-    if (wheel.now > horizonMs || sts.calls >= maxCalls) break;
-    const now = wheel.now;
-    const beginsAnew = loop.failures[who] === 0;
-    if (beginsAnew) loop.startedAt[who] = now;
-    const success = sts.succeeds(now);
-    if ((loop.failures[who] as number) + (success ? 0 : 1) > looksAfter || looksAfter === 0) {
-      looks.look(who, now, !success);
-    }
-    const answeredAt = now + STS_MS + ISSUER_MS;
-    if (success) {
-      served += 1;
-      if (answeredAt > (expiresAt[who] as number)) expired += 1;
-      allServedMs = answeredAt;
-      const second = Math.floor(answeredAt / 1000);
-      servedIn[second] = (servedIn[second] ?? 0) + 1;
-      continue;
-    }
-    const failures = (loop.failures[who] as number) + 1;
-    const elapsedMs = answeredAt - (loop.startedAt[who] as number);
-    const wait = decisions.waitAfter(failures, elapsedMs, loop.waitMs[who] as number);
-    loop.failures[who] = wait === undefined ? 0 : failures;
-    loop.waitMs[who] = wait ?? 0;
-    const remainingMs = (expiresAt[who] as number) - answeredAt;
-    const next =
-      wait ?? (remainingMs > 0 ? policy.pauseMs(remainingMs, random) : random() * REQUEST_EVERY_MS);
-    // Whose credentials run out meanwhile asks with its next request.
-    const gate = wait === undefined && remainingMs > 0 ? Math.min(next, remainingMs) : next;
-    wheel.schedule(who, answeredAt + gate);
+/** What a workload is about to do. A look beside a call is a member of the wheel of its own. */
+const CALLS = 0;
+const HAS_FAILED = 1;
+
+class Fleet {
+  readonly #options: FleetOptions;
+  readonly #issuer: IssuerCapacity;
+  readonly #sts: StsModel;
+  readonly #looks: IssuerLooks;
+  readonly #decisions: WorkloadLoop;
+  readonly #wheel: EventWheel;
+  readonly #next: Uint8Array;
+  readonly #failures: Uint16Array;
+  readonly #startedAt: Float64Array;
+  readonly #waitMs: Float64Array;
+  readonly #expiresAt: Float64Array;
+  readonly #servedIn: number[] = [];
+  #served = 0;
+  #expired = 0;
+  #lastServedMs = 0;
+
+  constructor(options: FleetOptions) {
+    const { policy, workloads, overload = "refuses", random } = options;
+    this.#options = options;
+    this.#issuer = new IssuerCapacity(ISSUER_PER_SECOND, overload);
+    this.#sts = new StsModel(this.#issuer, options, random);
+    this.#looks = new IssuerLooks(workloads, this.#issuer);
+    this.#decisions = new WorkloadLoop(policy, random);
+    this.#wheel = new EventWheel(2 * workloads, SPAN_MS);
+    this.#next = new Uint8Array(workloads).fill(CALLS);
+    this.#failures = new Uint16Array(workloads);
+    this.#startedAt = new Float64Array(workloads);
+    this.#waitMs = new Float64Array(workloads);
+    this.#expiresAt = new Float64Array(workloads);
+    this.#scheduleFirst();
   }
-  const endedMs = Math.min(wheel.now, horizonMs);
-  return {
-    allServedMs: served === workloads ? allServedMs : undefined,
-    served: served / workloads,
-    endedMs,
-    peakOverCapacity: issuer.peakOverCapacity,
-    calls: sts.calls,
-    wastedCalls: sts.failures,
-    // A start has nothing that could run out.
-    expired:
-      options.phase === "start" ? 0 : expired + (endedMs > EARLIEST_MS ? workloads - served : 0),
-    servedBySecond: runningShare(servedIn, workloads),
-    loadBySecond: Array.from(issuer.load, (requests = 0) => requests / ISSUER_PER_SECOND),
-  };
+
+  run(): FleetResult {
+    const { workloads, horizonMs, maxCalls, phase } = this.#options;
+    const wheel = this.#wheel;
+    for (let member = wheel.next(); member !== undefined; member = wheel.next()) {
+      if (wheel.now > horizonMs || this.#sts.calls >= maxCalls) break;
+      if (member >= workloads) this.#looks.look(member - workloads, wheel.now, false);
+      else if (this.#next[member] === CALLS) this.#call(member);
+      else this.#failed(member);
+    }
+    const endedMs = Math.min(wheel.now, horizonMs);
+    const unserved = endedMs > EARLIEST_MS ? workloads - this.#served : 0;
+    return {
+      allServedMs: this.#served === workloads ? this.#lastServedMs : undefined,
+      served: this.#served / workloads,
+      endedMs,
+      peakOverCapacity: this.#issuer.peakOverCapacity,
+      issuerRequests: this.#issuer.requests,
+      calls: this.#sts.calls,
+      wastedCalls: this.#sts.failures,
+      // A start has nothing that could run out.
+      expired: phase === "start" ? 0 : this.#expired + unserved,
+      servedBySecond: runningShare(this.#servedIn, workloads),
+      loadBySecond: this.#issuer.loadBySecond,
+    };
+  }
+
+  /** Sets everybody's first attempt. */
+  #scheduleFirst(): void {
+    const { policy, workloads, phase, random } = this.#options;
+    for (let who = 0; who < workloads; who += 1) {
+      const startedAt = random() * START_SPREAD_MS;
+      if (phase === "start") {
+        this.#wheel.schedule(who, startedAt);
+        continue;
+      }
+      const expiresAt = startedAt + EARLIEST_MS;
+      this.#expiresAt[who] = expiresAt;
+      const draw = policy.spreadsWindows ? random : () => 0;
+      this.#wheel.schedule(who, expiresAt - jitteredAdvisoryMs(ADVISORY_MS, LIFETIME_MS, draw));
+    }
+  }
+
+  #call(who: number): void {
+    const { policy, workloads } = this.#options;
+    const { now } = this.#wheel;
+    if (this.#failures[who] === 0) this.#startedAt[who] = now;
+    const success = this.#sts.succeeds(now);
+    const answeredAt = now + this.#sts.tookMs;
+    const besideMs = policy.looks?.besideAfterMs ?? Number.POSITIVE_INFINITY;
+    if (besideMs === 0) this.#looks.look(who, now, false);
+    else if (besideMs < this.#sts.tookMs) this.#wheel.schedule(workloads + who, now + besideMs);
+    if (!success) {
+      this.#next[who] = HAS_FAILED;
+      this.#wheel.schedule(who, answeredAt);
+      return;
+    }
+    this.#served += 1;
+    if (answeredAt > (this.#expiresAt[who] as number)) this.#expired += 1;
+    this.#lastServedMs = Math.max(this.#lastServedMs, answeredAt);
+    const second = Math.floor(answeredAt / 1000);
+    this.#servedIn[second] = (this.#servedIn[second] ?? 0) + 1;
+  }
+
+  #failed(who: number): void {
+    const { policy, random } = this.#options;
+    const { now } = this.#wheel;
+    const failures = (this.#failures[who] as number) + 1;
+    const looksNow = policy.looks !== undefined && failures >= policy.looks.fromFailure;
+    const decidedAt = now + (looksNow ? this.#looks.look(who, now, true) : 0);
+    const elapsedMs = decidedAt - (this.#startedAt[who] as number);
+    const wait = this.#decisions.waitAfter(failures, elapsedMs, this.#waitMs[who] as number);
+    this.#next[who] = CALLS;
+    this.#failures[who] = wait === undefined ? 0 : failures;
+    this.#waitMs[who] = wait ?? 0;
+    if (wait !== undefined) {
+      this.#wheel.schedule(who, decidedAt + wait);
+      return;
+    }
+    // Who still has credentials leaves STS alone; who has none asks with the next request.
+    const remainingMs = (this.#expiresAt[who] as number) - decidedAt;
+    const pauseMs =
+      remainingMs > 0
+        ? Math.min(policy.pauseMs(remainingMs, random), remainingMs)
+        : random() * REQUEST_EVERY_MS;
+    this.#wheel.schedule(who, decidedAt + pauseMs);
+  }
 }
 
 function runningShare(servedIn: readonly number[], workloads: number): number[] {
@@ -117,35 +187,4 @@ function runningShare(servedIn: readonly number[], workloads: number): number[] 
     served += now;
     return served / workloads;
   });
-}
-
-/** Sets everybody's first attempt; returns when each one's credentials expire. */
-function scheduleFirst(wheel: EventWheel, options: FleetOptions): Float64Array {
-  const { policy, workloads, phase, random } = options;
-  const expiresAt = new Float64Array(workloads);
-  for (let who = 0; who < workloads; who += 1) {
-    const startedAt = random() * START_SPREAD_MS;
-    if (phase === "start") {
-      wheel.schedule(who, startedAt);
-      continue;
-    }
-    expiresAt[who] = startedAt + EARLIEST_MS;
-    const draw = policy.spreadsWindows ? random : () => 0;
-    const window = jitteredAdvisoryMs(ADVISORY_MS, LIFETIME_MS, draw);
-    wheel.schedule(who, (expiresAt[who] as number) - window);
-  }
-  return expiresAt;
-}
-
-/** Where every workload is in its refresh. */
-class Loops {
-  readonly failures: Uint16Array;
-  readonly startedAt: Float64Array;
-  readonly waitMs: Float64Array;
-
-  constructor(workloads: number) {
-    this.failures = new Uint16Array(workloads);
-    this.startedAt = new Float64Array(workloads);
-    this.waitMs = new Float64Array(workloads);
-  }
 }

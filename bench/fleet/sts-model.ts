@@ -11,41 +11,76 @@ export const NO_KEY: Failure = { kind: "answer", code, message, httpStatus };
 export const STS_MS = 40;
 export const ISSUER_MS = 60;
 
-/**
- * Nobody outside knows how many caches STS has in a region; each of these must fetch the JWKS for
- * itself. With one, a single success would end every storm.
- */
-const CACHES = 100;
+/** What nobody outside knows of STS. */
+export interface StsOptions {
+  readonly holdsJwks: boolean;
+  /**
+   * How many caches a region has, each of which must fetch the JWKS for itself. With one, a single
+   * success would end every storm.
+   * @default 100
+   */
+  readonly caches?: number | undefined;
+  /**
+   * How long a cache that got no JWKS fails without asking again, in milliseconds.
+   * @default 0
+   */
+  readonly remembersFailureMs?: number | undefined;
+}
+
 const CACHE_MS = 3_600_000;
 
 /** STS as far as a storm on the identity provider is concerned: it needs the JWKS for every answer. */
 export class StsModel {
   readonly #issuer: IssuerCapacity;
-  readonly #holdsJwks: boolean;
   readonly #random: () => number;
-  /** From when until when each cache has the key set. */
-  readonly #heldFrom = new Float64Array(CACHES).fill(Number.POSITIVE_INFINITY);
+  readonly #holdsJwks: boolean;
+  readonly #remembersFailureMs: number;
+  /** From when until an hour later each cache has the key set. */
+  readonly #heldFrom: Float64Array;
+  /** Until when each cache is certain that there is none. */
+  readonly #failsUntil: Float64Array;
   calls = 0;
   failures = 0;
+  /** How long the answer to the last call takes, in milliseconds. */
+  tookMs = 0;
 
-  constructor(issuer: IssuerCapacity, holdsJwks: boolean, random: () => number) {
+  constructor(issuer: IssuerCapacity, options: StsOptions, random: () => number) {
+    const { holdsJwks, caches = 100, remembersFailureMs = 0 } = options;
     this.#issuer = issuer;
-    this.#holdsJwks = holdsJwks;
     this.#random = random;
+    this.#holdsJwks = holdsJwks;
+    this.#remembersFailureMs = remembersFailureMs;
+    this.#heldFrom = new Float64Array(caches).fill(Number.POSITIVE_INFINITY);
+    this.#failsUntil = new Float64Array(caches);
   }
 
   /** Whether a call at `atMs` gets credentials; if not, it fails with {@link NO_KEY}. */
   succeeds(atMs: number): boolean {
     this.calls += 1;
-    const cache = Math.floor(this.#random() * CACHES);
+    this.tookMs = STS_MS;
+    const cache = Math.floor(this.#random() * this.#heldFrom.length);
     const heldFrom = this.#heldFrom[cache] as number;
     if (this.#holdsJwks && atMs >= heldFrom && atMs < heldFrom + CACHE_MS) return true;
-    if (this.#issuer.serves(atMs)) {
-      this.#heldFrom[cache] = Math.min(heldFrom, atMs + ISSUER_MS);
-      if (atMs >= heldFrom + CACHE_MS) this.#heldFrom[cache] = atMs + ISSUER_MS;
-      return true;
+    const waitMs = this.#asks(cache, atMs);
+    if (waitMs === undefined) {
+      this.failures += 1;
+      return false;
     }
-    this.failures += 1;
-    return false;
+    const heldAt = atMs + this.tookMs - STS_MS;
+    this.#heldFrom[cache] = atMs < heldFrom ? Math.min(heldFrom, heldAt) : heldAt;
+    return true;
+  }
+
+  /** How long the identity provider lets this cache wait; `undefined` when it gives no JWKS. */
+  #asks(cache: number, atMs: number): number | undefined {
+    if (atMs < (this.#failsUntil[cache] as number)) return undefined;
+    const waitMs = this.#issuer.waitMs(atMs);
+    const refusedMs = Math.max(this.#issuer.refusalMs, ISSUER_MS);
+    const askedMs = waitMs === undefined ? refusedMs : waitMs + ISSUER_MS;
+    this.tookMs += askedMs;
+    if (waitMs === undefined && this.#remembersFailureMs > 0) {
+      this.#failsUntil[cache] = atMs + askedMs + this.#remembersFailureMs;
+    }
+    return waitMs;
   }
 }

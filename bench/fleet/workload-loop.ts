@@ -1,3 +1,4 @@
+import type { BackoffOptions } from "../../src/retry/backoff.js";
 import { type DecisionContext, decide } from "../../src/retry/decision.js";
 import { judge } from "../../src/retry/verdict.js";
 import type { Policy } from "./policy.js";
@@ -17,7 +18,8 @@ export class WorkloadLoop {
   readonly #random: () => number;
   /** One for all decisions: a simulation makes a hundred million of them. */
   readonly #context: Mutable<DecisionContext>;
-  #drawn = 0;
+  /** The bounds of a wait that is settled already. */
+  readonly #settled: Mutable<BackoffOptions> = { baseDelayMs: 0, maxDelayMs: 0 };
 
   constructor(policy: Policy, random: () => number) {
     const { retry, curve } = policy;
@@ -29,9 +31,10 @@ export class WorkloadLoop {
       failures: 0,
       remainingMs: 0,
       minAttemptMs: Math.min(MIN_ATTEMPT_MS, retry.budgetMs / 10),
-      backoff: retry,
+      backoff: curve === undefined ? retry : this.#settled,
       retryAccessDenied: false,
-      random: curve === undefined ? random : () => this.#drawn,
+      // All jitter of the project's own comes to the whole bound with this.
+      random: curve === undefined ? random : () => 1,
     };
   }
 
@@ -43,9 +46,9 @@ export class WorkloadLoop {
     if (failures >= retry.maxAttempts) return undefined;
     const context = this.#context;
     if (curve !== undefined) {
-      const draw = curve(retry, previousWaitMs, this.#random());
-      context.backoff = draw.backoff;
-      this.#drawn = draw.random;
+      const waitMs = curve(retry, failures, previousWaitMs, this.#random());
+      this.#settled.baseDelayMs = waitMs;
+      this.#settled.maxDelayMs = waitMs;
     }
     context.timesSeen = failures;
     context.failures = failures;

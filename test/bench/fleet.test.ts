@@ -1,19 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { IssuerCapacity } from "../../bench/fleet/issuer-capacity.js";
+import { measure, objections } from "../../bench/fleet/candidate-table.js";
 import { simulateLoneService } from "../../bench/fleet/lone-service.js";
-import { CANDIDATES, type Policy, RIVALS } from "../../bench/fleet/policy.js";
+import { OURS_WITHOUT_LOOKS, type Policy, REFERENCE, RIVALS } from "../../bench/fleet/policy.js";
 import { type FleetOptions, simulateFleet } from "../../bench/fleet/simulate.js";
 import { seededRandom } from "../integration/world.js";
 
 const named = (name: string): Policy => {
-  const policy = [...RIVALS, ...CANDIDATES].find((each) => each.name === name);
+  const policy = RIVALS.find((each) => each.name === name);
   if (policy === undefined) throw new Error(`no policy ${name}`);
   return policy;
 };
 
 const fleet = (changes: Partial<FleetOptions> = {}) =>
   simulateFleet({
-    policy: named("ours, pre-flight off"),
+    policy: OURS_WITHOUT_LOOKS,
     workloads: 1_000,
     phase: "start",
     holdsJwks: false,
@@ -23,37 +23,21 @@ const fleet = (changes: Partial<FleetOptions> = {}) =>
     ...changes,
   });
 
-describe("an issuer's capacity", () => {
-  it("is what it serves in any second, after a first second's worth at once", () => {
-    const issuer = new IssuerCapacity(50);
-    const served = Array.from({ length: 10_000 }, (_, ms) => issuer.serves(ms)).filter(Boolean);
-    expect(served).toHaveLength(50 + 50 * 10 - 1);
-    expect(issuer.load).toEqual(Array(10).fill(1_000));
-    expect(issuer.peakOverCapacity).toBe(20);
-  });
-
-  it("is not saved up for longer than a second", () => {
-    const issuer = new IssuerCapacity(50);
-    const burst = (at: number) =>
-      Array.from({ length: 200 }, () => issuer.serves(at)).filter(Boolean);
-    expect(burst(0)).toHaveLength(50);
-    expect(burst(60_000)).toHaveLength(50);
-  });
-});
-
 describe("a fleet", () => {
   it("is served no sooner than the issuer's capacity allows, and hardly later", () => {
-    const { allServedMs = 0, served, calls, wastedCalls } = fleet();
-    expect(allServedMs).toBeGreaterThan(18_000);
-    expect(allServedMs).toBeLessThan(30_000);
-    expect(served).toBe(1);
-    expect(calls - wastedCalls).toBe(1_000);
+    for (const overload of ["refuses", "queues"] as const) {
+      const { allServedMs = 0, served, calls, wastedCalls } = fleet({ overload });
+      expect(allServedMs).toBeGreaterThan(18_000);
+      expect(allServedMs).toBeLessThan(30_000);
+      expect(served).toBe(1);
+      expect(calls - wastedCalls).toBe(1_000);
+    }
   });
 
   it("needs no more than one fetch for each of STS's caches that hold the JWKS", () => {
-    const { allServedMs = 0, loadBySecond } = fleet({ holdsJwks: true });
+    const { allServedMs = 0, issuerRequests } = fleet({ holdsJwks: true });
     expect(allServedMs).toBeLessThan(10_000);
-    expect(loadBySecond.reduce((sum, load) => sum + load * 50, 0)).toBeLessThan(1_000);
+    expect(issuerRequests).toBeLessThan(1_000);
   });
 
   it("that spreads its windows refreshes below the capacity, and one that does not far above", () => {
@@ -62,6 +46,18 @@ describe("a fleet", () => {
     expect(spread.expired).toBe(0);
     const together = fleet({ workloads: 10_000, phase: "refresh", policy: named("no jitter") });
     expect(together.peakOverCapacity).toBeGreaterThan(50);
+  });
+
+  it("asks the issuer more often the earlier every process looks for itself", () => {
+    const requests = (besideAfterMs: number) =>
+      fleet({
+        policy: { ...OURS_WITHOUT_LOOKS, looks: { besideAfterMs, fromFailure: 1 } },
+        overload: "queues",
+      }).issuerRequests;
+    expect(requests(0)).toBeGreaterThan(requests(1_000));
+    expect(requests(Number.POSITIVE_INFINITY)).toBeGreaterThan(
+      fleet({ overload: "queues" }).issuerRequests,
+    );
   });
 
   it("ends at its horizon or its number of calls, and says how far it came", () => {
@@ -78,14 +74,30 @@ describe("a fleet", () => {
 });
 
 describe("a service alone", () => {
+  const alone = (fromMs: number, toMs = fromMs) =>
+    simulateLoneService(OURS_WITHOUT_LOOKS, { fromMs, toMs }, seededRandom(1), 2_000);
+
   it("is back within one longest wait of the outage's end, whatever the outage", () => {
     for (const outageMs of [1_000, 10_000, 120_000]) {
-      const { recoveryWorstMs } = simulateLoneService(
-        RIVALS[0] as Policy,
-        outageMs,
-        seededRandom(1),
-      );
-      expect(recoveryWorstMs).toBeLessThan(5_200);
+      expect(alone(outageMs).recoveryMs.p99).toBeLessThan(4_200);
     }
+  });
+
+  it("meets no error in an outage that is shorter than the budget, and one in a longer one", () => {
+    expect(alone(100, 55_000).metError).toBe(0);
+    expect(alone(61_000).metError).toBe(1);
+  });
+});
+
+describe("the rule by which a default is taken", () => {
+  it("takes ours: better for a fleet than full jitter up to 5 s, and no worse for a service alone", () => {
+    expect(objections(measure(OURS_WITHOUT_LOOKS), measure(REFERENCE))).toEqual([]);
+  });
+
+  it("takes neither what it is measured by, nor what lets a service alone wait", () => {
+    const reference = measure(REFERENCE);
+    expect(objections(reference, reference)).toEqual(["waste", "peak"]);
+    const slow = { ...REFERENCE, retry: { ...REFERENCE.retry, maxDelayMs: 10_000 } };
+    expect(objections(measure(slow), reference)).toEqual(["peak", "median", "p99"]);
   });
 });

@@ -1,0 +1,33 @@
+import { seededRandom } from "../../test/integration/world.js";
+import { figure } from "../report.js";
+import type { Policy } from "./policy.js";
+import { type FleetOptions, type FleetResult, simulateFleet } from "./simulate.js";
+
+/** What happens to a fleet, whoever is in it. */
+export type Scenario = Omit<FleetOptions, "policy" | "random" | "horizonMs" | "maxCalls">;
+
+/** Of the charts and of all that is compared: what can be served in minutes, and says most. */
+export const STORM: Scenario = { workloads: 10_000, phase: "start", holdsJwks: false };
+
+const HORIZON_MS = 40 * 60_000;
+/** What cannot end well is not watched to its end. */
+const MAX_CALLS = 400_000_000;
+
+export function runFleet(policy: Policy, scenario: Scenario, seed = 1): FleetResult {
+  const limits = { horizonMs: HORIZON_MS, maxCalls: MAX_CALLS, random: seededRandom(seed) };
+  return simulateFleet({ ...scenario, ...limits, policy });
+}
+
+export function servedCell({ allServedMs, served, endedMs }: FleetResult): string {
+  if (allServedMs !== undefined) return `${figure(Math.round(allServedMs / 1000))} s`;
+  return `${figure(served * 100, "%")} at ${figure(Math.round(endedMs / 1000))} s`;
+}
+
+export function peakCell({ peakOverCapacity: peak }: FleetResult): string {
+  return `${peak < 10 ? peak.toFixed(1) : figure(Math.round(peak))}×`;
+}
+
+export function wastedCell({ wastedCalls }: FleetResult, workloads: number): string {
+  const wasted = wastedCalls / workloads;
+  return wasted < 10 ? wasted.toFixed(2) : figure(wasted);
+}
