@@ -88,8 +88,7 @@ export class AttemptPreflight {
 
   async #look(token: string, signal: AbortSignal, fresh = false): Promise<IssuerReport> {
     const { preflight, emit, onReport } = this.#options;
-    // Whoever waits for the credentials keeps the process alive, and not the look.
-    const report = await preflight.look(token, { signal, fresh, background: true });
+    const report = await preflight.look(token, { signal, fresh });
     const { issuer, findings, requests } = report;
     // A token that names no issuer: nothing was looked at.
     if (issuer === "") return report;
