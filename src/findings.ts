@@ -72,7 +72,8 @@ export type FindingId =
   | "sts-token-expired"
   | "sts-token-early"
   | "sts-request-invalid"
-  | "sts-unknown";
+  | "sts-unknown"
+  | "certificate-expires-soon";
 
 /** One fact that was found out, with what to do about it. */
 export interface Finding {

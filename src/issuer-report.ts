@@ -29,6 +29,8 @@ export interface RequestTiming {
   readonly address?: string | undefined;
   /** Such as `TLSv1.3`. */
   readonly tlsProtocol?: string | undefined;
+  /** When the host's own certificate begins and ends (ISO 8601). */
+  readonly certificate?: { readonly validFrom: string; readonly validTo: string } | undefined;
   /** The headers that matter to caching, rate limits and redirects; made printable. */
   readonly headers: Readonly<Record<string, string>>;
 }

@@ -1,5 +1,6 @@
 import type { Finding } from "../findings.js";
 import { answerFinding } from "./conclude-answer.js";
+import { certificateFindings } from "./conclude-certificates.js";
 import { endpointFindings } from "./conclude-endpoint.js";
 import { issuerFindings } from "./conclude-issuer.js";
 import type { Diagnosis } from "./diagnosis.js";
@@ -16,6 +17,7 @@ export function conclude(gathered: Gathered): Diagnosis {
     ...gathered.request,
     ...endpointFindings(facts),
     ...issuerFindings(gathered.issuer, facts),
+    ...certificateFindings(facts),
   ];
   // Where no answer came, nobody refused: the way to STS is one finding among others.
   const isSaid = failure?.kind === "answer" || failure?.kind === "bad-answer";

@@ -160,6 +160,8 @@ export interface EndpointFacts {
   readonly firstByteMs?: number | undefined;
   readonly totalMs: number;
   readonly tlsProtocol?: string | undefined;
+  /** When the host's own certificate begins and ends (ISO 8601). */
+  readonly certificate?: { readonly validFrom: string; readonly validTo: string } | undefined;
   /** Of a bare GET; any status is an answer. */
   readonly status?: number | undefined;
   /** Which part it failed in, when it did. */

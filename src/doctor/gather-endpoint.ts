@@ -78,8 +78,8 @@ async function ask(run: Run, url: URL, region: string, signal: AbortSignal) {
   });
   cancel();
   signal.removeEventListener("abort", onAbort);
-  const { dnsMs, connectMs, tlsMs, firstByteMs, totalMs, tlsProtocol, status, error, headers } =
-    outcome.timing;
+  const { dnsMs, connectMs, tlsMs, firstByteMs, totalMs, status, error, headers } = outcome.timing;
+  const { tlsProtocol, certificate } = outcome.timing;
   const parts = { dnsMs, connectMs, tlsMs, firstByteMs, totalMs, status };
   // A page that is too long or compressed is an answer all the same.
   const failure = status === undefined && "problem" in outcome ? outcome.problem : undefined;
@@ -95,6 +95,7 @@ async function ask(run: Run, url: URL, region: string, signal: AbortSignal) {
   return {
     ...parts,
     tlsProtocol,
+    certificate,
     ...(failure && { failedIn: partOf(failure), error }),
     ...(headers.date !== undefined && {
       clockSkewMs: skew(headers.date, clock.now() - (totalMs - (firstByteMs ?? totalMs))),

@@ -75,6 +75,7 @@ export const RANKING: readonly FindingId[] = [
   "sts-slow",
   "sts-region-slower",
   "proxy-in-use",
+  "certificate-expires-soon",
 ];
 
 const AT_THE_ISSUER = RANKING.filter((id) => /^(issuer|discovery|jwks|signature)-/.test(id));

@@ -1,6 +1,7 @@
 import { type Environment, readVariable } from "../environment.js";
 import { printable, redact } from "../redact.js";
 import type { StsSettings } from "../sts/client-config.js";
+import { configuredEndpoint } from "../sts/configured-endpoint.js";
 import { profileReader } from "../sts/profile.js";
 import type { Setting } from "./facts.js";
 import type { DiagnoseOptions } from "./options.js";
@@ -36,26 +37,14 @@ export async function readSettings(
       : { value: readVariable(env, source), source };
   };
   const profile = readVariable(env, "AWS_PROFILE");
-  const readProfile = profileReader(profile);
-  const fromProfile = async (key: "endpoint_url" | "sts_regional_endpoints"): Promise<Found> => {
-    // A profile that cannot be read is told where the region is chosen.
-    const value = await readProfile(key).catch(() => undefined);
-    return { value, source: value === undefined ? "none" : "profile" };
-  };
-
   const tokenFile = find(options.tokenFile, "AWS_WEB_IDENTITY_TOKEN_FILE");
   const roleArn = find(options.roleArn, "AWS_ROLE_ARN");
   const named = find(options.roleSessionName, "AWS_ROLE_SESSION_NAME");
   const sessionName =
     named.value === undefined ? { value: SESSION_NAME, source: "default" } : named;
-  const isIgnored = readVariable(env, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") === "true";
-  const variables = isIgnored ? [] : ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
-  const byName = find(options.endpointUrl, ...variables);
-  const isProfileAsked = byName.value === undefined && !isIgnored;
-  const endpointUrl = isProfileAsked ? await fromProfile("endpoint_url") : byName;
+  const endpointUrl = await endpointOf(options, env);
   const mode = find(undefined, "AWS_STS_REGIONAL_ENDPOINTS");
-  const regionalMode =
-    mode.value === undefined ? await fromProfile("sts_regional_endpoints") : mode;
+  const regionalMode = mode.value === undefined ? await modeOfProfile(profile) : mode;
   const failoverRegions = options.failoverRegions ?? [];
 
   return {
@@ -86,6 +75,18 @@ export async function readSettings(
         : []),
     ],
   };
+}
+
+async function endpointOf({ endpointUrl }: DiagnoseOptions, env: Environment): Promise<Found> {
+  if (endpointUrl !== undefined) return { value: endpointUrl, source: "option" };
+  const configured = await configuredEndpoint(env);
+  return { value: configured?.url, source: configured?.source ?? "none" };
+}
+
+async function modeOfProfile(profile: string | undefined): Promise<Found> {
+  // A profile that cannot be read is told where the region is chosen.
+  const value = await profileReader(profile)("sts_regional_endpoints").catch(() => undefined);
+  return { value, source: value === undefined ? "none" : "profile" };
 }
 
 export function setting(name: Setting["name"], { value, source }: Found): Setting {

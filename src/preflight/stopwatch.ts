@@ -19,7 +19,7 @@ export class Stopwatch {
   #times: Partial<Pick<RequestTiming, "dnsMs" | "connectMs" | "tlsMs" | "firstByteMs">> = {};
   #bytes = 0;
   #answer: Partial<Pick<RequestTiming, "status" | "headers">> = {};
-  #peer: Partial<Pick<RequestTiming, "address" | "tlsProtocol">> = {};
+  #peer: Partial<Pick<RequestTiming, "address" | "tlsProtocol" | "certificate">> = {};
 
   /** @param isResolved whether there is no name to resolve: an address, or a proxy's business */
   constructor(clock: Clock, document: DocumentName, url: URL, isResolved: boolean) {
@@ -45,8 +45,9 @@ export class Stopwatch {
       this.connected();
     });
     socket.once("secureConnect", () => {
-      const tlsProtocol = (socket as TLSSocket).getProtocol() ?? undefined;
-      this.#peer = { ...this.#peer, tlsProtocol };
+      const tls = socket as TLSSocket;
+      const tlsProtocol = tls.getProtocol() ?? undefined;
+      this.#peer = { ...this.#peer, tlsProtocol, certificate: validityOf(tls) };
       this.#times = { ...this.#times, tlsMs: this.#next("answer") };
     });
   }
@@ -91,6 +92,16 @@ export class Stopwatch {
     this.#phaseStart = now;
     return round(took);
   }
+}
+
+function validityOf(socket: TLSSocket): RequestTiming["certificate"] {
+  const own = socket.getPeerX509Certificate();
+  return (
+    own && {
+      validFrom: new Date(own.validFrom).toISOString(),
+      validTo: new Date(own.validTo).toISOString(),
+    }
+  );
 }
 
 /** Findings read the host off it again, so that stays whole: in lower case it can be no token. */

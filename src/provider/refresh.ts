@@ -1,4 +1,5 @@
 import { withTimeout } from "../abort.js";
+import { type Deadline, startDeadline } from "../deadline.js";
 import { type TokenFacts, WebIdentityError } from "../errors.js";
 import type { EmitEvent } from "../events.js";
 import { AttemptError } from "../failure.js";
@@ -50,14 +51,16 @@ export async function refreshCredentials(context: RefreshContext): Promise<Refre
   const { runtime, options, identity, emit, signal } = context;
   const { clock, random } = runtime;
   const start = clock.monotonic();
+  const deadline = startDeadline(clock, options.retry.budgetMs);
   const token = new TokenStep(context);
   let failedAttempts = 0;
   try {
-    const sts = new StsStep({ ...context, targets: await settleTargets(context) });
+    const sts = new StsStep({ ...context, targets: await settleTargets(context, deadline) });
     const preflight = createAttemptPreflight(context);
     const steps = { token, sts, preflight };
     const issued = await retryLoop((attempt) => runAttempt(attempt, steps, context), {
       ...options,
+      deadline,
       clock,
       random,
       signal,
@@ -117,10 +120,12 @@ async function runAttempt(
 }
 
 /** Where to ask. Regions and flags may be functions of anybody's, so this is bounded like a call. */
-async function settleTargets(context: RefreshContext) {
+async function settleTargets(context: RefreshContext, deadline: Deadline) {
   const { settings, caller, runtime, options, emit, signal, onTargets } = context;
-  const { attemptTimeoutMs: timeoutMs } = options;
-  const reason = new Error(`the region and endpoint options gave no value in ${timeoutMs} ms`);
+  const timeoutMs = Math.min(options.attemptTimeoutMs, deadline.remainingMs());
+  const reason = new Error(
+    `the region and endpoint options gave no value in ${Math.round(timeoutMs)} ms`,
+  );
   const targets = await withTimeout({ clock: runtime.clock, signal, timeoutMs, reason }, () =>
     resolveTargets(settings, caller, runtime.env),
   );

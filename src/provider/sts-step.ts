@@ -1,6 +1,6 @@
 import type { Deadline } from "../deadline.js";
 import type { EmitEvent } from "../events.js";
-import { AttemptError } from "../failure.js";
+import { AttemptError, type Verdict } from "../failure.js";
 import { firstFatal } from "../findings.js";
 import { judge } from "../retry/verdict.js";
 import { type AssumeRoleInput, assumeRole, assumeRoleWith } from "../sts/assume-role.js";
@@ -20,6 +20,14 @@ interface StsStepOptions {
   readonly emit: EmitEvent;
   readonly signal: AbortSignal;
 }
+
+/** What one region says here, every other one would. */
+const FINAL: readonly Verdict[] = [
+  "token-rejected",
+  "token-expired",
+  "token-early",
+  "request-invalid",
+];
 
 /** The second step of every attempt of one refresh: one call, to the region whose turn it is. */
 export class StsStep {
@@ -71,21 +79,39 @@ export class StsStep {
     deadline: Deadline,
   ): Promise<AttributedCredentials> {
     const { runtime, options, signal } = this.#options;
+    const { clock } = runtime;
     const { hedgeAfterMs: afterMs } = options;
     if (afterMs === undefined) return this.#call(input, target, deadline, signal);
-    return hedged(
-      { clock: runtime.clock, signal, afterMs },
-      (abort) => this.#call(input, target, deadline, abort),
-      () => {
-        const second = this.#route.beside(target);
-        if (second === undefined) return undefined;
-        return async (abort) => {
-          const credentials = await this.#call(input, second, deadline, abort);
-          this.#moveTo(second, "hedge");
-          return credentials;
+    let sentAt: number | undefined;
+    let second: StsTarget | undefined;
+    const { value, first } = await hedged(
+      { clock, signal, afterMs, isFinal: (error) => this.#isFinal(error) },
+      (abort) => {
+        const onSend = () => {
+          sentAt = clock.monotonic();
         };
+        return this.#call(input, target, deadline, abort, onSend);
+      },
+      () => {
+        const beside = this.#route.beside(target);
+        second = beside;
+        return beside && ((abort) => this.#call(input, beside, deadline, abort));
       },
     );
+    if (first !== "won" && second !== undefined) this.#moveTo(second, "hedge");
+    // One that was still waiting for its turn here has kept nobody waiting.
+    if (first === "silent" && sentAt !== undefined) {
+      this.#route.lost(target, clock.monotonic() - sentAt);
+    }
+    return value;
+  }
+
+  /** A refusal for which the region does not matter: another one's answer is not worth waiting for. */
+  #isFinal(error: unknown): boolean {
+    if (!(error instanceof AttemptError)) return false;
+    const verdict = judge(error.failure);
+    if (verdict === "access-denied") return !this.#options.options.retryAccessDenied;
+    return FINAL.includes(verdict);
   }
 
   async #call(
@@ -93,6 +119,7 @@ export class StsStep {
     target: StsTarget,
     deadline: Deadline,
     signal: AbortSignal,
+    onSend = () => {},
   ): Promise<AttributedCredentials> {
     const { init, options, runtime } = this.#options;
     const { clock, pool, env } = runtime;
@@ -101,7 +128,7 @@ export class StsStep {
     // Whom an assumer of the user's asks is not known: nothing of it is noted against a region.
     if (assumer !== undefined) return assumeRoleWith(assumer, input, call);
     try {
-      const credentials = await assumeRole(input, { ...call, pool, env });
+      const credentials = await assumeRole(input, { ...call, pool, env, onSend });
       this.#route.answered(target);
       return credentials;
     } catch (error) {

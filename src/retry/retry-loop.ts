@@ -1,5 +1,5 @@
 import { type Clock, sleep } from "../clock.js";
-import { type Deadline, startDeadline } from "../deadline.js";
+import type { Deadline } from "../deadline.js";
 import type { AttemptRecord } from "../errors.js";
 import { AttemptError, type Failure, type Verdict } from "../failure.js";
 import { safeCause } from "../redact.js";
@@ -14,12 +14,14 @@ export interface RetryOptions {
   readonly baseDelayMs: number;
   /** Upper bound of every wait, in milliseconds. */
   readonly maxDelayMs: number;
-  /** One deadline over attempts, waits, regions and token reads, in milliseconds. */
+  /** One deadline over options, token reads, attempts, waits and regions, in milliseconds. */
   readonly budgetMs: number;
 }
 
 export interface LoopOptions {
   readonly retry: RetryOptions;
+  /** The budget's: some of it may be used up already. */
+  readonly deadline: Deadline;
   readonly retryAccessDenied: boolean;
   readonly clock: Clock;
   readonly random: () => number;
@@ -60,13 +62,13 @@ export async function retryLoop<T>(
   attempt: (context: Attempt) => Promise<T>,
   options: LoopOptions,
 ): Promise<T> {
-  const { retry, clock, signal } = options;
+  const { clock, signal, deadline } = options;
   const start = clock.monotonic();
-  const log = new AttemptLog(startDeadline(clock, retry.budgetMs), options);
+  const log = new AttemptLog(options);
   const once = async (number: number) => {
     log.started();
     try {
-      return await attempt({ attempt: number, deadline: log.deadline });
+      return await attempt({ attempt: number, deadline });
     } catch (error) {
       // One kind of error for the loop: p-retry takes a `TypeError` for a bug and what is no error
       // for a message, and retries neither.
@@ -119,10 +121,7 @@ class AttemptLog {
   #startedAt = 0;
   #last: { verdict: Verdict; failure: Failure } | undefined;
 
-  constructor(
-    readonly deadline: Deadline,
-    options: LoopOptions,
-  ) {
+  constructor(options: LoopOptions) {
     this.#options = options;
   }
 
@@ -131,7 +130,7 @@ class AttemptLog {
   }
 
   failed({ failure }: AttemptError, attempt: number, mayRetry: boolean): Decision {
-    const { clock, retry, retryAccessDenied, random, onAttemptFailed } = this.#options;
+    const { clock, retry, retryAccessDenied, random, deadline, onAttemptFailed } = this.#options;
     const ms = clock.monotonic() - this.#startedAt;
     const verdict = judge(failure);
     const timesSeen = (this.#timesSeen.get(verdict) ?? 0) + 1;
@@ -144,7 +143,7 @@ class AttemptLog {
           failure,
           timesSeen,
           failures: attempt,
-          remainingMs: this.deadline.remainingMs(),
+          remainingMs: deadline.remainingMs(),
           minAttemptMs: Math.min(MIN_ATTEMPT_MS, retry.budgetMs / 10),
           backoff: retry,
           retryAccessDenied,

@@ -32,6 +32,8 @@ export interface AssumeRoleOptions {
   /** One call's own limit, in milliseconds. */
   readonly timeoutMs: number;
   readonly deadline: Deadline;
+  /** Told when the call has its turn and goes out. */
+  readonly onSend?: () => void;
 }
 
 /**
@@ -60,6 +62,7 @@ export async function assumeRole(
     try {
       return await limit.run(wait.signal, () => {
         wait.end();
+        options.onSend?.();
         return bounded(input, options, send);
       });
     } finally {

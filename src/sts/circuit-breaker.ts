@@ -2,12 +2,21 @@
 const PAUSE_MS = { min: 30_000, max: 60_000 };
 
 /**
+ * A region that lost so many hedges in a row, and kept its callers waiting for so long in all, rests
+ * as one that failed. Neither alone will do: one call may be slow by chance, and a hedge may be
+ * shorter than a region takes when all is well.
+ */
+const MAX_LOSSES = { count: 3, silentMs: 1_000 };
+
+/**
  * Remembers that a region did not answer, so that it costs one timeout and not one for each refresh.
  * After the pause one caller tries it; the others wait for how that ends.
  */
 export class CircuitBreaker {
   #openFrom = Number.NEGATIVE_INFINITY;
   #openUntil = Number.NEGATIVE_INFINITY;
+  /** Since the last answer. */
+  #losses = { count: 0, silentMs: 0 };
 
   constructor(private readonly random: () => number) {}
 
@@ -24,7 +33,16 @@ export class CircuitBreaker {
     this.#openUntil = now + PAUSE_MS.min + this.random() * (PAUSE_MS.max - PAUSE_MS.min);
   }
 
+  /** Another region, asked later, answered sooner; this one had been silent for so long. */
+  lost(now: number, silentMs: number): void {
+    this.#losses.count += 1;
+    this.#losses.silentMs += silentMs;
+    const { count, silentMs: total } = this.#losses;
+    if (count >= MAX_LOSSES.count && total >= MAX_LOSSES.silentMs) this.failed(now);
+  }
+
   succeeded(): void {
+    this.#losses = { count: 0, silentMs: 0 };
     this.#openUntil = Number.NEGATIVE_INFINITY;
   }
 

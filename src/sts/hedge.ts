@@ -5,47 +5,58 @@ interface HedgeOptions {
   readonly signal: AbortSignal;
   /** How long the first call has the field to itself, in milliseconds. */
   readonly afterMs: number;
+  /** Whether a failure of the first call counts whatever the second may say. */
+  readonly isFinal: (error: unknown) => boolean;
 }
 
 type Call<T> = (signal: AbortSignal) => Promise<T>;
 
+export interface HedgeOutcome<T> {
+  readonly value: T;
+  /** How the first call was doing when it ended: `silent` if it had not settled. */
+  readonly first: "won" | "failed" | "silent";
+}
+
 /**
  * Makes the first call and, if it has not settled after `afterMs`, the second beside it. The first
  * success wins and the other call is aborted. When both fail, the first call's failure counts; when
- * the first fails before the second began, there is no second.
+ * that is final, or comes before the second call began, it counts at once.
  */
 export async function hedged<T>(
-  { clock, signal, afterMs }: HedgeOptions,
+  { clock, signal, afterMs, isFinal }: HedgeOptions,
   first: Call<T>,
   second: () => Call<T> | undefined,
-): Promise<T> {
+): Promise<HedgeOutcome<T>> {
   signal.throwIfAborted();
   const race = new AbortController();
   const onAbort = () => race.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await new Promise<T>((resolve, reject) => {
+    return await new Promise<HedgeOutcome<T>>((resolve, reject) => {
       let running = 1;
-      let firstError: unknown;
+      let failure: { readonly error: unknown } | undefined;
       const lost = () => {
         running -= 1;
-        if (running === 0) reject(firstError);
+        if (running === 0) reject(failure?.error);
       };
       const cancel = clock.schedule(afterMs, () => {
         const call = second();
         if (call === undefined) return;
         running += 1;
-        call(race.signal).then(resolve, lost);
+        call(race.signal).then((value) => {
+          resolve({ value, first: failure === undefined ? "silent" : "failed" });
+        }, lost);
       });
       first(race.signal).then(
         (value) => {
           cancel();
-          resolve(value);
+          resolve({ value, first: "won" });
         },
         (error: unknown) => {
           cancel();
-          firstError = error;
-          lost();
+          failure = { error };
+          if (isFinal(error)) reject(error);
+          else lost();
         },
       );
     });

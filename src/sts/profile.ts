@@ -1,7 +1,7 @@
 import { loadSdk } from "./load-sdk.js";
 
 /** What the shared config and credentials files can say about STS. */
-type ProfileKey = "region" | "sts_regional_endpoints" | "endpoint_url";
+type ProfileKey = "region" | "sts_regional_endpoints";
 
 /** Reads one key of the profile, the way the SDK reads it. The SDK caches the files. */
 export type ReadProfile = (key: ProfileKey) => Promise<string | undefined>;
@@ -10,7 +10,6 @@ export type ReadProfile = (key: ProfileKey) => Promise<string | undefined>;
 const PREFERRED_FILE = {
   region: "credentials",
   sts_regional_endpoints: "config",
-  endpoint_url: "config",
 } as const;
 
 /** A reader of the named profile, or of the one that `AWS_PROFILE` names. */

@@ -49,6 +49,11 @@ export class RegionRoute {
     this.#stopOf(target)?.breaker.succeeded();
   }
 
+  /** Notes that the region beside this one answered, and this one not yet, for so long. */
+  lost(target: StsTarget, silentMs: number): void {
+    this.#stopOf(target)?.breaker.lost(this.#clock.now(), silentMs);
+  }
+
   failed(target: StsTarget, verdict: Verdict): void {
     const stop = this.#stopOf(target);
     if (stop === undefined) return;

@@ -1,12 +1,13 @@
 import type { STSClientConfig } from "@aws-sdk/client-sts";
-import { type Environment, readVariable } from "../environment.js";
+import type { Environment } from "../environment.js";
 import {
   type CallerClientConfig,
   type ClientPlugin,
   type StsSettings,
   settle,
 } from "./client-config.js";
-import { profileReader, type ReadProfile } from "./profile.js";
+import { configuredEndpoint } from "./configured-endpoint.js";
+import { profileReader } from "./profile.js";
 import { chooseRegion, type RegionSource, wantsGlobalEndpoint } from "./region.js";
 
 /** One STS to ask: where, and with which client options. Equal targets share a client. */
@@ -18,9 +19,6 @@ export interface StsTarget {
   readonly config: STSClientConfig;
   readonly plugins: readonly ClientPlugin[];
 }
-
-/** Variables that change what a client does without being in its config. */
-const ENDPOINT_VARIABLES = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
 
 /** The targets of one refresh: the preferred region's first, then those to fail over to. */
 export async function resolveTargets(
@@ -56,7 +54,8 @@ export async function resolveTarget(
   const readProfile = profileReader(profileName);
 
   const { region, source } = await chooseRegion(settings, caller?.region, env, readProfile);
-  const customEndpoint = await hasCustomEndpoint(clientConfig, env, readProfile);
+  const endpoint = await customEndpointOf(clientConfig, env);
+  const customEndpoint = endpoint !== undefined;
   const inherited = customEndpoint ? {} : await endpointOptions(clientConfig, parent);
   const useGlobalEndpoint =
     !customEndpoint && (await wantsGlobalEndpoint(settings, env, readProfile));
@@ -65,6 +64,7 @@ export async function resolveTarget(
     ...clientConfig,
     ...inherited,
     region,
+    endpoint,
     profile: profileName,
     logger: clientConfig.logger ?? parent.logger,
     userAgentAppId: clientConfig.userAgentAppId ?? parent.userAgentAppId,
@@ -74,17 +74,13 @@ export async function resolveTarget(
   return { region, regionSource: source, customEndpoint, config, plugins: settings.clientPlugins };
 }
 
-async function hasCustomEndpoint(
-  clientConfig: STSClientConfig,
+/** The client's own, else the configured one, which its config may tell it to ignore. */
+async function customEndpointOf(
+  { endpoint, ignoreConfiguredEndpointUrls }: STSClientConfig,
   env: Environment,
-  readProfile: ReadProfile,
-): Promise<boolean> {
-  if (clientConfig.endpoint !== undefined) return true;
-  if (readVariable(env, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?.toLowerCase() === "true") {
-    return false;
-  }
-  if (ENDPOINT_VARIABLES.some((name) => readVariable(env, name) !== undefined)) return true;
-  return (await readProfile("endpoint_url")) !== undefined;
+): Promise<STSClientConfig["endpoint"]> {
+  if (endpoint || ignoreConfiguredEndpointUrls) return endpoint || undefined;
+  return (await configuredEndpoint(env))?.url;
 }
 
 /** FIPS and dual-stack of the caller. A custom endpoint is neither: the SDK refuses the combination. */

@@ -33,6 +33,11 @@ function facts(changes: Partial<Facts> = {}): Facts {
   };
 }
 
+const certificate = (from: string, to: string) => ({
+  validFrom: `${from}T00:00:00.000Z`,
+  validTo: `${to}T00:00:00.000Z`,
+});
+
 const gathered = (changes: Partial<Gathered> = {}): Gathered => ({
   facts: facts(),
   timings: [],
@@ -100,6 +105,39 @@ describe("of the endpoints it concludes", () => {
         ],
       },
       ["healthy", "advice sts-unreachable"],
+    ],
+    [
+      "that an endpoint's certificate ends within two weeks",
+      { sts: [endpoint({ certificate: certificate("2025-10-20", "2026-01-16") })] },
+      ["healthy", "advice certificate-expires-soon"],
+    ],
+    [
+      "nothing of one that ends later",
+      { sts: [endpoint({ certificate: certificate("2025-10-20", "2026-01-17") })] },
+      ["healthy"],
+    ],
+    [
+      "nothing of one of six days before its last quarter",
+      { sts: [endpoint({ certificate: certificate("2025-12-29", "2026-01-04") })] },
+      ["healthy"],
+    ],
+    [
+      "that one of six days is in its last quarter",
+      { sts: [endpoint({ certificate: certificate("2025-12-28", "2026-01-03") })] },
+      ["healthy", "advice certificate-expires-soon"],
+    ],
+    [
+      "nothing of one that has ended: it is not trusted",
+      { sts: [endpoint({ certificate: certificate("2025-10-20", "2026-01-02") })] },
+      ["healthy"],
+    ],
+    [
+      "the end of a certificate by STS's clock",
+      {
+        sts: [endpoint({ certificate: certificate("2025-10-20", "2026-01-17") })],
+        clockSkewMs: 86_400_000,
+      },
+      ["broken", "fatal clock-skew", "advice certificate-expires-soon"],
     ],
     ["a minute of skew to be none", { clockSkewMs: 60_000 }, ["healthy"]],
     [

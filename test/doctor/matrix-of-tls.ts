@@ -39,6 +39,11 @@ function served(
   };
 }
 
+/** As openssl writes dates: YYMMDDHHMMSSZ. */
+function openSslTime(ms: number): string {
+  return new Date(ms).toISOString().replace(/^..|[-T:]|\.\d+/g, "");
+}
+
 /** An issuer that speaks these versions alone, and is looked at alone. */
 function speaks(
   name: string,
@@ -102,6 +107,20 @@ export const TLS_ROWS: readonly Row[] = [
     },
     cause: "issuer-tls-untrusted",
     verdict: "degraded",
+  },
+  {
+    name: "certificates of the issuer and of STS that end within two weeks",
+    async build(site) {
+      const made = authority(site);
+      const tls = made.chain({ until: openSslTime(Date.now() + 10 * 86_400_000) });
+      const idp = await site.idp({ tls, host: "localhost" });
+      const sts = await site.sts({ tls, host: "localhost" });
+      const options = { ...settingsFor(sts, await idp.issueToken()), assume: false };
+      return { options, runtime: { ca: made.ca } };
+    },
+    cause: null,
+    verdict: "healthy",
+    also: ["certificate-expires-soon"],
   },
   speaks("TLS 1.3 alone", { min: "TLSv1.3", max: "TLSv1.3" }, null, ["issuer-tls13-only"]),
   speaks("nothing newer than TLS 1.1", { min: "TLSv1", max: "TLSv1.1" }, "issuer-tls-old", []),

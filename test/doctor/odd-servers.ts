@@ -34,24 +34,29 @@ export async function closedPort(): Promise<number> {
   return server.port;
 }
 
+/** The kernel keeps one connection more than a listener's backlog before it drops what comes. */
+const BACKLOG = 1;
+
 /**
  * A port whose connections never come about: the kernel drops every SYN once the queue of a listener
  * that accepts none is full. What a firewall that drops packets does.
  */
 export async function startFirewalledPort(): Promise<OddServer> {
-  const script =
-    'const s = require("net").createServer().listen({port: 0, host: "127.0.0.1", backlog: 1}, () => console.log(s.address().port))';
+  // It tells its port and then stands still for good, before it could accept anything.
+  const script = `const server = require("net").createServer();
+    server.listen({ port: 0, host: "127.0.0.1", backlog: ${BACKLOG} }, () => {
+      require("fs").writeSync(1, String(server.address().port));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`;
   const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  const port = Number(line.toString());
-  child.kill("SIGSTOP");
-  const fillers = Array.from({ length: 6 }, () => connect({ port, host: "127.0.0.1" }));
-  for (const filler of fillers) filler.on("error", () => {});
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  const [text] = (await once(child.stdout, "data")) as [Buffer];
+  const port = Number(text.toString());
+  const fillers = Array.from({ length: BACKLOG + 1 }, () => connect({ port, host: "127.0.0.1" }));
+  await Promise.all(fillers.map((filler) => once(filler, "connect")));
   return {
     port,
     async [Symbol.asyncDispose]() {
-      for (const filler of fillers) filler.destroy();
+      for (const filler of fillers) filler.on("error", () => {}).destroy();
       child.kill("SIGKILL");
     },
   };

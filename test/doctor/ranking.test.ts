@@ -33,6 +33,7 @@ it("explains answers of STS alone, and by findings that are ranked", () => {
 it.each([
   // Nothing that weighs is no cause.
   [undefined, ["advice jwks-slow", "info proxy-in-use"], undefined],
+  [undefined, ["advice certificate-expires-soon"], undefined],
   // A firewall, not a slow JWKS.
   [
     "suspect sts-verification-key",
@@ -64,12 +65,18 @@ it.each([
 
 it("tells the cause first, then by weight", () => {
   const answer = finding("suspect sts-verification-key");
-  const others = ["info proxy-in-use", "advice region-defaulted", "suspect issuer-timeout"];
+  const others = [
+    "info proxy-in-use",
+    "advice certificate-expires-soon",
+    "advice region-defaulted",
+    "suspect issuer-timeout",
+  ];
   const { ranked } = rank([...others.map(finding), answer], answer);
   expect(ranked.map(({ id }) => id)).toEqual([
     "issuer-timeout",
     "sts-verification-key",
     "region-defaulted",
+    "certificate-expires-soon",
     "proxy-in-use",
   ]);
 });

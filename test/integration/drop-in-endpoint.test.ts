@@ -152,12 +152,11 @@ describe("the endpoint", () => {
   it.each<[string, string, string]>([
     ["region", "sts.eu-central-1.amazonaws.com", "region = eu-central-1"],
     ["sts_regional_endpoints", "sts.amazonaws.com", "sts_regional_endpoints = legacy"],
-    ["endpoint_url", "sts.profile.example", "endpoint_url = https://sts.profile.example"],
   ])("follows the profile's %s", async (_, host, line) => {
     using folder = temporaryFolder();
     vi.stubEnv("AWS_CONFIG_FILE", folder.write("config", `[profile work]\n${line}\n`));
-    expect(await hostOf({}, {}, { AWS_PROFILE: "work" })).toBe(host);
     expect(await hostOf({ clientConfig: { profile: "work" } }, {}, {})).toBe(host);
+    expect(await hostOf({}, {}, { AWS_PROFILE: "work" })).toBe(host);
   });
 
   it("is told in an event when it had to be guessed", async () => {

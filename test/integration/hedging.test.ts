@@ -1,28 +1,15 @@
-import type { HttpRequest } from "@smithy/core/protocols";
-import type { FinalizeRequestMiddleware } from "@smithy/types";
 import { describe, expect, it } from "vitest";
 import { isWebIdentityError } from "../../src/index.js";
-import type { ClientPlugin } from "../../src/sts/client-config.js";
-import type { LocalSts } from "../../src/testing/index.js";
-import { type RegionWorld, startRegions } from "./region-world.js";
+import type { WebIdentityInit } from "../../src/provider/options.js";
+import type { LocalSts, StsFault } from "../../src/testing/index.js";
 import { withoutAwsSettings } from "./sdk-environment.js";
-import { until, VirtualClock } from "./virtual-clock.js";
+import { FIRST, gate, heldBack, inFlight, SECOND, twoRegions } from "./two-regions.js";
+import { until } from "./virtual-clock.js";
 import { rejection } from "./world.js";
 
 withoutAwsSettings();
 
-const [FIRST, SECOND] = ["eu-west-1", "eu-central-1"] as const;
 const HEDGE = { hedgeAfterMs: 200 };
-
-/** Two regions under a clock that moves only when a test says so. */
-async function twoRegions(): Promise<RegionWorld & { first: LocalSts; second: LocalSts }> {
-  const world = await startRegions([FIRST, SECOND], new VirtualClock(0));
-  const [first, second] = world.stss;
-  if (first === undefined || second === undefined) throw new Error("two regions were started");
-  return Object.assign(world, { first, second });
-}
-
-const inFlight = (sts: LocalSts, count = 1) => until(() => sts.requests.length === count);
 const outcomes = ({ requests }: LocalSts) => requests.map(({ outcome }) => outcome);
 
 describe("with hedgeAfterMs, a first region", () => {
@@ -56,17 +43,14 @@ describe("with hedgeAfterMs, a first region", () => {
 
   it("that answers after all wins, and the second call is ended", async () => {
     await using world = await twoRegions();
-    let release = () => {};
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const answer = gate();
     world.second.setFault("hang");
-    const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, released)] });
+    const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
     const credentials = provider();
     await inFlight(world.first);
     await world.clock.advance(200);
     await inFlight(world.second);
-    release();
+    answer.open();
     const { accessKeyId } = await credentials;
     expect(world.first.requests[0]?.granted?.accessKeyId).toBe(accessKeyId);
     expect([world.switches, provider.status().region]).toEqual([[], FIRST]);
@@ -87,6 +71,50 @@ describe("with hedgeAfterMs, a first region", () => {
     world.first.setFault("access-denied");
     expect(await rejection(world.provide(HEDGE)())).toMatchObject({ code: "ERR_ACCESS_DENIED" });
     expect([world.counts(), world.clock.pending]).toEqual([[1, 0], 0]);
+  });
+
+  it.each<[StsFault, string]>([
+    ["access-denied", "ERR_ACCESS_DENIED"],
+    ["token-rejected", "ERR_TOKEN_REJECTED"],
+    ["request-invalid", "ERR_REQUEST_INVALID"],
+  ])("that refuses late ends the refresh at once, and the second call: %s", async (fault, code) => {
+    await using world = await twoRegions();
+    const answer = gate();
+    world.first.setFault(fault);
+    world.second.setFault("hang");
+    const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
+    const credentials = rejection(provider());
+    await inFlight(world.first);
+    await world.clock.advance(200);
+    await inFlight(world.second);
+    answer.open();
+    expect(await credentials).toMatchObject({ code, attempts: { length: 1 } });
+    expect(world.clock.monotonic()).toBe(200);
+    await until(() => world.second.connections.open === 0);
+  });
+
+  it.each<[StsFault, WebIdentityInit]>([
+    ["sts-unavailable", {}],
+    ["idp-unreachable", {}],
+    ["throttled", {}],
+    ["region-disabled", {}],
+    ["unknown", {}],
+    ["access-denied", { retryAccessDenied: true }],
+  ])("that fails late leaves it to the second: %s", async (fault, init) => {
+    await using world = await twoRegions();
+    const [one, two] = [gate(), gate()];
+    world.first.setFault(fault);
+    const clientPlugins = [heldBack(FIRST, one.opened), heldBack(SECOND, two.opened)];
+    const provider = world.provide({ ...HEDGE, ...init, clientPlugins });
+    const credentials = provider();
+    await inFlight(world.first);
+    await world.clock.advance(200);
+    await inFlight(world.second);
+    one.open();
+    await world.clock.flush();
+    two.open();
+    await expect(credentials).resolves.toHaveProperty("accessKeyId");
+    expect(world.switches).toEqual([`${FIRST} -> ${SECOND} hedge`]);
   });
 
   it("that rests has nobody beside it in its place", async () => {
@@ -127,12 +155,11 @@ describe("two regions that both fail", () => {
       const other = last === "first" ? "second" : "first";
       world.first.setFault("sts-unavailable");
       world.second.setFault("sts-unavailable");
-      const release = { first: () => {}, second: () => {} };
-      const held = (name: "first" | "second") =>
-        new Promise<void>((resolve) => {
-          release[name] = resolve;
-        });
-      const clientPlugins = [heldBack(FIRST, held("first")), heldBack(SECOND, held("second"))];
+      const answers = { first: gate(), second: gate() };
+      const clientPlugins = [
+        heldBack(FIRST, answers.first.opened),
+        heldBack(SECOND, answers.second.opened),
+      ];
       const retry = { maxAttempts: 2 };
       const waits: (number | undefined)[] = [];
       const provider = world.provide({
@@ -143,9 +170,9 @@ describe("two regions that both fail", () => {
       await inFlight(world.first);
       await world.clock.advance(200);
       await inFlight(world.second);
-      release[other]();
+      answers[other].open();
       await until(() => provider.status().regions.some(({ restingUntil }) => restingUntil));
-      release[last]();
+      answers[last].open();
       await until(() => waits.length === 1);
       expect(waits[0], last).toBeGreaterThan(0);
       await world.clock.advance(5_000);
@@ -184,20 +211,3 @@ describe("the end of the provider", () => {
     expect(world.counts()).toEqual([0, 0]);
   });
 });
-
-/** A plugin that keeps back how a region's calls end until it is released. */
-function heldBack(region: string, released: Promise<void>): ClientPlugin {
-  return {
-    applyToStack: (stack) => {
-      const hold: FinalizeRequestMiddleware<object, object> = (next) => async (args) => {
-        const { hostname } = args.request as HttpRequest;
-        try {
-          return await next(args);
-        } finally {
-          if (hostname.includes(region)) await released;
-        }
-      };
-      stack.add(hold, { step: "finalizeRequest", priority: "low", name: `held back ${region}` });
-    },
-  };
-}

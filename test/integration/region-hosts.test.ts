@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { startRegions } from "./region-world.js";
 import { withoutAwsSettings } from "./sdk-environment.js";
 import { rejection } from "./world.js";
@@ -81,8 +81,6 @@ describe("an endpoint of the user's own", () => {
     await using world = await startRegions(["us-east-1", "us-west-2"]);
     const [first] = world.stss;
     const url = first?.url ?? "";
-    // The SDK reads it by itself.
-    vi.stubEnv("AWS_ENDPOINT_URL_STS", url);
     first?.failNext("sts-unavailable", { times: 2 });
     const provider = world.provide({}, { env: { AWS_ENDPOINT_URL_STS: url } });
     await provider();

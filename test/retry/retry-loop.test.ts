@@ -1,6 +1,7 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { sleep } from "../../src/clock.js";
+import { startDeadline } from "../../src/deadline.js";
 import type { AttemptRecord } from "../../src/errors.js";
 import { AttemptError, type Failure } from "../../src/failure.js";
 import {
@@ -40,6 +41,7 @@ function start(steps: readonly Step[], changes: Partial<LoopOptions> = {}) {
     {
       retry: { maxAttempts: 20, baseDelayMs: 500, maxDelayMs: 5_000, budgetMs: 60_000 },
       retryAccessDenied: false,
+      deadline: startDeadline(clock, changes.retry?.budgetMs ?? 60_000),
       random: () => 0.5,
       onAttemptFailed: (record) => records.push(record),
       clock,

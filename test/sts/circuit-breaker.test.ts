@@ -70,3 +70,47 @@ describe("a region that failed", () => {
     expect(breaker.openUntil(NOW)).toBeUndefined();
   });
 });
+
+describe("a region that loses hedges", () => {
+  const lose = (breaker: CircuitBreaker, times: number, silentMs: number) => {
+    for (let time = 0; time < times; time += 1) breaker.lost(NOW, silentMs);
+  };
+  const rests = (breaker: CircuitBreaker) => breaker.openUntil(NOW) !== undefined;
+
+  test("rests after three in a row that took a second in all", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    lose(breaker, 2, 5_000);
+    expect(rests(breaker)).toBe(false);
+    lose(breaker, 1, 5_000);
+    expect(breaker.openUntil(NOW)).toBe(NOW + 30_000);
+  });
+
+  test("does not rest for hedges that are shorter than it takes when all is well", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    lose(breaker, 9, 100);
+    expect(rests(breaker)).toBe(false);
+    lose(breaker, 1, 100);
+    expect(rests(breaker)).toBe(true);
+  });
+
+  test("starts anew with every answer", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    for (let round = 0; round < 10; round += 1) {
+      lose(breaker, 2, 5_000);
+      breaker.succeeded();
+    }
+    expect(rests(breaker)).toBe(false);
+  });
+
+  test("rests again when it loses its trial, and is back when it wins it", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    lose(breaker, 3, 5_000);
+    const after = NOW + 30_000;
+    expect(breaker.admits(after)).toBe(true);
+    breaker.lost(after + 500, 500);
+    expect(breaker.openUntil(after + 500)).toBe(after + 30_500);
+    expect(breaker.admits(after + 30_500)).toBe(true);
+    breaker.succeeded();
+    expect([breaker.admits(after + 30_501), breaker.admits(after + 30_501)]).toEqual([true, true]);
+  });
+});

@@ -2,6 +2,8 @@ import { describe, expect, test, vi } from "vitest";
 import { hedged } from "../../src/sts/hedge.js";
 import { FakeClock } from "../fake-clock.js";
 
+const isFinal = (error: unknown) => error instanceof Error && error.message === "refused";
+
 /** A call that ends when the test says so, or with its signal. */
 function call() {
   let succeed = (_: string) => {};
@@ -29,7 +31,7 @@ function race(signal = new AbortController().signal) {
   const clock = new FakeClock();
   const [first, second] = [call(), call()];
   const offer = vi.fn(() => second.make);
-  const outcome = hedged({ clock, signal, afterMs: 100 }, first.make, offer);
+  const outcome = hedged({ clock, signal, afterMs: 100, isFinal }, first.make, offer);
   outcome.catch(() => {});
   return { clock, first, second, offer, outcome };
 }
@@ -54,14 +56,18 @@ describe("the second call", () => {
     expect(clock.pending).toBe(0);
     await clock.advance(1_000);
     expect(offer).not.toHaveBeenCalled();
-    await expect(outcome.catch(({ message }) => message)).resolves.toMatch(/^one/);
+    const said = await outcome.then(
+      ({ value }) => value,
+      ({ message }) => message,
+    );
+    expect(said).toMatch(/^one/);
   });
 
   test("is not made when there is nobody to ask", async () => {
     const clock = new FakeClock();
     const first = call();
     const { signal } = new AbortController();
-    const outcome = hedged({ clock, signal, afterMs: 100 }, first.make, () => undefined);
+    const outcome = hedged({ clock, signal, afterMs: 100, isFinal }, first.make, () => undefined);
     await clock.advance(100);
     first.fail("alone");
     await expect(outcome).rejects.toThrow("alone");
@@ -76,7 +82,8 @@ describe("of two calls", () => {
       await world.clock.advance(100);
       const loser = who === "first" ? world.second : world.first;
       world[who].succeed(who);
-      await expect(world.outcome).resolves.toBe(who);
+      const how = who === "first" ? "won" : "silent";
+      await expect(world.outcome).resolves.toEqual({ value: who, first: how });
       expect(loser.isAborted).toBe(true);
     },
   );
@@ -90,7 +97,8 @@ describe("of two calls", () => {
       const other = who === "first" ? world.second : world.first;
       expect(other.isAborted).toBe(false);
       other.succeed("yes");
-      await expect(world.outcome).resolves.toBe("yes");
+      const how = who === "first" ? "failed" : "won";
+      await expect(world.outcome).resolves.toEqual({ value: "yes", first: how });
     }
   });
 
@@ -104,6 +112,26 @@ describe("of two calls", () => {
       }
       await expect(world.outcome).rejects.toThrow("first");
     }
+  });
+});
+
+describe("a final failure", () => {
+  test("of the first call ends both at once", async () => {
+    const { clock, first, second, outcome } = race();
+    await clock.advance(100);
+    first.fail("refused");
+    await expect(outcome).rejects.toThrow("refused");
+    expect(second.isAborted).toBe(true);
+  });
+
+  test("of the second call ends neither: the first may have another answer", async () => {
+    const { clock, first, second, outcome } = race();
+    await clock.advance(100);
+    second.fail("refused");
+    await clock.flush();
+    expect(first.isAborted).toBe(false);
+    first.succeed("yes");
+    await expect(outcome).resolves.toEqual({ value: "yes", first: "won" });
   });
 });
 

@@ -23,6 +23,8 @@ const BY_ID: readonly (readonly [RegExp, Group])[] = [
 ];
 
 /** Which part a finding belongs to. */
-export function groupOf({ id }: Pick<Finding, "id">): Group {
+export function groupOf({ id, evidence }: Pick<Finding, "id" | "evidence">): Group {
+  // An issuer's or an endpoint's: only the latter is of a region.
+  if (id === "certificate-expires-soon" && evidence.region !== undefined) return "sts";
   return BY_ID.find(([ids]) => ids.test(id))?.[1] ?? "issuer";
 }

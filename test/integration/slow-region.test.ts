@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { withoutAwsSettings } from "./sdk-environment.js";
+import { FIRST, gate, heldBack, inFlight, twoRegions } from "./two-regions.js";
+import { until } from "./virtual-clock.js";
+
+withoutAwsSettings();
+
+const HEDGE = { hedgeAfterMs: 400 };
+
+describe("a silent first region that is hedged", () => {
+  it("rests after a few lost races, and then costs no refresh its delay", async () => {
+    await using world = await twoRegions();
+    world.first.setFault("hang");
+    for (let lost = 1; lost <= 3; lost += 1) {
+      const credentials = world.provide(HEDGE)();
+      await inFlight(world.first, lost);
+      await world.clock.advance(400);
+      await credentials;
+    }
+    const provider = world.provide(HEDGE);
+    await provider();
+    expect([world.counts(), world.clock.monotonic()]).toEqual([[3, 4], 1_200]);
+    const [first] = provider.status().regions;
+    expect(first?.restingUntil).toBeGreaterThan(world.clock.now());
+  });
+
+  it("is tried again by one refresh after its rest, and first again once it answers", async () => {
+    await using world = await twoRegions();
+    world.first.setFault("hang");
+    for (const lost of [1, 2, 3, 4]) {
+      const credentials = world.provide(HEDGE)();
+      await inFlight(world.first, lost);
+      await world.clock.advance(400);
+      await credentials;
+      if (lost >= 3) {
+        await world.provide(HEDGE)();
+        await world.clock.advance(60_000);
+      }
+    }
+    expect(world.counts()).toEqual([4, 6]);
+    world.first.clearFaults();
+    for (let round = 0; round < 3; round += 1) await world.provide(HEDGE)();
+    expect(world.counts()).toEqual([7, 6]);
+  });
+
+  it("does not rest for calls that had no turn there: they kept waiting for themselves", async () => {
+    await using world = await twoRegions();
+    const answers = gate();
+    const clientPlugins = [heldBack(FIRST, answers.opened)];
+    const patient = Array.from({ length: 40 }, () => world.provide({ clientPlugins })());
+    await inFlight(world.first, 40);
+    const hasty = Array.from({ length: 3 }, () => world.provide({ ...HEDGE, clientPlugins }));
+    const credentials = Promise.all(hasty.map((provider) => provider()));
+    await until(() => world.clock.scheduled.filter((ms) => ms === 400).length === 3);
+    await world.clock.advance(400);
+    await credentials;
+    expect(world.counts()).toEqual([40, 3]);
+    expect(hasty[0]?.status().regions[0]).toEqual({ region: FIRST, restingUntil: undefined });
+    answers.open();
+    await Promise.all(patient);
+  });
+});
