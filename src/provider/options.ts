@@ -61,8 +61,9 @@ export interface ResilienceOptions {
    */
   readonly region?: string | undefined;
   /**
-   * The look at what the token's issuer publishes: `"advisory"` beside the STS call, adding no time
-   * to it; `"strict"` before it, so that a token that cannot work costs no call; `"off"` never.
+   * The look at what the token's issuer publishes: `"advisory"` after a failure that is about the
+   * key or the token, and beside a call that STS has not answered for 1 s, adding no time to it;
+   * `"strict"` before the call, so that a token that cannot work costs none; `"off"` never.
    * @default "advisory"; "off" with `validateToken: false`
    */
   readonly preflight?: PreflightMode | PreflightOptions | undefined;
