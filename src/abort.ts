@@ -14,6 +14,33 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
   });
 }
 
+/** What a signal may end. */
+interface Closable {
+  close(reason: unknown): void;
+}
+
+/** Takes the listener of a collected owner off its signal. */
+const collected = new FinalizationRegistry<() => void>((remove) => remove());
+
+/**
+ * Closes the owner with the signal's reason when it aborts. The signal may live as long as the
+ * process: it does not keep an owner alive that everybody else has dropped.
+ *
+ * @returns takes the listener off.
+ */
+export function closeOnAbort(signal: AbortSignal, owner: Closable): () => void {
+  if (signal.aborted) {
+    owner.close(signal.reason);
+    return () => {};
+  }
+  const ref = new WeakRef(owner);
+  const onAbort = () => ref.deref()?.close(signal.reason);
+  const remove = () => signal.removeEventListener("abort", onAbort);
+  signal.addEventListener("abort", onAbort, { once: true });
+  collected.register(owner, remove);
+  return remove;
+}
+
 interface TimeoutOptions {
   readonly clock: Clock;
   /** The caller's own signal. */

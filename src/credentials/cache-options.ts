@@ -21,6 +21,8 @@ export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> 
   readonly onRefreshFailed: (error: unknown, state: FailedRefresh) => void;
   /** Expired credentials were handed out. */
   readonly onExpiredServed: (credentials: T) => void;
+  /** The cache has come to its end. */
+  readonly onClosed: () => void;
   readonly windows: WindowOptions;
   /** Whether a refresh starts when it is due even if nobody calls. */
   readonly aheadOfTime: boolean;
@@ -41,6 +43,8 @@ export interface FailedRefresh {
 /** What is cached, and what is under way. */
 export interface CacheSnapshot {
   readonly entry: CachedEntry<CachedIdentity> | undefined;
+  /** Whether a service rejected what is cached. */
+  readonly invalidated: boolean;
   readonly refreshing: boolean;
   /** No refresh starts by itself before this time, in milliseconds since the epoch. */
   readonly gateUntil: number | undefined;

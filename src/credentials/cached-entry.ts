@@ -20,6 +20,14 @@ export interface CachedEntry<T> {
   readonly expiresAt: number;
 }
 
+/**
+ * Whether no refresh is due. Before they were fetched one is: the clock was set back, and nobody
+ * knows how long they still live.
+ */
+export function isFresh({ fetchedAt, advisoryAt }: CachedEntry<unknown>, now: number): boolean {
+  return now < advisoryAt && now >= fetchedAt;
+}
+
 interface EntryContext {
   /** This machine's clock, in milliseconds since the epoch. */
   readonly now: number;

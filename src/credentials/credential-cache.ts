@@ -1,6 +1,6 @@
 import { untilAborted } from "../abort.js";
 import type { CacheOptions, CacheRequest, CacheSnapshot } from "./cache-options.js";
-import { type CachedEntry, type CachedIdentity, toEntry } from "./cached-entry.js";
+import { type CachedEntry, type CachedIdentity, isFresh, toEntry } from "./cached-entry.js";
 import { Flight } from "./flight.js";
 import { type Gate, isShut, pauseAfterFailure, refusalMemory } from "./gate.js";
 import { RefreshTimer } from "./refresh-timer.js";
@@ -38,9 +38,9 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   get(request?: R): Promise<T> {
     const now = this.#now();
     const fresh = this.#fresh;
-    // Before they were fetched: the clock was set back, and nobody knows how long they still live.
-    const isFresh = fresh !== undefined && now < fresh.advisoryAt && now >= fresh.fetchedAt;
-    return isFresh && !request?.forceRefresh ? fresh.promise : this.#getSlowly(now, request);
+    return fresh !== undefined && isFresh(fresh, now) && !request?.forceRefresh
+      ? fresh.promise
+      : this.#getSlowly(now, request);
   }
 
   /**
@@ -52,13 +52,16 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     if (cached !== undefined && (accessKeyId ?? cached) === cached) this.#fresh = undefined;
   }
 
-  /** Ends the cache: waiters and later callers get `reason`. */
+  /** Ends the cache for good: waiters and later callers get `reason`. */
   close(reason: unknown): void {
+    if (this.isClosed) return;
     this.#end = { reason };
     this.#abort?.abort(reason);
     this.#timer.clear();
     this.#entry = undefined;
     this.#fresh = undefined;
+    this.#gate = undefined;
+    this.#options.onClosed();
   }
 
   get isClosed(): boolean {
@@ -68,8 +71,9 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   snapshot(): CacheSnapshot {
     return {
       entry: this.#entry,
+      invalidated: this.#fresh !== this.#entry,
       refreshing: this.#flight !== undefined,
-      gateUntil: this.#gate?.until,
+      gateUntil: isShut(this.#gate, this.#now()) ? this.#gate.until : undefined,
       closed: this.isClosed,
     };
   }

@@ -10,7 +10,8 @@ const MIN_PAUSE_MS = 1_000;
  */
 export function pauseAfterFailure(remainingMs: number, random: () => number): number {
   const pause = PAUSE_MS.min + random() * (PAUSE_MS.max - PAUSE_MS.min);
-  return Math.max(MIN_PAUSE_MS, Math.min(pause, remainingMs / 2));
+  // A whole number: the time it ends at is told.
+  return Math.max(MIN_PAUSE_MS, Math.floor(Math.min(pause, remainingMs / 2)));
 }
 
 /** No refresh starts by itself, or a refusal counts, from here to there; milliseconds since the epoch. */

@@ -2,7 +2,7 @@ import type { Finding } from "../findings.js";
 import { safeCause } from "../redact.js";
 import { type ResolvedEndpoint, resolveEndpoint } from "../sts/endpoint-url.js";
 import { resolveTargets, type StsTarget } from "../sts/target.js";
-import type { DoctorRuntime } from "./runtime.js";
+import type { Run } from "./run.js";
 import type { ResolvedSettings } from "./settings.js";
 
 /** An STS to look at, and where the SDK would send its calls. */
@@ -11,21 +11,36 @@ export interface ChosenTarget {
   readonly endpoint: ResolvedEndpoint;
 }
 
+interface Chosen {
+  readonly targets: readonly ChosenTarget[];
+  readonly findings: readonly Finding[];
+}
+
+/** The SDK is loaded by then: what takes longer reads a file without an end. */
+const CHOICE_LIMIT_MS = 3_000;
+
 /** The chosen endpoint first, then those to fail over to; or why the SDK finds none. */
-export async function chooseTargets(
-  { sts }: ResolvedSettings,
-  { env, pool }: DoctorRuntime,
-): Promise<{ readonly targets: readonly ChosenTarget[]; readonly findings: readonly Finding[] }> {
+export async function chooseTargets({ sts }: ResolvedSettings, run: Run): Promise<Chosen> {
+  const { env, pool } = run.runtime;
   try {
-    const resolved = await resolveTargets(sts, undefined, env);
-    const targets = resolved.map(async (target) => {
-      const endpoint = await pool.use(target, env, ({ client }) => resolveEndpoint(client));
-      return { target, endpoint };
+    return await run.within(CHOICE_LIMIT_MS, late, async () => {
+      const resolved = await resolveTargets(sts, undefined, env);
+      const targets = resolved.map(async (target) => {
+        const endpoint = await pool.use(target, env, ({ client }) => resolveEndpoint(client));
+        return { target, endpoint };
+      });
+      return { targets: await Promise.all(targets), findings: [] };
     });
-    return { targets: await Promise.all(targets), findings: [] };
   } catch (error) {
+    run.signal.throwIfAborted();
     return { targets: [], findings: [noEndpoint(safeCause(error).message)] };
   }
+}
+
+function late(): Chosen {
+  const problem =
+    "the shared AWS files (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, ~/.aws) were not read in time";
+  return { targets: [], findings: [noEndpoint(problem)] };
 }
 
 function noEndpoint(problem: string): Finding {

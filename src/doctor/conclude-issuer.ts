@@ -1,4 +1,5 @@
 import type { Finding } from "../findings.js";
+import { addressFindings } from "./conclude-addresses.js";
 import type { Facts, IssuerFacts, TlsFacts } from "./facts.js";
 
 /** Seen from this network only: STS is in another one. */
@@ -17,7 +18,9 @@ export function issuerFindings(findings: readonly Finding[], facts: Facts): Find
   const refined = findings.map((each) => refine(each, issuer));
   const isAccepted = assumeRole?.outcome === "ok";
   const isAsked = assumeRole !== undefined;
-  return [...refined, ...tlsFindings(issuer, refined)].map((each) => {
+  const isReached = !refined.some(({ id }) => FROM_HERE.includes(id));
+  const uneven = isReached ? addressFindings(issuer) : [];
+  return [...refined, ...uneven, ...tlsFindings(issuer, refined)].map((each) => {
     const told = isAccepted ? contradicted(each) : each;
     return FROM_HERE.includes(each.id) ? withOtherNetwork(told, issuer, isAsked, isAccepted) : told;
   });
@@ -25,7 +28,7 @@ export function issuerFindings(findings: readonly Finding[], facts: Facts): Find
 
 /** A limit that ran out says where, and where decides what it means. */
 function refine(finding: Finding, issuer: IssuerFacts): Finding {
-  const { host = "the issuer", dnsError, tls } = issuer;
+  const { host = "the issuer", dnsError, tls, proxy } = issuer;
   const { id, evidence } = finding;
   if (id === "issuer-timeout" && dnsError !== undefined) {
     return {
@@ -46,6 +49,16 @@ function refine(finding: Finding, issuer: IssuerFacts): Finding {
         "No connection to the host of the JWKS: a firewall that drops packets looks like this.",
       detail: `${keyHost} could not be connected to in phase "${String(evidence.phase)}".`,
       remedy: `Network: let this machine (and STS) reach ${keyHost}, which is not the issuer's own host, on its port.`,
+    };
+  }
+  const isReaching = id === "issuer-timeout" || id === "issuer-connection-refused";
+  if (isReaching && isUnconnected && proxy !== undefined) {
+    const code = evidence.code === undefined ? "no answer" : String(evidence.code);
+    return {
+      ...finding,
+      title: "No connection to the issuer through the proxy.",
+      detail: `The proxy ${proxy} gave no connection to ${host} (${code}).`,
+      remedy: `Network: see that the proxy is up and lets this machine through to ${host}; Workload: correct HTTPS_PROXY, or name ${host} in NO_PROXY.`,
     };
   }
   const isConnecting = id === "issuer-tls-untrusted" || id === "issuer-connection-refused";

@@ -3,6 +3,7 @@ import { answerFinding } from "./conclude-answer.js";
 import { certificateFindings } from "./conclude-certificates.js";
 import { endpointFindings } from "./conclude-endpoint.js";
 import { issuerFindings } from "./conclude-issuer.js";
+import { unreadFindings } from "./conclude-unread.js";
 import type { Diagnosis } from "./diagnosis.js";
 import type { Gathered } from "./gathered.js";
 import { rank } from "./ranking.js";
@@ -16,7 +17,7 @@ export function conclude(gathered: Gathered): Diagnosis {
     ...gathered.token.map((each) => (isAccepted ? overruled(each) : each)),
     ...gathered.request,
     ...endpointFindings(facts),
-    ...issuerFindings(gathered.issuer, facts),
+    ...issuerFindings([...gathered.issuer, ...unreadFindings(facts)], facts),
     ...certificateFindings(facts),
   ];
   // Where no answer came, nobody refused: the way to STS is one finding among others.

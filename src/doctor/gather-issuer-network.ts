@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { withTimeout } from "../abort.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { openTunnel } from "../preflight/tunnel.js";
@@ -44,13 +45,22 @@ export async function gatherIssuerNetwork(
     const reached = addresses.find(({ connectMs }) => connectMs !== undefined)?.address;
     if (reached === undefined && proxy === undefined) return known;
     const open: OpenConnection = async () => {
-      if (proxy !== undefined) return await openTunnel(proxy, url, signal).catch(() => undefined);
+      if (proxy !== undefined) return await openTunnelInTime(run, proxy, url, signal);
       const opened = await openSocket(run, reached ?? host, port, PART_LIMIT_MS, signal);
       return "socket" in opened ? opened.socket : undefined;
     };
     return { ...known, tls: await measuredTls(run, open, host, url, signal) };
   });
   return whole ?? known;
+}
+
+async function openTunnelInTime(run: Run, proxy: URL, url: URL, signal: AbortSignal) {
+  const { clock } = run.runtime;
+  const reason = new Error("no tunnel");
+  const limits = { clock, signal, timeoutMs: PART_LIMIT_MS, reason };
+  return await withTimeout(limits, (limited) => openTunnel(proxy, url, limited)).catch(
+    () => undefined,
+  );
 }
 
 async function resolveIssuer(

@@ -26,10 +26,10 @@ export async function gather(
   }
   const { clock, env, pool } = run.runtime;
   pool.preload();
-  const settings = await readSettings(options, env);
+  const settings = await readSettings(options, run);
   const [loaded, { targets, findings: unchosen }] = await Promise.all([
     gatherToken(run, { token: options.token, tokenFile: settings.tokenFile }),
-    chooseTargets(settings, run.runtime),
+    chooseTargets(settings, run),
   ]);
   const first = targets[0]?.target;
   const request = first === undefined ? unchosen : await requestFindings(settings, first);

@@ -10,6 +10,8 @@ import { tapped } from "./tapped-socket.js";
 /** Opens one more connection to the host under test; `undefined` when none comes about. */
 export type OpenConnection = () => Promise<Socket | undefined>;
 
+const NO_CONNECTION = "no connection";
+
 interface Handshake {
   readonly protocol?: string | undefined;
   readonly isTrusted: boolean;
@@ -41,7 +43,7 @@ export async function probeTls(
     shakeHands(run, open, options, { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" }),
     shakeHands(run, open, options, { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" }),
   ]);
-  const isOld = !usual.isDone && !only12.isDone && !only13.isDone;
+  const isOld = !usual.isDone && !only12.isDone && !only13.isDone && usual.error !== NO_CONNECTION;
   const only11 = isOld ? await shakeHands(run, open, options, TLS11) : undefined;
   const seen = usual.isDone ? usual : (only11 ?? usual);
   const chain = only12.chain.length > 0 ? only12.chain : seen.chain;
@@ -77,7 +79,7 @@ async function shakeHands(
     isDone: false,
   });
   const connection = await open();
-  if (connection === undefined) return failed("no connection");
+  if (connection === undefined) return failed(NO_CONNECTION);
   const isPlain = versions.maxVersion === "TLSv1.2";
   const { socket, received } = isPlain ? tapped(connection) : { socket: connection, received: [] };
   const name = isIP(host) === 0 ? { servername: host } : { host };

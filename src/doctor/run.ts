@@ -43,6 +43,27 @@ export class Run {
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     this.#tell(step, "started", label);
+    try {
+      const late = () => {
+        this.unfinished.push(step);
+        return fallback;
+      };
+      return await this.within(limitMs, late, work);
+    } finally {
+      this.#tell(step, "finished", label);
+    }
+  }
+
+  /**
+   * Work under a limit of its own and the run's, heeded or not: what `late` returns when time is up.
+   *
+   * @throws the signal's reason, and what `work` throws.
+   */
+  async within<T>(
+    limitMs: number,
+    late: () => T,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const reason = new Error("the time of this step is up");
     const timeoutMs = Math.min(limitMs, this.deadline.remainingMs());
     const { clock } = this.runtime;
@@ -50,10 +71,7 @@ export class Run {
       return await withTimeout({ clock, signal: this.signal, timeoutMs, reason }, work);
     } catch (error) {
       if (error !== reason) throw error;
-      this.unfinished.push(step);
-      return fallback;
-    } finally {
-      this.#tell(step, "finished", label);
+      return late();
     }
   }
 

@@ -5,6 +5,7 @@ import { configuredEndpoint } from "../sts/configured-endpoint.js";
 import { profileReader } from "../sts/profile.js";
 import type { Setting } from "./facts.js";
 import type { DiagnoseOptions } from "./options.js";
+import type { Run } from "./run.js";
 
 /** What the run works with, and where each part of it came from. */
 export interface ResolvedSettings {
@@ -19,16 +20,17 @@ export interface ResolvedSettings {
 /** Tells the doctor's session from the workload's in CloudTrail. */
 const SESSION_NAME = "resilient-sts-doctor";
 
+/** A home directory may be on a mount that hangs, and the SDK's first load takes a while. */
+const PROFILE_LIMIT_MS = 5_000;
+
 interface Found {
   readonly value: string | undefined;
   readonly source: string;
 }
 
 /** Every setting by option, environment, profile or default, in this order. */
-export async function readSettings(
-  options: DiagnoseOptions,
-  env: Environment,
-): Promise<ResolvedSettings> {
+export async function readSettings(options: DiagnoseOptions, run: Run): Promise<ResolvedSettings> {
+  const { env } = run.runtime;
   const find = (option: string | undefined, ...variables: string[]): Found => {
     if (option !== undefined) return { value: option, source: "option" };
     const source = variables.find((name) => readVariable(env, name) !== undefined);
@@ -42,9 +44,14 @@ export async function readSettings(
   const named = find(options.roleSessionName, "AWS_ROLE_SESSION_NAME");
   const sessionName =
     named.value === undefined ? { value: SESSION_NAME, source: "default" } : named;
-  const endpointUrl = await endpointOf(options, env);
+  const endpoint = find(options.endpointUrl, "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL");
   const mode = find(undefined, "AWS_STS_REGIONAL_ENDPOINTS");
-  const regionalMode = mode.value === undefined ? await modeOfProfile(profile) : mode;
+  // A profile that cannot be read to its end is told where the region is chosen.
+  const [endpointUrl, regionalMode] = await run.within(
+    PROFILE_LIMIT_MS,
+    () => [endpoint, mode],
+    async () => await Promise.all([endpointOf(options, env), modeOf(mode, profile)]),
+  );
   const failoverRegions = options.failoverRegions ?? [];
 
   return {
@@ -83,7 +90,8 @@ async function endpointOf({ endpointUrl }: DiagnoseOptions, env: Environment): P
   return { value: configured?.url, source: configured?.source ?? "none" };
 }
 
-async function modeOfProfile(profile: string | undefined): Promise<Found> {
+async function modeOf(mode: Found, profile: string | undefined): Promise<Found> {
+  if (mode.value !== undefined) return mode;
   // A profile that cannot be read is told where the region is chosen.
   const value = await profileReader(profile)("sts_regional_endpoints").catch(() => undefined);
   return { value, source: value === undefined ? "none" : "profile" };

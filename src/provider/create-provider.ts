@@ -1,3 +1,4 @@
+import { closeOnAbort } from "../abort.js";
 import { CredentialCache } from "../credentials/credential-cache.js";
 import { isWebIdentityError, WebIdentityError } from "../errors.js";
 import { createPreflight } from "../preflight/preflight.js";
@@ -43,6 +44,7 @@ export function createProvider(
   let targets: readonly StsTarget[] = [];
   let lastCaller: CallerClientConfig | undefined;
   let emit = eventLog("");
+  let ignoreSignal = () => {};
 
   const cache = new CredentialCache<AttributedCredentials, ProviderProperties>({
     refresh: async (properties, signal) => {
@@ -95,6 +97,10 @@ export function createProvider(
     onExpiredServed: ({ expiration }) => {
       if (expiration !== undefined) emit({ type: "credentials.expired-served", expiration });
     },
+    onClosed: () => {
+      ignoreSignal();
+      for (const target of targets) pool.release(target, env);
+    },
     windows: options.refresh,
     aheadOfTime: options.refresh.aheadOfTime,
     serverClock: pool.serverClock,
@@ -103,16 +109,8 @@ export function createProvider(
     random,
   });
 
-  const end = (reason: unknown) => {
-    if (cache.isClosed) return;
-    cache.close(reason);
-    init.signal?.removeEventListener("abort", onAbort);
-    for (const target of targets) pool.release(target, env);
-  };
-  const onAbort = () => end(init.signal?.reason);
-  const close = () => end(closedError());
-  if (init.signal?.aborted) onAbort();
-  init.signal?.addEventListener("abort", onAbort, { once: true });
+  if (init.signal !== undefined) ignoreSignal = closeOnAbort(init.signal, cache);
+  const close = () => cache.close(closedError());
 
   const regionStatus = (target: StsTarget) => ({
     region: target.region,

@@ -32,8 +32,9 @@ export interface RefreshOptions extends WindowOptions {
 /** What makes these providers resilient. Every option has a default that serves. */
 export interface ResilienceOptions {
   /**
-   * When and how long a failed attempt is tried again: full jitter under one deadline.
-   * @default 20 attempts in 60 s, with waits of up to 500 ms at first and 5 s at last
+   * When and how long a failed attempt is tried again: equal jitter under one deadline.
+   * @default as many attempts as fit into 60 s (25 at most), with waits of 250 to 500 ms at first and
+   * 2 to 4 s at last
    */
   readonly retry?:
     | { readonly [Name in keyof RetryOptions]?: RetryOptions[Name] | undefined }
@@ -136,7 +137,7 @@ export interface ResolvedOptions {
 }
 
 export const DEFAULTS: ResolvedOptions = {
-  retry: { maxAttempts: 20, baseDelayMs: 500, maxDelayMs: 5_000, budgetMs: 60_000 },
+  retry: { maxAttempts: 25, baseDelayMs: 500, maxDelayMs: 4_000, budgetMs: 60_000 },
   attemptTimeoutMs: 10_000,
   failoverRegions: [],
   hedgeAfterMs: undefined,

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.js";
 import type { CacheSnapshot } from "../credentials/cache-options.js";
+import { isFresh } from "../credentials/cached-entry.js";
 import type { WebIdentityError } from "../errors.js";
 import type { Finding } from "../findings.js";
 import type { IssuerReport } from "../issuer-report.js";
@@ -10,7 +11,7 @@ export interface ProviderStatus {
    * - `empty`: nothing cached yet, or the provider was closed.
    * - `fresh`: cached, no refresh is due.
    * - `refresh-due`: cached and valid, inside the advisory window.
-   * - `refresh-urgent`: cached and valid, inside the mandatory window.
+   * - `refresh-urgent`: cached and valid, inside the mandatory window or invalidated.
    * - `expired`: cached, no longer valid.
    */
   readonly state: "empty" | "fresh" | "refresh-due" | "refresh-urgent" | "expired";
@@ -86,17 +87,14 @@ export class StatusBoard {
     return Math.round(this.clock.monotonic() - this.#startedAt);
   }
 
-  read(
-    { entry, refreshing, gateUntil, closed }: CacheSnapshot,
-    regions: readonly RegionStatus[],
-  ): ProviderStatus {
-    const now = this.clock.now();
+  read(snapshot: CacheSnapshot, regions: readonly RegionStatus[]): ProviderStatus {
+    const { entry, refreshing, gateUntil, closed } = snapshot;
     return {
-      state: stateOf(entry, now),
+      state: stateOf(snapshot, this.clock.now()),
       closed,
       expiration: entry?.credentials.expiration,
       refreshing,
-      nextRefreshAt: gateUntil !== undefined && gateUntil > now ? gateUntil : undefined,
+      nextRefreshAt: gateUntil,
       region: this.#region,
       regions,
       lastSuccessAt: this.#lastSuccessAt,
@@ -107,9 +105,9 @@ export class StatusBoard {
   }
 }
 
-function stateOf(entry: CacheSnapshot["entry"], now: number): ProviderStatus["state"] {
+function stateOf({ entry, invalidated }: CacheSnapshot, now: number): ProviderStatus["state"] {
   if (entry === undefined) return "empty";
   if (now >= entry.expiresAt) return "expired";
-  if (now >= entry.mandatoryAt) return "refresh-urgent";
-  return now >= entry.advisoryAt ? "refresh-due" : "fresh";
+  if (invalidated || now >= entry.mandatoryAt) return "refresh-urgent";
+  return isFresh(entry, now) ? "fresh" : "refresh-due";
 }

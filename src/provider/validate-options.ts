@@ -59,7 +59,7 @@ function checkSdkFields(init: WebIdentityInit): void {
   checkString("roleSessionName", init.roleSessionName);
   checkString("policy", init.policy);
   checkString("providerId", init.providerId);
-  checkType("durationSeconds", init.durationSeconds, "number");
+  checkDuration(init.durationSeconds);
   checkType("clientConfig", init.clientConfig, "object");
   checkType("parentClientConfig", init.parentClientConfig, "object");
   checkType("logger", init.logger, "object");
@@ -69,6 +69,16 @@ function checkSdkFields(init: WebIdentityInit): void {
       throw expected(name, "to be an array", init[name]);
     }
   }
+}
+
+/**
+ * What no STS takes. AWS's own limits count once it is settled that AWS is asked: the environment or
+ * the profile may name an implementation that has others.
+ */
+function checkDuration(durationSeconds: unknown): void {
+  if (durationSeconds === undefined) return;
+  if (Number.isSafeInteger(durationSeconds) && (durationSeconds as number) >= 1) return;
+  throw expected("durationSeconds", "to be a whole number of seconds, 1 or more", durationSeconds);
 }
 
 function resolveRetry(retry: ResilienceOptions["retry"]): ResolvedOptions["retry"] {

@@ -1,6 +1,6 @@
 import type { Failure, Verdict } from "../failure.js";
 import { firstFatal } from "../findings.js";
-import { type BackoffOptions, fullJitterMs } from "./backoff.js";
+import { type BackoffOptions, equalJitterMs } from "./backoff.js";
 
 /** What the next step depends on besides the verdict. */
 export interface DecisionContext {
@@ -36,37 +36,42 @@ export function decide(verdict: Verdict, context: DecisionContext): Decision {
 }
 
 function waitFor(verdict: Verdict, context: DecisionContext): Decision {
-  const { failure, timesSeen, failures, backoff, random } = context;
-  const jitter = (options = backoff) => fullJitterMs(failures - 1, options, random);
-
+  const { failure, timesSeen, backoff } = context;
   switch (verdict) {
     case "idp-unreachable":
       // What the identity provider publishes cannot work: waiting does not change it.
       if (firstFatal(failure.findings ?? []) !== undefined) return undefined;
-      return (failure.retryAfterMs ?? 0) + jitter();
+      return (failure.retryAfterMs ?? 0) + backoffMs(context);
     case "sts-unavailable":
       if (failure.alternative) return 0;
-      return (failure.retryAfterMs ?? 0) + jitter();
+      return (failure.retryAfterMs ?? 0) + backoffMs(context);
     case "throttled": {
       const baseDelayMs = Math.max(THROTTLED_BASE_MS, backoff.baseDelayMs);
       const maxDelayMs = Math.max(baseDelayMs, backoff.maxDelayMs);
-      return (failure.retryAfterMs ?? 0) + jitter({ baseDelayMs, maxDelayMs });
+      return (failure.retryAfterMs ?? 0) + backoffMs(context, { baseDelayMs, maxDelayMs });
     }
     case "token-expired":
       if (failure.sameToken) return undefined;
-      return timesSeen === 1 ? 0 : jitter();
+      return timesSeen === 1 ? 0 : backoffMs(context);
     case "token-early":
-      return (failure.validInMs ?? 0) + jitter();
+      return (failure.validInMs ?? 0) + backoffMs(context);
     case "region-disabled":
       return failure.alternative ? 0 : undefined;
     case "access-denied":
-      return context.retryAccessDenied ? jitter() : undefined;
+      return context.retryAccessDenied ? backoffMs(context) : undefined;
     case "token-unavailable":
     case "unknown":
-      return timesSeen <= RETRIES_WHEN_UNSURE ? jitter() : undefined;
+      return timesSeen <= RETRIES_WHEN_UNSURE ? backoffMs(context) : undefined;
     case "token-invalid":
     case "token-rejected":
     case "request-invalid":
       return undefined;
   }
+}
+
+function backoffMs(
+  { failures, backoff, random }: DecisionContext,
+  options: BackoffOptions = backoff,
+): number {
+  return equalJitterMs(failures - 1, options, random);
 }

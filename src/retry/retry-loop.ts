@@ -10,7 +10,7 @@ import { judge } from "./verdict.js";
 export interface RetryOptions {
   /** Attempts at most, the first one included; 1 to 1,000. */
   readonly maxAttempts: number;
-  /** Upper bound of the first wait, in milliseconds. */
+  /** Upper bound of the first wait, in milliseconds; half of the bound is the least of any wait. */
   readonly baseDelayMs: number;
   /** Upper bound of every wait, in milliseconds. */
   readonly maxDelayMs: number;
@@ -98,7 +98,7 @@ async function again<T>(
   await sleep(clock, decision, signal);
   return pRetry((number) => once(number + 1), {
     retries: retry.maxAttempts - 2,
-    // The waiting is done below, on a clock of ours and with full jitter.
+    // The waiting is done below, on a clock of ours and with jitter of ours.
     minTimeout: 0,
     signal,
     onFailedAttempt: ({ error, attemptNumber, retriesLeft }) => {

@@ -30,7 +30,9 @@ export class CircuitBreaker {
 
   failed(now: number): void {
     this.#openFrom = now;
-    this.#openUntil = now + PAUSE_MS.min + this.random() * (PAUSE_MS.max - PAUSE_MS.min);
+    // A whole number: the time is told.
+    this.#openUntil =
+      now + Math.floor(PAUSE_MS.min + this.random() * (PAUSE_MS.max - PAUSE_MS.min));
   }
 
   /** Another region, asked later, answered sooner; this one had been silent for so long. */

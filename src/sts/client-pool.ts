@@ -3,6 +3,7 @@ import type { Environment } from "../environment.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
 import { withoutSecrets } from "./client-logger.js";
 import { ConcurrencyLimit } from "./concurrency.js";
+import { quietConnections } from "./connections.js";
 import { loadSdk } from "./load-sdk.js";
 import { ServerClock } from "./server-clock.js";
 import type { StsTarget } from "./target.js";
@@ -118,7 +119,7 @@ export class ClientPool {
   }
 
   async #open(key: string, target: StsTarget): Promise<Entry> {
-    const { STSClient, quietConnections } = await loadSdk();
+    const { STSClient } = await loadSdk();
     // Somebody else was here while the modules loaded.
     const existing = this.#entries.get(key);
     if (existing !== undefined) return existing;

@@ -54,6 +54,7 @@ export class CacheBench {
       isRefusal: (error) => error === refusal,
       onRefreshFailed: (error, state) => this.failures.push({ error, ...state }),
       onExpiredServed: ({ accessKeyId }) => this.expiredServed.push(accessKeyId),
+      onClosed: () => {},
       windows: {},
       aheadOfTime: false,
       serverClock: { skewMs: 0 },

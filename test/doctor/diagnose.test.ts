@@ -1,7 +1,13 @@
-import { describe, expect, it } from "vitest";
-import { diagnose } from "../../src/doctor/diagnose.js";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, openSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, vi } from "vitest";
+import { type Clock, systemClock } from "../../src/clock.js";
+import { diagnose, diagnoseWith } from "../../src/doctor/diagnose.js";
 import type { Progress } from "../../src/doctor/diagnosis.js";
 import type { DiagnoseOptions } from "../../src/doctor/options.js";
+import { resolveHost } from "../../src/preflight/guarded-lookup.js";
+import { ClientPool } from "../../src/sts/client-pool.js";
 import { temporaryFolder } from "../integration/sdk-environment.js";
 import {
   examine,
@@ -13,6 +19,13 @@ import {
   TO_LOOPBACK,
 } from "./matrix-world.js";
 import { startSilentServer } from "./odd-servers.js";
+
+/** Ten seconds of the doctor's are one of the test's. */
+const HURRIED: Clock = {
+  ...systemClock,
+  monotonic: () => systemClock.monotonic() * 10,
+  schedule: (ms, callback) => systemClock.schedule(ms / 10, callback),
+};
 
 const SUBJECT = "repo:acme/app:ref:refs/heads/main";
 
@@ -138,6 +151,55 @@ it("ends when its time is up, and says what was not finished", async () => {
   expect(facts.elapsedMs).toBeLessThan(2_000);
   expect(facts.unfinished).toContain("issuer-documents");
   expect(rootCause?.id).toBe("sts-timeout");
+});
+
+it("calls no issuer healthy that it had no time to read", async () => {
+  await using site = new Site();
+  const { port } = site.keep(await startSilentServer());
+  const issuer = `http://127.0.0.1:${port}`;
+  const options = { issuer, allowPrivateIssuers: true, timeoutMs: 1_000, env: {} };
+  const { verdict, rootCause } = await diagnose(options);
+  expect({ verdict, id: rootCause?.id }).toEqual({ verdict: "degraded", id: "discovery-slow" });
+  expect(rootCause?.title).toContain("before the time of this run was up");
+});
+
+describe("a profile whose file is never read to its end", () => {
+  /** A pipe that nobody writes to; its readers go on when the test ends. */
+  function endlessFile() {
+    const folder = temporaryFolder();
+    const path = join(folder.path, "config");
+    execFileSync("mkfifo", [path]);
+    vi.stubEnv("AWS_CONFIG_FILE", path);
+    return {
+      [Symbol.dispose]() {
+        vi.unstubAllEnvs();
+        closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
+        folder[Symbol.dispose]();
+      },
+    };
+  }
+
+  it("is told, and the rest of the run goes on", async () => {
+    using _file = endlessFile();
+    await using site = new Site();
+    const { idp, options } = await healthy(site);
+    const { verdict, rootCause, facts } = await diagnoseWith(options, {
+      clock: HURRIED,
+      env: {},
+      resolve: resolveHost,
+      pool: new ClientPool(),
+    });
+    expect(facts.elapsedMs).toBeLessThan(20_000);
+    expect(verdict).toBe("broken");
+    expect(rootCause?.detail).toContain("AWS_CONFIG_FILE");
+    expect(facts.issuer?.keys).toMatchObject([{ kid: idp.kid }]);
+  });
+
+  it("does not keep an aborted run", async () => {
+    using _file = endlessFile();
+    const options = { token: "t", env: {}, signal: AbortSignal.timeout(50) };
+    await expect(diagnose(options)).rejects.toThrow("timeout");
+  });
 });
 
 it("rejects with the reason of a signal that aborts, at once", async () => {

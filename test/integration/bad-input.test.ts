@@ -39,6 +39,9 @@ describe("an option that can never work is a TypeError of the factory, which nam
     ["onEvent", { onEvent: wrong({}) }],
     ["signal", { signal: wrong({ aborted: false }) }],
     ["durationSeconds", { durationSeconds: wrong("900") }],
+    ["durationSeconds", { durationSeconds: Number.NaN }],
+    ["durationSeconds", { durationSeconds: 0 }],
+    ["durationSeconds", { durationSeconds: 900.5 }],
     ["policyArns", { policyArns: wrong("arn") }],
     ["policy", { policy: wrong({ Version: "2012-10-17" }) }],
     ["clientConfig", { clientConfig: wrong("eu-west-1") }],
@@ -170,8 +173,6 @@ describe("a request that STS is certain to refuse is told, and costs no call:", 
     ["a session name of 65", { roleSessionName: "a".repeat(65) }, /65/],
     ["a session of 899 s", { durationSeconds: 899 }, /899/],
     ["a session of 43,201 s", { durationSeconds: 43_201 }, /43201/],
-    ["a session of half a second", { durationSeconds: 900.5 }, /900.5/],
-    ["a session of NaN", { durationSeconds: Number.NaN }, /NaN/],
     ["an invalid region", { region: "eu west 1" }, /eu west 1/],
   ])("%s", async (_, { roleArn = ROLE_ARN, ...init }, words) => {
     await using world = await startWorld();

@@ -1,8 +1,8 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Failure, Verdict } from "../../src/failure.js";
 import type { Finding } from "../../src/findings.js";
-import { fullJitterMs } from "../../src/retry/backoff.js";
+import { equalJitterMs } from "../../src/retry/backoff.js";
 import { type DecisionContext, decide } from "../../src/retry/decision.js";
 
 const VERDICTS: readonly Verdict[] = [
@@ -28,7 +28,7 @@ function context(changes: Partial<DecisionContext> = {}): DecisionContext {
     failures: 1,
     remainingMs: 60_000,
     minAttemptMs: 1_000,
-    backoff: { baseDelayMs: 500, maxDelayMs: 5_000 },
+    backoff: { baseDelayMs: 500, maxDelayMs: 4_000 },
     retryAccessDenied: false,
     random: () => 0.5,
     ...changes,
@@ -39,37 +39,49 @@ const units = fc.double({ min: 0, max: ALMOST_ONE, noNaN: true });
 const delays = fc.double({ min: 0, max: 2 ** 31, noNaN: true });
 const retries = fc.integer({ min: 0, max: 999 });
 
-describe("full jitter", () => {
-  test("lies between 0 and the exponential bound, and never above the maximum", () => {
+describe("equal jitter", () => {
+  test("lies between half of the exponential bound and all of it, and never above the maximum", () => {
     fc.assert(
       fc.property(retries, delays, delays, units, (retry, baseDelayMs, maxDelayMs, random) => {
-        const wait = fullJitterMs(retry, { baseDelayMs, maxDelayMs }, () => random);
-        expect(wait).toBeGreaterThanOrEqual(0);
-        expect(wait).toBeLessThanOrEqual(Math.min(maxDelayMs, baseDelayMs * 2 ** retry));
+        const wait = equalJitterMs(retry, { baseDelayMs, maxDelayMs }, () => random);
+        const bound = Math.min(maxDelayMs, baseDelayMs * 2 ** retry);
+        expect(wait).toBeGreaterThanOrEqual(bound / 2);
+        expect(wait).toBeLessThanOrEqual(bound);
       }),
     );
   });
 
-  test("takes the whole range: nothing, half, nearly all", () => {
-    const wait = (retry: number, random: number) =>
-      fullJitterMs(retry, { baseDelayMs: 500, maxDelayMs: 5_000 }, () => random);
-    expect([0, 1, 2, 3, 4, 50].map((retry) => wait(retry, 0))).toEqual(Array(6).fill(0));
-    expect([0, 1, 2, 3, 4, 50].map((retry) => wait(retry, 0.5))).toEqual([
-      250, 500, 1_000, 2_000, 2_500, 2_500,
-    ]);
-    expect(wait(9, ALMOST_ONE)).toBeCloseTo(5_000);
+  test("takes the whole upper half: its beginning, its middle, nearly its end", () => {
+    const waits = (random: number) =>
+      [0, 1, 2, 3, 4, 50].map((retry) =>
+        equalJitterMs(retry, { baseDelayMs: 500, maxDelayMs: 4_000 }, () => random),
+      );
+    expect(waits(0)).toEqual([250, 500, 1_000, 2_000, 2_000, 2_000]);
+    expect(waits(0.5)).toEqual([375, 750, 1_500, 3_000, 3_000, 3_000]);
+    expect(Math.max(...waits(ALMOST_ONE))).toBeCloseTo(4_000);
+  });
+
+  test("draws once for a wait, so that two processes with other draws come apart", () => {
+    const random = vi.fn(() => 0.25);
+    equalJitterMs(3, { baseDelayMs: 500, maxDelayMs: 4_000 }, random);
+    expect(random).toHaveBeenCalledOnce();
+  });
+
+  test("is no wait at all where the base or the maximum is 0", () => {
+    expect(equalJitterMs(50, { baseDelayMs: 0, maxDelayMs: 4_000 }, () => 0.5)).toBe(0);
+    expect(equalJitterMs(50, { baseDelayMs: 500, maxDelayMs: 0 }, () => 0.5)).toBe(0);
   });
 });
 
 describe("whether there is another attempt", () => {
   test.each<[Verdict, number | undefined]>([
-    ["idp-unreachable", 250],
-    ["sts-unavailable", 250],
-    ["throttled", 500],
+    ["idp-unreachable", 375],
+    ["sts-unavailable", 375],
+    ["throttled", 750],
     ["token-expired", 0],
-    ["token-early", 250],
-    ["token-unavailable", 250],
-    ["unknown", 250],
+    ["token-early", 375],
+    ["token-unavailable", 375],
+    ["unknown", 375],
     ["access-denied", undefined],
     ["token-invalid", undefined],
     ["token-rejected", undefined],
@@ -81,7 +93,7 @@ describe("whether there is another attempt", () => {
 
   test("grows with the failures so far, whatever they were", () => {
     const wait = (failures: number) => decide("idp-unreachable", context({ failures }));
-    expect([1, 2, 3, 4, 5].map(wait)).toEqual([250, 500, 1_000, 2_000, 2_500]);
+    expect([1, 2, 3, 4, 5].map(wait)).toEqual([375, 750, 1_500, 3_000, 3_000]);
   });
 
   test("never waits past the budget, and leaves time for the attempt", () => {
@@ -108,8 +120,8 @@ describe("whether there is another attempt", () => {
   });
 
   test("there is one while the wait and the attempt just fit, and none a millisecond later", () => {
-    expect(decide("sts-unavailable", context({ remainingMs: 1_250 }))).toBe(250);
-    expect(decide("sts-unavailable", context({ remainingMs: 1_249 }))).toBeUndefined();
+    expect(decide("sts-unavailable", context({ remainingMs: 1_375 }))).toBe(375);
+    expect(decide("sts-unavailable", context({ remainingMs: 1_374 }))).toBeUndefined();
     expect(decide("token-expired", context({ remainingMs: 999 }))).toBeUndefined();
   });
 });
@@ -138,16 +150,16 @@ describe("throttling", () => {
           verdict,
           context({ failure: failure({ retryAfterMs: 7_000 }), random: () => random }),
         );
-      expect(wait(0)).toBe(7_000);
-      expect(wait(0.5)).toBeGreaterThan(7_000);
+      expect(wait(0)).toBeGreaterThan(7_000);
+      expect(wait(0.5)).toBeGreaterThan(wait(0) ?? Number.NaN);
     },
   );
 
   test("Retry-After beyond the budget means stop, not come back sooner", () => {
-    for (const retryAfterMs of [59_001, 3_600_000, Number.POSITIVE_INFINITY]) {
+    for (const retryAfterMs of [58_501, 3_600_000, Number.POSITIVE_INFINITY]) {
       expect(wait({ failure: failure({ retryAfterMs }), random: () => 0 })).toBeUndefined();
     }
-    expect(wait({ failure: failure({ retryAfterMs: 59_000 }), random: () => 0 })).toBe(59_000);
+    expect(wait({ failure: failure({ retryAfterMs: 58_500 }), random: () => 0 })).toBe(59_000);
   });
 });
 
@@ -163,7 +175,7 @@ describe("a verdict of its own rule", () => {
 
   test("an expired token is replaced at once, the next ones after a wait", () => {
     expect(decide("token-expired", context())).toBe(0);
-    expect(decide("token-expired", context({ timesSeen: 2, failures: 2 }))).toBe(500);
+    expect(decide("token-expired", context({ timesSeen: 2, failures: 2 }))).toBe(750);
   });
 
   test("an expired token that comes again means stop", () => {
@@ -176,13 +188,13 @@ describe("a verdict of its own rule", () => {
   test("an early token is waited for while that fits the budget", () => {
     const wait = (validInMs: number) =>
       decide("token-early", context({ failure: failure({ validInMs }), random: () => 0 }));
-    expect(wait(30_000)).toBe(30_000);
-    expect(wait(59_000)).toBe(59_000);
-    expect(wait(59_001)).toBeUndefined();
+    expect(wait(30_000)).toBe(30_250);
+    expect(wait(58_750)).toBe(59_000);
+    expect(wait(58_751)).toBeUndefined();
   });
 
   test("a denied role is retried only where that is asked for", () => {
-    expect(decide("access-denied", context({ retryAccessDenied: true }))).toBe(250);
+    expect(decide("access-denied", context({ retryAccessDenied: true }))).toBe(375);
     expect(decide("access-denied", context())).toBeUndefined();
   });
 
@@ -190,6 +202,6 @@ describe("a verdict of its own rule", () => {
     const wait = (severity: Finding["severity"]) =>
       decide("idp-unreachable", context({ failure: failure({ findings: [finding(severity)] }) }));
     expect(wait("fatal")).toBeUndefined();
-    expect([wait("suspect"), wait("advice"), wait("info")]).toEqual([250, 250, 250]);
+    expect([wait("suspect"), wait("advice"), wait("info")]).toEqual([375, 375, 375]);
   });
 });

@@ -39,7 +39,7 @@ function start(steps: readonly Step[], changes: Partial<LoopOptions> = {}) {
       return step?.(context, clock, signal);
     },
     {
-      retry: { maxAttempts: 20, baseDelayMs: 500, maxDelayMs: 5_000, budgetMs: 60_000 },
+      retry: { maxAttempts: 25, baseDelayMs: 500, maxDelayMs: 4_000, budgetMs: 60_000 },
       retryAccessDenied: false,
       deadline: startDeadline(clock, changes.retry?.budgetMs ?? 60_000),
       random: () => 0.5,
@@ -68,7 +68,7 @@ async function outcomeOf({ loop, clock }: ReturnType<typeof start>): Promise<Att
 }
 
 const retry = (changes: Partial<LoopOptions["retry"]>): LoopOptions["retry"] => ({
-  ...{ maxAttempts: 20, baseDelayMs: 500, maxDelayMs: 5_000, budgetMs: 60_000 },
+  ...{ maxAttempts: 25, baseDelayMs: 500, maxDelayMs: 4_000, budgetMs: 60_000 },
   ...changes,
 });
 
@@ -83,12 +83,12 @@ describe("the retry loop", () => {
     const run = start([...Array<Step>(4).fill(failWith(DOWN)), succeed]);
     await expect(run.clock.run(run.loop)).resolves.toBe("credentials");
     expect(run.contexts.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5]);
-    expect(run.clock.scheduled).toEqual([250, 500, 1_000, 2_000]);
-    expect(run.records.map(({ waitMs }) => waitMs)).toEqual([250, 500, 1_000, 2_000]);
+    expect(run.clock.scheduled).toEqual([375, 750, 1_500, 3_000]);
+    expect(run.records.map(({ waitMs }) => waitMs)).toEqual([375, 750, 1_500, 3_000]);
   });
 
-  test.each([1, 2, 3, 20])("makes %d attempts when so many are allowed", async (maxAttempts) => {
-    const run = start([failWith(DOWN)], { retry: retry({ maxAttempts }), random: () => 0 });
+  test.each([1, 2, 3, 25])("makes %d attempts when so many are allowed", async (maxAttempts) => {
+    const run = start([failWith(DOWN)], { retry: retry({ maxAttempts, baseDelayMs: 0 }) });
     const { attempts, verdict } = await outcomeOf(run);
     expect(run.contexts).toHaveLength(maxAttempts);
     expect(attempts).toEqual(run.records);
@@ -118,7 +118,7 @@ describe("the retry loop", () => {
     expect(run.records).toEqual([
       {
         ...{ attempt: 1, region: "eu-west-1", verdict: "sts-unavailable", code: DOWN.code },
-        ...{ message: "down", httpStatus: 503, requestId: "r-1", ms: 70, waitMs: 250 },
+        ...{ message: "down", httpStatus: 503, requestId: "r-1", ms: 70, waitMs: 375 },
       },
     ]);
   });
@@ -128,7 +128,7 @@ describe("the retry loop", () => {
       const run = start([() => Promise.reject(thrown)]);
       const { verdict, failure, attempts } = await outcomeOf(run);
       expect([verdict, failure.kind, attempts.length]).toEqual(["unknown", "local", 3]);
-      expect(attempts.map(({ waitMs }) => waitMs)).toEqual([250, 500, undefined]);
+      expect(attempts.map(({ waitMs }) => waitMs)).toEqual([375, 750, undefined]);
     }
   });
 
@@ -150,19 +150,19 @@ describe("the budget", () => {
   });
 
   test("is not spent on an attempt that would have less than a second", async () => {
-    const run = start([failWith(DOWN, 59_000)], { random: () => 0 });
+    const run = start([failWith(DOWN, 58_750)], { random: () => 0 });
     expect((await outcomeOf(run)).attempts).toHaveLength(2);
-    const later = start([failWith(DOWN, 59_001)], { random: () => 0 });
+    const later = start([failWith(DOWN, 58_751)], { random: () => 0 });
     expect((await outcomeOf(later)).attempts).toHaveLength(1);
   });
 
   test("of less than ten seconds asks for a tenth of itself only", async () => {
-    const run = start([failWith(DOWN, 80)], { retry: retry({ budgetMs: 100 }), random: () => 0 });
+    const run = start([failWith(DOWN, 80)], { retry: retry({ budgetMs: 100, baseDelayMs: 0 }) });
     expect((await outcomeOf(run)).attempts).toHaveLength(2);
   });
 
   test("that cuts an attempt short does not hide the cause", async () => {
-    const run = start([failWith(DOWN, 58_000), failWith(CUT_SHORT, 1_900)], { random: () => 0 });
+    const run = start([failWith(DOWN, 58_000), failWith(CUT_SHORT, 1_700)], { random: () => 0 });
     const { verdict, failure, attempts } = await outcomeOf(run);
     expect([verdict, failure, attempts.length]).toEqual(["sts-unavailable", DOWN, 2]);
   });

@@ -26,6 +26,7 @@ describe("a region that failed", () => {
         const pause = (breaker.openUntil(NOW) ?? 0) - NOW;
         expect(pause).toBeGreaterThanOrEqual(30_000);
         expect(pause).toBeLessThanOrEqual(60_000);
+        expect(pause).toSatisfy(Number.isInteger);
         expect(breaker.admits(NOW + pause - 1)).toBe(false);
         expect(breaker.openUntil(NOW + pause)).toBeUndefined();
       }),

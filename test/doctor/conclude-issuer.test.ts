@@ -1,0 +1,89 @@
+import { expect, it } from "vitest";
+import { issuerFindings } from "../../src/doctor/conclude-issuer.js";
+import type { AddressFacts, Facts, IssuerFacts } from "../../src/doctor/facts.js";
+import type { Finding } from "../../src/findings.js";
+
+const alive = { connectMs: 5 };
+const late = { error: "timeout" };
+const refused = { error: "ECONNREFUSED" };
+
+function address(last: number, family: 4 | 6, rest: Partial<AddressFacts>): AddressFacts {
+  const text = family === 4 ? `203.0.113.${last}` : `2001:db8::${last}`;
+  return { address: text, family, isPublic: true, ...rest };
+}
+
+function facts(issuer: Partial<IssuerFacts>): Facts {
+  const known = { issuer: "https://issuer.invalid", host: "issuer.invalid" };
+  return {
+    startedAt: "2026-01-02T03:04:05.000Z",
+    elapsedMs: 1,
+    unfinished: [],
+    settings: [],
+    issuer: { ...known, addresses: [], requests: [], latency: [], ...issuer },
+    sts: [],
+  };
+}
+
+function told(addresses: readonly AddressFacts[], look: readonly Finding[] = []): string[] {
+  const findings = issuerFindings(look, facts({ addresses }));
+  return findings.map(({ id, severity }) => `${severity} ${id}`);
+}
+
+const seen = (id: Finding["id"], evidence: Finding["evidence"] = {}): Finding => {
+  return { id, severity: "suspect", title: "", detail: "", remedy: "", evidence };
+};
+
+it.each<[string, readonly AddressFacts[], readonly string[]]>([
+  [
+    "one of two addresses that nobody answers at explains a failure",
+    [address(1, 4, late), address(2, 4, alive)],
+    ["suspect issuer-timeout"],
+  ],
+  [
+    "one that refuses does so too",
+    [address(1, 4, alive), address(2, 4, refused), address(3, 4, late)],
+    ["suspect issuer-connection-refused"],
+  ],
+  ["addresses that all answer explain nothing", [address(1, 4, alive), address(2, 4, alive)], []],
+  [
+    "IPv6 that is broken may be broken here alone",
+    [address(1, 6, late), address(2, 6, late), address(3, 4, alive)],
+    [],
+  ],
+  [
+    "one of two IPv6 addresses is dead for everybody",
+    [address(1, 6, late), address(2, 6, alive)],
+    ["suspect issuer-timeout"],
+  ],
+  ["an address that was not tried says nothing", [address(1, 4, {}), address(2, 4, alive)], []],
+])("%s", (_, addresses, expected) => {
+  expect(told(addresses)).toEqual(expected);
+});
+
+it("says nothing of addresses where the look itself did not come through", () => {
+  const addresses = [address(1, 4, refused), address(2, 4, alive)];
+  expect(told(addresses, [seen("issuer-timeout")])).toEqual(["suspect issuer-timeout"]);
+});
+
+it.each([
+  ["issuer-timeout", { phase: "connect" }, "(no answer)"],
+  ["issuer-connection-refused", { phase: "connect", code: "ENOTFOUND" }, "(ENOTFOUND)"],
+  [
+    "issuer-connection-refused",
+    { phase: "connect", code: "PROXY_STATUS_407" },
+    "(PROXY_STATUS_407)",
+  ],
+] as const)("%s in %j is told of the proxy, where there is one", (id, evidence, code) => {
+  const [finding] = issuerFindings([seen(id, evidence)], facts({ proxy: "http://proxy.invalid" }));
+  expect(finding?.detail).toContain(
+    `The proxy http://proxy.invalid gave no connection to issuer.invalid ${code}`,
+  );
+  const [plain] = issuerFindings([seen(id, evidence)], facts({}));
+  expect(plain?.detail).not.toContain("proxy");
+});
+
+it("a handshake through a proxy that fails is the issuer's", () => {
+  const cut = seen("issuer-connection-refused", { phase: "tls", code: "ECONNRESET" });
+  const [finding] = issuerFindings([cut], facts({ proxy: "http://proxy.invalid" }));
+  expect(finding?.detail).not.toContain("proxy");
+});

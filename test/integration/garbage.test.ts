@@ -1,0 +1,79 @@
+import { getEventListeners } from "node:events";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { describe, expect, it } from "vitest";
+import { systemClock } from "../../src/clock.js";
+import { createProvider } from "../../src/provider/create-provider.js";
+import { ClientPool } from "../../src/sts/client-pool.js";
+import { until } from "./virtual-clock.js";
+import { REGION, ROLE_ARN, rejection, startWorld, type World } from "./world.js";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
+
+/** Whether the condition holds of what is left after a few collections. */
+async function holdsAfterCollection(condition: () => boolean): Promise<boolean> {
+  for (let round = 0; round < 20 && !condition(); round += 1) {
+    // What a WeakRef has given is kept until the turn ends.
+    await nextTurn();
+    collectGarbage();
+  }
+  return condition();
+}
+
+/** A provider on the real clock, with its timer. */
+function provide({ sts, idp }: World, pool: ClientPool, signal: AbortSignal) {
+  return createProvider(
+    () => ({
+      source: () => idp.issueToken(),
+      sourceName: "the token source",
+      roleArn: ROLE_ARN,
+      roleSessionName: undefined,
+      marks: {},
+    }),
+    { preflight: "off", signal, clientConfig: { endpoint: sts.url, region: REGION } },
+    { clock: systemClock, pool, env: {}, random: Math.random },
+  );
+}
+
+describe("a signal that lives as long as the process", () => {
+  it("keeps no provider that was dropped, and keeps no listener of it", async () => {
+    await using world = await startWorld();
+    const pool = new ClientPool();
+    const { signal } = new AbortController();
+    // In a function of its own: a variable of this one would keep its last value alive.
+    const useAndDrop = async () => {
+      const provider = provide(world, pool, signal);
+      await provider();
+      return new WeakRef(provider);
+    };
+    const dropped: WeakRef<object>[] = [];
+    for (let count = 0; count < 20; count += 1) dropped.push(await useAndDrop());
+    const isGone = () => dropped.every((ref) => ref.deref() === undefined);
+    expect(await holdsAfterCollection(isGone)).toBe(true);
+    const isSilent = () => getEventListeners(signal, "abort").length === 0;
+    expect(await holdsAfterCollection(isSilent)).toBe(true);
+  });
+
+  it("ends a provider that only its waiting caller still needs", async () => {
+    await using world = await startWorld();
+    world.sts.setFault("hang");
+    const life = new AbortController();
+    const credentials = rejection(provide(world, new ClientPool(), life.signal)());
+    await until(() => world.calls() === 1);
+    await holdsAfterCollection(() => false);
+    const reason = new Error("shutting down");
+    life.abort(reason);
+    expect(await credentials).toBe(reason);
+    await until(() => world.sts.connections.open === 0);
+  });
+
+  it("keeps no listener of a provider that was closed", async () => {
+    await using world = await startWorld();
+    const { signal } = new AbortController();
+    const provider = provide(world, new ClientPool(), signal);
+    provider.close();
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+});

@@ -1,0 +1,115 @@
+import { describe, expect, test } from "vitest";
+import { StatusBoard } from "../../src/provider/provider-status.js";
+import { CacheBench, fail, HOUR, hang, outage } from "../credentials/make-cache.js";
+
+/** A cache and what a provider says of it. */
+function world(changes: ConstructorParameters<typeof CacheBench>[0] = {}) {
+  const bench = new CacheBench(changes);
+  const board = new StatusBoard(bench.clock);
+  const status = () => board.read(bench.cache.snapshot(), []);
+  return { bench, clock: bench.clock, cache: bench.cache, status };
+}
+
+describe("the state", () => {
+  test("is empty before the first credentials, also while they are fetched", async () => {
+    const { bench, clock, status } = world();
+    expect(status()).toMatchObject({ state: "empty", refreshing: false, expiration: undefined });
+    bench.answer = hang;
+    void bench.get();
+    await clock.flush();
+    expect(status()).toMatchObject({ state: "empty", refreshing: true });
+  });
+
+  test.each([
+    ["fresh", 3_600],
+    ["fresh", 900.001],
+    ["refresh-due", 900],
+    ["refresh-due", 60.001],
+    ["refresh-urgent", 60],
+    ["refresh-urgent", 0.001],
+    ["expired", 0],
+    ["expired", -HOUR],
+  ])("is %s with %d seconds of an hour left", async (state, left) => {
+    const { bench, status } = world();
+    await bench.fill(HOUR, left);
+    expect(status().state).toBe(state);
+  });
+
+  test("is refresh-urgent once they were invalidated, until there are others", async () => {
+    const { bench, cache, status } = world();
+    await bench.fill(HOUR);
+    cache.invalidate("another key");
+    expect(status().state).toBe("fresh");
+    cache.invalidate("AKID-1");
+    expect(status().state).toBe("refresh-urgent");
+    bench.answer = fail;
+    expect(await bench.get()).toBe("AKID-1");
+    expect(status().state).toBe("refresh-urgent");
+    bench.answer = async ({ issue }) => issue();
+    await bench.get({ forceRefresh: true });
+    expect(status().state).toBe("fresh");
+  });
+
+  test("is expired for invalidated credentials that have expired too", async () => {
+    const { bench, cache, status } = world();
+    await bench.fill(HOUR, -1);
+    cache.invalidate();
+    expect(status().state).toBe("expired");
+  });
+
+  test("is refresh-due after the clock was set back to before they were fetched", async () => {
+    const { bench, clock, status } = world();
+    await bench.fill(HOUR);
+    clock.setWallClock(clock.now() - 24 * HOUR * 1000);
+    expect(status().state).toBe("refresh-due");
+  });
+
+  test("is empty after the end", async () => {
+    const { bench, clock, cache, status } = world();
+    await bench.fill(HOUR, 600);
+    bench.answer = fail;
+    await bench.get();
+    await clock.flush();
+    cache.close(outage);
+    expect(status()).toMatchObject({ state: "empty", closed: true, nextRefreshAt: undefined });
+  });
+});
+
+describe("the next refresh", () => {
+  test("is told after a failed one, in whole milliseconds, until its time has come", async () => {
+    const { bench, clock, status } = world({ random: () => 1 / 3 });
+    await bench.fill(12 * HOUR, 3_000);
+    bench.answer = fail;
+    await bench.get();
+    await clock.flush();
+    expect(status().nextRefreshAt).toBe(clock.now() + 400_000);
+    expect(bench.failures[0]?.nextRefreshAt).toBe(clock.now() + 400_000);
+    await clock.advance(399_999);
+    expect(status().nextRefreshAt).toBe(clock.now() + 1);
+    await clock.advance(1);
+    expect(status().nextRefreshAt).toBeUndefined();
+  });
+
+  test.each([0.123_456, 0.987_654, 1 / 7])(
+    "is a whole number, whatever chance says: %d",
+    async (chance) => {
+      const { bench, clock, status } = world({ random: () => chance });
+      await bench.fill(12 * HOUR, 3_000);
+      bench.answer = fail;
+      await bench.get();
+      await clock.flush();
+      expect(status().nextRefreshAt).toSatisfy(Number.isInteger);
+    },
+  );
+
+  test("is not told once the clock was set back, which opens the gate", async () => {
+    const { bench, clock, status } = world();
+    await bench.fill(HOUR, 600);
+    bench.answer = fail;
+    await bench.get();
+    await clock.flush();
+    expect(status().nextRefreshAt).toBeDefined();
+    clock.setWallClock(clock.now() - HOUR * 1000);
+    expect(status().nextRefreshAt).toBeUndefined();
+  });
+});
