@@ -83,7 +83,10 @@ export interface Finding {
   readonly title: string;
   /** The same with the values seen. */
   readonly detail: string;
-  /** What to do, and who must do it: the workload, the IdP, the AWS account or the network. */
+  /**
+   * What to do, and who must do it: the workload, the IdP, the AWS account or the network. Lines
+   * after the first are commands for a POSIX shell, to paste.
+   */
   readonly remedy: string;
   /** The values seen, for machines. Never a token, a signature or a secret. */
   readonly evidence: Readonly<Record<string, unknown>>;

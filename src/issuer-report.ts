@@ -3,13 +3,11 @@ import type { Finding } from "./findings.js";
 /** The two documents of an issuer. */
 export type DocumentName = "discovery" | "jwks";
 
-/** How long one request to an issuer took, part by part, and what came back. */
-export interface RequestTiming {
-  readonly document: DocumentName;
-  readonly url: string;
+/** How long one request took, part by part, and what came of it. */
+export interface RequestParts {
   /** The HTTP status; absent when there was no answer. */
   readonly status?: number | undefined;
-  /** The system's or OpenSSL's code of what went wrong (`ECONNREFUSED`, `CERT_HAS_EXPIRED`). */
+  /** The system's or OpenSSL's code of what went wrong (`ECONNREFUSED`, `CERT_HAS_EXPIRED`, `timeout`). */
   readonly error?: string | undefined;
   /** Name resolution, in milliseconds; absent for an address, or when a proxy does it. */
   readonly dnsMs?: number | undefined;
@@ -21,6 +19,12 @@ export interface RequestTiming {
   readonly firstByteMs?: number | undefined;
   /** From the start to the last byte or the failure, in milliseconds. */
   readonly totalMs: number;
+}
+
+/** One request to an issuer: how long it took, and what came back. */
+export interface RequestTiming extends RequestParts {
+  readonly document: DocumentName;
+  readonly url: string;
   /** Whether the figures are those of an earlier request whose answer is still kept. */
   readonly fromCache: boolean;
   /** The length of the body as far as it was read. */

@@ -51,7 +51,7 @@ export function toEntry<T extends CachedIdentity>(
     credentials,
     promise: Promise.resolve(credentials),
     fetchedAt: now,
-    advisoryAt: expiresAt - jitteredAdvisoryMs(advisoryMs, lifetimeMs, random),
+    advisoryAt: expiresAt - jitteredAdvisoryMs(advisoryMs, lifetimeMs, random, mandatoryMs),
     mandatoryAt: expiresAt - mandatoryMs,
     expiresAt,
   };

@@ -9,7 +9,8 @@ export interface Windows {
 export interface WindowOptions {
   /**
    * Seconds before the expiration from which a refresh runs behind the answer; 0 to 43,200. A random
-   * part of up to a third comes on top, so that a fleet that started together refreshes apart.
+   * part of up to a third comes on top, or off where that would be before half of the lifetime, so
+   * that a fleet that started together refreshes apart.
    * @default by the lifetime of the credentials: 300, 900 or 3600
    */
   readonly advisoryWindowSeconds?: number | undefined;
@@ -34,7 +35,8 @@ const MANDATORY_MS = MINUTE_MS;
 /**
  * The windows of credentials that live for `lifetimeMs`. Neither is longer than half of the
  * lifetime, or sessions of a few minutes would be refreshed all the time; only the table's 15 and
- * 60 minutes stand as they are from the lifetime on that they are for.
+ * 60 minutes stand as they are from the lifetime on that they are for, as the SDKs' shared tests have
+ * it (15 minutes at 20.5).
  */
 export function windowsFor(lifetimeMs: number, options: WindowOptions): Windows {
   const half = Math.max(0, lifetimeMs / 2);
@@ -52,7 +54,9 @@ function byLifetime(lifetimeMs: number, half: number): number {
 
 /**
  * When the advisory window of one set of credentials begins, in milliseconds before they expire:
- * between the window and a third more, but for that third never before half of the lifetime.
+ * somewhere in a stretch a third as long as the window. The stretch lies before the window; what of
+ * it would come before half of the lifetime lies at the window's begin instead, but never in the
+ * mandatory window.
  *
  * @param random - uniform in [0, 1).
  */
@@ -60,9 +64,13 @@ export function jitteredAdvisoryMs(
   advisoryMs: number,
   lifetimeMs: number,
   random: () => number,
+  mandatoryMs = 0,
 ): number {
-  const earliest = Math.max(advisoryMs, Math.min((advisoryMs * 4) / 3, lifetimeMs / 2));
-  return advisoryMs + (earliest - advisoryMs) * random();
+  const stretch = advisoryMs / 3;
+  const before = Math.max(0, Math.min(stretch, lifetimeMs / 2 - advisoryMs));
+  const after = Math.max(0, Math.min(stretch - before, advisoryMs - mandatoryMs));
+  const place = (before + after) * random();
+  return advisoryMs + (place <= before ? place : before - place);
 }
 
 function seconds(value: number | undefined): number | undefined {

@@ -110,15 +110,18 @@ const REJECTIONS: readonly (readonly [RegExp, Reading])[] = [
 /** What STS itself answered, with its words. Where no answer came: the way to it, as it was then. */
 export function answerFinding(failure: Failure): Finding {
   const { kind, code, message, httpStatus, requestId, region } = failure;
-  const reading = read(failure);
-  const said = code === undefined ? message : `${code}: ${message}`;
   const where = region === undefined ? "" : ` in ${region}`;
   const status = httpStatus === undefined ? "" : ` (HTTP ${httpStatus})`;
-  const request = requestId === undefined ? "" : `, request id ${requestId}`;
+  const request = requestId === undefined ? "" : ` (request id ${requestId})`;
   const isAnswer = kind === "answer" || kind === "bad-answer";
+  // What comes without a code has no words of STS's, but ours for it.
+  const told =
+    code === undefined
+      ? `${isAnswer ? `STS${where} gave` : `The call to STS${where} failed:`} ${message}`
+      : `${isAnswer ? `STS${where} said` : `The call to STS${where} failed`}${status}: ${code}: ${message}`;
   return {
-    ...reading,
-    detail: `${isAnswer ? "STS" : "The call to STS"}${where} ${isAnswer ? "said" : "failed"}${status}: ${said}${request}`,
+    ...read(failure),
+    detail: `${told}${request}`,
     evidence: { kind, code, message, httpStatus, requestId, region },
   };
 }

@@ -1,4 +1,5 @@
-import type { Finding, FindingId } from "../findings.js";
+import type { Finding } from "../findings.js";
+import { brokenEndpoint } from "./conclude-way-to-sts.js";
 import type { EndpointFacts, Facts } from "./facts.js";
 
 /** A bare GET of STS that takes longer is slow, in milliseconds. */
@@ -15,8 +16,8 @@ export function endpointFindings({ sts, settings, clockSkewMs, assumeRole }: Fac
   // Any HTTP answer to the real call proves the way, whatever the bare GET came to.
   const isProven = assumeRole?.outcome === "ok" || assumeRole?.httpStatus !== undefined;
   return [
-    ...(isProven ? [] : broken(chosen, "fatal")),
-    ...others.flatMap((endpoint) => broken(endpoint, "advice")),
+    ...(isProven ? [] : brokenEndpoint(chosen, "fatal", settings)),
+    ...others.flatMap((endpoint) => brokenEndpoint(endpoint, "advice", settings)),
     ...slow(chosen),
     ...slower(chosen, others),
     ...skewed(clockSkewMs, chosen),
@@ -24,34 +25,6 @@ export function endpointFindings({ sts, settings, clockSkewMs, assumeRole }: Fac
     ...(isDefaulted(settings) ? [defaulted(chosen)] : []),
   ];
 }
-
-function broken(endpoint: EndpointFacts, severity: "fatal" | "advice"): Finding[] {
-  const { failedIn, error = "", host, region, proxy } = endpoint;
-  if (failedIn === undefined) return [];
-  const isTimeout = error === "timeout" || error === "ETIMEDOUT";
-  const [id, title] =
-    READINGS[failedIn === "tls" && !isTimeout ? "tls" : isTimeout ? "late" : "no"];
-  const ignored =
-    proxy === undefined
-      ? ""
-      : ` The proxy ${proxy} is configured, but the AWS SDK does not use it.`;
-  return [
-    {
-      id,
-      severity,
-      title: severity === "fatal" ? title : `${title} (failover region ${region})`,
-      detail: `${host} (${region}): ${error} in phase "${failedIn}".${ignored}`,
-      remedy: `Network: let this machine reach ${host} (DNS, firewall, VPC endpoint, TLS inspection); Workload: see that the region ${region} is right.`,
-      evidence: { host, region, phase: failedIn, error, ...(proxy !== undefined && { proxy }) },
-    },
-  ];
-}
-
-const READINGS: Readonly<Record<"tls" | "late" | "no", readonly [FindingId, string]>> = {
-  tls: ["sts-tls-untrusted", "The TLS certificate of the STS endpoint is not trusted."],
-  late: ["sts-timeout", "STS did not answer in time."],
-  no: ["sts-unreachable", "STS cannot be reached from here."],
-};
 
 function slow({ firstByteMs, host, region }: EndpointFacts): Finding[] {
   if (firstByteMs === undefined || firstByteMs <= SLOW_MS) return [];

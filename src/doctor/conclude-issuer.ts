@@ -1,15 +1,7 @@
 import type { Finding } from "../findings.js";
+import { FROM_HERE, tryElsewhere } from "./another-network.js";
 import { addressFindings } from "./conclude-addresses.js";
 import type { Facts, IssuerFacts, TlsFacts } from "./facts.js";
-
-/** Seen from this network only: STS is in another one. */
-const FROM_HERE = [
-  "issuer-private",
-  "issuer-dns-failure",
-  "issuer-connection-refused",
-  "issuer-timeout",
-  "issuer-tls-untrusted",
-];
 
 /** The pre-flight's findings in the light of the network's facts and of what STS made of the token. */
 export function issuerFindings(findings: readonly Finding[], facts: Facts): Finding[] {
@@ -114,6 +106,11 @@ function tlsFindings({ tls, host }: IssuerFacts, known: readonly Finding[]): Fin
 
 /** STS took the token a moment ago: what speaks against it here is not certain any more. */
 function contradicted(finding: Finding): Finding {
+  // Nothing could be read here, but STS still speaks what the issuer does.
+  if (finding.id === "issuer-tls-old") {
+    const detail = `${finding.detail} STS took the token all the same.`;
+    return { ...finding, severity: "advice", detail };
+  }
   if (finding.severity !== "fatal") return finding;
   const detail = `${finding.detail} STS took the token all the same a moment ago: it keeps keys for a while.`;
   return { ...finding, severity: "suspect", detail };
@@ -121,7 +118,7 @@ function contradicted(finding: Finding): Finding {
 
 function withOtherNetwork(
   finding: Finding,
-  { discoveryUrl = "the discovery document" }: IssuerFacts,
+  issuer: IssuerFacts,
   isAsked: boolean,
   isAccepted: boolean,
 ): Finding {
@@ -130,6 +127,8 @@ function withOtherNetwork(
     return { ...finding, detail };
   }
   const words = isAsked ? "" : " STS may still reach it: this is seen from here only.";
-  const remedy = `${finding.remedy} Try from another network: curl -sS -m 5 ${discoveryUrl}`;
+  const { url } = finding.evidence;
+  const commands = tryElsewhere(issuer, typeof url === "string" ? url : undefined);
+  const remedy = [`${finding.remedy} Try from another network:`, ...commands].join("\n");
   return { ...finding, detail: `${finding.detail}${words}`, remedy };
 }

@@ -7,12 +7,13 @@ import { unreadFindings } from "./conclude-unread.js";
 import type { Diagnosis } from "./diagnosis.js";
 import type { Gathered } from "./gathered.js";
 import { rank } from "./ranking.js";
+import { inTrustPolicyTerms } from "./trust-policy-terms.js";
 
 /** Draws the conclusions. Pure: the same facts always give the same diagnosis. */
 export function conclude(gathered: Gathered): Diagnosis {
   const { facts, timings, failure } = gathered;
   const isAccepted = facts.assumeRole?.outcome === "ok";
-  const answer = failure && answerFinding(failure);
+  const answer = failure && inTrustPolicyTerms(answerFinding(failure), facts);
   const seen = [
     ...gathered.token.map((each) => (isAccepted ? overruled(each) : each)),
     ...gathered.request,

@@ -1,4 +1,5 @@
 import type { Finding } from "../findings.js";
+import type { RequestParts } from "../issuer-report.js";
 import type { Facts, Step } from "./facts.js";
 
 /** What {@link diagnose} found: plain data that survives JSON, without token, signature or secret. */
@@ -21,7 +22,7 @@ export interface Diagnosis {
 }
 
 /** One request, connection or read, and how long its parts took. */
-export interface Timing {
+export interface Timing extends RequestParts {
   readonly step: Step;
   /** Who was asked. */
   readonly party: "token" | "issuer" | "sts";
@@ -30,20 +31,6 @@ export interface Timing {
   readonly url?: string | undefined;
   /** When it began, in milliseconds since the run did. */
   readonly startMs: number;
-  /** From its start to its end, in milliseconds. */
-  readonly totalMs: number;
-  /** Name resolution, in milliseconds; absent for an address, or when a proxy does it. */
-  readonly dnsMs?: number | undefined;
-  /** TCP connection (through a proxy: the tunnel), in milliseconds. */
-  readonly connectMs?: number | undefined;
-  /** TLS handshake, in milliseconds. */
-  readonly tlsMs?: number | undefined;
-  /** From the start to the answer's first byte, in milliseconds. */
-  readonly firstByteMs?: number | undefined;
-  /** The HTTP status; absent when there was no answer. */
-  readonly status?: number | undefined;
-  /** The code of what went wrong (`ECONNREFUSED`, `timeout`). */
-  readonly error?: string | undefined;
   /** When the other side gives up, in milliseconds: STS waits 5000 for both documents together. */
   readonly limitMs?: number | undefined;
 }

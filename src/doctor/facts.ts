@@ -1,6 +1,6 @@
 import type { TokenFacts } from "../errors.js";
 import type { Verdict } from "../failure.js";
-import type { DocumentName, KeyRow, RequestTiming } from "../issuer-report.js";
+import type { DocumentName, KeyRow, RequestParts, RequestTiming } from "../issuer-report.js";
 
 /** The parts of a run; those that do not wait for each other run side by side. */
 export type Step = "token" | "issuer-network" | "issuer-documents" | "sts-endpoint" | "assume-role";
@@ -136,8 +136,8 @@ export interface CertificateFacts {
   readonly thumbprint: string;
 }
 
-/** One STS endpoint as this machine sees it. */
-export interface EndpointFacts {
+/** One STS endpoint as this machine sees it, by a bare GET: any status is an answer. */
+export interface EndpointFacts extends RequestParts {
   readonly region: string;
   readonly regionSource: string;
   readonly url: string;
@@ -153,20 +153,11 @@ export interface EndpointFacts {
   /** Whether it resolves to a private address: an interface VPC endpoint, or a split horizon. */
   readonly isPrivate: boolean;
   readonly proxy?: string | undefined;
-  readonly dnsMs?: number | undefined;
-  readonly connectMs?: number | undefined;
-  readonly tlsMs?: number | undefined;
-  /** Of a bare GET, from its start, in milliseconds. */
-  readonly firstByteMs?: number | undefined;
-  readonly totalMs: number;
   readonly tlsProtocol?: string | undefined;
   /** When the host's own certificate begins and ends (ISO 8601). */
   readonly certificate?: { readonly validFrom: string; readonly validTo: string } | undefined;
-  /** Of a bare GET; any status is an answer. */
-  readonly status?: number | undefined;
   /** Which part it failed in, when it did. */
   readonly failedIn?: "dns" | "connect" | "tls" | "answer" | undefined;
-  readonly error?: string | undefined;
   /** The endpoint's clock minus this machine's, in milliseconds; whole seconds at best. */
   readonly clockSkewMs?: number | undefined;
 }

@@ -5,6 +5,7 @@ import type { StsTarget } from "../sts/target.js";
 import type { ChosenTarget } from "./choose-targets.js";
 import type { EndpointFacts } from "./facts.js";
 import { resolveName } from "./probe-address.js";
+import { requestParts } from "./request-parts.js";
 import { type Run, round } from "./run.js";
 
 /** A bare GET that takes longer is none that an attempt would wait for, in milliseconds. */
@@ -66,7 +67,9 @@ async function ask(run: Run, url: URL, region: string, signal: AbortSignal) {
   const controller = new AbortController();
   const onAbort = () => controller.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
-  const cancel = clock.schedule(Math.min(ENDPOINT_LIMIT_MS, run.deadline.remainingMs()), onAbort);
+  // A little before the run's end, which does not tell in which part it hung.
+  const leftMs = Math.max(0, run.deadline.remainingMs() - 100);
+  const cancel = clock.schedule(Math.min(ENDPOINT_LIMIT_MS, leftMs), onAbort);
   const startMs = run.elapsedMs();
   const outcome = await fetchDocument(url, {
     document: "discovery",
@@ -78,25 +81,17 @@ async function ask(run: Run, url: URL, region: string, signal: AbortSignal) {
   });
   cancel();
   signal.removeEventListener("abort", onAbort);
-  const { dnsMs, connectMs, tlsMs, firstByteMs, totalMs, status, error, headers } = outcome.timing;
-  const { tlsProtocol, certificate } = outcome.timing;
-  const parts = { dnsMs, connectMs, tlsMs, firstByteMs, totalMs, status };
+  const { headers, tlsProtocol, certificate, status, firstByteMs, totalMs } = outcome.timing;
   // A page that is too long or compressed is an answer all the same.
   const failure = status === undefined && "problem" in outcome ? outcome.problem : undefined;
-  run.timings.push({
-    step: "sts-endpoint",
-    party: "sts",
-    label: `STS in ${region}`,
-    url: url.href,
-    startMs,
-    ...parts,
-    ...(failure && { error }),
-  });
+  const parts = { ...requestParts(outcome.timing), ...(!failure && { error: undefined }) };
+  const what = { step: "sts-endpoint", party: "sts", label: `STS in ${region}` } as const;
+  run.timings.push({ ...what, url: url.href, startMs, ...parts });
   return {
     ...parts,
     tlsProtocol,
     certificate,
-    ...(failure && { failedIn: partOf(failure), error }),
+    ...(failure && { failedIn: partOf(failure) }),
     ...(headers.date !== undefined && {
       clockSkewMs: skew(headers.date, clock.now() - (totalMs - (firstByteMs ?? totalMs))),
     }),

@@ -7,6 +7,7 @@ import { IssuerCache } from "../preflight/issuer-cache.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { slow } from "../preflight/visit-findings.js";
 import type { Latency } from "./facts.js";
+import { requestParts } from "./request-parts.js";
 import { type Run, round } from "./run.js";
 
 /** As STS waits for both documents (AWS re:Post, "Couldn't retrieve verification key"). */
@@ -55,8 +56,9 @@ async function tryAgain(
   allowPrivate: boolean,
   signal: AbortSignal,
 ): Promise<Finding[]> {
-  const isWhole =
-    report.requests.length === 2 && report.requests.every(({ status }) => status === 200);
+  // 304 is the answer to a second look at the JWKS.
+  const isServed = ({ status }: RequestTiming) => status === 200 || status === 304;
+  const isWhole = report.requests.length === 2 && report.requests.every(isServed);
   if (!isWhole) return [];
   const known = new Set(report.findings.map(({ id }) => id));
   for (let tryNumber = 2; tryNumber <= TRIES; tryNumber += 1) {
@@ -138,7 +140,7 @@ function noteLook(run: Run, { requests }: IssuerReport, startMs: number): void {
 }
 
 function noteRequest(run: Run, timing: RequestTiming, startMs: number, tryNumber: number): void {
-  const { document, url, status, error, dnsMs, connectMs, tlsMs, firstByteMs, totalMs } = timing;
+  const { document, url } = timing;
   const name = document === "discovery" ? "discovery document" : "JWKS";
   run.timings.push({
     step: "issuer-documents",
@@ -146,13 +148,7 @@ function noteRequest(run: Run, timing: RequestTiming, startMs: number, tryNumber
     label: `${name} (${tryNumber} of ${TRIES})`,
     url,
     startMs,
-    totalMs,
-    dnsMs,
-    connectMs,
-    tlsMs,
-    firstByteMs,
-    status,
-    error,
+    ...requestParts(timing),
     limitMs: STS_LIMIT_MS,
   });
 }

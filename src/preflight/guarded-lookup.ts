@@ -12,11 +12,27 @@ export class AddressRefused extends Error {
   }
 }
 
+/**
+ * Asks once for a name that is asked for again meanwhile. A process resolves two names at a time
+ * (libuv's slow tasks have half of its threads), for ten seconds and more where the resolver is
+ * silent: two looks at such an issuer would keep the calls to STS from their own name.
+ */
+export function oncePerName(resolve: ResolveHost): ResolveHost {
+  const running = new Map<string, Promise<readonly LookupAddress[]>>();
+  return (hostname) => {
+    const known = running.get(hostname);
+    if (known !== undefined) return known;
+    const started = resolve(hostname).finally(() => running.delete(hostname));
+    running.set(hostname, started);
+    return started;
+  };
+}
+
 /** As the process resolves any other name: hosts file, resolver, in the order they come. */
-export const resolveHost: ResolveHost = async (hostname) => {
+export const resolveHost: ResolveHost = oncePerName(async (hostname) => {
   const { lookup } = await import("node:dns/promises");
   return await lookup(hostname, { all: true });
-};
+});
 
 /**
  * The `lookup` of a connection: what it returns is what is connected to, so a name that resolves

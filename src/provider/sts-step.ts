@@ -1,6 +1,6 @@
 import type { Deadline } from "../deadline.js";
 import type { EmitEvent } from "../events.js";
-import { AttemptError, type Verdict } from "../failure.js";
+import { AttemptError, type Failure, type Verdict } from "../failure.js";
 import { firstFatal } from "../findings.js";
 import { judge } from "../retry/verdict.js";
 import { type AssumeRoleInput, assumeRole, assumeRoleWith } from "../sts/assume-role.js";
@@ -28,6 +28,9 @@ const FINAL: readonly Verdict[] = [
   "token-early",
   "request-invalid",
 ];
+
+/** What a region may ask to wait for, and another one may not. */
+const MAY_WAIT: readonly Verdict[] = ["throttled", "idp-unreachable"];
 
 /** The second step of every attempt of one refresh: one call, to the region whose turn it is. */
 export class StsStep {
@@ -68,9 +71,17 @@ export class StsStep {
       return await this.#callHedged(input, target, deadline);
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
+      const failure = this.#withoutLongWait(error.failure, target, deadline);
       // Only now: a call beside this one may have failed after it.
-      throw new AttemptError({ ...error.failure, alternative: this.#route.canMoveOn(target) });
+      throw new AttemptError({ ...failure, alternative: this.#route.canMoveOn(target) });
     }
+  }
+
+  /** A region that asks for most of the time there is left is left alone, if there is another. */
+  #withoutLongWait(failure: Failure, target: StsTarget, deadline: Deadline): Failure {
+    const isLong = (failure.retryAfterMs ?? 0) > deadline.remainingMs() / 2;
+    const mayMove = isLong && MAY_WAIT.includes(judge(failure));
+    return mayMove && this.#route.leave(target) ? { ...failure, retryAfterMs: undefined } : failure;
   }
 
   async #callHedged(

@@ -69,6 +69,14 @@ export class RegionRoute {
     if (verdict === "region-disabled") stop.disabled = true;
   }
 
+  /** Passes this region by for this round, if there is another one to ask. */
+  leave(target: StsTarget): boolean {
+    const stop = this.#stopOf(target);
+    if (stop === undefined || !this.#isOpen(target)) return false;
+    stop.passed = true;
+    return true;
+  }
+
   /** Whether another region can be asked at once, now that this one has failed. */
   canMoveOn(target: StsTarget): boolean {
     const stop = this.#stopOf(target);

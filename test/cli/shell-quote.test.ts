@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { articleCommands } from "../../src/cli/doctor/article-commands.js";
-import { quoteForPosix, quoteForPowerShell } from "../../src/cli/doctor/shell-quote.js";
+import { quoteForPosix, quoteForPowerShell } from "../../src/doctor/shell-quote.js";
 import { sampleDiagnosis } from "./sample-diagnosis.js";
 
 const HOSTILE_URL = "https://login.example.com/a'$(touch /tmp/x)`id`;\"&|<>*?[a]{b}!";

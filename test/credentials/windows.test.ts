@@ -73,9 +73,38 @@ describe("the jitter of a fleet", () => {
     expect(begin(ALMOST_ONE)).toBeCloseTo(minutes(20));
   });
 
-  test("adds nothing where that would be more than half of the life", () => {
-    expect(jitteredAdvisoryMs(minutes(5), minutes(10), () => 0.9)).toBe(minutes(5));
-    expect(jitteredAdvisoryMs(minutes(15), minutes(20.5), () => 0.9)).toBe(minutes(15));
+  test("takes off what would begin before half of the life, so that no fleet is without", () => {
+    const begin = (window: number, lifetime: number, random: number) =>
+      jitteredAdvisoryMs(minutes(window), minutes(lifetime), () => random) / MINUTE;
+    // A third of the window wide, whatever it is: all on top, on both sides, all taken off.
+    expect([begin(15, 60, 0), begin(15, 60, 0.75)]).toEqual([15, 18.75]);
+    expect([begin(15, 34, 0), begin(15, 34, 0.4), begin(15, 34, 0.75)]).toEqual([15, 17, 13.25]);
+    expect([begin(15, 30, 0), begin(15, 30, 0.75)]).toEqual([15, 11.25]);
+    expect([begin(60, 120, 0), begin(60, 120, 0.75)]).toEqual([60, 45]);
+    expect([begin(5, 10, 0), begin(5, 10, 0.75)]).toEqual([5, 3.75]);
+  });
+
+  test("spreads every fleet over a third of its window, in no other place than that", () => {
+    const lifetimes = fc.integer({ min: 900_000, max: 43_200_000 });
+    fc.assert(
+      fc.property(lifetimes, (lifetimeMs) => {
+        const { advisoryMs, mandatoryMs } = windowsFor(lifetimeMs, {});
+        const begins = Array.from({ length: 90 }, (_, number) =>
+          jitteredAdvisoryMs(advisoryMs, lifetimeMs, () => number / 90, mandatoryMs),
+        );
+        const [earliest, latest] = [Math.max(...begins), Math.min(...begins)];
+        expect(earliest - latest).toBeGreaterThan(advisoryMs * 0.32);
+        expect(earliest - latest).toBeLessThanOrEqual(advisoryMs / 3);
+        expect(earliest).toBeLessThanOrEqual(Math.max(advisoryMs, lifetimeMs / 2));
+        expect(new Set(begins).size).toBe(90);
+      }),
+    );
+  });
+
+  test("leaves the mandatory window inside the advisory one", () => {
+    const late = jitteredAdvisoryMs(60_000, 100_000, () => ALMOST_ONE, 50_000);
+    expect(late).toBeGreaterThanOrEqual(50_000);
+    expect(jitteredAdvisoryMs(50_000, 100_000, () => 0.9, 50_000)).toBe(50_000);
     expect(jitteredAdvisoryMs(0, 0, () => 0.9)).toBe(0);
   });
 });

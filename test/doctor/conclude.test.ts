@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { conclude } from "../../src/doctor/conclude.js";
-import { answerFinding } from "../../src/doctor/conclude-answer.js";
 import type { EndpointFacts, Facts } from "../../src/doctor/facts.js";
 import type { Gathered } from "../../src/doctor/gathered.js";
 import type { Failure } from "../../src/failure.js";
@@ -152,6 +151,28 @@ describe("of the endpoints it concludes", () => {
   });
 });
 
+describe("what stands between here and STS is told by the part that failed", () => {
+  it.each<[Partial<EndpointFacts>, RegExp, RegExp]>([
+    [{ failedIn: "dns", error: "ENOTFOUND" }, /its name does not resolve \(ENOTFOUND in/, /DNS/],
+    [{ failedIn: "connect", error: "ECONNREFUSED" }, /no connection comes about/, /firewall/],
+    [{ failedIn: "connect", error: "timeout" }, /no connection comes about/, /firewall/],
+    [{ failedIn: "tls", error: "SELF_SIGNED_CERT_IN_CHAIN" }, /TLS handshake fails/, /NODE_EXTRA/],
+    [{ failedIn: "answer", error: "timeout", totalMs: 6000.4 }, /no answer in 6000 ms/, /accepts/],
+  ])("%j", (changes, detail, remedy) => {
+    const { rootCause } = conclude(gathered({ facts: facts({ sts: [endpoint(changes)] }) }));
+    expect(rootCause?.detail).toMatch(detail);
+    expect(rootCause?.remedy).toMatch(remedy);
+    expect(rootCause?.remedy).toContain("see that the region eu-west-1 is right");
+  });
+
+  it("and a configured endpoint may be wrong by itself", () => {
+    const sts = [endpoint({ kind: "custom", failedIn: "connect", error: "ECONNREFUSED" })];
+    const settings = [{ name: "endpointUrl", source: "AWS_ENDPOINT_URL_STS" }] as const;
+    const { rootCause } = conclude(gathered({ facts: facts({ sts, settings }) }));
+    expect(rootCause?.remedy).toContain("see that AWS_ENDPOINT_URL_STS is right");
+  });
+});
+
 it("names a proxy that the SDK does not use", () => {
   const sts = [
     endpoint({ failedIn: "connect", error: "ETIMEDOUT", proxy: "http://proxy.invalid" }),
@@ -178,6 +199,23 @@ describe("when STS has just taken the token", () => {
     expect(told(looked)).toEqual(["degraded", "suspect jwks-empty"]);
   });
 
+  it("an issuer that speaks old TLS alone works today", () => {
+    const offers = { tls11: true, tls12: false, tls13: false };
+    const tls = { offers, isTrusted: false, chain: [] };
+    const known = { issuer: "https://issuer.invalid", addresses: [], requests: [], latency: [] };
+    const refused: Finding = { ...fatal("issuer-tls-untrusted"), severity: "suspect" };
+    const issuer = { ...known, tls };
+    expect(told({ facts: facts({ assumeRole, issuer }), issuer: [refused] })).toEqual([
+      "healthy",
+      "advice issuer-tls-old",
+    ]);
+    // Without STS's word for it: nothing could be read, and that is no health.
+    expect(told({ facts: facts({ issuer }), issuer: [refused] })).toEqual([
+      "degraded",
+      "suspect issuer-tls-old",
+    ]);
+  });
+
   it("a bare GET that failed says nothing", () => {
     const sts = [endpoint({ failedIn: "answer", error: "timeout" })];
     expect(told({ facts: facts({ assumeRole, sts }) })).toEqual(["healthy"]);
@@ -195,46 +233,4 @@ it("tells the way to STS once, with what the look at it saw", () => {
 it("is pure: the facts it is given stay as they are", () => {
   const frozen = Object.freeze(gathered({ token: Object.freeze([fatal("token-expired")]) }));
   expect(conclude(frozen)).toEqual(conclude(frozen));
-});
-
-describe("the answer of STS is read by its words", () => {
-  const refusal = (message: string, code = "InvalidIdentityToken", httpStatus = 400): Failure => {
-    return { kind: "answer", code, message, httpStatus, requestId: "r-1", region: "eu-west-1" };
-  };
-
-  it.each<[string, Failure]>([
-    [
-      "sts-provider-missing",
-      refusal("No OpenIDConnect provider found in your account for https://certificate.invalid"),
-    ],
-    [
-      "sts-thumbprint",
-      refusal("OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"),
-    ],
-    ["sts-audience-refused", refusal("Incorrect token audience")],
-    ["sts-audience-refused", refusal("The web identity token provided could not be validated.")],
-    [
-      "sts-verification-key",
-      refusal("Couldn't retrieve verification key from your identity provider,  please"),
-    ],
-    ["sts-token-early", refusal("Token issued in the future: 1800000000")],
-    ["sts-token-expired", refusal("Token expired", "ExpiredTokenException")],
-    ["sts-throttled", refusal("Rate exceeded", "Throttling")],
-    ["sts-unavailable", refusal("", "InternalFailure", 500)],
-    ["sts-unknown", refusal("Unknown error validating third-party token", "InternalFailure", 500)],
-    ["sts-unknown", refusal("Nobody has seen this")],
-    ["sts-tls-untrusted", { kind: "network", code: "CERT_HAS_EXPIRED", message: "expired" }],
-    ["sts-unreachable", { kind: "network", code: "ECONNREFUSED", message: "refused" }],
-    ["sts-timeout", { kind: "timeout", code: "TimeoutError", message: "late" }],
-  ])("%s", (id, failure) => {
-    const finding = answerFinding(failure);
-    expect(finding.id).toBe(id);
-    expect(finding.detail).toContain(failure.message);
-  });
-
-  it("and told with what AWS Support asks for", () => {
-    expect(answerFinding(refusal("Incorrect token audience")).detail).toBe(
-      "STS in eu-west-1 said (HTTP 400): InvalidIdentityToken: Incorrect token audience, request id r-1",
-    );
-  });
 });

@@ -148,6 +148,46 @@ describe("the region stays the same", () => {
   );
 });
 
+describe("a region that asks to be left alone", () => {
+  const TOO_LONG = { retryAfterSeconds: 120 };
+
+  it.each<StsFault>(["throttled", "idp-unreachable", "sts-unavailable"])(
+    "for longer than the refresh can wait is left for the next: %s",
+    async (kind) => {
+      await using world = await startRegions([FIRST, SECOND]);
+      world.stss[0]?.setFault(kind, TOO_LONG);
+      const provider = world.provide();
+      await expect(provider()).resolves.toHaveProperty("accessKeyId");
+      expect(world.asked()).toEqual([FIRST, SECOND]);
+      expect(world.clock.monotonic()).toBeLessThanOrEqual(1_000);
+      expect(world.switches).toEqual([`${FIRST} -> ${SECOND} failover`]);
+    },
+  );
+
+  it("for a while is asked again after it", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    world.stss[0]?.failNext("throttled", { retryAfterSeconds: 3 });
+    await world.provide()();
+    expect(world.asked()).toEqual([FIRST, FIRST]);
+    expect(world.clock.monotonic()).toBeGreaterThanOrEqual(3_000);
+  });
+
+  it("for too long, as every other one does, ends the refresh at once", async () => {
+    await using world = await startRegions([FIRST, SECOND]);
+    for (const sts of world.stss) sts.setFault("throttled", TOO_LONG);
+    expect(await rejection(world.provide()())).toMatchObject({ code: "ERR_THROTTLED" });
+    expect(world.asked()).toEqual([FIRST, SECOND]);
+    expect(world.clock.monotonic()).toBeLessThanOrEqual(1_000);
+  });
+
+  it("for too long, where there is no other, ends the refresh at once", async () => {
+    await using world = await startRegions([FIRST]);
+    world.stss[0]?.setFault("throttled", TOO_LONG);
+    expect(await rejection(world.provide()())).toMatchObject({ code: "ERR_THROTTLED" });
+    expect([world.counts(), world.clock.monotonic()]).toEqual([[1], 0]);
+  });
+});
+
 describe("an identity provider that STS cannot reach", () => {
   it.each(["idp-unreachable", "IDPCommunicationError"])(
     "is tried from the next region after two tries: %s",

@@ -1,5 +1,5 @@
+import { quoteForPosix as quote } from "../../doctor/shell-quote.js";
 import type { Places, Step } from "./places.js";
-import { quoteForPosix as quote } from "./shell-quote.js";
 
 const TIMES = quote(
   "status %{http_code}  dns %{time_namelookup}  connect %{time_connect}  tls %{time_appconnect}  total %{time_total} s\\n",

@@ -1,5 +1,5 @@
+import { quoteForPowerShell as quote } from "../../doctor/shell-quote.js";
 import type { Places, Step } from "./places.js";
-import { quoteForPowerShell as quote } from "./shell-quote.js";
 
 /** AWS's steps for Windows PowerShell 5.1 and PowerShell 7. */
 export function powerShellCommands(places: Places): Step[] {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { quoteForPosix, quoteForPowerShell } from "../../doctor/shell-quote.js";
 import type { LocalServer } from "../../testing/loopback-server.js";
 import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
-import { quoteForPosix, quoteForPowerShell } from "../doctor/shell-quote.js";
 import { formatDuration } from "../duration.js";
 import { print } from "../print.js";
 import type { Surroundings } from "../surroundings.js";

@@ -1,0 +1,28 @@
+import type { FindingId } from "../findings.js";
+import type { IssuerFacts } from "./facts.js";
+import { quoteForPosix as quote } from "./shell-quote.js";
+
+/** Seen from this network only: STS is in another one. */
+export const FROM_HERE: readonly FindingId[] = [
+  "issuer-private",
+  "issuer-dns-failure",
+  "issuer-connection-refused",
+  "issuer-timeout",
+  "issuer-tls-untrusted",
+];
+
+/** As long as STS waits, in seconds. */
+const STS_LIMIT_S = 5;
+const FIGURES = quote("%{http_code} in %{time_total} s\\n");
+
+/**
+ * What to try from another network, a command a line. Everything in them is a stranger's: the
+ * issuer comes from a token, the JWKS's URL from the issuer.
+ */
+export function tryElsewhere({ issuer, discoveryUrl }: IssuerFacts, url = discoveryUrl): string[] {
+  if (url === undefined) return [];
+  return [
+    `curl -gsS -m ${STS_LIMIT_S} -o /dev/null -w ${FIGURES} --url ${quote(url)}`,
+    `npx resilient-sts doctor --issuer ${quote(issuer)}`,
+  ];
+}

@@ -1,0 +1,68 @@
+import type { Finding, FindingId } from "../findings.js";
+import type { EndpointFacts, Facts } from "./facts.js";
+
+type Part = NonNullable<EndpointFacts["failedIn"]>;
+
+/** What stands between this machine and an endpoint, by the part of the request that failed. */
+export function brokenEndpoint(
+  endpoint: EndpointFacts,
+  severity: "fatal" | "advice",
+  settings: Facts["settings"],
+): Finding[] {
+  const { failedIn, error = "", host, region, proxy, totalMs } = endpoint;
+  if (failedIn === undefined) return [];
+  const isLate = error === "timeout" || error === "ETIMEDOUT";
+  const [id, title] = READINGS[isLate ? "late" : failedIn === "tls" ? "tls" : "no"];
+  const answer = isLate ? `no answer in ${Math.round(totalMs)} ms` : "it was cut before an answer";
+  const problem = failedIn === "answer" ? `there is a connection, but ${answer}` : WORDS[failedIn];
+  const ignored =
+    proxy === undefined
+      ? ""
+      : ` The proxy ${proxy} is configured, but the AWS SDK does not use it.`;
+  return [
+    {
+      id,
+      severity,
+      title: severity === "fatal" ? title : `${title} (failover region ${region})`,
+      detail: `${host} (${region}): ${problem} (${error} in phase "${failedIn}").${ignored}`,
+      remedy: `Network: ${remedyOf(failedIn, host)} Workload: see that ${chosenBy(endpoint, settings)} is right.`,
+      evidence: { host, region, phase: failedIn, error, ...(proxy !== undefined && { proxy }) },
+    },
+  ];
+}
+
+const READINGS: Readonly<Record<"tls" | "late" | "no", readonly [FindingId, string]>> = {
+  tls: ["sts-tls-untrusted", "The TLS certificate of the STS endpoint is not trusted."],
+  late: ["sts-timeout", "STS did not answer in time."],
+  no: ["sts-unreachable", "STS cannot be reached from here."],
+};
+
+const WORDS: Readonly<Record<Exclude<Part, "answer">, string>> = {
+  dns: "its name does not resolve",
+  connect: "no connection comes about",
+  tls: "the TLS handshake fails",
+};
+
+function remedyOf(part: Part, host: string): string {
+  switch (part) {
+    case "dns":
+      return `let this machine resolve ${host} (its DNS, the private DNS of a VPC endpoint).`;
+    case "connect":
+      return `let this machine connect to ${host} (route to the internet or VPC endpoint, security group, firewall).`;
+    case "tls":
+      return `let ${host} through as it is, or trust the CA of whatever opens its TLS (NODE_EXTRA_CA_CERTS).`;
+    case "answer":
+      return `find what accepts connections for ${host} and passes nothing on (firewall, load balancer, VPC endpoint).`;
+  }
+}
+
+/** What the host comes from, and so may be wrong. */
+function chosenBy({ kind, region }: EndpointFacts, settings: Facts["settings"]): string {
+  const source = settings.find(({ name }) => name === "endpointUrl")?.source ?? "option";
+  if (kind !== "custom") return `the region ${region}`;
+  return source === "option"
+    ? "the endpoint URL"
+    : source === "profile"
+      ? "endpoint_url of the profile"
+      : source;
+}

@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+import { conclude } from "../../src/doctor/conclude.js";
+import { answerFinding } from "../../src/doctor/conclude-answer.js";
+import type { Facts, TokenReport } from "../../src/doctor/facts.js";
+import type { Failure } from "../../src/failure.js";
+
+describe("the answer of STS is read by its words", () => {
+  const refusal = (message: string, code = "InvalidIdentityToken", httpStatus = 400): Failure => {
+    return { kind: "answer", code, message, httpStatus, requestId: "r-1", region: "eu-west-1" };
+  };
+
+  it.each<[string, Failure]>([
+    [
+      "sts-provider-missing",
+      refusal("No OpenIDConnect provider found in your account for https://certificate.invalid"),
+    ],
+    [
+      "sts-thumbprint",
+      refusal("OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"),
+    ],
+    ["sts-audience-refused", refusal("Incorrect token audience")],
+    ["sts-audience-refused", refusal("The web identity token provided could not be validated.")],
+    [
+      "sts-verification-key",
+      refusal("Couldn't retrieve verification key from your identity provider,  please"),
+    ],
+    ["sts-token-early", refusal("Token issued in the future: 1800000000")],
+    ["sts-token-expired", refusal("Token expired", "ExpiredTokenException")],
+    ["sts-throttled", refusal("Rate exceeded", "Throttling")],
+    ["sts-unavailable", refusal("", "InternalFailure", 500)],
+    ["sts-unknown", refusal("Unknown error validating third-party token", "InternalFailure", 500)],
+    ["sts-unknown", refusal("Nobody has seen this")],
+    ["sts-tls-untrusted", { kind: "network", code: "CERT_HAS_EXPIRED", message: "expired" }],
+    ["sts-unreachable", { kind: "network", code: "ECONNREFUSED", message: "refused" }],
+    ["sts-timeout", { kind: "timeout", code: "TimeoutError", message: "late" }],
+  ])("%s", (id, failure) => {
+    const finding = answerFinding(failure);
+    expect(finding.id).toBe(id);
+    expect(finding.detail).toContain(failure.message);
+  });
+
+  it("and told with what AWS Support asks for", () => {
+    expect(answerFinding(refusal("Incorrect token audience")).detail).toBe(
+      "STS in eu-west-1 said (HTTP 400): InvalidIdentityToken: Incorrect token audience (request id r-1)",
+    );
+  });
+
+  it("but not quoted with words that are none of its own", () => {
+    const failure: Failure = { kind: "answer", message: "HTTP 502 with a page", httpStatus: 502 };
+    expect(answerFinding(failure).detail).toBe("STS gave HTTP 502 with a page");
+  });
+});
+
+describe("a refusal of the role", () => {
+  const failure: Failure = { kind: "answer", code: "AccessDenied", message: "No", httpStatus: 403 };
+  const ROLE = "arn:aws:iam::123456789012:role/app";
+
+  function detailOf(token: Partial<TokenReport>, refused: Partial<Failure> = {}): string {
+    const facts: Facts = {
+      startedAt: "2026-01-02T03:04:05.000Z",
+      elapsedMs: 1,
+      unfinished: [],
+      settings: [{ name: "roleArn", value: ROLE, source: "option" }],
+      token: { source: "the token given", issuer: "https://id.example/a", ...token },
+      sts: [],
+    };
+    const told = { facts, timings: [], token: [], request: [], issuer: [] };
+    return conclude({ ...told, failure: { ...failure, ...refused } }).rootCause?.detail ?? "";
+  }
+
+  it("is told in the terms of the trust policy", () => {
+    const detail = detailOf({ audience: "sts.amazonaws.com", subject: "repo:acme/app" });
+    expect(detail).toContain(
+      `The token has id.example/a:aud "sts.amazonaws.com" and id.example/a:sub "repo:acme/app"; the role is ${ROLE}.`,
+    );
+  });
+
+  it("by the authorized party where the token has one, which is what STS goes by", () => {
+    const detail = detailOf({ audience: ["a", "b"], authorizedParty: "client" });
+    expect(detail).toContain('The token has id.example/a:aud "client"; the role');
+  });
+
+  it("and so is an audience that is not registered", () => {
+    const refused = { code: "InvalidIdentityToken", message: "Incorrect token audience" };
+    expect(detailOf({ audience: "mine" }, refused)).toContain('id.example/a:aud "mine"');
+  });
+
+  it("and nothing is added to any other answer", () => {
+    const refused = { code: "Throttling", message: "Rate exceeded", httpStatus: 400 };
+    expect(detailOf({ audience: "mine" }, refused)).not.toContain("mine");
+  });
+});
