@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { defineConfig, type Options } from "tsup";
 
+type EsbuildPlugin = NonNullable<Options["esbuildPlugins"]>[number];
+
 const library = {
   index: "src/index.ts",
   doctor: "src/doctor/index.ts",
@@ -11,7 +13,6 @@ const code = {
   target: "node20.19",
   platform: "node",
   sourcemap: true,
-  // One copy of every class, whichever entries a program loads.
   splitting: true,
   removeNodeProtocol: false,
 } satisfies Options;
@@ -41,30 +42,80 @@ const lazyRequire = {
 
 /**
  * The AWS SDK runs as CommonJS on Node whoever loads it, but `import` of it parses every file twice
- * to find its exports: through one small CommonJS file a cold start is a fifth faster.
+ * to find its exports: by `require` of one small CommonJS file a cold start is a fifth faster. In a
+ * bundle there is no such file, and perhaps no URL either; bundlers follow the `import()`.
  */
-const sdkAsCommonJs: NonNullable<Options["esbuildPlugins"]>[number] = {
+const LOAD_SDK = `
+  import { createRequire } from "node:module";
+  export async function loadSdk() {
+    try {
+      return createRequire(import.meta.url)("./sdk.cjs");
+    } catch {
+      return await import("./sdk.js");
+    }
+  }
+`;
+
+const sdkAsCommonJs: EsbuildPlugin = {
   name: "sdk-as-commonjs",
+  setup(build) {
+    build.onResolve({ filter: /\/sdk\.js$/ }, ({ path }) => ({ path, external: true }));
+    build.onLoad({ filter: /\/load-sdk\.ts$/ }, () => ({ contents: LOAD_SDK }));
+  },
+};
+
+/** The same file for the CommonJS entries. */
+const sdkOnce: EsbuildPlugin = {
+  name: "sdk-once",
   setup(build) {
     build.onResolve({ filter: /\/sdk\.js$/ }, () => ({ path: "./sdk.cjs", external: true }));
   },
 };
 
+/**
+ * The part of the main entry that a start does without. Built apart, it repeats a few functions of
+ * the entry; built together, both would load a third file that holds them.
+ */
+const LAZY = "look-at-subject";
+
+function lazyApart(extension: string): EsbuildPlugin {
+  return {
+    name: "lazy-apart",
+    setup(build) {
+      const path = `./${LAZY}${extension}`;
+      build.onResolve({ filter: /\/look-at-subject\.js$/ }, () => ({ path, external: true }));
+    },
+  };
+}
+
+const esm = {
+  ...code,
+  format: "esm",
+  esbuildPlugins: [sdkAsCommonJs],
+} satisfies Options;
+
+const cjs = {
+  ...code,
+  format: "cjs",
+  // Rollup turns the chunks into CommonJS; without it sucrase does, and rewrites the syntax too.
+  treeshake: true,
+  noExternal: bundledInCjs,
+  plugins: [lazyRequire],
+} satisfies Options;
+
+// On its own, and so in one file: what the other entries share with it would be cut into many.
+const { index, ...others } = library;
+const sdk = { sdk: "src/sts/sdk.ts" };
+const lazy = { [LAZY]: "src/preflight/look-at-subject.ts" };
+
 export default defineConfig([
-  {
-    ...code,
-    format: "esm",
-    entry: { ...library, cli: "src/cli/main.ts" },
-    esbuildPlugins: [sdkAsCommonJs],
-  },
-  {
-    ...code,
-    format: "cjs",
-    entry: { ...library, sdk: "src/sts/sdk.ts" },
-    // Rollup turns the chunks into CommonJS; without it sucrase does, and rewrites the syntax too.
-    treeshake: true,
-    noExternal: bundledInCjs,
-    plugins: [lazyRequire],
-  },
+  { ...esm, entry: { index }, esbuildPlugins: [sdkAsCommonJs, lazyApart(".js")] },
+  { ...esm, entry: lazy },
+  { ...esm, entry: sdk },
+  { ...esm, entry: { ...others, cli: "src/cli/main.ts" } },
+  { ...cjs, entry: { index }, esbuildPlugins: [sdkOnce, lazyApart(".cjs")] },
+  { ...cjs, entry: lazy },
+  { ...cjs, entry: others, esbuildPlugins: [sdkOnce] },
+  { ...cjs, entry: sdk },
   { format: ["esm", "cjs"], entry: library, dts: { only: true } },
 ]);

@@ -53,7 +53,7 @@ function lookOnce(issuers: IssuerCache, token: string): Promise<unknown> {
   const runtime = { clock: systemClock, env: {}, issuers };
   const preflight = createPreflight({ allowPrivateIssuers: true }, runtime);
   const { signal } = new AbortController();
-  return preflight.look(token, { signal, background: true });
+  return preflight.look(token, { signal });
 }
 
 async function warm(idp: LocalIdp, name: string): Promise<string[]> {

@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+
 /** A JWT's two readable parts. Nothing is verified. */
 export interface DecodedToken {
   readonly header: Readonly<Record<string, unknown>>;
@@ -5,7 +7,6 @@ export interface DecodedToken {
 }
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
-const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Reads the header and the claims of a compact JWT, or says in words why it is none. */
 export function decodeToken(token: string): DecodedToken | { readonly problem: string } {
@@ -42,7 +43,9 @@ function otherKind(text: string): string | undefined {
 
 function parseObject(part: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(utf8.decode(Buffer.from(part, "base64url")));
+    const bytes = Buffer.from(part, "base64url");
+    if (!isUtf8(bytes)) return undefined;
+    const value: unknown = JSON.parse(bytes.toString());
     const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
     return isObject ? (value as Record<string, unknown>) : undefined;
   } catch {

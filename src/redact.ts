@@ -10,7 +10,9 @@ const DOTTED = /(?<![\w-])[\w-]+(?:\.[\w-]*)+/g;
 const JOSE_HEADER = /eyJ|^(?:ey[A-D]|ew[0ko])[\w-]{16,}/;
 const BEARER_SHAPE = /\b(Bearer|Basic)\s+[\w.~+/=-]+/gi;
 /** C0 and C1 controls, line separators, and the marks that reorder text in a terminal. */
-const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
+const UNPRINTABLE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  /[\0-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g;
 
 /** Foreign text made fit for one line of an error, event or log: no control characters, bounded. */
 export function printable(text: string, maxLength = MAX_SHOWN): string {

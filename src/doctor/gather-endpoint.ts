@@ -1,5 +1,6 @@
 import { fetchDocument } from "../preflight/fetch-document.js";
 import { proxyFor } from "../preflight/proxy.js";
+import { loadSdk } from "../sts/load-sdk.js";
 import type { StsTarget } from "../sts/target.js";
 import type { ChosenTarget } from "./choose-targets.js";
 import type { EndpointFacts } from "./facts.js";
@@ -18,7 +19,7 @@ export async function gatherEndpoint(
   const { env } = run.runtime;
   const { region, regionSource, customEndpoint } = target;
   const { url, isGlobal, isFips, isDualStack, regionalHost } = endpoint;
-  const { partition } = await import("../sts/sdk.js");
+  const { partition } = await loadSdk();
   // The SDK goes straight to STS, whatever the variables say; so does this look.
   const proxy = proxyFor(url, env);
   const known = {

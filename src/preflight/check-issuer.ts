@@ -10,7 +10,7 @@ import {
   requireString,
   resolveNumber,
 } from "../validators.js";
-import { lookAtSubject, type PreflightRuntime, type PreflightSettings } from "./preflight.js";
+import type { PreflightRuntime, PreflightSettings } from "./settings.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";
 
 /** What is checked: a token with its issuer, key and signature, or an issuer and perhaps one key. */
@@ -68,8 +68,14 @@ export async function checkIssuerWith(
   const { signal = new AbortController().signal, fresh = true, ...settings } = options;
   signal.throwIfAborted();
   if ("severity" in subject) return { issuer: "", findings: [subject], requests: [] };
-  const how = { signal, fresh, background: false, table: true };
-  return await lookAtSubject(subject, settings, runtime, how);
+  // Somebody waits for this look, and nothing else may be keeping the process alive.
+  const release = runtime.clock.hold();
+  try {
+    const { lookAtSubject } = await import("./look-at-subject.js");
+    return await lookAtSubject(subject, settings, runtime, { signal, fresh, table: true });
+  } finally {
+    release();
+  }
 }
 
 function readInput(input: CheckIssuerInput): Subject | Finding {

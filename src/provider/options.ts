@@ -2,7 +2,7 @@ import type { STSClientConfig } from "@aws-sdk/client-sts";
 import type { Logger } from "@smithy/types";
 import type { WindowOptions } from "../credentials/windows.js";
 import type { WebIdentityEvent } from "../events.js";
-import type { PreflightSettings } from "../preflight/preflight.js";
+import type { PreflightSettings } from "../preflight/settings.js";
 import type { RetryOptions } from "../retry/retry-loop.js";
 import type { AssumeRoleInput } from "../sts/assume-role.js";
 import type { CallerClientConfig, ClientPlugin } from "../sts/client-config.js";
@@ -62,8 +62,9 @@ export interface ResilienceOptions {
    */
   readonly region?: string | undefined;
   /**
-   * The look at what the token's issuer publishes: `"advisory"` beside the STS call, adding no time
-   * to it; `"strict"` before it, so that a token that cannot work costs no call; `"off"` never.
+   * The look at what the token's issuer publishes: `"advisory"` after a failure that is about the
+   * key or the token, and beside a call that STS has not answered for 1 s, adding no time to it;
+   * `"strict"` before the call, so that a token that cannot work costs none; `"off"` never.
    * @default "advisory"; "off" with `validateToken: false`
    */
   readonly preflight?: PreflightMode | PreflightOptions | undefined;

@@ -109,10 +109,11 @@ async function runAttempt(
   await sts.check(request);
   const token = await tokenStep.run(attempt);
   await preflight.before(token, attempt.deadline);
-  const calling = sts.run({ ...request, WebIdentityToken: token }, attempt.deadline);
-  preflight.beside(token);
+  const answered = preflight.beside(token);
   try {
-    return await calling;
+    return await sts
+      .run({ ...request, WebIdentityToken: token }, attempt.deadline)
+      .finally(answered);
   } catch (error) {
     if (!(error instanceof AttemptError)) throw error;
     throw new AttemptError(await preflight.after(token, error.failure, attempt.deadline));

@@ -5,6 +5,7 @@ import type { Environment } from "../environment.js";
 import { AttemptError, type Failure } from "../failure.js";
 import type { ClientPool } from "./client-pool.js";
 import { type AttributedCredentials, toCredentials } from "./credentials.js";
+import { loadSdk } from "./load-sdk.js";
 import { readFailure } from "./read-failure.js";
 import type { StsTarget } from "./target.js";
 
@@ -46,7 +47,7 @@ export async function assumeRole(
 ): Promise<AttributedCredentials> {
   const { target, pool, env, clock, signal, deadline } = options;
   return pool.use(target, env, async ({ client, limit }) => {
-    const { AssumeRoleWithWebIdentityCommand } = await import("./sdk.js");
+    const { AssumeRoleWithWebIdentityCommand } = await loadSdk();
     const send = async (abortSignal: AbortSignal) => {
       const command = new AssumeRoleWithWebIdentityCommand(input);
       const answer = await client.send(command, { abortSignal });

@@ -1,6 +1,7 @@
 import type { Finding } from "../findings.js";
 import { printable, redact } from "../redact.js";
 import type { AssumeRoleInput } from "./assume-role.js";
+import { loadSdk } from "./load-sdk.js";
 import type { StsTarget } from "./target.js";
 
 /** AWS STS API reference, AssumeRoleWithWebIdentity: RoleArn, 20 to 2048 characters. */
@@ -60,7 +61,7 @@ async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Fin
 
 /** The SDK's own table of regions; a region it does not know is placed by its prefix. */
 async function partitionOf(region: string): Promise<string> {
-  const { partition } = await import("./sdk.js");
+  const { partition } = await loadSdk();
   return partition(region).name;
 }
 

@@ -3,6 +3,8 @@ import type { Environment } from "../environment.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
 import { withoutSecrets } from "./client-logger.js";
 import { ConcurrencyLimit } from "./concurrency.js";
+import { quietConnections } from "./connections.js";
+import { loadSdk } from "./load-sdk.js";
 import { ServerClock } from "./server-clock.js";
 import type { StsTarget } from "./target.js";
 import { TargetKeys } from "./target-key.js";
@@ -54,7 +56,7 @@ export class ClientPool {
   /** Starts to load the SDK, so that it is there when the first call is due. */
   preload(): void {
     // What goes wrong here goes wrong again where somebody waits for it.
-    import("./sdk.js").catch(() => {});
+    loadSdk().catch(() => {});
   }
 
   /** Lends the target's client for one piece of work. */
@@ -117,10 +119,7 @@ export class ClientPool {
   }
 
   async #open(key: string, target: StsTarget): Promise<Entry> {
-    const [{ STSClient }, { quietConnections }] = await Promise.all([
-      import("./sdk.js"),
-      import("./connections.js"),
-    ]);
+    const { STSClient } = await loadSdk();
     // Somebody else was here while the modules loaded.
     const existing = this.#entries.get(key);
     if (existing !== undefined) return existing;

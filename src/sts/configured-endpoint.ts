@@ -1,4 +1,5 @@
 import { type Environment, readVariable } from "../environment.js";
+import { loadSdk } from "./load-sdk.js";
 
 /** What the profile says about endpoints. */
 interface ProfileEndpoint {
@@ -32,7 +33,7 @@ export async function configuredEndpoint(
 }
 
 async function readProfileEndpoint(): Promise<ProfileEndpoint> {
-  const { loadConfig } = await import("./sdk.js");
+  const { loadConfig } = await loadSdk();
   return await loadConfig<ProfileEndpoint>({
     // The environment is read elsewhere, once for all settings.
     environmentVariableSelector: () => undefined,

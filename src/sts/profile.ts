@@ -1,3 +1,5 @@
+import { loadSdk } from "./load-sdk.js";
+
 /** What the shared config and credentials files can say about STS. */
 type ProfileKey = "region" | "sts_regional_endpoints";
 
@@ -13,7 +15,7 @@ const PREFERRED_FILE = {
 /** A reader of the named profile, or of the one that `AWS_PROFILE` names. */
 export function profileReader(profile: string | undefined): ReadProfile {
   return async (key) => {
-    const { loadConfig } = await import("./sdk.js");
+    const { loadConfig } = await loadSdk();
     const value = await loadConfig<string>(
       {
         // The environment is read elsewhere, once for all settings.

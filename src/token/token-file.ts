@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type Clock, sleep } from "../clock.js";
@@ -18,8 +19,6 @@ const POLL_MS = 100;
  * file and DNS work of the process. (Windows has neither the pipes nor the flag.)
  */
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-
-const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Reads the token from a file, anew every time: the kubelet and friends replace it while the
@@ -86,11 +85,8 @@ async function readPiece(
 }
 
 function decode(bytes: Buffer): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    throw new Error("the file is not UTF-8 text");
-  }
+  if (!isUtf8(bytes)) throw new Error("the file is not UTF-8 text");
+  return bytes.toString();
 }
 
 function isMissing(error: unknown): error is Error {

@@ -21,14 +21,37 @@ async function silentIssuer(init: WebIdentityInit) {
 }
 
 describe("advisory mode", () => {
-  it("adds no time: credentials come while the look still waits", async () => {
-    await using world = await silentIssuer(looking("advisory"));
-    await world.provider();
-    await until(() => looks(world.idp).length === 1);
-    expect(world.clock.monotonic()).toBe(0);
-    expect(world.provider.status().preflight).toBeUndefined();
+  it("leaves an issuer alone with which STS has no trouble", async () => {
+    await using world = await startWorld({ clock: new VirtualClock(0) });
+    const provider = world.provide(looking("advisory"));
+    await provider();
     await world.clock.advance(5_000);
-    await until(() => world.provider.status().preflight !== undefined);
+    expect(looks(world.idp)).toEqual([]);
+    expect(provider.status().preflight).toBeUndefined();
+  });
+
+  it("looks when STS has not answered for a second, and does not wait for it", async () => {
+    await using world = await silentIssuer(looking("advisory"));
+    let answer = () => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const roleAssumerWithWebIdentity = async () => {
+      await answered;
+      return { accessKeyId: "ASIA", secretAccessKey: "secret" };
+    };
+    const provider = world.provide({ ...looking("advisory"), roleAssumerWithWebIdentity });
+    const credentials = provider();
+    await world.clock.advance(999);
+    expect(looks(world.idp)).toEqual([]);
+    await world.clock.advance(1);
+    await until(() => looks(world.idp).length === 1);
+    answer();
+    await expect(credentials).resolves.toHaveProperty("accessKeyId");
+    expect(world.clock.monotonic()).toBe(1_000);
+    expect(provider.status().preflight).toBeUndefined();
+    await world.clock.advance(5_000);
+    await until(() => provider.status().preflight !== undefined);
   });
 
   it("is the default, and asks no issuer that is private: no request, no harm", async () => {

@@ -1,5 +1,7 @@
 import type { WebIdentityError } from "../../src/errors.js";
 import { isWebIdentityError, type PreflightOptions } from "../../src/index.js";
+// Loaded before the first look, so that the virtual clock waits for no module.
+import "../../src/preflight/look-at-subject.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { LocalIdp, LocalStsOptions } from "../../src/testing/index.js";
 import type { TokenSource } from "../../src/token/token-source.js";

@@ -60,6 +60,15 @@ describe("the tarball", () => {
     expect(other).toEqual(["dist/THIRD-PARTY-LICENSES.txt"]);
   });
 
+  it("has one file that the main entry starts from, and one of each kind that loads the SDK", async () => {
+    const names = consumer.packed.filter((file) => /\/sdk.*js$/.test(file));
+    expect(names).toEqual(["dist/sdk.cjs", "dist/sdk.js"]);
+    for (const entry of ["dist/index.js", "dist/index.cjs"]) {
+      const text = await readFile(join(consumer.folder, PACKAGE, entry), "utf8");
+      expect(text).not.toMatch(/^(?:import .*from "|.*= require\(['"])\.\//m);
+    }
+  });
+
   it("has source maps that say where a file lies in the project, not on a machine", async () => {
     const maps = consumer.packed.filter((file) => file.endsWith(".map"));
     const texts = maps.map((file) => readFile(join(consumer.folder, PACKAGE, file), "utf8"));

@@ -110,3 +110,12 @@ it("puts the most severe first", async () => {
   const report = await checkIssuerWith({ token }, PRIVATE, lookWorld().runtime);
   expect(found(report)).toEqual(["fatal signature-invalid", "advice jwks-not-cacheable"]);
 });
+
+it("keeps the process alive while somebody waits", async () => {
+  await using idp = await startLocalIdp();
+  const { runtime, clock } = lookWorld();
+  const checking = checkIssuerWith({ issuer: idp.issuer }, PRIVATE, runtime);
+  expect(clock.holds).toBe(1);
+  await checking;
+  expect(clock.holds).toBe(0);
+});

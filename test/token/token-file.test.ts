@@ -50,11 +50,6 @@ describe("a token file", () => {
     expect(clock.scheduled).toEqual([]);
   });
 
-  test("may begin with a byte order mark", async () => {
-    writeFileSync(path("token"), Buffer.from([0xef, 0xbb, 0xbf, 0x61, 0x0a]));
-    await expect(read(path("token"))).resolves.toBe("a\n");
-  });
-
   test("is read anew every time", async () => {
     const source = fromFile(path("token"), clock);
     const context = { signal: new AbortController().signal, attempt: 1 };

@@ -1,0 +1,74 @@
+import type { Clock } from "../clock.js";
+import type { Finding, Severity } from "../findings.js";
+import type { IssuerReport } from "../issuer-report.js";
+import { printable } from "../redact.js";
+import { resolveHost } from "./guarded-lookup.js";
+import { IssuerCache } from "./issuer-cache.js";
+import { keyTable } from "./key-table.js";
+import { lookAt } from "./look.js";
+import type { PreflightRuntime, PreflightSettings } from "./settings.js";
+import type { Subject } from "./subject.js";
+
+/** STS's own limit for the issuer (AWS re:Post, "Couldn't retrieve verification key"). */
+const DEFAULT_TIMEOUT_MS = 5_000;
+
+interface SubjectLook {
+  readonly signal: AbortSignal;
+  readonly fresh: boolean;
+  /** Whether the keys are listed. */
+  readonly table: boolean;
+}
+
+/** One look, as a report. */
+export async function lookAtSubject(
+  subject: Subject,
+  settings: PreflightSettings,
+  runtime: PreflightRuntime,
+  { signal, fresh, table }: SubjectLook,
+): Promise<IssuerReport> {
+  const { clock, env } = runtime;
+  const name = printable(subject.issuer, 200);
+  const { allowedIssuers, timeoutMs = DEFAULT_TIMEOUT_MS } = settings;
+  if (allowedIssuers && !allowedIssuers.includes(subject.issuer)) {
+    return { issuer: name, findings: [notAllowed(name)], requests: [] };
+  }
+  const { resolve = resolveHost, ca } = runtime;
+  const transport = { env, resolve, ca };
+  const allowPrivate = settings.allowPrivateIssuers ?? false;
+  const issuers = runtime.issuers ?? sharedIssuers(clock);
+  const issuer = issuers.of(subject.issuer, { clock, transport, allowPrivate, timeoutMs });
+  if (issuer === undefined) return { issuer: name, findings: [], requests: [] };
+  const { findings, snapshot } = await lookAt(issuer, subject, { clock, signal, fresh });
+  return {
+    issuer: name,
+    findings: bySeverity(findings),
+    requests: snapshot.requests,
+    ...(table && snapshot.keys && { keys: keyTable(snapshot.keys.keySet, subject) }),
+  };
+}
+
+/** One for each clock: the process has one, and a test's time is its own. */
+const shared = new WeakMap<Clock, IssuerCache>();
+
+function sharedIssuers(clock: Clock): IssuerCache {
+  const issuers = shared.get(clock) ?? new IssuerCache();
+  shared.set(clock, issuers);
+  return issuers;
+}
+
+const ORDER: readonly Severity[] = ["fatal", "suspect", "advice", "info"];
+
+function bySeverity(findings: readonly Finding[]): Finding[] {
+  return findings.toSorted((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
+}
+
+function notAllowed(issuer: string): Finding {
+  return {
+    id: "issuer-not-allowed",
+    severity: "info",
+    title: "The issuer is not among those that may be asked, so its documents were not looked at.",
+    detail: `\`allowedIssuers\` does not contain ${JSON.stringify(issuer)}.`,
+    remedy: "Workload: add the issuer to `allowedIssuers`, if its tokens are expected here.",
+    evidence: { issuer },
+  };
+}

@@ -1,0 +1,33 @@
+import type { Clock } from "../clock.js";
+import type { Environment } from "../environment.js";
+import type { ResolveHost } from "./guarded-lookup.js";
+import type { IssuerCache } from "./issuer-cache.js";
+
+/** Whom the pre-flight may ask, and for how long. */
+export interface PreflightSettings {
+  /**
+   * Limit of both requests together, in milliseconds.
+   * @default 5000, as STS waits
+   */
+  readonly timeoutMs?: number | undefined;
+  /** The only issuers that are asked, letter for letter. @default every public one */
+  readonly allowedIssuers?: readonly string[] | undefined;
+  /**
+   * Asks issuers at private, loopback and link-local addresses too, and http on this machine. A
+   * token names its issuer: switch it on only where tokens do not come from strangers.
+   * @default false
+   */
+  readonly allowPrivateIssuers?: boolean | undefined;
+}
+
+/** What the pre-flight stands on. */
+export interface PreflightRuntime {
+  readonly clock: Clock;
+  readonly env: Environment;
+  /** @default one for all that share the clock, and so for the process */
+  readonly issuers?: IssuerCache | undefined;
+  /** @default the system's resolver */
+  readonly resolve?: ResolveHost | undefined;
+  /** PEM certificates to trust instead of Node's own. */
+  readonly ca?: string | Buffer | undefined;
+}
