@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { printable, redact } from "../redact.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "./command-failure.js";
+import { LOOK_COMMAND } from "./doctor/look-messages.js";
 import { print } from "./print.js";
 import { readArguments } from "./read-arguments.js";
 import type { Surroundings } from "./surroundings.js";
@@ -28,8 +30,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   emulate: async () => (await import("./emulate/emulate-command.js")).emulateCommand,
 };
 
+/** Not for people. */
+const HIDDEN: typeof COMMANDS = {
+  [LOOK_COMMAND]: async () => (await import("./doctor/look-command.js")).lookCommand,
+};
+
 async function main([name = "", ...rest]: string[], around: Surroundings): Promise<ExitCode> {
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const load = new Map(Object.entries({ ...COMMANDS, ...HIDDEN })).get(name);
   if (load !== undefined) return await (await load())(rest, around);
   if (name !== "" && !name.startsWith("-")) {
     const known = Object.keys(COMMANDS).join(" and ");
@@ -78,13 +85,14 @@ const exitCode = await main(process.argv.slice(2), {
   stdout,
   stderr,
   env,
+  script: fileURLToPath(import.meta.url),
   signal: stop.signal,
 }).catch(async (thrown: unknown) => {
   const failure = asFailure(thrown);
   await print(stderr, `resilient-sts: ${printable(failure.message, 400)}\n`).catch(() => {});
   return failure.exitCode;
 });
-// Name resolutions that hang would keep the process; everything that was written is through.
+// Timers and sockets may be left; everything that was written is through.
 process.exit(exitCode);
 
 function asFailure(thrown: unknown): CommandFailure {

@@ -13,6 +13,8 @@ export interface Surroundings {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
   readonly env: Environment;
+  /** The file of this command, for a process of its own. */
+  readonly script: string;
   /** Aborts on Ctrl-C and SIGTERM, with the failure to end with. */
   readonly signal: AbortSignal;
 }

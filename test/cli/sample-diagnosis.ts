@@ -77,14 +77,45 @@ export function sampleDiagnosis(changes: Partial<Diagnosis> = {}): Diagnosis {
         length: 900,
         secondsLeft: 1800,
         lifetimeSeconds: 3600,
+        iat: 1_767_223_800,
+        notBefore: 1_767_223_800,
+        exp: 1_767_227_400,
       },
       issuer: {
         issuer: "https://login.example.com",
         discoveryUrl: "https://login.example.com/.well-known/openid-configuration",
         jwksUrl: "https://login.example.com/keys",
         host: "login.example.com",
-        addresses: [{ address: "203.0.113.7", family: 4, isPublic: true, connectMs: 22 }],
+        addresses: [
+          { address: "203.0.113.7", family: 4, isPublic: true, connectMs: 22 },
+          { address: "203.0.113.8", family: 4, isPublic: true, error: "ECONNREFUSED" },
+        ],
+        tls: {
+          protocol: "TLSv1.3",
+          offers: { tls12: true, tls13: true },
+          isTrusted: true,
+          chain: [
+            {
+              subject: "CN=login.example.com",
+              issuer: "CN=Example CA",
+              validFrom: "2025-06-01T00:00:00.000Z",
+              validTo: "2026-06-01T00:00:00.000Z",
+              names: ["login.example.com"],
+              isSelfSigned: false,
+              thumbprint: "9E99A48A9960B14926BB7F3B02E22DA2B0AB7280",
+            },
+          ],
+        },
         requests: [
+          {
+            document: "discovery",
+            url: "https://login.example.com/.well-known/openid-configuration",
+            status: 200,
+            totalMs: 40,
+            fromCache: false,
+            bytes: 500,
+            headers: { pragma: "no-cache" },
+          },
           {
             document: "jwks",
             url: "https://login.example.com/keys",

@@ -1,7 +1,6 @@
 import { stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import type { DiagnoseOptions } from "../../doctor/options.js";
 import { redact } from "../../redact.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
 import { paintFor } from "../paint.js";
@@ -11,6 +10,8 @@ import { checkTokenFile, readTokenFrom } from "../token-input.js";
 import { articleCommands } from "./article-commands.js";
 import { DOCTOR_HELP } from "./doctor-help.js";
 import { type DoctorOptions, readDoctorOptions } from "./doctor-options.js";
+import { lookApart } from "./look-apart.js";
+import type { LookRequest } from "./look-messages.js";
 import { ProgressLine } from "./progress-line.js";
 import { terminalReport } from "./terminal-report.js";
 import { watch } from "./watch.js";
@@ -23,15 +24,12 @@ export async function doctorCommand(args: string[], around: Surroundings): Promi
     return EXIT.fine;
   }
   if (options.htmlFile !== undefined) await checkCanWrite(options.htmlFile);
-  const settings = {
-    ...(await withToken(options, around)),
-    signal: around.signal,
-    env: around.env,
-  };
+  const request = await withToken(options, around);
   if (options.watchMs !== undefined) {
-    return await watch(() => diagnoseOnce(settings), options.watchMs, around);
+    const look = () => lookApart(request, undefined, around);
+    return await watch(look, options.watchMs, around);
   }
-  const diagnosis = await diagnoseWithProgress(settings, around);
+  const diagnosis = await lookWithProgress(request, around);
   if (options.commands) return await printCommands(diagnosis, around);
   if (options.htmlFile !== undefined) await writeReport(options.htmlFile, diagnosis, around);
   const report = options.json
@@ -41,7 +39,7 @@ export async function doctorCommand(args: string[], around: Surroundings): Promi
   return diagnosis.verdict === "healthy" ? EXIT.fine : EXIT.found;
 }
 
-async function withToken(options: DoctorOptions, around: Surroundings): Promise<DiagnoseOptions> {
+async function withToken(options: DoctorOptions, around: Surroundings): Promise<LookRequest> {
   const { tokenFile } = options.diagnose;
   if (tokenFile !== undefined) await checkTokenFile(tokenFile);
   if (!options.readsTokenFromStdin) return options.diagnose;
@@ -49,18 +47,9 @@ async function withToken(options: DoctorOptions, around: Surroundings): Promise<
   return { ...options.diagnose, token };
 }
 
-async function diagnoseWithProgress(
-  options: DiagnoseOptions,
-  around: Surroundings,
-): Promise<Diagnosis> {
+async function lookWithProgress(request: LookRequest, around: Surroundings): Promise<Diagnosis> {
   using line = new ProgressLine(around.stderr, paintFor(around.stderr, around.env));
-  return await diagnoseOnce({ ...options, onProgress: line.see });
-}
-
-async function diagnoseOnce(options: DiagnoseOptions): Promise<Diagnosis> {
-  // Loaded late: the AWS SDK takes a while, and `--help` does not need it.
-  const { diagnose } = await import("../../doctor/diagnose.js");
-  return await diagnose(options);
+  return await lookApart(request, line.see, around);
 }
 
 async function printCommands(diagnosis: Diagnosis, around: Surroundings): Promise<ExitCode> {

@@ -1,12 +1,12 @@
-import type { DiagnoseOptions } from "../../doctor/options.js";
 import { wrongUsage } from "../command-failure.js";
 import { parseDuration } from "../duration.js";
 import { readArguments } from "../read-arguments.js";
+import type { LookRequest } from "./look-messages.js";
 
 /** What `resilient-sts doctor` was told to do. */
 export interface DoctorOptions {
   readonly wantsHelp: boolean;
-  readonly diagnose: DiagnoseOptions;
+  readonly diagnose: LookRequest;
   readonly readsTokenFromStdin: boolean;
   readonly json: boolean;
   readonly htmlFile: string | undefined;
