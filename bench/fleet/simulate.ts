@@ -142,8 +142,7 @@ class Fleet {
     const success = this.#sts.succeeds(now);
     const answeredAt = now + this.#sts.tookMs;
     const besideMs = policy.looks?.besideAfterMs ?? Number.POSITIVE_INFINITY;
-    if (besideMs === 0) this.#looks.look(who, now, false);
-    else if (besideMs < this.#sts.tookMs) this.#wheel.schedule(workloads + who, now + besideMs);
+    if (besideMs < this.#sts.tookMs) this.#wheel.schedule(workloads + who, now + besideMs);
     if (!success) {
       this.#next[who] = HAS_FAILED;
       this.#wheel.schedule(who, answeredAt);

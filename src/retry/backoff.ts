@@ -23,5 +23,5 @@ export function equalJitterMs(
   random: () => number,
 ): number {
   const boundMs = Math.min(maxDelayMs, baseDelayMs * 2 ** retry);
-  return (boundMs / 2) * (1 + random());
+  return boundMs * (0.5 + random() / 2);
 }
