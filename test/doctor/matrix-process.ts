@@ -1,7 +1,11 @@
 import { scoreMatrix } from "./matrix.js";
+import { NETWORK_ROWS } from "./networks/matrix-of-networks.js";
+import { leftOut, refusal } from "./networks/namespaces.js";
+import { scoreNetworks } from "./networks/score-networks.js";
 
 // `npm run doctor:matrix`: the score, one line for each world.
-const scores = await scoreMatrix();
+const refused = refusal();
+const scores = [...(await scoreMatrix()), ...(refused ? [] : await scoreNetworks())];
 const print = (line: string) => process.stdout.write(`${line}\n`);
 for (const { row, mistakes, ms } of scores) {
   const mark = mistakes.length === 0 ? "ok  " : "FAIL";
@@ -11,5 +15,6 @@ for (const { row, mistakes, ms } of scores) {
 }
 const right = scores.filter(({ mistakes }) => mistakes.length === 0).length;
 const broken = scores.filter(({ row }) => row.cause !== null).length;
+if (refused) print(leftOut(NETWORK_ROWS.length, refused));
 print(`${right} of ${scores.length} worlds (${broken} broken ones) told right`);
 process.exitCode = right === scores.length ? 0 : 1;

@@ -1,5 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { RANKING } from "../../src/doctor/ranking.js";
+import type { FindingId } from "../../src/findings.js";
 import { MATRIX, type Scored, scoreMatrix } from "./matrix.js";
+import type { Expectation } from "./matrix-row.js";
+import { NETWORK_ROWS } from "./networks/matrix-of-networks.js";
+
+const EVERY_ROW: readonly Expectation[] = [...MATRIX, ...NETWORK_ROWS];
 
 let scores: readonly Scored[] = [];
 
@@ -17,7 +23,15 @@ it("is tried on at least 40 broken worlds", () => {
   expect(MATRIX.filter(({ cause }) => cause !== null).length).toBeGreaterThanOrEqual(40);
 });
 
+/** Of options that the provider has and the doctor has not. */
+const OF_THE_PROVIDER: readonly FindingId[] = ["duration-invalid", "issuer-not-allowed"];
+
+it("is tried on a world for every finding that it can make", () => {
+  const tried = new Set(EVERY_ROW.flatMap(({ cause, also = [] }) => [cause, ...also]));
+  expect(RANKING.filter((id) => !tried.has(id))).toEqual(OF_THE_PROVIDER);
+});
+
 it("is tried on no world twice", () => {
-  const names = MATRIX.map(({ name }) => name);
+  const names = EVERY_ROW.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
 });

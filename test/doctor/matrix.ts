@@ -5,8 +5,9 @@ import { STS_ROWS } from "./matrix-of-sts.js";
 import { TLS_ROWS } from "./matrix-of-tls.js";
 import { TOKEN_ROWS } from "./matrix-of-tokens.js";
 import { UNREACHABLE_ROWS } from "./matrix-of-unreachable-issuers.js";
-import { mistakes, type Row } from "./matrix-row.js";
+import { type Expectation, mistakes, type Row } from "./matrix-row.js";
 import { examine } from "./matrix-world.js";
+import { sideBySide } from "./side-by-side.js";
 
 /** Every world the doctor is tried on, built for real. */
 export const MATRIX: readonly Row[] = [
@@ -20,29 +21,20 @@ export const MATRIX: readonly Row[] = [
 ];
 
 /** Worlds at a time: more of them would be slow because of each other. */
-const SIDE_BY_SIDE = 6;
+const AT_A_TIME = 6;
 
 export interface Scored {
-  readonly row: Row;
+  readonly row: Expectation;
   readonly mistakes: readonly string[];
   readonly ms: number;
 }
 
-/** Tries the doctor on every world; tells of each as it ends. */
-export async function scoreMatrix(
-  onScored: (scored: Scored) => void = () => {},
-): Promise<Scored[]> {
-  const waiting = MATRIX.map((row, index) => ({ row, index }));
+/** Tries the doctor on every world. */
+export async function scoreMatrix(): Promise<Scored[]> {
   const scores: Scored[] = [];
-  const work = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const { row, index } = next;
-      const diagnosis = await examine(row.build);
-      const scored = { row, mistakes: mistakes(row, diagnosis), ms: diagnosis.facts.elapsedMs };
-      scores[index] = scored;
-      onScored(scored);
-    }
-  };
-  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
+  await sideBySide(MATRIX, AT_A_TIME, async (row, index) => {
+    const diagnosis = await examine(row.build);
+    scores[index] = { row, mistakes: mistakes(row, diagnosis), ms: diagnosis.facts.elapsedMs };
+  });
   return scores;
 }
