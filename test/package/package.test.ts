@@ -1,5 +1,7 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "../house/sources.js";
 import { type Consumer, installPackage, repositoryVersion } from "./consumer.js";
@@ -126,6 +128,34 @@ describe("the CommonJS build, for Jest and others that only know CommonJS", () =
     const texts = files.map((file) => readFile(join(consumer.folder, PACKAGE, file), "utf8"));
     const imports = (await Promise.all(texts)).flatMap((text) => parse("a.cjs", text).imports);
     expect(imports).toEqual([]);
+  });
+});
+
+describe("in a bundle, as functions are deployed", () => {
+  it.each([
+    // Without `module` esbuild takes the SDK's CommonJS, which an ES module cannot hold.
+    ["esm", ["module", "main"]],
+    ["cjs", ["main", "module"]],
+  ] as const)("gets credentials without node_modules: %s", async (format, mainFields) => {
+    const folder = await mkdtemp(join(tmpdir(), "bundle-"));
+    const outfile = join(folder, format === "esm" ? "app.mjs" : "app.cjs");
+    try {
+      await build({
+        stdin: { contents: firstCredentials("mjs"), resolveDir: consumer.folder },
+        outfile,
+        bundle: true,
+        platform: "node",
+        format,
+        mainFields: [...mainFields],
+        logLevel: "silent",
+      });
+      expect(await consumer.run(process.execPath, outfile)).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^ASIA\w+\n$/),
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 
