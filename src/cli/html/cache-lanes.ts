@@ -1,0 +1,129 @@
+import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
+import type { TokenReport } from "../../doctor/facts.js";
+import type { RequestTiming } from "../../issuer-report.js";
+import { clockTime, fromNow } from "./moment.js";
+import { toldFreshness } from "./told-freshness.js";
+
+/** STS allows this much on exp, iat and nbf; observed. */
+const TOLERANCE_MS = 5 * 60_000;
+
+export type SpanKind = "valid" | "tolerated" | "aged";
+
+/** What is drawn in one line of the timeline: times in milliseconds since the epoch. */
+export interface CacheLane {
+  readonly name: string;
+  readonly words: string;
+  readonly isBad: boolean;
+  readonly spans: readonly {
+    readonly kind: SpanKind;
+    readonly fromMs: number;
+    readonly toMs: number;
+  }[];
+  /** Single moments: claims of the token, the arrival of a document. */
+  readonly marks: readonly number[];
+}
+
+/** The token's life and that of both documents' copies, as far as the facts tell. */
+export function cacheLanes({ facts, timings }: Diagnosis, nowMs: number): CacheLane[] {
+  const startedMs = Date.parse(facts.startedAt);
+  const documents = (facts.issuer?.requests ?? []).map((request) =>
+    documentLane(request, startedMs + arrivalMs(request, timings), nowMs),
+  );
+  return [...tokenLane(facts.token, nowMs), ...documents];
+}
+
+function tokenLane(token: TokenReport | undefined, nowMs: number): CacheLane[] {
+  if (token === undefined) return [];
+  const claims = [
+    ["Issued", "iat", token.iat],
+    ["Not before", "nbf", token.notBefore],
+    [(token.exp ?? 0) * 1000 < nowMs ? "Ended" : "Ends", "exp", token.exp],
+  ] as const;
+  const told = claims.flatMap(([verb, claim, seconds]) =>
+    seconds === undefined ? [] : [{ verb, claim, ms: seconds * 1000 }],
+  );
+  if (told.length === 0) return [];
+  const words = told.map(
+    ({ verb, claim, ms }) => `${verb} ${clockTime(ms, nowMs)} (${claim}, ${fromNow(ms, nowMs)})`,
+  );
+  const { spans, isBad } = tokenLife(token, nowMs);
+  return [
+    {
+      name: "Token",
+      words: `${words.join(". ")}. STS tolerates 5 min on each.`,
+      isBad,
+      spans,
+      marks: told.map(({ ms }) => ms),
+    },
+  ];
+}
+
+function tokenLife(
+  { iat, notBefore, exp }: TokenReport,
+  nowMs: number,
+): Pick<CacheLane, "spans" | "isBad"> {
+  if (exp === undefined) return { spans: [], isBad: false };
+  const toMs = exp * 1000;
+  const begins = [iat, notBefore].filter((each) => each !== undefined);
+  const fromMs = begins.length === 0 ? Math.min(nowMs, toMs) : Math.max(...begins) * 1000;
+  return {
+    isBad: toMs + TOLERANCE_MS <= nowMs || fromMs - TOLERANCE_MS > nowMs,
+    spans: [
+      { kind: "tolerated", fromMs: fromMs - TOLERANCE_MS, toMs: fromMs },
+      { kind: "valid", fromMs, toMs },
+      { kind: "tolerated", fromMs: toMs, toMs: toMs + TOLERANCE_MS },
+    ],
+  };
+}
+
+function documentLane(request: RequestTiming, atMs: number, nowMs: number): CacheLane {
+  const { document, status, error, headers } = request;
+  const name = document === "jwks" ? "JWKS" : "Discovery document";
+  const when = `at ${clockTime(atMs, nowMs)}`;
+  const only = (words: string, isBad: boolean): CacheLane => {
+    return { name, words, isBad, spans: [], marks: [atMs] };
+  };
+  if (status === undefined) return only(`No answer ${when} (${error ?? "cut off"}).`, true);
+  // 304 is the answer to a second look: the document is still the one that is kept.
+  if (status !== 200 && status !== 304) {
+    const wait = headers["retry-after"];
+    const pause = wait === undefined ? "" : `, and asks to be left alone (Retry-After: ${wait})`;
+    return only(`Answered ${status} ${when}${pause}: there is no document to keep.`, true);
+  }
+  const told = toldFreshness(headers);
+  if (told.kind === "unsaid")
+    return only(`Fetched ${when}; does not say how long it keeps.`, false);
+  if (told.kind === "refused") {
+    const cost =
+      document === "jwks"
+        ? "STS keeps no copy and asks again for every key"
+        : "no copy may be kept";
+    return only(`Fetched ${when} with ${told.words}: ${cost}.`, document === "jwks");
+  }
+  const { ageSeconds, lifetimeSeconds, source } = told;
+  const madeMs = atMs - ageSeconds * 1000;
+  const staleMs = madeMs + lifetimeSeconds * 1000;
+  const age = ageSeconds === 0 ? "" : `, ${ageSeconds} s old by then (Age)`;
+  const until =
+    staleMs <= atMs
+      ? `no copy is fresh (${source})`
+      : `may be kept until ${clockTime(staleMs, nowMs)} (${source}, ${fromNow(staleMs, nowMs)})`;
+  return {
+    name,
+    words: `Fetched ${when}${age}; ${until}.`,
+    isBad: false,
+    spans: [
+      { kind: "aged", fromMs: madeMs, toMs: atMs },
+      { kind: "valid", fromMs: atMs, toMs: staleMs },
+    ],
+    marks: [atMs],
+  };
+}
+
+/** When a document had come, since the run began: the first request of its URL is the look's. */
+function arrivalMs({ url, document, totalMs }: RequestTiming, timings: readonly Timing[]): number {
+  const looks = timings.filter(({ step }) => step === "issuer-documents");
+  const same = looks.filter((timing) => timing.url === url);
+  const at = same[0] ?? (document === "discovery" ? looks[0] : looks.at(-1));
+  return at === undefined ? totalMs : at.startMs + at.totalMs;
+}

@@ -1,0 +1,70 @@
+import type { Diagnosis } from "../../doctor/diagnosis.js";
+import type { Finding } from "../../findings.js";
+import { GROUP_TITLES, GROUPS, type Group, groupOf } from "../doctor/finding-group.js";
+import { goodNews } from "../doctor/good-news.js";
+import { type Markup, markup, NOTHING } from "./markup.js";
+import { type Standing, severityMark } from "./severity-mark.js";
+
+/** The parts of the token's way in one line: where it breaks is seen at once. */
+export function wayOfToken(diagnosis: Diagnosis): Markup {
+  const news = goodNews(diagnosis);
+  const items = GROUPS.map((group) => {
+    const standing = standingOf(group, diagnosis, news[group].length > 0);
+    return markup`<li>${severityMark(standing)} ${GROUP_TITLES[group]}</li>`;
+  });
+  return markup`<ol class="way" aria-label="The parts in short">${items}</ol>`;
+}
+
+function standingOf(group: Group, { findings }: Diagnosis, hasNews: boolean): Standing {
+  const found = findings.filter((finding) => groupOf(finding) === group);
+  const worst = (["fatal", "suspect", "advice"] as const).find((severity) =>
+    found.some((finding) => finding.severity === severity),
+  );
+  return worst ?? (hasNews || found.length > 0 ? "in order" : "not looked at");
+}
+
+/** Everything that was looked at, part by part: what was found, then what is in order. */
+export function checks(diagnosis: Diagnosis): Markup {
+  const { findings, rootCause } = diagnosis;
+  const news = goodNews(diagnosis);
+  const parts = GROUPS.map((group) => {
+    const found = findings.filter((finding) => groupOf(finding) === group);
+    const items = [
+      ...found.map((finding) => findingItem(finding, isSame(finding, rootCause))),
+      ...news[group].map((text) => item("in order", markup`<p>${text}</p>`)),
+    ];
+    const body =
+      items.length > 0
+        ? markup`<ul class="checks">${items}</ul>`
+        : markup`<p class="quiet">– not looked at</p>`;
+    return markup`<div class="part"><h3>${GROUP_TITLES[group]}</h3>
+${body}</div>
+`;
+  });
+  return markup`${parts}`;
+}
+
+/** The cause is told at the top, and here only named. */
+function findingItem({ severity, title, detail, remedy, id }: Finding, isCause: boolean): Markup {
+  const tag = markup`<span class="quiet">${severity}, <code>${id}</code></span>`;
+  if (isCause) {
+    return item(
+      severity,
+      markup`<p><strong>${title}</strong> ${tag} <span class="quiet">(the cause, see above)</span></p>`,
+    );
+  }
+  const todo = remedy === "" ? NOTHING : markup`<p>→ ${remedy}</p>`;
+  return item(
+    severity,
+    markup`<p><strong>${title}</strong> ${tag}</p><p class="quiet">${detail}</p>${todo}`,
+  );
+}
+
+function item(standing: Standing, body: Markup): Markup {
+  return markup`<li>${severityMark(standing)}${body}</li>
+`;
+}
+
+function isSame(finding: Finding, cause: Finding | null): boolean {
+  return finding.id === cause?.id && finding.detail === cause.detail;
+}

@@ -1,0 +1,113 @@
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { htmlReport } from "../../../src/cli/html/html-report.js";
+import { HOSTILE, sampleDiagnosis, sampleFinding, UNPRINTABLE } from "../sample-diagnosis.js";
+import { poisoned } from "./reports.js";
+
+describe("the page", () => {
+  const page = htmlReport(sampleDiagnosis());
+
+  it("takes nothing from anywhere, and runs nothing", () => {
+    expect(page).not.toMatch(/<script|<link|<iframe|<img|\bsrc=|\bhref=|@import|url\(/i);
+    expect(page).not.toMatch(/<[^>]*\son[a-z]+=|<[^>]*\sstyle=/i);
+  });
+
+  it("allows its own style and nothing else", () => {
+    const [, style = ""] = /<style>([\s\S]*?)<\/style>/.exec(page) ?? [];
+    const hash = createHash("sha256").update(style).digest("base64");
+    expect(page).toContain(`default-src 'none'; style-src 'sha256-${hash}'`);
+  });
+
+  it("has landmarks, one first heading and headed tables", () => {
+    for (const tag of ["header", "main", "footer", "h1"]) {
+      expect(page.split(`<${tag}>`)).toHaveLength(2);
+    }
+    const tables = page.split("<table").length - 1;
+    expect(tables).toBe(7);
+    expect(page.split("<caption>")).toHaveLength(tables + 1);
+    expect(page).toContain('<html lang="en">');
+    expect(page).not.toMatch(/<th(?! scope=)[ >]/);
+    // Not every browser takes a table that is displayed as blocks for one.
+    expect(page).not.toMatch(/<(?:table|thead|tbody|tr|th|td)\b(?![^>]* role=)/);
+  });
+
+  it("tells the verdict, the cause and the remedy first, and the cause only once", () => {
+    const order = ["degraded</strong>", "<h1>The JWKS takes longer", "<dt>Remedy</dt>", "<main>"];
+    const places = order.map((text) => page.indexOf(text));
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(places).not.toContain(-1);
+    expect(page.split("serve the JWKS from a cache")).toHaveLength(2);
+    expect(page).toContain("(the cause, see above)");
+  });
+
+  it("has no cause to tell of a healthy world", () => {
+    const healthy = htmlReport(
+      sampleDiagnosis({ verdict: "healthy", rootCause: null, findings: [] }),
+    );
+    expect(healthy).toContain("<h1>Nothing stands in the way of credentials.</h1>");
+    expect(healthy).not.toMatch(/<dt>Remedy|fatal|suspect/);
+  });
+
+  it("shows in one line where the way of the token breaks", () => {
+    const [, way = ""] = /<ol class="way"[^>]*>(.*?)<\/ol>/s.exec(page) ?? [];
+    const marks = [...way.matchAll(/aria-label="([^"]+)">.<\/span> ([^<]+)</g)];
+    expect(marks.map(([, standing, part]) => `${part}: ${standing}`)).toEqual([
+      "Token: advice",
+      "Issuer: suspect",
+      "Key and signature: in order",
+      "STS endpoint: not looked at",
+      "Role: not looked at",
+    ]);
+  });
+
+  it("never shows a token that was given, and says so", () => {
+    const { facts } = sampleDiagnosis();
+    const settings = [
+      { name: "token", source: "option" },
+      { name: "issuer", source: "none" },
+    ] as const;
+    const told = htmlReport(sampleDiagnosis({ facts: { ...facts, settings } }));
+    expect(told).toMatch(/token<\/th><td[^>]*>given, not shown</);
+    expect(told).toMatch(/issuer<\/th><td[^>]*>–</);
+  });
+
+  it("marks the token's key and says how long a document keeps", () => {
+    expect(page).toMatch(/<tr role="row" class="own"><th [^>]+><span class="mono">current/);
+    expect(page).toContain("600 s, of which 540 s are left");
+  });
+
+  it("leaves out what there is nothing to tell of", () => {
+    const { facts } = sampleDiagnosis();
+    const { issuer: _issuer, token: _token, ...rest } = facts;
+    const bare = htmlReport(sampleDiagnosis({ facts: { ...rest, settings: [] }, timings: [] }));
+    const headings = [...bare.matchAll(/<h2>([^<]+)/g)].map(([, heading]) => heading);
+    expect(headings).toEqual(["Checks", "Requests", "Settings"]);
+    expect(bare).toContain("No request was made.");
+  });
+
+  it("escapes all that comes from the world", () => {
+    const { facts } = sampleDiagnosis();
+    const odd = { ...facts, startedAt: HOSTILE };
+    for (const diagnosis of [sampleDiagnosis(), sampleDiagnosis({ facts: odd })]) {
+      const hostile = htmlReport(poisoned(diagnosis));
+      expect(hostile).not.toMatch(/<script|<img|<\/svg>-->/);
+      expect(hostile.replaceAll("\n", "")).not.toMatch(UNPRINTABLE);
+      expect(hostile).toContain("&lt;script&gt;");
+      expect(hostile).not.toMatch(/="[^"]*'>/);
+      expect(tagsOf(hostile)).toEqual(tagsOf(htmlReport(diagnosis)));
+    }
+  });
+
+  it("escapes what a finding says", () => {
+    const texts = { title: HOSTILE, detail: HOSTILE, remedy: HOSTILE };
+    const cause = sampleFinding("jwks-slow", "fatal", texts);
+    const hostile = htmlReport(sampleDiagnosis({ rootCause: cause, findings: [cause] }));
+    expect(hostile).not.toMatch(/<script|<img/);
+  });
+});
+
+/** The kinds of tags, without what is in them. */
+function tagsOf(html: string): string[] {
+  const body = html.replace(/<style>[\s\S]*?<\/style>/, "");
+  return [...new Set(body.match(/<\/?[a-z!][a-z0-9]*/gi))].toSorted();
+}
