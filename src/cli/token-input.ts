@@ -55,6 +55,7 @@ const SYSTEM_WORDS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file; see that it is mounted and the path is right",
   EACCES: "permission denied; run as the workload's user",
   EPERM: "permission denied; run as the workload's user",
+  ENOTDIR: "a part of its path is no directory",
   EISDIR: "it is a directory; name the file in it",
   ELOOP: "its symbolic links go round in a circle",
 };

@@ -36,13 +36,13 @@ describe("the doctor's exit code", () => {
     expect(stdout).toContain("token-unreadable");
   });
 
-  it("is 130 after Ctrl-C", async () => {
+  it("is 130 after Ctrl-C, which a terminal tells the whole process group", async () => {
     await using world = await startDoctorWorld();
     world.idp.setFault({ kind: "hang" });
-    const child = startCli(ARGS, { env: world.env });
+    const child = startCli(ARGS, { env: world.env, ownGroup: true });
     const end = finished(child);
     while (world.idp.requests.length === 0) await sleep(20);
-    child.kill("SIGINT");
+    process.kill(-(child.pid ?? 0), "SIGINT");
     const { exitCode, stdout, stderr } = await end;
     expect({ exitCode, stdout }).toEqual({ exitCode: 130, stdout: "" });
     expect(stderr).toBe("resilient-sts: stopped by Ctrl-C\n");
@@ -126,6 +126,16 @@ describe("--json", () => {
     expect(seen(await told())).toEqual([masked, masked]);
     expect(seen(await told("--redact"))).toEqual([[], []]);
   });
+});
+
+it("a page that cannot be written costs nobody the diagnosis", async () => {
+  await using world = await startDoctorWorld();
+  const { exitCode, stdout, stderr } = await runCli([...ARGS, "--html", "/dev/full"], {
+    env: world.env,
+  });
+  expect(exitCode).toBe(3);
+  expect(stdout).toMatch(/^✓ HEALTHY/);
+  expect(stderr).toBe('resilient-sts: cannot write "/dev/full": ENOSPC\n');
 });
 
 it("--commands spells AWS's steps with the real URLs, and asks STS for nothing", async () => {

@@ -14,6 +14,8 @@ export interface Finished {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string | Buffer;
+  /** A process group of its own, as a terminal gives one to a command. */
+  readonly ownGroup?: boolean;
 }
 
 /** Starts the command from its source, with nothing of AWS in its environment but what is given. */
@@ -30,6 +32,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Chi
       ...options.env,
     },
     timeout: LIMIT_MS,
+    detached: options.ownGroup ?? false,
   });
   // A command that stops reading a long input is what some tests are about.
   child.stdin?.on("error", () => {});

@@ -1,7 +1,7 @@
-import { stat, writeFile } from "node:fs/promises";
+import { access, constants, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import { redact } from "../../redact.js";
+import { printable, redact } from "../../redact.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
 import { paintFor } from "../paint.js";
 import { print } from "../print.js";
@@ -31,11 +31,11 @@ export async function doctorCommand(args: string[], around: Surroundings): Promi
   }
   const diagnosis = await lookWithProgress(request, around);
   if (options.commands) return await printCommands(diagnosis, around);
-  if (options.htmlFile !== undefined) await writeReport(options.htmlFile, diagnosis, around);
   const report = options.json
     ? `${JSON.stringify(diagnosis, null, 2)}\n`
     : terminalReport(diagnosis, around.stdout.columns ?? 80, paintFor(around.stdout, around.env));
   await print(around.stdout, report);
+  if (options.htmlFile !== undefined) await writeReport(options.htmlFile, diagnosis, around);
   return diagnosis.verdict === "healthy" ? EXIT.fine : EXIT.found;
 }
 
@@ -70,8 +70,14 @@ async function checkCanWrite(path: string): Promise<void> {
     throw wrongUsage(`cannot write ${named}: its folder does not exist; make it first`);
   }
   const there = await stat(path).catch(() => undefined);
-  if (there?.isDirectory())
+  if (there?.isDirectory()) {
     throw wrongUsage(`cannot write ${named}: it is a directory; name a file`);
+  }
+  const isAllowed = await access(there ? path : dirname(path), constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!isAllowed) throw wrongUsage(`cannot write ${named}: permission denied`);
 }
 
 async function writeReport(
@@ -84,7 +90,7 @@ async function writeReport(
     await writeFile(path, redact(htmlReport(diagnosis)));
   } catch (error) {
     const { code = "unknown error" } = error as NodeJS.ErrnoException;
-    throw new CommandFailure(`cannot write ${JSON.stringify(path)}: ${code}`, EXIT.usage);
+    throw new CommandFailure(`cannot write ${JSON.stringify(path)}: ${code}`, EXIT.failed);
   }
-  await print(stderr, `wrote the report to ${path}\n`);
+  await print(stderr, `wrote the report to ${printable(path)}\n`);
 }

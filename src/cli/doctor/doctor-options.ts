@@ -81,7 +81,9 @@ const EXCLUSIVE: readonly (readonly [keyof typeof FLAGS, keyof typeof FLAGS])[] 
   ["token", "token-file"],
   ["issuer", "token"],
   ["issuer", "token-file"],
-  ["issuer", "role-arn"],
+  ...(["role-arn", "role-session-name", "region", "failover-region", "endpoint-url"] as const).map(
+    (flag) => ["issuer", flag] as const,
+  ),
   ["commands", "json"],
   ["commands", "html"],
   ["commands", "watch"],
@@ -111,8 +113,9 @@ function regionName(flag: string, text: string): string {
 /** The text as it was given: an issuer is compared letter by letter. */
 function httpUrl(flag: string, text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "") {
+  // `https:example.com` is a URL to a browser, and an issuer to nobody.
+  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
+  if (url && url.username === "" && url.password === "") {
     return text;
   }
   throw wrongUsage(

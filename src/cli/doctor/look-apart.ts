@@ -29,6 +29,10 @@ export async function lookApart(
   const limit = setTimeout(() => end.abort(ended("came to no end")), LIMIT_MS);
   try {
     return await told(child, request, onProgress, end.signal);
+  } catch (error) {
+    // A terminal tells Ctrl-C the other process too, and its end may be heard first.
+    signal.throwIfAborted();
+    throw error;
   } finally {
     clearTimeout(limit);
     signal.removeEventListener("abort", onAbort);

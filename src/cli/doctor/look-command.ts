@@ -14,9 +14,10 @@ export async function lookCommand(_args: string[], around: Surroundings): Promis
   const request = await new Promise<LookRequest>((resolve) => process.once("message", resolve));
   try {
     const { diagnose } = await import("../../doctor/diagnose.js");
-    const { env, signal } = around;
+    const { env } = around;
     const onProgress = (progress: Progress) => tell({ kind: "progress", progress });
-    tell({ kind: "diagnosis", diagnosis: await diagnose({ ...request, env, signal, onProgress }) });
+    // Not under the signal: a terminal tells Ctrl-C both processes, and one of them has to say so.
+    tell({ kind: "diagnosis", diagnosis: await diagnose({ ...request, env, onProgress }) });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     tell({ kind: "failure", isMisuse: error instanceof TypeError, message });
