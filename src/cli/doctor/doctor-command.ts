@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import { printable, redact } from "../../redact.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
+import { jsonText } from "../json-text.js";
 import { paintFor } from "../paint.js";
 import { print } from "../print.js";
 import type { Surroundings } from "../surroundings.js";
@@ -32,7 +33,7 @@ export async function doctorCommand(args: string[], around: Surroundings): Promi
   const diagnosis = await lookWithProgress(request, around);
   if (options.commands) return await printCommands(diagnosis, around);
   const report = options.json
-    ? `${JSON.stringify(diagnosis, null, 2)}\n`
+    ? jsonText(diagnosis)
     : terminalReport(diagnosis, around.stdout.columns ?? 80, paintFor(around.stdout, around.env));
   await print(around.stdout, report);
   if (options.htmlFile !== undefined) await writeReport(options.htmlFile, diagnosis, around);
