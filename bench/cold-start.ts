@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startLocalIdp, startLocalSts } from "../src/testing/index.js";
 import { barChart } from "./chart.js";
-import { figure, type PartResult, type Promised, ratio } from "./report.js";
+import { figure, type PartResult, type Promised, ratio, type Table } from "./report.js";
 import { median, quantile, takeTurns } from "./sampling.js";
 
 const ROUNDS = 25;
@@ -20,6 +20,7 @@ interface Contender {
 }
 
 const STOCK = "stock (credential-provider-web-identity)";
+const FLOOR = "floor (client-sts, one call)";
 const OFF = "ours, pre-flight off";
 const ADVISORY = "ours, pre-flight advisory";
 const BOTH: readonly System[] = ["ESM", "CJS"];
@@ -32,7 +33,7 @@ const CONTENDERS: readonly Contender[] = [
     args: ["@aws-sdk/credential-provider-web-identity", "p-retry"],
     systems: ["ESM"],
   },
-  { name: "floor (client-sts, one call)", args: ["@aws-sdk/client-sts"], systems: BOTH },
+  { name: FLOOR, args: ["@aws-sdk/client-sts"], systems: BOTH },
   { name: OFF, args: ["resilient-sts", "off"], systems: BOTH },
   { name: ADVISORY, args: ["resilient-sts", "advisory"], systems: BOTH },
 ];
@@ -50,7 +51,7 @@ export async function coldStartPart(): Promise<PartResult> {
   try {
     const tokenFile = join(folder, "token");
     writeFileSync(tokenFile, await idp.issueToken());
-    return await measure({
+    const env = {
       PATH: process.env.PATH,
       NODE_NO_WARNINGS: "1",
       AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
@@ -59,7 +60,10 @@ export async function coldStartPart(): Promise<PartResult> {
       AWS_ENDPOINT_URL_STS: sts.url,
       AWS_CONFIG_FILE: join(folder, "none"),
       AWS_SHARED_CREDENTIALS_FILE: join(folder, "none"),
-    });
+    };
+    const alone = await measure(env);
+    const service = await measureInService({ ...env, LOADED_BEFORE: "@aws-sdk/client-s3" });
+    return { ...alone, tables: [...alone.tables, service] };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -67,36 +71,15 @@ export async function coldStartPart(): Promise<PartResult> {
 
 async function measure(env: NodeJS.ProcessEnv): Promise<PartResult> {
   const endings: number[] = [];
-  const entries = CONTENDERS.flatMap(({ name, args, systems }) =>
-    systems.map((system) => {
-      const sample = async () => {
-        const { ms, endedAfterMs } = await startProcess([PROGRAMS[system], ...args], env);
-        if (args[0] === "resilient-sts") endings.push(endedAfterMs);
-        return ms;
-      };
-      return [`${system}  ${name}`, sample] as const;
-    }),
-  );
-  const samples = await takeTurns(Object.fromEntries(entries), ROUNDS);
+  const samples = await sampleAll(CONTENDERS, env, endings);
   const of = (name: string) => samples[name] ?? [];
-  const rows = entries.map(([name]) => {
-    const stock = of(`${name.slice(0, 5)}${STOCK}`);
-    const [least, middle] = [quantile(of(name), 0), median(of(name))];
-    return [
-      name,
-      figure(least, "ms"),
-      ratio(least, quantile(stock, 0)),
-      figure(middle, "ms"),
-      ratio(middle, median(stock)),
-    ];
-  });
   return {
     tables: [
       {
         title: "Cold start: a fresh process from its first line to its first credentials",
         note: `${ROUNDS} processes each, by turns; ratios to the stock provider.`,
-        columns: ["", "min", "/ stock", "median", "/ stock"],
-        rows,
+        columns: COLUMNS,
+        rows: coldRows(samples),
       },
     ],
     promises: [
@@ -113,6 +96,53 @@ async function measure(env: NodeJS.ProcessEnv): Promise<PartResult> {
     ],
     charts: { "cold-start.svg": chart(of) },
   };
+}
+
+/** As services start: they load a client for their work first, and it brings most of the SDK. */
+async function measureInService(env: NodeJS.ProcessEnv): Promise<Table> {
+  const contenders = CONTENDERS.filter(({ name }) => [STOCK, FLOOR, OFF, ADVISORY].includes(name));
+  return {
+    title: "Cold start in a service: the same, with client-s3 loaded before",
+    note: "A provider that brings its own copy of the SDK would be quicker alone, and slower here.",
+    columns: COLUMNS,
+    rows: coldRows(await sampleAll(contenders, env)),
+  };
+}
+
+type Samples = Readonly<Record<string, readonly number[]>>;
+
+async function sampleAll(
+  contenders: readonly Contender[],
+  env: NodeJS.ProcessEnv,
+  endings: number[] = [],
+): Promise<Samples> {
+  const entries = contenders.flatMap(({ name, args, systems }) =>
+    systems.map((system) => {
+      const sample = async () => {
+        const { ms, endedAfterMs } = await startProcess([PROGRAMS[system], ...args], env);
+        if (args[0] === "resilient-sts") endings.push(endedAfterMs);
+        return ms;
+      };
+      return [`${system}  ${name}`, sample] as const;
+    }),
+  );
+  return await takeTurns(Object.fromEntries(entries), ROUNDS);
+}
+
+const COLUMNS = ["", "min", "/ stock", "median", "/ stock"];
+
+function coldRows(samples: Samples): string[][] {
+  return Object.entries(samples).map(([name, values]) => {
+    const stock = samples[`${name.slice(0, 5)}${STOCK}`] ?? [];
+    const [least, middle] = [quantile(values, 0), median(values)];
+    return [
+      name,
+      figure(least, "ms"),
+      ratio(least, quantile(stock, 0)),
+      figure(middle, "ms"),
+      ratio(middle, median(stock)),
+    ];
+  });
 }
 
 function promise(

@@ -1,4 +1,5 @@
 // The same for a program in CommonJS.
+if (process.env.LOADED_BEFORE !== undefined) require(process.env.LOADED_BEFORE);
 const start = process.hrtime.bigint();
 const [specifier, mode] = process.argv.slice(2);
 

@@ -1,4 +1,5 @@
-// Started anew for every sample: from the first line to the first credentials.
+// Started anew for every sample: from here to the first credentials.
+if (process.env.LOADED_BEFORE !== undefined) await import(process.env.LOADED_BEFORE);
 const start = process.hrtime.bigint();
 const [specifier, mode] = process.argv.slice(2);
 
