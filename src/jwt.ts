@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import type { Finding } from "./findings.js";
 
 /** A JWT's two readable parts. Nothing is verified. */
 export interface DecodedToken {
@@ -25,6 +26,19 @@ export function decodeToken(token: string): DecodedToken | { readonly problem: s
   const claims = parseObject(parts[1] as string);
   if (claims === undefined) return { problem: "its payload is not a JSON object" };
   return { header, claims };
+}
+
+/** A token that {@link decodeToken} has a problem with, or STS with its header. */
+export function malformedToken(problem: string, evidence: Finding["evidence"] = {}): Finding {
+  return {
+    id: "token-malformed",
+    severity: "fatal",
+    title: "The token is not a JWT that STS can read.",
+    detail: `The token is no usable JWT: ${problem}.`,
+    remedy:
+      "Workload: pass the ID token itself (three dot-separated parts), not an access token, a file path or the JSON around it.",
+    evidence: { problem, ...evidence },
+  };
 }
 
 /** What else the text is, by a beginning that no JWT has. */

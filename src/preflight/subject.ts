@@ -1,5 +1,5 @@
 import type { Finding } from "../findings.js";
-import { decodeToken, STS_ALGORITHMS } from "../jwt.js";
+import { decodeToken, malformedToken, STS_ALGORITHMS } from "../jwt.js";
 import { printable } from "../redact.js";
 import { discoveryUrl } from "./issuer-url.js";
 
@@ -19,7 +19,7 @@ export interface Subject {
 /** What a token says of its issuer and key, or why nothing can be looked at. */
 export function subjectOfToken(token: string): Subject | Finding {
   const decoded = decodeToken(token);
-  if ("problem" in decoded) return malformed(decoded.problem);
+  if ("problem" in decoded) return malformedToken(decoded.problem);
   const { header, claims } = decoded;
   const issuer = typeof claims.iss === "string" ? claims.iss : "";
   if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);
@@ -41,17 +41,6 @@ export function subjectOfIssuer(issuer: string, kid: string | undefined): Subjec
   if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);
   const named = kid === "" ? undefined : kid;
   return { issuer, asksForKey: named !== undefined, kid: named, alg: undefined, token: undefined };
-}
-
-function malformed(problem: string): Finding {
-  return {
-    id: "token-malformed",
-    severity: "fatal",
-    title: "The token is not a JWT that STS can read.",
-    detail: `The token is no usable JWT: ${problem}.`,
-    remedy: "Workload: pass the ID token itself (three dot-separated parts).",
-    evidence: { problem },
-  };
 }
 
 function invalidIssuer(issuer: string): Finding {

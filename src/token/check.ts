@@ -1,6 +1,6 @@
 import type { TokenFacts } from "../errors.js";
 import type { Finding } from "../findings.js";
-import { decodeToken, STS_ALGORITHMS } from "../jwt.js";
+import { decodeToken, malformedToken, STS_ALGORITHMS } from "../jwt.js";
 import { printable } from "../redact.js";
 import { checkAudience } from "./check-audience.js";
 import { checkClaims } from "./check-claims.js";
@@ -32,7 +32,8 @@ export function checkToken(token: string, context: CheckContext): CheckedToken {
     return { findings: [tooLarge(token.length)] };
   }
   const decoded = decodeToken(token);
-  if ("problem" in decoded) return { findings: [malformed(decoded.problem, token.length)] };
+  if ("problem" in decoded)
+    return { findings: [malformedToken(decoded.problem, { length: token.length })] };
 
   const times = checkTimes(decoded.claims, context);
   return {
@@ -61,7 +62,7 @@ function checkHeader(header: Readonly<Record<string, unknown>>): Finding[] {
     });
   }
   if (header.crit !== undefined) {
-    findings.push(malformedFinding("its header has `crit`, which STS does not accept", {}));
+    findings.push(malformedToken("its header has `crit`, which STS does not accept"));
   }
   return findings;
 }
@@ -74,21 +75,5 @@ function tooLarge(length: number): Finding {
     detail: `The token has ${length} characters; STS takes at most ${MAX_TOKEN_LENGTH}.`,
     remedy: "IdP: put fewer claims (groups, roles) into this client's tokens.",
     evidence: { length, maximum: MAX_TOKEN_LENGTH },
-  };
-}
-
-function malformed(problem: string, length: number): Finding {
-  return malformedFinding(problem, { length });
-}
-
-function malformedFinding(problem: string, evidence: Finding["evidence"]): Finding {
-  return {
-    id: "token-malformed",
-    severity: "fatal",
-    title: "The token is not a JWT that STS can read.",
-    detail: `The token is no usable JWT: ${problem}.`,
-    remedy:
-      "Workload: pass the ID token itself (three dot-separated parts), not an access token, a file path or the JSON around it.",
-    evidence: { problem, ...evidence },
   };
 }
