@@ -2,11 +2,34 @@ import { stripVTControlCharacters } from "node:util";
 import { printable } from "../redact.js";
 
 /** Longest piece of text that a report shows. */
-const MAX_TEXT = 2000;
+const MAX_TEXT = 4000;
+
+/** Marks that take no column: they join the letter before, or nobody sees them. */
+const ZERO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]/u;
+/** Letters of two columns: East Asian ones (UAX #11) and emoji. */
+const DOUBLE_WIDTH =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]/u;
+/** What a terminal does not show: two names may differ by nothing else. */
+const UNSEEN = /\p{Cf}/gu;
 
 /** How many columns a text takes, colours aside. */
 export function widthOf(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  let width = 0;
+  for (const letter of stripVTControlCharacters(text)) width += columnsOf(letter);
+  return width;
+}
+
+function columnsOf(letter: string): number {
+  if (ZERO_WIDTH.test(letter)) return 0;
+  return DOUBLE_WIDTH.test(letter) ? 2 : 1;
+}
+
+/** Anybody's text on one line: without controls, and with the marks that nobody sees spelled out. */
+function shown(text: string): string {
+  return printable(text, MAX_TEXT).replace(UNSEEN, (mark) => {
+    const code = (mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+    return `<U+${code}>`;
+  });
 }
 
 export function padEnd(text: string, width: number): string {
@@ -19,14 +42,23 @@ export function padStart(text: string, width: number): string {
 
 /** Plain text cut to a width, with an ellipsis in its middle: both ends of a name tell it apart. */
 export function clip(text: string, width: number): string {
-  const letters = [...printable(text, MAX_TEXT)];
-  if (letters.length <= width) return letters.join("");
+  const whole = shown(text);
+  if (widthOf(whole) <= width) return whole;
+  const letters = [...whole];
   const head = Math.ceil((width - 1) / 2);
-  return [
-    ...letters.slice(0, head),
-    "…",
-    ...letters.slice(letters.length - (width - 1 - head)),
-  ].join("");
+  return `${fitting(letters, head)}…${fitting(letters.toReversed(), width - 1 - head, true)}`;
+}
+
+/** As many of the letters as fit. */
+function fitting(letters: readonly string[], width: number, isReversed = false): string {
+  const taken: string[] = [];
+  let used = 0;
+  for (const letter of letters) {
+    used += columnsOf(letter);
+    if (used > width) break;
+    taken.push(letter);
+  }
+  return (isReversed ? taken.reverse() : taken).join("");
 }
 
 /**
@@ -37,7 +69,7 @@ export function wrap(text: string, width: number, indent = ""): string[] {
   const room = Math.max(20, width - widthOf(indent));
   const lines: string[] = [];
   let line = "";
-  for (const word of printable(text, MAX_TEXT).split(/\s+/)) {
+  for (const word of shown(text).split(/\s+/)) {
     if (line !== "" && widthOf(line) + 1 + widthOf(word) > room) {
       lines.push(indent + line);
       line = word;
@@ -45,4 +77,10 @@ export function wrap(text: string, width: number, indent = ""): string[] {
   }
   if (line !== "") lines.push(indent + line);
   return lines;
+}
+
+/** Text whose lines after the first are commands: those stay whole, and to be pasted as they are. */
+export function wrapRemedy(text: string, width: number, indent: string): string[] {
+  const [prose = "", ...commands] = text.split("\n");
+  return [...wrap(prose, width, indent), ...commands.map((line) => `${indent}  ${shown(line)}`)];
 }

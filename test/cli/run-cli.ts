@@ -27,6 +27,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Chi
     cwd: ROOT,
     env: {
       ...Object.fromEntries(inherited),
+      LC_ALL: "C.UTF-8",
       AWS_CONFIG_FILE: "/nonexistent/config",
       AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
       ...options.env,

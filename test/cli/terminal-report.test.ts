@@ -27,14 +27,50 @@ describe("the terminal report", () => {
     expect(report).toContain("→ IdP: mend token-expires-soon.");
   });
 
-  it("shows the 5 s limit through a bar that crosses it", () => {
-    expect(report).toMatch(/JWKS \(1 of 3\) .*█│█*▆+ .*6\.4 s 200/);
+  it("leaves an answer of STS that the cause brings about without a remedy of its own", () => {
+    const slow = sampleFinding("jwks-slow", "suspect");
+    const answer = sampleFinding("sts-verification-key", "suspect");
+    const findings = [slow, answer, sampleFinding("sts-access-denied", "fatal")];
+    const told = terminalReport(sampleDiagnosis({ rootCause: slow, findings }), 80, plain);
+    expect(told).toContain("! The title of sts-verification-key. (the cause brings it about)");
+    expect(told).toContain("The values that were seen for sts-verification-key.");
+    expect(told).not.toContain("mend sts-verification-key");
+    expect(told).toContain("→ IdP: mend sts-access-denied.");
   });
 
-  it.each([40, 80, 120])("keeps to %i columns", (columns) => {
+  it("gives a remedy's commands a line each, whole", () => {
+    const command = `curl -m 5 --url 'https://login.example.com/${"a".repeat(80)}'`;
+    const cause = sampleFinding("issuer-timeout", "suspect", {
+      remedy: `Network: do.\n${command}`,
+    });
+    const findings = [
+      cause,
+      sampleFinding("issuer-private", "suspect", { remedy: `No.\n${command}` }),
+    ];
+    const told = terminalReport(sampleDiagnosis({ rootCause: cause, findings }), 60, plain);
+    expect(told.split("\n").filter((line) => line.trim() === command)).toHaveLength(2);
+  });
+
+  it("cuts no setting: it has to be copied", () => {
+    const { facts } = sampleDiagnosis();
+    const value = `/var/run/secrets/${"a".repeat(60)}/token`;
+    const settings = [{ name: "token", value, source: "AWS_WEB_IDENTITY_TOKEN_FILE" }] as const;
+    const told = terminalReport(sampleDiagnosis({ facts: { ...facts, settings } }), 60, plain);
+    expect(told).toContain(`  token  ${value}\n         (AWS_WEB_IDENTITY_TOKEN_FILE)\n`);
+  });
+
+  it("has no blanks at the end of a line", () => {
+    expect(report).not.toMatch(/ $/m);
+  });
+
+  it("shows the 5 s limit through a bar that crosses it", () => {
+    expect(report).toMatch(/JWKS 1\/3 .*█│█*▆+ .*6\.4 s 200/);
+  });
+
+  it.each([60, 80, 120])("keeps to %i columns", (columns) => {
     const lines = terminalReport(sampleDiagnosis(), columns, coloured).split("\n");
-    const roomy = Math.max(columns, 80);
-    expect(lines.filter((line) => widthOf(line) > roomy)).toEqual([]);
+    const isCut = (line: string) => widthOf(line) > columns && /\S \S/.test(line);
+    expect(lines.filter(isCut)).toEqual([]);
   });
 
   it("has colours only where they are wanted", () => {
@@ -57,9 +93,31 @@ describe("the terminal report", () => {
     expect(hostile.replaceAll("\n", "")).not.toMatch(UNPRINTABLE);
   });
 
+  it("tells of an issuer alone only what was looked at, and no more of its health than that", () => {
+    const { facts } = sampleDiagnosis();
+    const alone = { verdict: "healthy", rootCause: null, findings: [], timings: [] } as const;
+    const report = terminalReport(
+      sampleDiagnosis({ ...alone, facts: { ...facts, token: undefined } }),
+      80,
+      plain,
+    );
+    expect(report).toMatch(
+      /^✓ HEALTHY {2}Nothing is wrong with this issuer, as seen from here\.$/m,
+    );
+    expect(report).toMatch(/^Issuer$/m);
+    expect(report).not.toMatch(/^(Token|STS endpoint|Role)$/m);
+  });
+
+  it("says of a role that was not assumed that STS was not asked", () => {
+    const healthy = { verdict: "healthy", rootCause: null, findings: [] } as const;
+    expect(terminalReport(sampleDiagnosis(healthy), 80, plain)).toMatch(
+      /^✓ HEALTHY {2}Nothing wrong was found; STS was not asked for credentials\.$/m,
+    );
+  });
+
   it("says what was not looked at", () => {
     const { facts } = sampleDiagnosis();
-    const bare = { ...facts, token: undefined, issuer: undefined };
+    const bare = { ...facts, token: { source: "none" }, issuer: undefined };
     const quiet = terminalReport(
       sampleDiagnosis({
         verdict: "healthy",
@@ -72,6 +130,8 @@ describe("the terminal report", () => {
       plain,
     );
     expect(quiet).toMatch(/^✓ HEALTHY/);
-    expect(quiet.match(/– not looked at/g)).toHaveLength(4);
+    expect(quiet.match(/– not looked at/g)).toHaveLength(2);
+    expect(quiet).toContain("– no issuer is known");
+    expect(quiet).toContain("– STS was not asked for credentials");
   });
 });

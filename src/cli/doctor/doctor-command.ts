@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import { printable, redact } from "../../redact.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
+import { fitFor } from "../glyphs.js";
 import { jsonText } from "../json-text.js";
 import { paintFor } from "../paint.js";
 import { print } from "../print.js";
@@ -32,10 +33,7 @@ export async function doctorCommand(args: string[], around: Surroundings): Promi
   }
   const diagnosis = await lookWithProgress(request, around);
   if (options.commands) return await printCommands(diagnosis, around);
-  const report = options.json
-    ? jsonText(diagnosis)
-    : terminalReport(diagnosis, around.stdout.columns ?? 80, paintFor(around.stdout, around.env));
-  await print(around.stdout, report);
+  await print(around.stdout, options.json ? jsonText(diagnosis) : reportFor(diagnosis, around));
   if (options.htmlFile !== undefined) await writeReport(options.htmlFile, diagnosis, around);
   return diagnosis.verdict === "healthy" ? EXIT.fine : EXIT.found;
 }
@@ -48,8 +46,14 @@ async function withToken(options: DoctorOptions, around: Surroundings): Promise<
   return { ...options.diagnose, token };
 }
 
+function reportFor(diagnosis: Diagnosis, { stdout, env }: Surroundings): string {
+  const report = terminalReport(diagnosis, stdout.columns ?? 80, paintFor(stdout, env));
+  return fitFor(stdout, env)(report);
+}
+
 async function lookWithProgress(request: LookRequest, around: Surroundings): Promise<Diagnosis> {
-  using line = new ProgressLine(around.stderr, paintFor(around.stderr, around.env));
+  const { stderr, env } = around;
+  using line = new ProgressLine(stderr, paintFor(stderr, env), env);
   return await lookApart(request, line.see, around);
 }
 

@@ -1,5 +1,6 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { EndpointFacts, IssuerFacts, TokenReport } from "../../doctor/facts.js";
+import type { FindingId } from "../../findings.js";
 import type { KeyRow } from "../../issuer-report.js";
 import { formatDuration } from "../duration.js";
 import type { Group } from "./finding-group.js";
@@ -7,17 +8,17 @@ import type { Group } from "./finding-group.js";
 /** What was looked at and found in order, in a few words each. */
 export function goodNews(diagnosis: Diagnosis): Readonly<Record<Group, readonly string[]>> {
   const { facts, findings } = diagnosis;
-  const has = (...ids: string[]) => findings.some(({ id }) => ids.includes(id));
+  const has = (...ids: FindingId[]) => findings.some(({ id }) => ids.includes(id));
   return {
     token: facts.token ? aboutToken(facts.token, has) : [],
-    issuer: facts.issuer ? aboutIssuer(facts.issuer) : [],
+    issuer: facts.issuer ? aboutIssuer(facts.issuer, has) : [],
     key: aboutKey(facts.issuer?.keys, facts.token !== undefined && !has("signature-invalid")),
     sts: [...facts.sts.flatMap(aboutEndpoint), ...aboutClock(facts.clockSkewMs)],
     role: aboutRole(diagnosis),
   };
 }
 
-function aboutToken(token: TokenReport, has: (...ids: string[]) => boolean): string[] {
+function aboutToken(token: TokenReport, has: (...ids: FindingId[]) => boolean): string[] {
   const news: string[] = [];
   if (has("token-unreadable", "token-malformed", "token-too-large")) return news;
   news.push(
@@ -40,17 +41,9 @@ function aboutToken(token: TokenReport, has: (...ids: string[]) => boolean): str
   return news;
 }
 
-function aboutIssuer(issuer: IssuerFacts): string[] {
-  const news: string[] = [];
-  const { addresses, dnsMs, host, tls } = issuer;
-  const reached = addresses.filter(({ connectMs }) => connectMs !== undefined);
-  if (host !== undefined && addresses.length > 0) {
-    const shown = (reached.length > 0 ? reached : addresses).slice(0, 2).map((one) => one.address);
-    const more =
-      addresses.length > shown.length ? ` and ${addresses.length - shown.length} more` : "";
-    const time = dnsMs === undefined ? "" : ` (${formatDuration(dnsMs)})`;
-    news.push(`${host} is at ${shown.join(", ")}${more}${time}`);
-  }
+function aboutIssuer(issuer: IssuerFacts, has: (...ids: FindingId[]) => boolean): string[] {
+  const news = aboutAddresses(issuer);
+  const { tls } = issuer;
   if (tls?.isTrusted === true) {
     const [own] = tls.chain;
     const until = own === undefined ? "" : `, certificate until ${own.validTo.slice(0, 10)}`;
@@ -58,16 +51,38 @@ function aboutIssuer(issuer: IssuerFacts): string[] {
   }
   for (const { document, triesMs, medianMs, maxMs } of issuer.latency) {
     const answered = issuer.requests.find((request) => request.document === document);
-    if (answered?.status !== 200) continue;
+    // 304 is the answer to a second look.
+    const isServed = answered?.status === 200 || answered?.status === 304;
+    if (!isServed || has(`${document}-not-json`, `${document}-slow`)) continue;
     const tries =
       triesMs.length > 1
         ? `median of ${triesMs.length}, ${formatDuration(maxMs)} at most`
         : "one try";
-    news.push(
-      `${document === "jwks" ? "JWKS" : "discovery"} 200 in ${formatDuration(medianMs)} (${tries})`,
-    );
+    const name = document === "jwks" ? "JWKS" : "discovery document";
+    news.push(`${name} ${answered?.status} in ${formatDuration(medianMs)} (${tries})`);
   }
   return news;
+}
+
+function aboutAddresses({ addresses, dnsMs, host, dnsError }: IssuerFacts): string[] {
+  // An address needs no resolving, and whether it is reached is seen below.
+  if (host === undefined || dnsError !== undefined || addresses.length === 0) return [];
+  const reached = addresses.filter(({ connectMs }) => connectMs !== undefined);
+  if (addresses.some(({ address }) => address === host) && reached.length === 0) return [];
+  const shown = (reached.length > 0 ? reached : addresses).slice(0, 2).map((one) => one.address);
+  const more =
+    addresses.length > shown.length ? ` and ${addresses.length - shown.length} more` : "";
+  const time = dnsMs === undefined ? "" : ` (${formatDuration(dnsMs)})`;
+  const [first] = reached;
+  if (first?.address === host) return [`${host} takes connections`];
+  const connected =
+    first?.connectMs === undefined ? "" : `, connected in ${formatDuration(first.connectMs)}`;
+  const dead = addresses.filter(({ error }) => error !== undefined);
+  const besides =
+    reached.length > 0 && dead.length > 0
+      ? `; not to ${dead.map(({ address, error }) => `${address} (${error})`).join(", ")}`
+      : "";
+  return [`${host} resolves to ${shown.join(", ")}${more}${time}${connected}${besides}`];
 }
 
 function aboutKey(keys: readonly KeyRow[] | undefined, isSigned: boolean): string[] {

@@ -31,7 +31,7 @@ export function keyRows(keys: readonly KeyRow[], width: number, paint: Paint): s
     return [`${row}  ${paint("red", "✗ unusable")}`, ...below];
   });
   const hidden = keys.length - shown.length;
-  const head = paint("dim", line("   ", "kid", "kty alg", "size", "use"));
+  const head = paint("dim", line("   ", "kid", "kty alg", "size", "use").trimEnd());
   const more = hidden > 0 ? [paint("dim", `    … and ${hidden} more`)] : [];
   const legend = own.length > 0 ? ["  ▶ the token's key"] : [];
   return [head, ...rows, ...more, ...legend];

@@ -1,10 +1,12 @@
 import type { Progress } from "../../doctor/diagnosis.js";
-import { formatDuration } from "../duration.js";
-import { clip } from "../layout.js";
+import type { Environment } from "../../environment.js";
+import { type Fit, fitFor } from "../glyphs.js";
+import { clip, widthOf } from "../layout.js";
 import type { Paint } from "../paint.js";
 import type { Terminal } from "../surroundings.js";
 
-const FRAMES = [..."⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"];
+const FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
+const FRAMES_IN_ASCII = "|/-\\";
 const FRAME_MS = 100;
 const CLEAR = "\r\u001b[2K";
 
@@ -12,15 +14,21 @@ const CLEAR = "\r\u001b[2K";
 export class ProgressLine implements Disposable {
   readonly #terminal: Terminal;
   readonly #paint: Paint;
+  readonly #fit: Fit;
+  readonly #frames: readonly string[];
   readonly #running = new Map<string, number>();
   readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
   #frame = 0;
 
-  constructor(terminal: Terminal, paint: Paint) {
+  constructor(terminal: Terminal, paint: Paint, env: Environment) {
     this.#terminal = terminal;
     this.#paint = paint;
-    if (terminal.isTTY) this.#timer = setInterval(() => this.#draw(), FRAME_MS).unref();
+    this.#fit = fitFor(terminal, env);
+    this.#frames = [...(this.#fit(FRAMES) === FRAMES ? FRAMES : FRAMES_IN_ASCII)];
+    // A dumb terminal cannot take back a line.
+    if (!terminal.isTTY || env.TERM === "dumb") return;
+    this.#timer = setInterval(() => this.#draw(), FRAME_MS).unref();
   }
 
   /** Takes note of a step. */
@@ -32,12 +40,13 @@ export class ProgressLine implements Disposable {
   };
 
   #draw(): void {
-    this.#frame = (this.#frame + 1) % FRAMES.length;
-    const elapsed = formatDuration(performance.now() - this.#startedAt);
-    const what = [...this.#running.keys()].join(", ") || "looking";
-    const room = Math.max(20, (this.#terminal.columns ?? 80) - elapsed.length - 5);
-    const frame = this.#paint("cyan", FRAMES[this.#frame] ?? "");
-    this.#terminal.write(`${CLEAR}${frame} ${clip(what, room)} ${this.#paint("dim", elapsed)}`);
+    this.#frame = (this.#frame + 1) % this.#frames.length;
+    const elapsed = `${((performance.now() - this.#startedAt) / 1000).toFixed(1)} s`;
+    // One column stays free: some terminals wrap at the last.
+    const room = (this.#terminal.columns ?? 80) - elapsed.length - 4;
+    const frame = this.#paint("cyan", this.#frames[this.#frame] ?? "");
+    const what = this.#fit(namesIn([...this.#running.keys()], Math.max(1, room)));
+    this.#terminal.write(`${CLEAR}${frame} ${what} ${this.#paint("dim", elapsed)}`);
   }
 
   [Symbol.dispose](): void {
@@ -45,4 +54,14 @@ export class ProgressLine implements Disposable {
     clearInterval(this.#timer);
     this.#terminal.write(CLEAR);
   }
+}
+
+/** As many of the names as fit, whole, and how many more there are. */
+function namesIn(names: readonly string[], width: number): string {
+  for (let shown = names.length; shown > 0; shown -= 1) {
+    const more = names.length - shown;
+    const text = names.slice(0, shown).join(", ") + (more > 0 ? ` and ${more} more` : "");
+    if (widthOf(text) <= width) return text;
+  }
+  return clip(names[0] ?? "looking", width);
 }

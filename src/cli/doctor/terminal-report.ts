@@ -1,13 +1,14 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
+import { EXPLAINED_BY } from "../../doctor/ranking.js";
 import type { Finding, Severity } from "../../findings.js";
 import { formatDuration } from "../duration.js";
-import { clip, padEnd, widthOf, wrap } from "../layout.js";
+import { padEnd, widthOf, wrap, wrapRemedy } from "../layout.js";
 import type { Paint, Style } from "../paint.js";
-import { GROUP_TITLES, GROUPS, groupOf } from "./finding-group.js";
+import { GROUP_TITLES, GROUPS, type Group, groupOf } from "./finding-group.js";
 import { goodNews } from "./good-news.js";
 import { keyRows } from "./key-rows.js";
 import { timingBars } from "./timing-bars.js";
-import { VERDICT_WORDS } from "./verdict-words.js";
+import { verdictSentence } from "./verdict-words.js";
 
 const VERDICTS: Readonly<Record<Diagnosis["verdict"], readonly [mark: string, style: Style]>> = {
   healthy: ["✓", ["bold", "green"]],
@@ -45,41 +46,53 @@ export function terminalReport(diagnosis: Diagnosis, columns: number, paint: Pai
 function verdictLines(diagnosis: Diagnosis, width: number, paint: Paint): string[] {
   const [mark, style] = VERDICTS[diagnosis.verdict];
   const cause = diagnosis.rootCause;
-  const lines = [
-    paint(style, `${mark} ${diagnosis.verdict.toUpperCase()}  ${VERDICT_WORDS[diagnosis.verdict]}`),
-  ];
+  const head = `${mark} ${diagnosis.verdict.toUpperCase()}  `;
+  const [first = "", ...more] = wrap(verdictSentence(diagnosis), width, " ".repeat(head.length));
+  const lines = [head + first.trimStart(), ...more].map((line) => paint(style, line));
   if (cause === null) return lines;
-  const hanging = (label: string, text: string) => {
-    const [first = "", ...rest] = wrap(text, width, " ".repeat(10));
+  const indent = " ".repeat(10);
+  const hanging = (label: string, [first = "", ...rest]: readonly string[]) => {
     return [paint("bold", padEnd(label, 10)) + first.trimStart(), ...rest];
   };
   return [
     ...lines,
     "",
-    ...hanging("Cause", cause.title),
-    ...wrap(cause.detail, width, " ".repeat(10)),
-    ...hanging("Remedy", cause.remedy),
-    paint("dim", `${" ".repeat(10)}${cause.id} (${cause.severity})`),
+    ...hanging("Cause", wrap(cause.title, width, indent)),
+    ...wrap(cause.detail, width, indent),
+    ...hanging("Remedy", wrapRemedy(cause.remedy, width, indent)),
+    paint("dim", `${indent}${cause.id} (${cause.severity})`),
   ];
 }
 
 function checkLines(diagnosis: Diagnosis, width: number, paint: Paint): string[] {
   const news = goodNews(diagnosis);
-  return GROUPS.flatMap((group, index) => {
+  const isIssuerAlone = diagnosis.facts.token === undefined;
+  const groups = GROUPS.flatMap((group) => {
     const findings = diagnosis.findings.filter((finding) => groupOf(finding) === group);
     const good = news[group].flatMap((text) => marked("✓", "green", text, width, paint));
     const bad = findings.flatMap((finding) =>
       findingLines(finding, diagnosis.rootCause, width, paint),
     );
     const body = [...bad, ...good];
+    if (body.length === 0 && isIssuerAlone) return [];
     const shown = body.length > 0 ? body : [paint("dim", `  – ${notSeen(diagnosis, group)}`)];
-    return [...(index > 0 ? [""] : []), paint("bold", GROUP_TITLES[group]), ...shown];
+    return [[paint("bold", GROUP_TITLES[group]), ...shown]];
   });
+  return groups.flatMap((lines, index) => (index > 0 ? ["", ...lines] : lines));
 }
 
-function notSeen({ facts }: Diagnosis, group: (typeof GROUPS)[number]): string {
-  if (group !== "role") return "not looked at";
-  return facts.assumeRole === undefined ? "STS was not asked for credentials" : "no credentials";
+function notSeen({ facts }: Diagnosis, group: Group): string {
+  const isAsked = facts.assumeRole !== undefined;
+  switch (group) {
+    case "issuer":
+      return facts.issuer === undefined ? "no issuer is known" : "not looked at";
+    case "key":
+      return facts.issuer === undefined ? "not looked at" : "the issuer's keys could not be read";
+    case "role":
+      return isAsked ? "STS gave no answer" : "STS was not asked for credentials";
+    default:
+      return "not looked at";
+  }
 }
 
 function findingLines(
@@ -92,10 +105,13 @@ function findingLines(
   if (cause?.id === finding.id && cause.detail === finding.detail) {
     return marked(mark, style, `${finding.title} (the cause, see above)`, width, paint);
   }
+  const isBroughtAbout = cause !== null && EXPLAINED_BY[finding.id]?.includes(cause.id);
+  const weight = isBroughtAbout ? "the cause brings it about" : finding.severity;
+  const remedy = isBroughtAbout ? "" : finding.remedy;
   return [
-    ...marked(mark, style, `${finding.title} (${finding.severity})`, width, paint),
+    ...marked(mark, style, `${finding.title} (${weight})`, width, paint),
     ...wrap(finding.detail, width, "    ").map((line) => paint("dim", line)),
-    ...(finding.remedy === "" ? [] : wrap(`→ ${finding.remedy}`, width, "    ")),
+    ...(remedy === "" ? [] : wrapRemedy(`→ ${remedy}`, width, "    ")),
   ];
 }
 
@@ -107,17 +123,22 @@ function marked(mark: string, style: Style, text: string, width: number, paint: 
 function settingLines({ facts }: Diagnosis, width: number, paint: Paint): string[] {
   const set = facts.settings.filter(({ value }) => value !== undefined);
   const nameWidth = Math.max(0, ...set.map(({ name }) => widthOf(name)));
-  const rows = set.map(({ name, value = "", source }) => {
-    const from = ` (${source})`;
-    const room = Math.max(20, width - nameWidth - 4 - widthOf(from));
-    return `  ${padEnd(name, nameWidth)}  ${clip(value, room)}${paint("dim", from)}`;
+  const indent = " ".repeat(nameWidth + 4);
+  const rows = set.flatMap(({ name, value = "", source }) => {
+    const from = paint("dim", `(${source})`);
+    // Whole, to be copied; a line of its own for where it is from is the price.
+    const [first = "", ...rest] = wrap(value, width, indent);
+    const head = `  ${padEnd(name, nameWidth)}  ${first.trimStart()}`;
+    const isShort = rest.length === 0 && widthOf(head) + 1 + widthOf(from) <= width;
+    return isShort ? [`${head} ${from}`] : [head, ...rest, indent + from];
   });
   const cut =
     facts.unfinished.length > 0
       ? `; cut off when the time was up: ${facts.unfinished.join(", ")}`
       : "";
+  const footer = `Looked at ${facts.startedAt}, took ${formatDuration(facts.elapsedMs)}${cut}.`;
   return [
     ...(rows.length > 0 ? [paint("bold", "Settings"), ...rows, ""] : []),
-    paint("dim", `Looked at ${facts.startedAt}, took ${formatDuration(facts.elapsedMs)}${cut}.`),
+    ...wrap(footer, width).map((line) => paint("dim", line)),
   ];
 }

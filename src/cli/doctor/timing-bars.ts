@@ -19,36 +19,55 @@ const MARKS: Readonly<Record<PartName, readonly [mark: string, style: Style]>> =
   read: ["▆", "green"],
 };
 
+/** Fewer cells than this show nothing. */
+const MIN_CELLS = 10;
+
 /** One bar a request, all on one scale that has the 5 s limit on it. */
 export function timingBars(timings: readonly Timing[], width: number, paint: Paint): string[] {
   if (timings.length === 0) return [];
   const longest = Math.max(...timings.map(({ totalMs }) => totalMs));
   const scaleMs = Math.max(IDP_LIMIT_MS * 1.1, longest);
-  const longestLabel = Math.max(...timings.map(({ label }) => widthOf(label)));
-  const labelWidth = Math.min(longestLabel, Math.floor(width * 0.4));
+  const names = timings.map(({ label }) => shortName(label));
+  const labelWidth = Math.min(Math.max(...names.map(widthOf)), Math.floor(width * 0.4));
   const figureWidth = 8;
   const outcomeWidth = Math.min(16, Math.max(3, ...timings.map((one) => outcomeOf(one).length)));
-  const cells = Math.max(10, width - labelWidth - figureWidth - outcomeWidth - 6);
+  const room = width - labelWidth - figureWidth - outcomeWidth - 6;
+  const cells = room < MIN_CELLS ? 0 : room;
   const limitCell = Math.min(cells - 1, Math.round((IDP_LIMIT_MS / scaleMs) * cells));
-  const head = `${" ".repeat(labelWidth + 3)}${padEnd("0", limitCell - 2)}5 s`;
   const used = new Set(timings.flatMap((timing) => partsOf(timing).map(({ name }) => name)));
   const legend = PARTS.filter((name) => used.has(name)).map(
     (name) => `${paint(MARKS[name][1], MARKS[name][0])} ${PART_TITLES[name]}`,
   );
-  const rows = timings.map((timing) => {
+  const rows = timings.map((timing, index) => {
     const bar = drawBar(timing, scaleMs, cells, limitCell, paint);
     const figure = padStart(formatDuration(timing.totalMs), figureWidth);
-    const isOver = timing.totalMs >= (timing.limitMs ?? IDP_LIMIT_MS);
     const outcome = clip(outcomeOf(timing), outcomeWidth);
+    const name = padEnd(clip(names[index] ?? "", labelWidth), labelWidth);
     return [
-      `  ${padEnd(clip(timing.label, labelWidth), labelWidth)} ${bar}`,
-      isOver ? paint("red", figure) : figure,
+      `  ${name} ${bar}`,
+      isOver(timing) ? paint("red", figure) : figure,
       timing.error === undefined ? outcome : paint("red", outcome),
     ]
       .join(" ")
       .trimEnd();
   });
-  return [paint("dim", head), ...rows, `  ${legend.join("  ")}  ${paint("red", "│")} STS gives up`];
+  if (cells === 0) return rows;
+  const head = `${" ".repeat(labelWidth + 3)}${padEnd("0", limitCell - 2)}5 s`;
+  const limit = `${paint("red", "│")} STS gives up`;
+  return [paint("dim", head), ...rows, `  ${[...legend, limit].join("  ")}`];
+}
+
+/** Labels are for a line of their own; here a bar has to fit in beside them. */
+function shortName(label: string): string {
+  return label
+    .replace(/^AssumeRoleWithWebIdentity\b/, "assume role")
+    .replace(/^discovery document\b/, "discovery")
+    .replace(/\((\d+) of (\d+)\)$/, "$1/$2");
+}
+
+/** Only what somebody gives up on can take too long. */
+function isOver({ totalMs, limitMs }: Timing): boolean {
+  return limitMs !== undefined && totalMs >= limitMs;
 }
 
 function drawBar(
@@ -72,7 +91,7 @@ function drawBar(
     if (cell === limitCell) bar += paint("red", "│");
     else if (cell < total) {
       const [mark, style] = MARKS[part?.name ?? "wait"];
-      bar += paint(cell > limitCell ? "red" : style, mark);
+      bar += paint(cell > limitCell && timing.limitMs !== undefined ? "red" : style, mark);
     } else bar += " ";
   }
   return bar;

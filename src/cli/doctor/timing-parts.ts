@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Timing } from "../../doctor/diagnosis.js";
 
 /** After this long STS gives up on an identity provider. */
@@ -22,18 +23,23 @@ interface TimingPart {
   readonly ms: number;
 }
 
-/** A request cut into its parts, which add up to its total. */
+/**
+ * A request cut into its parts, which add up to its total. One that failed spent the rest of its
+ * time in the part it did not get through.
+ */
 export function partsOf(timing: Timing): TimingPart[] {
   const { dnsMs = 0, connectMs = 0, tlsMs = 0, totalMs } = timing;
   const asked = Math.min(totalMs, dnsMs + connectMs + tlsMs);
   const answered = Math.min(totalMs, Math.max(asked, timing.firstByteMs ?? totalMs));
-  const lengths: readonly (readonly [PartName, number])[] = [
+  const lengths = new Map<PartName, number>([
     ["dns", dnsMs],
     ["connect", connectMs],
     ["tls", tlsMs],
-    ["wait", answered - asked],
+    ["wait", 0],
     ["read", totalMs - answered],
-  ];
+  ]);
+  const rest = unfinishedPart(timing);
+  lengths.set(rest, (lengths.get(rest) ?? 0) + answered - asked);
   const parts: TimingPart[] = [];
   let fromMs = 0;
   for (const [name, length] of lengths) {
@@ -42,6 +48,21 @@ export function partsOf(timing: Timing): TimingPart[] {
     fromMs += Math.max(0, ms);
   }
   return parts;
+}
+
+/** Where the time went that no part has to itself. */
+function unfinishedPart({ step, url, error, firstByteMs, ...timing }: Timing): PartName {
+  // The handshakes of the look at the network, side by side.
+  if (step === "issuer-network" && timing.dnsMs === undefined) return "tls";
+  const isTold = error !== undefined && firstByteMs === undefined;
+  if (!isTold || url === undefined || !URL.canParse(url)) return "wait";
+  const { protocol, hostname } = new URL(url);
+  // A proxy resolves for itself.
+  const isName = isIP(hostname.replace(/^\[|\]$/g, "")) === 0 && !error.startsWith("PROXY_");
+  if (timing.connectMs === undefined) {
+    return timing.dnsMs === undefined && isName ? "dns" : "connect";
+  }
+  return protocol === "https:" && timing.tlsMs === undefined ? "tls" : "wait";
 }
 
 /** What came of a request, in a word: its status, its error, or nothing. */

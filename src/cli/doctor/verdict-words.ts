@@ -6,3 +6,15 @@ export const VERDICT_WORDS: Readonly<Record<Diagnosis["verdict"], string>> = {
   degraded: "Something explains failures that come and go.",
   broken: "No credentials until somebody changes something.",
 };
+
+/** The verdict in a sentence that says no more than what was looked at. */
+export function verdictSentence({ verdict, facts }: Diagnosis): string {
+  if (facts.token === undefined && verdict !== "degraded") {
+    return verdict === "healthy"
+      ? "Nothing is wrong with this issuer, as seen from here."
+      : "STS cannot use this issuer until somebody changes something.";
+  }
+  return verdict === "healthy" && facts.assumeRole === undefined
+    ? "Nothing wrong was found; STS was not asked for credentials."
+    : VERDICT_WORDS[verdict];
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { timingBars } from "../../src/cli/doctor/timing-bars.js";
+import { partsOf } from "../../src/cli/doctor/timing-parts.js";
+import { plain } from "../../src/cli/paint.js";
+import type { Timing } from "../../src/doctor/diagnosis.js";
+
+const request = (changes: Partial<Timing>): Timing => ({
+  step: "issuer-documents",
+  party: "issuer",
+  label: "discovery document (1 of 3)",
+  url: "https://login.example.com/.well-known/openid-configuration",
+  startMs: 0,
+  totalMs: 5000,
+  error: "timeout",
+  limitMs: 5000,
+  ...changes,
+});
+
+const last = (timing: Timing) => partsOf(timing).at(-1)?.name;
+
+describe("a request that failed spent the rest of its time in the part it did not get through", () => {
+  it.each<[string, Partial<Timing>, string]>([
+    ["a name that does not resolve", {}, "dns"],
+    ["a firewall that drops", { dnsMs: 10 }, "connect"],
+    ["a firewall in front of an address", { url: "https://192.0.2.1/a" }, "connect"],
+    ["the same of IPv6", { url: "https://[2001:db8::1]/a" }, "connect"],
+    ["a handshake that hangs", { dnsMs: 10, connectMs: 20 }, "tls"],
+    ["a server that says nothing", { dnsMs: 10, connectMs: 20, tlsMs: 30 }, "wait"],
+    ["the same without TLS", { url: "http://127.0.0.1/a", connectMs: 20 }, "wait"],
+    ["a body that never ends", { dnsMs: 1, connectMs: 1, tlsMs: 1, firstByteMs: 9 }, "read"],
+  ])("%s", (_, changes, part) => expect(last(request(changes))).toBe(part));
+
+  it("and one that was answered waited for it", () => {
+    expect(last(request({ error: undefined, status: 200, connectMs: 9 }))).toBe("wait");
+  });
+
+  it("and handshakes without more are TLS", () => {
+    expect(last(request({ step: "issuer-network", label: "TLS of a", error: undefined }))).toBe(
+      "tls",
+    );
+  });
+});
+
+describe("the bars", () => {
+  const coloured = (style: unknown, text: string) => (style === "red" ? `<${text}>` : text);
+
+  it("are red over a limit that the request has, and only then", () => {
+    const own = timingBars(
+      [request({ totalMs: 6000, error: undefined, status: 200 })],
+      80,
+      coloured,
+    );
+    expect(own[1]).toContain("<     6 s>");
+    const none = request({ limitMs: undefined, totalMs: 6000, error: undefined, status: 200 });
+    expect(timingBars([none], 80, coloured)[1]).not.toContain("<     6 s>");
+  });
+
+  it("name the requests shortly enough for 60 columns", () => {
+    const labels = [
+      "discovery document (1 of 3)",
+      "JWKS (2 of 3)",
+      "AssumeRoleWithWebIdentity in us-east-1",
+      "STS in us-east-1",
+    ];
+    const rows = timingBars(
+      labels.map((label) => request({ label })),
+      60,
+      plain,
+    ).slice(1, -1);
+    expect(rows.map((row) => row.slice(2, 26).trimEnd())).toEqual([
+      "discovery 1/3",
+      "JWKS 2/3",
+      "assume role in us-east-1",
+      "STS in us-east-1",
+    ]);
+  });
+});
