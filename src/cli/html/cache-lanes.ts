@@ -29,10 +29,10 @@ export function cacheLanes({ facts, timings }: Diagnosis, nowMs: number): CacheL
   const documents = (facts.issuer?.requests ?? []).map((request) =>
     documentLane(request, startedMs + arrivalMs(request, timings), nowMs),
   );
-  return [...tokenLane(facts.token, nowMs), ...documents];
+  return [...tokenLane(facts.token, nowMs, facts.clockSkewMs ?? 0), ...documents];
 }
 
-function tokenLane(token: TokenReport | undefined, nowMs: number): CacheLane[] {
+function tokenLane(token: TokenReport | undefined, nowMs: number, skewMs: number): CacheLane[] {
   if (token === undefined) return [];
   const claims = [
     ["Issued", "iat", token.iat],
@@ -46,7 +46,8 @@ function tokenLane(token: TokenReport | undefined, nowMs: number): CacheLane[] {
   const words = told.map(
     ({ verb, claim, ms }) => `${verb} ${clockTime(ms, nowMs)} (${claim}, ${fromNow(ms, nowMs)})`,
   );
-  const { spans, isBad } = tokenLife(token, nowMs);
+  // It is STS that takes it or not, by its own clock.
+  const { spans, isBad } = tokenLife(token, nowMs + skewMs);
   return [
     {
       name: "Token",

@@ -58,6 +58,12 @@ describe("the life of a token", () => {
     expect(living(token)?.isBad).toBe(isBad);
   });
 
+  it("is over when it is so by the clock of STS", () => {
+    const token = { source: "the token given", iat: at(-900_000), exp: at(0) };
+    const isBad = (skewMs: number) => cacheLanes(withFacts({ token }, skewMs), NOW)[0]?.isBad;
+    expect([isBad(0), isBad(5 * MINUTE)]).toEqual([false, true]);
+  });
+
   it("without any time is not drawn", () => {
     expect(living({})).toBeUndefined();
   });
