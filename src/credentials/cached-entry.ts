@@ -1,3 +1,4 @@
+import type { Clock } from "../clock.js";
 import { jitteredAdvisoryMs, type WindowOptions, windowsFor } from "./windows.js";
 
 /** What the cache needs to know of credentials. */
@@ -15,22 +16,32 @@ export interface CachedEntry<T> {
   /** The same, settled: handed out as it is, a cached call allocates nothing. */
   readonly promise: Promise<T>;
   readonly fetchedAt: number;
+  /** When they were fetched by the clock that only goes forward, in milliseconds. */
+  readonly monotonicAt: number;
   readonly advisoryAt: number;
   readonly mandatoryAt: number;
   readonly expiresAt: number;
 }
 
-/**
- * Whether no refresh is due. Before they were fetched one is: the clock was set back, and nobody
- * knows how long they still live.
- */
-export function isFresh({ fetchedAt, advisoryAt }: CachedEntry<unknown>, now: number): boolean {
-  return now < advisoryAt && now >= fetchedAt;
+/** Whether no refresh is due. */
+export function isFresh({ advisoryAt }: CachedEntry<unknown>, now: number): boolean {
+  return now < advisoryAt;
+}
+
+/** The same on a wall clock that was set back by so many milliseconds. */
+export function earlier<T>(entry: CachedEntry<T>, ms: number): CachedEntry<T> {
+  const { fetchedAt, advisoryAt, mandatoryAt, expiresAt } = entry;
+  return {
+    ...entry,
+    fetchedAt: fetchedAt - ms,
+    advisoryAt: advisoryAt - ms,
+    mandatoryAt: mandatoryAt - ms,
+    expiresAt: expiresAt - ms,
+  };
 }
 
 interface EntryContext {
-  /** This machine's clock, in milliseconds since the epoch. */
-  readonly now: number;
+  readonly clock: Clock;
   /** STS's clock minus this machine's, in milliseconds. */
   readonly skewMs: number;
   readonly windows: WindowOptions;
@@ -41,8 +52,9 @@ interface EntryContext {
 /** Credentials without an expiration never expire. */
 export function toEntry<T extends CachedIdentity>(
   credentials: T,
-  { now, skewMs, windows, random }: EntryContext,
+  { clock, skewMs, windows, random }: EntryContext,
 ): CachedEntry<T> {
+  const now = clock.now();
   const expiration = credentials.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
   const expiresAt = expiration - skewMs;
   const lifetimeMs = expiresAt - now;
@@ -51,6 +63,7 @@ export function toEntry<T extends CachedIdentity>(
     credentials,
     promise: Promise.resolve(credentials),
     fetchedAt: now,
+    monotonicAt: clock.monotonic(),
     advisoryAt: expiresAt - jitteredAdvisoryMs(advisoryMs, lifetimeMs, random, mandatoryMs),
     mandatoryAt: expiresAt - mandatoryMs,
     expiresAt,

@@ -1,6 +1,7 @@
 import { untilAborted } from "../abort.js";
 import type { CacheOptions, CacheRequest, CacheSnapshot } from "./cache-options.js";
-import { type CachedEntry, type CachedIdentity, isFresh, toEntry } from "./cached-entry.js";
+import { type CachedIdentity, toEntry } from "./cached-entry.js";
+import { EntrySlot } from "./entry-slot.js";
 import { Flight } from "./flight.js";
 import { type Gate, isShut, pauseAfterFailure, refusalMemory } from "./gate.js";
 import { RefreshTimer } from "./refresh-timer.js";
@@ -13,9 +14,7 @@ const PATIENCE_MS = 100;
  * valid no failed refresh reaches a caller.
  */
 export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
-  #entry: CachedEntry<T> | undefined;
-  /** The same, unless it has been invalidated. */
-  #fresh: CachedEntry<T> | undefined;
+  readonly #slot: EntrySlot<T>;
   #flight: Flight<T> | undefined;
   /** No refresh starts by itself before this time. */
   #gate: Gate | undefined;
@@ -25,22 +24,18 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   /** Ends the refresh under way: an idle cache, of which there may be thousands, needs none. */
   #abort: AbortController | undefined;
   readonly #options: CacheOptions<T, R>;
-  readonly #now: () => number;
   readonly #timer: RefreshTimer;
 
   constructor(options: CacheOptions<T, R>) {
     this.#options = options;
+    this.#slot = new EntrySlot(options.clock);
     this.#timer = new RefreshTimer(options.clock, this);
-    this.#now = options.clock.now;
   }
 
-  /** Credentials to sign with. The first few lines are all that a cached call costs. */
+  /** Credentials to sign with. */
   get(request?: R): Promise<T> {
-    const now = this.#now();
-    const fresh = this.#fresh;
-    return fresh !== undefined && isFresh(fresh, now) && !request?.forceRefresh
-      ? fresh.promise
-      : this.#getSlowly(now, request);
+    const fresh = request?.forceRefresh ? undefined : this.#slot.fresh();
+    return fresh ?? this.#getSlowly(request);
   }
 
   /**
@@ -48,8 +43,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
    * key id, only if it is still the cached one.
    */
   invalidate(accessKeyId?: string): void {
-    const cached = this.#entry?.credentials.accessKeyId;
-    if (cached !== undefined && (accessKeyId ?? cached) === cached) this.#fresh = undefined;
+    this.#slot.reject(accessKeyId);
   }
 
   /** Ends the cache for good: waiters and later callers get `reason`. */
@@ -58,8 +52,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     this.#end = { reason };
     this.#abort?.abort(reason);
     this.#timer.clear();
-    this.#entry = undefined;
-    this.#fresh = undefined;
+    this.#slot.clear();
     this.#gate = undefined;
     this.#options.onClosed();
   }
@@ -69,61 +62,56 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   snapshot(): CacheSnapshot {
+    const now = this.#slot.now();
     return {
-      entry: this.#entry,
-      invalidated: this.#fresh !== this.#entry,
+      entry: this.#slot.entry,
+      invalidated: this.#slot.isRejected,
       refreshing: this.#flight !== undefined,
-      gateUntil: isShut(this.#gate, this.#now()) ? this.#gate.until : undefined,
+      gateUntil: isShut(this.#gate, now) ? this.#gate.until : undefined,
       closed: this.isClosed,
     };
   }
 
-  async #getSlowly(now: number, request: R | undefined): Promise<T> {
+  async #getSlowly(request: R | undefined): Promise<T> {
     this.#throwIfClosed();
     request?.abortSignal?.throwIfAborted();
-    const entry = this.#entry;
-    if (entry === undefined || now >= entry.expiresAt)
-      return this.#whenNothingIsValid(now, request);
+    const now = this.#slot.now();
+    const { entry } = this.#slot;
+    if (entry === undefined || now >= entry.expiresAt) return this.#whenNothingIsValid(request);
 
     const gated = isShut(this.#gate, now) && !request?.forceRefresh;
     if (gated) return entry.credentials;
     const flight = this.#join(request);
-    const mayWait = request?.forceRefresh || this.#fresh === undefined;
+    const mayWait = request?.forceRefresh || this.#slot.isRejected;
     if (!mayWait && now < entry.mandatoryAt) return entry.credentials;
-    const patienceMs = mayWait ? Number.POSITIVE_INFINITY : PATIENCE_MS;
     try {
-      return await flight.wait(request?.abortSignal, patienceMs);
+      const landed = mayWait
+        ? await flight.wait(request?.abortSignal)
+        : await flight.waitBriefly(request?.abortSignal, PATIENCE_MS);
+      if (landed !== undefined) return landed;
     } catch (error) {
       request?.abortSignal?.throwIfAborted();
       this.#throwIfClosed();
-      const later = this.#now();
-      // They expired under a caller who was patient: now only the refresh can help.
-      if (this.#flight === flight && later >= entry.expiresAt)
-        return this.#whenNothingIsValid(later, request);
       return this.#validOr(error);
     }
+    // If they have expired under a caller who was patient, only the refresh can help.
+    return this.#valid() ?? this.#whenNothingIsValid(request);
   }
 
-  async #whenNothingIsValid(now: number, request: R | undefined): Promise<T> {
-    const { serveExpired } = this.#options;
-    if (
-      serveExpired &&
-      this.#entry !== undefined &&
-      isShut(this.#gate, now) &&
-      !request?.forceRefresh
-    ) {
-      return this.#serveExpired(this.#entry.credentials);
-    }
-    if (isShut(this.#refusal, now) && !request?.forceRefresh) {
-      throw this.#refusal.error;
+  async #whenNothingIsValid(request: R | undefined): Promise<T> {
+    const now = this.#slot.now();
+    if (!request?.forceRefresh) {
+      const { entry } = this.#slot;
+      const isPaused = this.#options.serveExpired && isShut(this.#gate, now);
+      if (isPaused && entry !== undefined) return this.#serveExpired(entry.credentials);
+      if (isShut(this.#refusal, now)) throw this.#refusal.error;
     }
     try {
-      return await this.#join(request).wait(request?.abortSignal, Number.POSITIVE_INFINITY);
+      return await this.#join(request).wait(request?.abortSignal);
     } catch (error) {
       request?.abortSignal?.throwIfAborted();
       this.#throwIfClosed();
-      if (!serveExpired || this.#entry === undefined) throw error;
-      return this.#serveExpired(this.#entry.credentials);
+      return this.#validOr(error);
     }
   }
 
@@ -136,20 +124,23 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     return credentials;
   }
 
-  /** What a failed or slow refresh leaves: the cached credentials for as long as they are valid. */
+  #valid(): T | undefined {
+    const now = this.#slot.now();
+    const { entry } = this.#slot;
+    return entry !== undefined && now < entry.expiresAt ? entry.credentials : undefined;
+  }
+
+  /** What a failed refresh leaves: the cached credentials for as long as they may be served. */
   #validOr(error: unknown): T {
-    const entry = this.#entry;
-    const { clock, serveExpired } = this.#options;
-    if (entry !== undefined && clock.now() < entry.expiresAt) return entry.credentials;
-    if (serveExpired && entry !== undefined) return this.#serveExpired(entry.credentials);
-    throw error;
+    const valid = this.#valid();
+    if (valid !== undefined) return valid;
+    const { entry } = this.#slot;
+    if (entry === undefined || !this.#options.serveExpired) throw error;
+    return this.#serveExpired(entry.credentials);
   }
 
   /** The time for a refresh has come and nobody has called. */
   onTimer(): void {
-    const entry = this.#entry;
-    // Once expired, it is the callers who know whether anybody still needs credentials.
-    if (entry === undefined || this.#now() >= entry.expiresAt) return;
     this.#join(undefined);
   }
 
@@ -166,20 +157,20 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     const { refresh, staleAnswer, clock } = this.#options;
     const abort = new AbortController();
     this.#abort = abort;
+    // `async` turns a synchronous throw into a rejection.
+    const begin = async () => refresh(request, abort.signal);
     const run = async () => {
       const { signal } = abort;
       try {
         // A refresh that does not heed its signal must not keep its waiters after the end.
-        const credentials = await untilAborted(refresh(request, signal), signal);
-        const now = clock.now();
+        const credentials = await untilAborted(begin(), signal);
         const { windows, random, serverClock } = this.#options;
         const { skewMs } = serverClock;
-        const entry = toEntry(credentials, { now, windows, random, skewMs });
+        const entry = toEntry(credentials, { clock, windows, random, skewMs });
         // A date that cannot be read is not later than now either.
-        if (!(entry.expiresAt > now)) throw staleAnswer(credentials);
+        if (!(entry.expiresAt > entry.fetchedAt)) throw staleAnswer(credentials);
         this.#throwIfClosed();
-        this.#entry = entry;
-        this.#fresh = entry;
+        this.#slot.put(entry);
         this.#refusal = undefined;
         this.#gate = undefined;
         this.#schedule(entry.advisoryAt);
@@ -196,20 +187,24 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   #failed(error: unknown): void {
-    const { clock, random, serveExpired, isRefusal, onRefreshFailed } = this.#options;
-    const now = clock.now();
-    const remainingMs = (this.#entry?.expiresAt ?? now) - now;
+    const { random, serveExpired, isRefusal, onRefreshFailed } = this.#options;
+    const now = this.#slot.now();
+    const { entry, isRejected } = this.#slot;
+    const remainingMs = (entry?.expiresAt ?? now) - now;
     const valid = remainingMs > 0;
-    if (valid || (serveExpired && this.#entry !== undefined)) {
+    const served = valid || (serveExpired && entry !== undefined);
+    if (served) {
       const pauseMs = pauseAfterFailure(valid ? remainingMs : Number.POSITIVE_INFINITY, random);
       this.#gate = { from: now, until: now + pauseMs };
+      // Forced before it was due, it is no sooner due for that.
+      const dueAt = isRejected ? now : (entry?.advisoryAt ?? now);
+      if (valid) this.#schedule(Math.max(this.#gate.until, dueAt));
     } else if (isRefusal(error)) {
       this.#refusal = { error, from: now, until: now + refusalMemory(random) };
     }
-    if (valid && this.#gate !== undefined) this.#schedule(this.#gate.until);
     onRefreshFailed(error, {
-      servedFromCache: valid || (serveExpired && this.#entry !== undefined),
-      nextRefreshAt: isShut(this.#gate, now) ? this.#gate.until : undefined,
+      servedFromCache: served,
+      nextRefreshAt: served ? this.#gate?.until : undefined,
     });
   }
 }

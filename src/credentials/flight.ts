@@ -15,23 +15,29 @@ export class Flight<T> {
     landing.catch(() => {});
   }
 
-  /**
-   * Settles as the refresh does. The waiter's signal ends this wait alone, and so does its patience
-   * (in milliseconds): the refresh goes on.
-   */
-  async wait(signal: AbortSignal | undefined, patienceMs: number): Promise<T> {
+  /** Settles as the refresh does. The waiter's signal ends this wait alone: the refresh goes on. */
+  wait(signal: AbortSignal | undefined): Promise<T> {
+    return this.#holding(this.#untilLanded(signal));
+  }
+
+  /** The same, or `undefined` if it takes longer than the waiter's patience, in milliseconds. */
+  waitBriefly(signal: AbortSignal | undefined, patienceMs: number): Promise<T | undefined> {
+    const enough = new AbortController();
+    const tired = sleep(this.#clock, patienceMs, enough.signal).then(() => undefined);
+    const first = Promise.race([this.#untilLanded(signal), tired]);
+    return this.#holding(first.finally(() => enough.abort()));
+  }
+
+  #untilLanded(signal: AbortSignal | undefined): Promise<T> {
+    return signal === undefined ? this.#landing : untilAborted(this.#landing, signal);
+  }
+
+  async #holding<R>(wait: Promise<R>): Promise<R> {
     this.#waiters += 1;
     this.#letGo ??= this.#clock.hold();
-    const enough = new AbortController();
     try {
-      const landed = signal === undefined ? this.#landing : untilAborted(this.#landing, signal);
-      if (patienceMs === Number.POSITIVE_INFINITY) return await landed;
-      const tired = sleep(this.#clock, patienceMs, enough.signal).then(() => {
-        throw new Error("the refresh takes longer than a caller should wait");
-      });
-      return await Promise.race([landed, tired]);
+      return await wait;
     } finally {
-      enough.abort();
       this.#waiters -= 1;
       if (this.#waiters === 0) {
         this.#letGo?.();

@@ -58,6 +58,60 @@ describe("ahead of time", () => {
     expect(bench.calls).toHaveLength(2);
   });
 
+  test("a machine that slept past the expiry refreshes once it is awake, and tries that once", async () => {
+    for (const answer of [succeed, fail]) {
+      const bench = new CacheBench({ aheadOfTime });
+      await bench.fill(HOUR);
+      bench.answer = answer;
+      bench.clock.setWallClock(bench.clock.now() + 5 * HOUR * 1000);
+      await bench.clock.advance(300_000);
+      expect(bench.calls).toHaveLength(2);
+      if (answer === succeed) continue;
+      await bench.clock.advance(HOUR * 1000);
+      expect([bench.calls.length, bench.clock.pending]).toEqual([2, 0]);
+    }
+  });
+
+  test("a refresh that was forced too early and failed is due no sooner for that", async () => {
+    const bench = new CacheBench({ aheadOfTime });
+    await bench.fill(HOUR);
+    bench.answer = fail;
+    expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
+    await bench.clock.advance(2_699_999);
+    expect(bench.calls).toHaveLength(2);
+    await bench.clock.advance(1);
+    expect(bench.calls).toHaveLength(3);
+  });
+
+  test("what a service rejected is tried again after the pause, though it is not due", async () => {
+    const bench = new CacheBench({ aheadOfTime });
+    await bench.fill(HOUR);
+    bench.answer = fail;
+    bench.cache.invalidate();
+    expect(await bench.get()).toBe("AKID-1");
+    await bench.clock.advance(300_000);
+    expect(bench.calls).toHaveLength(3);
+  });
+
+  test("a fleet that started together refreshes apart", async () => {
+    const fleet = Array.from({ length: 60 }, (_, number) => {
+      return new CacheBench({ aheadOfTime, random: () => number / 60 });
+    });
+    const times = await Promise.all(
+      fleet.map(async ({ cache, clock, calls }) => {
+        await cache.get();
+        while (calls.length < 2) await clock.advance(1_000);
+        return clock.monotonic() / 60_000;
+      }),
+    );
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(40);
+    expect(Math.max(...times)).toBeLessThanOrEqual(45);
+    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(4);
+    for (const time of times) {
+      expect(times.filter((other) => Math.abs(other - time) < 0.1).length).toBeLessThan(8);
+    }
+  });
+
   test("a clock that is set back puts no refresh off", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR);

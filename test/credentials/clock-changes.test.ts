@@ -1,0 +1,123 @@
+import { describe, expect, test } from "vitest";
+import { CacheBench, fail, HOUR, outage, stale, succeed } from "./make-cache.js";
+
+const HOURS = HOUR * 1000;
+const MINUTE = 60_000;
+
+/** A cache whose clock was set by so much (in milliseconds) so long after its hour began. */
+async function cacheAfter(elapsedMs: number, byMs: number): Promise<CacheBench> {
+  const bench = new CacheBench();
+  await bench.fill(HOUR, HOUR - elapsedMs / 1000);
+  bench.clock.setWallClock(bench.clock.now() + byMs);
+  return bench;
+}
+
+/** How many minutes of their hour had passed when the source was asked again; called every minute. */
+async function refreshedAfter(bench: CacheBench): Promise<number> {
+  while (bench.calls.length < 2) {
+    await bench.clock.advance(MINUTE);
+    await bench.get();
+  }
+  return bench.clock.monotonic() / MINUTE;
+}
+
+describe("a clock that is set back", () => {
+  test.each([
+    ["by less than their age", 40, -30],
+    ["to before they were fetched", 40, -24 * 60],
+    ["by a little", 5, -2],
+    ["at once", 0, -60],
+  ])("%s leaves credentials as they are until their refresh is due", async (_, elapsed, by) => {
+    const bench = await cacheAfter(elapsed * MINUTE, by * MINUTE);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 1]);
+    expect(await refreshedAfter(bench)).toBe(45);
+  });
+
+  test("between two calls is noticed at the second", async () => {
+    const bench = await cacheAfter(40 * MINUTE, -30 * MINUTE);
+    await bench.clock.advance(21 * MINUTE);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
+  });
+
+  test("to after the last call is noticed all the same", async () => {
+    const bench = await cacheAfter(10 * MINUTE, 0);
+    expect(await bench.get()).toBe("AKID-1");
+    await bench.clock.advance(30 * MINUTE);
+    bench.clock.setWallClock(bench.clock.now() - 25 * MINUTE);
+    expect(await refreshedAfter(bench)).toBe(45);
+  });
+
+  test("does not let credentials outlive their time when they cannot be refreshed", async () => {
+    const bench = await cacheAfter(40 * MINUTE, -30 * MINUTE);
+    bench.answer = fail;
+    await bench.clock.advance(19 * MINUTE);
+    expect(await bench.get()).toBe("AKID-1");
+    await bench.clock.advance(MINUTE);
+    expect(await bench.get()).toBe(outage);
+    expect(bench.cache.snapshot().entry?.expiresAt).toBe(bench.clock.now());
+  });
+
+  test("again and again is noticed every time", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR);
+    for (let minute = 0; minute < 44; minute += 1) {
+      await bench.clock.advance(MINUTE);
+      bench.clock.setWallClock(bench.clock.now() - 10 * MINUTE);
+      expect(await bench.get()).toBe("AKID-1");
+    }
+    expect(await refreshedAfter(bench)).toBe(45);
+  });
+
+  test("by hours leaves invalidated credentials invalidated", async () => {
+    const bench = await cacheAfter(10 * MINUTE, 0);
+    bench.cache.invalidate();
+    bench.clock.setWallClock(bench.clock.now() - 5 * HOURS);
+    expect(await bench.get()).toBe("AKID-2");
+  });
+
+  test("during a refresh counts for what it brings", async () => {
+    const bench = new CacheBench();
+    bench.delayMs = 1_000;
+    const first = bench.get();
+    await bench.clock.advance(500);
+    bench.clock.setWallClock(bench.clock.now() - 5 * HOURS);
+    await bench.clock.advance(500);
+    expect(await first).toBe("AKID-1");
+    bench.delayMs = 0;
+    expect(await refreshedAfter(bench)).toBeCloseTo(45 + 1 / 60, 6);
+  });
+});
+
+describe("a clock that is set forward", () => {
+  test("by hours, as after a sleep, refreshes before anything is handed out", async () => {
+    const bench = await cacheAfter(10 * MINUTE, 5 * HOURS);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
+  });
+
+  test("into the advisory window refreshes behind the answer", async () => {
+    const bench = await cacheAfter(10 * MINUTE, 40 * MINUTE);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
+  });
+
+  test("and back again gives back what it took", async () => {
+    const bench = await cacheAfter(10 * MINUTE, 5 * HOURS);
+    bench.answer = fail;
+    expect(await bench.get()).toBe(outage);
+    bench.clock.setWallClock(bench.clock.now() - 5 * HOURS);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
+  });
+
+  test("in a refresh, by a sleep longer than the session, makes its answer stale", async () => {
+    const bench = new CacheBench();
+    bench.delayMs = 1_000;
+    const expiration = new Date(bench.clock.now() + HOURS);
+    bench.answer = async () => ({ accessKeyId: "old", expiration });
+    const waiting = bench.get();
+    await bench.clock.advance(500);
+    bench.clock.setWallClock(bench.clock.now() + 5 * HOURS);
+    await bench.clock.advance(500);
+    expect(await waiting).toBe(stale);
+    bench.answer = succeed;
+    expect(await bench.clock.run(bench.get())).toBe("AKID-1");
+  });
+});
