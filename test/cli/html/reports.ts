@@ -1,6 +1,10 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { htmlReport } from "../../../src/cli/html/html-report.js";
 import type { Diagnosis } from "../../../src/doctor/diagnosis.js";
 import { examine, healthy } from "../../doctor/matrix-world.js";
+import { startDoctorWorld } from "../doctor-world.js";
+import { runCli } from "../run-cli.js";
 import { HOSTILE, sampleDiagnosis } from "../sample-diagnosis.js";
 
 /** Harm in every shape that HTML knows, and a word without an end. */
@@ -14,7 +18,14 @@ const OURS = new Set([
 
 /** Reports of worlds that were built for real, and of one whose every word is hostile. */
 export const REPORTS: Readonly<Record<string, () => Promise<string>>> = {
-  "a healthy world": async () =>
+  "a healthy world, from the command": async () => {
+    await using world = await startDoctorWorld();
+    const file = join(world.folder, "report.html");
+    await runCli(["doctor", "--allow-private-issuers", "--html", file], { env: world.env });
+    return await readFile(file, "utf8");
+  },
+
+  "a world of long names": async () =>
     htmlReport(await examine(async (site) => await healthy(site, { idp: { path: LONG_PATH } }))),
 
   "a broken world": async () =>
