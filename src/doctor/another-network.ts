@@ -20,9 +20,14 @@ const FIGURES = quote("%{http_code} in %{time_total} s\\n");
  * issuer comes from a token, the JWKS's URL from the issuer.
  */
 export function tryElsewhere({ issuer, discoveryUrl }: IssuerFacts, url = discoveryUrl): string[] {
-  if (url === undefined) return [];
+  const curl = `curl -gsS -m ${STS_LIMIT_S} -o /dev/null -w ${FIGURES} --url`;
   return [
-    `curl -gsS -m ${STS_LIMIT_S} -o /dev/null -w ${FIGURES} --url ${quote(url)}`,
-    `npx resilient-sts doctor --issuer ${quote(issuer)}`,
+    ...(isWhole(url) ? [`${curl} ${quote(url)}`] : []),
+    ...(isWhole(issuer) ? [`npx resilient-sts doctor --issuer ${quote(issuer)}`] : []),
   ];
+}
+
+/** Facts are bounded and without tokens: what was cut is no address any more. */
+function isWhole(text: string | undefined): text is string {
+  return text !== undefined && !/…$|\[redacted\]/.test(text);
 }

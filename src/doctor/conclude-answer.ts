@@ -35,7 +35,7 @@ const THUMBPRINT: Reading = {
 const REFUSED: Reading = {
   id: "sts-audience-refused",
   severity: "fatal",
-  title: "STS could not validate the token: mostly its audience is not registered.",
+  title: "STS could not validate the token; most often its audience is not registered.",
   remedy:
     "AWS account: add the token's audience (its `azp`, where it has one) to the client ids of the IAM OIDC provider, or Workload: ask for a token with a registered audience.",
 };

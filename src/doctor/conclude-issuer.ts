@@ -129,6 +129,7 @@ function withOtherNetwork(
   const words = isAsked ? "" : " STS may still reach it: this is seen from here only.";
   const { url } = finding.evidence;
   const commands = tryElsewhere(issuer, typeof url === "string" ? url : undefined);
-  const remedy = [`${finding.remedy} Try from another network:`, ...commands].join("\n");
+  const prose = `${finding.remedy} Try from another network${commands.length > 0 ? ":" : "."}`;
+  const remedy = [prose, ...commands].join("\n");
   return { ...finding, detail: `${finding.detail}${words}`, remedy };
 }

@@ -13,7 +13,7 @@ import { inTrustPolicyTerms } from "./trust-policy-terms.js";
 export function conclude(gathered: Gathered): Diagnosis {
   const { facts, timings, failure } = gathered;
   const isAccepted = facts.assumeRole?.outcome === "ok";
-  const answer = failure && inTrustPolicyTerms(answerFinding(failure), facts);
+  const answer = failure && answerFinding(failure);
   const seen = [
     ...gathered.token.map((each) => (isAccepted ? overruled(each) : each)),
     ...gathered.request,
@@ -28,11 +28,13 @@ export function conclude(gathered: Gathered): Diagnosis {
     answer === undefined || (isSeen && !isSaid) ? seen : [...seen, answer],
   );
   const { rootCause, ranked } = rank(findings, isSaid ? answer : undefined);
+  const inFull = <Each extends Finding | null>(each: Each) =>
+    each !== null && each === rootCause && each === answer ? inTrustPolicyTerms(each, facts) : each;
   return {
     schemaVersion: 1,
     verdict: verdictOf(rootCause, findings, answer),
-    rootCause,
-    findings: ranked,
+    rootCause: inFull(rootCause),
+    findings: ranked.map(inFull),
     timings,
     facts,
   };

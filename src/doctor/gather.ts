@@ -122,7 +122,7 @@ async function lookAtIssuer(
   const urlOf = (name: string) => report?.requests.find(({ document }) => document === name)?.url;
   const facts: IssuerFacts = {
     issuer: printable(issuer, 200),
-    discoveryUrl: urlOf("discovery") ?? discoveryUrl(issuer)?.href,
+    discoveryUrl: discoveryUrl(issuer)?.href,
     jwksUrl: urlOf("jwks"),
     ...network,
     requests: report?.requests ?? [],

@@ -32,7 +32,7 @@ describe("the terminal report", () => {
     const answer = sampleFinding("sts-verification-key", "suspect");
     const findings = [slow, answer, sampleFinding("sts-access-denied", "fatal")];
     const told = terminalReport(sampleDiagnosis({ rootCause: slow, findings }), 80, plain);
-    expect(told).toContain("! The title of sts-verification-key. (the cause brings it about)");
+    expect(told).toContain("! The title of sts-verification-key. (follows from the cause)");
     expect(told).toContain("The values that were seen for sts-verification-key.");
     expect(told).not.toContain("mend sts-verification-key");
     expect(told).toContain("→ IdP: mend sts-access-denied.");

@@ -21,6 +21,7 @@ const last = (timing: Timing) => partsOf(timing).at(-1)?.name;
 describe("a request that failed spent the rest of its time in the part it did not get through", () => {
   it.each<[string, Partial<Timing>, string]>([
     ["a name that does not resolve", {}, "dns"],
+    ["a proxy that is down", { error: "ECONNREFUSED" }, "connect"],
     ["a firewall that drops", { dnsMs: 10 }, "connect"],
     ["a firewall in front of an address", { url: "https://192.0.2.1/a" }, "connect"],
     ["the same of IPv6", { url: "https://[2001:db8::1]/a" }, "connect"],

@@ -44,6 +44,14 @@ describe("the commands for another network", () => {
     },
   );
 
+  it("are none for what was too long to be told", () => {
+    const cut = {
+      ...factsOf("https://issuer.invalid/a…"),
+      discoveryUrl: "https://issuer.invalid/a…",
+    };
+    expect(tryElsewhere(cut)).toEqual([]);
+  });
+
   it("are the lines after the first of the remedy, for the URL that failed", () => {
     const issuer = factsOf("https://issuer.invalid");
     const facts: Facts = {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { conclude } from "../../src/doctor/conclude.js";
 import { answerFinding } from "../../src/doctor/conclude-answer.js";
+import type { Diagnosis } from "../../src/doctor/diagnosis.js";
 import type { Facts, TokenReport } from "../../src/doctor/facts.js";
 import type { Failure } from "../../src/failure.js";
+import type { Finding } from "../../src/findings.js";
 
 describe("the answer of STS is read by its words", () => {
   const refusal = (message: string, code = "InvalidIdentityToken", httpStatus = 400): Failure => {
@@ -56,6 +58,14 @@ describe("a refusal of the role", () => {
   const ROLE = "arn:aws:iam::123456789012:role/app";
 
   function detailOf(token: Partial<TokenReport>, refused: Partial<Failure> = {}): string {
+    return diagnosisOf(token, refused).rootCause?.detail ?? "";
+  }
+
+  function diagnosisOf(
+    token: Partial<TokenReport>,
+    refused: Partial<Failure>,
+    issuer: readonly Finding[] = [],
+  ): Diagnosis {
     const facts: Facts = {
       startedAt: "2026-01-02T03:04:05.000Z",
       elapsedMs: 1,
@@ -64,25 +74,35 @@ describe("a refusal of the role", () => {
       token: { source: "the token given", issuer: "https://id.example/a", ...token },
       sts: [],
     };
-    const told = { facts, timings: [], token: [], request: [], issuer: [] };
-    return conclude({ ...told, failure: { ...failure, ...refused } }).rootCause?.detail ?? "";
+    const told = { facts, timings: [], token: [], request: [], issuer };
+    return conclude({ ...told, failure: { ...failure, ...refused } });
   }
 
   it("is told in the terms of the trust policy", () => {
     const detail = detailOf({ audience: "sts.amazonaws.com", subject: "repo:acme/app" });
     expect(detail).toContain(
-      `The token has id.example/a:aud "sts.amazonaws.com" and id.example/a:sub "repo:acme/app"; the role is ${ROLE}.`,
+      `No. The token has id.example/a:aud "sts.amazonaws.com" and id.example/a:sub "repo:acme/app". The role is ${ROLE}.`,
     );
   });
 
   it("by the authorized party where the token has one, which is what STS goes by", () => {
     const detail = detailOf({ audience: ["a", "b"], authorizedParty: "client" });
-    expect(detail).toContain('The token has id.example/a:aud "client"; the role');
+    expect(detail).toContain('The token has id.example/a:aud "client". The role');
   });
 
   it("and so is an audience that is not registered", () => {
     const refused = { code: "InvalidIdentityToken", message: "Incorrect token audience" };
-    expect(detailOf({ audience: "mine" }, refused)).toContain('id.example/a:aud "mine"');
+    const detail = detailOf({ audience: "mine", subject: "me" }, refused);
+    expect(detail).toContain('The token has id.example/a:aud "mine". The role');
+  });
+
+  it("but not where something else explains the answer", () => {
+    const refused = { code: "InvalidIdentityToken", message: "Incorrect token audience" };
+    const texts = { title: "", detail: "", remedy: "", evidence: {} };
+    const forged: Finding = { id: "signature-invalid", severity: "fatal", ...texts };
+    const { findings } = diagnosisOf({ audience: "mine" }, refused, [forged]);
+    expect(findings.map(({ id }) => id)).toEqual(["signature-invalid", "sts-audience-refused"]);
+    expect(findings[1]?.detail).not.toContain("mine");
   });
 
   it("and nothing is added to any other answer", () => {

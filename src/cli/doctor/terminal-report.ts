@@ -105,9 +105,9 @@ function findingLines(
   if (cause?.id === finding.id && cause.detail === finding.detail) {
     return marked(mark, style, `${finding.title} (the cause, see above)`, width, paint);
   }
-  const isBroughtAbout = cause !== null && EXPLAINED_BY[finding.id]?.includes(cause.id);
-  const weight = isBroughtAbout ? "the cause brings it about" : finding.severity;
-  const remedy = isBroughtAbout ? "" : finding.remedy;
+  const doesFollow = cause !== null && EXPLAINED_BY[finding.id]?.includes(cause.id);
+  const weight = doesFollow ? "follows from the cause" : finding.severity;
+  const remedy = doesFollow ? "" : finding.remedy;
   return [
     ...marked(mark, style, `${finding.title} (${weight})`, width, paint),
     ...wrap(finding.detail, width, "    ").map((line) => paint("dim", line)),

@@ -50,6 +50,8 @@ export function partsOf(timing: Timing): TimingPart[] {
   return parts;
 }
 
+const OF_DNS = /^(?:ENOTFOUND|ENODATA|EAI_|timeout)/;
+
 /** Where the time went that no part has to itself. */
 function unfinishedPart({ step, url, error, firstByteMs, ...timing }: Timing): PartName {
   // The handshakes of the look at the network, side by side.
@@ -57,10 +59,11 @@ function unfinishedPart({ step, url, error, firstByteMs, ...timing }: Timing): P
   const isTold = error !== undefined && firstByteMs === undefined;
   if (!isTold || url === undefined || !URL.canParse(url)) return "wait";
   const { protocol, hostname } = new URL(url);
-  // A proxy resolves for itself.
-  const isName = isIP(hostname.replace(/^\[|\]$/g, "")) === 0 && !error.startsWith("PROXY_");
+  const isName = isIP(hostname.replace(/^\[|\]$/g, "")) === 0;
   if (timing.connectMs === undefined) {
-    return timing.dnsMs === undefined && isName ? "dns" : "connect";
+    // Where a proxy resolves, only the code tells the two apart.
+    const isUnresolved = timing.dnsMs === undefined && isName && OF_DNS.test(error);
+    return isUnresolved ? "dns" : "connect";
   }
   return protocol === "https:" && timing.tlsMs === undefined ? "tls" : "wait";
 }
