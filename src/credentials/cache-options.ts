@@ -17,6 +17,8 @@ export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> 
   readonly staleAnswer: (credentials: T) => Error;
   /** Whether asking again at once is pointless: remembered for a moment while nothing is cached. */
   readonly isRefusal: (error: unknown) => boolean;
+  /** New credentials are in the cache; told before any waiter gets them. */
+  readonly onRefreshed: () => void;
   /** A refresh failed; told before any waiter hears of it. */
   readonly onRefreshFailed: (error: unknown, state: FailedRefresh) => void;
   /** Expired credentials were handed out. */

@@ -154,7 +154,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   #start(request: R | undefined): Flight<T> {
-    const { refresh, staleAnswer, clock } = this.#options;
+    const { refresh, staleAnswer, onRefreshed, clock } = this.#options;
     const abort = new AbortController();
     this.#abort = abort;
     // `async` turns a synchronous throw into a rejection.
@@ -174,6 +174,9 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
         this.#refusal = undefined;
         this.#gate = undefined;
         this.#schedule(entry.advisoryAt);
+        onRefreshed();
+        // Whoever was told may have ended it all.
+        this.#throwIfClosed();
         return credentials;
       } catch (error) {
         if (!signal.aborted) this.#failed(error);

@@ -9,13 +9,15 @@ import { createEventLog } from "./event-log.js";
 import type { IdentityResolver } from "./identity.js";
 import type { WebIdentityInit } from "./options.js";
 import { StatusBoard } from "./provider-status.js";
-import { refreshCredentials } from "./refresh.js";
+import { type Refreshed, refreshCredentials } from "./refresh.js";
 import { processRuntime, type Runtime } from "./runtime.js";
 import { resolveOptions } from "./validate-options.js";
 import type { ProviderProperties, WebIdentityProvider } from "./web-identity-provider.js";
 
 /** Refusals: asking again at once gets the same answer. */
 const REFUSALS = [
+  "ERR_TOKEN_INVALID",
+  "ERR_TOKEN_EXPIRED",
   "ERR_TOKEN_REJECTED",
   "ERR_IDP_UNUSABLE",
   "ERR_ACCESS_DENIED",
@@ -45,6 +47,7 @@ export function createProvider(
   let lastCaller: CallerClientConfig | undefined;
   let emit = eventLog("");
   let ignoreSignal = () => {};
+  let refreshed: Refreshed | undefined;
 
   const cache = new CredentialCache<AttributedCredentials, ProviderProperties>({
     refresh: async (properties, signal) => {
@@ -53,7 +56,7 @@ export function createProvider(
       emit = eventLog(identity.roleArn);
       // A refresh that nobody asked for goes where the last one went.
       lastCaller = properties?.callerClientConfig ?? lastCaller;
-      const { credentials, region } = await refreshCredentials({
+      refreshed = await refreshCredentials({
         init,
         options,
         settings,
@@ -73,8 +76,15 @@ export function createProvider(
           targets = chosen.map((target) => pool.canonical(target, env));
         },
       });
+      return refreshed.credentials;
+    },
+    onRefreshed: () => {
+      if (refreshed === undefined) return;
+      const { credentials, region, attempts, ms } = refreshed;
+      const { expiration } = credentials;
+      refreshed = undefined;
       board.succeeded(region);
-      return credentials;
+      emit({ type: "credentials.refreshed", region, attempts, ms, expiration });
     },
     staleAnswer,
     isRefusal,

@@ -39,6 +39,10 @@ export interface Refreshed {
   readonly credentials: AttributedCredentials;
   /** The region that gave them. */
   readonly region: string;
+  /** How many attempts it took. */
+  readonly attempts: number;
+  /** How long it took, in milliseconds. */
+  readonly ms: number;
 }
 
 /**
@@ -71,15 +75,12 @@ export async function refreshCredentials(context: RefreshContext): Promise<Refre
       },
     });
     const credentials = { ...issued, $source: { ...issued.$source, ...identity.marks } };
-    const { region } = sts.target;
-    emit({
-      type: "credentials.refreshed",
-      region,
+    return {
+      credentials,
+      region: sts.target.region,
       attempts: failedAttempts + 1,
       ms: Math.round(clock.monotonic() - start),
-      expiration: credentials.expiration,
-    });
-    return { credentials, region };
+    };
   } catch (error) {
     signal.throwIfAborted();
     throw toError(error, identity.roleArn, token.facts);

@@ -53,6 +53,7 @@ export class CacheBench {
       staleAnswer: () => stale,
       isRefusal: (error) => error === refusal,
       onRefreshFailed: (error, state) => this.failures.push({ error, ...state }),
+      onRefreshed: () => {},
       onExpiredServed: ({ accessKeyId }) => this.expiredServed.push(accessKeyId),
       onClosed: () => {},
       windows: {},

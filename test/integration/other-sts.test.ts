@@ -54,13 +54,16 @@ describe("an STS of somebody else's", () => {
 
   it("that gives expired credentials gives none", async () => {
     await using world = await startWorld({ credentialLifetimeSeconds: -1 });
-    const provider = world.provide();
+    const types: string[] = [];
+    const provider = world.provide({ onEvent: ({ type }) => types.push(type) });
     expect(await rejection(provider())).toMatchObject({
       code: "ERR_STS_UNAVAILABLE",
       message: expect.stringContaining("expired already"),
       hint: expect.stringContaining("clock"),
     });
-    expect(provider.status()).toMatchObject({ state: "empty" });
+    const never = { lastSuccessAt: undefined, region: undefined };
+    expect(provider.status()).toMatchObject({ state: "empty", ...never });
+    expect(types).toEqual(["token.loaded", "refresh.failed"]);
   });
 
   it("that gives expired credentials at a refresh leaves the valid ones in place", async () => {

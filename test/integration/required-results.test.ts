@@ -3,7 +3,7 @@ import {
   fromWebToken as stockFromWebToken,
 } from "@aws-sdk/credential-provider-web-identity";
 import pRetry from "p-retry";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { StsFault } from "../../src/testing/index.js";
 import { withoutAwsSettings } from "./sdk-environment.js";
 import { until } from "./virtual-clock.js";
@@ -144,6 +144,25 @@ describe("a refusal that cannot pass", () => {
     await world.clock.advance(5_000);
     world.sts.clearFaults();
     await expect(provider()).resolves.toHaveProperty("accessKeyId");
+  });
+
+  it("of a token is remembered too: neither its source nor STS is asked for every request", async () => {
+    await using world = await startWorld();
+    for (const kind of ["dead here", "dead to STS"]) {
+      const isDead = kind === "dead here";
+      const token = await world.idp.issueToken(isDead ? { expiresInSeconds: -600 } : {});
+      if (!isDead) world.sts.setFault("token-expired");
+      const source = vi.fn(async () => token);
+      const provider = world.provide({}, { token: source });
+      const first = await rejection(provider());
+      expect(first).toMatchObject({ code: "ERR_TOKEN_EXPIRED" });
+      const asked = [source.mock.calls.length, world.calls()];
+      expect(await rejection(provider())).toBe(first);
+      expect([source.mock.calls.length, world.calls()]).toEqual(asked);
+      await world.clock.advance(5_000);
+      await rejection(provider());
+      expect(source.mock.calls.length).toBeGreaterThan(asked[0] ?? 0);
+    }
   });
 
   it("passes with retryAccessDenied for a role that was made seconds ago", async () => {
