@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { text } from "node:stream/consumers";
 import type { Diagnosis } from "../../../src/doctor/diagnosis.js";
 import { ROOT } from "../../house/sources.js";
 import { run, UNSHARE } from "./namespaces.js";
@@ -58,18 +59,8 @@ export class Workload implements Disposable {
 
   /** Links it to this process's namespace: `link` here, `eth0` there. */
   link(link: string): void {
-    run("ip", [
-      "link",
-      "add",
-      link,
-      "type",
-      "veth",
-      "peer",
-      "name",
-      "eth0",
-      "netns",
-      `${this.#child.pid}`,
-    ]);
+    const pair = `link add ${link} type veth peer name eth0 netns ${this.#child.pid}`;
+    run("ip", pair.split(" "));
   }
 
   /** Lets the doctor look around; `links` are arguments of `ip` for this side, a line each. */
@@ -80,17 +71,7 @@ export class Workload implements Disposable {
     file("resolv.conf", [`nameserver ${resolver}`]);
     file("hosts", ["127.0.0.1 localhost"]);
     this.#child.stdin.end("go\n");
-    return JSON.parse(await this.#report()) as Diagnosis;
-  }
-
-  /** Up to its end, and not to that of the process: name resolutions that hang hold it a while. */
-  async #report(): Promise<string> {
-    let report = "";
-    for await (const piece of this.#child.stdout) {
-      report += String(piece);
-      if (report.endsWith("\n}\n")) return report;
-    }
-    throw new Error(`The doctor ended without a report: ${report}`);
+    return JSON.parse(await text(this.#child.stdout)) as Diagnosis;
   }
 
   [Symbol.dispose](): void {
