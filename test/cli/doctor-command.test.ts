@@ -142,7 +142,7 @@ it("--commands spells AWS's steps with the real URLs, and asks STS for nothing",
   await using world = await startDoctorWorld();
   const { exitCode, stdout } = await runCli([...ARGS, "--commands"], { env: world.env });
   expect(exitCode).toBe(0);
-  expect(stdout).toContain(`curl -gsS -m 20 -i --url '${world.idp.jwksUrl}'`);
+  expect(stdout).toContain(` -i --url '${world.idp.jwksUrl}' |`);
   expect(stdout).toContain(`-Uri '${world.idp.discoveryUrl}'`);
   expect(world.sts.requests.filter(({ outcome }) => outcome === "ok")).toEqual([]);
 });

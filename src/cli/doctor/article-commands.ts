@@ -30,19 +30,26 @@ function placesOf({ issuer, sts, settings }: Facts): Places | undefined {
   const { protocol, hostname, port, href } = new URL(discoveryUrl);
   const isTls = protocol === "https:";
   const [endpoint] = sts;
-  const setting = (wanted: string) => settings.find(({ name }) => name === wanted)?.value;
+  const find = (wanted: string) => settings.find(({ name }) => name === wanted);
+  const setting = (wanted: string) => find(wanted)?.value;
   const arn = setting("roleArn");
   return {
     issuerHost: hostname.replace(/^\[|\]$/g, ""),
     issuerPort: Number(port) || (isTls ? 443 : 80),
     isTls,
     discoveryUrl: href,
-    jwksUrl: issuer?.jwksUrl,
+    jwksUrl: whole(issuer?.jwksUrl),
     sts:
       endpoint && URL.canParse(endpoint.url)
         ? { url: new URL(endpoint.url).href, host: endpoint.host }
         : undefined,
     role:
       arn === undefined ? undefined : { arn, sessionName: setting("roleSessionName") ?? "doctor" },
+    tokenFile: find("token")?.source === "option" ? whole(setting("token")) : undefined,
   };
+}
+
+/** Facts are bounded: what was cut is no address any more. */
+function whole(text: string | undefined): string | undefined {
+  return text?.endsWith("…") ? undefined : text;
 }

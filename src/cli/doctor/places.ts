@@ -8,6 +8,8 @@ export interface Places {
   readonly jwksUrl: string | undefined;
   readonly sts: { readonly url: string; readonly host: string } | undefined;
   readonly role: { readonly arn: string; readonly sessionName: string } | undefined;
+  /** Where an option named it; else AWS_WEB_IDENTITY_TOKEN_FILE says. */
+  readonly tokenFile: string | undefined;
 }
 
 /** One thing to try, with the lines to paste. */

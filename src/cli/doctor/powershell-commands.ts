@@ -1,40 +1,50 @@
+import { isIP } from "node:net";
 import { quoteForPowerShell as quote } from "../../doctor/shell-quote.js";
 import type { Places, Step } from "./places.js";
 
+/** What a stranger's server sends, without anything that a terminal obeys. */
+const SHOWN = "-replace '[^\\x09\\x0A\\x20-\\x7E]', ''";
+
 /** AWS's steps for Windows PowerShell 5.1 and PowerShell 7. */
 export function powerShellCommands(places: Places): Step[] {
-  const { issuerHost, issuerPort, discoveryUrl, jwksUrl, sts, role } = places;
+  const { issuerHost, issuerPort, discoveryUrl, jwksUrl, sts, role, tokenFile } = places;
+  const discovery = quote(discoveryUrl);
   const jwks = jwksUrl === undefined ? "$jwks" : quote(jwksUrl);
-  const get = (url: string) =>
-    `Invoke-WebRequest -UseBasicParsing -TimeoutSec 20 -MaximumRedirection 0 -Uri ${url}`;
-  const measure = (url: string) =>
-    `1..3 | ForEach-Object { (Measure-Command { ${get(url)} }).TotalSeconds }`;
   const steps: Step[] = [
+    {
+      title: "Speak TLS 1.2: older Windows does not by itself.",
+      commands: [
+        "[Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12",
+      ],
+    },
     {
       title: "Does the issuer answer? Status 200 and JSON, no redirect, no login page.",
       commands: [
-        `${get(quote(discoveryUrl))} | Format-List StatusCode, Content`,
+        show(discovery),
         ...(jwksUrl === undefined
-          ? [`$jwks = (Invoke-RestMethod -TimeoutSec 20 -Uri ${quote(discoveryUrl)}).jwks_uri`]
+          ? [`$jwks = (Invoke-RestMethod -TimeoutSec 20 -Uri ${discovery}).jwks_uri`]
           : []),
-        `${get(jwks)} | Format-List StatusCode, Content`,
+        show(jwks),
       ],
     },
     {
       title: "Does its name resolve, and does the way lead there?",
       commands: [
-        `Resolve-DnsName -Name ${quote(issuerHost)}`,
+        ...(isIP(issuerHost) === 0 ? [`Resolve-DnsName -Name ${quote(issuerHost)}`] : []),
         `Test-NetConnection -ComputerName ${quote(issuerHost)} -Port ${issuerPort}`,
       ],
     },
     {
-      title: "How long does it take, in seconds? Three times each; over 5 in all and STS gives up.",
-      commands: [measure(quote(discoveryUrl)), measure(jwks)],
+      title:
+        "How long does it take, in seconds? Three times each. Over 5 in all, and STS gives up.",
+      commands: [discovery, jwks].map(
+        (url) => `1..3 | ForEach-Object { (Measure-Command { ${get(url)} }).TotalSeconds }`,
+      ),
     },
     {
       title: "May STS keep the keys? no-cache or no-store here makes STS ask every time.",
       commands: [
-        `(${get(jwks)}).Headers.GetEnumerator() | Where-Object Key -In 'Cache-Control', 'Pragma', 'Age', 'Expires', 'Retry-After'`,
+        `(${get(jwks)}).Headers.GetEnumerator() | Where-Object Key -In 'Cache-Control', 'Pragma', 'Age', 'Expires', 'Retry-After' | ForEach-Object { ($_.Key + ': ' + $_.Value) ${SHOWN} }`,
       ],
     },
   ];
@@ -46,18 +56,32 @@ export function powerShellCommands(places: Places): Step[] {
       `try { ${get(quote(sts.url))} | Select-Object StatusCode } catch { $_.Exception.Message }`,
     ],
   });
-  if (role !== undefined) steps.push(assumeStep(sts.url, role));
+  if (role !== undefined) steps.push(assumeStep(sts.url, role, tokenFile));
   return steps;
 }
 
-function assumeStep(url: string, role: NonNullable<Places["role"]>): Step {
+function get(url: string): string {
+  return `Invoke-WebRequest -UseBasicParsing -TimeoutSec 20 -MaximumRedirection 0 -Uri ${url}`;
+}
+
+/** Status, headers and body as text, whatever the content type is. */
+function show(url: string): string {
+  return `(${get(url)}).RawContent ${SHOWN}`;
+}
+
+function assumeStep(
+  url: string,
+  role: NonNullable<Places["role"]>,
+  tokenFile: string | undefined,
+): Step {
+  const file = tokenFile === undefined ? "$env:AWS_WEB_IDENTITY_TOKEN_FILE" : quote(tokenFile);
   return {
-    title: "What does STS say? The token goes in the body; the credentials are not printed.",
+    title: "What does STS say? The token goes in the body, the credentials are not printed.",
     commands: [
-      "$token = (Get-Content -Raw -LiteralPath $env:AWS_WEB_IDENTITY_TOKEN_FILE).Trim()",
+      `$token = (Get-Content -Raw -LiteralPath ${file}).Trim()`,
       `$body = @{ Action = 'AssumeRoleWithWebIdentity'; Version = '2011-06-15'; RoleArn = ${quote(role.arn)}; RoleSessionName = ${quote(role.sessionName)}; WebIdentityToken = $token }`,
       `try { (Invoke-WebRequest -UseBasicParsing -TimeoutSec 20 -Method Post -Body $body -Uri ${quote(url)}).StatusCode } catch { if ($_.ErrorDetails) { $_.ErrorDetails.Message } else { $r = $_.Exception.Response; if ($r) { (New-Object IO.StreamReader $r.GetResponseStream()).ReadToEnd() } else { $_.Exception.Message } } }`,
-      "Remove-Variable token, body",
+      "Remove-Variable 'token', 'body'",
     ],
   };
 }
