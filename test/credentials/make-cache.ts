@@ -44,6 +44,8 @@ export class CacheBench {
   answer: Answer = succeed;
   /** How long the source takes, in milliseconds. */
   delayMs = 0;
+  /** Told whenever the source is asked. */
+  onRefresh = (): void => {};
   readonly cache: CredentialCache<TestCredentials, CacheRequest>;
   #issued = 0;
 
@@ -87,6 +89,7 @@ export class CacheBench {
   async #refresh(request: CacheRequest | undefined, signal: AbortSignal): Promise<TestCredentials> {
     const call = { request, signal, issue: (lifetime?: number) => this.#issue(lifetime) };
     this.calls.push(call);
+    this.onRefresh();
     if (this.delayMs > 0) {
       await new Promise<void>((resolve) => this.clock.schedule(this.delayMs, resolve));
     }
