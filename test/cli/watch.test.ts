@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { changesBetween } from "../../src/cli/doctor/diagnosis-changes.js";
 import { LatencyRecord, summaryOf } from "../../src/cli/doctor/latency-record.js";
@@ -25,9 +26,25 @@ describe("a watch", () => {
     expect(stdout).toMatch(/^\d\d:\d\d:\d\d {2}healthy$/m);
     expect(stdout).toMatch(/^\d\d:\d\d:\d\d {2}broken: /m);
     expect(stdout).toMatch(/^\d+ looks in .*: \d+ healthy, \d+ broken$/m);
-    expect(stdout).toMatch(/p50 +p95 +max/);
+    expect(stdout).toMatch(/p50 +p95 +max +answers +failed/);
     expect(stdout).toMatch(/^ {2}IdP JWKS +\d+ ms/m);
     expect(stdout).toMatch(/^ {2}STS eu-west-1 +\d+ ms/m);
+    expect(stdout).toMatch(/^ {2}assume role eu-west-1 +\d+ ms/m);
+  });
+});
+
+it("a watch that is ended before its first look has seen nothing, and says so", async () => {
+  await using world = await startDoctorWorld();
+  world.idp.setFault({ kind: "hang" });
+  const args = ["doctor", "--allow-private-issuers", "--watch", "1s"];
+  const child = startCli(args, { env: world.env, ownGroup: true });
+  const end = finished(child);
+  while (world.idp.requests.length === 0) await sleep(20);
+  process.kill(-(child.pid ?? 0), "SIGINT");
+  const { exitCode, stderr } = await end;
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 130,
+    stderr: "resilient-sts: stopped by Ctrl-C\n",
   });
 });
 
@@ -59,17 +76,55 @@ describe("changes", () => {
   });
 });
 
+it("findings of the same id are told apart by what was seen", () => {
+  const unreachable = (region: string) => {
+    return { ...sampleFinding("sts-unreachable", "advice"), evidence: { region } };
+  };
+  const status = (code: number) => {
+    return { ...sampleFinding("discovery-http-status", "suspect"), evidence: { status: code } };
+  };
+  const before = sampleDiagnosis({ findings: [unreachable("eu-west-1"), status(503)] });
+  const now = sampleDiagnosis({
+    findings: [unreachable("eu-west-1"), unreachable("eu-central-1"), status(403)],
+  });
+  expect(changesBetween(before, now).map(({ text }) => text)).toEqual([
+    "+ sts-unreachable (advice, eu-central-1): The values that were seen for sts-unreachable.",
+    "+ discovery-http-status (suspect, 403): The values that were seen for discovery-http-status.",
+    "- discovery-http-status (suspect, 503)",
+  ]);
+});
+
+it("of a remedy's commands a line of changes has none", () => {
+  const cause = sampleFinding("jwks-slow", "suspect", { remedy: "IdP: mend it. Try:\ncurl x" });
+  const [change] = changesBetween(undefined, sampleDiagnosis({ rootCause: cause }));
+  expect(change?.text).toBe("degraded: The title of jwks-slow. IdP: mend it. Try:");
+});
+
 describe("latency", () => {
   it("is told by percentiles that were measured", () => {
     const samples = Array.from({ length: 100 }, (_, index) => 100 - index);
-    expect(summaryOf(samples)).toEqual({ count: 100, p50Ms: 50, p95Ms: 95, maxMs: 100 });
-    expect(summaryOf([7])).toEqual({ count: 1, p50Ms: 7, p95Ms: 7, maxMs: 7 });
+    expect(summaryOf(samples, 3)).toEqual({
+      count: 100,
+      failed: 3,
+      p50Ms: 50,
+      p95Ms: 95,
+      maxMs: 100,
+    });
+    expect(summaryOf([7], 0)).toEqual({ count: 1, failed: 0, p50Ms: 7, p95Ms: 7, maxMs: 7 });
   });
 
-  it("is kept for each party", () => {
+  it("is kept for each party, with what did not answer", () => {
     const record = new LatencyRecord();
     record.add(sampleDiagnosis());
-    expect([...record.summaries.keys()]).toEqual(["IdP JWKS"]);
-    expect(record.lines()).toHaveLength(2);
+    record.add(sampleDiagnosis());
+    expect(Object.fromEntries(record.summaries)).toEqual({
+      "IdP JWKS": { count: 2, failed: 0, p50Ms: 6400, p95Ms: 6400, maxMs: 6400 },
+      "assume role eu-west-1": { count: 0, failed: 2, p50Ms: 0, p95Ms: 0, maxMs: 0 },
+    });
+    expect(record.lines().map((line) => line.trim().split(/ {2,}/))).toEqual([
+      ["p50", "p95", "max", "answers", "failed"],
+      ["IdP JWKS", "6.4 s", "6.4 s", "6.4 s", "2", "0"],
+      ["assume role eu-west-1", "-", "-", "-", "0", "2"],
+    ]);
   });
 });

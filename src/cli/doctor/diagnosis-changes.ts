@@ -10,7 +10,7 @@ export interface Change {
 /** What changed since the look before; at the first look, everything there is. */
 export function changesBetween(before: Diagnosis | undefined, now: Diagnosis): Change[] {
   const changes: Change[] = [];
-  const cause = now.rootCause === null ? "" : `: ${now.rootCause.title} ${now.rootCause.remedy}`;
+  const cause = now.rootCause === null ? "" : `: ${now.rootCause.title} ${proseOf(now.rootCause)}`;
   if (before?.verdict !== now.verdict || before.rootCause?.id !== now.rootCause?.id) {
     changes.push({ kind: "verdict", text: `${now.verdict}${cause}` });
   }
@@ -31,8 +31,18 @@ export function changesBetween(before: Diagnosis | undefined, now: Diagnosis): C
   ];
 }
 
-function nameOf({ id, severity }: Finding): string {
-  return `${id} (${severity})`;
+/** A finding under the name that stays while the same is seen: figures that vary are no part of it. */
+function nameOf({ id, severity, evidence }: Finding): string {
+  const { region, claim, keyType, status, code } = evidence;
+  const seen = [region, claim, keyType, status, code].filter(
+    (value) => typeof value === "string" || typeof value === "number",
+  );
+  return `${id} (${[severity, ...seen].join(", ")})`;
+}
+
+/** A remedy without the commands that follow it. */
+function proseOf({ remedy }: Finding): string {
+  return remedy.split("\n", 1)[0] ?? "";
 }
 
 /** Nothing when one of the looks could not see them. */

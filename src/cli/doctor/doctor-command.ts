@@ -28,8 +28,7 @@ export async function doctorCommand(args: string[], around: Surroundings): Promi
   if (options.htmlFile !== undefined) await checkCanWrite(options.htmlFile);
   const request = await withToken(options, around);
   if (options.watchMs !== undefined) {
-    const look = () => lookApart(request, undefined, around);
-    return await watch(look, options.watchMs, around);
+    return await watch(() => lookWithProgress(request, around), options.watchMs, around);
   }
   const diagnosis = await lookWithProgress(request, around);
   if (options.commands) return await printCommands(diagnosis, around);

@@ -1,4 +1,4 @@
-import type { Diagnosis } from "../../doctor/diagnosis.js";
+import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
 import { formatDuration } from "../duration.js";
 import { padEnd, padStart } from "../layout.js";
 
@@ -6,35 +6,47 @@ import { padEnd, padStart } from "../layout.js";
 const MAX_SAMPLES = 20_000;
 
 export interface LatencySummary {
+  /** How many answers the times are of. */
   readonly count: number;
+  /** How many requests had none. */
+  readonly failed: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly maxMs: number;
 }
 
+interface Row {
+  readonly samples: number[];
+  failed: number;
+}
+
 /** What was measured over many looks, by whom was asked. */
 export class LatencyRecord {
-  readonly #samples = new Map<string, number[]>();
+  readonly #rows = new Map<string, Row>();
 
-  /** Takes what a diagnosis measured; requests without an answer count with the time they took. */
-  add({ facts }: Diagnosis): void {
-    for (const { document, triesMs } of facts.issuer?.latency ?? []) {
-      for (const ms of triesMs) this.#put(`IdP ${document === "jwks" ? "JWKS" : document}`, ms);
-    }
-    for (const { region, totalMs, status } of facts.sts) {
-      if (status !== undefined) this.#put(`STS ${region}`, totalMs);
+  /** Takes what a diagnosis measured: the time of every answer, and every request without one. */
+  add({ timings }: Diagnosis): void {
+    for (const timing of timings) {
+      const name = rowOf(timing);
+      if (name !== undefined) this.#put(name, timing);
     }
   }
 
-  #put(name: string, ms: number): void {
-    const kept = this.#samples.get(name) ?? [];
-    kept.push(ms);
-    if (kept.length > MAX_SAMPLES) kept.shift();
-    this.#samples.set(name, kept);
+  #put(name: string, { totalMs, error }: Timing): void {
+    const row = this.#rows.get(name) ?? { samples: [], failed: 0 };
+    this.#rows.set(name, row);
+    if (error !== undefined) {
+      row.failed += 1;
+      return;
+    }
+    row.samples.push(totalMs);
+    if (row.samples.length > MAX_SAMPLES) row.samples.shift();
   }
 
   get summaries(): ReadonlyMap<string, LatencySummary> {
-    return new Map([...this.#samples].map(([name, samples]) => [name, summaryOf(samples)]));
+    return new Map(
+      [...this.#rows].map(([name, { samples, failed }]) => [name, summaryOf(samples, failed)]),
+    );
   }
 
   /** A table for the end of a watch. */
@@ -44,18 +56,33 @@ export class LatencyRecord {
     const width = Math.max(...rows.map(([name]) => name.length));
     const figures = (texts: readonly string[]) => texts.map((text) => padStart(text, 9)).join("");
     return [
-      `${" ".repeat(width + 2)}${figures(["p50", "p95", "max", "answers"])}`,
-      ...rows.map(([name, { count, p50Ms, p95Ms, maxMs }]) => {
-        const times = [p50Ms, p95Ms, maxMs].map(formatDuration);
-        return `  ${padEnd(name, width)}${figures([...times, String(count)])}`;
+      `${" ".repeat(width + 2)}${figures(["p50", "p95", "max", "answers", "failed"])}`,
+      ...rows.map(([name, { count, failed, p50Ms, p95Ms, maxMs }]) => {
+        const times = [p50Ms, p95Ms, maxMs].map((ms) => (count === 0 ? "-" : formatDuration(ms)));
+        return `  ${padEnd(name, width)}${figures([...times, String(count), String(failed)])}`;
       }),
     ];
   }
 }
 
+/** What a request counts for; nothing for what asks nobody, or is a part of a request. */
+function rowOf({ step, label }: Timing): string | undefined {
+  const region = label.replace(/^.* in /, "");
+  switch (step) {
+    case "issuer-documents":
+      return label.startsWith("JWKS") ? "IdP JWKS" : "IdP discovery";
+    case "sts-endpoint":
+      return `STS ${region}`;
+    case "assume-role":
+      return `assume role ${region}`;
+    default:
+      return undefined;
+  }
+}
+
 /** Percentiles by nearest rank: each is a time that was really measured. */
-export function summaryOf(samples: readonly number[]): LatencySummary {
+export function summaryOf(samples: readonly number[], failed: number): LatencySummary {
   const sorted = samples.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
-  return { count: sorted.length, p50Ms: at(0.5), p95Ms: at(0.95), maxMs: at(1) };
+  return { count: sorted.length, failed, p50Ms: at(0.5), p95Ms: at(0.95), maxMs: at(1) };
 }

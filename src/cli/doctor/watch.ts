@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import { EXIT, type ExitCode } from "../command-failure.js";
 import { formatDuration } from "../duration.js";
+import { fitFor } from "../glyphs.js";
 import { wrap } from "../layout.js";
 import { type Paint, paintFor, type Style } from "../paint.js";
 import { print } from "../print.js";
@@ -24,6 +25,7 @@ export async function watch(
 ): Promise<ExitCode> {
   const { stdout, env, signal } = around;
   const paint = paintFor(stdout, env);
+  const asShown = fitFor(stdout, env);
   const record = new LatencyRecord();
   const verdicts = { healthy: 0, degraded: 0, broken: 0 };
   const startedAt = performance.now();
@@ -37,23 +39,22 @@ export async function watch(
       verdicts[now.verdict] += 1;
       const changes = changesBetween(before, now);
       if (changes.length > 0) {
-        await print(stdout, changeText(changes, stdout.columns ?? 80, paint));
+        await print(stdout, asShown(changeText(changes, stdout.columns ?? 80, paint)));
       }
       before = now;
       const pauseMs = Math.max(0, intervalMs - (performance.now() - lookedAt));
       await sleep(pauseMs, undefined, { signal });
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    // Who ended it before the first look has seen nothing, well or ill.
+    if (!signal.aborted || before === undefined) throw error;
   }
   const count = verdicts.healthy + verdicts.degraded + verdicts.broken;
   const took = formatDuration(performance.now() - startedAt);
   const told = Object.entries(verdicts).filter(([, times]) => times > 0);
   const shares = told.map(([verdict, times]) => `${times} ${verdict}`).join(", ");
-  const summary = [
-    `${count} looks in ${took}${shares === "" ? "" : `: ${shares}`}`,
-    ...record.lines(),
-  ];
+  const looks = count === 1 ? "1 look" : `${count} looks`;
+  const summary = [`${looks} in ${took}: ${shares}`, ...record.lines()];
   await print(stdout, `\n${summary.join("\n")}\n`);
   return verdicts.degraded + verdicts.broken > 0 ? EXIT.found : EXIT.fine;
 }
