@@ -33,7 +33,7 @@ export interface LookTiming {
 }
 
 /** As `AttemptPreflight` has it. */
-const OUR_LOOKS: LookTiming = { besideAfterMs: 0, fromFailure: 1 };
+const OUR_LOOKS: LookTiming = { besideAfterMs: 1_000, fromFailure: 1 };
 
 function variant(
   name: string,
@@ -130,7 +130,7 @@ export const LOOKS: readonly Policy[] = [
   looking("beside every call", 0),
   looking("failed, or unanswered for 0.25 s", 250),
   looking("failed, or unanswered for 0.5 s", 500),
-  looking("failed, or unanswered for 1 s", 1_000),
+  { ...OURS, name: "failed, or unanswered for 1 s (ours)" },
   looking("failed", NEVER),
   looking("failed for the second time", NEVER, 2),
   { ...OURS_WITHOUT_LOOKS, name: "never" },
