@@ -117,11 +117,16 @@ export function publishEvent(
   onHandlerError: (error: unknown) => void,
 ): void {
   if (diagnostics.hasSubscribers) diagnostics.publish(event);
+  callListener(() => onEvent?.(event), onHandlerError);
+}
+
+/** Calls a handler or a logger of the user's; what it throws or rejects with goes to `onError`. */
+export function callListener(listener: () => unknown, onError: (error: unknown) => void): void {
   try {
-    // A handler may be async all the same: its rejection must not end the process.
-    const returned: unknown = onEvent?.(event);
-    if (returned instanceof Promise) returned.catch(onHandlerError);
+    // It may be async all the same: its rejection must not end the process.
+    const returned = listener();
+    if (returned instanceof Promise) returned.catch(onError);
   } catch (error) {
-    onHandlerError(error);
+    onError(error);
   }
 }

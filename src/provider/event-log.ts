@@ -1,7 +1,7 @@
 import type { Logger } from "@smithy/types";
 import type { EmitEvent, WebIdentityEvent } from "../events.js";
-import { publishEvent } from "../events.js";
-import { printable, redact, safeCause } from "../redact.js";
+import { callListener, publishEvent } from "../events.js";
+import { safeCause, safeText } from "../redact.js";
 
 interface EventLogOptions {
   readonly logger: Logger | undefined;
@@ -16,7 +16,7 @@ export function createEventLog(options: EventLogOptions): (roleArn: string) => E
     write(logger, "warn", `onEvent threw: ${safeCause(error).message}`);
   return (roleArn) => {
     // What was given for the role may be a token that belongs elsewhere.
-    const shownArn = printable(redact(roleArn));
+    const shownArn = safeText(roleArn);
     return (body) => {
       const event: WebIdentityEvent = { ...body, at: now(), roleArn: shownArn };
       publishEvent(event, onEvent, onHandlerError);
@@ -28,11 +28,11 @@ export function createEventLog(options: EventLogOptions): (roleArn: string) => E
 
 /** A logger that lacks a method, or throws, must not break a refresh. */
 function write(logger: Logger | undefined, level: Level, text: string): void {
-  try {
-    logger?.[level]?.(`resilient-sts: ${text}`);
-  } catch {
-    // There is nobody left to tell.
-  }
+  // There is nobody left to tell of its error.
+  callListener(
+    () => logger?.[level]?.(`resilient-sts: ${text}`),
+    () => {},
+  );
 }
 
 type Level = "debug" | "warn" | "error";

@@ -1,4 +1,5 @@
 import type { Logger } from "@smithy/types";
+import { callListener } from "../events.js";
 import { redact } from "../redact.js";
 
 /**
@@ -9,11 +10,11 @@ export function withoutSecrets(logger: Logger): Logger {
   const tell =
     (level: keyof Logger) =>
     (...content: unknown[]) => {
-      try {
-        logger[level]?.(...content.map(withoutAnswer));
-      } catch {
-        // A logger that throws must not fail the call.
-      }
+      // A logger that throws must not fail the call.
+      callListener(
+        () => logger[level]?.(...content.map(withoutAnswer)),
+        () => {},
+      );
     };
   return {
     trace: tell("trace"),
