@@ -23,6 +23,11 @@ export function printable(text: string, maxLength = MAX_SHOWN): string {
   return oneLine.length > maxLength ? `${oneLine.slice(0, maxLength)}…` : oneLine;
 }
 
+/** {@link redact} and {@link printable}: text of anybody's that may hold a token, fit to be shown. */
+export function safeText(text: string, maxLength?: number, secrets?: readonly string[]): string {
+  return printable(redact(text, secrets), maxLength);
+}
+
 /** The text without the given secrets and without anything that looks like a JWT or a bearer token. */
 export function redact(text: string, secrets: readonly string[] = []): string {
   let clean = text;

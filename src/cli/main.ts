@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { printable, redact } from "../redact.js";
+import { printable, safeText } from "../redact.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "./command-failure.js";
 import { LOOK_COMMAND } from "./doctor/look-messages.js";
 import { print } from "./print.js";
@@ -41,7 +41,7 @@ async function main([name = "", ...rest]: string[], around: Surroundings): Promi
   if (name !== "" && !name.startsWith("-")) {
     const known = Object.keys(COMMANDS).join(" and ");
     throw wrongUsage(
-      `there is no command ${JSON.stringify(printable(redact(name), 40))}, only ${known}; see resilient-sts --help`,
+      `there is no command ${JSON.stringify(safeText(name, 40))}, only ${known}; see resilient-sts --help`,
     );
   }
   const values = readArguments("", name === "" ? [] : [name, ...rest], {

@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { printable, redact } from "../redact.js";
+import { safeText } from "../redact.js";
 import { wrongUsage } from "./command-failure.js";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
@@ -11,6 +11,6 @@ export function readArguments<T extends Options>(command: string, args: string[]
   } catch (error) {
     // Node's message goes on with advice about positional arguments, which no command has.
     const [problem = ""] = (error as Error).message.split(/\. |\n/);
-    throw wrongUsage(`${printable(redact(problem), 200)}; see resilient-sts ${command}--help`);
+    throw wrongUsage(`${safeText(problem, 200)}; see resilient-sts ${command}--help`);
   }
 }

@@ -1,7 +1,7 @@
 import { AttemptError } from "../failure.js";
 import type { Finding } from "../findings.js";
 import { decodeToken } from "../jwt.js";
-import { printable, redact } from "../redact.js";
+import { printable, safeText } from "../redact.js";
 import { checkToken } from "../token/check.js";
 import { seconds, tokenFacts } from "../token/facts.js";
 import { fromFile } from "../token/token-file.js";
@@ -28,9 +28,7 @@ export async function gatherToken(
     return { source: "none", findings: [NOT_CONFIGURED] };
   }
   const source =
-    token === undefined
-      ? `the token file ${printable(redact(tokenFile ?? ""))}`
-      : "the token given";
+    token === undefined ? `the token file ${safeText(tokenFile ?? "")}` : "the token given";
   const read = token === undefined ? fromFile(tokenFile ?? "", clock) : async () => token;
   const startMs = run.elapsedMs();
   const measured = (error?: string) => {

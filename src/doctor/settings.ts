@@ -1,5 +1,5 @@
 import { type Environment, readVariable } from "../environment.js";
-import { printable, redact } from "../redact.js";
+import { safeText } from "../redact.js";
 import type { StsSettings } from "../sts/client-config.js";
 import { configuredEndpoint } from "../sts/configured-endpoint.js";
 import { profileReader } from "../sts/profile.js";
@@ -100,7 +100,7 @@ async function modeOf(mode: Found, profile: string | undefined): Promise<Found> 
 export function setting(name: Setting["name"], { value, source }: Found): Setting {
   if (value === undefined) return { name, source };
   // A token may stand where a path or an ARN belongs.
-  return { name, value: printable(redact(value), 300), source };
+  return { name, value: safeText(value, 300), source };
 }
 
 /** The SDK reads these of the process; a run may have an environment of its own. */

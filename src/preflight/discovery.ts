@@ -1,5 +1,5 @@
 import type { Finding } from "../findings.js";
-import { printable, redact } from "../redact.js";
+import { printable, safeText } from "../redact.js";
 import { canonicalIssuer, isFetchable } from "./issuer-url.js";
 import { isErrorAnswer, type JsonObject, member, parseBody } from "./json-document.js";
 
@@ -46,7 +46,7 @@ function readJwksUri(document: JsonObject): URL | undefined {
 }
 
 function shown(value: unknown): string {
-  return typeof value === "string" ? printable(redact(value), 200) : typeof value;
+  return typeof value === "string" ? safeText(value, 200) : typeof value;
 }
 
 function notJson(url: string, isPage: boolean): Finding {

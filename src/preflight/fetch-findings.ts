@@ -1,6 +1,6 @@
 import type { Finding } from "../findings.js";
 import type { DocumentName, RequestTiming } from "../issuer-report.js";
-import { printable, redact } from "../redact.js";
+import { printable, safeText } from "../redact.js";
 import { type FetchProblem, MAX_DOCUMENT_BYTES } from "./fetch-document.js";
 import { retryAfterMs } from "./freshness.js";
 
@@ -125,7 +125,7 @@ export function statusFinding(document: DocumentName, timing: RequestTiming, now
       ...base,
       id: "issuer-redirects",
       title: "The issuer redirects; what STS does then is not documented.",
-      detail: `${url} answers ${status} to ${printable(redact(headers.location ?? "nowhere"), 200)}; it was not followed.`,
+      detail: `${url} answers ${status} to ${safeText(headers.location ?? "nowhere", 200)}; it was not followed.`,
       remedy: "IdP: serve the document with 200 at this very URL.",
     };
   }

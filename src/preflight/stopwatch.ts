@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../clock.js";
 import type { DocumentName, RequestTiming } from "../issuer-report.js";
-import { printable, redact } from "../redact.js";
+import { printable, safeText } from "../redact.js";
 
 /** How far a request has come. */
 export type Phase = "dns" | "connect" | "tls" | "answer" | "body";
@@ -106,7 +106,7 @@ function validityOf(socket: TLSSocket): RequestTiming["certificate"] {
 
 /** Findings read the host off it again, so that stays whole: in lower case it can be no token. */
 function shownUrl({ origin, pathname, search }: URL): string {
-  return `${origin}${printable(redact(`${pathname}${search}`), 200)}`;
+  return `${origin}${safeText(`${pathname}${search}`, 200)}`;
 }
 
 /** What of the headers is worth telling. */
@@ -128,7 +128,7 @@ function selected(headers: IncomingHttpHeaders): Record<string, string> {
   return Object.fromEntries(
     TOLD.flatMap((name) => {
       const value = headers[name];
-      return typeof value === "string" ? [[name, printable(redact(value), 200)]] : [];
+      return typeof value === "string" ? [[name, safeText(value, 200)]] : [];
     }),
   );
 }

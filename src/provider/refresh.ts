@@ -5,7 +5,7 @@ import type { EmitEvent } from "../events.js";
 import { AttemptError } from "../failure.js";
 import type { IssuerReport } from "../issuer-report.js";
 import type { Preflight } from "../preflight/preflight.js";
-import { printable, redact, safeCause } from "../redact.js";
+import { safeCause, safeText } from "../redact.js";
 import { explain } from "../retry/explain.js";
 import { type Attempt, AttemptsFailed, retryLoop } from "../retry/retry-loop.js";
 import type { CallerClientConfig, StsSettings } from "../sts/client-config.js";
@@ -149,7 +149,7 @@ function toError(error: unknown, roleArn: string, token: TokenFacts | undefined)
   const cause = safeCause(error);
   return new WebIdentityError({
     code: "ERR_REQUEST_INVALID",
-    message: `The STS request could not be made: ${cause.message} (role ${printable(redact(roleArn))}).`,
+    message: `The STS request could not be made: ${cause.message} (role ${safeText(roleArn)}).`,
     hint: "Check clientConfig, the region and the AWS profile.",
     cause,
   });

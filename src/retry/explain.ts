@@ -1,7 +1,7 @@
 import { type TokenFacts, WebIdentityError, type WebIdentityErrorCode } from "../errors.js";
 import type { Failure, Verdict } from "../failure.js";
 import { type Finding, type FindingId, firstFatal } from "../findings.js";
-import { printable, redact } from "../redact.js";
+import { safeText } from "../redact.js";
 import type { AttemptsFailed } from "./retry-loop.js";
 
 interface Explanation {
@@ -94,7 +94,7 @@ export function explain(
   const { code, what, hint } = explanationOf(verdict, failure, fatal);
   const message = [
     `${what}: ${words(failure, telling)}`,
-    `(role ${printable(redact(roleArn))}${aboutToken(token)}${aboutAttempts(outcome)}).`,
+    `(role ${safeText(roleArn)}${aboutToken(token)}${aboutAttempts(outcome)}).`,
   ].join(" ");
   return new WebIdentityError({
     code,

@@ -1,5 +1,5 @@
 import type { Finding } from "../findings.js";
-import { printable, redact } from "../redact.js";
+import { safeText } from "../redact.js";
 import type { AssumeRoleInput } from "./assume-role.js";
 import { loadSdk } from "./load-sdk.js";
 import type { StsTarget } from "./target.js";
@@ -30,7 +30,7 @@ export async function checkRequest(
 
 async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Finding[]> {
   // What was given for the role may be a token that belongs elsewhere.
-  const shown = printable(redact(roleArn), 200);
+  const shown = safeText(roleArn, 200);
   const partition = ROLE_ARN.exec(roleArn)?.[1];
   if (partition === undefined || roleArn.length > MAX_ROLE_ARN_LENGTH) {
     return [
@@ -67,7 +67,7 @@ async function partitionOf(region: string): Promise<string> {
 
 function checkSessionName(sessionName: string): Finding[] {
   if (SESSION_NAME.test(sessionName)) return [];
-  const shown = printable(redact(sessionName), 100);
+  const shown = safeText(sessionName, 100);
   return [
     {
       id: "session-name-invalid",

@@ -1,5 +1,5 @@
 import type { Failure } from "../failure.js";
-import { printable, readField, redact, safeCause } from "../redact.js";
+import { readField, safeCause, safeText } from "../redact.js";
 import { readRetryAfter } from "../retry-after.js";
 
 /** A part of a token that is shorter than this is none worth hiding, and may be a word of the answer. */
@@ -40,7 +40,7 @@ function readAnswer(
   secrets: readonly string[],
   now: number,
 ): Failure {
-  const shown = (value: string) => printable(redact(value, secrets), 100);
+  const shown = (value: string) => safeText(value, 100, secrets);
   const field = (name: string) => text(readField(error, name));
   const code = [field("Code"), field("name")].find((name) => name && !NO_CODE.includes(name));
   const isParseFault = /Deserialization error|parse error/i.test(cause.message);

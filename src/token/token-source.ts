@@ -2,7 +2,7 @@ import { withTimeout } from "../abort.js";
 import type { Clock } from "../clock.js";
 import { AttemptError, type Failure } from "../failure.js";
 import type { Finding } from "../findings.js";
-import { printable, redact, safeCause } from "../redact.js";
+import { safeCause, safeText } from "../redact.js";
 
 /** What a token source is told. */
 export interface TokenSourceContext {
@@ -68,7 +68,7 @@ function failed(name: string, error: unknown): Failure {
 
 function unavailable(name: string, problem: string): Failure {
   // The name may be a token too: one that was given where a path belongs.
-  const message = printable(redact(`${name} ${problem}`));
+  const message = safeText(`${name} ${problem}`);
   return { kind: "token", message, findings: [unreadable(message, name)] };
 }
 
@@ -80,7 +80,7 @@ function unreadable(detail: string, source: string): Finding {
     detail,
     remedy:
       "Workload: make sure that the file or source gives a token (path, mount, permissions, the service that mints it).",
-    evidence: { source: printable(redact(source)) },
+    evidence: { source: safeText(source) },
   };
 }
 

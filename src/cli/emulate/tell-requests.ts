@@ -1,4 +1,4 @@
-import { printable, redact } from "../../redact.js";
+import { safeText } from "../../redact.js";
 import type { Terminal } from "../surroundings.js";
 import type { Servers } from "./fault-spec.js";
 
@@ -25,8 +25,7 @@ export function tellRequests({ idp, sts }: Servers, stderr: Terminal): Disposabl
     const lines = seen
       .toSorted((a, b) => a.at - b.at)
       .map(
-        ({ at, text }) =>
-          `${new Date(at).toTimeString().slice(0, 8)}  ${printable(redact(text), 120)}\n`,
+        ({ at, text }) => `${new Date(at).toTimeString().slice(0, 8)}  ${safeText(text, 120)}\n`,
       );
     stderr.write(lines.join(""));
   };
