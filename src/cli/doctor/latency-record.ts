@@ -8,7 +8,7 @@ const MAX_SAMPLES = 20_000;
 export interface LatencySummary {
   /** How many answers the times are of. */
   readonly count: number;
-  /** How many requests had none. */
+  /** How many requests had none, or of an issuer one without a document. */
   readonly failed: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
@@ -24,7 +24,7 @@ interface Row {
 export class LatencyRecord {
   readonly #rows = new Map<string, Row>();
 
-  /** Takes what a diagnosis measured: the time of every answer, and every request without one. */
+  /** Takes what a diagnosis measured: the time of every answer, and every request that failed. */
   add({ timings }: Diagnosis): void {
     for (const timing of timings) {
       const name = rowOf(timing);
@@ -32,10 +32,11 @@ export class LatencyRecord {
     }
   }
 
-  #put(name: string, { totalMs, error }: Timing): void {
+  #put(name: string, { party, totalMs, status, error }: Timing): void {
     const row = this.#rows.get(name) ?? { samples: [], failed: 0 };
     this.#rows.set(name, row);
-    if (error !== undefined) {
+    const isRefused = party === "issuer" && status !== 200 && status !== 304;
+    if (error !== undefined || isRefused) {
       row.failed += 1;
       return;
     }
@@ -54,7 +55,8 @@ export class LatencyRecord {
     const rows = [...this.summaries];
     if (rows.length === 0) return [];
     const width = Math.max(...rows.map(([name]) => name.length));
-    const figures = (texts: readonly string[]) => texts.map((text) => padStart(text, 9)).join("");
+    const figures = (texts: readonly string[]) =>
+      texts.map((text, column) => padStart(text, COLUMNS[column] ?? 0)).join("");
     return [
       `${" ".repeat(width + 2)}${figures(["p50", "p95", "max", "answers", "failed"])}`,
       ...rows.map(([name, { count, failed, p50Ms, p95Ms, maxMs }]) => {
@@ -65,6 +67,9 @@ export class LatencyRecord {
   }
 }
 
+/** So that 60 columns are enough. */
+const COLUMNS = [8, 8, 8, 9, 8];
+
 /** What a request counts for; nothing for what asks nobody, or is a part of a request. */
 function rowOf({ step, label }: Timing): string | undefined {
   const region = label.replace(/^.* in /, "");
@@ -74,7 +79,7 @@ function rowOf({ step, label }: Timing): string | undefined {
     case "sts-endpoint":
       return `STS ${region}`;
     case "assume-role":
-      return `assume role ${region}`;
+      return `role ${region}`;
     default:
       return undefined;
   }
