@@ -1,3 +1,4 @@
+import { bareHostname } from "../bare-hostname.js";
 import { fetchDocument } from "../preflight/fetch-document.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { loadSdk } from "../sts/load-sdk.js";
@@ -46,7 +47,7 @@ export async function gatherEndpoint(
   // Above the request's own limit: that one tells in which part it hung.
   const limitMs = ENDPOINT_LIMIT_MS + 500;
   return await run.step("sts-endpoint", label, limitMs, late, async (signal) => {
-    const host = url.hostname.replace(/^\[|\]$/g, "");
+    const host = bareHostname(url);
     const [resolved, answer] = await Promise.all([
       resolveName(run, host, ENDPOINT_LIMIT_MS, signal),
       ask(run, url, region, signal),

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { withTimeout } from "../abort.js";
+import { bareHostname } from "../bare-hostname.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { openTunnel } from "../preflight/tunnel.js";
@@ -26,7 +27,7 @@ export async function gatherIssuerNetwork(
   const url = discoveryUrl(issuer);
   if (url === undefined) return { addresses: [] };
   const { env } = run.runtime;
-  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const host = bareHostname(url);
   const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
   const proxy = proxyFor(url, env);
   const place = { host, port, ...(proxy && { proxy: `${proxy.protocol}//${proxy.host}` }) };

@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 import { untilAborted } from "../abort.js";
+import { bareHostname } from "../bare-hostname.js";
 import type { Clock } from "../clock.js";
 import type { Environment } from "../environment.js";
 import type { DocumentName, RequestTiming } from "../issuer-report.js";
@@ -49,7 +50,7 @@ export type FetchOutcome = { readonly timing: RequestTiming } & (
 
 /** GETs one document under every guard. Never rejects: whatever happens is an outcome. */
 export async function fetchDocument(url: URL, options: FetchOptions): Promise<FetchOutcome> {
-  const literal = url.hostname.replace(/^\[|\]$/g, "");
+  const literal = bareHostname(url);
   const isAddress = isIP(literal) !== 0;
   const isResolved = isAddress || options.proxy !== undefined;
   const watch = new Stopwatch(options.clock, options.document, url, isResolved);
@@ -138,7 +139,7 @@ async function tunnelled(
   ]);
   const socket = await openTunnel(proxy, url, signal);
   watch.connected();
-  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const host = bareHostname(url);
   const name = isIP(host) === 0 ? { servername: host } : { host };
   return () => connect({ socket, ...name, ...ca, rejectUnauthorized: true });
 }

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { bareHostname } from "../bare-hostname.js";
 
 /** The proxy answered, but would not connect. */
 class TunnelRefused extends Error {
@@ -26,7 +27,7 @@ export async function openTunnel(proxy: URL, target: URL, signal: AbortSignal): 
     }),
   };
   const place = {
-    host: proxy.hostname.replace(/^\[|\]$/g, ""),
+    host: bareHostname(proxy),
     port: proxy.port === "" ? (proxy.protocol === "https:" ? 443 : 80) : Number(proxy.port),
   };
   return await new Promise((resolve, reject) => {

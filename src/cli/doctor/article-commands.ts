@@ -1,3 +1,4 @@
+import { bareHostname } from "../../bare-hostname.js";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { Facts } from "../../doctor/facts.js";
 import type { Places, Step } from "./places.js";
@@ -34,7 +35,7 @@ function placesOf({ issuer, sts, settings }: Facts): Places | undefined {
   const setting = (wanted: string) => find(wanted)?.value;
   const arn = setting("roleArn");
   return {
-    issuerHost: hostname.replace(/^\[|\]$/g, ""),
+    issuerHost: bareHostname({ hostname }),
     issuerPort: Number(port) || (isTls ? 443 : 80),
     isTls,
     discoveryUrl: href,

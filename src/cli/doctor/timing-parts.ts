@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { bareHostname } from "../../bare-hostname.js";
 import type { Timing } from "../../doctor/diagnosis.js";
 
 /** After this long STS gives up on an identity provider. */
@@ -59,7 +60,7 @@ function unfinishedPart({ step, url, error, firstByteMs, ...timing }: Timing): P
   const isTold = error !== undefined && firstByteMs === undefined;
   if (!isTold || url === undefined || !URL.canParse(url)) return "wait";
   const { protocol, hostname } = new URL(url);
-  const isName = isIP(hostname.replace(/^\[|\]$/g, "")) === 0;
+  const isName = isIP(bareHostname({ hostname })) === 0;
   if (timing.connectMs === undefined) {
     // Where a proxy resolves, only the code tells the two apart.
     const isUnresolved = timing.dnsMs === undefined && isName && OF_DNS.test(error);
