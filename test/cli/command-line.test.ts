@@ -36,6 +36,8 @@ describe.concurrent("wrong usage ends with 2 and one line that says what to do",
     [["doctor", "--token-file", "package.json/token"], /a part of its path is no directory/],
     [["look"], /is not for people/],
     [["emulate", "--fault", "idp:sulk"], /emulate --help lists them/],
+    [["emulate", "--role-arn", ""], /--role-arn is empty/],
+    [["emulate", "--token-file", "a\nb"], /--token-file has a control character/],
     [["emulate", "--idp-port", "99999"], /from 0 to 65535/],
   ])("%j", async (args, words) => {
     const { exitCode, stdout, stderr } = await runCli(args);

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { startDoctorWorld } from "./doctor-world.js";
@@ -37,6 +37,29 @@ describe("the emulation", () => {
     const { env } = emulation;
     const { stdout } = await runCli(["doctor", "--allow-private-issuers", "--json"], { env });
     expect(JSON.parse(stdout)).toMatchObject({ rootCause: { id: "jwks-key-not-found" } });
+  });
+
+  it("removes the token file also when Ctrl-C comes twice", async () => {
+    const child = startCli(["emulate", "--idp-port", "0", "--sts-port", "0"]);
+    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    const script = await waitFor(child, /Ctrl-C ends it/);
+    const [, file = ""] = /AWS_WEB_IDENTITY_TOKEN_FILE='([^']+)'/.exec(script) ?? [];
+    expect(existsSync(file)).toBe(true);
+    child.kill("SIGINT");
+    child.kill("SIGTERM");
+    await ended;
+    expect(existsSync(file)).toBe(false);
+    expect(existsSync(dirname(file))).toBe(false);
+  });
+
+  it("prints a script of nothing but comments and exports, whatever it is told", async () => {
+    const args = ["--role-arn", "a'$(touch x)\n;`id`", "--region", "b\nc"];
+    await using emulation = await startEmulation(...args);
+    const odd = emulation.script
+      .split("\n")
+      .filter((line) => !/^(#.*|export \w+='.*'|)$/.test(line));
+    expect(odd).toEqual([]);
+    expect(emulation.script).toMatch(/^[\n\x20-\x7e]*$/);
   });
 
   it("renews the token before it ends, and never prints it", async () => {

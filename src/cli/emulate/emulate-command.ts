@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { quoteForPosix, quoteForPowerShell } from "../../doctor/shell-quote.js";
+import { printable } from "../../redact.js";
 import type { LocalServer } from "../../testing/loopback-server.js";
 import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
 import { formatDuration } from "../duration.js";
@@ -54,12 +55,12 @@ function introduction(options: EmulateOptions, { idp, sts }: Servers, tokenFile:
     AWS_REGION: options.region,
   });
   const { faultNames, tokenLifetimeMs } = options;
-  const quietly = faultNames.map((name) => name.replace(/\p{Cc}/gu, "")).join("  ");
+  const faults = faultNames.map((name) => printable(name)).join("  ");
   return [
     `# Identity provider  ${idp.issuer}`,
     `# STS                ${sts.url}`,
-    `# Faults             ${quietly === "" ? "none" : quietly}`,
-    `# Token file         ${tokenFile}, renewed every ${formatDuration(tokenLifetimeMs / 2)}`,
+    `# Faults             ${faults === "" ? "none" : faults}`,
+    `# Token file         ${printable(tokenFile)}, renewed every ${formatDuration(tokenLifetimeMs / 2)}`,
     "",
     ...variables.map(([name, value]) => `export ${name}=${quoteForPosix(value)}`),
     "",
@@ -67,7 +68,9 @@ function introduction(options: EmulateOptions, { idp, sts }: Servers, tokenFile:
     ...variables.map(([name, value]) => `# $env:${name} = ${quoteForPowerShell(value)}`),
     "",
     "# Then: resilient-sts doctor --allow-private-issuers",
-    '#   or: aws sts assume-role-with-web-identity --endpoint-url "$AWS_ENDPOINT_URL_STS" …',
+    "#   or: aws sts assume-role-with-web-identity --role-session-name me \\",
+    '#         --endpoint-url "$AWS_ENDPOINT_URL_STS" --role-arn "$AWS_ROLE_ARN" \\',
+    '#         --web-identity-token "$(cat "$AWS_WEB_IDENTITY_TOKEN_FILE")"',
     "# Ctrl-C ends it and removes the token file.",
     "",
   ].join("\n");

@@ -30,16 +30,19 @@ export function readEmulateOptions(args: string[], env: Environment): EmulateOpt
     fault: { type: "string", multiple: true },
   });
   const faultNames = values.fault ?? [];
-  const tokenFile = values["token-file"];
-  if (tokenFile === "") throw wrongUsage("--token-file is empty; name a file or leave it out");
+  const tokenFile = notEmpty("token-file", values["token-file"]);
+  // Its name goes into a script, in which a line break would begin the next command.
+  if (/\p{Cc}/u.test(tokenFile ?? "")) {
+    throw wrongUsage("--token-file has a control character in its name; choose another");
+  }
   return {
     wantsHelp: values.help ?? false,
     idpPort: readPort("idp-port", values["idp-port"]),
     stsPort: readPort("sts-port", values["sts-port"]),
     tokenFile,
     tokenLifetimeMs: parseDuration("token-lifetime", values["token-lifetime"], 2000, 86_400_000),
-    roleArn: values["role-arn"],
-    region: values.region ?? readVariable(env, "AWS_REGION") ?? "us-east-1",
+    roleArn: notEmpty("role-arn", values["role-arn"]),
+    region: notEmpty("region", values.region) ?? readVariable(env, "AWS_REGION") ?? "us-east-1",
     faults: faultNames.map(readFault),
     faultNames,
   };
@@ -49,4 +52,9 @@ export function readEmulateOptions(args: string[], env: Environment): EmulateOpt
 function readPort(flag: string, text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   throw wrongUsage(`--${flag} takes a port from 0 to 65535; 0 takes any that is free`);
+}
+
+function notEmpty<Text extends string | undefined>(flag: string, text: Text): Text {
+  if (text === "") throw wrongUsage(`--${flag} is empty; give it a value or leave it out`);
+  return text;
 }

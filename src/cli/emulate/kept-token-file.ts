@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -10,10 +11,15 @@ const MODE = 0o600;
 export class KeptTokenFile implements AsyncDisposable {
   readonly path: string;
   readonly #folder: string | undefined;
+  /** Who does not wait for the end leaves no file behind either. */
+  readonly #onExit = () => {
+    for (const [path, recursive] of this.#paths()) rmSync(path, { recursive, force: true });
+  };
 
   private constructor(path: string, folder: string | undefined) {
     this.path = path;
     this.#folder = folder;
+    process.once("exit", this.#onExit);
   }
 
   /** Writes the first token; a file that is there already is somebody else's. */
@@ -37,14 +43,25 @@ export class KeptTokenFile implements AsyncDisposable {
 
   /** Puts another token in its place; a reader sees the old one or the new one. */
   async replace(token: string): Promise<void> {
-    const next = `${this.path}.${process.pid}.next`;
-    await writeFile(next, token, { mode: MODE });
-    await rename(next, this.path);
+    await writeFile(this.#next, token, { mode: MODE });
+    await rename(this.#next, this.path);
+  }
+
+  get #next(): string {
+    return `${this.path}.${process.pid}.next`;
+  }
+
+  /** What to remove, and whether with all that is in it: only what is our own folder. */
+  #paths(): [path: string, recursive: boolean][] {
+    const files: [string, boolean][] = [
+      [this.path, false],
+      [this.#next, false],
+    ];
+    return this.#folder === undefined ? files : [...files, [this.#folder, true]];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.path, { force: true });
-    await rm(`${this.path}.${process.pid}.next`, { force: true });
-    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
+    for (const [path, recursive] of this.#paths()) await rm(path, { recursive, force: true });
+    process.removeListener("exit", this.#onExit);
   }
 }
