@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { withTimeout } from "../../abort.js";
+import { systemClock } from "../../clock.js";
 import { documentUrl } from "../idp/idp-document.js";
 import { fetchDocument } from "./fetch-document.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
@@ -45,10 +47,13 @@ export class KeySource {
   /** @throws StsRefusal with the verification-key message, whatever went wrong. */
   async fetch(issuer: string, signal: AbortSignal): Promise<readonly unknown[]> {
     const { now, idpTimeoutMs, jwksCacheSeconds, ca } = this.#options;
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(idpTimeoutMs)]);
+    const reason = new Error("The issuer did not answer in time");
+    const limits = { clock: systemClock, signal, timeoutMs: idpTimeoutMs, reason };
     try {
-      const discovery = await fetchDocument(documentUrl(issuer, "discovery"), ca, limit);
-      const jwks = await fetchDocument(jwksUri(discovery.value, issuer), ca, limit);
+      const jwks = await withTimeout(limits, async (limit) => {
+        const discovery = await fetchDocument(documentUrl(issuer, "discovery"), ca, limit);
+        return await fetchDocument(jwksUri(discovery.value, issuer), ca, limit);
+      });
       const keys = keysOf(jwks.value);
       const seconds = jwksCacheSeconds ?? cacheSeconds(jwks.headers);
       this.#cache.set(issuer, { keys, until: now() + seconds * 1000 });
