@@ -44,8 +44,10 @@ export function restMs(headers: IncomingHttpHeaders, now: number): number {
 
 function expiresInSeconds({ expires, date }: IncomingHttpHeaders): number | undefined {
   if (expires === undefined) return undefined;
+  // "Expires: 0" and its like mean: already stale (RFC 9111, section 5.3). Every HTTP date names its
+  // month; Date.parse takes a bare number for a year.
+  if (!/[a-z]{3}/i.test(expires) || Number.isNaN(Date.parse(expires))) return 0;
   const seconds = (Date.parse(expires) - Date.parse(date ?? "")) / 1000;
-  // "Expires: 0" and its like mean: already stale. Without a Date there is nothing to compare with.
-  if (Number.isNaN(Date.parse(expires))) return 0;
+  // Without a Date there is nothing to compare with.
   return Number.isNaN(seconds) ? undefined : seconds;
 }

@@ -56,6 +56,8 @@ const KEPT: readonly [Readonly<Record<string, string | null>>, number][] = [
     },
     3 * MINUTE,
   ],
+  [{ "cache-control": null, expires: "0", date: null }, MINUTE / 2],
+  [{ "cache-control": null, expires: "-1" }, MINUTE / 2],
 ];
 
 for (const [headers, ms] of KEPT) {
