@@ -9,7 +9,7 @@ export type Terminal = Writable & {
 
 /** What a command has of the process it runs in. */
 export interface Surroundings {
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly isTTY?: boolean | undefined };
   readonly stdout: Terminal;
   readonly stderr: Terminal;
   readonly env: Environment;

@@ -1,4 +1,4 @@
-import { redact } from "../redact.js";
+import { printable, redact } from "../redact.js";
 import type { Diagnosis } from "./diagnosis.js";
 
 interface MaskOptions {
@@ -8,8 +8,8 @@ interface MaskOptions {
   readonly subject: string | undefined;
 }
 
-/** `arn:aws:iam::123456789012:role/app`, `account:123456789012`. */
-const ACCOUNT = /(?<=:)\d{12}(?!\d)/g;
+/** Wherever it stands by itself; the last part of a UUID may look like one. */
+const ACCOUNT = /(?<!\w)(?<!-[0-9a-f]{4}-)\d{12}(?!\w)/g;
 /** A shorter part of a token is none worth hiding, and may be a word of an answer. */
 const MIN_SECRET = 16;
 /** A shorter subject is a word like any other; it is not told by itself. */
@@ -23,14 +23,20 @@ export function mask(
   const secrets = [token, ...token.split(".").slice(1)].filter(
     ({ length }) => length >= MIN_SECRET,
   );
+  const subjects = isRedacted ? spellingsOf(subject) : [];
   const clean = (text: string) => {
     const safe = redact(text, secrets);
     if (!isRedacted) return safe;
     const anonymous = safe.replace(ACCOUNT, "************");
-    const isTelling = subject !== undefined && subject.length >= MIN_SUBJECT;
-    return isTelling ? anonymous.replaceAll(subject, "[subject]") : anonymous;
+    return subjects.reduce((left, one) => left.replaceAll(one, "[subject]"), anonymous);
   };
   return walk(diagnosis, clean) as Diagnosis;
+}
+
+/** As the token has it, as it is shown, and as it is quoted. */
+function spellingsOf(subject = ""): string[] {
+  if (subject.length < MIN_SUBJECT) return [];
+  return [subject, printable(subject, 200), JSON.stringify(subject).slice(1, -1)];
 }
 
 /** Plain data, with every text cleaned; what is undefined is left out, as JSON does. */

@@ -26,7 +26,7 @@ export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
         title: "The issuer is at an address that STS cannot reach from the internet.",
         detail: `${host} is at ${problem.address}, which is not public; it was not asked.`,
         remedy:
-          "Network: publish the issuer's documents on a public https address. If STS sees another address than this machine, set `allowPrivateIssuers` to have it looked at all the same.",
+          "Network: publish the issuer's documents on a public https address. If STS sees another address than this machine, have it looked at all the same: `allowPrivateIssuers`, or --allow-private-issuers of the doctor.",
       };
     case "timeout":
       return { ...base, ...timedOut(problem.phase, failed, host, timeoutMs) };

@@ -41,6 +41,9 @@ async function withToken(options: DoctorOptions, around: Surroundings): Promise<
   const { tokenFile } = options.diagnose;
   if (tokenFile !== undefined) await checkTokenFile(tokenFile);
   if (!options.readsTokenFromStdin) return options.diagnose;
+  if (around.stdin.isTTY) {
+    await print(around.stderr, "paste the token, then press Enter and Ctrl-D\n");
+  }
   const token = await readTokenFrom(around.stdin, around.signal);
   return { ...options.diagnose, token };
 }

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import type { Diagnosis } from "../../src/doctor/diagnosis.js";
+import { mask } from "../../src/doctor/mask.js";
+
+/** One text of a diagnosis, masked. */
+function masked(text: string, subject?: string): string {
+  const facts = { startedAt: text, elapsedMs: 0, unfinished: [], settings: [], sts: [] };
+  const diagnosis: Diagnosis = {
+    schemaVersion: 1,
+    verdict: "healthy",
+    rootCause: null,
+    findings: [],
+    timings: [],
+    facts,
+  };
+  return mask(diagnosis, { token: undefined, isRedacted: true, subject }).facts.startedAt;
+}
+
+describe("a redacted diagnosis has no account id", () => {
+  it.each([
+    ["arn:aws:iam::123456789012:role/app", "arn:aws:iam::************:role/app"],
+    ["is not activated for account:123456789012.", "is not activated for account:************."],
+    ["in account 123456789012 (prod)", "in account ************ (prod)"],
+    ["arn:aws:iam::1:role/app-123456789012", "arn:aws:iam::1:role/app-************"],
+    [
+      "https://oidc.example/123456789012/.well-known",
+      "https://oidc.example/************/.well-known",
+    ],
+  ])("%j", (text, expected) => expect(masked(text)).toBe(expected));
+
+  it.each([
+    ["a request id", "request id 750a3f61-a4a5-42db-b3ae-135600000000"],
+    ["a thumbprint", "a0b1123456789012ffee"],
+    ["a longer number", "1234567890123"],
+  ])("but %s stays", (_, text) => expect(masked(text)).toBe(text));
+});
+
+it("and no subject, as it is or as it is shown", () => {
+  const subject = "repo:acme/app\n:ref:refs/heads/main";
+  expect(masked(`sub ${subject}`, subject)).toBe("sub [subject]");
+  expect(masked("sub repo:acme/app :ref:refs/heads/main", subject)).toBe("sub [subject]");
+  expect(masked('sub "repo:acme/app\\n:ref:refs/heads/main"', subject)).toBe('sub "[subject]"');
+});
