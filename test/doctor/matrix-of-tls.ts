@@ -6,7 +6,7 @@ import {
 } from "../preflight/certificate-authority.js";
 import { makeTlsIdentity } from "../testing/tls-identity.js";
 import type { Row } from "./matrix-row.js";
-import { healthy, type Site, settingsFor } from "./matrix-world.js";
+import { healthy, settingsFor } from "./matrix-world.js";
 import { startTlsServer, startTunnelProxy } from "./odd-servers.js";
 
 interface Served {
@@ -14,9 +14,14 @@ interface Served {
   readonly ca?: Buffer;
 }
 
-function authority(site: Site): CertificateAuthority {
+let shared: CertificateAuthority | undefined;
+
+/** One for all worlds: every process that makes keys would hold up the others. */
+function authority(): CertificateAuthority {
+  if (shared !== undefined) return shared;
   const made = createCertificateAuthority();
-  site.onEnd(() => made[Symbol.dispose]());
+  process.once("exit", () => made[Symbol.dispose]());
+  shared = made;
   return made;
 }
 
@@ -29,7 +34,7 @@ function served(
   return {
     name,
     async build(site) {
-      const { tls, ca } = make(authority(site));
+      const { tls, ca } = make(authority());
       const trust: LocalStsOptions = ca === undefined ? {} : { ca };
       const { options } = await healthy(site, { idp: { tls, host: "localhost" }, sts: trust });
       return { options, runtime: { ca } };
@@ -54,7 +59,7 @@ function speaks(
   return {
     name,
     async build(site) {
-      const made = authority(site);
+      const made = authority();
       const idp = await site.idp();
       let issuer = "";
       const answer = (path: string) => {
@@ -98,7 +103,7 @@ export const TLS_ROWS: readonly Row[] = [
   {
     name: "a chain out of order, which Node puts right",
     async build(site) {
-      const made = authority(site);
+      const made = authority();
       const { key, cert } = made.issue();
       const tls = { key, cert: Buffer.concat([cert, made.ca, made.intermediate]) };
       const idp = await site.idp({ tls, host: "localhost" });
@@ -111,7 +116,7 @@ export const TLS_ROWS: readonly Row[] = [
   {
     name: "certificates of the issuer and of STS that end within two weeks",
     async build(site) {
-      const made = authority(site);
+      const made = authority();
       const tls = made.chain({ until: openSslTime(Date.now() + 10 * 86_400_000) });
       const idp = await site.idp({ tls, host: "localhost" });
       const sts = await site.sts({ tls, host: "localhost" });
@@ -137,7 +142,7 @@ export const TLS_ROWS: readonly Row[] = [
   {
     name: "a proxy that inspects TLS with a CA of its own",
     async build(site) {
-      const made = authority(site);
+      const made = authority();
       const issuer = "https://issuer.invalid";
       const idp = await site.idp({ tls: made.chain({ host: "issuer.invalid" }) });
       const proxy = site.keep(await startTunnelProxy(idp.port));

@@ -10,18 +10,26 @@ import type { NetworkRow } from "./network-row.js";
 import { makeCertificates, startServers } from "./servers.js";
 import { Workload } from "./workload.js";
 
+/** A world may be looked at twice. */
+const LOOKS = [0, 1];
+
 /**
  * The namespace that this process is in, as the internet: a link to each workload, and at its end
  * the issuer, STS, resolver and proxy of that workload's world.
  */
 export class Internet {
+  readonly #rows: readonly NetworkRow[];
   readonly #certificates = makeCertificates();
   /** The command finds the packages it needs from there. */
   readonly #folder = mkdtempSync(join(ROOT, "node_modules", ".networks-"));
   readonly #workloads = new Set<Workload>();
   #command = "";
 
-  private constructor(readonly rows: readonly NetworkRow[]) {}
+  readonly #looks = new Map<NetworkRow, number>();
+
+  private constructor(rows: readonly NetworkRow[]) {
+    this.#rows = rows;
+  }
 
   /** It ends with the process, however that ends. */
   static async open(rows: readonly NetworkRow[]): Promise<Internet> {
@@ -34,9 +42,10 @@ export class Internet {
 
   /** STS finds the issuers by the hosts file; what is not in it is unknown at once. */
   #connect(): void {
-    const places = this.rows.flatMap(({ stsResolvesIssuer = true }, index) =>
-      stsResolvesIssuer ? [addressesOf(index + 1)] : [],
-    );
+    const places = this.#rows.flatMap((row, index) => {
+      const numbers = LOOKS.map((look) => this.#numberOf(index, look));
+      return (row.stsResolvesIssuer ?? true) ? numbers.map(addressesOf) : [];
+    });
     const issuers = places.map(({ issuer, issuerHost }) => `${issuer} ${issuerHost}\n`);
     const files = {
       hosts: `127.0.0.1 localhost\n${issuers.join("")}`,
@@ -50,10 +59,17 @@ export class Internet {
     run("ip", ["link", "set", "lo", "up"]);
   }
 
+  /** The kernel takes its time to clear a world away: a second look is at one of its own. */
+  #numberOf(index: number, look: number): number {
+    return look * this.#rows.length + index + 1;
+  }
+
   /** Builds the world of a row, and lets the doctor look at it. */
   async examine(row: NetworkRow): Promise<Diagnosis> {
     await using site = new Site();
-    const number = this.rows.indexOf(row) + 1;
+    const look = this.#looks.get(row) ?? 0;
+    this.#looks.set(row, look + 1);
+    const number = this.#numberOf(this.#rows.indexOf(row), look);
     const at = addressesOf(number);
     const folder = join(this.#folder, `${number}`);
     mkdirSync(folder);

@@ -1,21 +1,22 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Scored } from "../matrix.js";
+import type { Score } from "../score-rows.js";
 import { NETWORK_ROWS } from "./matrix-of-networks.js";
 import { leftOut, refusal } from "./namespaces.js";
+import type { NetworkRow } from "./network-row.js";
 import { scoreNetworks } from "./score-networks.js";
 
 const refused = refusal();
 
 if (refused === undefined) {
-  let scores: readonly Scored[] = [];
+  let scores: ReadonlyMap<NetworkRow, Score> = new Map();
 
   beforeAll(async () => {
     scores = await scoreNetworks();
   }, 120_000);
 
   describe("the doctor names the cause, and only it, in network namespaces, of", () => {
-    for (const [index, { name }] of NETWORK_ROWS.entries()) {
-      it(name, () => expect(scores[index]?.mistakes).toEqual([]));
+    for (const row of NETWORK_ROWS) {
+      it(row.name, () => expect(scores.get(row)?.mistakes).toEqual([]));
     }
   });
 } else {
