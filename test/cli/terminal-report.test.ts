@@ -17,6 +17,20 @@ describe("the terminal report", () => {
     expect(remedy).toBe("Remedy    IdP: serve the JWKS from a cache.");
   });
 
+  it.each([
+    ["fatal", "No credentials until somebody changes something."],
+    ["suspect", "No credentials now. The cause may pass by itself, and come back."],
+  ] as const)("says of a broken world whether it may pass: a %s cause", (severity, sentence) => {
+    const rootCause = sampleFinding("jwks-http-status", severity);
+    const findings = [rootCause];
+    const told = terminalReport(
+      sampleDiagnosis({ verdict: "broken", rootCause, findings }),
+      80,
+      plain,
+    );
+    expect(told.split("\n")[0]).toContain(sentence);
+  });
+
   it("marks the token's key, and what STS cannot use", () => {
     expect(report).toMatch(/▶ current .*✓ usable/);
     expect(report).toMatch(/^ {4}other .*✗ `use` is enc/m);

@@ -8,7 +8,11 @@ export const VERDICT_WORDS: Readonly<Record<Diagnosis["verdict"], string>> = {
 };
 
 /** The verdict in a sentence that says no more than what was looked at. */
-export function verdictSentence({ verdict, facts }: Diagnosis): string {
+export function verdictSentence({ verdict, rootCause, facts }: Diagnosis): string {
+  // STS refused, for something that comes and goes: an outage, a rate limit.
+  if (verdict === "broken" && rootCause?.severity === "suspect") {
+    return "No credentials now. The cause may pass by itself, and come back.";
+  }
   if (facts.token === undefined && verdict !== "degraded") {
     return verdict === "healthy"
       ? "Nothing is wrong with this issuer, as seen from here."
