@@ -48,7 +48,7 @@ export interface Failure {
   readonly validInMs?: number | undefined;
   /** The source gave the very token again that had expired in the attempt before. */
   readonly sameToken?: boolean | undefined;
-  /** No answer came because the retry budget, not the attempt's own timeout, ran out. */
+  /** No answer came because the call was ended, or not even made, before its own time was up. */
   readonly cutShort?: boolean | undefined;
   /** Another region can be asked at once. */
   readonly alternative?: boolean | undefined;

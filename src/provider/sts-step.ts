@@ -98,10 +98,10 @@ export class StsStep {
     const { value, first } = await hedged(
       { clock, signal, afterMs, isFinal: (error) => this.#isFinal(error) },
       (abort) => {
-        const onSend = () => {
+        const onTurn = () => {
           sentAt = clock.monotonic();
         };
-        return this.#call(input, target, deadline, abort, onSend);
+        return this.#call(input, target, deadline, abort, onTurn);
       },
       () => {
         const beside = this.#route.beside(target);
@@ -130,7 +130,7 @@ export class StsStep {
     target: StsTarget,
     deadline: Deadline,
     signal: AbortSignal,
-    onSend = () => {},
+    onTurn = () => {},
   ): Promise<AttributedCredentials> {
     const { init, options, runtime } = this.#options;
     const { clock, pool, env } = runtime;
@@ -138,10 +138,25 @@ export class StsStep {
     const call = { target, clock, signal, deadline, timeoutMs: options.attemptTimeoutMs };
     // Whom an assumer of the user's asks is not known: nothing of it is noted against a region.
     if (assumer !== undefined) return assumeRoleWith(assumer, input, call);
+    const chosenAt = clock.now();
+    return assumeRole(input, {
+      ...{ ...call, pool, env },
+      inTurn: async (send) => {
+        // It stopped answering while this call waited for its turn: one timeout is enough for all.
+        const isLeft = this.#route.leaveIfFailedSince(target, chosenAt);
+        if (isLeft) throw new AttemptError(leftOut(target));
+        onTurn();
+        return this.#noted(target, send);
+      },
+    });
+  }
+
+  /** Notes how the region answered, before the next call has its turn there. */
+  async #noted<T>(target: StsTarget, send: () => Promise<T>): Promise<T> {
     try {
-      const credentials = await assumeRole(input, { ...call, pool, env, onSend });
+      const answer = await send();
       this.#route.answered(target);
-      return credentials;
+      return answer;
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
       const { failure } = error;
@@ -158,4 +173,9 @@ export class StsStep {
     this.#target = target;
     this.#options.emit({ type: "region.switched", from, to: target.region, reason });
   }
+}
+
+function leftOut({ region }: StsTarget): Failure {
+  const message = "not asked: other calls to this region were left without an answer meanwhile";
+  return { kind: "timeout", code: "TimeoutError", message, cutShort: true, region };
 }

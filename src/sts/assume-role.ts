@@ -32,8 +32,8 @@ export interface AssumeRoleOptions {
   /** One call's own limit, in milliseconds. */
   readonly timeoutMs: number;
   readonly deadline: Deadline;
-  /** Told when the call has its turn and goes out. */
-  readonly onSend?: () => void;
+  /** Runs the call once it has its turn, which ends with it: the next call comes after. */
+  readonly inTurn?: <T>(call: () => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -45,7 +45,7 @@ export async function assumeRole(
   input: AssumeRoleInput,
   options: AssumeRoleOptions,
 ): Promise<AttributedCredentials> {
-  const { target, pool, env, clock, signal, deadline } = options;
+  const { target, pool, env, clock, signal, deadline, inTurn = (call) => call() } = options;
   return pool.use(target, env, async ({ client, limit }) => {
     const { AssumeRoleWithWebIdentityCommand } = await loadSdk();
     const send = async (abortSignal: AbortSignal) => {
@@ -62,8 +62,7 @@ export async function assumeRole(
     try {
       return await limit.run(wait.signal, () => {
         wait.end();
-        options.onSend?.();
-        return bounded(input, options, send);
+        return inTurn(() => bounded(input, options, send));
       });
     } finally {
       wait.end();
@@ -115,7 +114,7 @@ function timedOut(timeoutMs: number, cutShort: boolean): Failure {
 /** So many calls were waiting for this endpoint that the retry budget ended first. */
 function noTurn({ region }: StsTarget): Failure {
   const message = "too many calls to this endpoint were waiting for an answer";
-  return { kind: "timeout", code: "TimeoutError", message, region };
+  return { kind: "timeout", code: "TimeoutError", message, cutShort: true, region };
 }
 
 function emptyAnswer(metadata?: { httpStatusCode?: number; requestId?: string }): Failure {

@@ -48,6 +48,11 @@ export class CircuitBreaker {
     this.#openUntil = Number.NEGATIVE_INFINITY;
   }
 
+  /** Whether the region has failed after that time, and is left alone for it. */
+  failedSince(time: number, now: number): boolean {
+    return this.#openFrom > time && this.openUntil(now) !== undefined;
+  }
+
   /** Until when the region is left alone; `undefined` while it is in use. */
   openUntil(now: number): number | undefined {
     // A rest that has yet to begin is one from before the clock was set back.

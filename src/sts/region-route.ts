@@ -69,6 +69,12 @@ export class RegionRoute {
     if (verdict === "region-disabled") stop.disabled = true;
   }
 
+  /** Passes this region by if it has failed since that time, by somebody else's call. */
+  leaveIfFailedSince(target: StsTarget, time: number): boolean {
+    const stop = this.#stopOf(target);
+    return stop?.breaker.failedSince(time, this.#clock.now()) === true && this.leave(target);
+  }
+
   /** Passes this region by for this round, if there is another one to ask. */
   leave(target: StsTarget): boolean {
     const stop = this.#stopOf(target);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type RegionWorld, startRegions } from "./region-world.js";
 import { withoutAwsSettings } from "./sdk-environment.js";
-import { until } from "./virtual-clock.js";
+import { until, VirtualClock } from "./virtual-clock.js";
 import { rejection } from "./world.js";
 
 withoutAwsSettings();
@@ -119,6 +119,33 @@ describe("a region that did not answer", () => {
   });
 });
 
+describe("a region that dies while many calls wait for their turn there", () => {
+  it("is asked by none of those: they go to the next one at once", async () => {
+    await using world = await startRegions([FIRST, SECOND], new VirtualClock(0));
+    const [first] = world.stss;
+    first?.setFault("hang");
+    const all = Array.from({ length: 130 }, (_, number) => world.provide({}, role(number))());
+    await until(() => world.counts()[0] === 40);
+    await world.clock.advance(10_000);
+    await Promise.all(all);
+    expect([world.counts(), world.clock.monotonic()]).toEqual([[40, 130], 10_000]);
+  });
+
+  it("is asked all the same where there is no other, each time one of them has its turn", async () => {
+    await using world = await startRegions([FIRST], new VirtualClock(0));
+    const [sts] = world.stss;
+    sts?.failNext("hang", { times: 40 });
+    const all = Array.from({ length: 50 }, (_, number) =>
+      world.provide({ retry: { maxAttempts: 1 } }, role(number))(),
+    );
+    const settled = Promise.allSettled(all);
+    await until(() => world.counts()[0] === 40);
+    await world.clock.advance(10_000);
+    const served = (await settled).filter(({ status }) => status === "fulfilled");
+    expect([served.length, world.counts()]).toEqual([10, [50]]);
+  });
+});
+
 describe("a region that is switched off for one account", () => {
   it("is the first one still for roles of another", async () => {
     await using world = await startRegions([FIRST, SECOND]);
@@ -145,6 +172,29 @@ describe("an attempt that the budget cut short", () => {
     first?.clearFaults();
     await world.provide({}, role(1))();
     expect(world.counts()).toEqual([2, 0]);
+  });
+
+  it("says nothing about the region that it was only waiting for", async () => {
+    await using world = await startRegions([FIRST, SECOND], new VirtualClock(0));
+    const [first] = world.stss;
+    first?.setFault("hang");
+    const life = new AbortController();
+    const busy = Array.from({ length: 40 }, () => world.provide({ signal: life.signal })());
+    const ended = Promise.allSettled(busy);
+    await until(() => first?.requests.length === 40);
+    const late = world.provide({ retry: { budgetMs: 2_000 } });
+    const credentials = rejection(late());
+    await until(() => world.clock.scheduled.includes(2_000));
+    await world.clock.advance(2_000);
+    expect(await credentials).toMatchObject({
+      attempts: [{ message: expect.stringContaining("waiting for an answer") }],
+    });
+    expect(late.status().regions.map(({ restingUntil }) => restingUntil)).toEqual([
+      undefined,
+      undefined,
+    ]);
+    life.abort();
+    await ended;
   });
 
   it("does not hide what the attempts before it said", async () => {

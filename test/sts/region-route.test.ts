@@ -174,6 +174,41 @@ describe("a region that did not answer", () => {
   });
 });
 
+describe("a region that is left", () => {
+  test("is not asked again in this round, and rests for nobody else", () => {
+    const { route, targets, breakerOf, clock } = regions("a", "b");
+    const { way, ask } = route();
+    expect(way.leave(targets[0] as never)).toBe(true);
+    expect(ask("throttled", "ok")).toEqual(["b", "b"]);
+    expect(breakerOf("a").openUntil(clock.now())).toBeUndefined();
+    expect(route().ask("ok")).toEqual(["a"]);
+  });
+
+  test("has another one that is worth asking, or is not left", () => {
+    const { route, targets } = regions("a", "b");
+    const { way, ask } = route();
+    expect(ask(DOWN)).toEqual(["a at once"]);
+    expect(way.leave(targets[1] as never)).toBe(false);
+    expect(regions("a").route().way.leave(makeTarget())).toBe(false);
+  });
+
+  test("for what another call found there is one that failed after it was chosen", async () => {
+    const { route, targets, breakerOf, clock } = regions("a", "b");
+    const [a] = targets;
+    const { way } = route();
+    const before = clock.now();
+    expect(way.leaveIfFailedSince(a as never, before)).toBe(false);
+    await clock.advance(1_000);
+    breakerOf("a").failed(clock.now());
+    expect(way.leaveIfFailedSince(a as never, clock.now())).toBe(false);
+    expect(way.leaveIfFailedSince(a as never, before)).toBe(true);
+    expect(way.canMoveOn(a as never)).toBe(true);
+    const later = route().way;
+    breakerOf("a").succeeded();
+    expect(later.leaveIfFailedSince(a as never, before)).toBe(false);
+  });
+});
+
 describe("the region to ask beside another", () => {
   test("is the next one that is worth asking", () => {
     const { route, targets } = regions("a", "b", "c");
