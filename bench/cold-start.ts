@@ -1,16 +1,10 @@
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { startLocalIdp, startLocalSts } from "../src/testing/index.js";
 import { barChart } from "./chart.js";
+import { PROGRAMS, type System, startProcess, workload } from "./fresh-process.js";
 import { figure, type PartResult, type Promised, ratio, type Table } from "./report.js";
 import { median, quantile, takeTurns } from "./sampling.js";
 
 const ROUNDS = 25;
-
-type System = "ESM" | "CJS";
 
 interface Contender {
   readonly name: string;
@@ -38,35 +32,15 @@ const CONTENDERS: readonly Contender[] = [
   { name: ADVISORY, args: ["resilient-sts", "advisory"], systems: BOTH },
 ];
 
-const PROGRAMS: Readonly<Record<System, string>> = {
-  ESM: fileURLToPath(new URL("processes/cold-start.mjs", import.meta.url)),
-  CJS: fileURLToPath(new URL("processes/cold-start.cjs", import.meta.url)),
-};
-
 /** From the first line of a fresh process to its first credentials, from the built package. */
 export async function coldStartPart(): Promise<PartResult> {
   await using idp = await startLocalIdp();
   await using sts = await startLocalSts();
-  const folder = mkdtempSync(join(tmpdir(), "resilient-sts-bench-"));
-  try {
-    const tokenFile = join(folder, "token");
-    writeFileSync(tokenFile, await idp.issueToken());
-    const env = {
-      PATH: process.env.PATH,
-      NODE_NO_WARNINGS: "1",
-      AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
-      AWS_ROLE_ARN: "arn:aws:iam::123456789012:role/app",
-      AWS_REGION: "eu-west-1",
-      AWS_ENDPOINT_URL_STS: sts.url,
-      AWS_CONFIG_FILE: join(folder, "none"),
-      AWS_SHARED_CREDENTIALS_FILE: join(folder, "none"),
-    };
-    const alone = await measure(env);
-    const service = await measureInService({ ...env, LOADED_BEFORE: "@aws-sdk/client-s3" });
-    return { ...alone, tables: [...alone.tables, service] };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  using surroundings = workload(await idp.issueToken(), sts.url);
+  const { env } = surroundings;
+  const alone = await measure(env);
+  const service = await measureInService({ ...env, LOADED_BEFORE: "@aws-sdk/client-s3" });
+  return { ...alone, tables: [...alone.tables, service] };
 }
 
 async function measure(env: NodeJS.ProcessEnv): Promise<PartResult> {
@@ -174,33 +148,4 @@ function chart(of: (name: string) => readonly number[]): string {
       values: names.map((name) => median(of(`${system}  ${name}`))),
     })),
   );
-}
-
-interface Started {
-  readonly ms: number;
-  /** From the credentials to the end of the process, in milliseconds. */
-  readonly endedAfterMs: number;
-}
-
-function startProcess(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Started> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-    let said = "";
-    let complained = "";
-    child.stdout.on("data", (piece) => {
-      said += piece;
-    });
-    child.stderr.on("data", (piece) => {
-      complained += piece;
-    });
-    child.on("error", reject);
-    child.on("close", (code) => {
-      if (code !== 0 || said === "") {
-        reject(new Error(`${args.join(" ")} ended with ${code}: ${complained.slice(0, 500)}`));
-        return;
-      }
-      const { ms, doneAt } = JSON.parse(said) as { ms: number; doneAt: number };
-      resolve({ ms, endedAfterMs: Date.now() - doneAt });
-    });
-  });
 }
