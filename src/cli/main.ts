@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { printable, safeText } from "../redact.js";
+import { safeText } from "../redact.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "./command-failure.js";
 import { LOOK_COMMAND } from "./doctor/look-messages.js";
 import { print } from "./print.js";
@@ -89,7 +89,7 @@ const exitCode = await main(process.argv.slice(2), {
   signal: stop.signal,
 }).catch(async (thrown: unknown) => {
   const failure = asFailure(thrown);
-  await print(stderr, `resilient-sts: ${printable(failure.message, 400)}\n`).catch(() => {});
+  await print(stderr, `resilient-sts: ${safeText(failure.message, 400)}\n`).catch(() => {});
   return failure.exitCode;
 });
 // Timers and sockets may be left; everything that was written is through.

@@ -1,6 +1,7 @@
 import type { Finding } from "../findings.js";
-import { safeCause } from "../redact.js";
+import { safeCause, safeText } from "../redact.js";
 import { type ResolvedEndpoint, resolveEndpoint } from "../sts/endpoint-url.js";
+import { regionGroup } from "../sts/region-group.js";
 import { resolveTargets, type StsTarget } from "../sts/target.js";
 import type { Run } from "./run.js";
 import type { ResolvedSettings } from "./settings.js";
@@ -21,6 +22,24 @@ const CHOICE_LIMIT_MS = 3_000;
 
 /** The chosen endpoint first, then those to fail over to; or why the SDK finds none. */
 export async function chooseTargets({ sts }: ResolvedSettings, run: Run): Promise<Chosen> {
+  const { endpoint } = sts.clientConfig;
+  // The SDK takes `localhost:4566` for a URL of the scheme `localhost:`, and asks somebody else.
+  if (typeof endpoint === "string" && !/^https?:\/\//i.test(endpoint)) {
+    const shown = JSON.stringify(safeText(endpoint, 200));
+    return { targets: [], findings: [noEndpoint(`${shown} is no http or https URL`)] };
+  }
+  const chosen = await choose(sts, run);
+  const [first, ...others] = chosen.targets.map(({ target }) => target.region);
+  const group = regionGroup(first ?? "");
+  if (others.some((region) => regionGroup(region) !== group)) {
+    throw new TypeError(
+      `Expected \`failoverRegions\` to be of one AWS partition with the region ${first}.`,
+    );
+  }
+  return chosen;
+}
+
+async function choose(sts: ResolvedSettings["sts"], run: Run): Promise<Chosen> {
   const { env, pool } = run.runtime;
   try {
     return await run.within(CHOICE_LIMIT_MS, late, async () => {
@@ -48,7 +67,7 @@ function noEndpoint(problem: string): Finding {
     id: "sts-request-invalid",
     severity: "fatal",
     title: "The SDK finds no STS endpoint for these settings.",
-    detail: `Choosing the endpoint failed: ${problem}.`,
+    detail: `Choosing the endpoint failed: ${problem.replace(/\.$/, "")}.`,
     remedy:
       "Workload: correct the region, the endpoint URL, the FIPS and dual-stack settings or the profile's file.",
     evidence: { problem },

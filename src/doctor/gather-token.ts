@@ -27,6 +27,9 @@ export async function gatherToken(
   if (token === undefined && tokenFile === undefined) {
     return { source: "none", findings: [NOT_CONFIGURED] };
   }
+  if (token === undefined && !("problem" in decodeToken(tokenFile ?? ""))) {
+    return { source: "none", findings: [NOT_A_PATH] };
+  }
   const source =
     token === undefined ? `the token file ${safeText(tokenFile ?? "")}` : "the token given";
   const read = token === undefined ? fromFile(tokenFile ?? "", clock) : async () => token;
@@ -105,4 +108,12 @@ const NOT_CONFIGURED: Finding = {
   remedy:
     "Workload: set AWS_WEB_IDENTITY_TOKEN_FILE; on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.",
   evidence: { variable: "AWS_WEB_IDENTITY_TOKEN_FILE" },
+};
+
+const NOT_A_PATH: Finding = {
+  ...NOT_CONFIGURED,
+  title: "A token stands where the path of its file belongs.",
+  detail: "What names the token's file is a token itself.",
+  remedy:
+    "Workload: write the token to a file and set AWS_WEB_IDENTITY_TOKEN_FILE (or the option) to its path. Treat the token as told: it may be in logs.",
 };

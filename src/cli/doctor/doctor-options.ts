@@ -45,9 +45,10 @@ export function readDoctorOptions(args: string[]): DoctorOptions {
   const values = readValues(args);
   checkCombinations(values);
   const { token, watch, timeout } = values;
-  if (token !== undefined && token !== "-") {
+  const isTokenInSight = JWT.test(values["token-file"] ?? "");
+  if (isTokenInSight || (token !== undefined && token !== "-")) {
     throw wrongUsage(
-      "a token on the command line can be read by everybody on this machine; pipe it in (--token -) or use --token-file",
+      "a token on the command line can be read by everybody on this machine; pipe it in (--token -) or name its file (--token-file)",
     );
   }
   const regions = (values["failover-region"] ?? []).flatMap((text) => text.split(","));
@@ -75,6 +76,8 @@ export function readDoctorOptions(args: string[]): DoctorOptions {
     },
   };
 }
+
+const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]*$/;
 
 /** Flags that cannot both be meant. */
 const EXCLUSIVE: readonly (readonly [keyof typeof FLAGS, keyof typeof FLAGS])[] = [

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { diagnose } from "../../src/doctor/diagnose.js";
+import { withoutAwsSettings } from "../integration/sdk-environment.js";
+import { healthy, REGION, ROLE_ARN, Site } from "./matrix-world.js";
+
+withoutAwsSettings();
+
+describe("a setting that is wrong by itself is the cause", () => {
+  it("an endpoint without a scheme, which the SDK would take for another's", async () => {
+    const env = { AWS_ENDPOINT_URL_STS: "localhost:4566", AWS_REGION: REGION };
+    await using site = new Site();
+    const { idp } = await healthy(site);
+    const token = await idp.issueToken();
+    const settings = { token, roleArn: ROLE_ARN, allowPrivateIssuers: true, env };
+    const { verdict, rootCause, facts } = await diagnose(settings);
+    expect(rootCause?.detail).toContain('"localhost:4566" is no http or https URL.');
+    expect(verdict).toBe("broken");
+    expect(facts.sts).toEqual([]);
+  });
+
+  it("a region that is none, in one sentence", async () => {
+    const env = { AWS_REGION: "eu west" };
+    const { findings } = await diagnose({ roleArn: ROLE_ARN, env });
+    const detail = findings.find(({ id }) => id === "sts-request-invalid")?.detail;
+    expect(detail).toMatch(/eu west.*[^.]\.$/);
+  });
+
+  it("a token where its file's path belongs, which is told nowhere", async () => {
+    await using site = new Site();
+    const { idp, sts } = await healthy(site);
+    const token = await idp.issueToken();
+    const env = { AWS_WEB_IDENTITY_TOKEN_FILE: token, AWS_ENDPOINT_URL_STS: sts.url };
+    const diagnosis = await diagnose({ roleArn: ROLE_ARN, region: REGION, env });
+    expect(diagnosis.rootCause?.title).toContain("A token stands where the path");
+    expect(JSON.stringify(diagnosis)).not.toContain(token.split(".")[1]);
+  });
+});
+
+it("a failover region of another partition is misuse, also where the environment has the region", async () => {
+  const options = { failoverRegions: ["cn-north-1"], assume: false };
+  const running = diagnose({ ...options, env: { AWS_REGION: REGION } });
+  await expect(running).rejects.toThrow(/`failoverRegions` to be of one AWS partition/);
+});
