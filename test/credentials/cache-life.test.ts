@@ -112,6 +112,18 @@ describe("credentials that a service rejected", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
   });
 
+  test("while their refresh is under way are replaced by what that brings, for everybody", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 900);
+    bench.delayMs = 5_000;
+    expect(await bench.get()).toBe("AKID-1");
+    bench.cache.invalidate("AKID-1");
+    const waiting = [bench.get(), bench.get({ forceRefresh: true }), bench.get()];
+    expect(await bench.clock.run(Promise.all(waiting))).toEqual(Array(3).fill("AKID-2"));
+    bench.cache.invalidate("AKID-1");
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
+  });
+
   test("may be none at all", async () => {
     const bench = new CacheBench();
     bench.cache.invalidate();
