@@ -1,5 +1,6 @@
 import { open, stat } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
+import { safeText } from "../redact.js";
 import { type CommandFailure, wrongUsage } from "./command-failure.js";
 
 /** STS takes 20,000 characters; what is longer than this is no token at all. */
@@ -9,7 +10,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Makes sure that the file named on the command line can hold a token at all. */
 export async function checkTokenFile(path: string): Promise<void> {
-  const named = JSON.stringify(path);
+  const named = JSON.stringify(safeText(path, 200));
   try {
     const found = await stat(path);
     // A pipe can be read only once, and not by this check.

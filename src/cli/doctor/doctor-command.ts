@@ -1,7 +1,7 @@
 import { access, constants, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import { printable, redact } from "../../redact.js";
+import { redact, safeText } from "../../redact.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
 import { fitFor } from "../glyphs.js";
 import { jsonText } from "../json-text.js";
@@ -71,7 +71,7 @@ async function printCommands(diagnosis: Diagnosis, around: Surroundings): Promis
 }
 
 async function checkCanWrite(path: string): Promise<void> {
-  const named = JSON.stringify(path);
+  const named = JSON.stringify(safeText(path, 200));
   const folder = await stat(dirname(path)).catch(() => undefined);
   if (!folder?.isDirectory()) {
     throw wrongUsage(`cannot write ${named}: its folder does not exist; make it first`);
@@ -97,7 +97,10 @@ async function writeReport(
     await writeFile(path, redact(htmlReport(diagnosis)));
   } catch (error) {
     const { code = "unknown error" } = error as NodeJS.ErrnoException;
-    throw new CommandFailure(`cannot write ${JSON.stringify(path)}: ${code}`, EXIT.failed);
+    throw new CommandFailure(
+      `cannot write ${JSON.stringify(safeText(path, 200))}: ${code}`,
+      EXIT.failed,
+    );
   }
-  await print(stderr, `wrote the report to ${printable(path)}\n`);
+  await print(stderr, `wrote the report to ${safeText(path)}\n`);
 }
