@@ -1,4 +1,4 @@
-import type { Finding, FindingId } from "../findings.js";
+import type { Finding } from "../findings.js";
 import type { EndpointFacts, Facts } from "./facts.js";
 
 type Part = NonNullable<EndpointFacts["failedIn"]>;
@@ -12,7 +12,8 @@ export function brokenEndpoint(
   const { failedIn, error = "", host, region, proxy, totalMs } = endpoint;
   if (failedIn === undefined) return [];
   const isLate = error === "timeout" || error === "ETIMEDOUT";
-  const [id, title] = READINGS[isLate ? "late" : failedIn === "tls" ? "tls" : "no"];
+  const id = isLate ? "sts-timeout" : failedIn === "tls" ? "sts-tls-untrusted" : "sts-unreachable";
+  const title = titleOf(failedIn, isLate);
   const answer = isLate ? `no answer in ${Math.round(totalMs)} ms` : "it was cut before an answer";
   const problem = failedIn === "answer" ? `there is a connection, but ${answer}` : WORDS[failedIn];
   const ignored =
@@ -23,7 +24,7 @@ export function brokenEndpoint(
     {
       id,
       severity,
-      title: severity === "fatal" ? title : `${title} (failover region ${region})`,
+      title: severity === "fatal" ? `${title}.` : `Failover region ${region}: ${title}.`,
       detail: `${host} (${region}): ${problem} (${error} in phase "${failedIn}").${ignored}`,
       remedy: `Network: ${remedyOf(failedIn, host)} Workload: see that ${chosenBy(endpoint, settings)} is right.`,
       evidence: { host, region, phase: failedIn, error, ...(proxy !== undefined && { proxy }) },
@@ -31,11 +32,22 @@ export function brokenEndpoint(
   ];
 }
 
-const READINGS: Readonly<Record<"tls" | "late" | "no", readonly [FindingId, string]>> = {
-  tls: ["sts-tls-untrusted", "The TLS certificate of the STS endpoint is not trusted."],
-  late: ["sts-timeout", "STS did not answer in time."],
-  no: ["sts-unreachable", "STS cannot be reached from here."],
-};
+function titleOf(part: Part, isLate: boolean): string {
+  switch (part) {
+    case "dns":
+      return "The name of the STS endpoint does not resolve here";
+    case "connect":
+      return isLate
+        ? "No connection to STS: a firewall that drops packets looks like this"
+        : "STS cannot be reached from here";
+    case "tls":
+      return isLate
+        ? "STS does not finish the TLS handshake in time"
+        : "The TLS certificate of the STS endpoint is not trusted";
+    case "answer":
+      return isLate ? "STS did not answer in time" : "STS cuts the connection without an answer";
+  }
+}
 
 const WORDS: Readonly<Record<Exclude<Part, "answer">, string>> = {
   dns: "its name does not resolve",

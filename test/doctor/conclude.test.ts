@@ -151,28 +151,6 @@ describe("of the endpoints it concludes", () => {
   });
 });
 
-describe("what stands between here and STS is told by the part that failed", () => {
-  it.each<[Partial<EndpointFacts>, RegExp, RegExp]>([
-    [{ failedIn: "dns", error: "ENOTFOUND" }, /its name does not resolve \(ENOTFOUND in/, /DNS/],
-    [{ failedIn: "connect", error: "ECONNREFUSED" }, /no connection comes about/, /firewall/],
-    [{ failedIn: "connect", error: "timeout" }, /no connection comes about/, /firewall/],
-    [{ failedIn: "tls", error: "SELF_SIGNED_CERT_IN_CHAIN" }, /TLS handshake fails/, /NODE_EXTRA/],
-    [{ failedIn: "answer", error: "timeout", totalMs: 6000.4 }, /no answer in 6000 ms/, /accepts/],
-  ])("%j", (changes, detail, remedy) => {
-    const { rootCause } = conclude(gathered({ facts: facts({ sts: [endpoint(changes)] }) }));
-    expect(rootCause?.detail).toMatch(detail);
-    expect(rootCause?.remedy).toMatch(remedy);
-    expect(rootCause?.remedy).toContain("see that the region eu-west-1 is right");
-  });
-
-  it("and a configured endpoint may be wrong by itself", () => {
-    const sts = [endpoint({ kind: "custom", failedIn: "connect", error: "ECONNREFUSED" })];
-    const settings = [{ name: "endpointUrl", source: "AWS_ENDPOINT_URL_STS" }] as const;
-    const { rootCause } = conclude(gathered({ facts: facts({ sts, settings }) }));
-    expect(rootCause?.remedy).toContain("see that AWS_ENDPOINT_URL_STS is right");
-  });
-});
-
 it("names a proxy that the SDK does not use", () => {
   const sts = [
     endpoint({ failedIn: "connect", error: "ETIMEDOUT", proxy: "http://proxy.invalid" }),

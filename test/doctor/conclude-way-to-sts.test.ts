@@ -1,0 +1,79 @@
+import { describe, expect, it } from "vitest";
+import { brokenEndpoint } from "../../src/doctor/conclude-way-to-sts.js";
+import type { EndpointFacts } from "../../src/doctor/facts.js";
+
+const endpoint = (changes: Partial<EndpointFacts>): EndpointFacts => ({
+  region: "eu-west-1",
+  regionSource: "option",
+  url: "https://sts.eu-west-1.amazonaws.com/",
+  host: "sts.eu-west-1.amazonaws.com",
+  kind: "regional",
+  isFips: false,
+  isDualStack: false,
+  addresses: [],
+  isPrivate: false,
+  totalMs: 51,
+  ...changes,
+});
+
+describe("what stands between here and STS is told by the part that failed", () => {
+  it.each<[Partial<EndpointFacts>, RegExp, RegExp, RegExp]>([
+    [
+      { failedIn: "dns", error: "ENOTFOUND" },
+      /name .* does not resolve/,
+      /its name does not resolve \(ENOTFOUND in/,
+      /DNS/,
+    ],
+    [
+      { failedIn: "connect", error: "ECONNREFUSED" },
+      /cannot be reached/,
+      /no connection comes about/,
+      /firewall/,
+    ],
+    [
+      { failedIn: "connect", error: "timeout" },
+      /drops packets/,
+      /no connection comes about/,
+      /firewall/,
+    ],
+    [
+      { failedIn: "tls", error: "SELF_SIGNED_CERT_IN_CHAIN" },
+      /not trusted/,
+      /TLS handshake fails/,
+      /NODE_EXTRA/,
+    ],
+    [
+      { failedIn: "answer", error: "timeout", totalMs: 6000.4 },
+      /did not answer in time/,
+      /no answer in 6000 ms/,
+      /accepts/,
+    ],
+    [{ failedIn: "answer", error: "ECONNRESET" }, /cuts the connection/, /cut before/, /accepts/],
+  ])("%j", (changes, title, detail, remedy) => {
+    const [found] = brokenEndpoint(endpoint(changes), "fatal", []);
+    expect(found?.title).toMatch(title);
+    expect(found?.detail).toMatch(detail);
+    expect(found?.remedy).toMatch(remedy);
+    expect(found?.remedy).toContain("see that the region eu-west-1 is right");
+  });
+
+  it("and a configured endpoint may be wrong by itself", () => {
+    const custom = endpoint({ kind: "custom", failedIn: "connect", error: "ECONNREFUSED" });
+    const by = (source: string) =>
+      brokenEndpoint(custom, "fatal", [{ name: "endpointUrl", source }])[0]?.remedy;
+    expect(by("AWS_ENDPOINT_URL_STS")).toContain("see that AWS_ENDPOINT_URL_STS is right");
+    expect(by("profile")).toContain("see that endpoint_url of the profile is right");
+  });
+});
+
+it("a failover region that cannot be reached is advice, and named first", () => {
+  const [found] = brokenEndpoint(endpoint({ failedIn: "dns", error: "ENOTFOUND" }), "advice", []);
+  expect(found).toMatchObject({
+    severity: "advice",
+    title: "Failover region eu-west-1: The name of the STS endpoint does not resolve here.",
+  });
+});
+
+it("an endpoint that answers is none of these", () => {
+  expect(brokenEndpoint(endpoint({}), "fatal", [])).toEqual([]);
+});
