@@ -19,7 +19,7 @@ export interface DiagnoseOptions {
   readonly issuer?: string | undefined;
   /** An STS endpoint that is not AWS's own choice. @default AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL */
   readonly endpointUrl?: string | undefined;
-  /** Lets the look go to private, loopback and plain-http issuers. @default false */
+  /** Lets the look go to private and loopback issuers, to the latter over http too. @default false */
   readonly allowPrivateIssuers?: boolean | undefined;
   /** Whether one real AssumeRoleWithWebIdentity call is made. @default true */
   readonly assume?: boolean | undefined;

@@ -13,7 +13,8 @@ What to look at:
   --failover-region REGION whose STS is measured too; may be repeated
   --endpoint-url URL       another STS endpoint than AWS's own choice
   --issuer URL             look at this issuer alone: no token, no STS
-  --allow-private-issuers  ask issuers at private addresses and over http too
+  --allow-private-issuers  ask issuers at private addresses too, and those of
+                           this machine over http
   --no-assume              do not make the one AssumeRoleWithWebIdentity call
   --timeout TIME           for the whole run, 1s to 60s (default 18s)
 
@@ -32,5 +33,6 @@ Exit codes: 0 healthy (advice is allowed), 1 something fatal or suspect was
 found, 2 wrong usage, 3 the doctor itself failed, 130 stopped by Ctrl-C.
 --watch ends with 0 or 1: the worst it has seen.
 
-No token, signature or credentials are ever printed.
+No token, signature or credentials are ever printed. NO_COLOR takes the colours
+away; a terminal whose locale has no UTF-8 gets ASCII.
 `;
