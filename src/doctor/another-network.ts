@@ -27,6 +27,12 @@ export function tryElsewhere({ issuer, discoveryUrl }: IssuerFacts, url = discov
   ];
 }
 
+/** A remedy with the commands that belong to it, as lines after the first. */
+export function withCommands(remedy: string, commands: readonly string[]): string {
+  const prose = `${remedy} Try from another network${commands.length > 0 ? ":" : "."}`;
+  return [prose, ...commands].join("\n");
+}
+
 /** Facts are bounded and without tokens: what was cut is no address any more. */
 function isWhole(text: string | undefined): text is string {
   return text !== undefined && !/…$|\[redacted\]/.test(text);

@@ -46,7 +46,7 @@ const READINGS: Readonly<Record<Verdict, Reading>> = {
     severity: "suspect",
     title: "STS could not get the verification key from the identity provider.",
     remedy:
-      "Network and IdP: see from another network that the issuer's documents answer 200 within 5 s, without a rate limit or a firewall in the way; then retry.",
+      "Network and IdP: see that the issuer's documents answer 200 within 5 s from everywhere, without a rate limit or a firewall in the way; then retry.",
   },
   throttled: {
     id: "sts-throttled",

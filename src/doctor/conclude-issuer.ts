@@ -1,5 +1,5 @@
 import type { Finding } from "../findings.js";
-import { FROM_HERE, tryElsewhere } from "./another-network.js";
+import { FROM_HERE, tryElsewhere, withCommands } from "./another-network.js";
 import { addressFindings } from "./conclude-addresses.js";
 import type { Facts, IssuerFacts, TlsFacts } from "./facts.js";
 
@@ -129,7 +129,6 @@ function withOtherNetwork(
   const words = isAsked ? "" : " STS may still reach it: this is seen from here only.";
   const { url } = finding.evidence;
   const commands = tryElsewhere(issuer, typeof url === "string" ? url : undefined);
-  const prose = `${finding.remedy} Try from another network${commands.length > 0 ? ":" : "."}`;
-  const remedy = [prose, ...commands].join("\n");
+  const remedy = withCommands(finding.remedy, commands);
   return { ...finding, detail: `${finding.detail}${words}`, remedy };
 }

@@ -1,10 +1,12 @@
 import type { Finding } from "../findings.js";
+import { tryElsewhere, withCommands } from "./another-network.js";
 import { answerFinding } from "./conclude-answer.js";
 import { certificateFindings } from "./conclude-certificates.js";
 import { endpointFindings } from "./conclude-endpoint.js";
 import { issuerFindings } from "./conclude-issuer.js";
 import { unreadFindings } from "./conclude-unread.js";
 import type { Diagnosis } from "./diagnosis.js";
+import type { Facts } from "./facts.js";
 import type { Gathered } from "./gathered.js";
 import { rank } from "./ranking.js";
 import { inTrustPolicyTerms } from "./trust-policy-terms.js";
@@ -29,7 +31,7 @@ export function conclude(gathered: Gathered): Diagnosis {
   );
   const { rootCause, ranked } = rank(findings, isSaid ? answer : undefined);
   const inFull = <Each extends Finding | null>(each: Each) =>
-    each !== null && each === rootCause && each === answer ? inTrustPolicyTerms(each, facts) : each;
+    each !== null && each === rootCause && each === answer ? answerInFull(each, facts) : each;
   return {
     schemaVersion: 1,
     verdict: verdictOf(rootCause, findings, answer),
@@ -38,6 +40,15 @@ export function conclude(gathered: Gathered): Diagnosis {
     timings,
     facts,
   };
+}
+
+/** An answer that nothing else explains, with what is of use to whoever looks into it. */
+function answerInFull(answer: Finding, facts: Facts): Finding {
+  const { issuer } = facts;
+  if (answer.id !== "sts-verification-key" || issuer === undefined) {
+    return inTrustPolicyTerms(answer, facts);
+  }
+  return { ...answer, remedy: withCommands(answer.remedy, tryElsewhere(issuer)) };
 }
 
 /** Refusals of STS that pass by themselves, as far as anybody can tell from one. */

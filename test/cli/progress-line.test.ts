@@ -47,6 +47,11 @@ describe("the line of progress", () => {
     expect(widthOf(draw(columns, UTF8).last)).toBeLessThan(columns);
   });
 
+  it("takes a terminal that does not know its width for one of 80", () => {
+    expect(widthOf(draw(0, UTF8).last)).toBeGreaterThan(40);
+    expect(widthOf(draw(0, UTF8).last)).toBeLessThan(80);
+  });
+
   it("is ASCII where nothing else can be shown", () => {
     expect(draw(60, { LANG: "C", TERM: "xterm" }).last).toMatch(/^[|/\\-] asking .* and 2 more/);
   });

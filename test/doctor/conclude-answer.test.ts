@@ -110,3 +110,31 @@ describe("a refusal of the role", () => {
     expect(detailOf({ audience: "mine" }, refused)).not.toContain("mine");
   });
 });
+
+it("a key that STS cannot get, and this machine can, comes with what to try from elsewhere", () => {
+  const url = "https://id.example/.well-known/openid-configuration";
+  const known = { addresses: [], requests: [], latency: [] };
+  const facts: Facts = {
+    startedAt: "2026-01-02T03:04:05.000Z",
+    elapsedMs: 1,
+    unfinished: [],
+    settings: [],
+    issuer: { issuer: "https://id.example", discoveryUrl: url, ...known },
+    sts: [],
+  };
+  const message = "Couldn't retrieve verification key from your identity provider,  please";
+  const failure: Failure = {
+    kind: "answer",
+    code: "InvalidIdentityToken",
+    message,
+    httpStatus: 400,
+  };
+  const told = { facts, timings: [], token: [], request: [], issuer: [], failure };
+  const { rootCause, findings } = conclude(told);
+  expect(rootCause?.id).toBe("sts-verification-key");
+  expect(rootCause?.remedy.split("\n").slice(1)).toEqual([
+    expect.stringContaining(`--url '${url}'`),
+    "npx resilient-sts doctor --issuer 'https://id.example'",
+  ]);
+  expect(findings).toEqual([rootCause]);
+});

@@ -49,7 +49,7 @@ async function withToken(options: DoctorOptions, around: Surroundings): Promise<
 }
 
 function reportFor(diagnosis: Diagnosis, { stdout, env }: Surroundings): string {
-  const report = terminalReport(diagnosis, stdout.columns ?? 80, paintFor(stdout, env));
+  const report = terminalReport(diagnosis, stdout.columns || 80, paintFor(stdout, env));
   return fitFor(stdout, env)(report);
 }
 

@@ -32,7 +32,8 @@ export class ProgressLine implements Disposable {
   }
 
   /** Takes note of a step. */
-  readonly see = ({ label, state }: Progress): void => {
+  readonly see = ({ label: told, state }: Progress): void => {
+    const label = clip(told, 100);
     const before = this.#running.get(label) ?? 0;
     const now = before + (state === "started" ? 1 : -1);
     if (now > 0) this.#running.set(label, now);
@@ -43,7 +44,7 @@ export class ProgressLine implements Disposable {
     this.#frame = (this.#frame + 1) % this.#frames.length;
     const elapsed = `${((performance.now() - this.#startedAt) / 1000).toFixed(1)} s`;
     // One column stays free: some terminals wrap at the last.
-    const room = (this.#terminal.columns ?? 80) - elapsed.length - 4;
+    const room = (this.#terminal.columns || 80) - elapsed.length - 4;
     const frame = this.#paint("cyan", this.#frames[this.#frame] ?? "");
     const what = this.#fit(namesIn([...this.#running.keys()], Math.max(1, room)));
     this.#terminal.write(`${CLEAR}${frame} ${what} ${this.#paint("dim", elapsed)}`);

@@ -39,7 +39,7 @@ export async function watch(
       verdicts[now.verdict] += 1;
       const changes = changesBetween(before, now);
       if (changes.length > 0) {
-        await print(stdout, asShown(changeText(changes, stdout.columns ?? 80, paint)));
+        await print(stdout, asShown(changeText(changes, stdout.columns || 80, paint)));
       }
       before = now;
       const pauseMs = Math.max(0, intervalMs - (performance.now() - lookedAt));
