@@ -1,6 +1,13 @@
-/** @throws TypeError when the init of a factory is no object. */
-export function requireInit(init: unknown): void {
-  if (typeof init !== "object" || init === null) throw expected("init", "to be an object", init);
+/** @throws TypeError when the init of a factory is no object, or that of a provider's caller. */
+export function requireInit(factory: string, init: unknown): void {
+  if (typeof init !== "object" || init === null || Array.isArray(init)) {
+    throw expected("init", "to be an object", init);
+  }
+  // What an SDK client passes to the provider it was given.
+  if (!("callerClientConfig" in init)) return;
+  throw new TypeError(
+    `${factory} itself was given as credentials; call it: { credentials: ${factory}(…) }.`,
+  );
 }
 
 /** @throws TypeError when a required field is missing, empty or no string. */
@@ -21,6 +28,13 @@ export function checkString(name: string, value: unknown): void {
   throw expected(name, "to be a non-empty string", value);
 }
 
+/** @throws TypeError when an optional field is given, but can be no part of a host name. */
+export function checkRegion(name: string, value: unknown): void {
+  checkString(name, value);
+  if (value === undefined || !/[\s"'`]/.test(value as string)) return;
+  throw expected(name, "to be a region name such as eu-west-1, nothing around it", word(value));
+}
+
 /** @throws TypeError when an optional field is given, but no array of strings. */
 export function checkStrings(name: string, value: unknown): void {
   const isList = Array.isArray(value) && value.every((entry) => typeof entry === "string");
@@ -36,7 +50,7 @@ export function resolveNumber(
 ): number {
   if (value === undefined) return fallback;
   if (typeof value !== "number" || !(value >= min && value <= max)) {
-    throw expected(name, `to be a number from ${min} to ${max}`, value);
+    throw expected(name, `to be a number from ${min} to ${max}`, word(value));
   }
   return value;
 }
@@ -61,8 +75,12 @@ export function checkType(
   if (value === undefined) return;
   // A class instance whose type is a function serves as an object too.
   const is =
-    type === "object" ? typeof value === "object" && value !== null : typeof value === type;
-  if (!is) throw expected(name, type === "object" ? "to be an object" : `to be a ${type}`, value);
+    type === "object"
+      ? typeof value === "object" && value !== null && !Array.isArray(value)
+      : typeof value === type;
+  if (is) return;
+  const what = type === "object" ? "to be an object" : `to be a ${type}`;
+  throw expected(name, what, type === "boolean" || type === "number" ? word(value) : value);
 }
 
 export function checkSignal(signal: unknown): void {
@@ -72,13 +90,24 @@ export function checkSignal(signal: unknown): void {
 
 /** Says what was expected and the type that came; a string's value could be a token and stays out. */
 export function expected(name: string, what: string, value: unknown): TypeError {
-  const got =
-    typeof value === "number" || typeof value === "boolean" ? String(value) : describe(value);
-  return new TypeError(`Expected \`${name}\` ${what}, got ${got}.`);
+  return new TypeError(`Expected \`${name}\` ${what}, got ${describe(value)}.`);
+}
+
+/** A short string that was given for a number or a mode, and so can be shown. */
+class Word {
+  constructor(readonly text: string) {}
+}
+
+/** Lets {@link expected} show a string that is too short and too plain for a token or a secret. */
+export function word(value: unknown): unknown {
+  return typeof value === "string" && /^[\w .+'"-]{1,16}$/.test(value) ? new Word(value) : value;
 }
 
 function describe(value: unknown): string {
-  if (value === null) return "null";
+  if (value instanceof Word) return `the string ${JSON.stringify(value.text)}`;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (value === null || value === undefined) return String(value);
   if (value === "") return "an empty string";
-  return Array.isArray(value) ? "an array" : typeof value;
+  if (Array.isArray(value)) return "an array";
+  return `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
 }

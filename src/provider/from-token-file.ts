@@ -34,7 +34,7 @@ export interface FromTokenFileInit extends WebIdentityInit {
  * ```
  */
 export function fromTokenFile(init: FromTokenFileInit = {}): WebIdentityProvider {
-  requireInit(init);
+  requireInit("fromTokenFile", init);
   checkString("webIdentityTokenFile", init.webIdentityTokenFile);
   checkString("roleArn", init.roleArn);
   return createProvider(() => tokenFileIdentity(init, processRuntime), init);

@@ -28,7 +28,7 @@ export interface FromWebIdentityInit extends WebIdentityInit {
  * ```
  */
 export function fromWebIdentity(init: FromWebIdentityInit): WebIdentityProvider {
-  requireInit(init);
+  requireInit("fromWebIdentity", init);
   requireFunction("token", init.token);
   requireString("roleArn", init.roleArn);
   const { token, roleArn, roleSessionName } = init;

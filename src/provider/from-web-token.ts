@@ -28,7 +28,7 @@ export interface FromWebTokenInit extends WebIdentityInit {
  * ```
  */
 export function fromWebToken(init: FromWebTokenInit): WebIdentityProvider {
-  requireInit(init);
+  requireInit("fromWebToken", init);
   requireString("webIdentityToken", init.webIdentityToken);
   requireString("roleArn", init.roleArn);
   const { webIdentityToken, roleArn, roleSessionName } = init;

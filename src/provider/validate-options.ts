@@ -1,7 +1,9 @@
 import { MAX_TIMER_MS } from "../clock.js";
+import { safeText } from "../redact.js";
 import { regionGroup } from "../sts/region-group.js";
 import {
   checkKeys,
+  checkRegion,
   checkSignal,
   checkString,
   checkStrings,
@@ -9,6 +11,7 @@ import {
   expected,
   resolveBoolean,
   resolveNumber,
+  word,
 } from "../validators.js";
 import {
   DEFAULTS,
@@ -19,6 +22,7 @@ import {
 } from "./options.js";
 
 const PREFLIGHT_MODES = ["advisory", "strict", "off"];
+const ONE_MODE = 'to be "advisory", "strict" or "off"';
 const RETRY_KEYS = ["maxAttempts", "baseDelayMs", "maxDelayMs", "budgetMs"];
 const REFRESH_KEYS = ["advisoryWindowSeconds", "mandatoryWindowSeconds", "aheadOfTime"];
 const PREFLIGHT_KEYS = ["mode", "audiences", "timeoutMs", "allowedIssuers", "allowPrivateIssuers"];
@@ -30,7 +34,7 @@ const PREFLIGHT_KEYS = ["mode", "audiences", "timeoutMs", "allowedIssuers", "all
  */
 export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
   checkSdkFields(init);
-  checkString("region", init.region);
+  checkRegion("region", init.region);
   checkType("onEvent", init.onEvent, "function");
   checkSignal(init.signal);
   return {
@@ -64,11 +68,19 @@ function checkSdkFields(init: WebIdentityInit): void {
   checkType("parentClientConfig", init.parentClientConfig, "object");
   checkType("logger", init.logger, "object");
   checkType("roleAssumerWithWebIdentity", init.roleAssumerWithWebIdentity, "function");
-  for (const name of ["policyArns", "clientPlugins"] as const) {
-    if (init[name] !== undefined && !Array.isArray(init[name])) {
-      throw expected(name, "to be an array", init[name]);
-    }
+  checkObjects("policyArns", init.policyArns, "to be an array of objects with `arn`");
+  checkObjects("clientPlugins", init.clientPlugins, "to be an array of client plugins");
+  const { endpoint, region } = init.clientConfig ?? {};
+  if (typeof region === "string") checkRegion("clientConfig.region", region);
+  // `sts.local:443` is read as a URL without a host, and something else would get the token.
+  if (typeof endpoint === "string" && !/^https?:\/\//i.test(endpoint)) {
+    throw expected("clientConfig.endpoint", "to be a URL with https:// or http://", word(endpoint));
   }
+}
+
+function checkObjects(name: string, value: unknown, what: string): void {
+  const isList = Array.isArray(value) && value.every((entry) => typeof entry === "object" && entry);
+  if (value !== undefined && !isList) throw expected(name, what, value);
 }
 
 /**
@@ -138,6 +150,7 @@ function resolveFailover(
 ): Pick<ResolvedOptions, "failoverRegions" | "hedgeAfterMs"> {
   const { failoverRegions = DEFAULTS.failoverRegions, hedgeAfterMs, region, clientConfig } = init;
   checkStrings("failoverRegions", failoverRegions);
+  for (const name of failoverRegions) checkRegion("failoverRegions", name);
   resolveNumber("hedgeAfterMs", hedgeAfterMs, 0, 10, 60_000);
   if (failoverRegions.length === 0) {
     if (hedgeAfterMs === undefined) return { failoverRegions, hedgeAfterMs };
@@ -152,12 +165,11 @@ function resolveFailover(
     throw expected("failoverRegions", what, failoverRegions);
   }
   const first = typeof clientConfig?.region === "string" ? clientConfig.region : region;
-  const groups = [...(first === undefined ? [] : [first]), ...failoverRegions].map(regionGroup);
-  if (new Set(groups).size > 1) {
-    throw expected(
-      "failoverRegions",
-      "to be of one AWS partition with the region",
-      failoverRegions,
+  const all = [...(first === undefined ? [] : [first]), ...failoverRegions];
+  if (new Set(all.map(regionGroup)).size > 1) {
+    const shown = all.map((name) => safeText(name, 40)).join(", ");
+    throw new TypeError(
+      `Expected \`failoverRegions\` to be of one AWS partition with the region, got ${shown}.`,
     );
   }
   return { failoverRegions, hedgeAfterMs };
@@ -165,6 +177,12 @@ function resolveFailover(
 
 function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"] {
   const { preflight = {}, validateToken } = init;
+  if (typeof preflight === "string" && !PREFLIGHT_MODES.includes(preflight)) {
+    throw expected("preflight", `${ONE_MODE}, or an object`, word(preflight));
+  }
+  if (typeof preflight !== "string" && (typeof preflight !== "object" || preflight === null)) {
+    throw expected("preflight", `${ONE_MODE}, or an object`, preflight);
+  }
   const options: PreflightOptions = typeof preflight === "string" ? { mode: preflight } : preflight;
   checkKeys("preflight", options, PREFLIGHT_KEYS);
   checkStrings("preflight.audiences", options.audiences);
@@ -174,8 +192,6 @@ function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"]
   // A token that is no JWT has no issuer to look at.
   const byDefault = validateToken === false ? "off" : DEFAULTS.preflight.mode;
   const { mode = byDefault } = options;
-  if (!PREFLIGHT_MODES.includes(mode)) {
-    throw expected("preflight", `to be one of ${PREFLIGHT_MODES.join(", ")}`, mode);
-  }
+  if (!PREFLIGHT_MODES.includes(mode)) throw expected("preflight.mode", ONE_MODE, word(mode));
   return { ...options, mode };
 }

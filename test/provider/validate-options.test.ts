@@ -13,7 +13,8 @@ const SECRET = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.c2VjcmV0";
 const NO_NUMBERS = ["5", "", null, Number.NaN, true, {}, [], 5n, Symbol("s"), () => 5, SECRET];
 const NO_STRINGS = ["", null, 5, true, {}, [], () => "x"];
 const NO_BOOLEANS = ["true", 1, 0, null, {}, SECRET];
-const NO_OBJECTS = ["x", 5, true, null, SECRET];
+const NO_OBJECTS = ["x", 5, true, null, [], SECRET];
+const NO_REGIONS = [" eu-west-1", "eu-west-1\n", "eu west 1", '"eu-west-1"', "'eu-west-1'"];
 const NO_FUNCTIONS = ["x", 5, null, {}, [], SECRET];
 
 const nested = (group: string, key: string, values: readonly unknown[]) =>
@@ -53,7 +54,10 @@ const BAD: readonly (readonly [option: string, inits: readonly object[]])[] = [
   flat("serveExpired", NO_BOOLEANS),
   flat("retryAccessDenied", NO_BOOLEANS),
   flat("validateToken", NO_BOOLEANS),
-  flat("region", NO_STRINGS),
+  flat("region", [...NO_STRINGS, ...NO_REGIONS]),
+  nested("clientConfig", "region", NO_REGIONS),
+  ["failoverRegions", NO_REGIONS.map((region) => ({ failoverRegions: [region] }))],
+  nested("clientConfig", "endpoint", ["sts.local", "sts.local:443", "ftp://sts.local", "", SECRET]),
   flat("roleSessionName", NO_STRINGS),
   flat("policy", NO_STRINGS),
   flat("providerId", NO_STRINGS),
@@ -63,8 +67,8 @@ const BAD: readonly (readonly [option: string, inits: readonly object[]])[] = [
   flat("logger", NO_OBJECTS),
   flat("roleAssumerWithWebIdentity", NO_FUNCTIONS),
   flat("onEvent", NO_FUNCTIONS),
-  flat("policyArns", ["x", {}, 5, null, SECRET]),
-  flat("clientPlugins", ["x", {}, 5, null, SECRET]),
+  flat("policyArns", ["x", {}, 5, null, SECRET, ["arn:aws:iam::aws:policy/ReadOnlyAccess"]]),
+  flat("clientPlugins", ["x", {}, 5, null, SECRET, [null]]),
   flat("signal", [{}, null, "x", new AbortController(), { aborted: false }]),
 ];
 
@@ -77,14 +81,31 @@ describe("a value that can never work is a TypeError that names the option", () 
     }
   });
 
-  test("and never repeats a string, which could be a token", () => {
+  test("and never repeats a string that could be a token or a secret", () => {
     for (const [, inits] of BAD) {
       for (const init of inits) {
         expect(() => resolve(init)).not.toThrow(SECRET);
       }
     }
-    expect(() => resolve({ preflight: { mode: SECRET } })).toThrow(/`preflight`.*got string\.$/);
+    expect(() => resolve({ policyArns: "hunter2" })).not.toThrow("hunter2");
+    expect(() => resolve({ preflight: { mode: SECRET } })).toThrow(
+      /`preflight\.mode`.*got a string\.$/,
+    );
   });
+});
+
+test.each([
+  [{ retry: { maxAttempts: "5" } }, /`retry\.maxAttempts` .* 1 to 1000, got the string "5"\.$/],
+  [{ serveExpired: "true" }, /`serveExpired` to be a boolean, got the string "true"\.$/],
+  [{ preflight: "Strict" }, /"advisory", "strict" or "off", or an object, got the string "Strict"/],
+  [
+    { preflight: false },
+    /`preflight` to be "advisory", "strict" or "off", or an object, got false/,
+  ],
+  [{ region: "eu west 1" }, /`region` .* such as eu-west-1, .* got the string "eu west 1"\.$/],
+  [{ region: "eu-west-1", failoverRegions: ["cn-north-1"] }, /got eu-west-1, cn-north-1\.$/],
+])("a short word in the place of a number, a mode or a region is shown: %j", (init, message) => {
+  expect(() => resolve(init)).toThrow(message);
 });
 
 describe("options", () => {
