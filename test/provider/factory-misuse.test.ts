@@ -4,7 +4,6 @@ import { fromTokenFile } from "../../src/provider/from-token-file.js";
 import { fromWebIdentity } from "../../src/provider/from-web-identity.js";
 import { fromWebToken } from "../../src/provider/from-web-token.js";
 
-const roleArn = "arn:aws:iam::123456789012:role/checkout";
 const create = { fromTokenFile, fromWebIdentity, fromWebToken } as Readonly<
   Record<string, (init: never) => unknown>
 >;
