@@ -3,6 +3,7 @@ import type { Finding } from "../../findings.js";
 import { GROUP_TITLES, GROUPS, type Group, groupOf } from "../doctor/finding-group.js";
 import { goodNews } from "../doctor/good-news.js";
 import { type Markup, markup, NOTHING } from "./markup.js";
+import { remedyMarkup } from "./remedy.js";
 import { type Standing, severityMark } from "./severity-mark.js";
 
 /** The parts of the token's way in one line: where it breaks is seen at once. */
@@ -53,7 +54,7 @@ function findingItem({ severity, title, detail, remedy, id }: Finding, isCause: 
       markup`<p><strong>${title}</strong> ${tag} <span class="quiet">(the cause, see above)</span></p>`,
     );
   }
-  const todo = remedy === "" ? NOTHING : markup`<p>→ ${remedy}</p>`;
+  const todo = remedy === "" ? NOTHING : markup`<p>→ ${remedyMarkup(remedy)}</p>`;
   return item(
     severity,
     markup`<p><strong>${title}</strong> ${tag}</p><p class="quiet">${detail}</p>${todo}`,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import { VERDICT_WORDS } from "../doctor/verdict-words.js";
+import { verdictSentence } from "../doctor/verdict-words.js";
 import { formatDuration } from "../duration.js";
 import { cacheTimeline } from "./cache-timeline.js";
 import { checks, wayOfToken } from "./checks.js";
@@ -8,6 +8,7 @@ import { dataTable, mono } from "./data-table.js";
 import { addressTable, cacheTable, chainTable, keyTable } from "./issuer-tables.js";
 import { type Markup, markup, NOTHING, trusted } from "./markup.js";
 import { PAGE_STYLE } from "./page-style.js";
+import { remedyMarkup } from "./remedy.js";
 import { waterfall } from "./waterfall.js";
 
 const VERDICTS: Readonly<Record<Diagnosis["verdict"], readonly [mark: string, tone: string]>> = {
@@ -20,7 +21,7 @@ const VERDICTS: Readonly<Record<Diagnosis["verdict"], readonly [mark: string, to
 export function htmlReport(diagnosis: Diagnosis): string {
   const { rootCause, verdict } = diagnosis;
   const styleHash = createHash("sha256").update(PAGE_STYLE).digest("base64");
-  const title = rootCause?.title ?? VERDICT_WORDS[verdict];
+  const title = rootCause?.title ?? verdictSentence(diagnosis);
   const page = markup`<!doctype html>
 <html lang="en">
 <head>
@@ -50,11 +51,13 @@ function verdictCard(diagnosis: Diagnosis, title: string): Markup {
   const { rootCause, verdict, facts } = diagnosis;
   const [mark, tone] = VERDICTS[verdict];
   const words =
-    rootCause === null ? NOTHING : markup` <span class="meaning">${VERDICT_WORDS[verdict]}</span>`;
+    rootCause === null
+      ? NOTHING
+      : markup` <span class="meaning">${verdictSentence(diagnosis)}</span>`;
   const cause =
     rootCause === null
       ? NOTHING
-      : markup`<dl class="cause"><dt>Remedy</dt><dd class="remedy">${rootCause.remedy}</dd><dt>Seen</dt><dd>${rootCause.detail}</dd><dt>Finding</dt><dd><code>${rootCause.id}</code>, ${rootCause.severity}</dd></dl>
+      : markup`<dl class="cause"><dt>Remedy</dt><dd class="remedy">${remedyMarkup(rootCause.remedy)}</dd><dt>Seen</dt><dd>${rootCause.detail}</dd><dt>Finding</dt><dd><code>${rootCause.id}</code>, ${rootCause.severity}</dd></dl>
 `;
   const subjects = facts.settings.filter(
     ({ name, value }) => value !== undefined && /^(?:issuer|roleArn|region)$/.test(name),

@@ -43,6 +43,7 @@ const VERDICT = `
 .word .meaning { color: var(--quiet); margin-left: .5rem; }
 .cause { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: 0 0 1rem; }
 .cause dt { font-weight: 600; } .cause dd { margin: 0; } .cause .remedy { font-weight: 600; }
+.commands code { display: block; font-weight: 400; margin-top: .25rem; white-space: pre-wrap; }
 .way { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .75rem 0 .25rem; }
 .about { display: flex; flex-wrap: wrap; gap: 0 1.25rem; }
 .verdict > .about { color: var(--quiet); font-size: .9rem; }

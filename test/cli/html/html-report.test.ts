@@ -40,11 +40,21 @@ describe("the page", () => {
     expect(page).toContain("(the cause, see above)");
   });
 
+  it("has the commands of a remedy on lines of their own", () => {
+    const rootCause = sampleFinding("issuer-timeout", "suspect", {
+      remedy: "Network: try from elsewhere.\ncurl 'https://a.example/<x>'\nnc -vz a.example 443",
+    });
+    const told = htmlReport(sampleDiagnosis({ rootCause, findings: [rootCause] }));
+    expect(told).toContain(
+      'try from elsewhere.<span class="commands"><code>curl &#39;https://a.example/&lt;x&gt;&#39;</code><code>nc -vz a.example 443</code></span>',
+    );
+  });
+
   it("has no cause to tell of a healthy world", () => {
     const healthy = htmlReport(
       sampleDiagnosis({ verdict: "healthy", rootCause: null, findings: [] }),
     );
-    expect(healthy).toContain("<h1>Nothing stands in the way of credentials.</h1>");
+    expect(healthy).toContain("<h1>Nothing wrong was found; STS was not asked for credentials.</h1>");
     expect(healthy).not.toMatch(/<dt>Remedy|fatal|suspect/);
   });
 
