@@ -54,7 +54,9 @@ describe("the page", () => {
     const healthy = htmlReport(
       sampleDiagnosis({ verdict: "healthy", rootCause: null, findings: [] }),
     );
-    expect(healthy).toContain("<h1>Nothing wrong was found; STS was not asked for credentials.</h1>");
+    expect(healthy).toContain(
+      "<h1>Nothing wrong was found; STS was not asked for credentials.</h1>",
+    );
     expect(healthy).not.toMatch(/<dt>Remedy|fatal|suspect/);
   });
 
