@@ -62,7 +62,7 @@ function linesFor(event: WebIdentityEvent): Line[] {
       return [["debug", `new credentials after ${event.attempts} attempt(s)`]];
     case "refresh.failed": {
       const served = event.servedFromCache ? "; callers go on with the cached credentials" : "";
-      return [["error", `no new credentials: ${event.code}${served}`]];
+      return [["error", `no new credentials${served}: ${event.code}: ${event.message}`]];
     }
     case "credentials.expired-served":
       return [["error", "expired credentials were handed out"]];
