@@ -71,7 +71,7 @@ const EXPLANATIONS: Readonly<Record<Verdict, Explanation>> = {
   unknown: {
     code: "ERR_STS_UNAVAILABLE",
     what: "STS (or something in front of it) answered in a way nobody has seen",
-    hint: "Read the answer's own words below in `attempts`; if it is not from AWS, look at the proxy or the endpoint.",
+    hint: "Read the answer's own words in the error's `attempts`; if it is not from AWS, look at the proxy or the endpoint.",
   },
 };
 
