@@ -4,6 +4,7 @@ import { fromFile } from "../token/token-file.js";
 import { checkString, requireInit } from "../validators.js";
 import { createProvider } from "./create-provider.js";
 import type { Identity } from "./identity.js";
+import { checkNames } from "./option-names.js";
 import type { WebIdentityInit } from "./options.js";
 import { processRuntime, type Runtime } from "./runtime.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
@@ -35,6 +36,7 @@ export interface FromTokenFileInit extends WebIdentityInit {
  */
 export function fromTokenFile(init: FromTokenFileInit = {}): WebIdentityProvider {
   requireInit("fromTokenFile", init);
+  checkNames(init, { token: "fromWebIdentity", webIdentityToken: "fromWebToken" });
   checkString("webIdentityTokenFile", init.webIdentityTokenFile);
   checkString("roleArn", init.roleArn);
   return createProvider(() => tokenFileIdentity(init, processRuntime), init);
@@ -62,14 +64,16 @@ export function tokenFileIdentity(init: FromTokenFileInit, { env, clock }: Runti
 function notConfigured(file: string | undefined, roleArn: string | undefined): WebIdentityError {
   const missing = [
     ...(file === undefined
-      ? ["token file (webIdentityTokenFile or AWS_WEB_IDENTITY_TOKEN_FILE)"]
+      ? [["token file", "webIdentityTokenFile (or AWS_WEB_IDENTITY_TOKEN_FILE)"]]
       : []),
-    ...(roleArn === undefined ? ["role (roleArn or AWS_ROLE_ARN)"] : []),
-  ];
+    ...(roleArn === undefined ? [["role", "roleArn (or AWS_ROLE_ARN)"]] : []),
+  ] as const;
+  const nouns = missing.map(([noun]) => noun).join(" and no ");
+  const options = missing.map(([, option]) => option).join(" and ");
   return new WebIdentityError({
     code: "ERR_NOT_CONFIGURED",
-    message: `Web identity configuration not specified: there is no ${missing.join(" and no ")}.`,
-    hint: "Set both; on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.",
+    message: `Web identity configuration not specified: there is no ${nouns}.`,
+    hint: `Workload: set ${options}; on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.`,
     tryNextLink: file === undefined,
   });
 }

@@ -1,6 +1,7 @@
 import type { TokenSource } from "../token/token-source.js";
 import { requireFunction, requireInit, requireString } from "../validators.js";
 import { createProvider } from "./create-provider.js";
+import { checkNames } from "./option-names.js";
 import type { WebIdentityInit } from "./options.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
@@ -29,6 +30,7 @@ export interface FromWebIdentityInit extends WebIdentityInit {
  */
 export function fromWebIdentity(init: FromWebIdentityInit): WebIdentityProvider {
   requireInit("fromWebIdentity", init);
+  checkNames(init, { webIdentityToken: "fromWebToken", webIdentityTokenFile: "fromTokenFile" });
   requireFunction("token", init.token);
   requireString("roleArn", init.roleArn);
   const { token, roleArn, roleSessionName } = init;

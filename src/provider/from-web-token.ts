@@ -1,5 +1,6 @@
 import { requireInit, requireString } from "../validators.js";
 import { createProvider } from "./create-provider.js";
+import { checkNames } from "./option-names.js";
 import type { WebIdentityInit } from "./options.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
@@ -29,6 +30,7 @@ export interface FromWebTokenInit extends WebIdentityInit {
  */
 export function fromWebToken(init: FromWebTokenInit): WebIdentityProvider {
   requireInit("fromWebToken", init);
+  checkNames(init, { token: "fromWebIdentity" });
   requireString("webIdentityToken", init.webIdentityToken);
   requireString("roleArn", init.roleArn);
   const { webIdentityToken, roleArn, roleSessionName } = init;

@@ -1,5 +1,6 @@
 import type { HandlerExecutionContext, InitializeMiddleware } from "@smithy/types";
 import type { ClientPlugin } from "../sts/client-config.js";
+import { expected } from "../validators.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
 /** How AWS services say that the credentials of a request no longer count. */
@@ -12,6 +13,8 @@ const EXPIRED_CODES = ["ExpiredToken", "ExpiredTokenException", "InvalidToken"];
  *
  * A request whose body is a stream is not sent again, since it has been read; the next request has
  * new credentials all the same.
+ *
+ * @throws TypeError when it is given no provider of this library.
  *
  * @example
  * ```ts
@@ -26,6 +29,10 @@ const EXPIRED_CODES = ["ExpiredToken", "ExpiredTokenException", "InvalidToken"];
 export function refreshOnExpiredToken(
   provider: Pick<WebIdentityProvider, "invalidate">,
 ): ClientPlugin {
+  // A promise of a provider, or the SDK's own, would only show when a request has failed.
+  if (typeof (provider as { invalidate?: unknown } | undefined)?.invalidate !== "function") {
+    throw expected("provider", "to be what fromTokenFile() and its like return", provider);
+  }
   const middleware: InitializeMiddleware<object, object> = (next, context) => async (args) => {
     try {
       return await next(args);
