@@ -11,7 +11,7 @@ import { rageOver, STORM } from "./storm.js";
 const ROLE_ARN = "arn:aws:iam::123456789012:role/checkout";
 
 /**
- * Waits of up to 5 s and a budget of 60 s are the default. The demo has to end sooner, and with
+ * Waits of up to 4 s and a budget of 60 s are the default. The demo has to end sooner, and with
  * waits that are shorter than the outage it always meets it.
  */
 const RETRY = { maxDelayMs: 3_000, budgetMs: 20_000 } as const;
