@@ -75,6 +75,13 @@ const EXPLANATIONS: Readonly<Record<Verdict, Explanation>> = {
   },
 };
 
+/** The unknown that STS has nothing to do with. */
+const ON_THIS_SIDE: Explanation = {
+  code: "ERR_STS_UNAVAILABLE",
+  what: "Something on this side of the STS call threw",
+  hint: "Look at the error's `cause`: a client plugin, a request handler, a role assumer or an option of `clientConfig` is the likely place.",
+};
+
 /** Found at the issuer, but the token is what is wrong: it is signed by a key that is not published. */
 const TOKEN_AT_FAULT: readonly FindingId[] = ["jwks-key-not-found", "signature-invalid"];
 
@@ -109,7 +116,7 @@ export function explain(
 
 function explanationOf(
   verdict: Verdict,
-  { code = "", httpStatus = 0 }: Failure,
+  { kind, code = "", httpStatus = 0 }: Failure,
   fatal: Finding | undefined,
 ): Explanation {
   const explanation = EXPLANATIONS[verdict];
@@ -120,6 +127,7 @@ function explanationOf(
     return { ...explanation, code: "ERR_IDP_UNUSABLE", what };
   }
   if (verdict !== "unknown") return explanation;
+  if (kind === "local") return ON_THIS_SIDE;
   if (/^invalididentitytoken/i.test(code)) {
     return {
       ...EXPLANATIONS["token-rejected"],

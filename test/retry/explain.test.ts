@@ -132,6 +132,13 @@ describe("the unknown", () => {
   ])("goes by what is known of it: %s", (_, failure, code) => {
     expect(explained(failure, { verdict: "unknown" })).toMatchObject({ code });
   });
+
+  test("is not put on STS when it was thrown on this side", () => {
+    const failure: Failure = { kind: "local", code: "TypeError", message: "x is undefined" };
+    const { message, hint } = explained(failure, { verdict: "unknown" });
+    expect(message).toMatch(/^Something on this side of the STS call threw: TypeError: x is /);
+    expect(hint).toMatch(/`cause`/);
+  });
 });
 
 describe("an error", () => {
