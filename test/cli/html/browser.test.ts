@@ -4,8 +4,9 @@ import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { htmlReport } from "../../../src/cli/html/html-report.js";
+import { findProgram, leaveOut } from "../../program.js";
 import { sampleDiagnosis } from "../sample-diagnosis.js";
-import { findChromium, startChromium } from "./chromium.js";
+import { startChromium } from "./chromium.js";
 import { type OpenedPage, openPage } from "./opened-page.js";
 import {
   background,
@@ -48,11 +49,9 @@ const ATTRIBUTES =
     " ",
   );
 
-const executable = findChromium();
+const executable = findProgram("chromium");
 if (executable === undefined) {
-  it("the page in a browser is not looked at: there is no `chromium` on the PATH", () => {
-    expect(process.env.BROWSER_TESTS).not.toBe("required");
-  });
+  leaveOut("the page in a browser", "chromium");
 } else {
   describe("the page in a browser", { timeout: 60_000 }, () => lookWith(executable));
 }

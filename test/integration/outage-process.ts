@@ -1,0 +1,68 @@
+/**
+ * A service that works for 75 minutes by its clock, with sessions of an hour and an identity provider
+ * that is down when they are due; told as JSON. Meant for a clock that runs fast.
+ */
+import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-web-identity";
+import { fromWebIdentity } from "../../src/index.js";
+import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
+
+const MINUTE = 60_000;
+const OUTAGE = { from: 40 * MINUTE, until: 58 * MINUTE };
+const END = 75 * MINUTE;
+const REQUEST_EVERY_MS = 10_000;
+
+const roleArn = "arn:aws:iam::123456789012:role/app";
+await using idp = await startLocalIdp({ algorithm: "ES256" });
+// Every call has STS ask the identity provider, so that each one feels the outage.
+await using sts = await startLocalSts({ providers: [idp], jwksCacheSeconds: 0 });
+const clientConfig = { endpoint: sts.url, region: "eu-west-1" };
+
+await using resilient = fromWebIdentity({
+  token: () => idp.issueToken(),
+  roleArn,
+  roleSessionName: "resilient",
+  clientConfig,
+  preflight: { allowPrivateIssuers: true },
+});
+// A token that outlives the run, since nothing renews one that was handed over.
+const webIdentityToken = await idp.issueToken({ expiresInSeconds: 2 * 60 * 60 });
+const stock = stockFromWebToken({
+  ...{ webIdentityToken, roleArn, clientConfig },
+  roleSessionName: "stock",
+});
+
+const start = Date.now();
+const passed = () => Date.now() - start;
+const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms - passed()));
+
+/** One request after the other, to the end. */
+async function serve(credentials: typeof resilient | typeof stock) {
+  const client = new STSClient({ ...clientConfig, credentials });
+  const keys = new Set<string>();
+  const outcome = { requests: 0, failures: 0, sessions: 0 };
+  for (let at = 0; at < END; at = Math.max(at + REQUEST_EVERY_MS, passed())) {
+    await after(at);
+    outcome.requests += 1;
+    try {
+      await client.send(new GetCallerIdentityCommand({}));
+      keys.add((await client.config.credentials()).accessKeyId);
+    } catch {
+      outcome.failures += 1;
+    }
+  }
+  client.destroy();
+  return { ...outcome, sessions: keys.size };
+}
+
+async function weather(): Promise<void> {
+  await after(OUTAGE.from);
+  idp.setFault({ kind: "status", status: 503 });
+  await after(OUTAGE.until);
+  idp.clearFaults();
+}
+
+const [ours, theirs] = await Promise.all([serve(resilient), serve(stock), weather()]);
+const calls = sts.requests.filter(({ parameters }) => parameters.RoleSessionName === "resilient");
+const refused = calls.filter(({ outcome }) => outcome !== "ok").length;
+process.stdout.write(JSON.stringify({ ours: { ...ours, refused }, theirs }));

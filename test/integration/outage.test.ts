@@ -1,0 +1,38 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, it } from "vitest";
+import { findProgram, leaveOut } from "../program.js";
+
+const run = promisify(execFile);
+const SCRIPT = fileURLToPath(new URL("outage-process.ts", import.meta.url));
+
+/** Its seconds are 5 ms: a longer pause of this machine's would look like an outage of its own. */
+const SPEED = "+0 x200";
+
+interface Outcome {
+  readonly requests: number;
+  readonly failures: number;
+  readonly sessions: number;
+}
+
+const faketime = findProgram("faketime");
+if (faketime === undefined) {
+  leaveOut("an outage in real processes at two hundred times the speed", "faketime");
+} else {
+  it("an outage of 18 minutes, when credentials are due, costs no request", async () => {
+    const args = ["-f", SPEED, process.execPath, "--import", "tsx", "--no-warnings", SCRIPT];
+    const { stdout } = await run(faketime, args);
+    const { ours, theirs } = JSON.parse(stdout) as {
+      ours: Outcome & { refused: number };
+      theirs: Outcome;
+    };
+    expect(ours.requests).toBeGreaterThan(100);
+    expect(ours).toMatchObject({ failures: 0, sessions: 2 });
+    // It did try meanwhile, and not all the time.
+    expect(ours.refused).toBeGreaterThan(1);
+    expect(ours.refused).toBeLessThan(150);
+    // The same outage as the SDK's own provider feels it.
+    expect(theirs.failures).toBeGreaterThan(0);
+  }, 120_000);
+}

@@ -1,0 +1,78 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { type LocalSts, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
+import { findProgram, leaveOut } from "../program.js";
+
+const run = promisify(execFile);
+const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
+
+interface Answer {
+  readonly Credentials: Readonly<
+    Record<"AccessKeyId" | "SecretAccessKey" | "SessionToken", string>
+  >;
+  readonly AssumedRoleUser: { readonly Arn: string };
+}
+
+const aws = findProgram("aws");
+if (aws === undefined) leaveOut("the local STS and the AWS CLI", "aws");
+else describe("the AWS CLI, which is botocore,", { timeout: 60_000 }, () => askWith(aws));
+
+function askWith(program: string): void {
+  /** Runs `aws sts …` with no settings but these; rejects with what it said. */
+  async function ask(sts: LocalSts, args: readonly string[], env: Record<string, string> = {}) {
+    const where = ["--endpoint-url", sts.url, "--region", "eu-west-1", "--output", "json"];
+    const { stdout } = await run(program, ["sts", ...args, ...where], {
+      env: {
+        PATH: process.env.PATH,
+        AWS_CONFIG_FILE: "/nonexistent/config",
+        AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
+        AWS_EC2_METADATA_DISABLED: "true",
+        AWS_MAX_ATTEMPTS: "2",
+        ...env,
+      },
+    });
+    return JSON.parse(stdout) as unknown;
+  }
+
+  const assume = (token: string, ...more: string[]) => [
+    "assume-role-with-web-identity",
+    ...["--role-arn", ROLE_ARN, "--role-session-name", "cli", "--web-identity-token", token],
+    ...more,
+  ];
+
+  it("gets credentials, and is the role with them", async () => {
+    await using idp = await startLocalIdp();
+    await using sts = await startLocalSts({ providers: [idp] });
+    const token = await idp.issueToken();
+    const answer = (await ask(sts, assume(token, "--duration-seconds", "900"))) as Answer;
+    const arn = "arn:aws:sts::123456789012:assumed-role/app/cli";
+    expect(answer).toMatchObject({ AssumedRoleUser: { Arn: arn }, Audience: "sts.amazonaws.com" });
+    const { AccessKeyId, SecretAccessKey, SessionToken } = answer.Credentials;
+    const caller = await ask(sts, ["get-caller-identity"], {
+      AWS_ACCESS_KEY_ID: AccessKeyId,
+      AWS_SECRET_ACCESS_KEY: SecretAccessKey,
+      AWS_SESSION_TOKEN: SessionToken,
+    });
+    expect(caller).toMatchObject({ Account: "123456789012", Arn: arn });
+  });
+
+  it("reads refusals as those of AWS", async () => {
+    await using idp = await startLocalIdp();
+    await using sts = await startLocalSts({ providers: [idp] });
+    idp.setFault({ kind: "rate-limit", on: "jwks" });
+    await expect(ask(sts, assume(await idp.issueToken()))).rejects.toMatchObject({
+      stderr: expect.stringMatching(
+        /\(InvalidIdentityToken\) when calling the AssumeRoleWithWebIdentity operation.*: Couldn't retrieve verification key from your identity provider/,
+      ),
+    });
+  });
+
+  it("tries again after throttling, as it does with AWS", async () => {
+    await using idp = await startLocalIdp();
+    await using sts = await startLocalSts({ providers: [idp] });
+    sts.failNext("throttled");
+    await ask(sts, assume(await idp.issueToken()));
+    expect(sts.requests.map(({ outcome }) => outcome)).toEqual(["Throttling", "ok"]);
+  });
+}
