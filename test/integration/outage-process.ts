@@ -57,7 +57,7 @@ async function serve(credentials: typeof resilient | typeof stock) {
 
 async function weather(): Promise<void> {
   await after(OUTAGE.from);
-  idp.setFault({ kind: "status", status: 503 });
+  idp.setFault({ kind: "status", httpStatus: 503 });
   await after(OUTAGE.until);
   idp.clearFaults();
 }
