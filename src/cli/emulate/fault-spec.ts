@@ -1,10 +1,6 @@
 import type { IdpFault, IdpFaultRule } from "../../testing/idp/idp-fault.js";
 import type { LocalIdp } from "../../testing/idp/idp-interface.js";
-import type {
-  StsFaultOptions,
-  StsTransportFault,
-  StsVerdictFault,
-} from "../../testing/sts/sts-fault.js";
+import { STS_FAULT_NAMES, type StsFaultOptions } from "../../testing/sts/sts-fault.js";
 import type { LocalSts } from "../../testing/sts/sts-interface.js";
 import { wrongUsage } from "../command-failure.js";
 import { parseDuration } from "../duration.js";
@@ -21,18 +17,6 @@ interface Rule {
   readonly times?: number;
   readonly probability?: number;
 }
-
-const STS_FAULTS = new Set<StsVerdictFault | StsTransportFault>([
-  ...(["hang", "reset", "html", "empty-200", "slow"] as const),
-  ...(["idp-unreachable", "throttled", "sts-unavailable", "token-expired", "token-early"] as const),
-  ...([
-    "token-rejected",
-    "access-denied",
-    "region-disabled",
-    "request-invalid",
-    "unknown",
-  ] as const),
-]);
 
 /** Reads `idp:jwks:slow=6s,probability=0.3` and the like; what it does not know ends the command. */
 export function readFault(spec: string): ApplyFault {
@@ -98,7 +82,7 @@ function stsFault(spec: string, name: string, value: string | undefined, rule: R
   if (name === "down" && value === undefined && Object.keys(rule).length === 0) {
     return async ({ sts }) => await sts.refuseConnections();
   }
-  const fault = [...STS_FAULTS].find((known) => known === name);
+  const fault = STS_FAULT_NAMES.find((known) => known === name);
   if (fault === undefined || (value !== undefined && fault !== "slow")) throw notKnown(spec);
   const options: StsFaultOptions =
     value === undefined ? rule : { ...rule, delayMs: parseDuration("fault", value, 1, 600_000) };

@@ -3,6 +3,7 @@ import { sendAnswer } from "../answer.js";
 import { FaultScript } from "../fault-script.js";
 import { type Exchange, type LocalServer, startLoopbackServer } from "../loopback-server.js";
 import { createRateLimit } from "../rate-limit.js";
+import { checkIdpFault } from "./check-idp-fault.js";
 import {
   discoveryDocument,
   documentBody,
@@ -94,6 +95,7 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
   }
 
   function setFault(fault: IdpFault): void {
+    checkIdpFault(fault);
     const overLimit =
       fault.kind === "rate-limit" && fault.limit ? createRateLimit(fault.limit, now) : () => true;
     const when = (name: IdpDocumentName) => (fault.on ?? name) === name && overLimit();
@@ -136,7 +138,10 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
     },
     setHeaders,
     setFault,
-    failNext: (fault) => setFault({ ...fault, times: fault.times ?? 1 }),
+    failNext(fault) {
+      checkIdpFault(fault);
+      setFault({ ...fault, times: fault.times ?? 1 });
+    },
     clearFaults: () => faults.clear(),
     resetRequests() {
       requests.length = 0;

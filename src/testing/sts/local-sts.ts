@@ -5,6 +5,7 @@ import { createRateLimit } from "../rate-limit.js";
 import { assumeRole } from "./assume-role.js";
 import { type AssumeRoleAnswer, assumeRoleResult } from "./assume-role-answer.js";
 import { callerIdentity } from "./caller-identity.js";
+import { checkStsFault } from "./check-sts-fault.js";
 import { KeySource } from "./key-source.js";
 import { playStsFault, type ScriptedStsFault } from "./play-sts-fault.js";
 import { type QueryRequest, readQueryRequest } from "./query-request.js";
@@ -97,6 +98,7 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
   }
 
   function setFault(fault: StsFault, how: StsFaultOptions = {}): void {
+    checkStsFault(fault, how);
     const { when = () => true, limit } = how;
     const isOverLimit = limit ? createRateLimit(limit, now) : () => true;
     faults.add({ fault, options: how }, { ...how, when: (each) => when(each) && isOverLimit() });

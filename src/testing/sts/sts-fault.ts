@@ -18,6 +18,33 @@ export type StsVerdictFault = Exclude<Verdict, "token-unavailable" | "token-inva
  */
 export type StsTransportFault = "hang" | "reset" | "html" | "empty-200" | "slow";
 
+/** Records, so that the compiler notices what is left out. */
+const TRANSPORT_FAULTS: Readonly<Record<StsTransportFault, true>> = {
+  hang: true,
+  reset: true,
+  html: true,
+  "empty-200": true,
+  slow: true,
+};
+const VERDICT_FAULTS: Readonly<Record<StsVerdictFault, true>> = {
+  "idp-unreachable": true,
+  throttled: true,
+  "sts-unavailable": true,
+  "token-expired": true,
+  "token-early": true,
+  "token-rejected": true,
+  "access-denied": true,
+  "region-disabled": true,
+  "request-invalid": true,
+  unknown: true,
+};
+
+/** Every fault of STS that has a name. */
+export const STS_FAULT_NAMES = Object.keys({
+  ...VERDICT_FAULTS,
+  ...TRANSPORT_FAULTS,
+}) as readonly (StsVerdictFault | StsTransportFault)[];
+
 /** What can be wrong with STS: by meaning, by transport, or as it stands on the wire. */
 export type StsFault = StsVerdictFault | StsTransportFault | WireError;
 
@@ -69,5 +96,5 @@ export function wireErrorFor(fault: StsVerdictFault, request: StsRequest): WireE
 export function isVerdictFault(
   fault: StsVerdictFault | StsTransportFault,
 ): fault is StsVerdictFault {
-  return !["hang", "reset", "html", "empty-200", "slow"].includes(fault);
+  return !(fault in TRANSPORT_FAULTS);
 }
