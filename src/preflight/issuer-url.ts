@@ -8,14 +8,17 @@ export function canonicalIssuer(issuer: string): string {
 
 /**
  * Where an issuer's discovery document is (OpenID Connect Discovery 1.0, section 4); nothing for
- * what is no issuer URL: another scheme, a query, a fragment, a user name, or over-long.
+ * what is no issuer URL: another scheme, a query, a fragment, a user name, a blank after the host,
+ * or over-long.
  */
 export function discoveryUrl(issuer: string): URL | undefined {
   if (issuer.length > 2_048) return undefined;
   const base = canonicalIssuer(issuer);
   const url = URL.canParse(base) ? new URL(base) : undefined;
   if (url === undefined || /[?#]/.test(base) || !isFetchable(url)) return undefined;
-  return new URL(`${base.replace(/\/$/, "")}/.well-known/openid-configuration`);
+  const text = `${base.replace(/\/$/, "")}/.well-known/openid-configuration`;
+  // A blank that the URL parser drops from the end does not go into the middle.
+  return URL.canParse(text) ? new URL(text) : undefined;
 }
 
 /** A host name has at most 253 characters (RFC 1035, section 2.3.4). */

@@ -70,6 +70,9 @@ it("says why there is nothing to look at", async () => {
     "http://issuer.invalid",
     "https://a.invalid/?b",
     "ftp://a.invalid",
+    "https://a.invalid ",
+    "https://a.invalid:8443 ",
+    "https://a.invalid\u0000",
     `https://${"a".repeat(254)}`,
     `https://a.invalid/${"b".repeat(2_048)}`,
   ]) {

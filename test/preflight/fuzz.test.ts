@@ -4,7 +4,7 @@ import { checkDiscovery } from "../../src/preflight/discovery.js";
 import { judgeKey } from "../../src/preflight/judge-key.js";
 import { readKeySet } from "../../src/preflight/key-set.js";
 import { keyTable } from "../../src/preflight/key-table.js";
-import { type Subject, subjectOfToken } from "../../src/preflight/subject.js";
+import { type Subject, subjectOfIssuer, subjectOfToken } from "../../src/preflight/subject.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { anySignal, found, lookWorld } from "./look-world.js";
 
@@ -92,6 +92,20 @@ it("reads a subject off any text, or says why not", () => {
   fc.assert(
     fc.property(token, (text) => {
       const read = subjectOfToken(text);
+      expect("severity" in read || read.issuer !== "").toBe(true);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+it("looks at an issuer of any name, or says why not", () => {
+  const piece = fc.constantFrom(...[..."\0\u0001\t\n /:8\\?#@%[]\u00a0é"], "https://", ISSUER);
+  const issuer = fc
+    .tuple(fc.constantFrom("", ISSUER), fc.array(piece, { maxLength: 4 }))
+    .map(([beginning, rest]) => [beginning, ...rest]);
+  fc.assert(
+    fc.property(issuer, (parts) => {
+      const read = subjectOfIssuer(parts.join(""), undefined);
       expect("severity" in read || read.issuer !== "").toBe(true);
     }),
     { numRuns: 2_000 },

@@ -194,6 +194,12 @@ it("rejects with the reason of a signal that has aborted, and asks nobody", asyn
   expect(idp.counts.discovery).toBe(0);
 });
 
+it("has nothing to say of a token whose issuer is no URL", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid " } });
+  expect(await lookWorld().look(token)).toEqual({ issuer: "", findings: [], requests: [] });
+});
+
 it("has nothing to say of what is no token", async () => {
   const { preflight } = lookWorld();
   for (const token of ["", "opaque", "a.b.c", "e30.e30.e30"]) {
