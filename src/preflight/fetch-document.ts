@@ -6,6 +6,7 @@ import type { Clock } from "../clock.js";
 import type { Environment } from "../environment.js";
 import type { DocumentName, RequestTiming } from "../issuer-report.js";
 import { isLoopbackUrl } from "../loopback.js";
+import { safeText } from "../redact.js";
 import { AddressRefused, guardedLookup, type ResolveHost } from "./guarded-lookup.js";
 import { isPublicAddress } from "./public-address.js";
 import { type Phase, Stopwatch } from "./stopwatch.js";
@@ -164,7 +165,9 @@ async function readBody(response: IncomingMessage, watch: Stopwatch): Promise<Bu
 
 function problemOf(error: unknown, phase: Phase, isTimeUp: boolean): FetchProblem {
   if (error instanceof AddressRefused) return { kind: "not-public", address: error.address };
-  if (error instanceof EncodedBody) return { kind: "encoded", encoding: error.message };
+  if (error instanceof EncodedBody) {
+    return { kind: "encoded", encoding: safeText(error.message, 40) };
+  }
   if (error instanceof BodyTooLarge) return { kind: "too-large" };
   if (isTimeUp) return { kind: "timeout", phase };
   const { code } = error as NodeJS.ErrnoException;

@@ -1,6 +1,6 @@
 import type { Finding } from "../findings.js";
 import type { DocumentName, RequestTiming } from "../issuer-report.js";
-import { printable, safeText } from "../redact.js";
+import { safeText } from "../redact.js";
 import { type FetchProblem, MAX_DOCUMENT_BYTES } from "./fetch-document.js";
 import { retryAfterMs } from "./freshness.js";
 
@@ -44,7 +44,7 @@ export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
         ...base,
         id: document === "discovery" ? "discovery-not-json" : "jwks-not-json",
         title: "The issuer compresses a document that was asked for as it is.",
-        detail: `${url} came with content-encoding ${printable(problem.encoding, 40)}.`,
+        detail: `${url} came with content-encoding ${problem.encoding}.`,
         remedy: "IdP: serve the document unencoded where the request does not accept an encoding.",
       };
     case "too-large":

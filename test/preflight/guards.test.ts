@@ -182,6 +182,17 @@ it("tells no token and nothing raw of a document", async () => {
   expect(told).not.toContain("\\u001b");
 });
 
+it("tells nothing raw of the encoding of a document", async () => {
+  await using idp = await startLocalIdp();
+  const token = await idp.issueToken();
+  idp.setHeaders({ "content-encoding": `\u009b2J ${token} ${"x".repeat(1_000)}` });
+  const [finding] = (await lookWorld().look(token)).findings;
+  expect(finding?.evidence).toMatchObject({
+    kind: "encoded",
+    encoding: "2J [redacted] xxxxxxxxxxxxxxxxxxxxxxxxxx…",
+  });
+});
+
 it("takes prototype keys for names like any other", async () => {
   await using idp = await startLocalIdp();
   idp.setDiscovery(
