@@ -1,7 +1,14 @@
 import type { Finding } from "../findings.js";
 import { printable, safeText } from "../redact.js";
 import { canonicalIssuer, isFetchable } from "./issuer-url.js";
-import { isErrorAnswer, type JsonObject, member, parseBody } from "./json-document.js";
+import {
+  CAME_INSTEAD,
+  isErrorAnswer,
+  type JsonObject,
+  member,
+  type NoObject,
+  parseBody,
+} from "./json-document.js";
 
 /** What STS was seen to need of the document; observed 2026-09. */
 const REQUIRED = [
@@ -20,12 +27,12 @@ interface CheckedDiscovery {
 /** Whether STS can use a discovery document: what it needs, and no more than that. */
 export function checkDiscovery(body: Uint8Array, issuer: string, url: string): CheckedDiscovery {
   const parsed = parseBody(body);
-  if (parsed.kind !== "object") return { findings: [notJson(url, parsed.kind === "page")] };
+  if (parsed.kind !== "object") return { findings: [notJson(url, parsed.kind)] };
   const document = parsed.value;
   const missing = REQUIRED.filter((name) => (member(document, name) ?? undefined) === undefined);
   const named = member(document, "issuer");
   if (named === undefined && missing.length === REQUIRED.length && isErrorAnswer(document)) {
-    return { findings: [notJson(url, true)] };
+    return { findings: [notJson(url, "page")] };
   }
   const findings: Finding[] = [];
   if (named !== canonicalIssuer(issuer)) findings.push(mismatch(named, issuer, url));
@@ -49,15 +56,15 @@ function shown(value: unknown): string {
   return typeof value === "string" ? safeText(value, 200) : typeof value;
 }
 
-function notJson(url: string, isPage: boolean): Finding {
+function notJson(url: string, came: NoObject): Finding {
   return {
     id: "discovery-not-json",
     severity: "suspect",
     title: "Something else than a discovery document came from the issuer.",
-    detail: `${url} answers 200 with ${isPage ? "a page, an error or nothing" : "something that is no JSON object"}.`,
+    detail: `${url} answers 200 with ${CAME_INSTEAD[came]}.`,
     remedy:
       "IdP: serve the discovery document itself, without a login. Network: see that no captive portal or proxy answers in its place.",
-    evidence: { url, isPage },
+    evidence: { url, isPage: came === "page", isCut: came === "cut" },
   };
 }
 

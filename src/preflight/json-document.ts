@@ -1,9 +1,12 @@
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** A body as far as it can be read; `page` is HTML or nothing at all. */
+/** What came instead of a JSON object: HTML or nothing at all, the beginning of one, anything else. */
+export type NoObject = "page" | "cut" | "other";
+
+/** A body as far as it can be read. */
 export type ParsedBody =
   | { readonly kind: "object"; readonly value: JsonObject }
-  | { readonly kind: "page" | "other" };
+  | { readonly kind: NoObject };
 
 const utf8 = new TextDecoder();
 
@@ -18,9 +21,27 @@ export function parseBody(body: Uint8Array): ParsedBody {
     return isJsonObject(value) ? { kind: "object", value } : { kind: "other" };
   } catch {
     // A login wall, a captive portal, a maintenance page: it stands there for a while.
-    return { kind: /^\s*(<|$)/.test(text.slice(0, 1000)) ? "page" : "other" };
+    if (/^\s*(<|$)/.test(text.slice(0, 1000))) return { kind: "page" };
+    return { kind: isBeginning(text) ? "cut" : "other" };
   }
 }
+
+/**
+ * Whether a JSON object begins and does not end: an answer without a length (or one that a proxy
+ * gave a length of its own) looks whole when its connection breaks.
+ */
+function isBeginning(text: string): boolean {
+  const outside = text.replace(/"(?:[^"\\]|\\.)*"?/gs, "");
+  const count = (brackets: RegExp) => outside.match(brackets)?.length ?? 0;
+  return /^\s*\{/.test(text) && count(/[{[]/g) > count(/[}\]]/g);
+}
+
+/** What came, in words; fit to follow "answers 200 with". */
+export const CAME_INSTEAD: Readonly<Record<NoObject, string>> = {
+  page: "a page, an error or nothing",
+  cut: "the beginning of a JSON object that does not end",
+  other: "something that is no JSON object",
+};
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,9 +1,11 @@
 import type { Finding } from "../findings.js";
 import {
+  CAME_INSTEAD,
   isErrorAnswer,
   isJsonObject,
   type JsonObject,
   member,
+  type NoObject,
   parseBody,
 } from "./json-document.js";
 
@@ -31,9 +33,9 @@ export function readKeySet(
   url: string,
 ): { readonly keySet: KeySet } | { readonly finding: Finding } {
   const parsed = parseBody(body);
-  if (parsed.kind !== "object") return { finding: notJson(url, parsed.kind === "page") };
+  if (parsed.kind !== "object") return { finding: notJson(url, parsed.kind) };
   const keys = member(parsed.value, "keys");
-  if (keys === undefined && isErrorAnswer(parsed.value)) return { finding: notJson(url, true) };
+  if (keys === undefined && isErrorAnswer(parsed.value)) return { finding: notJson(url, "page") };
   if (!Array.isArray(keys) || keys.length === 0) return { finding: empty(url, keys) };
   const entries = (keys as unknown[]).filter(isJsonObject).map(readEntry);
   const count = (kty: string) => entries.filter(({ jwk }) => member(jwk, "kty") === kty).length;
@@ -62,15 +64,15 @@ function isParameter(value: unknown): boolean {
   return typeof value === "string" && value !== "";
 }
 
-function notJson(url: string, isPage: boolean): Finding {
+function notJson(url: string, came: NoObject): Finding {
   return {
     id: "jwks-not-json",
-    // A page in its place is mostly an outage or a login wall, which may pass.
-    severity: isPage ? "suspect" : "fatal",
+    // A page in its place is mostly an outage or a login wall, which may pass; so may a cut answer.
+    severity: came === "other" ? "fatal" : "suspect",
     title: "The issuer's JWKS is no JSON object.",
-    detail: `${url} answers 200 with ${isPage ? "a page, an error or nothing" : "something that is no JSON object"}.`,
+    detail: `${url} answers 200 with ${CAME_INSTEAD[came]}.`,
     remedy: "IdP: serve the JWKS itself (RFC 7517, section 5), without a login.",
-    evidence: { url, isPage },
+    evidence: { url, isPage: came === "page", isCut: came === "cut" },
   };
 }
 

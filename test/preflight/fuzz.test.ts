@@ -117,6 +117,9 @@ const MONSTERS: Readonly<Record<string, string>> = {
   "deep nesting": `${"[".repeat(DEEP)}${"]".repeat(DEEP)}`,
   "deep nesting in a key": `{"keys":[{"kid":${"[".repeat(DEEP)}${"]".repeat(DEEP)}}]}`,
   "an open end": "[".repeat(DEEP),
+  "objects without an end": "{".repeat(2 * DEEP),
+  "a string without an end": `{"${"x".repeat(2 * DEEP)}`,
+  "escapes without an end": `{"${"\\\\".repeat(DEEP)}`,
   "many keys": JSON.stringify({ keys: Array.from({ length: 40_000 }, () => ({ kty: "" })) }),
   "many RSA keys": JSON.stringify({
     keys: Array.from({ length: 1_000 }, (_, kid) => ({

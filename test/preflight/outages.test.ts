@@ -64,6 +64,20 @@ for (const [name, fault, discovery, jwks] of OUTAGES) {
   });
 }
 
+it("is certain of nothing that ends too soon, wherever its connection broke", async () => {
+  await using idp = await startLocalIdp({ kid: 'quoted "{[\\\\' });
+  const token = await idp.issueToken();
+  const { discoveryText, jwksText } = idp;
+  for (let share = 0.1; share < 1; share += 0.1) {
+    idp.setJwks(jwksText.slice(0, share * jwksText.length));
+    expect(found(await lookWorld().look(token))).toEqual(["suspect jwks-not-json"]);
+  }
+  idp.setDiscovery(discoveryText.slice(0, -1));
+  const [finding] = (await lookWorld().look(token)).findings;
+  expect(finding).toMatchObject({ id: "discovery-not-json", severity: "suspect" });
+  expect(finding?.detail).toMatch(/the beginning of a JSON object that does not end/);
+});
+
 for (const kind of ["hang", "trickle"] as const) {
   it(`gives up on an issuer that lets it ${kind}, after 5 s for both documents`, async () => {
     await using idp = await startLocalIdp();
@@ -175,6 +189,7 @@ it("stops reading at 512 KiB", async () => {
 for (const [body, finding] of [
   ["[]", "fatal jwks-not-json"],
   ["not json", "fatal jwks-not-json"],
+  ['{"keys":[],}', "fatal jwks-not-json"],
   ['{"keys":[]}', "fatal jwks-empty"],
   ['{"keys":{}}', "fatal jwks-empty"],
   ["{}", "fatal jwks-empty"],
