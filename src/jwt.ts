@@ -9,6 +9,11 @@ export interface DecodedToken {
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 
+/** Without the byte order mark, the line end and the blanks that editors and shells add. */
+export function trimToken(text: string): string {
+  return text.replace(/^\uFEFF/, "").trim();
+}
+
 /** Reads the header and the claims of a compact JWT, or says in words why it is none. */
 export function decodeToken(token: string): DecodedToken | { readonly problem: string } {
   const other = otherKind(token);

@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.js";
 import type { Finding } from "../findings.js";
 import type { IssuerReport } from "../issuer-report.js";
+import { trimToken } from "../jwt.js";
 import {
   checkSignal,
   checkString,
@@ -83,7 +84,7 @@ function readInput(input: CheckIssuerInput): Subject | Finding {
     throw expected("input", "to be an object with `token` or `issuer`", input);
   }
   const { token, issuer, kid } = input as Partial<Record<"token" | "issuer" | "kid", unknown>>;
-  if (token !== undefined) return subjectOfToken(requireString("token", token));
+  if (token !== undefined) return subjectOfToken(trimToken(requireString("token", token)));
   checkString("kid", kid);
   return subjectOfIssuer(requireString("issuer", issuer), kid as string | undefined);
 }

@@ -2,6 +2,7 @@ import { withTimeout } from "../abort.js";
 import type { Clock } from "../clock.js";
 import { AttemptError, type Failure } from "../failure.js";
 import type { Finding } from "../findings.js";
+import { trimToken } from "../jwt.js";
 import { safeCause, safeText } from "../redact.js";
 
 /** What a token source is told. */
@@ -53,11 +54,6 @@ export async function loadToken(source: TokenSource, options: LoadOptions): Prom
   const trimmed = trimToken(token);
   if (trimmed === "") throw new AttemptError(unavailable(name, "gave an empty token"));
   return trimmed;
-}
-
-/** Without the byte order mark, the line end and the blanks that editors and shells add. */
-function trimToken(text: string): string {
-  return text.replace(/^\uFEFF/, "").trim();
 }
 
 function failed(name: string, error: unknown): Failure {

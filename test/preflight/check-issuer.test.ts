@@ -38,6 +38,12 @@ it("checks a token with its issuer, key and signature", async () => {
   ]);
 });
 
+it("takes a token as it stands in a file, with its line end", async () => {
+  await using idp = await startLocalIdp();
+  const token = `\uFEFF${await idp.issueToken()}\r\n`;
+  expect(found(await checkIssuerWith({ token }, PRIVATE, lookWorld().runtime))).toEqual([]);
+});
+
 it("says of every key why STS cannot use it", async () => {
   await using idp = await startLocalIdp();
   idp.setJwks({ keys: [{ kty: "RSA", kid: "a" }, { kty: "oct", kid: "b" }, { kty: "EC" }, 1] });
