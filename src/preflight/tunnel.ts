@@ -18,6 +18,7 @@ class TunnelRefused extends Error {
 export async function openTunnel(proxy: URL, target: URL, signal: AbortSignal): Promise<Socket> {
   const { request: open } =
     proxy.protocol === "https:" ? await import("node:https") : await import("node:http");
+  signal.throwIfAborted();
   const authority = `${target.hostname}:${target.port === "" ? 443 : target.port}`;
   const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
   const headers = {

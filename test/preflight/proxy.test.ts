@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { proxyFor } from "../../src/preflight/proxy.js";
+import { openTunnel } from "../../src/preflight/tunnel.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { type CertificateAuthority, createCertificateAuthority } from "./certificate-authority.js";
 import { found, lookWorld } from "./look-world.js";
@@ -76,6 +77,17 @@ it("finds a proxy that refuses the tunnel", async () => {
   const report = await lookWorld({}, { env }).look(token);
   expect(found(report)).toEqual(["suspect issuer-connection-refused", "info proxy-in-use"]);
   expect(report.findings[0]?.detail).toContain("PROXY_STATUS_407");
+});
+
+it("opens no tunnel that nobody waits for any more", async () => {
+  await using idp = await startLocalIdp();
+  await using proxy = await startProxy(idp.port);
+  const proxyUrl = new URL(`http://127.0.0.1:${proxy.port}`);
+  const controller = new AbortController();
+  const opening = openTunnel(proxyUrl, new URL("https://issuer.invalid"), controller.signal);
+  controller.abort(new Error("time is up"));
+  await expect(opening).rejects.toThrow("time is up");
+  expect(proxy.tunnels).toEqual([]);
 });
 
 it("leads no private address through a proxy", async () => {
