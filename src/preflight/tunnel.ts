@@ -20,7 +20,7 @@ export async function openTunnel(proxy: URL, target: URL, signal: AbortSignal): 
     proxy.protocol === "https:" ? await import("node:https") : await import("node:http");
   signal.throwIfAborted();
   const authority = `${target.hostname}:${target.port === "" ? 443 : target.port}`;
-  const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const credentials = `${decoded(proxy.username)}:${decoded(proxy.password)}`;
   const headers = {
     host: authority,
     ...(credentials !== ":" && {
@@ -52,4 +52,13 @@ export async function openTunnel(proxy: URL, target: URL, signal: AbortSignal): 
     });
     request.end();
   });
+}
+
+/** As it stands where it is not percent-encoded: passwords may have a `%` of their own. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

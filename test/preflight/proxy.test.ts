@@ -79,6 +79,17 @@ it("finds a proxy that refuses the tunnel", async () => {
   expect(report.findings[0]?.detail).toContain("PROXY_STATUS_407");
 });
 
+it("takes a proxy's password as it stands where it is not percent-encoded", async () => {
+  await using idp = await startLocalIdp();
+  await using proxy = await startProxy(idp.port, 407);
+  const env = { HTTPS_PROXY: `http://user:100%@127.0.0.1:${proxy.port}` };
+  await lookWorld({}, { env }).look(
+    await idp.issueToken({ claims: { iss: "https://issuer.invalid" } }),
+  );
+  const credentials = `Basic ${Buffer.from("user:100%").toString("base64")}`;
+  expect(proxy.tunnels).toEqual([{ authority: "issuer.invalid:443", credentials }]);
+});
+
 it("opens no tunnel that nobody waits for any more", async () => {
   await using idp = await startLocalIdp();
   await using proxy = await startProxy(idp.port);
