@@ -58,15 +58,13 @@ function judge(
   alg: string | undefined,
   candidates: readonly KeyEntry[],
 ): TokenKey {
-  const problem = entry.problem ?? unfit(entry, alg);
-  if (problem === undefined) {
-    const loadable = isLoadable(entry.jwk);
-    if (loadable === true) return { kind: "found", entry };
-    return { kind: "unusable", entry, ...loadable };
-  }
+  const unfitting = entry.problem ?? unfit(entry, alg);
+  const loadable = unfitting === undefined ? isLoadable(entry.jwk) : undefined;
+  if (loadable === true) return { kind: "found", entry };
   // Whether an unusable duplicate hides a usable one before it is not known.
-  const isCertain = candidates.every((each) => each === entry || each.problem !== undefined);
-  return { kind: "unusable", entry, problem, isCertain };
+  const isAlone = candidates.every((each) => each === entry || each.problem !== undefined);
+  const { problem, isCertain } = loadable ?? { problem: unfitting as string, isCertain: true };
+  return { kind: "unusable", entry, problem, isCertain: isCertain && isAlone };
 }
 
 function unfit({ jwk }: KeyEntry, alg: string | undefined): string | undefined {

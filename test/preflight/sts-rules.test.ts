@@ -97,6 +97,15 @@ for (const [name, change] of Object.entries(UNUSABLE)) {
   });
 }
 
+it("is not certain of an unusable key that stands after a usable one of the same kid", async () => {
+  for (const change of Object.values(UNUSABLE)) {
+    changeRsa((key) => [key, change(key)]);
+    expect(await lookAtToken()).toEqual(["suspect jwks-key-unusable"]);
+    changeRsa((key) => [change(key), key]);
+    expect(await lookAtToken()).toEqual([]);
+  }
+});
+
 it("finds the only key unusable when it has no kid, whether or not the token has one", async () => {
   idp.setJwks(({ keys }) => ({ keys: [{ ...(keys as Jwk[])[0], kid: undefined }] }));
   expect(await lookAtToken()).toEqual(["fatal jwks-key-unusable"]);
