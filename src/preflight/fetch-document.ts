@@ -107,7 +107,8 @@ async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<
     // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: STS verifies, so this look has to.
     rejectUnauthorized: true,
     headers: {
-      accept: "application/json",
+      // A Kubernetes API server answers 406 to whoever does not accept the JWKS's own media type.
+      accept: "application/json, application/jwk-set+json",
       "accept-encoding": "identity",
       "user-agent": "resilient-sts",
       ...(etag !== undefined && { "if-none-match": etag }),

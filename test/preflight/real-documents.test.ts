@@ -3,6 +3,7 @@ import { checkDiscovery } from "../../src/preflight/discovery.js";
 import { isLoadable } from "../../src/preflight/key-material.js";
 import { readKeySet } from "../../src/preflight/key-set.js";
 import { startLocalIdp } from "../../src/testing/index.js";
+import { startApiServer } from "../testing/api-server.js";
 import { listSharedFiles, readSharedJson } from "../testing/shared-data.js";
 import { found, lookWorld } from "./look-world.js";
 
@@ -62,4 +63,11 @@ it("has a test for every observed rule of keys", () => {
     "duplicate kid: identical / wrong first",
     "JWKS object replaced between calls ~2 s apart (Cache-Control: no-cache)",
   ]);
+});
+
+it("gets a JWKS that is served by its own media type alone, as Kubernetes does", async () => {
+  await using idp = await startLocalIdp();
+  await using api = await startApiServer(idp);
+  const token = await idp.issueToken({ claims: { iss: api.issuer } });
+  expect(found(await lookWorld().look(token))).toEqual([]);
 });

@@ -5,6 +5,7 @@ import {
   startLocalSts,
   type TrustedRole,
 } from "../../src/testing/index.js";
+import { startApiServer } from "./api-server.js";
 import { assumeRole, ROLE_ARN } from "./ask-sts.js";
 
 const DENIED = {
@@ -55,6 +56,14 @@ describe("the trust of the local STS", () => {
       code: "InvalidIdentityToken",
       message: `No OpenIDConnect provider found in your account for ${idp.issuer}`,
     });
+  });
+
+  it("gets the keys of an issuer that serves them by their own media type alone", async () => {
+    await using idp = await startIdp();
+    await using api = await startApiServer(idp);
+    await using sts = await startLocalSts({ providers: [api] });
+    const token = await idp.issueToken({ claims: { iss: api.issuer } });
+    expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
   });
 
   it("never asks an issuer that is not on this machine unless it is registered", async () => {

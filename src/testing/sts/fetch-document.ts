@@ -23,7 +23,8 @@ export function fetchDocument(
   return new Promise((resolve, reject) => {
     const { protocol } = new URL(url);
     const get = protocol === "https:" ? httpsGet : httpGet;
-    const options = { agent: false, signal, headers: { accept: "application/json" }, ca };
+    const headers = { accept: "application/json, application/jwk-set+json" };
+    const options = { agent: false, signal, headers, ca };
     const request = get(url, options, async (response) => {
       try {
         if (response.statusCode !== 200) throw new Error(`${url}: status ${response.statusCode}`);
