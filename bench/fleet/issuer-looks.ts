@@ -4,7 +4,7 @@ import { ISSUER_MS } from "./sts-model.js";
 
 /** After a failure of STS, documents older than this are looked at again; see `lookAt`. */
 const RECENT_MS = 30_000;
-const KEPT_MS = lifetimeMs({});
+const KEPT_MS = lifetimeMs({}, 0);
 /** What follows a 429 without `Retry-After`. */
 const REST_MS = restMs({}, 0);
 /** What follows a failure of any kind, doubling; see `visitIssuer`. */

@@ -13,11 +13,11 @@ const DEFAULT_RETRY_AFTER_MS = 30_000;
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
 /** How long a document may be kept from now on (RFC 9111, section 4.2), in milliseconds. */
-export function lifetimeMs(headers: IncomingHttpHeaders): number {
+export function lifetimeMs(headers: IncomingHttpHeaders, now: number): number {
   const control = headers["cache-control"] ?? "";
   if (isUncacheable(headers)) return MIN_LIFETIME_MS;
   const maxAge = /(?:^|[\s,])max-age\s*=\s*"?(\d{1,15})/i.exec(control)?.[1];
-  const seconds = maxAge === undefined ? expiresInSeconds(headers) : Number(maxAge);
+  const seconds = maxAge === undefined ? expiresInSeconds(headers, now) : Number(maxAge);
   if (seconds === undefined) return DEFAULT_LIFETIME_MS;
   const age = Number(headers.age ?? 0);
   const left = (seconds - (Number.isFinite(age) ? Math.max(0, age) : 0)) * 1000;
@@ -42,12 +42,15 @@ export function restMs(headers: IncomingHttpHeaders, now: number): number {
   return retryAfterMs(headers, now) ?? DEFAULT_RETRY_AFTER_MS;
 }
 
-function expiresInSeconds({ expires, date }: IncomingHttpHeaders): number | undefined {
+function expiresInSeconds(
+  { expires, date = "" }: IncomingHttpHeaders,
+  now: number,
+): number | undefined {
   if (expires === undefined) return undefined;
   // "Expires: 0" and its like mean: already stale (RFC 9111, section 5.3). Every HTTP date names its
   // month; Date.parse takes a bare number for a year.
   if (!/[a-z]{3}/i.test(expires) || Number.isNaN(Date.parse(expires))) return 0;
-  const seconds = (Date.parse(expires) - Date.parse(date ?? "")) / 1000;
-  // Without a Date there is nothing to compare with.
-  return Number.isNaN(seconds) ? undefined : seconds;
+  // An answer without a Date is as old as its arrival (RFC 9110, section 6.6.1).
+  const sentAt = Date.parse(date);
+  return (Date.parse(expires) - (Number.isNaN(sentAt) ? now : sentAt)) / 1000;
 }

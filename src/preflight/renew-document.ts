@@ -95,7 +95,7 @@ export async function renewDocument<Content>(
     etag: headers.etag ?? unchanged?.etag,
     fetchId: fetches,
     fetchedAt: now,
-    expiresAt: now + lifetimeMs({ ...before, ...headers }),
+    expiresAt: now + lifetimeMs({ ...before, ...headers }, now),
   };
 }
 

@@ -56,6 +56,8 @@ const KEPT: readonly [Readonly<Record<string, string | null>>, number][] = [
     },
     3 * MINUTE,
   ],
+  [{ "cache-control": null, expires: "Fri, 02 Jan 2026 03:07:05 GMT", date: null }, 3 * MINUTE],
+  [{ "cache-control": null, expires: "Fri, 02 Jan 2026 03:03:05 GMT", date: null }, MINUTE / 2],
   [{ "cache-control": null, expires: "0", date: null }, MINUTE / 2],
   [{ "cache-control": null, expires: "-1" }, MINUTE / 2],
 ];
