@@ -51,6 +51,7 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
   const { onRequest, tls } = options;
   const open = new Set<Socket>();
   const numbers = new WeakMap<Socket, number>();
+  const numberOfPort = new Map<number | undefined, number>();
   let total = 0;
 
   const server: Server = tls
@@ -63,12 +64,16 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
   server.on("connection", (socket: Socket) => {
     total += 1;
     numbers.set(socket, total);
+    numberOfPort.set(socket.remotePort, total);
     open.add(socket);
     socket.on("close", () => open.delete(socket));
     socket.on("error", () => socket.destroy());
   });
-  // Over TLS a request carries the encrypted socket, not the one that was accepted.
-  server.on("secureConnection", (socket: Socket) => numbers.set(socket, total));
+  // Over TLS a request carries the encrypted socket, not the one that was accepted; others may have
+  // been accepted meanwhile.
+  server.on("secureConnection", (socket: Socket) => {
+    numbers.set(socket, numberOfPort.get(socket.remotePort) ?? total);
+  });
   server.on("request", (request, response) => {
     const gone = new AbortController();
     response.on("close", () => gone.abort());
