@@ -66,11 +66,16 @@ function notYetValid(start: number, early: number): Finding {
 
 function expiresSoon(left: number): Finding {
   const seconds = Math.round(left);
+  const isOver = left <= 0;
   return {
     id: "token-expires-soon",
     severity: "advice",
-    title: "The token is about to expire.",
-    detail: `The token expires in ${seconds} s, which may be before the last retry.`,
+    title: isOver
+      ? "The token has expired, and STS still takes it for a moment."
+      : "The token is about to expire.",
+    detail: isOver
+      ? `The token expired ${-seconds} s ago; STS tolerates ${TOLERANCE_SECONDS} s.`
+      : `The token expires in ${seconds} s, which may be before the last retry.`,
     remedy:
       "Workload: pass a source that mints a token for every attempt, or ask for a longer life.",
     evidence: { secondsLeft: seconds },

@@ -30,6 +30,14 @@ describe("exp", () => {
     expect(finding?.evidence).toEqual({ exp: at(-324), secondsAgo: 324 });
   });
 
+  test.each([
+    [-24, "The token expired 24 s ago; STS tolerates 300 s."],
+    [24, "The token expires in 24 s, which may be before the last retry."],
+  ])("%d s from now is told without a minus sign", (seconds, detail) => {
+    const [finding] = check(makeToken({ iat: at(-4_000), exp: at(seconds) })).findings;
+    expect(finding?.detail).toBe(detail);
+  });
+
   test("an advice comes early when the token must last longer", () => {
     const found = (neededSeconds: number) =>
       checkToken(makeToken({ exp: at(100) }), { now: NOW, neededSeconds }).findings.map(
