@@ -34,10 +34,8 @@ export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
       return {
         ...base,
         id: "issuer-tls-untrusted",
-        title: "The issuer's TLS certificate is not trusted.",
+        ...(isHandshake(problem.code) ? NO_HANDSHAKE : UNTRUSTED),
         detail: `${host}: ${TLS_WORDS[problem.code] ?? "the TLS handshake failed"} (${problem.code}).`,
-        remedy:
-          "IdP: serve a certificate of a public CA for this very name, with its intermediates in order. A private CA works with STS by the thumbprint in the IAM OIDC provider; here, name it in NODE_EXTRA_CA_CERTS.",
       };
     case "encoded":
       return {
@@ -99,6 +97,23 @@ function timedOut(phase: string, failed: Failed, host: string, timeoutMs: number
         detail: `${host} could not be connected to ${within}.`,
         remedy: "Network: let this machine (and STS) reach the issuer on its port.",
       } as const);
+}
+
+const UNTRUSTED = {
+  title: "The issuer's TLS certificate is not trusted.",
+  remedy:
+    "IdP: serve a certificate of a public CA for this very name, with its intermediates in order. A private CA works with STS by the thumbprint in the IAM OIDC provider; here, name it in NODE_EXTRA_CA_CERTS.",
+} as const;
+
+const NO_HANDSHAKE = {
+  title: "The TLS handshake with the issuer failed before its certificate counted.",
+  remedy:
+    "IdP: speak TLS 1.2 or newer on this port, without asking for a client's certificate. Network: see that no proxy or firewall answers in the issuer's place.",
+} as const;
+
+/** Whether the two did not come to terms at all: another protocol, version or cipher suite. */
+function isHandshake(code: string): boolean {
+  return code === "EPROTO" || code.startsWith("ERR_SSL_");
 }
 
 const TLS_WORDS: Readonly<Record<string, string>> = {

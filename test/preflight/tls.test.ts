@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startLocalIdp, type TlsIdentity } from "../../src/testing/index.js";
 import { makeTlsIdentity } from "../testing/tls-identity.js";
@@ -71,6 +72,7 @@ for (const [name, make] of Object.entries(FAULTS)) {
     const report = await lookOver(tls, ca);
     expect(found(report)).toEqual(["suspect issuer-tls-untrusted"]);
     expect(report.findings[0]?.evidence).toMatchObject({ code });
+    expect(report.findings[0]?.title).toMatch(/certificate is not trusted/);
     expect(report.findings[0]?.detail).toMatch(words);
     expect(report.requests).toMatchObject([{ error: code }]);
   });
@@ -91,4 +93,17 @@ it("suspects a server that does not speak TLS at all", async () => {
   const iss = `https://127.0.0.1:${idp.port}`;
   const report = await lookWorld().look(await idp.issueToken({ claims: { iss } }));
   expect(found(report)[0]).toMatch(/^suspect issuer-(tls-untrusted|connection-refused)$/);
+});
+
+it("does not blame the certificate for a handshake that never came to it", async () => {
+  const server = createServer((socket) =>
+    socket.once("data", () => socket.write("HTTP/1.1 400\r\n")),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await using idp = await startLocalIdp();
+  const iss = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const report = await lookWorld().look(await idp.issueToken({ claims: { iss } }));
+  server.close();
+  expect(found(report)).toEqual(["suspect issuer-tls-untrusted"]);
+  expect(report.findings[0]?.title).toMatch(/^The TLS handshake .* failed/);
 });
