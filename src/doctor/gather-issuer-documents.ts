@@ -103,19 +103,21 @@ async function askAgain(
   signal.addEventListener("abort", onAbort, { once: true });
   const cancel = clock.schedule(timeoutMs, onAbort);
   const startMs = run.elapsedMs();
+  const proxy = proxyFor(url, env);
   try {
     const outcome = await fetchDocument(url, {
       document,
       transport: { env, resolve, ca },
       allowPrivate,
-      proxy: proxyFor(url, env),
+      proxy,
       clock,
       signal: controller.signal,
     });
     const { timing } = outcome;
     noteRequest(run, timing, startMs, tryNumber);
     if ("problem" in outcome) {
-      return { timing, finding: problemFinding(outcome.problem, { document, timing, timeoutMs }) };
+      const failed = { document, timing, timeoutMs, proxy };
+      return { timing, finding: problemFinding(outcome.problem, failed) };
     }
     if (outcome.status === 200) return { timing };
     return { timing, finding: statusFinding(document, timing, clock.now()) };

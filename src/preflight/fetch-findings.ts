@@ -10,10 +10,27 @@ interface Failed {
   readonly timing: RequestTiming;
   /** What the request was given, in milliseconds. */
   readonly timeoutMs: number;
+  /** Through which the request went. */
+  readonly proxy: URL | undefined;
 }
 
 /** No answer: nothing of this is certain, STS sits in another network. */
 export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
+  const finding = findingOf(problem, failed);
+  const { proxy, timing } = failed;
+  const hasPhase = problem.kind === "timeout" || problem.kind === "network";
+  if (proxy === undefined || !hasPhase || problem.phase !== "connect") return finding;
+  const { host } = new URL(timing.url);
+  const why = problem.kind === "network" ? problem.code : "no answer in time";
+  return {
+    ...finding,
+    title: "The proxy gave no connection to the issuer.",
+    detail: `The proxy ${proxy.protocol}//${proxy.host} gave no connection to ${host} (${why}).`,
+    remedy: `Network: see that the proxy is up and lets this machine through to ${host}. Workload: correct HTTPS_PROXY, or name ${host} in NO_PROXY.`,
+  };
+}
+
+function findingOf(problem: FetchProblem, failed: Failed): Finding {
   const { timing, timeoutMs, document } = failed;
   const { url } = timing;
   const { host } = new URL(url);

@@ -61,18 +61,19 @@ export async function renewDocument<Content>(
   if (kept && isUsable(kept, renewal.maxAgeMs, clock.now())) {
     return { ...kept, timing: { ...kept.timing, fromCache: true } };
   }
+  const proxy = proxyFor(url, transport.env);
   const outcome = await fetchDocument(url, {
     document,
     transport,
     allowPrivate,
-    proxy: proxyFor(url, transport.env),
+    proxy,
     clock,
     signal,
     etag: kept?.etag,
   });
   const { timing } = outcome;
   if ("problem" in outcome) {
-    const finding = problemFinding(outcome.problem, { document, timing, timeoutMs });
+    const finding = problemFinding(outcome.problem, { document, timing, timeoutMs, proxy });
     return { finding, timing, restMs: undefined };
   }
   const { status, headers, body } = outcome;

@@ -77,6 +77,7 @@ it("finds a proxy that refuses the tunnel", async () => {
   const report = await lookWorld({}, { env }).look(token);
   expect(found(report)).toEqual(["suspect issuer-connection-refused", "info proxy-in-use"]);
   expect(report.findings[0]?.detail).toContain("PROXY_STATUS_407");
+  expect(report.findings[0]?.title).toBe("The proxy gave no connection to the issuer.");
 });
 
 it("takes a proxy's password as it stands where it is not percent-encoded", async () => {
@@ -88,6 +89,18 @@ it("takes a proxy's password as it stands where it is not percent-encoded", asyn
   );
   const credentials = `Basic ${Buffer.from("user:100%").toString("base64")}`;
   expect(proxy.tunnels).toEqual([{ authority: "issuer.invalid:443", credentials }]);
+});
+
+it("names the proxy, not the issuer, when nobody listens there", async () => {
+  await using idp = await startLocalIdp();
+  await idp.refuseConnections();
+  const env = { HTTPS_PROXY: `http://user:secret@127.0.0.1:${idp.port}` };
+  const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
+  const report = await lookWorld({}, { env }).look(token);
+  expect(found(report)).toEqual(["suspect issuer-connection-refused", "info proxy-in-use"]);
+  expect(report.findings[0]?.detail).toBe(
+    `The proxy http://127.0.0.1:${idp.port} gave no connection to issuer.invalid (ECONNREFUSED).`,
+  );
 });
 
 it("opens no tunnel that nobody waits for any more", async () => {
