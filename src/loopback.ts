@@ -1,6 +1,7 @@
 /** Whether a URL's host is this machine: `localhost`, 127.0.0.0/8 or ::1. */
 export function isLoopbackUrl(url: URL): boolean {
-  const host = url.hostname;
+  // A dot at the end is the root of the DNS: it is the same host.
+  const host = url.hostname.replace(/\.$/, "");
   return (
     host === "localhost" ||
     host.endsWith(".localhost") ||

@@ -114,15 +114,17 @@ it("opens no tunnel that nobody waits for any more", async () => {
   expect(proxy.tunnels).toEqual([]);
 });
 
-it("leads no private address through a proxy", async () => {
-  await using idp = await startLocalIdp();
-  await using proxy = await startProxy(idp.port);
-  const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
-  const token = await idp.issueToken({ claims: { iss: "https://169.254.169.254" } });
-  const report = await lookWorld({ allowPrivateIssuers: false }, { env }).look(token);
-  expect(found(report)).toContain("suspect issuer-private");
-  expect(proxy.tunnels).toEqual([]);
-});
+for (const iss of ["https://169.254.169.254", "https://localhost.", "https://idp.localhost."]) {
+  it(`does not lead ${iss} through a proxy`, async () => {
+    await using idp = await startLocalIdp();
+    await using proxy = await startProxy(idp.port);
+    const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
+    const { look } = lookWorld({ allowPrivateIssuers: false }, { env });
+    const report = await look(await idp.issueToken({ claims: { iss } }));
+    expect(found(report)).toContain("suspect issuer-private");
+    expect(proxy.tunnels).toEqual([]);
+  });
+}
 
 const PROXY = "http://proxy.invalid:3128";
 const CASES: readonly [string, Readonly<Record<string, string>>, string | undefined][] = [
