@@ -79,7 +79,8 @@ async function exchange(url: URL, options: FetchOptions, watch: Stopwatch) {
   try {
     const response = await responseOf(request);
     watch.answered(response.statusCode ?? 0, response.headers);
-    const encoding = response.headers["content-encoding"] ?? "identity";
+    // Some object stores send the header with nothing in it.
+    const encoding = response.headers["content-encoding"] || "identity";
     if (response.statusCode === 200 && encoding.toLowerCase() !== "identity") {
       throw new EncodedBody(encoding);
     }

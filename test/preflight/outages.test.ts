@@ -172,6 +172,13 @@ it("reads no body that is encoded, however small it says it is", async () => {
   server.close();
 });
 
+for (const encoding of ["", "identity", "Identity"]) {
+  it(`takes a document with the content-encoding ${JSON.stringify(encoding)} as it is`, async () => {
+    await using idp = await startLocalIdp({ headers: { "content-encoding": encoding } });
+    expect(found(await lookWorld().look(await idp.issueToken()))).toEqual([]);
+  });
+}
+
 it("stops reading at 512 KiB", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken();
