@@ -50,6 +50,7 @@ export class SharedIssuer {
   async get(maxAge: MaxAge, signal: AbortSignal): Promise<Snapshot> {
     const kept = this.#flight === undefined ? this.kept(maxAge) : undefined;
     if (kept) return kept;
+    signal.throwIfAborted();
     this.#flight ??= this.#visit(maxAge);
     return await untilAborted(this.#flight, signal);
   }

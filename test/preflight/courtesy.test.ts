@@ -196,6 +196,16 @@ it("goes on with a visit when the one who waited for it gives up", async () => {
   expect(clock.pending).toBe(0);
 });
 
+it("asks nobody for one who gave up before the visit began", async () => {
+  await using idp = await startLocalIdp();
+  const { preflight, clock } = lookWorld();
+  const controller = new AbortController();
+  const waiting = preflight.look(await idp.issueToken(), { signal: controller.signal });
+  controller.abort(new Error("no longer wanted"));
+  await expect(waiting).rejects.toThrow("no longer wanted");
+  expect(clock.scheduled).toEqual([]);
+});
+
 it("does not share what a look under other guards found", async () => {
   await using idp = await startLocalIdp();
   const { runtime, look } = lookWorld();
