@@ -131,7 +131,7 @@ function failedSnapshot(
       ...ofRequests(requests, context).filter(({ id }) => id !== finding.id),
     ],
     requests,
-    fetchedAt: now,
+    fetchedAt: Math.min(now, ...before.map(({ fetchedAt }) => fetchedAt)),
     expiresAt: now + Math.max(rest, restMs),
     isFailure: true,
   };

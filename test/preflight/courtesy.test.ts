@@ -135,6 +135,20 @@ it("is not certain of a fault that it saw before an issuer asked to be left alon
   expect(idp.counts).toEqual({ discovery: 1, jwks: 1 });
 });
 
+it("is not certain of a fault in what was kept while the rest could not be fetched", async () => {
+  await using idp = await startLocalIdp();
+  idp.setDiscovery((right) => ({ ...right, response_types_supported: undefined }));
+  idp.setFault({ kind: "status", httpStatus: 500, on: "jwks" });
+  const { look, clock } = lookWorld();
+  const token = await idp.issueToken();
+  const down = "suspect jwks-http-status";
+  expect(found(await look(token))).toEqual(["fatal discovery-field-missing", down]);
+  idp.setDiscovery();
+  await clock.advance(30_001);
+  expect(found(await look(token))).toEqual(["suspect discovery-field-missing", down]);
+  expect(idp.counts).toEqual({ discovery: 1, jwks: 2 });
+});
+
 it("does not wait out a failure from before the clock was set back", async () => {
   await using idp = await startLocalIdp();
   idp.setFault({ kind: "rate-limit", on: "jwks", retryAfterSeconds: 90, times: 1 });
