@@ -15,8 +15,9 @@ export interface LookOptions {
 
 export interface Preflight {
   /**
-   * Looks at what the token's issuer publishes, without keeping the process alive. A token that
-   * names no issuer gives an empty report: that is the token check's business.
+   * Looks at what the token's issuer publishes. It does not keep the process alive, but for a name
+   * that is being resolved or a connection that is being made: Node cannot let go of those. A token
+   * that names no issuer gives an empty report: that is the token check's business.
    *
    * @throws the signal's reason, and nothing else.
    */
