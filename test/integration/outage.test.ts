@@ -20,7 +20,7 @@ const faketime = findProgram("faketime");
 if (faketime === undefined) {
   leaveOut("an outage in real processes at two hundred times the speed", "faketime");
 } else {
-  it("an outage of 18 minutes, when credentials are due, costs no request", async () => {
+  it("an outage of 14 minutes, when credentials are due, costs no request", async () => {
     const args = ["-f", SPEED, process.execPath, "--import", "tsx", "--no-warnings", SCRIPT];
     const { stdout } = await run(faketime, args);
     const { ours, theirs } = JSON.parse(stdout) as {
