@@ -7,7 +7,9 @@ const SLOW_MS = 2_000;
 
 /** Answers that came, but late: by themselves, or with each other. */
 export function slow(requests: readonly RequestTiming[]): Finding[] {
-  const answered = requests.filter(({ error, status }) => error === undefined && status === 200);
+  // 304 is the answer to a second look at what is kept.
+  const isServed = (status: number | undefined) => status === 200 || status === 304;
+  const answered = requests.filter(({ error, status }) => error === undefined && isServed(status));
   const total = answered.reduce((sum, { totalMs }) => sum + totalMs, 0);
   const slowest = Math.max(...answered.map(({ totalMs }) => totalMs));
   return answered.flatMap(({ document, url, totalMs }) => {

@@ -157,6 +157,11 @@ for (const [discoveryMs, jwksMs, expected] of [
   });
 }
 
+it("finds a slow answer that nothing has changed", () => {
+  const findings = slow([took("discovery", 100), { ...took("jwks", 2_001), status: 304 }]);
+  expect(findings.map(({ id }) => id)).toEqual(["jwks-slow"]);
+});
+
 it("reads no body that is encoded, however small it says it is", async () => {
   const bomb = gzipSync(Buffer.alloc(50 * 1024 * 1024));
   const server = createServer((request, response) => {
