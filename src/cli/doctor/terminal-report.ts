@@ -1,10 +1,10 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import { EXPLAINED_BY } from "../../doctor/ranking.js";
 import type { Finding, Severity } from "../../findings.js";
 import { formatDuration } from "../duration.js";
 import { padEnd, widthOf, wrap, wrapRemedy } from "../layout.js";
 import type { Paint, Style } from "../paint.js";
 import { GROUP_TITLES, GROUPS, type Group, groupOf } from "./finding-group.js";
+import { followsFrom } from "./follows-from.js";
 import { goodNews } from "./good-news.js";
 import { keyRows } from "./key-rows.js";
 import { timingBars } from "./timing-bars.js";
@@ -105,7 +105,7 @@ function findingLines(
   if (cause?.id === finding.id && cause.detail === finding.detail) {
     return marked(mark, style, `${finding.title} (the cause, see above)`, width, paint);
   }
-  const doesFollow = cause !== null && EXPLAINED_BY[finding.id]?.includes(cause.id);
+  const doesFollow = followsFrom(finding, cause);
   const weight = doesFollow ? "follows from the cause" : finding.severity;
   const remedy = doesFollow ? "" : finding.remedy;
   return [

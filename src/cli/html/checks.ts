@@ -1,6 +1,7 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { Finding } from "../../findings.js";
 import { GROUP_TITLES, GROUPS, type Group, groupOf } from "../doctor/finding-group.js";
+import { followsFrom } from "../doctor/follows-from.js";
 import { goodNews } from "../doctor/good-news.js";
 import { type Markup, markup, NOTHING } from "./markup.js";
 import { remedyMarkup } from "./remedy.js";
@@ -31,7 +32,7 @@ export function checks(diagnosis: Diagnosis): Markup {
   const parts = GROUPS.map((group) => {
     const found = findings.filter((finding) => groupOf(finding) === group);
     const items = [
-      ...found.map((finding) => findingItem(finding, isSame(finding, rootCause))),
+      ...found.map((finding) => findingItem(finding, rootCause)),
       ...news[group].map((text) => item("in order", markup`<p>${text}</p>`)),
     ];
     const body =
@@ -45,16 +46,19 @@ ${body}</div>
   return markup`${parts}`;
 }
 
-/** The cause is told at the top, and here only named. */
-function findingItem({ severity, title, detail, remedy, id }: Finding, isCause: boolean): Markup {
-  const tag = markup`<span class="quiet">${severity}, <code>${id}</code></span>`;
-  if (isCause) {
+/** The cause is told at the top, and here only named; what it brings about needs no remedy. */
+function findingItem(finding: Finding, cause: Finding | null): Markup {
+  const { severity, title, detail, remedy, id } = finding;
+  const doesFollow = followsFrom(finding, cause);
+  const weight = doesFollow ? "follows from the cause" : severity;
+  const tag = markup`<span class="quiet">${weight}, <code>${id}</code></span>`;
+  if (isSame(finding, cause)) {
     return item(
       severity,
       markup`<p><strong>${title}</strong> ${tag} <span class="quiet">(the cause, see above)</span></p>`,
     );
   }
-  const todo = remedy === "" ? NOTHING : markup`<p>→ ${remedyMarkup(remedy)}</p>`;
+  const todo = remedy === "" || doesFollow ? NOTHING : markup`<p>→ ${remedyMarkup(remedy)}</p>`;
   return item(
     severity,
     markup`<p><strong>${title}</strong> ${tag}</p><p class="quiet">${detail}</p>${todo}`,

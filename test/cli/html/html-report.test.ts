@@ -50,6 +50,17 @@ describe("the page", () => {
     );
   });
 
+  it("leaves an answer of STS that the cause brings about without a remedy of its own", () => {
+    const rootCause = sampleFinding("jwks-key-not-found", "fatal");
+    const answer = sampleFinding("sts-verification-key", "suspect");
+    const findings = [rootCause, answer, sampleFinding("token-expires-soon", "advice")];
+    const told = htmlReport(sampleDiagnosis({ rootCause, findings }));
+    expect(told).toContain("follows from the cause, <code>sts-verification-key</code>");
+    expect(told).toContain("The values that were seen for sts-verification-key.");
+    expect(told).not.toContain("mend sts-verification-key");
+    expect(told).toContain("→ IdP: mend token-expires-soon.");
+  });
+
   it("has no cause to tell of a healthy world", () => {
     const healthy = htmlReport(
       sampleDiagnosis({ verdict: "healthy", rootCause: null, findings: [] }),
