@@ -101,6 +101,7 @@ describe.each(["bash", "dash"])("the commands for curl, in %s", (shell) => {
     });
     expect(printed).toContain("cache-control: no-cache");
     expect(printed).toContain("<SecretAccessKey>hidden<");
+    expect(printed).toMatch(/^status 200$/m);
     expect(printed).not.toMatch(/secret\d/);
     expect(printed.replace(/[\t\n]/g, "")).not.toMatch(/[^\x20-\x7e]/);
     const made = Array.from({ length: 8 }, (_, index) => join(folder, `pwned${index + 1}`));
@@ -122,6 +123,19 @@ describe("the commands", () => {
     );
     expect(script).toContain(`<"$${source}" |`);
     expect(script).toContain(`-LiteralPath $env:${source})`);
+  });
+
+  it("tell the status of STS's answer in PowerShell too, and read the body as each version has it", () => {
+    const settings = [
+      { name: "roleArn", value: "arn:aws:iam::1:role/a", source: "option" },
+    ] as const;
+    const told = factsOf(facts.issuer ?? {}, "https://sts.example", settings);
+    const script = articleCommands(sampleDiagnosis({ facts: told })) ?? "";
+    const [line = ""] = script.match(/^.*-Method Post.*$/m) ?? [];
+    expect(line).toContain("catch { $_.Exception.Message; ");
+    // The answers of PowerShell 7 have no such method.
+    expect(line).toMatch(/-is \[Net\.WebResponse\]\) \{ [^{}]*\.GetResponseStream\(\)/);
+    expect(line).toMatch(/ -replace '\[\^\S+\]', '' \}$/);
   });
 
   it("find the JWKS themselves when it is not known here", () => {

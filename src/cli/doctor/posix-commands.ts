@@ -88,7 +88,7 @@ function assumeStep(
         "-d Action=AssumeRoleWithWebIdentity -d Version=2011-06-15",
         `--data-urlencode ${quote(`RoleArn=${role.arn}`)}`,
         `--data-urlencode ${quote(`RoleSessionName=${role.sessionName}`)}`,
-        "--data-urlencode WebIdentityToken@-",
+        `--data-urlencode WebIdentityToken@- -w ${quote("\\nstatus %{http_code}\\n")}`,
         "| sed -E 's#<(SecretAccessKey|SessionToken)>[^<]*#<\\1>hidden#g'",
         `| ${SHOWN}`,
       ].join(" \\\n  "),

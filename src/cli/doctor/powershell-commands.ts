@@ -5,6 +5,13 @@ import type { Places, Step } from "./places.js";
 /** What a stranger's server sends, without anything that a terminal obeys. */
 const SHOWN = "-replace '[^\\x09\\x0A\\x20-\\x7E]', ''";
 
+/**
+ * The status, and the body of a refusal: PowerShell 7 has read it; in 5.1 it may be left to read,
+ * from a kind of answer that 7 does not have.
+ */
+const REFUSAL =
+  "$_.Exception.Message; $r = $_.Exception.Response; if ($_.ErrorDetails) { $_.ErrorDetails.Message } elseif ($r -is [Net.WebResponse]) { (New-Object IO.StreamReader $r.GetResponseStream()).ReadToEnd() }";
+
 /** AWS's steps for Windows PowerShell 5.1 and PowerShell 7. */
 export function powerShellCommands(places: Places): Step[] {
   const { issuerHost, issuerPort, discoveryUrl, jwksUrl, sts, role, tokenFile } = places;
@@ -80,7 +87,7 @@ function assumeStep(
     commands: [
       `$token = (Get-Content -Raw -LiteralPath ${file}).Trim()`,
       `$body = @{ Action = 'AssumeRoleWithWebIdentity'; Version = '2011-06-15'; RoleArn = ${quote(role.arn)}; RoleSessionName = ${quote(role.sessionName)}; WebIdentityToken = $token }`,
-      `try { (Invoke-WebRequest -UseBasicParsing -TimeoutSec 20 -Method Post -Body $body -Uri ${quote(url)}).StatusCode } catch { if ($_.ErrorDetails) { $_.ErrorDetails.Message } else { $r = $_.Exception.Response; if ($r) { (New-Object IO.StreamReader $r.GetResponseStream()).ReadToEnd() } else { $_.Exception.Message } } }`,
+      `& { try { (Invoke-WebRequest -UseBasicParsing -TimeoutSec 20 -Method Post -Body $body -Uri ${quote(url)}).StatusCode } catch { ${REFUSAL} } } | ForEach-Object { [string]$_ ${SHOWN} }`,
       "Remove-Variable 'token', 'body'",
     ],
   };
