@@ -81,7 +81,7 @@ describe("the terminal report", () => {
     expect(report).toMatch(/JWKS 1\/3 .*█│█*▆+ .*6\.4 s 200/);
   });
 
-  it.each([60, 80, 120])("keeps to %i columns", (columns) => {
+  it.each([50, 60, 80, 120])("keeps to %i columns", (columns) => {
     const lines = terminalReport(sampleDiagnosis(), columns, coloured).split("\n");
     const isCut = (line: string) => widthOf(line) > columns && /\S \S/.test(line);
     expect(lines.filter(isCut)).toEqual([]);

@@ -5,6 +5,10 @@ import type { Paint } from "../paint.js";
 
 const MAX_ROWS = 12;
 const MAX_KID = 44;
+/** Both ends of a name that is cut to less tell nothing. */
+const MIN_KID = 6;
+/** What stands beside the kid: marks, gaps, the other columns, and "✗ unusable". */
+const BESIDE_KID = 44;
 
 /** The keys of the JWKS as a table, the token's key marked and never left out. */
 export function keyRows(keys: readonly KeyRow[], width: number, paint: Paint): string[] {
@@ -13,7 +17,7 @@ export function keyRows(keys: readonly KeyRow[], width: number, paint: Paint): s
   const chosen = new Set([...own, ...others].slice(0, MAX_ROWS));
   const shown = keys.filter((key) => chosen.has(key));
   const kids = shown.map(({ kid }) => (kid ?? "(none)").length);
-  const kidWidth = Math.min(MAX_KID, Math.max(10, width - 46), Math.max(3, ...kids));
+  const kidWidth = Math.min(MAX_KID, Math.max(MIN_KID, width - BESIDE_KID), Math.max(3, ...kids));
   const line = (mark: string, kid: string, kind: string, size: string, use: string) =>
     `${mark} ${padEnd(clip(kid, kidWidth), kidWidth)}  ${padEnd(clip(kind, 10), 10)}  ${padEnd(clip(size, 8), 8)}  ${padEnd(clip(use, 4), 4)}`;
   const rows = shown.flatMap((key) => {
