@@ -10,6 +10,8 @@ interface MaskOptions {
 
 /** Wherever it stands by itself; the last part of a UUID may look like one. */
 const ACCOUNT = /(?<!\w)(?<!-[0-9a-f]{4}-)\d{12}(?!\w)/g;
+/** What stands in the place of one. */
+export const MASKED_ACCOUNT = "************";
 /** A shorter part of a token is none worth hiding, and may be a word of an answer. */
 const MIN_SECRET = 16;
 /** A shorter subject is a word like any other; it is not told by itself. */
@@ -27,7 +29,7 @@ export function mask(
   const clean = (text: string) => {
     const safe = redact(text, secrets);
     if (!isRedacted) return safe;
-    const anonymous = safe.replace(ACCOUNT, "************");
+    const anonymous = safe.replace(ACCOUNT, MASKED_ACCOUNT);
     return subjects.reduce((left, one) => left.replaceAll(one, "[subject]"), anonymous);
   };
   return walk(diagnosis, clean) as Diagnosis;

@@ -151,6 +151,20 @@ describe("the commands", () => {
     }
   });
 
+  it("say that an account id is masked, which STS would refuse", () => {
+    const issuer = { discoveryUrl: "https://a.example/.well-known/openid-configuration" };
+    const scripts = ["123456789012", "************"].map((account) => {
+      const value = `arn:aws:iam::${account}:role/a`;
+      const settings = [{ name: "roleArn", value, source: "option" }] as const;
+      const told = factsOf(issuer, "https://sts.example", settings);
+      return articleCommands(sampleDiagnosis({ facts: told })) ?? "";
+    });
+    expect(scripts.map((script) => /^# Account ids are masked/m.test(script))).toEqual([
+      false,
+      true,
+    ]);
+  });
+
   it("have comments that no shell acts on, even one that takes them for commands", () => {
     const comments = (articleCommands(sampleDiagnosis()) ?? "").match(/^#.*$/gm) ?? [];
     expect(comments.filter((line) => /['"`$;&|<>(){}!\\]/.test(line))).toEqual([]);

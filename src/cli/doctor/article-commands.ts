@@ -1,6 +1,7 @@
 import { bareHostname } from "../../bare-hostname.js";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { Facts } from "../../doctor/facts.js";
+import { MASKED_ACCOUNT } from "../../doctor/mask.js";
 import type { Places, Step } from "./places.js";
 import { posixCommands } from "./posix-commands.js";
 import { powerShellCommands } from "./powershell-commands.js";
@@ -13,14 +14,19 @@ export function articleCommands(diagnosis: Diagnosis): string | undefined {
     `# ${"=".repeat(4)} ${title} ${"=".repeat(4)}`,
     ...steps.flatMap(({ title, commands }, index) => ["", `# ${index + 1}. ${title}`, ...commands]),
   ];
-  return [
-    "# Run these where the workload runs, and again from another network. What works there and",
-    "# not here is blocked here. Both documents together have to come within 5 seconds.",
-    "",
+  const sections = [
     ...section("Linux, macOS: curl", posixCommands(places)),
     "",
     "",
     ...section("Windows: PowerShell", powerShellCommands(places)),
+  ];
+  const isMasked = sections.some((line) => line.includes(MASKED_ACCOUNT));
+  return [
+    "# Run these where the workload runs, and again from another network. What works there and",
+    "# not here is blocked here. Both documents together have to come within 5 seconds.",
+    ...(isMasked ? ["# Account ids are masked: put the digits back where the asterisks are."] : []),
+    "",
+    ...sections,
     "",
   ].join("\n");
 }
