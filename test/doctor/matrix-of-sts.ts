@@ -1,7 +1,7 @@
 import type { FindingId } from "../../src/findings.js";
 import type { StsFault } from "../../src/testing/index.js";
 import type { Row } from "./matrix-row.js";
-import { healthy, settingsFor } from "./matrix-world.js";
+import { ENV, healthy, settingsFor } from "./matrix-world.js";
 import {
   closedPort,
   type OddServer,
@@ -41,6 +41,12 @@ function instead(name: string, start: () => Promise<OddServer>, cause: FindingId
     cause,
     verdict: "broken",
   };
+}
+
+/** A resolver that knows no name. */
+async function noName(host: string) {
+  if (host === "127.0.0.1") return [{ address: host, family: 4 }];
+  throw Object.assign(new Error(), { code: "ENOTFOUND" });
 }
 
 /** A machine whose clock is off, with tokens and an STS on true time. */
@@ -119,14 +125,26 @@ export const STS_ROWS: readonly Row[] = [
     async build(site) {
       const idp = await site.idp();
       const sts = { url: "https://sts.nowhere.invalid" };
-      const resolve = async (host: string) => {
-        if (host === "127.0.0.1") return [{ address: host, family: 4 }];
-        throw Object.assign(new Error(), { code: "ENOTFOUND" });
-      };
-      return { options: settingsFor(sts, await idp.issueToken()), runtime: { resolve } };
+      const options = settingsFor(sts, await idp.issueToken());
+      return { options, runtime: { resolve: noName } };
     },
     cause: "sts-unreachable",
     verdict: "broken",
+  },
+  {
+    name: "the global endpoint of STS is chosen, and its name does not resolve here",
+    async build(site) {
+      const { options } = await healthy(site);
+      const env = { ...ENV, AWS_STS_REGIONAL_ENDPOINTS: "legacy" };
+      return {
+        options: { ...options, endpointUrl: undefined, assume: false },
+        runtime: { env, resolve: noName },
+      };
+    },
+    cause: "sts-unreachable",
+    verdict: "broken",
+    also: ["endpoint-global"],
+    says: /^sts\.amazonaws\.com \(eu-west-1\): its name does not resolve/,
   },
   instead("STS resets connections", startResettingServer, "sts-unreachable"),
   instead("STS says nothing", startSilentServer, "sts-timeout"),

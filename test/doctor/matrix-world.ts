@@ -18,7 +18,7 @@ export const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
 export const REGION = "eu-west-1";
 
 /** No shared file of this machine has a say. */
-const ENV = {
+export const ENV = {
   AWS_CONFIG_FILE: "/nonexistent/config",
   AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
 };
