@@ -2,6 +2,7 @@ import type { Finding } from "../findings.js";
 import { tryElsewhere, withCommands } from "./another-network.js";
 import { answerFinding } from "./conclude-answer.js";
 import { certificateFindings } from "./conclude-certificates.js";
+import { cutOff } from "./conclude-cut-off.js";
 import { endpointFindings } from "./conclude-endpoint.js";
 import { issuerFindings } from "./conclude-issuer.js";
 import { unreadFindings } from "./conclude-unread.js";
@@ -15,7 +16,6 @@ import { inTrustPolicyTerms } from "./trust-policy-terms.js";
 export function conclude(gathered: Gathered): Diagnosis {
   const { facts, timings, failure } = gathered;
   const isAccepted = facts.assumeRole?.outcome === "ok";
-  const answer = failure && answerFinding(failure);
   const seen = [
     ...gathered.token.map((each) => (isAccepted ? overruled(each) : each)),
     ...gathered.request,
@@ -23,18 +23,20 @@ export function conclude(gathered: Gathered): Diagnosis {
     ...issuerFindings([...gathered.issuer, ...unreadFindings(facts)], facts),
     ...certificateFindings(facts),
   ];
+  const answer = failure && cutOff(answerFinding(failure), failure, facts, seen);
   // Where no answer came, nobody refused: the way to STS is one finding among others.
   const isSaid = failure?.kind === "answer" || failure?.kind === "bad-answer";
   const isSeen = seen.some(({ id, severity }) => id === answer?.id && severity === "fatal");
   const findings = withoutRepeats(
     answer === undefined || (isSeen && !isSaid) ? seen : [...seen, answer],
   );
-  const { rootCause, ranked } = rank(findings, isSaid ? answer : undefined);
+  const refusal = isSaid ? answer : undefined;
+  const { rootCause, ranked } = rank(findings, refusal);
   const inFull = <Each extends Finding | null>(each: Each) =>
     each !== null && each === rootCause && each === answer ? answerInFull(each, facts) : each;
   return {
     schemaVersion: 1,
-    verdict: verdictOf(rootCause, findings, answer),
+    verdict: verdictOf(rootCause, findings, refusal),
     rootCause: inFull(rootCause),
     findings: ranked.map(inFull),
     timings,
@@ -57,12 +59,12 @@ const PASSING = ["sts-throttled", "sts-unavailable"];
 function verdictOf(
   rootCause: Finding | null,
   findings: readonly Finding[],
-  answer: Finding | undefined,
+  refusal: Finding | undefined,
 ): Diagnosis["verdict"] {
   if (rootCause === null) return "healthy";
   const isFatal = findings.some(({ severity }) => severity === "fatal");
   // A suspicion that STS's refusal confirms.
-  const isConfirmed = answer !== undefined && !PASSING.includes(answer.id);
+  const isConfirmed = refusal !== undefined && !PASSING.includes(refusal.id);
   return isFatal || isConfirmed ? "broken" : "degraded";
 }
 

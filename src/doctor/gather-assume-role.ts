@@ -46,6 +46,7 @@ export async function gatherAssumeRole(
     kind: "timeout",
     code: "TimeoutError",
     message: "no answer from STS before the run ended",
+    cutShort: true,
     region,
   };
   const label = `assuming the role in ${region}`;

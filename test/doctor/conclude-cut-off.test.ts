@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { cutOff } from "../../src/doctor/conclude-cut-off.js";
+import { diagnose } from "../../src/doctor/diagnose.js";
+import type { EndpointFacts } from "../../src/doctor/facts.js";
+import type { Failure } from "../../src/failure.js";
+import type { Finding, Severity } from "../../src/findings.js";
+import { healthy, Site } from "./matrix-world.js";
+
+const finding = (id: Finding["id"], severity: Severity): Finding => {
+  return { id, severity, title: id, detail: "no answer", remedy: "", evidence: {} };
+};
+
+const answered = { host: "sts.invalid", status: 302 } as EndpointFacts;
+const silent = { host: "sts.invalid", failedIn: "answer" } as EndpointFacts;
+const slow = finding("jwks-slow", "suspect");
+
+describe("a call that gave no answer is held", () => {
+  it.each<[string, Severity, number | false, EndpointFacts | undefined, readonly Finding[]]>([
+    ["against STS when it was cut off after longer than STS waits", "fatal", 6_000, answered, []],
+    ["against STS when it had all its time", "fatal", false, answered, []],
+    ["against STS when a bare GET gets no answer either", "fatal", 5_999, silent, []],
+    ["against STS when nothing is known of its endpoint", "fatal", 5_999, undefined, []],
+    ["possible to pass when it was cut off", "suspect", 5_999, answered, []],
+    ["as nothing of its own when something else explains it", "advice", 5_999, answered, [slow]],
+  ])("%s", (_name, severity, cutAtMs, endpoint, seen) => {
+    const failure: Failure = { kind: "timeout", message: "", cutShort: cutAtMs !== false };
+    const assumeRole = { region: "", outcome: "sts-unavailable", ms: cutAtMs || 10_000 } as const;
+    const facts = { sts: endpoint ? [endpoint] : [], assumeRole };
+    const told = cutOff(finding("sts-timeout", "fatal"), failure, facts, seen);
+    expect(told.severity).toBe(severity);
+    expect(told.detail.includes("bare GET")).toBe(severity !== "fatal");
+  });
+});
+
+it("a run that is too short for a slow issuer names the issuer", async () => {
+  await using site = new Site();
+  const { idp, options } = await healthy(site);
+  idp.setFault({ kind: "slow", delayMs: 3_000, on: "jwks" });
+  const { verdict, rootCause, findings } = await diagnose({
+    ...options,
+    env: {},
+    timeoutMs: 1_000,
+  });
+  expect({ verdict, id: rootCause?.id }).toEqual({ verdict: "degraded", id: "discovery-slow" });
+  expect(findings.find(({ id }) => id === "sts-timeout")?.severity).toBe("advice");
+});
