@@ -72,7 +72,7 @@ function tooLarge(length: number): Finding {
     id: "token-too-large",
     severity: "fatal",
     title: "The token is longer than STS takes.",
-    detail: `The token has ${length} characters; STS takes at most ${MAX_TOKEN_LENGTH}.`,
+    detail: `${length} characters of the token were read; STS takes at most ${MAX_TOKEN_LENGTH}.`,
     remedy: "IdP: put fewer claims (groups, roles) into this client's tokens.",
     evidence: { length, maximum: MAX_TOKEN_LENGTH },
   };

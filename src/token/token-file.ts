@@ -64,7 +64,8 @@ async function readText(path: string, pause: () => Promise<void>): Promise<strin
       if (bytesRead === undefined) await pause();
       else length += bytesRead;
     }
-    return decode(buffer.subarray(0, length));
+    // What is longer is told as that, and a letter that the limit cuts in two is not its fault.
+    return length < MAX_READ_BYTES ? decode(buffer.subarray(0, length)) : buffer.toString();
   } finally {
     await file.close();
   }

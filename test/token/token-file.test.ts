@@ -106,6 +106,11 @@ describe("a token file", () => {
     await expect(read(path("file/token"))).rejects.toMatchObject({ code: "ENOTDIR" });
   });
 
+  test("that is far too long is cut, in the middle of a letter too", async () => {
+    writeFileSync(path("token"), `x${"é".repeat(100_000)}`);
+    expect((await read(path("token"))).length).toBeGreaterThan(20_000);
+  });
+
   test("that is no UTF-8 is told at once: UTF-16 of PowerShell, binary", async () => {
     for (const bytes of [Buffer.from("\uFEFFeyJ", "utf16le"), Buffer.from([0x80, 0x00])]) {
       writeFileSync(path("token"), bytes);
