@@ -6,7 +6,7 @@ import { Flight } from "./flight.js";
 import { type Gate, isShut, pauseAfterFailure, refusalMemory } from "./gate.js";
 import { RefreshTimer } from "./refresh-timer.js";
 
-/** How long a caller waits for a refresh while what is cached still works, in milliseconds. */
+/** How long a refresh keeps callers waiting while what is cached still works, in milliseconds. */
 const PATIENCE_MS = 100;
 
 /**

@@ -5,12 +5,14 @@ import { type Clock, sleep } from "../clock.js";
 export class Flight<T> {
   readonly #landing: Promise<T>;
   readonly #clock: Clock;
+  readonly #startedAt: number;
   #waiters = 0;
   #letGo: (() => void) | undefined;
 
   constructor(landing: Promise<T>, clock: Clock) {
     this.#landing = landing;
     this.#clock = clock;
+    this.#startedAt = clock.monotonic();
     // In the background nobody waits for it, and a failure there is no unhandled rejection.
     landing.catch(() => {});
   }
@@ -20,10 +22,15 @@ export class Flight<T> {
     return this.#holding(this.#untilLanded(signal));
   }
 
-  /** The same, or `undefined` if it takes longer than the waiter's patience, in milliseconds. */
-  waitBriefly(signal: AbortSignal | undefined, patienceMs: number): Promise<T | undefined> {
+  /**
+   * The same, or `undefined` if the refresh takes longer than this, in milliseconds. It counts from
+   * its start, so that a request that asks several times, as the SDK's do, is not held up each time.
+   */
+  async waitBriefly(signal: AbortSignal | undefined, patienceMs: number): Promise<T | undefined> {
+    const leftMs = this.#startedAt + patienceMs - this.#clock.monotonic();
+    if (leftMs <= 0) return undefined;
     const enough = new AbortController();
-    const tired = sleep(this.#clock, patienceMs, enough.signal).then(() => undefined);
+    const tired = sleep(this.#clock, leftMs, enough.signal).then(() => undefined);
     const first = Promise.race([this.#untilLanded(signal), tired]);
     return this.#holding(first.finally(() => enough.abort()));
   }

@@ -205,6 +205,19 @@ describe("in the mandatory window", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
   });
 
+  test("a refresh that takes longer keeps nobody waiting twice, nor whoever comes later", async () => {
+    const bench = new CacheBench();
+    await bench.fill(HOUR, 60);
+    bench.delayMs = 5_000;
+    const start = bench.clock.monotonic();
+    const early = bench.get();
+    await bench.clock.advance(60);
+    const late = bench.get();
+    expect(await bench.clock.run(Promise.all([early, late]))).toEqual(["AKID-1", "AKID-1"]);
+    expect(await bench.get()).toBe("AKID-1");
+    expect([bench.clock.monotonic() - start, bench.calls.length]).toEqual([100, 2]);
+  });
+
   test("a failure reaches nobody, and leaves no timer", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 60);

@@ -105,10 +105,12 @@ describe("while credentials are valid", () => {
   it("a caller waits 100 ms at most for a silent STS, and only in the last minute", async () => {
     await using world = await stillWorld();
     const { provider, first } = await started(world, { refresh: { aheadOfTime: false } });
+    const earlier = await started(world, { refresh: { aheadOfTime: false } });
     world.sts.setFault("hang");
     await world.clock.advance(50 * MINUTE);
-    expect(await provider()).toBe(first);
+    expect(await earlier.provider()).toBe(earlier.first);
     await world.clock.advance(10 * MINUTE - 30_000);
+    expect(await earlier.provider()).toBe(earlier.first);
     const start = world.clock.monotonic();
     const waiting = provider();
     await world.clock.advance(99);
@@ -120,7 +122,10 @@ describe("while credentials are valid", () => {
     expect(isServed).toBe(false);
     await world.clock.advance(1);
     expect([await waiting, world.clock.monotonic() - start]).toEqual([first, 100]);
+    // The same refresh keeps nobody waiting again: an SDK client asks twice for each request.
+    expect([await provider(), provider.status().state]).toEqual([first, "refresh-urgent"]);
     provider.close();
+    earlier.provider.close();
   });
 });
 
