@@ -41,7 +41,8 @@ export interface ResilienceOptions {
     | undefined;
   /**
    * Limit of one STS call and of one token read, in milliseconds; 100 to 300,000.
-   * STS itself waits 5 s for the identity provider.
+   * STS itself waits 5 s for the identity provider. With `failoverRegions` a call takes no more than
+   * half of `retry.budgetMs` (1 s at least), so that there is time for the next region.
    * @default 10000
    */
   readonly attemptTimeoutMs?: number | undefined;

@@ -32,6 +32,9 @@ const FINAL: readonly Verdict[] = [
 /** What a region may ask to wait for, and another one may not. */
 const MAY_WAIT: readonly Verdict[] = ["throttled", "idp-unreachable"];
 
+/** No region is given up for less silence than this, however small the budget, in milliseconds. */
+const MIN_SILENCE_MS = 1_000;
+
 /** The second step of every attempt of one refresh: one call, to the region whose turn it is. */
 export class StsStep {
   readonly #options: StsStepOptions;
@@ -132,10 +135,10 @@ export class StsStep {
     signal: AbortSignal,
     onTurn = () => {},
   ): Promise<AttributedCredentials> {
-    const { init, options, runtime } = this.#options;
+    const { init, runtime } = this.#options;
     const { clock, pool, env } = runtime;
     const assumer = init.roleAssumerWithWebIdentity;
-    const call = { target, clock, signal, deadline, timeoutMs: options.attemptTimeoutMs };
+    const call = { target, clock, signal, deadline, timeoutMs: this.#callLimitMs() };
     // Whom an assumer of the user's asks is not known: nothing of it is noted against a region.
     if (assumer !== undefined) return assumeRoleWith(assumer, input, call);
     const chosenAt = clock.now();
@@ -149,6 +152,14 @@ export class StsStep {
         return this.#noted(target, send);
       },
     });
+  }
+
+  /** Where there is another region, a silent one must not use up the budget of both. */
+  #callLimitMs(): number {
+    const { targets, options } = this.#options;
+    const { attemptTimeoutMs, retry } = options;
+    if (targets.length === 1) return attemptTimeoutMs;
+    return Math.min(attemptTimeoutMs, Math.max(MIN_SILENCE_MS, retry.budgetMs / 2));
   }
 
   /** Notes how the region answered, before the next call has its turn there. */

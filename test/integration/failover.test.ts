@@ -3,7 +3,7 @@ import { isWebIdentityError } from "../../src/index.js";
 import type { LocalSts, StsFault } from "../../src/testing/index.js";
 import { startRegions } from "./region-world.js";
 import { withoutAwsSettings } from "./sdk-environment.js";
-import { until } from "./virtual-clock.js";
+import { until, VirtualClock } from "./virtual-clock.js";
 import { rejection } from "./world.js";
 
 withoutAwsSettings();
@@ -59,6 +59,25 @@ describe("the next region is asked at once when the first", () => {
     await provider({ forceRefresh: true });
     await world.provide({}, { roleArn: "arn:aws:iam::123456789012:role/other" })();
     expect([world.clock.monotonic(), world.counts()]).toEqual([10_000, [1, 3]]);
+  });
+});
+
+describe("a budget of", () => {
+  it.each([
+    [8_000, 4_000],
+    [1_500, 1_000],
+  ])("%d ms has room for the next region when the first is silent", async (budgetMs, limitMs) => {
+    await using world = await startRegions([FIRST, SECOND], new VirtualClock(0));
+    const [first] = world.stss;
+    first?.setFault("hang");
+    const provider = world.provide({ retry: { budgetMs } });
+    const credentials = provider();
+    await until(() => first?.requests[0]?.outcome === "hang");
+    await world.clock.advance(limitMs);
+    await expect(credentials).resolves.toHaveProperty("accessKeyId");
+    expect([world.clock.monotonic(), world.counts()]).toEqual([limitMs, [1, 1]]);
+    await provider({ forceRefresh: true });
+    expect(world.counts()).toEqual([1, 2]);
   });
 });
 
