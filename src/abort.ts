@@ -19,14 +19,43 @@ interface Closable {
   close(reason: unknown): void;
 }
 
-/** Takes the listener of a collected owner off its signal. */
+/** Takes a collected owner off its signal. */
 const collected = new FinalizationRegistry<() => void>((remove) => remove());
+
+/** What closes the owners of one signal: its one listener, since Node warns of a leak at eleven. */
+const closers = new WeakMap<AbortSignal, Closer>();
+
+class Closer {
+  readonly #owners = new Set<WeakRef<Closable>>();
+  readonly #signal: AbortSignal;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+    closers.set(signal, this);
+  }
+
+  readonly #onAbort = () => {
+    for (const owner of this.#owners) owner.deref()?.close(this.#signal.reason);
+  };
+
+  add(owner: WeakRef<Closable>): void {
+    this.#owners.add(owner);
+  }
+
+  remove(owner: WeakRef<Closable>): void {
+    const wasLast = this.#owners.delete(owner) && this.#owners.size === 0;
+    if (!wasLast) return;
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    closers.delete(this.#signal);
+  }
+}
 
 /**
  * Closes the owner with the signal's reason when it aborts. The signal may live as long as the
- * process: it does not keep an owner alive that everybody else has dropped.
+ * process, and end any number of owners: it does not keep one alive that everybody else has dropped.
  *
- * @returns takes the listener off.
+ * @returns takes the owner off.
  */
 export function closeOnAbort(signal: AbortSignal, owner: Closable): () => void {
   if (signal.aborted) {
@@ -34,9 +63,9 @@ export function closeOnAbort(signal: AbortSignal, owner: Closable): () => void {
     return () => {};
   }
   const ref = new WeakRef(owner);
-  const onAbort = () => ref.deref()?.close(signal.reason);
-  const remove = () => signal.removeEventListener("abort", onAbort);
-  signal.addEventListener("abort", onAbort, { once: true });
+  const closer = closers.get(signal) ?? new Closer(signal);
+  closer.add(ref);
+  const remove = () => closer.remove(ref);
   collected.register(owner, remove);
   return remove;
 }

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { untilAborted, withTimeout } from "../src/abort.js";
+import { closeOnAbort, untilAborted, withTimeout } from "../src/abort.js";
 import { FakeClock } from "./fake-clock.js";
 
 const never = () => new Promise<never>(() => {});
@@ -107,5 +107,60 @@ describe("withTimeout", () => {
     });
     await expect(work).rejects.toBe(tooLate);
     expect(clock.pending).toBe(0);
+  });
+});
+
+describe("closeOnAbort", () => {
+  const owners = (count: number) => {
+    const reasons: unknown[] = [];
+    const close = (reason: unknown) => void reasons.push(reason);
+    return { reasons, all: Array.from({ length: count }, () => ({ close })) };
+  };
+
+  test("closes any number of owners by one listener of their signal", () => {
+    const controller = new AbortController();
+    const { reasons, all } = owners(20);
+    for (const owner of all) closeOnAbort(controller.signal, owner);
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(1);
+    controller.abort("over");
+    expect(reasons).toEqual(Array(20).fill("over"));
+  });
+
+  test("spares an owner that was taken off, and leaves nothing behind the last one", () => {
+    const controller = new AbortController();
+    const { reasons, all } = owners(2);
+    const [one, other] = all.map((owner) => closeOnAbort(controller.signal, owner));
+    one?.();
+    one?.();
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(1);
+    other?.();
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+    const later = owners(1);
+    for (const owner of later.all) closeOnAbort(controller.signal, owner);
+    one?.();
+    controller.abort("over");
+    expect([reasons, later.reasons]).toEqual([[], ["over"]]);
+  });
+
+  test("closes the others also when an owner takes itself and the next one off", () => {
+    const controller = new AbortController();
+    const closed: number[] = [];
+    const removes: (() => void)[] = [];
+    const all = [0, 1, 2].map((number) => ({
+      close: () => {
+        closed.push(number);
+        removes[number]?.();
+        if (number === 0) removes[1]?.();
+      },
+    }));
+    for (const owner of all) removes.push(closeOnAbort(controller.signal, owner));
+    controller.abort();
+    expect(closed).toEqual([0, 2]);
+  });
+
+  test("closes at once by a signal that has aborted before", () => {
+    const { reasons, all } = owners(1);
+    for (const owner of all) closeOnAbort(AbortSignal.abort("before"), owner);
+    expect(reasons).toEqual(["before"]);
   });
 });
