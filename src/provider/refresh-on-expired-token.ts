@@ -1,4 +1,5 @@
 import type { HandlerExecutionContext, InitializeMiddleware } from "@smithy/types";
+import { type Clock, systemClock } from "../clock.js";
 import type { ClientPlugin } from "../sts/client-config.js";
 import { expected } from "../validators.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
@@ -7,12 +8,19 @@ import type { WebIdentityProvider } from "./web-identity-provider.js";
 const EXPIRED_CODES = ["ExpiredToken", "ExpiredTokenException", "InvalidToken"];
 
 /**
+ * A service that rejects what replaced the rejected credentials would reject what comes next, too:
+ * for so long, in milliseconds, STS is not asked for more on its account.
+ */
+const PAUSE_MS = 30_000;
+
+/**
  * A client plugin that, when a service says that the credentials have expired, takes them for
  * rejected and sends the request once more with new ones. That happens when this machine's clock is
  * wrong, when sessions of the role were revoked, or when a process was frozen for hours.
  *
  * A request whose body is a stream is not sent again, since it has been read; the next request has
- * new credentials all the same.
+ * new credentials all the same. When a service rejects new credentials too, its error reaches the
+ * caller, and for 30 s no others are asked for on its account.
  *
  * @throws TypeError when it is given no provider of this library.
  *
@@ -33,12 +41,30 @@ export function refreshOnExpiredToken(
   if (typeof (provider as { invalidate?: unknown } | undefined)?.invalidate !== "function") {
     throw expected("provider", "to be what fromTokenFile() and its like return", provider);
   }
+  return expiredTokenPlugin(provider, systemClock);
+}
+
+/** @internal The same with a clock of a test's making. */
+export function expiredTokenPlugin(
+  provider: Pick<WebIdentityProvider, "invalidate">,
+  clock: Clock,
+): ClientPlugin {
+  let replaced: { readonly accessKeyId: string; readonly until: number } | undefined;
+  /** Whether the key is worth replacing: it is no replacement itself, or has been one for long. */
+  const replace = (accessKeyId: string): boolean => {
+    const now = clock.monotonic();
+    const isPaused = replaced !== undefined && now < replaced.until;
+    if (isPaused) return replaced?.accessKeyId === accessKeyId;
+    replaced = { accessKeyId, until: now + PAUSE_MS };
+    return true;
+  };
   const middleware: InitializeMiddleware<object, object> = (next, context) => async (args) => {
     try {
       return await next(args);
     } catch (error) {
       const accessKeyId = usedAccessKeyId(context);
       if (!saysExpired(error) || accessKeyId === undefined) throw error;
+      if (!replace(accessKeyId)) throw error;
       provider.invalidate(accessKeyId);
       if (hasStream(args.input)) throw error;
       return await next(args);

@@ -1,7 +1,11 @@
 import { Readable } from "node:stream";
 import type { InitializeMiddleware } from "@smithy/types";
 import { describe, expect, test, vi } from "vitest";
-import { refreshOnExpiredToken } from "../../src/provider/refresh-on-expired-token.js";
+import {
+  expiredTokenPlugin,
+  refreshOnExpiredToken,
+} from "../../src/provider/refresh-on-expired-token.js";
+import { FakeClock } from "../fake-clock.js";
 
 type Middleware = InitializeMiddleware<object, object>;
 
@@ -108,5 +112,53 @@ describe("the plugin", () => {
   test("stands outside everything, so that identity and signature begin anew", () => {
     const { add } = around([]);
     expect(add.mock.calls[0]?.[1]).toMatchObject({ step: "initialize", priority: "high" });
+  });
+});
+
+describe("credentials that replaced rejected ones", () => {
+  /** A service that calls every key expired, and a provider that has a new one each time. */
+  function neverContent() {
+    const clock = new FakeClock();
+    let number = 1;
+    const invalidate = vi.fn((key?: string) => {
+      if (key === `KEY-${number}`) number += 1;
+    });
+    let middleware: Middleware = (next) => next;
+    const add = (added: Middleware) => {
+      middleware = added;
+    };
+    expiredTokenPlugin({ invalidate }, clock).applyToStack({ add } as never);
+    const signedBy: string[] = [];
+    const send = async (key?: string) => {
+      const context = { __smithy_context: {} };
+      const next = async () => {
+        const accessKeyId = key ?? `KEY-${number}`;
+        context.__smithy_context = { selectedHttpAuthScheme: { identity: { accessKeyId } } };
+        signedBy.push(accessKeyId);
+        throw expired("ExpiredToken");
+      };
+      await expect(middleware(next, context as never)({ input: {} })).rejects.toThrow();
+    };
+    return { clock, invalidate, signedBy, send };
+  }
+
+  test("are not replaced again for 30 s, whatever the service says", async () => {
+    const { clock, invalidate, signedBy, send } = neverContent();
+    for (let request = 0; request < 20; request += 1) await send();
+    expect([invalidate.mock.calls, signedBy.length]).toEqual([[["KEY-1"]], 21]);
+    await clock.advance(29_999);
+    await send();
+    expect(invalidate).toHaveBeenCalledTimes(1);
+    await clock.advance(1);
+    await send();
+    expect(invalidate.mock.calls).toEqual([["KEY-1"], ["KEY-2"]]);
+    expect(signedBy.slice(-2)).toEqual(["KEY-2", "KEY-3"]);
+  });
+
+  test("sign again what comes back late from those they replaced", async () => {
+    const { invalidate, signedBy, send } = neverContent();
+    await send("KEY-1");
+    await send("KEY-1");
+    expect([invalidate.mock.calls.length, signedBy.length]).toEqual([2, 4]);
   });
 });
