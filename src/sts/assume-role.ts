@@ -81,8 +81,15 @@ export function assumeRoleWith(
     if (!credentials?.accessKeyId || !credentials.secretAccessKey) {
       throw new AttemptError(emptyAnswer());
     }
-    return credentials;
+    return withDate(credentials);
   });
+}
+
+/** An assumer that reads JSON has a text, or a number, where the type says `Date`. */
+function withDate(credentials: AttributedCredentials): AttributedCredentials {
+  const expiration: unknown = credentials.expiration ?? undefined;
+  if (expiration === undefined || expiration instanceof Date) return credentials;
+  return { ...credentials, expiration: new Date(expiration as string | number) };
 }
 
 /** Runs a call under its timeout and turns whatever it throws into a {@link Failure}. */

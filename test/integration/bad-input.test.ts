@@ -10,7 +10,7 @@ import {
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { RecordingHandler } from "./recording-handler.js";
 import { temporaryFolder, withoutAwsSettings } from "./sdk-environment.js";
-import { REGION, ROLE_ARN, rejection, startWorld } from "./world.js";
+import { REGION, ROLE_ARN, rejection, startWorld, type World } from "./world.js";
 
 withoutAwsSettings();
 
@@ -184,5 +184,33 @@ describe("a request that STS is certain to refuse is told, and costs no call:", 
     expect(error).toHaveProperty("message", expect.stringMatching(words));
     expect(error).toHaveProperty("attempts.length", 1);
     expect(requestHandler.requests).toEqual([]);
+  });
+});
+
+describe("a role assumer's expiration that is no Date", () => {
+  const HOUR_MS = 3_600_000;
+  const assumed = (world: World, expiration: unknown) =>
+    world.provide({
+      retry: { maxAttempts: 1 },
+      roleAssumerWithWebIdentity: async () =>
+        wrong({ accessKeyId: "AKID", secretAccessKey: "secret", expiration }),
+    });
+
+  it.each<[string, (at: number) => unknown]>([
+    ["a text", (at) => new Date(at).toISOString()],
+    ["milliseconds since the epoch", (at) => at],
+  ])("is read: %s", async (_, write) => {
+    await using world = await startWorld();
+    const at = world.clock.now() + HOUR_MS;
+    const provider = assumed(world, write(at));
+    expect((await provider()).expiration).toEqual(new Date(at));
+    expect(provider.status()).toMatchObject({ state: "fresh", expiration: new Date(at) });
+  });
+
+  it("and cannot be read is a failed refresh, told like every other", async () => {
+    await using world = await startWorld();
+    const provider = assumed(world, "tomorrow");
+    expect(await rejection(provider())).toMatchObject({ code: "ERR_STS_UNAVAILABLE" });
+    expect(provider.status().lastError).toMatchObject({ code: "ERR_STS_UNAVAILABLE" });
   });
 });
