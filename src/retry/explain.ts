@@ -3,6 +3,7 @@ import type { Failure, Verdict } from "../failure.js";
 import { type Finding, type FindingId, firstFatal } from "../findings.js";
 import { safeText } from "../redact.js";
 import type { AttemptsFailed } from "./retry-loop.js";
+import { isAboutClaims } from "./verdict.js";
 
 interface Explanation {
   readonly code: WebIdentityErrorCode;
@@ -82,6 +83,13 @@ const ON_THIS_SIDE: Explanation = {
   hint: "Look at the error's `cause`: a client plugin, a request handler, a role assumer or an option of `clientConfig` is the likely place.",
 };
 
+/** A permanent fault of the token that looks like one of the server. */
+const CLAIMS_UNREADABLE: Explanation = {
+  code: "ERR_STS_UNAVAILABLE",
+  what: "STS failed over the token's claims",
+  hint: "IdP: issue tokens whose sub is a text; STS is known to answer like this when it is null. If it is one, try again later.",
+};
+
 /** Found at the issuer, but the token is what is wrong: it is signed by a key that is not published. */
 const TOKEN_AT_FAULT: readonly FindingId[] = ["jwks-key-not-found", "signature-invalid"];
 
@@ -116,7 +124,7 @@ export function explain(
 
 function explanationOf(
   verdict: Verdict,
-  { kind, code = "", httpStatus = 0 }: Failure,
+  { kind, code = "", message, httpStatus = 0 }: Failure,
   fatal: Finding | undefined,
 ): Explanation {
   const explanation = EXPLANATIONS[verdict];
@@ -128,6 +136,7 @@ function explanationOf(
   }
   if (verdict !== "unknown") return explanation;
   if (kind === "local") return ON_THIS_SIDE;
+  if (isAboutClaims(message)) return CLAIMS_UNREADABLE;
   if (/^invalididentitytoken/i.test(code)) {
     return {
       ...EXPLANATIONS["token-rejected"],

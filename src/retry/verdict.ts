@@ -55,10 +55,14 @@ function answerVerdict(failure: Failure): Verdict {
   // Whatever the code: it is the one status that names a verdict.
   if (httpStatus === 429 || /^rate exceeded|too many requests/i.test(message)) return "throttled";
   if (/^invalididentitytoken/i.test(code)) return identityTokenVerdict(message);
-  // A permanent fault in a 500's clothing: `sub: null` gives it, and it never passes.
-  if (/validating third-party token/i.test(message)) return "unknown";
+  if (isAboutClaims(message)) return "unknown";
   const rule = CODE_RULES.find(([pattern]) => pattern.test(code));
   return rule?.[1] ?? statusVerdict(httpStatus, code);
+}
+
+/** A permanent fault in a 500's clothing: `sub: null` gives it, and it never passes. */
+export function isAboutClaims(message: string): boolean {
+  return /validating third-party token/i.test(message);
 }
 
 /** An answer whose code says nothing: a proxy, a broken endpoint, another implementation. */

@@ -139,6 +139,13 @@ describe("the unknown", () => {
     expect(message).toMatch(/^Something on this side of the STS call threw: TypeError: x is /);
     expect(hint).toMatch(/`cause`/);
   });
+
+  test("that STS says of a sub that is null names the claim", () => {
+    const words = "Unknown error validating third-party token";
+    const error = explained(answer("InternalFailure", words, 500));
+    expect(error.hint).toMatch(/^IdP: .*\bsub\b/);
+    expect(error.message).not.toContain("nobody has seen");
+  });
 });
 
 describe("an error", () => {
