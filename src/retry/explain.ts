@@ -168,7 +168,8 @@ function aboutAttempts({ attempts, elapsedMs }: AttemptsFailed): string {
   const seconds = (elapsedMs / 1000).toFixed(1);
   const count = attempts.length === 1 ? "1 attempt" : `${attempts.length} attempts`;
   const last = attempts.at(-1);
-  const region = last?.region === undefined ? "" : ` in ${last.region}`;
+  const asked = new Set(attempts.flatMap(({ region }) => region ?? []));
+  const region = asked.size === 0 ? "" : ` in ${[...asked].join(", ")}`;
   const request = last?.requestId === undefined ? "" : `, last request id ${last.requestId}`;
   return `, ${count} in ${seconds} s${region}${request}`;
 }

@@ -157,6 +157,18 @@ describe("an error", () => {
     expect(error.cause).toBe(cause);
   });
 
+  test("names every region that was asked, in the order in which they were", () => {
+    const attempts = ["eu-west-1", "eu-central-1", undefined, "eu-west-1"].map(
+      (region, n): AttemptRecord => ({
+        ...{ attempt: n + 1, verdict: "sts-unavailable", region, message: "words", ms: 0 },
+      }),
+    );
+    const failure: Failure = { kind: "network", message: "words" };
+    const outcome = new AttemptsFailed("sts-unavailable", failure, attempts, 2_000);
+    const { message } = explain(outcome, { roleArn: ROLE, token: undefined });
+    expect(message).toContain("4 attempts in 2.0 s in eu-west-1, eu-central-1)");
+  });
+
   test("does without a token, a kid, a region and a request id", () => {
     const failure: Failure = { kind: "local", message: "words" };
     const attempts = [{ attempt: 1, verdict: "unknown" as const, message: "words", ms: 0 }];
