@@ -54,6 +54,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     this.#timer.clear();
     this.#slot.clear();
     this.#gate = undefined;
+    this.#refusal = undefined;
     this.#options.onClosed();
   }
 
@@ -67,7 +68,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
       entry: this.#slot.entry,
       invalidated: this.#slot.isRejected,
       refreshing: this.#flight !== undefined,
-      gateUntil: isShut(this.#gate, now) ? this.#gate.until : undefined,
+      gateUntil: this.#pausedUntil(now),
       closed: this.isClosed,
     };
   }
@@ -144,6 +145,14 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     this.#join(undefined);
   }
 
+  /** Until when no caller starts a refresh: the pause with something to serve, or a refusal. */
+  #pausedUntil(now: number): number | undefined {
+    const { entry } = this.#slot;
+    const hasAny = entry !== undefined && (now < entry.expiresAt || this.#options.serveExpired);
+    const pause = hasAny ? this.#gate : this.#refusal;
+    return isShut(pause, now) ? pause.until : undefined;
+  }
+
   #schedule(at: number): void {
     if (this.#options.aheadOfTime) this.#timer.set(at);
   }
@@ -207,7 +216,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     }
     onRefreshFailed(error, {
       servedFromCache: served,
-      nextRefreshAt: served ? this.#gate?.until : undefined,
+      nextRefreshAt: this.#pausedUntil(now),
     });
   }
 }

@@ -25,7 +25,7 @@ export function isShut<G extends Gate>(gate: G | undefined, now: number): gate i
   return gate !== undefined && now >= gate.from && now < gate.until;
 }
 
-/** How long a refusal is remembered while nothing is cached, in milliseconds: 1 to 5 s. */
+/** How long a refusal is remembered while nothing is cached, in whole milliseconds: 1 to 5 s. */
 export function refusalMemory(random: () => number): number {
-  return 1_000 + random() * 4_000;
+  return Math.floor(1_000 + random() * 4_000);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { StatusBoard } from "../../src/provider/provider-status.js";
-import { CacheBench, fail, HOUR, hang, outage } from "../credentials/make-cache.js";
+import { CacheBench, fail, HOUR, hang, outage, refuse } from "../credentials/make-cache.js";
 
 /** A cache and what a provider says of it. */
 function world(changes: ConstructorParameters<typeof CacheBench>[0] = {}) {
@@ -105,6 +105,20 @@ describe("the next refresh", () => {
       expect(status().nextRefreshAt).toSatisfy(Number.isInteger);
     },
   );
+
+  test("is told after a refusal with nothing cached, for as long as that is remembered", async () => {
+    const { bench, clock, cache, status } = world({ random: () => 1 / 3 });
+    bench.answer = refuse;
+    await bench.get();
+    expect(status().nextRefreshAt).toBe(clock.now() + 2_333);
+    expect(bench.failures[0]?.nextRefreshAt).toBe(clock.now() + 2_333);
+    await clock.advance(2_333);
+    expect(status().nextRefreshAt).toBeUndefined();
+    await bench.get();
+    expect(status().nextRefreshAt).toBeDefined();
+    cache.close(outage);
+    expect(status().nextRefreshAt).toBeUndefined();
+  });
 
   test("is not told once the clock was set back, which opens the gate", async () => {
     const { bench, clock, status } = world();
