@@ -73,6 +73,7 @@ export function createProvider(
           if (!cache.isClosed) board.looked(report);
         },
         onTargets: (chosen) => {
+          pool.moveOn(targets, chosen, env);
           targets = chosen.map((target) => pool.canonical(target, env));
         },
       });

@@ -92,6 +92,15 @@ export class ClientPool {
     if (entry.leases === 0) this.#drop(key, entry);
   }
 
+  /** Releases what a provider used before and no longer does: at its end it will not know of it. */
+  moveOn(before: readonly StsTarget[], after: readonly StsTarget[], env: Environment): void {
+    if (before.length === 0) return;
+    const kept = after.map((target) => this.#keys.of(target, env));
+    for (const target of before) {
+      if (!kept.includes(this.#keys.of(target, env))) this.release(target, env);
+    }
+  }
+
   /** The equal target that is here already, if there is one: a thousand roles keep one, not their own. */
   canonical(target: StsTarget, env: Environment): StsTarget {
     return this.#entries.get(this.#keys.of(target, env))?.target ?? target;

@@ -73,6 +73,19 @@ describe("the connections to STS", () => {
     await until(() => world.sts.connections.open === 0);
   });
 
+  it("are closed with their provider also when a client has lent it others since", async () => {
+    await using world = await startWorld();
+    const { url: endpoint } = world.sts;
+    const provider = world.provide({ clientConfig: { endpoint } });
+    const requestHandler = new RecordingHandler();
+    await provider();
+    const [own] = world.sts.requests;
+    await provider({ callerClientConfig: { region: REGION, requestHandler }, forceRefresh: true });
+    expect([own?.outcome, requestHandler.hosts.length]).toEqual(["ok", 1]);
+    provider.close();
+    await until(() => world.sts.connections.open === 0);
+  });
+
   it("of others are left alone when a provider is closed", async () => {
     await using world = await startWorld();
     const [one, other] = [world.provide(), world.provide()];

@@ -136,6 +136,15 @@ describe("released", () => {
     expect(pool.size).toBe(1);
   });
 
+  test("is what a provider no longer uses, by options and not by object", async () => {
+    const pool = new ClientPool();
+    const other = withConfig({ region: "eu-west-2" });
+    const [kept, left] = [await clientOf(pool, makeTarget()), await clientOf(pool, other)];
+    pool.moveOn([makeTarget(), other], [makeTarget()], {});
+    expect([pool.size, await clientOf(pool, makeTarget())]).toEqual([1, kept]);
+    expect(await clientOf(pool, other)).not.toBe(left);
+  });
+
   test("a target that nobody asked for is no matter", () => {
     expect(() => new ClientPool().release(makeTarget(), {})).not.toThrow();
   });
