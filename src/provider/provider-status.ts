@@ -22,9 +22,9 @@ export interface ProviderStatus {
   readonly refreshing: boolean;
   /** When the next refresh may start, after one that failed; milliseconds since the epoch. */
   readonly nextRefreshAt: number | undefined;
-  /** The region that gave the cached credentials. */
+  /** The region that gave the cached credentials; not known of a `roleAssumerWithWebIdentity`. */
   readonly region: string | undefined;
-  /** The regions that may be asked, in order; empty until the first refresh. */
+  /** The regions that may be asked, in order; empty until the first refresh, or if not known. */
   readonly regions: readonly RegionStatus[];
   /** When the last refresh succeeded; milliseconds since the epoch. */
   readonly lastSuccessAt: number | undefined;

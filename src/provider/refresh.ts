@@ -37,8 +37,8 @@ export interface RefreshContext {
 
 export interface Refreshed {
   readonly credentials: AttributedCredentials;
-  /** The region that gave them. */
-  readonly region: string;
+  /** The region that gave them, if that is known. */
+  readonly region: string | undefined;
   /** How many attempts it took. */
   readonly attempts: number;
   /** How long it took, in milliseconds. */
@@ -77,7 +77,7 @@ export async function refreshCredentials(context: RefreshContext): Promise<Refre
     const credentials = { ...issued, $source: { ...issued.$source, ...identity.marks } };
     return {
       credentials,
-      region: sts.target.region,
+      region: sts.region,
       attempts: failedAttempts + 1,
       ms: Math.round(clock.monotonic() - start),
     };
@@ -123,7 +123,7 @@ async function runAttempt(
 
 /** Where to ask. Regions and flags may be functions of anybody's, so this is bounded like a call. */
 async function settleTargets(context: RefreshContext, deadline: Deadline) {
-  const { settings, caller, runtime, options, emit, signal, onTargets } = context;
+  const { init, settings, caller, runtime, options, emit, signal, onTargets } = context;
   const timeoutMs = Math.min(options.attemptTimeoutMs, deadline.remainingMs());
   const reason = new Error(
     `the region and endpoint options gave no value in ${Math.round(timeoutMs)} ms`,
@@ -131,6 +131,7 @@ async function settleTargets(context: RefreshContext, deadline: Deadline) {
   const targets = await withTimeout({ clock: runtime.clock, signal, timeoutMs, reason }, () =>
     resolveTargets(settings, caller, runtime.env),
   );
+  if (init.roleAssumerWithWebIdentity !== undefined) return targets;
   const [{ region, regionSource, customEndpoint }] = targets;
   if (regionSource === "default" && !customEndpoint) emit({ type: "region.defaulted", region });
   onTargets(targets);

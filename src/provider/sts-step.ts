@@ -49,9 +49,10 @@ export class StsStep {
     this.#route = new RegionRoute(targets, (target) => pool.breaker(target, env, random), clock);
   }
 
-  /** The target of the last call. */
-  get target(): StsTarget {
-    return this.#target;
+  /** The region of the last call; which one a role assumer of the user's asks is not known. */
+  get region(): string | undefined {
+    const { init } = this.#options;
+    return init.roleAssumerWithWebIdentity === undefined ? this.#target.region : undefined;
   }
 
   /** @throws AttemptError for a request that STS is certain to refuse, in whichever region. */
@@ -138,12 +139,12 @@ export class StsStep {
     const { init, runtime } = this.#options;
     const { clock, pool, env } = runtime;
     const assumer = init.roleAssumerWithWebIdentity;
-    const call = { target, clock, signal, deadline, timeoutMs: this.#callLimitMs() };
+    const call = { clock, signal, deadline, timeoutMs: this.#callLimitMs() };
     // Whom an assumer of the user's asks is not known: nothing of it is noted against a region.
     if (assumer !== undefined) return assumeRoleWith(assumer, input, call);
     const chosenAt = clock.now();
     return assumeRole(input, {
-      ...{ ...call, pool, env },
+      ...{ ...call, target, pool, env },
       inTurn: async (send) => {
         // It stopped answering while this call waited for its turn: one timeout is enough for all.
         const isLeft = this.#route.leaveIfFailedSince(target, chosenAt);

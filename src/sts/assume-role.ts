@@ -23,15 +23,18 @@ export interface AssumeRoleInput {
 /** Stands in for the STS client, as the SDK's `roleAssumerWithWebIdentity` does. */
 export type RoleAssumer = (input: AssumeRoleInput) => Promise<AttributedCredentials>;
 
-export interface AssumeRoleOptions {
-  readonly target: StsTarget;
-  readonly pool: ClientPool;
-  readonly env: Environment;
+interface CallLimits {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** One call's own limit, in milliseconds. */
   readonly timeoutMs: number;
   readonly deadline: Deadline;
+}
+
+export interface AssumeRoleOptions extends CallLimits {
+  readonly target: StsTarget;
+  readonly pool: ClientPool;
+  readonly env: Environment;
   /** Runs the call once it has its turn, which ends with it: the next call comes after. */
   readonly inTurn?: <T>(call: () => Promise<T>) => Promise<T>;
 }
@@ -62,7 +65,7 @@ export async function assumeRole(
     try {
       return await limit.run(wait.signal, () => {
         wait.end();
-        return inTurn(() => bounded(input, options, send));
+        return inTurn(() => bounded(input, options, send, target.region));
       });
     } finally {
       wait.end();
@@ -70,11 +73,14 @@ export async function assumeRole(
   });
 }
 
-/** The same through a role assumer of the user's. It cannot be aborted, only left behind. */
+/**
+ * The same through a role assumer of the user's, which asks whom it will. It cannot be aborted, only
+ * left behind.
+ */
 export function assumeRoleWith(
   assumer: RoleAssumer,
   input: AssumeRoleInput,
-  options: Omit<AssumeRoleOptions, "pool" | "env">,
+  options: CallLimits,
 ): Promise<AttributedCredentials> {
   return bounded(input, options, async () => {
     const credentials = await assumer(input);
@@ -95,10 +101,11 @@ function withDate(credentials: AttributedCredentials): AttributedCredentials {
 /** Runs a call under its timeout and turns whatever it throws into a {@link Failure}. */
 async function bounded<T>(
   input: AssumeRoleInput,
-  options: Omit<AssumeRoleOptions, "pool" | "env">,
+  options: CallLimits,
   call: (abortSignal: AbortSignal) => Promise<T>,
+  region?: string,
 ): Promise<T> {
-  const { target, clock, signal, deadline } = options;
+  const { clock, signal, deadline } = options;
   const timeoutMs = Math.min(options.timeoutMs, deadline.remainingMs());
   const reason = new AttemptError(timedOut(timeoutMs, timeoutMs < options.timeoutMs));
   try {
@@ -109,7 +116,7 @@ async function bounded<T>(
       error instanceof AttemptError
         ? error.failure
         : readFailure(error, input.WebIdentityToken, clock.now());
-    throw new AttemptError({ ...failure, region: target.region });
+    throw new AttemptError({ ...failure, region });
   }
 }
 

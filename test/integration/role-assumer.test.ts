@@ -1,0 +1,38 @@
+import { expect, it } from "vitest";
+import type { WebIdentityEvent } from "../../src/index.js";
+import { withoutAwsSettings } from "./sdk-environment.js";
+import { rejection, startWorld } from "./world.js";
+
+withoutAwsSettings();
+
+it("whom a role assumer asks is not known, so no region is told of it", async () => {
+  await using world = await startWorld();
+  const events: WebIdentityEvent[] = [];
+  let isDown = true;
+  const provider = world.provide({
+    clientConfig: {},
+    retry: { maxAttempts: 1 },
+    onEvent: (event) => events.push(event),
+    roleAssumerWithWebIdentity: async () => {
+      if (isDown) throw Object.assign(new Error("reset"), { code: "ECONNRESET" });
+      return { accessKeyId: "AKID", secretAccessKey: "secret" };
+    },
+  });
+  const error = await rejection(provider());
+  expect(error).toMatchObject({
+    code: "ERR_STS_UNAVAILABLE",
+    attempts: [{ code: "ECONNRESET", region: undefined }],
+    message: expect.not.stringContaining("us-east-1"),
+  });
+  isDown = false;
+  await provider();
+  expect(events.map(({ type }) => type)).toEqual([
+    "token.loaded",
+    "attempt.failed",
+    "refresh.failed",
+    "token.loaded",
+    "credentials.refreshed",
+  ]);
+  expect(events.at(-1)).toMatchObject({ region: undefined });
+  expect(provider.status()).toMatchObject({ state: "fresh", region: undefined, regions: [] });
+});
