@@ -74,6 +74,8 @@ export class StsStep {
     try {
       return await this.#callHedged(input, target, deadline);
     } catch (error) {
+      const toldNothing = !(error instanceof AttemptError) || error.failure.cutShort;
+      if (toldNothing) this.#route.gaveUp(target);
       if (!(error instanceof AttemptError)) throw error;
       const failure = this.#withoutLongWait(error.failure, target, deadline);
       // Only now: a call beside this one may have failed after it.
@@ -112,7 +114,9 @@ export class StsStep {
         second = beside;
         return beside && ((abort) => this.#call(input, beside, deadline, abort));
       },
-    );
+    ).finally(() => {
+      if (second !== undefined) this.#route.gaveUp(second);
+    });
     if (first !== "won" && second !== undefined) this.#moveTo(second, "hedge");
     // One that was still waiting for its turn here has kept nobody waiting.
     if (first === "silent" && sentAt !== undefined) {

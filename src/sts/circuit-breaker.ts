@@ -15,6 +15,8 @@ const MAX_LOSSES = { count: 3, silentMs: 1_000 };
 export class CircuitBreaker {
   #openFrom = Number.NEGATIVE_INFINITY;
   #openUntil = Number.NEGATIVE_INFINITY;
+  /** Whether it rests for the outcome of a trial, and not for a failure. */
+  #isTried = false;
   /** Since the last answer. */
   #losses = { count: 0, silentMs: 0 };
 
@@ -25,10 +27,18 @@ export class CircuitBreaker {
     if (this.#openUntil === Number.NEGATIVE_INFINITY) return true;
     if (this.openUntil(now) !== undefined) return false;
     this.failed(now);
+    this.#isTried = true;
     return true;
   }
 
+  /** The trial was given up before it told anything: the next caller is another one. */
+  triedInVain(now: number): void {
+    if (this.#isTried) this.#openUntil = now;
+    this.#isTried = false;
+  }
+
   failed(now: number): void {
+    this.#isTried = false;
     this.#openFrom = now;
     // A whole number: the time is told.
     this.#openUntil =
@@ -46,6 +56,7 @@ export class CircuitBreaker {
   succeeded(): void {
     this.#losses = { count: 0, silentMs: 0 };
     this.#openUntil = Number.NEGATIVE_INFINITY;
+    this.#isTried = false;
   }
 
   /** Whether the region has failed after that time, and is left alone for it. */

@@ -6,6 +6,8 @@ import type { StsTarget } from "./target.js";
 interface Stop {
   readonly target: StsTarget;
   readonly breaker: CircuitBreaker;
+  /** The call to it is the one that tries whether it has healed. */
+  isTrial: boolean;
   /** Failures to get the verification key here, since the last round began. */
   idpFailures: number;
   /** Not asked again in this round. */
@@ -30,7 +32,7 @@ export class RegionRoute {
     this.#clock = clock;
     this.#stops = targets.map((target) => {
       const breaker = breakerOf(target);
-      return { target, breaker, idpFailures: 0, passed: false, disabled: false };
+      return { target, breaker, isTrial: false, idpFailures: 0, passed: false, disabled: false };
     });
   }
 
@@ -47,6 +49,12 @@ export class RegionRoute {
   /** Notes that the region answered: it is alive, whatever it said. */
   answered(target: StsTarget): void {
     this.#stopOf(target)?.breaker.succeeded();
+  }
+
+  /** Notes the end of a call: if nothing was told of the region before, that was no trial of it. */
+  gaveUp(target: StsTarget): void {
+    const stop = this.#stopOf(target);
+    if (stop?.isTrial) stop.breaker.triedInVain(this.#clock.now());
   }
 
   /** Notes that the region beside this one answered, and this one not yet, for so long. */
@@ -103,7 +111,9 @@ export class RegionRoute {
     );
     // A region alone is asked whatever its breaker says: there is no other.
     if (this.#stops.length === 1) return waiting[0]?.target;
-    return waiting.find(({ breaker }) => breaker.admits(now))?.target;
+    const chosen = waiting.find(({ breaker }) => breaker.admits(now));
+    if (chosen !== undefined) chosen.isTrial = chosen.breaker.openUntil(now) !== undefined;
+    return chosen?.target;
   }
 
   /** Whether a region other than this one would be chosen now; asks no breaker for a trial. */

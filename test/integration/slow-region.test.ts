@@ -60,3 +60,48 @@ describe("a silent first region that is hedged", () => {
     await Promise.all(patient);
   });
 });
+
+describe("a second region whose rest is over", () => {
+  it("is not left alone again when the first answers before it has been heard", async () => {
+    await using world = await twoRegions();
+    world.second.setFault("sts-unavailable");
+    world.first.failNext("sts-unavailable");
+    await world
+      .provide({ retry: { maxAttempts: 2 } })()
+      .catch(() => {});
+    await world.clock.advance(60_000);
+    expect(world.counts()).toEqual([1, 1]);
+
+    world.second.setFault("hang");
+    const answer = gate();
+    const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
+    const credentials = provider();
+    await inFlight(world.first, 2);
+    await world.clock.advance(400);
+    await inFlight(world.second, 2);
+    expect(provider.status().regions[1]?.restingUntil).toBeGreaterThan(world.clock.now());
+    answer.open();
+    await credentials;
+    expect(provider.status().regions.map(({ restingUntil }) => restingUntil)).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe("a trial that the end of its provider ends", () => {
+  it("leaves the region to the trial of another one", async () => {
+    await using world = await twoRegions();
+    world.first.failNext("sts-unavailable");
+    await world.provide()();
+    await world.clock.advance(60_000);
+    world.first.failNext("hang");
+    const provider = world.provide();
+    const ended = provider().catch(() => {});
+    await inFlight(world.first, 2);
+    provider.close();
+    await ended;
+    await world.provide()();
+    expect(world.counts()).toEqual([3, 1]);
+  });
+});

@@ -56,6 +56,21 @@ describe("a region that failed", () => {
     expect(breaker.openUntil(before)).toBe(before + 30_000);
   });
 
+  test("is tried by the next caller when a trial is given up, and no sooner when one fails", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    breaker.failed(NOW);
+    breaker.triedInVain(NOW + 1);
+    expect(breaker.openUntil(NOW + 1)).toBe(NOW + 30_000);
+    const after = NOW + 30_000;
+    breaker.admits(after);
+    breaker.triedInVain(after + 5);
+    expect(breaker.openUntil(after + 5)).toBeUndefined();
+    expect([breaker.admits(after + 5), breaker.admits(after + 5)]).toEqual([true, false]);
+    breaker.failed(after + 6);
+    breaker.triedInVain(after + 7);
+    expect(breaker.openUntil(after + 7)).toBe(after + 30_006);
+  });
+
   test("takes no trial from whoever only looks", () => {
     const breaker = new CircuitBreaker(() => 0);
     breaker.failed(NOW);
