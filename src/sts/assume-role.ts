@@ -49,11 +49,16 @@ export async function assumeRole(
   options: AssumeRoleOptions,
 ): Promise<AttributedCredentials> {
   const { target, pool, env, clock, signal, deadline, inTurn = (call) => call() } = options;
-  return pool.use(target, env, async ({ client, limit }) => {
+  return pool.use(target, env, async ({ limit }) => {
     const { AssumeRoleWithWebIdentityCommand } = await loadSdk();
-    const send = async (abortSignal: AbortSignal) => {
-      const command = new AssumeRoleWithWebIdentityCommand(input);
-      const answer = await client.send(command, { abortSignal });
+    const name = pool.nameOf(requestName(input), target, env);
+    const send = async (waiting: AbortSignal) => {
+      const answer = await pool.calls.join(name, { clock, signal: waiting }, (abortSignal) =>
+        // Lent for as long as anybody waits for the answer, whoever asked first.
+        pool.use(target, env, ({ client }) =>
+          client.send(new AssumeRoleWithWebIdentityCommand(input), { abortSignal }),
+        ),
+      );
       const credentials = toCredentials(answer, input.DurationSeconds, clock.now());
       if (credentials === undefined) throw new AttemptError(emptyAnswer(answer.$metadata));
       return credentials;
@@ -71,6 +76,12 @@ export async function assumeRole(
       wait.end();
     }
   });
+}
+
+/** Equal for requests whose answers are as good as each other: a name that is but the time tells nothing. */
+function requestName({ RoleSessionName, ...input }: AssumeRoleInput): string {
+  const sessionName = /^aws-sdk-js-session-\d+$/.test(RoleSessionName) ? null : RoleSessionName;
+  return JSON.stringify([sessionName, Object.entries(input)]);
 }
 
 /**

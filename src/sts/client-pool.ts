@@ -1,4 +1,8 @@
-import type { STSClient, STSClientConfig } from "@aws-sdk/client-sts";
+import type {
+  AssumeRoleWithWebIdentityCommandOutput,
+  STSClient,
+  STSClientConfig,
+} from "@aws-sdk/client-sts";
 import type { Environment } from "../environment.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
 import { withoutSecrets } from "./client-logger.js";
@@ -6,6 +10,7 @@ import { ConcurrencyLimit } from "./concurrency.js";
 import { quietConnections } from "./connections.js";
 import { loadSdk } from "./load-sdk.js";
 import { ServerClock } from "./server-clock.js";
+import { SharedCalls } from "./shared-calls.js";
 import type { StsTarget } from "./target.js";
 import { TargetKeys } from "./target-key.js";
 
@@ -45,6 +50,8 @@ export class ClientPool {
   /** What every answer of STS says about this machine's clock. */
   readonly serverClock = new ServerClock();
   readonly #now: () => number;
+  /** The calls under way, over whichever client. */
+  readonly calls = new SharedCalls<AssumeRoleWithWebIdentityCommandOutput>();
   /** Of the endpoints that failed lately. */
   readonly #breakers = new Map<string, CircuitBreaker>();
 
@@ -78,6 +85,11 @@ export class ClientPool {
       if (entry.released && entry.leases === 0) this.#drop(key, entry);
       this.#trim();
     }
+  }
+
+  /** The name under which a request to the target is one of {@link ClientPool.calls}. */
+  nameOf(request: string, target: StsTarget, env: Environment): string {
+    return JSON.stringify([this.#keys.ofAnswer(target, env), request]);
   }
 
   /**

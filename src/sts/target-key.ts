@@ -39,6 +39,17 @@ export class TargetKeys {
     return JSON.stringify([parts, variablesOf(env)]);
   }
 
+  /**
+   * Names what makes an answer: of two equal ones it does not matter over whose connection it comes,
+   * unless the handler is one of the provider's own options.
+   */
+  ofAnswer({ config, plugins, isHandlerLent }: StsTarget, env: Environment): string {
+    const { requestHandler, logger: _, userAgentAppId: __, ...rest } = config;
+    const options = isHandlerLent ? rest : { ...rest, requestHandler };
+    const parts = plugins.map((plugin) => this.#part(plugin));
+    return JSON.stringify([this.#entries(options), parts, variablesOf(env)]);
+  }
+
   #entries(literal: object, depth = 0): unknown {
     return Object.entries(literal)
       .sort(([a], [b]) => (a < b ? -1 : 1))

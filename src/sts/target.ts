@@ -17,6 +17,8 @@ export interface StsTarget {
   /** The endpoint is not AWS's own choice: an emulator, another implementation, a VPC endpoint. */
   readonly customEndpoint: boolean;
   readonly config: STSClientConfig;
+  /** Its request handler is the calling client's, and not one of the provider's options. */
+  readonly isHandlerLent: boolean;
   readonly plugins: readonly ClientPlugin[];
 }
 
@@ -71,7 +73,9 @@ export async function resolveTarget(
     requestHandler: http1Only(clientConfig.requestHandler ?? parent.requestHandler),
     useGlobalEndpoint: useGlobalEndpoint || undefined,
   });
-  return { region, regionSource: source, customEndpoint, config, plugins: settings.clientPlugins };
+  const isHandlerLent = clientConfig.requestHandler === undefined;
+  const { clientPlugins: plugins } = settings;
+  return { region, regionSource: source, customEndpoint, config, isHandlerLent, plugins };
 }
 
 /** The client's own, else the configured one, which its config may tell it to ignore. */

@@ -3,7 +3,8 @@ import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-
 import { describe, expect, it } from "vitest";
 import { type FromWebTokenInit, fromWebToken } from "../../src/index.js";
 import { withoutAwsSettings } from "./sdk-environment.js";
-import { REGION, ROLE_ARN, startWorld, type World } from "./world.js";
+import { until } from "./virtual-clock.js";
+import { REGION, ROLE_ARN, rejection, startWorld, type World } from "./world.js";
 
 withoutAwsSettings();
 
@@ -57,6 +58,70 @@ describe("one provider", () => {
     const reasons = all.map((one) => (one.status === "rejected" ? one.reason : "fulfilled"));
     expect(new Set(reasons).size).toBe(1);
     expect(reasons[0]).toMatchObject({ code: "ERR_ACCESS_DENIED" });
+  });
+});
+
+describe("equal providers that ask at the same time", () => {
+  /** Each with a provider of its own; STS answers when all have asked. */
+  async function askTogether(world: World, inits: readonly FromWebTokenInit[]) {
+    world.sts.setFault("slow", { delayMs: 300 });
+    const clients = inits.map((init) => {
+      const credentials = fromWebToken(init);
+      return new STSClient({ endpoint: world.sts.url, region: REGION, credentials });
+    });
+    const all = await Promise.all(
+      clients.map(async (client) => {
+        await client.send(new GetCallerIdentityCommand({}));
+        return (await client.config.credentials()).accessKeyId;
+      }),
+    );
+    for (const client of clients) client.destroy();
+    return new Set(all).size;
+  }
+
+  it("share one call of STS, also behind clients with connections of their own", async () => {
+    await using world = await startWorld();
+    const init = await initOf(world);
+    const sessions = await askTogether(
+      world,
+      Array.from({ length: 20 }, () => ({ ...init })),
+    );
+    expect([world.calls(), sessions]).toEqual([1, 1]);
+  });
+
+  it("do not, where anything would be another request or another way to it", async () => {
+    await using world = await startWorld();
+    const init = await initOf(world);
+    const sessions = await askTogether(world, [
+      init,
+      { ...init, roleArn: `${ROLE_ARN}-b` },
+      { ...init, roleSessionName: "own" },
+      { ...init, durationSeconds: 900 },
+      { ...init, policy: '{"Version":"2012-10-17","Statement":[]}' },
+      { ...init, webIdentityToken: await world.idp.issueToken() },
+      { ...init, clientConfig: { ...init.clientConfig, region: "eu-central-1" } },
+      {
+        ...init,
+        clientConfig: { ...init.clientConfig, requestHandler: { requestTimeout: 5_000 } },
+      },
+      { ...init, clientPlugins: [{ applyToStack: () => {} }] },
+    ]);
+    expect([world.calls(), sessions]).toEqual([9, 9]);
+  });
+
+  it("lose nothing when the one that asked first is closed", async () => {
+    await using world = await startWorld();
+    world.sts.setFault("slow", { delayMs: 300 });
+    const init = await initOf(world);
+    const [first, second] = [fromWebToken(init), fromWebToken({ ...init })];
+    const refused = rejection(first());
+    const got = second();
+    await until(() => world.calls() === 1);
+    first.close();
+    expect(await refused).toMatchObject({ code: "ERR_CLOSED" });
+    expect(await got).toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(1);
+    second.close();
   });
 });
 

@@ -5,7 +5,8 @@ import type { StsTarget } from "../../src/sts/target.js";
 export function makeTarget(changes: Partial<StsTarget> = {}): StsTarget {
   const region = changes.region ?? "eu-west-1";
   return {
-    ...{ region, regionSource: "region", customEndpoint: false, config: { region }, plugins: [] },
+    ...{ region, regionSource: "region", customEndpoint: false, config: { region } },
+    ...{ isHandlerLent: true, plugins: [] },
     ...changes,
   };
 }
