@@ -53,7 +53,7 @@ export interface ResilienceOptions {
   readonly failoverRegions?: readonly string[] | undefined;
   /**
    * Ask the next region beside the first when that has not answered after so many milliseconds; 10
-   * to 60,000. The first answer counts. Needs `failoverRegions`.
+   * to 60,000, and less than `attemptTimeoutMs`. The first answer counts. Needs `failoverRegions`.
    * @default never
    */
   readonly hedgeAfterMs?: number | undefined;

@@ -152,6 +152,11 @@ function resolveFailover(
   checkStrings("failoverRegions", failoverRegions);
   for (const name of failoverRegions) checkRegion("failoverRegions", name);
   resolveNumber("hedgeAfterMs", hedgeAfterMs, 0, 10, 60_000);
+  // By then the call beside which it would be made is over.
+  const { attemptTimeoutMs = DEFAULTS.attemptTimeoutMs } = init;
+  if (hedgeAfterMs !== undefined && hedgeAfterMs >= attemptTimeoutMs) {
+    throw expected("hedgeAfterMs", "to be less than `attemptTimeoutMs`", hedgeAfterMs);
+  }
   if (failoverRegions.length === 0) {
     if (hedgeAfterMs === undefined) return { failoverRegions, hedgeAfterMs };
     throw expected("failoverRegions", "to be given with `hedgeAfterMs`", undefined);

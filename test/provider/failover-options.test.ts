@@ -56,6 +56,17 @@ describe("failoverRegions", () => {
 });
 
 describe("hedgeAfterMs", () => {
+  test("is a TypeError when the first call is over by then", () => {
+    const failoverRegions = ["eu-central-1"];
+    for (const init of [{ hedgeAfterMs: 10_000 }, { hedgeAfterMs: 500, attemptTimeoutMs: 500 }]) {
+      expect(() => resolveOptions({ ...init, failoverRegions })).toThrow(
+        /`hedgeAfterMs` to be less than `attemptTimeoutMs`, got \d+/,
+      );
+    }
+    const init = { hedgeAfterMs: 10_000, attemptTimeoutMs: 20_000, failoverRegions };
+    expect(resolveOptions(init).hedgeAfterMs).toBe(10_000);
+  });
+
   test("is a TypeError without a region to ask", () => {
     for (const failoverRegions of [undefined, []]) {
       const init = { hedgeAfterMs: 200, failoverRegions };
@@ -71,7 +82,7 @@ describe("hedgeAfterMs", () => {
   });
 
   test.each([10, 60_000])("is taken as it is: %s", (hedgeAfterMs) => {
-    const init = { hedgeAfterMs, failoverRegions: ["eu-west-1"] };
+    const init = { hedgeAfterMs, attemptTimeoutMs: 60_001, failoverRegions: ["eu-west-1"] };
     expect(resolveOptions(init)).toMatchObject(init);
   });
 });
