@@ -37,7 +37,8 @@ export function validateOptions(options: DiagnoseOptions): void {
   if (endpointUrl !== undefined && !/^https?:$/.test(protocolOf(endpointUrl))) {
     throw expected("endpointUrl", "an http or https URL");
   }
-  if (timeoutMs !== undefined && !(timeoutMs >= 1_000 && timeoutMs <= 60_000)) {
+  const isTime = typeof timeoutMs === "number" && timeoutMs >= 1_000 && timeoutMs <= 60_000;
+  if (timeoutMs !== undefined && !isTime) {
     throw expected("timeoutMs", "a number from 1000 to 60000");
   }
   if (onProgress !== undefined && typeof onProgress !== "function") {

@@ -229,22 +229,21 @@ it("tells of every step, whatever the listener throws", async () => {
   }
 });
 
-describe("misuse is a TypeError that names the option", () => {
-  it.each<[string, unknown]>([
-    ["roleArn", { roleArn: 1 }],
-    ["tokenFile", { tokenFile: "" }],
-    ["assume", { assume: "no" }],
-    ["region", { region: "eu west" }],
-    ["failoverRegions", { failoverRegions: "eu-west-1" }],
-    ["endpointUrl", { endpointUrl: "localhost:4566" }],
-    ["timeoutMs", { timeoutMs: 10 }],
-    ["onProgress", { onProgress: true }],
-    ["signal", { signal: {} }],
-    ["issuer", { issuer: "https://issuer.invalid", token: "t" }],
-    ["options", null],
-  ])("%s", async (name, options) => {
-    const running = diagnose(options as DiagnoseOptions);
-    await expect(running).rejects.toThrow(TypeError);
-    await expect(running).rejects.toThrow(name);
-  });
+it.each<[string, unknown]>([
+  ["roleArn", { roleArn: 1 }],
+  ["tokenFile", { tokenFile: "" }],
+  ["assume", { assume: "no" }],
+  ["region", { region: "eu west" }],
+  ["failoverRegions", { failoverRegions: "eu-west-1" }],
+  ["endpointUrl", { endpointUrl: "localhost:4566" }],
+  ["timeoutMs", { timeoutMs: 10 }],
+  ["timeoutMs", { timeoutMs: "5000" }],
+  ["onProgress", { onProgress: true }],
+  ["signal", { signal: {} }],
+  ["issuer", { issuer: "https://issuer.invalid", token: "t" }],
+  ["options", null],
+])("misuse is a TypeError that names the option: %s", async (name, options) => {
+  const running = diagnose(options as DiagnoseOptions);
+  await expect(running).rejects.toThrow(TypeError);
+  await expect(running).rejects.toThrow(name);
 });
