@@ -90,7 +90,8 @@ function checkObjects(name: string, value: unknown, what: string): void {
 function checkDuration(durationSeconds: unknown): void {
   if (durationSeconds === undefined) return;
   if (Number.isSafeInteger(durationSeconds) && (durationSeconds as number) >= 1) return;
-  throw expected("durationSeconds", "to be a whole number of seconds, 1 or more", durationSeconds);
+  const what = "to be a whole number of seconds, 1 or more";
+  throw expected("durationSeconds", what, word(durationSeconds));
 }
 
 function resolveRetry(retry: ResilienceOptions["retry"]): ResolvedOptions["retry"] {

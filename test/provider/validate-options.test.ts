@@ -96,6 +96,7 @@ describe("a value that can never work is a TypeError that names the option", () 
 
 test.each([
   [{ retry: { maxAttempts: "5" } }, /`retry\.maxAttempts` .* 1 to 1000, got the string "5"\.$/],
+  [{ durationSeconds: "900" }, /`durationSeconds` .* 1 or more, got the string "900"\.$/],
   [{ serveExpired: "true" }, /`serveExpired` to be a boolean, got the string "true"\.$/],
   [{ preflight: "Strict" }, /"advisory", "strict" or "off", or an object, got the string "Strict"/],
   [
