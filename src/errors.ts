@@ -3,11 +3,11 @@ import type { Finding } from "./findings.js";
 
 /** Why no credentials could be given. */
 export type WebIdentityErrorCode =
-  /** No token file is named by option or environment. The only code that lets a `chain()` move on. */
+  /** No token file or no role is named. Without a token file, and only then, a `chain()` moves on. */
   | "ERR_NOT_CONFIGURED"
   /** The token file or source gave nothing. */
   | "ERR_TOKEN_UNAVAILABLE"
-  /** STS is certain to refuse this token; it was not sent. */
+  /** STS is certain to refuse this token, or it is not valid yet. */
   | "ERR_TOKEN_INVALID"
   /** The token has expired and no newer one is to be had. */
   | "ERR_TOKEN_EXPIRED"
@@ -15,13 +15,13 @@ export type WebIdentityErrorCode =
   | "ERR_TOKEN_REJECTED"
   /** The identity provider answers, but STS cannot use what it publishes. */
   | "ERR_IDP_UNUSABLE"
-  /** STS could not get the verification key from the identity provider for the whole retry budget. */
+  /** STS did not get the verification key until attempts or budget were used up. */
   | "ERR_IDP_UNREACHABLE"
-  /** STS answered "slow down" for the whole retry budget. */
+  /** STS answered "slow down" until attempts or budget were used up. */
   | "ERR_THROTTLED"
-  /** STS did not answer, or not usably, for the whole retry budget. */
+  /** There was no usable answer until attempts or budget were used up. */
   | "ERR_STS_UNAVAILABLE"
-  /** The role's trust policy does not admit this token. */
+  /** The role's trust policy does not admit this token, or there is no such role. */
   | "ERR_ACCESS_DENIED"
   /** STS is switched off in this region for the role's account. */
   | "ERR_REGION_DISABLED"
@@ -101,9 +101,9 @@ export class WebIdentityError extends Error {
   readonly attempts: readonly AttemptRecord[];
   /** What could be read off the last token. */
   readonly token: TokenFacts | undefined;
-  /** What the local checks found. */
+  /** What the local checks and the pre-flight found. */
   readonly findings: readonly Finding[];
-  /** Whether a `chain()` of providers may try its next one: only when nothing is configured here. */
+  /** Whether a `chain()` of providers may try its next one: only when no token file is named here. */
   readonly tryNextLink: boolean;
 
   /** @internal */
@@ -123,6 +123,17 @@ export class WebIdentityError extends Error {
 /**
  * Whether a caught value is a {@link WebIdentityError}, also one from another copy of this package
  * in the tree, where `instanceof` fails.
+ *
+ * @example
+ * ```ts
+ * import { fromTokenFile, isWebIdentityError } from "resilient-sts";
+ *
+ * const credentials = fromTokenFile();
+ * await credentials().catch((error: unknown) => {
+ *   if (!isWebIdentityError(error)) throw error;
+ *   console.error(error.code, error.hint);
+ * });
+ * ```
  */
 export function isWebIdentityError(value: unknown): value is WebIdentityError {
   if (!(value instanceof Error) || value.name !== "WebIdentityError") return false;

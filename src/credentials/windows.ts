@@ -15,7 +15,8 @@ export interface WindowOptions {
    */
   readonly advisoryWindowSeconds?: number | undefined;
   /**
-   * Seconds before the expiration from which callers wait for the refresh, 100 ms at most.
+   * Seconds before the expiration from which callers wait for the refresh, 100 ms at most; 0 to
+   * 43,200, and no more than the advisory window.
    * @default 60
    */
   readonly mandatoryWindowSeconds?: number | undefined;

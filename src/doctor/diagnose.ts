@@ -19,7 +19,8 @@ const DEFAULT_TIMEOUT_MS = 18_000;
  * and names the one cause that explains what it finds, with who must do what.
  *
  * Makes one real AssumeRoleWithWebIdentity call unless `assume` is false, and drops what it gets.
- * Ends within 20 s whatever hangs. The world's faults are findings; the result holds no token.
+ * Ends within 20 s whatever hangs, unless `timeoutMs` is longer. The world's faults are findings;
+ * the result holds no token, but the token's subject unless `redact` is true.
  *
  * @throws TypeError when an option makes no sense; the signal's reason.
  *

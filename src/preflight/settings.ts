@@ -6,7 +6,7 @@ import type { IssuerCache } from "./issuer-cache.js";
 /** Whom the pre-flight may ask, and for how long. */
 export interface PreflightSettings {
   /**
-   * Limit of both requests together, in milliseconds.
+   * Limit of both requests together, in milliseconds; 1 to 60,000.
    * @default 5000, as STS waits
    */
   readonly timeoutMs?: number | undefined;

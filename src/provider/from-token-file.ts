@@ -16,7 +16,7 @@ export interface FromTokenFileInit extends WebIdentityInit {
    * @default AWS_WEB_IDENTITY_TOKEN_FILE
    */
   readonly webIdentityTokenFile?: string | undefined;
-  /** @default AWS_ROLE_ARN */
+  /** ARN of the role to assume. @default AWS_ROLE_ARN */
   readonly roleArn?: string | undefined;
 }
 

@@ -9,6 +9,7 @@ import type { WebIdentityProvider } from "./web-identity-provider.js";
 export interface FromWebIdentityInit extends WebIdentityInit {
   /** Called for every attempt, so that a retry never carries a token that died while it waited. */
   readonly token: TokenSource;
+  /** ARN of the role to assume. */
   readonly roleArn: string;
 }
 

@@ -8,6 +8,7 @@ import type { WebIdentityProvider } from "./web-identity-provider.js";
 export interface FromWebTokenInit extends WebIdentityInit {
   /** The OIDC token itself, or with `providerId` an OAuth 2.0 access token. */
   readonly webIdentityToken: string;
+  /** ARN of the role to assume. */
   readonly roleArn: string;
 }
 

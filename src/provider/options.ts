@@ -13,7 +13,7 @@ export type PreflightMode = "advisory" | "strict" | "off";
 
 /** The pre-flight's options, for more than its mode. */
 export interface PreflightOptions extends PreflightSettings {
-  /** @default "advisory" */
+  /** @default "advisory"; "off" with `validateToken: false` */
   readonly mode?: PreflightMode | undefined;
   /** Audiences that are fine besides `sts.amazonaws.com`: no `token-audience-unexpected` for them. */
   readonly audiences?: readonly string[] | undefined;
@@ -59,7 +59,8 @@ export interface ResilienceOptions {
   readonly hedgeAfterMs?: number | undefined;
   /**
    * Region whose STS is asked, unless `clientConfig.region` says otherwise.
-   * @default the calling client's, AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1
+   * @default that of `parentClientConfig`, the calling client's, AWS_REGION, AWS_DEFAULT_REGION, the
+   * profile's, us-east-1
    */
   readonly region?: string | undefined;
   /**
@@ -96,7 +97,8 @@ export interface ResilienceOptions {
 export interface WebIdentityInit extends ResilienceOptions {
   /**
    * Name of the role session; 2 to 64 letters, digits or `_+=,.@-`.
-   * @default `aws-sdk-js-session-` and the time in milliseconds
+   * @default AWS_ROLE_SESSION_NAME (`fromTokenFile` alone), else `aws-sdk-js-session-` and the time in
+   * milliseconds
    */
   readonly roleSessionName?: string | undefined;
   /**

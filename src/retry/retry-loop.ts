@@ -8,13 +8,16 @@ import { judge } from "./verdict.js";
 
 /** How long and how often to try. */
 export interface RetryOptions {
-  /** Attempts at most, the first one included; 1 to 1,000. */
+  /** Attempts at most, the first one included; 1 to 1,000. @default 25 */
   readonly maxAttempts: number;
-  /** Upper bound of the first wait, in milliseconds; half of the bound is the least of any wait. */
+  /** Upper bound of the first wait, in milliseconds; half of it is the lower one. @default 500 */
   readonly baseDelayMs: number;
-  /** Upper bound of every wait, in milliseconds. */
+  /** Upper bound of every wait, in milliseconds; 0 or more. @default 4000 */
   readonly maxDelayMs: number;
-  /** One deadline over options, token reads, attempts, waits and regions, in milliseconds. */
+  /**
+   * One deadline over options, token reads, attempts, waits and regions, in milliseconds; 1 or more.
+   * @default 60000
+   */
   readonly budgetMs: number;
 }
 
