@@ -105,7 +105,7 @@ export function explain(
 ): WebIdentityError {
   const { verdict, failure, attempts } = outcome;
   const fatal = firstFatal(failure.findings ?? []);
-  const telling = fatal ?? failure.findings?.find(({ severity }) => severity === "suspect");
+  const telling = fatal ?? failure.findings?.find((finding) => mayExplain(finding, verdict));
   const { code, what, hint } = explanationOf(verdict, failure, fatal);
   const message = [
     `${what}: ${words(failure, telling)}`,
@@ -120,6 +120,11 @@ export function explain(
     token,
     findings: failure.findings,
   });
+}
+
+/** A token that STS has read and refused says nothing of the way to its issuer, only of its key. */
+function mayExplain({ id, severity }: Finding, verdict: Verdict): boolean {
+  return severity === "suspect" && (verdict !== "token-rejected" || id.startsWith("jwks-key-"));
 }
 
 function explanationOf(

@@ -116,6 +116,19 @@ describe("a finding", () => {
     expect(error.code).toBe("ERR_IDP_UNREACHABLE");
     expect(error.message).toContain(KEY);
   });
+
+  test.each<[string, Finding["id"], boolean]>([
+    ["not by the way to the issuer", "issuer-private", false],
+    ["not by a document that did not come", "jwks-http-status", false],
+    ["by a key that may be missing", "jwks-key-not-found", true],
+  ])("explains the refusal of a token %s", (_, id, isTold) => {
+    const findings = [finding(id, "suspect")];
+    const failure = { ...answer("InvalidIdentityToken", "Incorrect token audience"), findings };
+    const { message, hint, findings: told } = explained(failure);
+    expect(message.includes("; seen from here: The detail is here")).toBe(isTold);
+    expect(hint === "IdP: do this.").toBe(isTold);
+    expect(told).toEqual(findings);
+  });
 });
 
 describe("the unknown", () => {
