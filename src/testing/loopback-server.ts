@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
+import { resolveNumber } from "../validators.js";
 
 /** The address every local server listens on. */
 const LOOPBACK = "127.0.0.1";
@@ -101,7 +102,8 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
       open.clear();
     });
 
-  await listen(options.port ?? 0);
+  // A string that is no number would be the path of a socket to `listen`.
+  await listen(resolveNumber("port", options.port, 0, 0, 65_535));
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   let closed = false;

@@ -48,3 +48,18 @@ describe("a fault that could not be played is a TypeError, not a test in which n
     expect(() => sts.setFault(fault as never, options as never)).toThrow(words);
   });
 });
+
+describe("a start that could not be meant is a TypeError, not a server that nobody finds", () => {
+  it.each<[string, unknown]>([
+    ["port", "./socket"],
+    ["port", "4012"],
+    ["port", 65_536],
+    ["port", -1],
+    ["providers", { issuer: "https://issuer.example.com" }],
+    ["roles", "arn:aws:iam::123456789012:role/service"],
+  ])("%s: %j", async (name, value) => {
+    const starting = startLocalSts({ [name]: value } as never);
+    await expect(starting).rejects.toThrow(TypeError);
+    await expect(starting).rejects.toThrow(`Expected \`${name}\` to be `);
+  });
+});

@@ -1,3 +1,4 @@
+import { expected } from "../../validators.js";
 import { sendAnswer } from "../answer.js";
 import { FaultScript } from "../fault-script.js";
 import { type Exchange, startLoopbackServer } from "../loopback-server.js";
@@ -45,6 +46,10 @@ const DEFAULT_IDP_TIMEOUT_MS = 5000;
 export async function startLocalSts(options: LocalStsOptions = {}): Promise<LocalSts> {
   const { providers, roles, now = Date.now, random = Math.random, tls } = options;
   const { idpTimeoutMs = DEFAULT_IDP_TIMEOUT_MS, jwksCacheSeconds, ca } = options;
+  for (const [name, list] of Object.entries({ providers, roles })) {
+    if (list === undefined || Array.isArray(list)) continue;
+    throw expected(name, "to be an array", list);
+  }
   if (!(idpTimeoutMs > 0)) {
     throw new TypeError(`Expected \`idpTimeoutMs\` to be a positive number, got ${idpTimeoutMs}`);
   }
