@@ -165,8 +165,9 @@ function words(failure: Failure, finding: Finding | undefined): string {
 
 function aboutToken(token: TokenFacts | undefined): string {
   if (token === undefined) return "";
-  const kid = token.kid === undefined ? "no kid" : `kid ${token.kid}`;
-  return `, issuer ${token.issuer ?? "unknown"}, ${kid}`;
+  const { issuer = "unknown", audience, kid } = token;
+  const shownAudience = audience?.length ? `, audience ${[audience].flat().join(" and ")}` : "";
+  return `, issuer ${issuer}${shownAudience}, ${kid === undefined ? "no kid" : `kid ${kid}`}`;
 }
 
 function aboutAttempts({ attempts, elapsedMs }: AttemptsFailed): string {

@@ -192,6 +192,19 @@ describe("an error", () => {
     expect(message({})).toContain(", issuer unknown, no kid, 1 attempt");
   });
 
+  test("names the audience, which decides about many a refusal", () => {
+    const failure = answer("InvalidIdentityToken", "Incorrect token audience");
+    const messageFor = (audience: string | string[]) => {
+      const outcome = new AttemptsFailed("token-rejected", failure, [], 0);
+      return explain(outcome, { roleArn: ROLE, token: { ...TOKEN, audience } }).message;
+    };
+    expect(messageFor("vault")).toContain(
+      ", issuer https://issuer.example.com, audience vault, kid",
+    );
+    expect(messageFor(["a", "b"])).toContain(", audience a and b, kid");
+    expect(messageFor([])).toContain("issuer https://issuer.example.com, kid");
+  });
+
   test("does not show a token that was given where the role belongs", () => {
     const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
     const error = explained(answer("AccessDenied", "no", 403), { roleArn: token });
