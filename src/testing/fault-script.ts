@@ -1,3 +1,5 @@
+import { expected, resolveNumber, word } from "../validators.js";
+
 /** When a fault strikes. */
 export interface FaultRule<Request> {
   /** Strikes this many requests, then is gone. @default standing until cleared */
@@ -31,11 +33,9 @@ export class FaultScript<Fault, Request> {
   add(fault: Fault, rule: FaultRule<Request> = {}): void {
     const { times, probability = 1, when = () => true } = rule;
     if (times !== undefined && !(Number.isInteger(times) && times > 0)) {
-      throw new TypeError(`Expected \`times\` to be a positive integer, got ${times}`);
+      throw expected("times", "to be a positive integer", word(times));
     }
-    if (!(probability >= 0 && probability <= 1)) {
-      throw new TypeError(`Expected \`probability\` to be between 0 and 1, got ${probability}`);
-    }
+    resolveNumber("probability", probability, 1, 0, 1);
     const entry = { fault, probability, when, left: times ?? Number.POSITIVE_INFINITY };
     if (times === undefined) this.#standing.unshift(entry);
     else this.#counted.push(entry);
