@@ -28,11 +28,18 @@ export function checkString(name: string, value: unknown): void {
   throw expected(name, "to be a non-empty string", value);
 }
 
+/** What the SDK takes for a region: a part of a host name (RFC 1123, section 2.1). */
+const HOST_LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/i;
+
 /** @throws TypeError when an optional field is given, but can be no part of a host name. */
 export function checkRegion(name: string, value: unknown): void {
   checkString(name, value);
-  if (value === undefined || !/[\s"'`]/.test(value as string)) return;
-  throw expected(name, "to be a region name such as eu-west-1, nothing around it", word(value));
+  if (value === undefined || HOST_LABEL.test(value as string)) return;
+  throw expected(
+    name,
+    "to be a region name such as eu-west-1, with nothing around it",
+    word(value),
+  );
 }
 
 /** @throws TypeError when an optional field is given, but no array of strings. */

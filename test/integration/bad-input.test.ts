@@ -174,7 +174,7 @@ describe("a request that STS is certain to refuse is told, and costs no call:", 
     ["a session name of 65", { roleSessionName: "a".repeat(65) }, /65/],
     ["a session of 899 s", { durationSeconds: 899 }, /899/],
     ["a session of 43,201 s", { durationSeconds: 43_201 }, /43201/],
-    ["an invalid region", { region: "eu_west_1" }, /eu_west_1/],
+    ["an invalid region", { clientConfig: { region: async () => "eu_west_1" } }, /eu_west_1/],
   ])("%s", async (_, { roleArn = ROLE_ARN, ...init }, words) => {
     await using world = await startWorld();
     const requestHandler = new RecordingHandler();

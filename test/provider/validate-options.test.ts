@@ -103,6 +103,8 @@ test.each([
     { preflight: false },
     /`preflight` to be "advisory", "strict" or "off", or an object, got false/,
   ],
+  [{ region: "https://sts" }, /`region` to be a region name such as eu-west-1/],
+  [{ region: "-eu" }, /`region` .* got the string "-eu"\.$/],
   [{ region: "eu west 1" }, /`region` .* such as eu-west-1, .* got the string "eu west 1"\.$/],
   [{ region: "eu-west-1", failoverRegions: ["cn-north-1"] }, /got eu-west-1, cn-north-1\.$/],
 ])("a short word in the place of a number, a mode or a region is shown: %j", (init, message) => {
