@@ -16,11 +16,12 @@ import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";
 
 /** What is checked: a token with its issuer, key and signature, or an issuer and perhaps one key. */
 export type CheckIssuerInput =
-  | { readonly token: string }
+  | { readonly token: string; readonly issuer?: undefined; readonly kid?: undefined }
   | {
       readonly issuer: string;
       /** The key that tokens will name. */
       readonly kid?: string | undefined;
+      readonly token?: undefined;
     };
 
 export interface CheckIssuerOptions extends PreflightSettings {
@@ -84,6 +85,9 @@ function readInput(input: CheckIssuerInput): Subject | Finding {
     throw expected("input", "to be an object with `token` or `issuer`", input);
   }
   const { token, issuer, kid } = input as Partial<Record<"token" | "issuer" | "kid", unknown>>;
+  if (token !== undefined && (issuer ?? kid) !== undefined) {
+    throw expected("input", "to have `token` alone, which names both, or `issuer`", input);
+  }
   if (token !== undefined) return subjectOfToken(trimToken(requireString("token", token)));
   checkString("kid", kid);
   return subjectOfIssuer(requireString("issuer", issuer), kid as string | undefined);

@@ -104,7 +104,13 @@ it("looks at an issuer whose host begins like a token", async () => {
 });
 
 it("refuses what makes no sense with a TypeError", async () => {
-  const wrong = [undefined, null, {}, { token: "" }, { token: 1 }, { issuer: "" }, { kid: "a" }];
+  const wrong = [
+    ...[undefined, null, {}, { token: "" }, { token: 1 }, { issuer: "" }, { kid: "a" }],
+    ...[
+      { token: "a.b.c", issuer: "https://issuer.invalid" },
+      { token: "a.b.c", kid: "a" },
+    ],
+  ];
   for (const input of wrong) {
     await expect(checkIssuer(input as unknown as CheckIssuerInput)).rejects.toThrow(TypeError);
   }
