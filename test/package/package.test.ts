@@ -159,7 +159,10 @@ describe("in a bundle, as functions are deployed", () => {
   });
 });
 
-describe("for the compiler, in strict mode and with every declaration checked", () => {
+// The declarations of the SDK are many, and a busy machine is slow.
+describe("for the compiler, in strict mode and with every declaration checked", {
+  timeout: 120_000,
+}, () => {
   it.each([
     ["nodenext", ["good.mts", "good.cts"]],
     ["preserve", ["good.ts"]],
