@@ -5,7 +5,7 @@ import { figure, type PartResult, ratio } from "./report.js";
 
 const ROLES = 1_000;
 const CONTENDERS = ["ours", "stock", "stock + p-retry", "floor"];
-const PROGRAM = fileURLToPath(new URL("processes/thousand-roles.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("processes/thousand-roles.mjs", import.meta.url));
 
 interface Measured {
   readonly heapMb: number;
@@ -50,7 +50,7 @@ export async function rolesPart(): Promise<PartResult> {
 async function measure(contender: string): Promise<Measured> {
   await using place = await startPlace();
   const args = [contender, place.sts.url, await place.idp.issueToken(), String(ROLES)];
-  const child = fork(PROGRAM, args, { execArgv: ["--import", "tsx", "--no-warnings"] });
+  const child = fork(PROGRAM, args, { execArgv: ["--no-warnings"] });
   const { heapMb, ms } = await new Promise<Measured>((resolve, reject) => {
     child.once("message", (message) => resolve(message as Measured));
     child.once("error", reject);

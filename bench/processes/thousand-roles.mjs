@@ -3,20 +3,21 @@ import { runInNewContext } from "node:vm";
 import { AssumeRoleWithWebIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-web-identity";
 import pRetry from "p-retry";
-import { fromWebToken } from "../../src/index.js";
+import { fromWebToken } from "resilient-sts";
 
-// One contender in a process of its own: what a thousand roles leave in its memory.
+// One contender in a process of its own: what a thousand roles leave in its memory. The built package,
+// as users have it: what runs TypeScript here gives every function a name of its own to keep.
 
 const [contender = "", endpoint = "", webIdentityToken = "", count = ""] = process.argv.slice(2);
 const clientConfig = { endpoint, region: "eu-west-1" };
 
 const floorClient = new STSClient(clientConfig);
-const floor = (roleArn: string) => async () => {
+const floor = (roleArn) => async () => {
   const input = { RoleArn: roleArn, RoleSessionName: "bench", WebIdentityToken: webIdentityToken };
   return (await floorClient.send(new AssumeRoleWithWebIdentityCommand(input))).Credentials;
 };
-const stock = (roleArn: string) => stockFromWebToken({ webIdentityToken, roleArn, clientConfig });
-const makers: Readonly<Record<string, (roleArn: string) => () => Promise<unknown>>> = {
+const stock = (roleArn) => stockFromWebToken({ webIdentityToken, roleArn, clientConfig });
+const makers = {
   ours: (roleArn) => fromWebToken({ webIdentityToken, roleArn, clientConfig, preflight: "off" }),
   stock,
   "stock + p-retry": (roleArn) => {
@@ -29,13 +30,13 @@ const make = makers[contender];
 if (make === undefined) throw new TypeError(`no contender ${contender}`);
 
 setFlagsFromString("--expose-gc");
-const collectGarbage: () => void = runInNewContext("gc");
+const collectGarbage = runInNewContext("gc");
 const heapMb = () => {
   collectGarbage();
   return process.memoryUsage().heapUsed / 2 ** 20;
 };
 
-const roleArn = (role: number | string) => `arn:aws:iam::123456789012:role/app-${role}`;
+const roleArn = (role) => `arn:aws:iam::123456789012:role/app-${role}`;
 // The SDK is loaded and warm, whoever it is for.
 await make(roleArn("warm"))();
 const before = heapMb();
