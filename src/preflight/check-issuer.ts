@@ -11,6 +11,7 @@ import {
   requireString,
   resolveNumber,
 } from "../validators.js";
+import { loadLook } from "./load-look.js";
 import type { PreflightRuntime, PreflightSettings } from "./settings.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";
 
@@ -73,7 +74,7 @@ export async function checkIssuerWith(
   // Somebody waits for this look, and nothing else may be keeping the process alive.
   const release = runtime.clock.hold();
   try {
-    const { lookAtSubject } = await import("./look-at-subject.js");
+    const { lookAtSubject } = await loadLook();
     return await lookAtSubject(subject, settings, runtime, { signal, fresh, table: true });
   } finally {
     release();

@@ -1,4 +1,5 @@
 import type { IssuerReport } from "../issuer-report.js";
+import { loadLook } from "./load-look.js";
 import type { PreflightRuntime, PreflightSettings } from "./settings.js";
 import { subjectOfToken } from "./subject.js";
 
@@ -34,7 +35,7 @@ export function createPreflight(settings: PreflightSettings, runtime: PreflightR
       signal.throwIfAborted();
       const subject = subjectOfToken(token);
       if ("severity" in subject) return { issuer: "", findings: [], requests: [] };
-      const { lookAtSubject } = await import("./look-at-subject.js");
+      const { lookAtSubject } = await loadLook();
       return await lookAtSubject(subject, settings, runtime, { signal, fresh, table: false });
     },
   };
