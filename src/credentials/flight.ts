@@ -6,6 +6,7 @@ export class Flight<T> {
   readonly #landing: Promise<T>;
   readonly #clock: Clock;
   readonly #startedAt: number;
+  readonly #waits = new Map<AbortSignal, Promise<T>>();
   #waiters = 0;
   #letGo: (() => void) | undefined;
 
@@ -35,8 +36,12 @@ export class Flight<T> {
     return this.#holding(first.finally(() => enough.abort()));
   }
 
+  /** One listener for each signal, however many wait with it: Node warns of a leak at eleven. */
   #untilLanded(signal: AbortSignal | undefined): Promise<T> {
-    return signal === undefined ? this.#landing : untilAborted(this.#landing, signal);
+    if (signal === undefined) return this.#landing;
+    const wait = this.#waits.get(signal) ?? untilAborted(this.#landing, signal);
+    this.#waits.set(signal, wait);
+    return wait;
   }
 
   async #holding<R>(wait: Promise<R>): Promise<R> {

@@ -16,6 +16,18 @@ describe("a caller that gives up", () => {
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   });
 
+  test("may be many with one signal, which has one listener for them", async () => {
+    const bench = new CacheBench();
+    bench.answer = hang;
+    const controller = new AbortController();
+    const { signal } = controller;
+    const waiters = Array.from({ length: 20 }, () => bench.get({ abortSignal: signal }));
+    await bench.clock.flush();
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    controller.abort("no time");
+    expect(new Set(await Promise.all(waiters))).toEqual(new Set(["no time"]));
+  });
+
   test("before it asked starts nothing", async () => {
     const bench = new CacheBench();
     expect(await bench.get({ abortSignal: AbortSignal.abort("no time") })).toBe("no time");
