@@ -64,7 +64,7 @@ describe("one provider", () => {
 describe("equal providers that ask at the same time", () => {
   /** Each with a provider of its own; STS answers when all have asked. */
   async function askTogether(world: World, inits: readonly FromWebTokenInit[]) {
-    world.sts.setFault("slow", { delayMs: 300 });
+    world.sts.setFault("slow", { delayMs: 1_200 });
     const clients = inits.map((init) => {
       const credentials = fromWebToken(init);
       return new STSClient({ endpoint: world.sts.url, region: REGION, credentials });
@@ -111,7 +111,7 @@ describe("equal providers that ask at the same time", () => {
 
   it("lose nothing when the one that asked first is closed", async () => {
     await using world = await startWorld();
-    world.sts.setFault("slow", { delayMs: 300 });
+    world.sts.setFault("slow", { delayMs: 1_200 });
     const init = await initOf(world);
     const [first, second] = [fromWebToken(init), fromWebToken({ ...init })];
     const refused = rejection(first());
