@@ -6,6 +6,7 @@ import {
   checkType,
   expected,
   resolveNumber,
+  word,
 } from "../validators.js";
 import type { DiagnoseOptions } from "./options.js";
 
@@ -20,9 +21,9 @@ export function validateOptions(options: DiagnoseOptions): void {
   const { token, issuer, region, failoverRegions = [], endpointUrl } = options;
   // An empty token is for the doctor to find.
   if (token !== "") checkString("token", token);
-  checkRegion("region", region);
+  if (region !== undefined) checkAwsRegion("region", region);
   checkStrings("failoverRegions", failoverRegions);
-  for (const name of failoverRegions) checkRegion("failoverRegions", name);
+  for (const name of failoverRegions) checkAwsRegion("failoverRegions", name);
   if (endpointUrl !== undefined && !/^https?:$/.test(protocolOf(endpointUrl))) {
     throw expected("endpointUrl", "to be an http or https URL", endpointUrl);
   }
@@ -32,6 +33,13 @@ export function validateOptions(options: DiagnoseOptions): void {
   if (issuer !== undefined && (token ?? options.tokenFile) !== undefined) {
     throw new TypeError("Expected either `issuer` or a token, not both: a token names its issuer.");
   }
+}
+
+/** The SDK takes capitals too, which services then do not find in their signatures. */
+function checkAwsRegion(name: string, region: string): void {
+  checkRegion(name, region);
+  if (region === region.toLowerCase()) return;
+  throw expected(name, "to be in lower case, such as eu-west-1", word(region));
 }
 
 function protocolOf(url: string): string {

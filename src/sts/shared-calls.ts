@@ -55,6 +55,7 @@ export class SharedCalls<T> {
       }
     };
     const call: SharedCall<T> = {
+      // Not at once: what throws there ends a call that has to exist.
       answer: Promise.resolve().then(run),
       abort,
       startedAt: clock.monotonic(),

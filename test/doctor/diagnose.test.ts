@@ -5,7 +5,6 @@ import { describe, expect, it, vi } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.js";
 import { diagnose, diagnoseWith } from "../../src/doctor/diagnose.js";
 import type { Progress } from "../../src/doctor/diagnosis.js";
-import type { DiagnoseOptions } from "../../src/doctor/options.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 import { temporaryFolder } from "../integration/sdk-environment.js";
@@ -227,23 +226,4 @@ it("tells of every step, whatever the listener throws", async () => {
     const those = told.filter((each) => each.state === state).map(({ step }) => step);
     expect(those.toSorted()).toEqual(steps);
   }
-});
-
-it.each<[string, unknown]>([
-  ["roleArn", { roleArn: 1 }],
-  ["tokenFile", { tokenFile: "" }],
-  ["assume", { assume: "no" }],
-  ["region", { region: "eu west" }],
-  ["failoverRegions", { failoverRegions: "eu-west-1" }],
-  ["endpointUrl", { endpointUrl: "localhost:4566" }],
-  ["timeoutMs", { timeoutMs: 10 }],
-  ["timeoutMs", { timeoutMs: "5000" }],
-  ["onProgress", { onProgress: true }],
-  ["signal", { signal: {} }],
-  ["issuer", { issuer: "https://issuer.invalid", token: "t" }],
-  ["options", null],
-])("misuse is a TypeError that names the option: %s", async (name, options) => {
-  const running = diagnose(options as DiagnoseOptions);
-  await expect(running).rejects.toThrow(TypeError);
-  await expect(running).rejects.toThrow(name);
 });

@@ -18,6 +18,7 @@ describe("a fault that could not be played is a TypeError, not a test in which n
     [{ kind: "redirect" }, "Expected `location` to be given"],
     [{ kind: "trickle", intervalMs: "50" }, "Expected `intervalMs` to be a number from 0"],
     [{ kind: "rate-limit", retryAfterSeconds: "2" }, "Expected `retryAfterSeconds` to be a number"],
+    [{ kind: "hang", times: 0 }, "Expected `times` to be a positive integer, got 0"],
     [{ kind: "hang", times: "2" }, 'Expected `times` to be a positive integer, got the string "2"'],
     [{ kind: "hang", probability: "0.3" }, "Expected `probability` to be a number from 0 to 1"],
     [{ kind: "hang", probability: 2 }, "Expected `probability` to be a number from 0 to 1, got 2"],
