@@ -1,4 +1,4 @@
-import { sleep } from "../src/clock.js";
+import { sleep } from "../src/runtime/clock.js";
 import { startLocalIdp } from "../src/testing/index.js";
 import { seededRandom } from "../test/integration/world.js";
 import type { GetCredentials } from "./in-process.js";

@@ -1,7 +1,7 @@
 import { AssumeRoleWithWebIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { systemClock } from "../src/clock.js";
 import { IssuerCache } from "../src/preflight/issuer-cache.js";
 import { createPreflight } from "../src/preflight/preflight.js";
+import { systemClock } from "../src/runtime/clock.js";
 import {
   type LocalIdp,
   type LocalSts,

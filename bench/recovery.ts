@@ -1,5 +1,5 @@
 import type { Options } from "p-retry";
-import { sleep } from "../src/clock.js";
+import { sleep } from "../src/runtime/clock.js";
 import { startLocalIdp } from "../src/testing/index.js";
 import { seededRandom } from "../test/integration/world.js";
 import type { GetCredentials } from "./in-process.js";

@@ -2,11 +2,11 @@ import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-
 import { memoizeIdentityProvider } from "@smithy/core";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import pRetry, { type Options } from "p-retry";
-import { sleep } from "../src/clock.js";
 import { createProvider } from "../src/provider/create-provider.js";
+import { sleep } from "../src/runtime/clock.js";
 import { ClientPool } from "../src/sts/client-pool.js";
 import { WIRE_ERRORS } from "../src/testing/sts/wire-error.js";
-import { FakeClock } from "../test/fake-clock.js";
+import { FakeClock } from "../test/support/fake-clock.js";
 import { type GetCredentials, REGION, ROLE_ARN } from "./in-process.js";
 
 /** How STS fails: not at all, at once with a verification-key error, by a reset, or by silence. */

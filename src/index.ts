@@ -1,9 +1,9 @@
-export type { AttemptRecord, TokenFacts, WebIdentityErrorCode } from "./errors.js";
-export { isWebIdentityError, WebIdentityError } from "./errors.js";
-export type { WebIdentityEvent } from "./events.js";
-export type { Verdict } from "./failure.js";
-export type { Finding, FindingId, Severity } from "./findings.js";
-export type { IssuerReport, KeyRow, RequestTiming } from "./issuer-report.js";
+export type { AttemptRecord, TokenFacts, WebIdentityErrorCode } from "./model/errors.js";
+export { isWebIdentityError, WebIdentityError } from "./model/errors.js";
+export type { WebIdentityEvent } from "./model/events.js";
+export type { Verdict } from "./model/failure.js";
+export type { Finding, FindingId, Severity } from "./model/findings.js";
+export type { IssuerReport, KeyRow, RequestTiming } from "./model/issuer-report.js";
 export {
   type CheckIssuerInput,
   type CheckIssuerOptions,

@@ -1,4 +1,4 @@
-import type { Failure } from "../../src/failure.js";
+import type { Failure } from "../../src/model/failure.js";
 import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
 import type { IssuerCapacity } from "./issuer-capacity.js";
 

@@ -1,4 +1,4 @@
-import type { Environment } from "../environment.js";
+import type { Environment } from "../runtime/environment.js";
 
 /** Makes text fit for where it is shown. */
 export type Fit = (text: string) => string;

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import { printable } from "../redact.js";
+import { printable } from "../runtime/redact.js";
 
 /** Longest piece of text that a report shows. */
 const MAX_TEXT = 4000;

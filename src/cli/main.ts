@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { safeText } from "../redact.js";
+import { safeText } from "../runtime/redact.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "./command-failure.js";
 import { LOOK_COMMAND } from "./doctor/look-messages.js";
 import { print } from "./print.js";

@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import { redact } from "../redact.js";
+import { redact } from "../runtime/redact.js";
 import { CommandFailure, EXIT } from "./command-failure.js";
 
 /** Writes to standard output or error and waits until it is through; no token passes. */

@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { safeText } from "../redact.js";
+import { safeText } from "../runtime/redact.js";
 import { wrongUsage } from "./command-failure.js";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import type { Environment } from "../environment.js";
+import type { Environment } from "../runtime/environment.js";
 
 /** A stream that may be a terminal. */
 export type Terminal = Writable & {

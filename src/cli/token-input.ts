@@ -1,6 +1,6 @@
 import { open, stat } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
-import { safeText } from "../redact.js";
+import { safeText } from "../runtime/redact.js";
 import { type CommandFailure, wrongUsage } from "./command-failure.js";
 
 /** STS takes 20,000 characters; what is longer than this is no token at all. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.js";
+import type { Clock } from "../runtime/clock.js";
 import type { CachedEntry, CachedIdentity } from "./cached-entry.js";
 import type { WindowOptions } from "./windows.js";
 

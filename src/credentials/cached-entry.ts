@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.js";
+import type { Clock } from "../runtime/clock.js";
 import { jitteredAdvisoryMs, type WindowOptions, windowsFor } from "./windows.js";
 
 /** What the cache needs to know of credentials. */

@@ -1,4 +1,4 @@
-import { untilAborted } from "../abort.js";
+import { untilAborted } from "../runtime/abort.js";
 import type { CacheOptions, CacheRequest, CacheSnapshot } from "./cache-options.js";
 import { type CachedIdentity, toEntry } from "./cached-entry.js";
 import { EntrySlot } from "./entry-slot.js";

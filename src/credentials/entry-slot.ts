@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.js";
+import type { Clock } from "../runtime/clock.js";
 import { type CachedEntry, type CachedIdentity, earlier, isFresh } from "./cached-entry.js";
 
 /** For so long at most a fresh entry is handed out without a look at the other clock. */

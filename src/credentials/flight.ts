@@ -1,5 +1,5 @@
-import { untilAborted } from "../abort.js";
-import { type Clock, sleep } from "../clock.js";
+import { untilAborted } from "../runtime/abort.js";
+import { type Clock, sleep } from "../runtime/clock.js";
 
 /** One refresh, and all who wait for it. While anybody does, the process is kept alive. */
 export class Flight<T> {

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.js";
+import type { Clock } from "../runtime/clock.js";
 
 /**
  * The longest single wait. A machine that slept, or whose clock was set, is late by no more than

@@ -1,4 +1,4 @@
-import type { FindingId } from "../findings.js";
+import type { FindingId } from "../model/findings.js";
 import type { IssuerFacts } from "./facts.js";
 import { quoteForPosix as quote } from "./shell-quote.js";
 

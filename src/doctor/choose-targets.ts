@@ -1,5 +1,5 @@
-import type { Finding } from "../findings.js";
-import { safeCause, safeText } from "../redact.js";
+import type { Finding } from "../model/findings.js";
+import { safeCause, safeText } from "../runtime/redact.js";
 import { type ResolvedEndpoint, resolveEndpoint } from "../sts/endpoint-url.js";
 import { regionGroup } from "../sts/region-group.js";
 import { resolveTargets, type StsTarget } from "../sts/target.js";

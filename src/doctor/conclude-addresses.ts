@@ -1,4 +1,4 @@
-import type { Finding } from "../findings.js";
+import type { Finding } from "../model/findings.js";
 import type { IssuerFacts } from "./facts.js";
 
 /** The codes of a connection that nobody answers. */

@@ -1,5 +1,5 @@
-import type { Failure, Verdict } from "../failure.js";
-import type { Finding, FindingId, Severity } from "../findings.js";
+import type { Failure, Verdict } from "../model/failure.js";
+import type { Finding, FindingId, Severity } from "../model/findings.js";
 import { judge } from "../retry/verdict.js";
 
 interface Reading {

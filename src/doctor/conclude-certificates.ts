@@ -1,4 +1,4 @@
-import type { Finding } from "../findings.js";
+import type { Finding } from "../model/findings.js";
 import type { Facts } from "./facts.js";
 
 const HOUR_MS = 3_600_000;

@@ -1,5 +1,5 @@
-import type { Failure } from "../failure.js";
-import type { Finding } from "../findings.js";
+import type { Failure } from "../model/failure.js";
+import type { Finding } from "../model/findings.js";
 import type { Facts } from "./facts.js";
 
 /** By then STS has given up on the issuer, and says so: 5 s and the way, in milliseconds. */

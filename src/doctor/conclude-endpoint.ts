@@ -1,4 +1,4 @@
-import type { Finding } from "../findings.js";
+import type { Finding } from "../model/findings.js";
 import { brokenEndpoint } from "./conclude-way-to-sts.js";
 import type { EndpointFacts, Facts } from "./facts.js";
 

@@ -1,4 +1,4 @@
-import type { Finding } from "../findings.js";
+import type { Finding } from "../model/findings.js";
 import { FROM_HERE, tryElsewhere, withCommands } from "./another-network.js";
 import { addressFindings } from "./conclude-addresses.js";
 import type { Facts, IssuerFacts, TlsFacts } from "./facts.js";

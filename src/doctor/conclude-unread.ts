@@ -1,4 +1,4 @@
-import type { Finding } from "../findings.js";
+import type { Finding } from "../model/findings.js";
 import type { Facts } from "./facts.js";
 
 /** What was cut off before the issuer's documents came is no sign of health. */

@@ -1,4 +1,4 @@
-import type { Finding } from "../findings.js";
+import type { Finding } from "../model/findings.js";
 import type { EndpointFacts, Facts } from "./facts.js";
 
 type Part = NonNullable<EndpointFacts["failedIn"]>;

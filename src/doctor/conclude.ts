@@ -1,4 +1,4 @@
-import type { Finding } from "../findings.js";
+import type { Finding } from "../model/findings.js";
 import { tryElsewhere, withCommands } from "./another-network.js";
 import { answerFinding } from "./conclude-answer.js";
 import { certificateFindings } from "./conclude-certificates.js";

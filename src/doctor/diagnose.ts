@@ -1,6 +1,6 @@
-import { systemClock } from "../clock.js";
-import { decodeToken } from "../jwt.js";
+import { decodeToken } from "../model/jwt.js";
 import { resolveHost } from "../preflight/guarded-lookup.js";
+import { systemClock } from "../runtime/clock.js";
 import { ClientPool } from "../sts/client-pool.js";
 import { conclude } from "./conclude.js";
 import type { Diagnosis } from "./diagnosis.js";

@@ -1,5 +1,5 @@
-import type { Finding } from "../findings.js";
-import type { RequestParts } from "../issuer-report.js";
+import type { Finding } from "../model/findings.js";
+import type { RequestParts } from "../model/issuer-report.js";
 import type { Facts, Step } from "./facts.js";
 
 /** What {@link diagnose} found: plain data that survives JSON, without token, signature or secret. */

@@ -1,6 +1,6 @@
-import type { TokenFacts } from "../errors.js";
-import type { Verdict } from "../failure.js";
-import type { DocumentName, KeyRow, RequestParts, RequestTiming } from "../issuer-report.js";
+import type { TokenFacts } from "../model/errors.js";
+import type { Verdict } from "../model/failure.js";
+import type { DocumentName, KeyRow, RequestParts, RequestTiming } from "../model/issuer-report.js";
 
 /** The parts of a run; those that do not wait for each other run side by side. */
 export type Step = "token" | "issuer-network" | "issuer-documents" | "sts-endpoint" | "assume-role";

@@ -1,4 +1,4 @@
-import { AttemptError, type Failure } from "../failure.js";
+import { AttemptError, type Failure } from "../model/failure.js";
 import { judge } from "../retry/verdict.js";
 import { type AssumeRoleInput, assumeRole } from "../sts/assume-role.js";
 import type { StsTarget } from "../sts/target.js";

@@ -1,6 +1,6 @@
-import { bareHostname } from "../bare-hostname.js";
 import { fetchDocument } from "../preflight/fetch-document.js";
 import { proxyFor } from "../preflight/proxy.js";
+import { bareHostname } from "../runtime/bare-hostname.js";
 import { loadSdk } from "../sts/load-sdk.js";
 import type { StsTarget } from "../sts/target.js";
 import type { ChosenTarget } from "./choose-targets.js";

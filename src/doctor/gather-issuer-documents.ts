@@ -1,5 +1,5 @@
-import type { Finding } from "../findings.js";
-import type { DocumentName, IssuerReport, RequestTiming } from "../issuer-report.js";
+import type { Finding } from "../model/findings.js";
+import type { DocumentName, IssuerReport, RequestTiming } from "../model/issuer-report.js";
 import { type CheckIssuerInput, checkIssuerWith } from "../preflight/check-issuer.js";
 import { fetchDocument } from "../preflight/fetch-document.js";
 import { problemFinding, statusFinding } from "../preflight/fetch-findings.js";

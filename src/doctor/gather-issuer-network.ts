@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
-import { withTimeout } from "../abort.js";
-import { bareHostname } from "../bare-hostname.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { openTunnel } from "../preflight/tunnel.js";
+import { withTimeout } from "../runtime/abort.js";
+import { bareHostname } from "../runtime/bare-hostname.js";
 import type { IssuerFacts, TlsFacts } from "./facts.js";
 import { connectToEach, openSocket, type Resolved, resolveName } from "./probe-address.js";
 import { type OpenConnection, probeTls } from "./probe-tls.js";

@@ -1,7 +1,7 @@
-import { AttemptError } from "../failure.js";
-import type { Finding } from "../findings.js";
-import { decodeToken } from "../jwt.js";
-import { printable, safeText } from "../redact.js";
+import { AttemptError } from "../model/failure.js";
+import type { Finding } from "../model/findings.js";
+import { decodeToken } from "../model/jwt.js";
+import { printable, safeText } from "../runtime/redact.js";
 import { checkToken } from "../token/check.js";
 import { seconds, tokenFacts } from "../token/facts.js";
 import { fromFile } from "../token/token-file.js";

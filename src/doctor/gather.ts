@@ -1,7 +1,7 @@
-import type { Finding } from "../findings.js";
-import { decodeToken } from "../jwt.js";
+import type { Finding } from "../model/findings.js";
+import { decodeToken } from "../model/jwt.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
-import { printable } from "../redact.js";
+import { printable } from "../runtime/redact.js";
 import { checkRequest } from "../sts/check-request.js";
 import type { StsTarget } from "../sts/target.js";
 import { chooseTargets } from "./choose-targets.js";

@@ -1,5 +1,5 @@
-import type { Failure } from "../failure.js";
-import type { Finding } from "../findings.js";
+import type { Failure } from "../model/failure.js";
+import type { Finding } from "../model/findings.js";
 import type { Timing } from "./diagnosis.js";
 import type { Facts } from "./facts.js";
 

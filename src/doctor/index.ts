@@ -1,5 +1,5 @@
-export type { Finding, FindingId, Severity } from "../findings.js";
-export type { KeyRow, RequestTiming } from "../issuer-report.js";
+export type { Finding, FindingId, Severity } from "../model/findings.js";
+export type { KeyRow, RequestTiming } from "../model/issuer-report.js";
 export { diagnose } from "./diagnose.js";
 export type { Diagnosis, Progress, Timing } from "./diagnosis.js";
 export type {

@@ -1,4 +1,4 @@
-import { printable, redact } from "../redact.js";
+import { printable, redact } from "../runtime/redact.js";
 import type { Diagnosis } from "./diagnosis.js";
 
 interface MaskOptions {

@@ -1,4 +1,4 @@
-import type { Environment } from "../environment.js";
+import type { Environment } from "../runtime/environment.js";
 import type { Progress } from "./diagnosis.js";
 
 /** What {@link diagnose} looks at. Everything that is left out is read from the environment. */

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
-import { withTimeout } from "../abort.js";
 import { isPublicAddress } from "../preflight/public-address.js";
-import { printable } from "../redact.js";
+import { withTimeout } from "../runtime/abort.js";
+import { printable } from "../runtime/redact.js";
 import type { AddressFacts } from "./facts.js";
 import { type Run, round } from "./run.js";
 

@@ -1,6 +1,6 @@
 import { isIP, type Socket } from "node:net";
 import { type ConnectionOptions, checkServerIdentity, connect, type TLSSocket } from "node:tls";
-import { withTimeout } from "../abort.js";
+import { withTimeout } from "../runtime/abort.js";
 import type { CertificateFacts, TlsFacts } from "./facts.js";
 import { codeOf } from "./probe-address.js";
 import { factsOf, readChain } from "./read-chain.js";

@@ -1,4 +1,4 @@
-import type { Finding, FindingId, Severity } from "../findings.js";
+import type { Finding, FindingId, Severity } from "../model/findings.js";
 
 /**
  * Every finding, the one that explains most first: what is nearest to the workload, and what makes

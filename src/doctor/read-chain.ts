@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { printable } from "../redact.js";
+import { printable } from "../runtime/redact.js";
 import type { CertificateFacts } from "./facts.js";
 
 /** RFC 5246, section 6.2.1 and 7.4: record and message types. */

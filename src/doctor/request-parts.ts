@@ -1,4 +1,4 @@
-import type { RequestParts } from "../issuer-report.js";
+import type { RequestParts } from "../model/issuer-report.js";
 
 /** What a request's figures have in common, without what only some of them tell. */
 export function requestParts(timing: RequestParts): RequestParts {

@@ -1,5 +1,5 @@
-import { withTimeout } from "../abort.js";
-import { type Deadline, startDeadline } from "../deadline.js";
+import { withTimeout } from "../runtime/abort.js";
+import { type Deadline, startDeadline } from "../runtime/deadline.js";
 import type { Timing } from "./diagnosis.js";
 import type { Step } from "./facts.js";
 import type { DiagnoseOptions } from "./options.js";

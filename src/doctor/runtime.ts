@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.js";
-import type { Environment } from "../environment.js";
 import type { ResolveHost } from "../preflight/guarded-lookup.js";
+import type { Clock } from "../runtime/clock.js";
+import type { Environment } from "../runtime/environment.js";
 import type { ClientPool } from "../sts/client-pool.js";
 
 /** What the doctor takes from the world around it. Tests put their own in its place. */

@@ -1,5 +1,5 @@
-import { type Environment, readVariable } from "../environment.js";
-import { safeText } from "../redact.js";
+import { type Environment, readVariable } from "../runtime/environment.js";
+import { safeText } from "../runtime/redact.js";
 import type { StsSettings } from "../sts/client-config.js";
 import { configuredEndpoint } from "../sts/configured-endpoint.js";
 import { profileReader } from "../sts/profile.js";

@@ -1,4 +1,4 @@
-import type { Finding, FindingId } from "../findings.js";
+import type { Finding, FindingId } from "../model/findings.js";
 import type { Facts } from "./facts.js";
 
 /** The claims that decide a refusal which somebody looks into with the trust policy at hand. */

@@ -7,7 +7,7 @@ import {
   expected,
   resolveNumber,
   word,
-} from "../validators.js";
+} from "../runtime/validators.js";
 import type { DiagnoseOptions } from "./options.js";
 
 const TEXTS = ["tokenFile", "roleArn", "roleSessionName", "issuer", "endpointUrl"] as const;

@@ -1,7 +1,7 @@
-import { systemClock } from "../clock.js";
-import type { Finding } from "../findings.js";
-import type { IssuerReport } from "../issuer-report.js";
-import { trimToken } from "../jwt.js";
+import type { Finding } from "../model/findings.js";
+import type { IssuerReport } from "../model/issuer-report.js";
+import { trimToken } from "../model/jwt.js";
+import { systemClock } from "../runtime/clock.js";
 import {
   checkSignal,
   checkString,
@@ -10,7 +10,7 @@ import {
   expected,
   requireString,
   resolveNumber,
-} from "../validators.js";
+} from "../runtime/validators.js";
 import { loadLook } from "./load-look.js";
 import type { PreflightRuntime, PreflightSettings } from "./settings.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";

@@ -1,5 +1,5 @@
-import type { Finding } from "../findings.js";
-import { printable, safeText } from "../redact.js";
+import type { Finding } from "../model/findings.js";
+import { printable, safeText } from "../runtime/redact.js";
 import { canonicalIssuer, isFetchable } from "./issuer-url.js";
 import {
   CAME_INSTEAD,

@@ -1,6 +1,6 @@
-import type { Finding } from "../findings.js";
-import type { DocumentName, RequestTiming } from "../issuer-report.js";
-import { safeText } from "../redact.js";
+import type { Finding } from "../model/findings.js";
+import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
+import { safeText } from "../runtime/redact.js";
 import { type FetchProblem, MAX_DOCUMENT_BYTES } from "./fetch-document.js";
 import { retryAfterMs } from "./freshness.js";
 

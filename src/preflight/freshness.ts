@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { readRetryAfter } from "../retry-after.js";
+import { readRetryAfter } from "../runtime/retry-after.js";
 
 /** How long a document is kept whose headers say nothing. */
 const DEFAULT_LIFETIME_MS = 10 * 60_000;

@@ -1,4 +1,4 @@
-import { untilAborted } from "../abort.js";
+import { untilAborted } from "../runtime/abort.js";
 import { discoveryUrl } from "./issuer-url.js";
 import { MissingKids } from "./missing-kids.js";
 import type { FetchContext } from "./renew-document.js";

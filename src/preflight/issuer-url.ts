@@ -1,5 +1,5 @@
-import { ISSUERS_WITHOUT_SCHEME } from "../jwt.js";
-import { isLoopbackUrl } from "../loopback.js";
+import { ISSUERS_WITHOUT_SCHEME } from "../model/jwt.js";
+import { isLoopbackUrl } from "../runtime/loopback.js";
 
 /** The issuer as its discovery document must name it. */
 export function canonicalIssuer(issuer: string): string {

@@ -1,4 +1,4 @@
-import { type Finding, firstFatal, type Severity } from "../findings.js";
+import { type Finding, firstFatal, type Severity } from "../model/findings.js";
 import {
   keyAmbiguous,
   keyNotFound,

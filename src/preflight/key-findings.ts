@@ -1,5 +1,5 @@
-import type { Finding, Severity } from "../findings.js";
-import { printable } from "../redact.js";
+import type { Finding, Severity } from "../model/findings.js";
+import { printable } from "../runtime/redact.js";
 import { MAX_KEYS_PER_TYPE } from "./key-set.js";
 
 /** STS takes no key of this type. */

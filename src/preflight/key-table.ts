@@ -1,5 +1,5 @@
-import type { KeyRow } from "../issuer-report.js";
-import { printable } from "../redact.js";
+import type { KeyRow } from "../model/issuer-report.js";
+import { printable } from "../runtime/redact.js";
 import { member } from "./json-document.js";
 import type { KeyEntry, KeySet } from "./key-set.js";
 import type { Subject } from "./subject.js";

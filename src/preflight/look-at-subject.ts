@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.js";
-import type { Finding, Severity } from "../findings.js";
-import type { IssuerReport } from "../issuer-report.js";
-import { printable } from "../redact.js";
+import type { Finding, Severity } from "../model/findings.js";
+import type { IssuerReport } from "../model/issuer-report.js";
+import type { Clock } from "../runtime/clock.js";
+import { printable } from "../runtime/redact.js";
 import { resolveHost } from "./guarded-lookup.js";
 import { IssuerCache } from "./issuer-cache.js";
 import { keyTable } from "./key-table.js";

@@ -1,5 +1,5 @@
-import { type Clock, sleep } from "../clock.js";
-import { type Finding, firstFatal } from "../findings.js";
+import { type Finding, firstFatal } from "../model/findings.js";
+import { type Clock, sleep } from "../runtime/clock.js";
 import type { SharedIssuer } from "./issuer-cache.js";
 import { judgeKey, kids } from "./judge-key.js";
 import { keyNotFound } from "./key-findings.js";

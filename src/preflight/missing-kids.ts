@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.js";
+import type { Clock } from "../runtime/clock.js";
 import type { FetchedKeys } from "./snapshot.js";
 
 /** Looks that are to agree have to be this far apart, in milliseconds: a rotation takes time to spread. */

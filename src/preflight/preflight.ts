@@ -1,4 +1,4 @@
-import type { IssuerReport } from "../issuer-report.js";
+import type { IssuerReport } from "../model/issuer-report.js";
 import { loadLook } from "./load-look.js";
 import type { PreflightRuntime, PreflightSettings } from "./settings.js";
 import { subjectOfToken } from "./subject.js";

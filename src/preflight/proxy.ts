@@ -1,5 +1,5 @@
-import { type Environment, readVariable } from "../environment.js";
-import { isLoopbackUrl } from "../loopback.js";
+import { type Environment, readVariable } from "../runtime/environment.js";
+import { isLoopbackUrl } from "../runtime/loopback.js";
 
 /**
  * The proxy that stands between this process and an https URL, by the variables that curl and the

@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.js";
-import type { Finding } from "../findings.js";
-import type { DocumentName, RequestTiming } from "../issuer-report.js";
+import type { Finding } from "../model/findings.js";
+import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
+import type { Clock } from "../runtime/clock.js";
 import { fetchDocument, type Transport } from "./fetch-document.js";
 import { problemFinding, statusFinding } from "./fetch-findings.js";
 import { lifetimeMs, restMs } from "./freshness.js";

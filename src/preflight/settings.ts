@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.js";
-import type { Environment } from "../environment.js";
+import type { Clock } from "../runtime/clock.js";
+import type { Environment } from "../runtime/environment.js";
 import type { ResolveHost } from "./guarded-lookup.js";
 import type { IssuerCache } from "./issuer-cache.js";
 

@@ -1,5 +1,5 @@
-import type { Finding } from "../findings.js";
-import type { RequestTiming } from "../issuer-report.js";
+import type { Finding } from "../model/findings.js";
+import type { RequestTiming } from "../model/issuer-report.js";
 import type { KeySet } from "./key-set.js";
 
 /** What is known of an issuer at one time: everything that does not depend on a token. */

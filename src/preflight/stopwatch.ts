@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { Clock } from "../clock.js";
-import type { DocumentName, RequestTiming } from "../issuer-report.js";
-import { printable, safeText } from "../redact.js";
+import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
+import type { Clock } from "../runtime/clock.js";
+import { printable, safeText } from "../runtime/redact.js";
 
 /** How far a request has come. */
 export type Phase = "dns" | "connect" | "tls" | "answer" | "body";

@@ -1,6 +1,6 @@
-import type { Finding } from "../findings.js";
-import { decodeToken, malformedToken, STS_ALGORITHMS } from "../jwt.js";
-import { printable } from "../redact.js";
+import type { Finding } from "../model/findings.js";
+import { decodeToken, malformedToken, STS_ALGORITHMS } from "../model/jwt.js";
+import { printable } from "../runtime/redact.js";
 import { discoveryUrl } from "./issuer-url.js";
 
 /** Whose documents are looked at, and for which key. */

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { bareHostname } from "../bare-hostname.js";
+import { bareHostname } from "../runtime/bare-hostname.js";
 
 /** The proxy answered, but would not connect. */
 class TunnelRefused extends Error {

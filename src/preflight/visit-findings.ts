@@ -1,5 +1,5 @@
-import type { Finding } from "../findings.js";
-import type { RequestTiming } from "../issuer-report.js";
+import type { Finding } from "../model/findings.js";
+import type { RequestTiming } from "../model/issuer-report.js";
 
 /** STS waits this long for the issuer (AWS re:Post, "Couldn't retrieve verification key"). */
 const STS_LIMIT_MS = 5_000;

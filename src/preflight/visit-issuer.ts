@@ -1,5 +1,5 @@
-import type { Finding } from "../findings.js";
-import type { RequestTiming } from "../issuer-report.js";
+import type { Finding } from "../model/findings.js";
+import type { RequestTiming } from "../model/issuer-report.js";
 import { checkDiscovery } from "./discovery.js";
 import { isUncacheable } from "./freshness.js";
 import { type KeySet, readKeySet } from "./key-set.js";

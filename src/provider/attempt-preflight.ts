@@ -1,12 +1,12 @@
-import { withTimeout } from "../abort.js";
-import type { Clock } from "../clock.js";
-import type { Deadline } from "../deadline.js";
-import type { EmitEvent } from "../events.js";
-import { AttemptError, type Failure } from "../failure.js";
-import { type Finding, firstFatal } from "../findings.js";
-import type { IssuerReport } from "../issuer-report.js";
+import type { EmitEvent } from "../model/events.js";
+import { AttemptError, type Failure } from "../model/failure.js";
+import { type Finding, firstFatal } from "../model/findings.js";
+import type { IssuerReport } from "../model/issuer-report.js";
 import type { Preflight } from "../preflight/preflight.js";
 import { judge } from "../retry/verdict.js";
+import { withTimeout } from "../runtime/abort.js";
+import type { Clock } from "../runtime/clock.js";
+import type { Deadline } from "../runtime/deadline.js";
 import type { PreflightMode } from "./options.js";
 
 interface AttemptPreflightOptions {

@@ -1,7 +1,7 @@
-import { closeOnAbort } from "../abort.js";
 import { CredentialCache } from "../credentials/credential-cache.js";
-import { isWebIdentityError, WebIdentityError } from "../errors.js";
+import { isWebIdentityError, WebIdentityError } from "../model/errors.js";
 import { createPreflight } from "../preflight/preflight.js";
+import { closeOnAbort } from "../runtime/abort.js";
 import type { CallerClientConfig, StsSettings } from "../sts/client-config.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
 import type { StsTarget } from "../sts/target.js";

@@ -1,7 +1,7 @@
 import type { Logger } from "@smithy/types";
-import type { EmitEvent, WebIdentityEvent } from "../events.js";
-import { callListener, publishEvent } from "../events.js";
-import { safeCause, safeText } from "../redact.js";
+import type { EmitEvent, WebIdentityEvent } from "../model/events.js";
+import { callListener, publishEvent } from "../model/events.js";
+import { safeCause, safeText } from "../runtime/redact.js";
 
 interface EventLogOptions {
   readonly logger: Logger | undefined;

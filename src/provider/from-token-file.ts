@@ -1,7 +1,7 @@
-import { readVariable } from "../environment.js";
-import { WebIdentityError } from "../errors.js";
+import { WebIdentityError } from "../model/errors.js";
+import { readVariable } from "../runtime/environment.js";
+import { checkString, requireInit } from "../runtime/validators.js";
 import { fromFile } from "../token/token-file.js";
-import { checkString, requireInit } from "../validators.js";
 import { createProvider } from "./create-provider.js";
 import type { Identity } from "./identity.js";
 import { checkNames } from "./option-names.js";

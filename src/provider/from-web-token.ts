@@ -1,4 +1,4 @@
-import { requireInit, requireString } from "../validators.js";
+import { requireInit, requireString } from "../runtime/validators.js";
 import { createProvider } from "./create-provider.js";
 import { checkNames } from "./option-names.js";
 import type { WebIdentityInit } from "./options.js";

@@ -1,7 +1,7 @@
 import type { STSClientConfig } from "@aws-sdk/client-sts";
 import type { Logger } from "@smithy/types";
 import type { WindowOptions } from "../credentials/windows.js";
-import type { WebIdentityEvent } from "../events.js";
+import type { WebIdentityEvent } from "../model/events.js";
 import type { PreflightSettings } from "../preflight/settings.js";
 import type { RetryOptions } from "../retry/retry-loop.js";
 import type { AssumeRoleInput } from "../sts/assume-role.js";

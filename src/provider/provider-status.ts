@@ -1,9 +1,9 @@
-import type { Clock } from "../clock.js";
 import type { CacheSnapshot } from "../credentials/cache-options.js";
 import { isFresh } from "../credentials/cached-entry.js";
-import type { WebIdentityError } from "../errors.js";
-import type { Finding } from "../findings.js";
-import type { IssuerReport } from "../issuer-report.js";
+import type { WebIdentityError } from "../model/errors.js";
+import type { Finding } from "../model/findings.js";
+import type { IssuerReport } from "../model/issuer-report.js";
+import type { Clock } from "../runtime/clock.js";
 
 /** A provider at a glance: for health checks, metrics and the engineer on call. */
 export interface ProviderStatus {

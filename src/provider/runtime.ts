@@ -1,5 +1,5 @@
-import { type Clock, systemClock } from "../clock.js";
-import type { Environment } from "../environment.js";
+import { type Clock, systemClock } from "../runtime/clock.js";
+import type { Environment } from "../runtime/environment.js";
 import { ClientPool } from "../sts/client-pool.js";
 
 /** What a provider takes from the world around it. Tests put their own in its place. */

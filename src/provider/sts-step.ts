@@ -1,8 +1,8 @@
-import type { Deadline } from "../deadline.js";
-import type { EmitEvent } from "../events.js";
-import { AttemptError, type Failure, type Verdict } from "../failure.js";
-import { firstFatal } from "../findings.js";
+import type { EmitEvent } from "../model/events.js";
+import { AttemptError, type Failure, type Verdict } from "../model/failure.js";
+import { firstFatal } from "../model/findings.js";
 import { judge } from "../retry/verdict.js";
+import type { Deadline } from "../runtime/deadline.js";
 import { type AssumeRoleInput, assumeRole, assumeRoleWith } from "../sts/assume-role.js";
 import { checkRequest } from "../sts/check-request.js";
 import type { AttributedCredentials } from "../sts/credentials.js";

@@ -1,7 +1,7 @@
-import type { TokenFacts } from "../errors.js";
-import type { EmitEvent } from "../events.js";
-import { AttemptError, type Failure } from "../failure.js";
-import { firstFatal } from "../findings.js";
+import type { TokenFacts } from "../model/errors.js";
+import type { EmitEvent } from "../model/events.js";
+import { AttemptError, type Failure } from "../model/failure.js";
+import { firstFatal } from "../model/findings.js";
 import type { Attempt } from "../retry/retry-loop.js";
 import { type CheckedToken, checkToken } from "../token/check.js";
 import { loadToken } from "../token/token-source.js";

@@ -1,6 +1,5 @@
-import { MAX_TIMER_MS } from "../clock.js";
-import { safeText } from "../redact.js";
-import { regionGroup } from "../sts/region-group.js";
+import { MAX_TIMER_MS } from "../runtime/clock.js";
+import { safeText } from "../runtime/redact.js";
 import {
   checkKeys,
   checkRegion,
@@ -12,7 +11,8 @@ import {
   resolveBoolean,
   resolveNumber,
   word,
-} from "../validators.js";
+} from "../runtime/validators.js";
+import { regionGroup } from "../sts/region-group.js";
 import {
   DEFAULTS,
   type PreflightOptions,

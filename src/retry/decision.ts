@@ -1,5 +1,5 @@
-import type { Failure, Verdict } from "../failure.js";
-import { firstFatal } from "../findings.js";
+import type { Failure, Verdict } from "../model/failure.js";
+import { firstFatal } from "../model/findings.js";
 import { type BackoffOptions, equalJitterMs } from "./backoff.js";
 
 /** What the next step depends on besides the verdict. */

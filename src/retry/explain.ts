@@ -1,7 +1,7 @@
-import { type TokenFacts, WebIdentityError, type WebIdentityErrorCode } from "../errors.js";
-import type { Failure, Verdict } from "../failure.js";
-import { type Finding, type FindingId, firstFatal } from "../findings.js";
-import { safeText } from "../redact.js";
+import { type TokenFacts, WebIdentityError, type WebIdentityErrorCode } from "../model/errors.js";
+import type { Failure, Verdict } from "../model/failure.js";
+import { type Finding, type FindingId, firstFatal } from "../model/findings.js";
+import { safeText } from "../runtime/redact.js";
 import type { AttemptsFailed } from "./retry-loop.js";
 import { isAboutClaims } from "./verdict.js";
 

@@ -1,4 +1,4 @@
-import type { Verdict } from "../failure.js";
+import type { Verdict } from "../model/failure.js";
 
 /**
  * `InvalidIdentityToken` is one code for many causes, told apart by its words alone. The rules look

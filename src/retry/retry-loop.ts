@@ -1,8 +1,8 @@
-import { type Clock, sleep } from "../clock.js";
-import type { Deadline } from "../deadline.js";
-import type { AttemptRecord } from "../errors.js";
-import { AttemptError, type Failure, type Verdict } from "../failure.js";
-import { safeCause } from "../redact.js";
+import type { AttemptRecord } from "../model/errors.js";
+import { AttemptError, type Failure, type Verdict } from "../model/failure.js";
+import { type Clock, sleep } from "../runtime/clock.js";
+import type { Deadline } from "../runtime/deadline.js";
+import { safeCause } from "../runtime/redact.js";
 import { type Decision, decide } from "./decision.js";
 import { judge } from "./verdict.js";
 

@@ -1,4 +1,4 @@
-import type { Failure, Verdict } from "../failure.js";
+import type { Failure, Verdict } from "../model/failure.js";
 import { identityTokenVerdict } from "./identity-token-verdict.js";
 
 /** What a failed attempt means. Pure: the same failure always gives the same verdict. */

@@ -1,8 +1,8 @@
-import { startLimit, withTimeout } from "../abort.js";
-import type { Clock } from "../clock.js";
-import type { Deadline } from "../deadline.js";
-import type { Environment } from "../environment.js";
-import { AttemptError, type Failure } from "../failure.js";
+import { AttemptError, type Failure } from "../model/failure.js";
+import { startLimit, withTimeout } from "../runtime/abort.js";
+import type { Clock } from "../runtime/clock.js";
+import type { Deadline } from "../runtime/deadline.js";
+import type { Environment } from "../runtime/environment.js";
 import type { ClientPool } from "./client-pool.js";
 import { type AttributedCredentials, toCredentials } from "./credentials.js";
 import { loadSdk } from "./load-sdk.js";

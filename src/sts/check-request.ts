@@ -1,5 +1,5 @@
-import type { Finding } from "../findings.js";
-import { safeText } from "../redact.js";
+import type { Finding } from "../model/findings.js";
+import { safeText } from "../runtime/redact.js";
 import type { AssumeRoleInput } from "./assume-role.js";
 import { loadSdk } from "./load-sdk.js";
 import type { StsTarget } from "./target.js";

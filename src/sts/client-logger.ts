@@ -1,6 +1,6 @@
 import type { Logger } from "@smithy/types";
-import { callListener } from "../events.js";
-import { redact } from "../redact.js";
+import { callListener } from "../model/events.js";
+import { redact } from "../runtime/redact.js";
 
 /**
  * The user's logger as the STS client gets it. The SDK logs whole answers and errors: the session

@@ -3,7 +3,7 @@ import type {
   STSClient,
   STSClientConfig,
 } from "@aws-sdk/client-sts";
-import type { Environment } from "../environment.js";
+import type { Environment } from "../runtime/environment.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
 import { withoutSecrets } from "./client-logger.js";
 import { ConcurrencyLimit } from "./concurrency.js";

@@ -1,4 +1,4 @@
-import { untilAborted } from "../abort.js";
+import { untilAborted } from "../runtime/abort.js";
 
 /** At most `limit` pieces of work at a time, first come, first served. */
 export class ConcurrencyLimit {

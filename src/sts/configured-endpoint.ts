@@ -1,4 +1,4 @@
-import { type Environment, readVariable } from "../environment.js";
+import { type Environment, readVariable } from "../runtime/environment.js";
 import { loadSdk } from "./load-sdk.js";
 
 /** What the profile says about endpoints. */

@@ -1,6 +1,6 @@
-import type { Failure } from "../failure.js";
-import { readField, safeCause, safeText } from "../redact.js";
-import { readRetryAfter } from "../retry-after.js";
+import type { Failure } from "../model/failure.js";
+import { readField, safeCause, safeText } from "../runtime/redact.js";
+import { readRetryAfter } from "../runtime/retry-after.js";
 
 /** A part of a token that is shorter than this is none worth hiding, and may be a word of the answer. */
 const MIN_SECRET = 16;

@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.js";
-import type { Verdict } from "../failure.js";
+import type { Verdict } from "../model/failure.js";
+import type { Clock } from "../runtime/clock.js";
 import type { CircuitBreaker } from "./circuit-breaker.js";
 import type { StsTarget } from "./target.js";
 

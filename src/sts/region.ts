@@ -1,4 +1,4 @@
-import { type Environment, readVariable } from "../environment.js";
+import { type Environment, readVariable } from "../runtime/environment.js";
 import { type StsSettings, settle } from "./client-config.js";
 import type { ReadProfile } from "./profile.js";
 

@@ -1,5 +1,5 @@
-import { untilAborted } from "../abort.js";
-import type { Clock } from "../clock.js";
+import { untilAborted } from "../runtime/abort.js";
+import type { Clock } from "../runtime/clock.js";
 
 /** A call that has had no answer for so long may never get one: who comes later makes another. */
 const JOIN_WITHIN_MS = 1_000;

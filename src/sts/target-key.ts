@@ -1,4 +1,4 @@
-import { type Environment, readVariable } from "../environment.js";
+import { type Environment, readVariable } from "../runtime/environment.js";
 import type { StsTarget } from "./target.js";
 
 /** Read by the SDK itself whenever a client is made, so part of what tells two clients apart. */

@@ -1,5 +1,5 @@
 import type { STSClientConfig } from "@aws-sdk/client-sts";
-import type { Environment } from "../environment.js";
+import type { Environment } from "../runtime/environment.js";
 import {
   type CallerClientConfig,
   type ClientPlugin,

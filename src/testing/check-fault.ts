@@ -1,5 +1,5 @@
-import { MAX_TIMER_MS } from "../clock.js";
-import { expected, resolveNumber, word } from "../validators.js";
+import { MAX_TIMER_MS } from "../runtime/clock.js";
+import { expected, resolveNumber, word } from "../runtime/validators.js";
 
 /** @throws TypeError that lists what is known. */
 export function checkOneOf(name: string, value: unknown, known: readonly string[]): void {

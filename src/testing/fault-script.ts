@@ -1,4 +1,4 @@
-import { expected, resolveNumber, word } from "../validators.js";
+import { expected, resolveNumber, word } from "../runtime/validators.js";
 
 /** When a fault strikes. */
 export interface FaultRule<Request> {

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
-import { resolveNumber } from "../validators.js";
+import { resolveNumber } from "../runtime/validators.js";
 
 /** The address every local server listens on. */
 const LOOPBACK = "127.0.0.1";

@@ -1,5 +1,5 @@
-import type { Finding } from "../findings.js";
-import { printable } from "../redact.js";
+import type { Finding } from "../model/findings.js";
+import { printable } from "../runtime/redact.js";
 
 /** The audience that AWS's own integrations (EKS, GitHub Actions) ask for. */
 const DEFAULT_AUDIENCE = "sts.amazonaws.com";

@@ -1,7 +1,7 @@
-import type { Finding } from "../findings.js";
-import { ISSUERS_WITHOUT_SCHEME } from "../jwt.js";
-import { isLoopbackUrl } from "../loopback.js";
-import { printable } from "../redact.js";
+import type { Finding } from "../model/findings.js";
+import { ISSUERS_WITHOUT_SCHEME } from "../model/jwt.js";
+import { isLoopbackUrl } from "../runtime/loopback.js";
+import { printable } from "../runtime/redact.js";
 import { seconds } from "./facts.js";
 
 type Claims = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-import type { Finding } from "../findings.js";
+import type { Finding } from "../model/findings.js";
 import { seconds } from "./facts.js";
 
 /** STS allows five minutes either way on exp, iat and nbf; observed 2026-09. */

@@ -1,7 +1,7 @@
-import type { TokenFacts } from "../errors.js";
-import type { Finding } from "../findings.js";
-import { decodeToken, malformedToken, STS_ALGORITHMS } from "../jwt.js";
-import { printable } from "../redact.js";
+import type { TokenFacts } from "../model/errors.js";
+import type { Finding } from "../model/findings.js";
+import { decodeToken, malformedToken, STS_ALGORITHMS } from "../model/jwt.js";
+import { printable } from "../runtime/redact.js";
 import { checkAudience } from "./check-audience.js";
 import { checkClaims } from "./check-claims.js";
 import { checkTimes, type TimeContext } from "./check-times.js";

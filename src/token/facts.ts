@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import type { TokenFacts } from "../errors.js";
-import type { DecodedToken } from "../jwt.js";
-import { printable } from "../redact.js";
+import type { TokenFacts } from "../model/errors.js";
+import type { DecodedToken } from "../model/jwt.js";
+import { printable } from "../runtime/redact.js";
 
 const MAX_AUDIENCES = 10;
 const MAX_CLAIM_LENGTH = 200;

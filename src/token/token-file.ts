@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { type Clock, sleep } from "../clock.js";
+import { type Clock, sleep } from "../runtime/clock.js";
 import type { TokenSource } from "./token-source.js";
 
 /** A token is at most 20,000 characters: whatever is longer than this is no token. */

@@ -1,9 +1,9 @@
-import { withTimeout } from "../abort.js";
-import type { Clock } from "../clock.js";
-import { AttemptError, type Failure } from "../failure.js";
-import type { Finding } from "../findings.js";
-import { trimToken } from "../jwt.js";
-import { safeCause, safeText } from "../redact.js";
+import { AttemptError, type Failure } from "../model/failure.js";
+import type { Finding } from "../model/findings.js";
+import { trimToken } from "../model/jwt.js";
+import { withTimeout } from "../runtime/abort.js";
+import type { Clock } from "../runtime/clock.js";
+import { safeCause, safeText } from "../runtime/redact.js";
 
 /** What a token source is told. */
 export interface TokenSourceContext {

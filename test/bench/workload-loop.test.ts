@@ -2,12 +2,12 @@ import { describe, expect, it } from "vitest";
 import { CANDIDATES, OURS, type Policy, REFERENCE } from "../../bench/fleet/policy.js";
 import { NO_KEY } from "../../bench/fleet/sts-model.js";
 import { WorkloadLoop } from "../../bench/fleet/workload-loop.js";
-import { sleep } from "../../src/clock.js";
-import { startDeadline } from "../../src/deadline.js";
-import { AttemptError } from "../../src/failure.js";
+import { AttemptError } from "../../src/model/failure.js";
 import { retryLoop } from "../../src/retry/retry-loop.js";
-import { FakeClock } from "../fake-clock.js";
+import { sleep } from "../../src/runtime/clock.js";
+import { startDeadline } from "../../src/runtime/deadline.js";
 import { seededRandom } from "../integration/world.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 const CALL_MS = 100;
 

@@ -1,5 +1,5 @@
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
-import type { Finding, FindingId, Severity } from "../../src/findings.js";
+import type { Finding, FindingId, Severity } from "../../src/model/findings.js";
 
 /** Text from outside that would do harm if it were not escaped. */
 export const HOSTILE = `<script>alert("1")</script>'><img src=x onerror=alert(1)>\u001b[31m\u202e`;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { tryElsewhere } from "../../src/doctor/another-network.js";
 import { issuerFindings } from "../../src/doctor/conclude-issuer.js";
 import type { Facts, IssuerFacts } from "../../src/doctor/facts.js";
-import type { Finding } from "../../src/findings.js";
+import type { Finding } from "../../src/model/findings.js";
 import { discoveryUrl } from "../../src/preflight/issuer-url.js";
 
 /** What a stranger may write into a token that still is an https URL. */

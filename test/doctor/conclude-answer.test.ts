@@ -3,8 +3,8 @@ import { conclude } from "../../src/doctor/conclude.js";
 import { answerFinding } from "../../src/doctor/conclude-answer.js";
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
 import type { Facts, TokenReport } from "../../src/doctor/facts.js";
-import type { Failure } from "../../src/failure.js";
-import type { Finding } from "../../src/findings.js";
+import type { Failure } from "../../src/model/failure.js";
+import type { Finding } from "../../src/model/findings.js";
 
 describe("the answer of STS is read by its words", () => {
   const refusal = (message: string, code = "InvalidIdentityToken", httpStatus = 400): Failure => {

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { cutOff } from "../../src/doctor/conclude-cut-off.js";
 import { diagnose } from "../../src/doctor/diagnose.js";
 import type { EndpointFacts } from "../../src/doctor/facts.js";
-import type { Failure } from "../../src/failure.js";
-import type { Finding, Severity } from "../../src/findings.js";
+import type { Failure } from "../../src/model/failure.js";
+import type { Finding, Severity } from "../../src/model/findings.js";
 import { healthy, Site } from "./matrix-world.js";
 
 const finding = (id: Finding["id"], severity: Severity): Finding => {

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { issuerFindings } from "../../src/doctor/conclude-issuer.js";
 import type { AddressFacts, Facts, IssuerFacts } from "../../src/doctor/facts.js";
-import type { Finding } from "../../src/findings.js";
+import type { Finding } from "../../src/model/findings.js";
 
 const alive = { connectMs: 5 };
 const late = { error: "timeout" };

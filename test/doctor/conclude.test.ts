@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { conclude } from "../../src/doctor/conclude.js";
 import type { EndpointFacts, Facts } from "../../src/doctor/facts.js";
 import type { Gathered } from "../../src/doctor/gathered.js";
-import type { Failure } from "../../src/failure.js";
-import type { Finding } from "../../src/findings.js";
+import type { Failure } from "../../src/model/failure.js";
+import type { Finding } from "../../src/model/findings.js";
 
 const endpoint = (changes: Partial<EndpointFacts> = {}): EndpointFacts => ({
   region: "eu-west-1",

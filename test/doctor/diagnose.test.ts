@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { type Clock, systemClock } from "../../src/clock.js";
 import { diagnose, diagnoseWith } from "../../src/doctor/diagnose.js";
 import type { Progress } from "../../src/doctor/diagnosis.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
+import { type Clock, systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 import { temporaryFolder } from "../integration/sdk-environment.js";
 import {

@@ -1,4 +1,4 @@
-import type { FindingId } from "../../src/findings.js";
+import type { FindingId } from "../../src/model/findings.js";
 import type { StsFault } from "../../src/testing/index.js";
 import type { Row } from "./matrix-row.js";
 import { ENV, healthy, settingsFor } from "./matrix-world.js";

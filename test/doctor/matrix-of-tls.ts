@@ -1,4 +1,4 @@
-import type { FindingId } from "../../src/findings.js";
+import type { FindingId } from "../../src/model/findings.js";
 import type { LocalStsOptions, TlsIdentity } from "../../src/testing/index.js";
 import {
   type CertificateAuthority,

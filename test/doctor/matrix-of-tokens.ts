@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { FindingId } from "../../src/findings.js";
+import type { FindingId } from "../../src/model/findings.js";
 import type { TokenRequest } from "../../src/testing/index.js";
 import type { Row } from "./matrix-row.js";
 import { healthy, ROLE_ARN, settingsFor, TO_LOOPBACK } from "./matrix-world.js";

@@ -1,4 +1,4 @@
-import type { FindingId } from "../../src/findings.js";
+import type { FindingId } from "../../src/model/findings.js";
 import type { Row } from "./matrix-row.js";
 import { healthy, type Patient, type Site, settingsFor } from "./matrix-world.js";
 import {

@@ -1,5 +1,5 @@
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
-import type { Finding, FindingId, Severity } from "../../src/findings.js";
+import type { Finding, FindingId, Severity } from "../../src/model/findings.js";
 import type { Patient, Site } from "./matrix-world.js";
 
 /** What the doctor must say of a world. */

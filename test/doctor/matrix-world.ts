@@ -1,9 +1,9 @@
-import { systemClock } from "../../src/clock.js";
 import { diagnoseWith } from "../../src/doctor/diagnose.js";
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
 import type { DiagnoseOptions } from "../../src/doctor/options.js";
 import type { DoctorRuntime } from "../../src/doctor/runtime.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
+import { systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 import {
   type LocalIdp,

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { RANKING } from "../../src/doctor/ranking.js";
-import type { FindingId } from "../../src/findings.js";
+import type { FindingId } from "../../src/model/findings.js";
 import { MATRIX, scoreMatrix } from "./matrix.js";
 import type { Expectation } from "./matrix-row.js";
 import { NETWORK_ROWS } from "./networks/matrix-of-networks.js";

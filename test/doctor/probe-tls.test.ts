@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { systemClock } from "../../src/clock.js";
 import { diagnoseWith } from "../../src/doctor/diagnose.js";
 import { readChain } from "../../src/doctor/read-chain.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
+import { systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 import { startLocalIdp, type TlsIdentity } from "../../src/testing/index.js";
 import {

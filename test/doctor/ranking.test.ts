@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { EXPLAINED_BY, RANKING, rank } from "../../src/doctor/ranking.js";
-import type { Finding, FindingId, Severity } from "../../src/findings.js";
+import type { Finding, FindingId, Severity } from "../../src/model/findings.js";
 import { ROOT } from "../house/sources.js";
 
 const finding = (text: string): Finding => {
@@ -17,7 +17,7 @@ function cause(answer: string | undefined, ...findings: string[]): string | unde
 }
 
 it("ranks every finding of the catalogue once", () => {
-  const source = readFileSync(join(ROOT, "src/findings.ts"), "utf8");
+  const source = readFileSync(join(ROOT, "src/model/findings.ts"), "utf8");
   const catalogue = [...source.matchAll(/^ {2}\| "([a-z0-9-]+)"/gm)].map(([, id]) => id ?? "");
   expect(catalogue.length).toBeGreaterThan(50);
   expect([...RANKING].toSorted()).toEqual(catalogue.toSorted());

@@ -1,7 +1,7 @@
 import ts from "typescript";
 import { commentsOf, nodesOf, type Source } from "./sources.js";
 
-const MAX_LINES = 250;
+const MAX_LINES = 400;
 const KEBAB_CASE = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 const NOUNS_THAT_SAY_NOTHING = /^(?:util|helper|common|misc|shared|lib)s?$/;
 // Spelled in parts so that a search for the words themselves comes up empty.

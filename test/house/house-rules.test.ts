@@ -20,7 +20,7 @@ describe("imports go one way", () => {
   it.each([
     ["up", "src/retry/a.ts", 'import { b } from "../provider/b.js";'],
     ["sideways", "src/sts/a.ts", 'import type { B } from "../token/b.js";'],
-    ["out of the foundations", "src/clock.ts", 'export { b } from "./retry/b.js";'],
+    ["out of the foundations", "src/runtime/clock.ts", 'export { b } from "../retry/b.js";'],
     ["lazily", "src/provider/a.ts", 'await import("../doctor/b.js");'],
     ["inside a type", "src/token/a.ts", 'type B = import("../sts/b.js").B;'],
     ["into the test wing", "src/doctor/a.ts", 'import { b } from "../testing/b.js";'],
@@ -33,7 +33,7 @@ describe("imports go one way", () => {
   });
 
   it("and those that go down are fine", () => {
-    const down = 'import { b } from "../retry/b.js"; import { c } from "../clock.js";';
+    const down = 'import { b } from "../retry/b.js"; import { c } from "../runtime/clock.js";';
     expect(wrongDirections(tree({ "src/provider/a.ts": down }))).toEqual([]);
   });
 });
@@ -91,12 +91,12 @@ describe("only the public entries pass things on", () => {
 });
 
 describe("a file", () => {
-  it("has at most 250 lines", () => expect(tooLong(everything)).toEqual([]));
+  it("has at most 400 lines", () => expect(tooLong(everything)).toEqual([]));
   it("has a kebab-case name that says something", () => expect(badNames(everything)).toEqual([]));
   it("holds nothing that is forbidden", () => expect(forbidden(everything)).toEqual([]));
 
   it("that is too long is found", () => {
-    expect(tooLong(tree({ "src/a.ts": "a;\n".repeat(251) }))).toEqual(["src/a.ts: 251 lines"]);
+    expect(tooLong(tree({ "src/a.ts": "a;\n".repeat(401) }))).toEqual(["src/a.ts: 401 lines"]);
   });
 
   it.each(["src/retryLoop.ts", "src/retry/utils.ts", "src/helpers/a.ts", "src/Retry/a.ts"])(

@@ -2,19 +2,33 @@ import type { Source } from "./sources.js";
 
 /** What each room may import besides itself and the foundations. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
-  foundations: [],
+  model: [],
+  runtime: [],
   retry: [],
   token: [],
   sts: [],
   preflight: [],
-  credentials: ["retry", "token", "sts", "preflight"],
-  provider: ["retry", "token", "sts", "preflight", "credentials"],
-  doctor: ["retry", "token", "sts", "preflight", "credentials", "provider"],
-  // The command may offer the local servers; nothing else may lean on a test wing.
-  cli: ["retry", "token", "sts", "preflight", "credentials", "provider", "doctor", "testing"],
+  "token-sources": [],
+  stores: [],
+  opentelemetry: [],
   testing: [],
+  credentials: ["retry", "token", "sts", "preflight"],
+  provider: ["retry", "token", "sts", "preflight", "credentials", "stores"],
+  serve: ["provider"],
+  doctor: [
+    ...["retry", "token", "sts", "preflight", "credentials"],
+    ...["stores", "token-sources", "provider"],
+  ],
+  // The command may offer the local servers; nothing else may lean on a test wing.
+  cli: [
+    ...["retry", "token", "sts", "preflight", "credentials"],
+    ...["stores", "token-sources", "provider", "serve", "doctor", "testing"],
+  ],
   entry: ["retry", "token", "sts", "preflight", "credentials", "provider"],
 };
+
+/** The vocabulary and the seams to the machine, which every room may use. */
+const FOUNDATIONS = ["model", "runtime"];
 
 /** Packages that need more than one room, and which. */
 const SHARED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
@@ -25,9 +39,8 @@ const SHARED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
 const TYPES_ANYWHERE = new Set(["@smithy/types", "@aws-sdk/client-sts"]);
 
 function roomOf(path: string): string {
-  const [, room, rest] = path.split("/");
-  if (rest !== undefined) return room ?? "";
-  return room === "index.ts" ? "entry" : "foundations";
+  const [, room = "", rest] = path.split("/");
+  return rest === undefined && room === "index.ts" ? "entry" : room;
 }
 
 /** Imports that go up, sideways, or into a room that does not exist. */
@@ -36,7 +49,7 @@ export function wrongDirections(sources: readonly Source[]): string[] {
     const room = roomOf(source.path);
     const allowed = BELOW[room];
     if (allowed === undefined) return [`${source.path}: no such room`];
-    const reachable = new Set([room, "foundations", ...allowed]);
+    const reachable = new Set([room, ...(room === "runtime" ? [] : FOUNDATIONS), ...allowed]);
     return source.imports
       .filter(({ file }) => file !== undefined && !reachable.has(roomOf(file)))
       .map(({ file }) => `${source.path} -> ${file}`);

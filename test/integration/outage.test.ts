@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import { findProgram, leaveOut } from "../program.js";
+import { findProgram, leaveOut } from "../support/program.js";
 
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL("outage-process.ts", import.meta.url));

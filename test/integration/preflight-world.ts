@@ -1,5 +1,5 @@
-import type { WebIdentityError } from "../../src/errors.js";
 import { isWebIdentityError, type PreflightOptions } from "../../src/index.js";
+import type { WebIdentityError } from "../../src/model/errors.js";
 // Loaded before the first look, so that the virtual clock waits for no module.
 import "../../src/preflight/look-at-subject.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";

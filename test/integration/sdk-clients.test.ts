@@ -84,7 +84,7 @@ describe("a client with a provider as its credentials", () => {
     const error = await rejection(client.send(new GetCallerIdentityCommand({})));
     expect(error).toBeInstanceOf(WebIdentityError);
     vi.resetModules();
-    const copy = await import("../../src/errors.js");
+    const copy = await import("../../src/model/errors.js");
     expect(error).not.toBeInstanceOf(copy.WebIdentityError);
     expect(copy.isWebIdentityError(error)).toBe(true);
     expect(isWebIdentityError(error) && error.code).toBe("ERR_ACCESS_DENIED");

@@ -1,6 +1,7 @@
 /** Uses a provider in a process of its own and comes to its end, without any call to exit. */
-import { systemClock } from "../../src/clock.js";
+
 import { createProvider } from "../../src/provider/create-provider.js";
+import { systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 
 const [how = "", endpoint = "", token = ""] = process.argv.slice(2);

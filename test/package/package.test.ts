@@ -76,7 +76,7 @@ describe("the tarball", () => {
     const texts = maps.map((file) => readFile(join(consumer.folder, PACKAGE, file), "utf8"));
     const parsed = (await Promise.all(texts)).map((text) => JSON.parse(text) as SourceMap);
     const sources = parsed.flatMap((map) => map.sources);
-    expect(sources).toContain("../src/errors.ts");
+    expect(sources).toContain("../src/model/errors.ts");
     expect(sources.filter((source) => !/^\.\.\/(?:src|node_modules)\//.test(source))).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
-import { systemClock } from "../../src/clock.js";
 import { createPreflight } from "../../src/preflight/preflight.js";
+import { systemClock } from "../../src/runtime/clock.js";
 
 // A process that no longer waits for its look, as one whose STS call was answered first.
 const [, , token = ""] = process.argv;

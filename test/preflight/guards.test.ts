@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { fetchDocument } from "../../src/preflight/fetch-document.js";
 import { isPublicAddress } from "../../src/preflight/public-address.js";
 import { startLocalIdp } from "../../src/testing/index.js";
-import { FakeClock } from "../fake-clock.js";
+import { FakeClock } from "../support/fake-clock.js";
 import { makeTlsIdentity } from "../testing/tls-identity.js";
 import { found, lookWorld } from "./look-world.js";
 

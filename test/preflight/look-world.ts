@@ -1,10 +1,10 @@
-import type { IssuerReport } from "../../src/issuer-report.js";
+import type { IssuerReport } from "../../src/model/issuer-report.js";
 import { IssuerCache } from "../../src/preflight/issuer-cache.js";
 // Loaded before the first look, so that the fake clock waits for no module.
 import "../../src/preflight/look-at-subject.js";
 import { createPreflight } from "../../src/preflight/preflight.js";
 import type { PreflightRuntime, PreflightSettings } from "../../src/preflight/settings.js";
-import { FakeClock } from "../fake-clock.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 /** A process of its own: its clock, its cache, and looks that may go to this machine. */
 export function lookWorld(

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
-import type { RequestTiming } from "../../src/issuer-report.js";
+import type { RequestTiming } from "../../src/model/issuer-report.js";
 import { slow } from "../../src/preflight/visit-findings.js";
 import { type IdpFault, startLocalIdp } from "../../src/testing/index.js";
 import { anySignal, found, lookWorld } from "./look-world.js";

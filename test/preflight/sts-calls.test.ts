@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { firstFatal } from "../../src/findings.js";
+import { firstFatal } from "../../src/model/findings.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { assumeRole } from "../testing/ask-sts.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";

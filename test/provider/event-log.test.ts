@@ -1,6 +1,6 @@
 import type { Logger } from "@smithy/types";
 import { describe, expect, test } from "vitest";
-import type { EventBody, WebIdentityEvent } from "../../src/events.js";
+import type { EventBody, WebIdentityEvent } from "../../src/model/events.js";
 import { createEventLog } from "../../src/provider/event-log.js";
 
 const ROLE = "arn:aws:iam::123456789012:role/service";

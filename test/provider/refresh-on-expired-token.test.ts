@@ -5,7 +5,7 @@ import {
   expiredTokenPlugin,
   refreshOnExpiredToken,
 } from "../../src/provider/refresh-on-expired-token.js";
-import { FakeClock } from "../fake-clock.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 type Middleware = InitializeMiddleware<object, object>;
 

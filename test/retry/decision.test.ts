@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import type { Failure, Verdict } from "../../src/failure.js";
-import type { Finding } from "../../src/findings.js";
+import type { Failure, Verdict } from "../../src/model/failure.js";
+import type { Finding } from "../../src/model/findings.js";
 import { equalJitterMs } from "../../src/retry/backoff.js";
 import { type DecisionContext, decide } from "../../src/retry/decision.js";
 

@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
-import type { AttemptRecord, WebIdentityErrorCode } from "../../src/errors.js";
-import type { Failure, Verdict } from "../../src/failure.js";
-import type { Finding } from "../../src/findings.js";
+import type { AttemptRecord, WebIdentityErrorCode } from "../../src/model/errors.js";
+import type { Failure, Verdict } from "../../src/model/failure.js";
+import type { Finding } from "../../src/model/findings.js";
 import { explain } from "../../src/retry/explain.js";
 import { AttemptsFailed } from "../../src/retry/retry-loop.js";
 import { judge } from "../../src/retry/verdict.js";

@@ -1,16 +1,16 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { sleep } from "../../src/clock.js";
-import { startDeadline } from "../../src/deadline.js";
-import type { AttemptRecord } from "../../src/errors.js";
-import { AttemptError, type Failure } from "../../src/failure.js";
+import type { AttemptRecord } from "../../src/model/errors.js";
+import { AttemptError, type Failure } from "../../src/model/failure.js";
 import {
   type Attempt,
   AttemptsFailed,
   type LoopOptions,
   retryLoop,
 } from "../../src/retry/retry-loop.js";
-import { FakeClock } from "../fake-clock.js";
+import { sleep } from "../../src/runtime/clock.js";
+import { startDeadline } from "../../src/runtime/deadline.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 const DOWN: Failure = {
   kind: "answer",

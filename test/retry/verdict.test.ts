@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Failure, Verdict } from "../../src/failure.js";
-import type { Finding } from "../../src/findings.js";
+import type { Failure, Verdict } from "../../src/model/failure.js";
+import type { Finding } from "../../src/model/findings.js";
 import { judge } from "../../src/retry/verdict.js";
 import { readSharedJson } from "../testing/shared-data.js";
 

@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConcurrencyLimit } from "../../src/sts/concurrency.js";
-import { FakeClock } from "../fake-clock.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 const { signal } = new AbortController();
 

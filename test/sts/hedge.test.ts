@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { hedged } from "../../src/sts/hedge.js";
-import { FakeClock } from "../fake-clock.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 const isFinal = (error: unknown) => error instanceof Error && error.message === "refused";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readFailure } from "../../src/sts/read-failure.js";
-import { HOSTILE } from "../hostile-values.js";
+import { HOSTILE } from "../support/hostile-values.js";
 
 const TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ";
 const NOW = Date.UTC(2026, 0, 1);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { Verdict } from "../../src/failure.js";
+import type { Verdict } from "../../src/model/failure.js";
 import { CircuitBreaker } from "../../src/sts/circuit-breaker.js";
 import { RegionRoute } from "../../src/sts/region-route.js";
-import { FakeClock } from "../fake-clock.js";
+import { FakeClock } from "../support/fake-clock.js";
 import { makeTarget } from "./make-target.js";
 
 const DOWN = "sts-unavailable";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { SharedCalls } from "../../src/sts/shared-calls.js";
-import { FakeClock } from "../fake-clock.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 /** A call that was made, and how it ends. */
 interface Made {

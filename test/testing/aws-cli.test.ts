@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { type LocalSts, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { findProgram, leaveOut } from "../program.js";
+import { findProgram, leaveOut } from "../support/program.js";
 
 const run = promisify(execFile);
 const ROLE_ARN = "arn:aws:iam::123456789012:role/app";

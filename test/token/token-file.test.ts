@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { fromFile } from "../../src/token/token-file.js";
-import { FakeClock } from "../fake-clock.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 let folder: string;
 let clock: FakeClock;

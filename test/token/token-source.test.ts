@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { AttemptError, type Failure } from "../../src/failure.js";
+import { AttemptError, type Failure } from "../../src/model/failure.js";
 import { loadToken, type TokenSource } from "../../src/token/token-source.js";
-import { FakeClock } from "../fake-clock.js";
-import { HOSTILE } from "../hostile-values.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { HOSTILE } from "../support/hostile-values.js";
 import { makeToken, SIGNATURE } from "./make-token.js";
 
 const never = () => new Promise<never>(() => {});

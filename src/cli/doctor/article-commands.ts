@@ -1,7 +1,7 @@
-import { bareHostname } from "../../bare-hostname.js";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { Facts } from "../../doctor/facts.js";
 import { MASKED_ACCOUNT } from "../../doctor/mask.js";
+import { bareHostname } from "../../runtime/bare-hostname.js";
 import type { Places, Step } from "./places.js";
 import { posixCommands } from "./posix-commands.js";
 import { powerShellCommands } from "./powershell-commands.js";

@@ -1,5 +1,5 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import type { Finding } from "../../findings.js";
+import type { Finding } from "../../model/findings.js";
 
 /** One thing that differs from the look before. */
 export interface Change {

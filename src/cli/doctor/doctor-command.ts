@@ -1,7 +1,7 @@
 import { access, constants, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import { redact, safeText } from "../../redact.js";
+import { redact, safeText } from "../../runtime/redact.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
 import { fitFor } from "../glyphs.js";
 import { jsonText } from "../json-text.js";

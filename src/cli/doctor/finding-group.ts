@@ -1,4 +1,4 @@
-import type { Finding } from "../../findings.js";
+import type { Finding } from "../../model/findings.js";
 
 /** The parts that a report shows its checks by, in the order of a token's way. */
 export const GROUPS = ["token", "issuer", "key", "sts", "role"] as const;

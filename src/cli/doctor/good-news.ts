@@ -1,7 +1,7 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { EndpointFacts, IssuerFacts, TokenReport } from "../../doctor/facts.js";
-import type { FindingId } from "../../findings.js";
-import type { KeyRow } from "../../issuer-report.js";
+import type { FindingId } from "../../model/findings.js";
+import type { KeyRow } from "../../model/issuer-report.js";
 import { formatDuration } from "../duration.js";
 import type { Group } from "./finding-group.js";
 

@@ -1,5 +1,5 @@
-import type { KeyRow } from "../../issuer-report.js";
-import { printable } from "../../redact.js";
+import type { KeyRow } from "../../model/issuer-report.js";
+import { printable } from "../../runtime/redact.js";
 import { clip, padEnd, widthOf, wrap } from "../layout.js";
 import type { Paint } from "../paint.js";
 

@@ -1,5 +1,5 @@
 import type { Progress } from "../../doctor/diagnosis.js";
-import type { Environment } from "../../environment.js";
+import type { Environment } from "../../runtime/environment.js";
 import { type Fit, fitFor } from "../glyphs.js";
 import { clip, widthOf } from "../layout.js";
 import type { Paint } from "../paint.js";

@@ -1,5 +1,5 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import type { Finding, Severity } from "../../findings.js";
+import type { Finding, Severity } from "../../model/findings.js";
 import { formatDuration } from "../duration.js";
 import { padEnd, widthOf, wrap, wrapRemedy } from "../layout.js";
 import type { Paint, Style } from "../paint.js";

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import { bareHostname } from "../../bare-hostname.js";
 import type { Timing } from "../../doctor/diagnosis.js";
+import { bareHostname } from "../../runtime/bare-hostname.js";
 
 /** After this long STS gives up on an identity provider. */
 export const IDP_LIMIT_MS = 5000;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { quoteForPosix, quoteForPowerShell } from "../../doctor/shell-quote.js";
-import { printable } from "../../redact.js";
+import { printable } from "../../runtime/redact.js";
 import type { LocalServer } from "../../testing/loopback-server.js";
 import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
 import { formatDuration } from "../duration.js";

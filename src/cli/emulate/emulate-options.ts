@@ -1,5 +1,5 @@
-import type { Environment } from "../../environment.js";
-import { readVariable } from "../../environment.js";
+import type { Environment } from "../../runtime/environment.js";
+import { readVariable } from "../../runtime/environment.js";
 import { wrongUsage } from "../command-failure.js";
 import { parseDuration } from "../duration.js";
 import { readArguments } from "../read-arguments.js";

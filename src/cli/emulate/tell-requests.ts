@@ -1,4 +1,4 @@
-import { safeText } from "../../redact.js";
+import { safeText } from "../../runtime/redact.js";
 import type { Terminal } from "../surroundings.js";
 import type { Servers } from "./fault-spec.js";
 

@@ -1,6 +1,6 @@
 import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
 import type { TokenReport } from "../../doctor/facts.js";
-import type { RequestTiming } from "../../issuer-report.js";
+import type { RequestTiming } from "../../model/issuer-report.js";
 import { clockTime, fromNow } from "./moment.js";
 import { toldFreshness } from "./told-freshness.js";
 

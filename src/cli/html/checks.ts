@@ -1,5 +1,5 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import type { Finding } from "../../findings.js";
+import type { Finding } from "../../model/findings.js";
 import { GROUP_TITLES, GROUPS, type Group, groupOf } from "../doctor/finding-group.js";
 import { followsFrom } from "../doctor/follows-from.js";
 import { goodNews } from "../doctor/good-news.js";

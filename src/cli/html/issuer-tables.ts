@@ -1,5 +1,5 @@
 import type { IssuerFacts, TlsFacts } from "../../doctor/facts.js";
-import type { KeyRow, RequestTiming } from "../../issuer-report.js";
+import type { KeyRow, RequestTiming } from "../../model/issuer-report.js";
 import { dataTable, mono } from "./data-table.js";
 import { joined, type Markup, markup, NOTHING } from "./markup.js";
 import { toldFreshness } from "./told-freshness.js";

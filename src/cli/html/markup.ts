@@ -1,4 +1,4 @@
-import { printable } from "../../redact.js";
+import { printable } from "../../runtime/redact.js";
 
 /** Longest piece of text that a page shows. */
 const MAX_TEXT = 2000;

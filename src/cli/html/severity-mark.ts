@@ -1,4 +1,4 @@
-import type { Severity } from "../../findings.js";
+import type { Severity } from "../../model/findings.js";
 import { type Markup, markup } from "./markup.js";
 
 /** What a mark stands for: a finding, something in order, or nothing that was looked at. */

@@ -1,5 +1,5 @@
-import { MAX_TIMER_MS } from "../../clock.js";
-import { checkType, expected, requireString, resolveNumber } from "../../validators.js";
+import { MAX_TIMER_MS } from "../../runtime/clock.js";
+import { checkType, expected, requireString, resolveNumber } from "../../runtime/validators.js";
 import { checkHttpStatus, checkOneOf, checkWaits } from "../check-fault.js";
 import type { IdpDocumentName } from "./idp-document.js";
 import type { IdpFault } from "./idp-fault.js";

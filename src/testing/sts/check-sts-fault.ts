@@ -1,4 +1,4 @@
-import { checkType, expected, requireString } from "../../validators.js";
+import { checkType, expected, requireString } from "../../runtime/validators.js";
 import { checkHttpStatus, checkOneOf, checkWaits } from "../check-fault.js";
 import { STS_FAULT_NAMES, type StsFault, type StsFaultOptions } from "./sts-fault.js";
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { withTimeout } from "../../abort.js";
-import { systemClock } from "../../clock.js";
+import { withTimeout } from "../../runtime/abort.js";
+import { systemClock } from "../../runtime/clock.js";
 import { documentUrl } from "../idp/idp-document.js";
 import { fetchDocument } from "./fetch-document.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";

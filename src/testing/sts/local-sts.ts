@@ -1,4 +1,4 @@
-import { expected } from "../../validators.js";
+import { expected } from "../../runtime/validators.js";
 import { sendAnswer } from "../answer.js";
 import { FaultScript } from "../fault-script.js";
 import { type Exchange, startLoopbackServer } from "../loopback-server.js";

@@ -1,4 +1,4 @@
-import type { Verdict } from "../../failure.js";
+import type { Verdict } from "../../model/failure.js";
 import type { FaultRule } from "../fault-script.js";
 import type { RateLimit } from "../rate-limit.js";
 import type { StsRequest } from "./request-log.js";

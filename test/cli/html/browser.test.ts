@@ -4,7 +4,7 @@ import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { htmlReport } from "../../../src/cli/html/html-report.js";
-import { findProgram, leaveOut } from "../../program.js";
+import { findProgram, leaveOut } from "../../support/program.js";
 import { sampleDiagnosis } from "../sample-diagnosis.js";
 import { startChromium } from "./chromium.js";
 import { type OpenedPage, openPage } from "./opened-page.js";

@@ -3,7 +3,7 @@ import { cacheLanes } from "../../../src/cli/html/cache-lanes.js";
 import { cacheTimeline } from "../../../src/cli/html/cache-timeline.js";
 import type { Diagnosis } from "../../../src/doctor/diagnosis.js";
 import type { TokenReport } from "../../../src/doctor/facts.js";
-import type { RequestTiming } from "../../../src/issuer-report.js";
+import type { RequestTiming } from "../../../src/model/issuer-report.js";
 import { sampleDiagnosis } from "../sample-diagnosis.js";
 
 const START = Date.UTC(2026, 0, 1, 0, 0, 0);

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { CHANNEL_NAME, publishEvent, type WebIdentityEvent } from "../src/events.js";
+import { CHANNEL_NAME, publishEvent, type WebIdentityEvent } from "../../src/model/events.js";
 
 const event: WebIdentityEvent = {
   type: "region.defaulted",

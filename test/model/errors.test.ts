@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { isWebIdentityError, WebIdentityError } from "../src/errors.js";
-import { HOSTILE } from "./hostile-values.js";
+import { isWebIdentityError, WebIdentityError } from "../../src/model/errors.js";
+import { HOSTILE } from "../support/hostile-values.js";
 
 const init = { code: "ERR_THROTTLED", message: "What failed.", hint: "What to do." } as const;
 

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Clock } from "../src/clock.js";
+import type { Clock } from "../../src/runtime/clock.js";
 
 /** 2026-01-02T03:04:05Z: any moment will do, as long as no test depends on today. */
 const START_MS = Date.UTC(2026, 0, 2, 3, 4, 5);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { printable, redact, safeCause } from "../src/redact.js";
-import { HOSTILE } from "./hostile-values.js";
+import { printable, redact, safeCause } from "../../src/runtime/redact.js";
+import { HOSTILE } from "../support/hostile-values.js";
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 

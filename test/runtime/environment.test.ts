@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { readVariable } from "../src/environment.js";
-import { isLoopbackUrl } from "../src/loopback.js";
+import { readVariable } from "../../src/runtime/environment.js";
+import { isLoopbackUrl } from "../../src/runtime/loopback.js";
 
 describe("an environment variable", () => {
   test.each([

@@ -1,8 +1,8 @@
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { sleep, systemClock } from "../src/clock.js";
-import { startDeadline } from "../src/deadline.js";
-import { FakeClock } from "./fake-clock.js";
+import { sleep, systemClock } from "../../src/runtime/clock.js";
+import { startDeadline } from "../../src/runtime/deadline.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 describe("sleep", () => {
   test("takes exactly as long as it was asked to", async () => {

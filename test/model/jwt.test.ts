@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeToken } from "../src/jwt.js";
+import { decodeToken } from "../../src/model/jwt.js";
 import {
   base64url,
   CLAIMS,
@@ -9,7 +9,7 @@ import {
   ids,
   makeToken,
   SIGNATURE,
-} from "./token/make-token.js";
+} from "../token/make-token.js";
 
 const head = base64url(JSON.stringify(HEADER));
 const body = base64url(JSON.stringify(CLAIMS));

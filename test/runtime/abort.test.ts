@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { closeOnAbort, untilAborted, withTimeout } from "../src/abort.js";
-import { FakeClock } from "./fake-clock.js";
+import { closeOnAbort, untilAborted, withTimeout } from "../../src/runtime/abort.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 const never = () => new Promise<never>(() => {});
 const tooLate = new Error("too late");
