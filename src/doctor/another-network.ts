@@ -1,4 +1,5 @@
 import type { FindingId } from "../model/findings.js";
+import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import type { IssuerFacts } from "./facts.js";
 import { quoteForPosix as quote } from "./shell-quote.js";
 
@@ -11,8 +12,6 @@ export const FROM_HERE: readonly FindingId[] = [
   "issuer-tls-untrusted",
 ];
 
-/** As long as STS waits, in seconds. */
-const STS_LIMIT_S = 5;
 const FIGURES = quote("%{http_code} in %{time_total} s\\n");
 
 /**
@@ -20,7 +19,7 @@ const FIGURES = quote("%{http_code} in %{time_total} s\\n");
  * issuer comes from a token, the JWKS's URL from the issuer.
  */
 export function tryElsewhere({ issuer, discoveryUrl }: IssuerFacts, url = discoveryUrl): string[] {
-  const curl = `curl -gsS -m ${STS_LIMIT_S} -o /dev/null -w ${FIGURES} --url`;
+  const curl = `curl -gsS -m ${STS_ISSUER_TIMEOUT_MS / 1000} -o /dev/null -w ${FIGURES} --url`;
   return [
     ...(isWhole(url) ? [`${curl} ${quote(url)}`] : []),
     ...(isWhole(issuer) ? [`npx resilient-sts doctor --issuer ${quote(issuer)}`] : []),

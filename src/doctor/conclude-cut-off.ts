@@ -1,9 +1,10 @@
 import type { Failure } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
+import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import type { Facts } from "./facts.js";
 
-/** By then STS has given up on the issuer, and says so: 5 s and the way, in milliseconds. */
-const STS_ANSWERS_BY_MS = 6_000;
+/** STS reports by then that the issuer did not answer: its limit and a second for the way, in milliseconds. */
+const STS_ANSWERS_BY_MS = STS_ISSUER_TIMEOUT_MS + 1_000;
 
 /**
  * A call that the end of the run cut off, on a way to STS that is seen to work: STS may have been

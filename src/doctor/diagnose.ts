@@ -1,4 +1,5 @@
 import { decodeToken } from "../model/jwt.js";
+import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { resolveHost } from "../preflight/guarded-lookup.js";
 import { systemClock } from "../runtime/clock.js";
 import { ClientPool } from "../sts/client-pool.js";
@@ -59,7 +60,8 @@ export async function diagnoseWith(
 }
 
 function subjectOf(token: string | undefined): string | undefined {
-  const decoded = token === undefined || token.length > 20_000 ? undefined : decodeToken(token);
+  const decoded =
+    token === undefined || token.length > STS_MAX_TOKEN_LENGTH ? undefined : decodeToken(token);
   if (decoded === undefined || "problem" in decoded) return undefined;
   const { sub } = decoded.claims;
   return typeof sub === "string" ? sub : undefined;

@@ -1,5 +1,6 @@
 import type { Finding } from "../model/findings.js";
 import type { DocumentName, IssuerReport, RequestTiming } from "../model/issuer-report.js";
+import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { type CheckIssuerInput, checkIssuerWith } from "../preflight/check-issuer.js";
 import { fetchDocument } from "../preflight/fetch-document.js";
 import { problemFinding, statusFinding } from "../preflight/fetch-findings.js";
@@ -9,9 +10,6 @@ import { slow } from "../preflight/visit-findings.js";
 import type { Latency } from "./facts.js";
 import { requestParts } from "./request-parts.js";
 import { type Run, round } from "./run.js";
-
-/** As STS waits for both documents (AWS re:Post, "Couldn't retrieve verification key"). */
-const STS_LIMIT_MS = 5_000;
 
 /** Each document is asked for as often as this, the look among them. */
 const TRIES = 3;
@@ -37,7 +35,7 @@ export async function gatherIssuerDocuments(
     const { clock, env, resolve, ca } = run.runtime;
     const startMs = run.elapsedMs();
     const runtime = { clock, env, resolve, ca, issuers: new IssuerCache() };
-    const settings = { allowPrivateIssuers, timeoutMs: STS_LIMIT_MS, signal };
+    const settings = { allowPrivateIssuers, timeoutMs: STS_ISSUER_TIMEOUT_MS, signal };
     report = await checkIssuerWith(input, settings, runtime);
     noteLook(run, report, startMs);
     requests.push(...report.requests);
@@ -65,7 +63,7 @@ async function tryAgain(
     const again: RequestTiming[] = [];
     for (const { document, url } of report.requests) {
       // The rest of the run needs a moment to be told.
-      const timeoutMs = Math.min(STS_LIMIT_MS, run.deadline.remainingMs() - 500);
+      const timeoutMs = Math.min(STS_ISSUER_TIMEOUT_MS, run.deadline.remainingMs() - 500);
       if (timeoutMs < 1_000) return [];
       const asked = await askAgain(
         run,
@@ -151,7 +149,7 @@ function noteRequest(run: Run, timing: RequestTiming, startMs: number, tryNumber
     url,
     startMs,
     ...requestParts(timing),
-    limitMs: STS_LIMIT_MS,
+    limitMs: STS_ISSUER_TIMEOUT_MS,
   });
 }
 

@@ -1,6 +1,7 @@
 import { AttemptError } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
 import { decodeToken } from "../model/jwt.js";
+import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { printable, safeText } from "../runtime/redact.js";
 import { checkToken } from "../token/check.js";
 import { seconds, tokenFacts } from "../token/facts.js";
@@ -72,7 +73,8 @@ export function reportToken(
   isRedacted: boolean,
 ): TokenReport {
   if (token === undefined) return { source };
-  const decoded = token.length > 20_000 ? { problem: "too large" } : decodeToken(token);
+  const decoded =
+    token.length > STS_MAX_TOKEN_LENGTH ? { problem: "too large" } : decodeToken(token);
   const length = token.length;
   if ("problem" in decoded) return { source, length };
   const { claims } = decoded;

@@ -1,5 +1,6 @@
 import type { Finding } from "../model/findings.js";
 import { decodeToken } from "../model/jwt.js";
+import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
 import { printable } from "../runtime/redact.js";
 import { checkRequest } from "../sts/check-request.js";
@@ -98,7 +99,8 @@ interface LookedAt {
 
 async function gatherIssuer(run: Run, { token }: Loaded, allowPrivate: boolean): Promise<LookedAt> {
   const nothing: LookedAt = { findings: [], settings: [] };
-  const decoded = token === undefined || token.length > 20_000 ? undefined : decodeToken(token);
+  const decoded =
+    token === undefined || token.length > STS_MAX_TOKEN_LENGTH ? undefined : decodeToken(token);
   if (token === undefined || decoded === undefined || "problem" in decoded) return nothing;
   const { iss } = decoded.claims;
   // The token check tells what is wrong with such an issuer.

@@ -72,15 +72,5 @@ function parseObject(part: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Signatures STS verifies; observed 2026-09. */
-export const STS_ALGORITHMS: readonly string[] = [
-  "RS256",
-  "RS384",
-  "RS512",
-  "ES256",
-  "ES384",
-  "ES512",
-];
-
 /** Google's tokens may name their issuer without a scheme (Google Identity, OpenID Connect reference). */
 export const ISSUERS_WITHOUT_SCHEME: readonly string[] = ["accounts.google.com"];

@@ -1,5 +1,6 @@
 import type { Finding, Severity } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
+import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import type { Clock } from "../runtime/clock.js";
 import { printable } from "../runtime/redact.js";
 import { resolveHost } from "./guarded-lookup.js";
@@ -8,9 +9,6 @@ import { keyTable } from "./key-table.js";
 import { lookAt } from "./look.js";
 import type { PreflightRuntime, PreflightSettings } from "./settings.js";
 import type { Subject } from "./subject.js";
-
-/** STS's own limit for the issuer (AWS re:Post, "Couldn't retrieve verification key"). */
-const DEFAULT_TIMEOUT_MS = 5_000;
 
 interface SubjectLook {
   readonly signal: AbortSignal;
@@ -28,7 +26,7 @@ export async function lookAtSubject(
 ): Promise<IssuerReport> {
   const { clock, env } = runtime;
   const name = printable(subject.issuer, 200);
-  const { allowedIssuers, timeoutMs = DEFAULT_TIMEOUT_MS } = settings;
+  const { allowedIssuers, timeoutMs = STS_ISSUER_TIMEOUT_MS } = settings;
   if (allowedIssuers && !allowedIssuers.includes(subject.issuer)) {
     return { issuer: name, findings: [notAllowed(name)], requests: [] };
   }

@@ -1,5 +1,6 @@
 import type { Finding } from "../model/findings.js";
-import { decodeToken, malformedToken, STS_ALGORITHMS } from "../model/jwt.js";
+import { decodeToken, malformedToken } from "../model/jwt.js";
+import { STS_ALGORITHMS } from "../model/sts-limits.js";
 import { printable } from "../runtime/redact.js";
 import { discoveryUrl } from "./issuer-url.js";
 

@@ -1,8 +1,7 @@
 import type { Finding } from "../model/findings.js";
 import type { RequestTiming } from "../model/issuer-report.js";
+import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 
-/** STS waits this long for the issuer (AWS re:Post, "Couldn't retrieve verification key"). */
-const STS_LIMIT_MS = 5_000;
 const SLOW_MS = 2_000;
 
 /** Answers that came, but late: by themselves, or with each other. */
@@ -13,7 +12,8 @@ export function slow(requests: readonly RequestTiming[]): Finding[] {
   const total = answered.reduce((sum, { totalMs }) => sum + totalMs, 0);
   const slowest = Math.max(...answered.map(({ totalMs }) => totalMs));
   return answered.flatMap(({ document, url, totalMs }) => {
-    const isTooLate = totalMs > STS_LIMIT_MS || (total > STS_LIMIT_MS && totalMs === slowest);
+    const isTooLate =
+      totalMs > STS_ISSUER_TIMEOUT_MS || (total > STS_ISSUER_TIMEOUT_MS && totalMs === slowest);
     if (!isTooLate && totalMs <= SLOW_MS) return [];
     const finding: Finding = {
       id: document === "discovery" ? "discovery-slow" : "jwks-slow",
@@ -23,7 +23,7 @@ export function slow(requests: readonly RequestTiming[]): Finding[] {
         : "The issuer answers slowly; STS gives up after 5 s.",
       detail: `${url} took ${Math.round(totalMs)} ms, both documents ${Math.round(total)} ms.`,
       remedy: "IdP: serve the document in well under 1 s, from a cache or CDN.",
-      evidence: { url, ms: totalMs, bothMs: total, limitMs: STS_LIMIT_MS },
+      evidence: { url, ms: totalMs, bothMs: total, limitMs: STS_ISSUER_TIMEOUT_MS },
     };
     return [finding];
   });

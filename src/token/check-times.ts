@@ -1,8 +1,7 @@
 import type { Finding } from "../model/findings.js";
+import { STS_TIME_TOLERANCE_SECONDS } from "../model/sts-limits.js";
 import { seconds } from "./facts.js";
 
-/** STS allows five minutes either way on exp, iat and nbf; observed 2026-09. */
-const TOLERANCE_SECONDS = 300;
 /** Less than this is left: the token may die on the way. */
 const SOON_SECONDS = 60;
 
@@ -27,11 +26,11 @@ export function checkTimes(
   const nowSeconds = now / 1000;
   const exp = seconds(claims.exp);
   // STS refuses the token at exp + 300 s exactly: "must be before the expiration".
-  if (exp !== undefined && nowSeconds - TOLERANCE_SECONDS >= exp) {
+  if (exp !== undefined && nowSeconds - STS_TIME_TOLERANCE_SECONDS >= exp) {
     return { findings: [expired(exp, nowSeconds)] };
   }
   const start = Math.max(seconds(claims.nbf) ?? 0, seconds(claims.iat) ?? 0);
-  const early = start - TOLERANCE_SECONDS - nowSeconds;
+  const early = start - STS_TIME_TOLERANCE_SECONDS - nowSeconds;
   if (early > 0) return { findings: [notYetValid(start, early)], validInMs: early * 1000 };
 
   const left = exp === undefined ? Number.POSITIVE_INFINITY : exp - nowSeconds;
@@ -45,7 +44,7 @@ function expired(exp: number, nowSeconds: number): Finding {
     id: "token-expired",
     severity: "fatal",
     title: "The token has expired.",
-    detail: `The token expired ${ago} s ago (exp ${exp}); STS tolerates ${TOLERANCE_SECONDS} s.`,
+    detail: `The token expired ${ago} s ago (exp ${exp}); STS tolerates ${STS_TIME_TOLERANCE_SECONDS} s.`,
     remedy:
       "Workload: get a new token, and find out why the old one was not replaced in time. Check this machine's clock too.",
     evidence: { exp, secondsAgo: ago },
@@ -74,7 +73,7 @@ function expiresSoon(left: number): Finding {
       ? "The token has expired, and STS still takes it for a moment."
       : "The token is about to expire.",
     detail: isOver
-      ? `The token expired ${-seconds} s ago; STS tolerates ${TOLERANCE_SECONDS} s.`
+      ? `The token expired ${-seconds} s ago; STS tolerates ${STS_TIME_TOLERANCE_SECONDS} s.`
       : `The token expires in ${seconds} s, which may be before the last retry.`,
     remedy:
       "Workload: pass a source that mints a token for every attempt, or ask for a longer life.",

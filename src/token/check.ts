@@ -1,6 +1,7 @@
 import type { TokenFacts } from "../model/errors.js";
 import type { Finding } from "../model/findings.js";
-import { decodeToken, malformedToken, STS_ALGORITHMS } from "../model/jwt.js";
+import { decodeToken, malformedToken } from "../model/jwt.js";
+import { STS_ALGORITHMS, STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { printable } from "../runtime/redact.js";
 import { checkAudience } from "./check-audience.js";
 import { checkClaims } from "./check-claims.js";
@@ -20,15 +21,12 @@ export interface CheckedToken {
   readonly validInMs?: number | undefined;
 }
 
-/** AWS STS API reference, AssumeRoleWithWebIdentity, WebIdentityToken: 4 to 20,000 characters. */
-const MAX_TOKEN_LENGTH = 20_000;
-
 /**
  * Everything that makes STS certain to refuse a token, and what will hurt later, read off the token
  * alone. Pure: no network, no clock of its own.
  */
 export function checkToken(token: string, context: CheckContext): CheckedToken {
-  if (token.length > MAX_TOKEN_LENGTH) {
+  if (token.length > STS_MAX_TOKEN_LENGTH) {
     return { findings: [tooLarge(token.length)] };
   }
   const decoded = decodeToken(token);
@@ -72,8 +70,8 @@ function tooLarge(length: number): Finding {
     id: "token-too-large",
     severity: "fatal",
     title: "The token is longer than STS takes.",
-    detail: `${length} characters of the token were read; STS takes at most ${MAX_TOKEN_LENGTH}.`,
+    detail: `${length} characters of the token were read; STS takes at most ${STS_MAX_TOKEN_LENGTH}.`,
     remedy: "IdP: put fewer claims (groups, roles) into this client's tokens.",
-    evidence: { length, maximum: MAX_TOKEN_LENGTH },
+    evidence: { length, maximum: STS_MAX_TOKEN_LENGTH },
   };
 }

@@ -1,15 +1,9 @@
 import type { Timing } from "../../doctor/diagnosis.js";
+import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
 import { formatDuration } from "../duration.js";
 import { clip, padEnd, padStart, widthOf } from "../layout.js";
 import type { Paint, Style } from "../paint.js";
-import {
-  IDP_LIMIT_MS,
-  outcomeOf,
-  PART_TITLES,
-  PARTS,
-  type PartName,
-  partsOf,
-} from "./timing-parts.js";
+import { outcomeOf, PART_TITLES, PARTS, type PartName, partsOf } from "./timing-parts.js";
 
 const MARKS: Readonly<Record<PartName, readonly [mark: string, style: Style]>> = {
   dns: ["░", "blue"],
@@ -26,14 +20,14 @@ const MIN_CELLS = 10;
 export function timingBars(timings: readonly Timing[], width: number, paint: Paint): string[] {
   if (timings.length === 0) return [];
   const longest = Math.max(...timings.map(({ totalMs }) => totalMs));
-  const scaleMs = Math.max(IDP_LIMIT_MS * 1.1, longest);
+  const scaleMs = Math.max(STS_ISSUER_TIMEOUT_MS * 1.1, longest);
   const names = timings.map(({ label }) => shortName(label));
   const labelWidth = Math.min(Math.max(...names.map(widthOf)), Math.floor(width * 0.4));
   const figureWidth = 8;
   const outcomeWidth = Math.min(16, Math.max(3, ...timings.map((one) => outcomeOf(one).length)));
   const room = width - labelWidth - figureWidth - outcomeWidth - 6;
   const cells = room < MIN_CELLS ? 0 : room;
-  const limitCell = Math.min(cells - 1, Math.round((IDP_LIMIT_MS / scaleMs) * cells));
+  const limitCell = Math.min(cells - 1, Math.round((STS_ISSUER_TIMEOUT_MS / scaleMs) * cells));
   const used = new Set(timings.flatMap((timing) => partsOf(timing).map(({ name }) => name)));
   const legend = PARTS.filter((name) => used.has(name)).map(
     (name) => `${paint(MARKS[name][1], MARKS[name][0])} ${PART_TITLES[name]}`,

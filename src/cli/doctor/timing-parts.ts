@@ -2,9 +2,6 @@ import { isIP } from "node:net";
 import type { Timing } from "../../doctor/diagnosis.js";
 import { bareHostname } from "../../runtime/bare-hostname.js";
 
-/** After this long STS gives up on an identity provider. */
-export const IDP_LIMIT_MS = 5000;
-
 /** In the order they happen. */
 export const PARTS = ["dns", "connect", "tls", "wait", "read"] as const;
 

@@ -1,11 +1,11 @@
 import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
 import type { TokenReport } from "../../doctor/facts.js";
 import type { RequestTiming } from "../../model/issuer-report.js";
+import { STS_TIME_TOLERANCE_SECONDS } from "../../model/sts-limits.js";
 import { clockTime, fromNow } from "./moment.js";
 import { toldFreshness } from "./told-freshness.js";
 
-/** STS allows this much on exp, iat and nbf; observed. */
-const TOLERANCE_MS = 5 * 60_000;
+const TOLERANCE_MS = STS_TIME_TOLERANCE_SECONDS * 1000;
 
 export type SpanKind = "valid" | "tolerated" | "aged";
 

@@ -1,5 +1,6 @@
 import type { Timing } from "../../doctor/diagnosis.js";
-import { IDP_LIMIT_MS, outcomeOf, PART_TITLES, PARTS, partsOf } from "../doctor/timing-parts.js";
+import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
+import { outcomeOf, PART_TITLES, PARTS, partsOf } from "../doctor/timing-parts.js";
 import { formatDuration } from "../duration.js";
 import { type Lane, laneTable, legend } from "./lane-table.js";
 import { joined, type Markup, markup, NOTHING } from "./markup.js";
@@ -11,7 +12,7 @@ const CAPTION =
 /** Every request on one axis of time, each against the 5 s that STS waits. */
 export function waterfall(timings: readonly Timing[]): Markup {
   if (timings.length === 0) return markup`<p>No request was made.</p>`;
-  const ends = timings.map(({ startMs, totalMs, limitMs = IDP_LIMIT_MS }) => {
+  const ends = timings.map(({ startMs, totalMs, limitMs = STS_ISSUER_TIMEOUT_MS }) => {
     return startMs + Math.max(totalMs, limitMs);
   });
   const scale = new TimeScale(0, Math.max(...ends) * 1.02);
@@ -42,7 +43,7 @@ function requestLane(timing: Timing, url: string | undefined, scale: TimeScale):
   });
   // However short a request was, it has to be seen.
   const least = markup`<rect class="${parts.at(-1)?.name ?? "wait"}" x="${scale.x(startMs)}" y="4" width="2" height="16"/>`;
-  const limit = scale.x(startMs + (limitMs ?? IDP_LIMIT_MS));
+  const limit = scale.x(startMs + (limitMs ?? STS_ISSUER_TIMEOUT_MS));
   const line = (tone: string) =>
     markup`<line class="${tone}" x1="${limit}" x2="${limit}" y1="0" y2="24"/>`;
   // Dashes alone would be lost upon a bar.

@@ -1,3 +1,4 @@
+import { STS_MAX_TOKEN_LENGTH } from "../../model/sts-limits.js";
 import { readSessionPolicies, type SessionPolicies } from "./session-policies.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 
@@ -26,7 +27,13 @@ const DEFAULT_DURATION_SECONDS = 3600;
 const MEMBERS = [
   { parameter: "RoleArn", required: true, min: 20, max: 2048 },
   { parameter: "RoleSessionName", required: true, min: 2, max: 64, pattern: "[\\w+=,.@-]*" },
-  { parameter: "WebIdentityToken", required: true, min: 4, max: 20_000, sensitive: true },
+  {
+    parameter: "WebIdentityToken",
+    required: true,
+    min: 4,
+    max: STS_MAX_TOKEN_LENGTH,
+    sensitive: true,
+  },
   { parameter: "ProviderId", min: 4, max: 2048 },
   { parameter: "Policy", min: 1, max: 2048 },
 ] as const satisfies readonly Member[];

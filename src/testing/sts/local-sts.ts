@@ -1,3 +1,4 @@
+import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
 import { expected } from "../../runtime/validators.js";
 import { sendAnswer } from "../answer.js";
 import { FaultScript } from "../fault-script.js";
@@ -23,8 +24,6 @@ import type { LocalSts, LocalStsOptions, StsAnswerOptions } from "./sts-interfac
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 import type { XmlContent } from "./xml.js";
 
-const DEFAULT_IDP_TIMEOUT_MS = 5000;
-
 /**
  * Starts an STS on a loopback port: AssumeRoleWithWebIdentity, which verifies tokens as AWS was seen
  * to do it, and GetCallerIdentity, with faults on demand.
@@ -45,7 +44,7 @@ const DEFAULT_IDP_TIMEOUT_MS = 5000;
  */
 export async function startLocalSts(options: LocalStsOptions = {}): Promise<LocalSts> {
   const { providers, roles, now = Date.now, random = Math.random, tls } = options;
-  const { idpTimeoutMs = DEFAULT_IDP_TIMEOUT_MS, jwksCacheSeconds, ca } = options;
+  const { idpTimeoutMs = STS_ISSUER_TIMEOUT_MS, jwksCacheSeconds, ca } = options;
   for (const [name, list] of Object.entries({ providers, roles })) {
     if (list === undefined || Array.isArray(list)) continue;
     throw expected(name, "to be an array", list);

@@ -1,7 +1,5 @@
+import { STS_TIME_TOLERANCE_SECONDS } from "../../model/sts-limits.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
-
-/** STS allows five minutes on `exp`, `iat` and `nbf`. */
-const TOLERANCE_SECONDS = 300;
 
 const REQUIRED = ["iss", "sub", "aud", "iat", "exp"] as const;
 
@@ -20,8 +18,8 @@ export function checkTimes(claims: Claims, nowSeconds: number): void {
   const iat = readTime(claims.iat);
   const nbf = claims.nbf === undefined ? undefined : readTime(claims.nbf);
   // STS prints the limits it compares with, not the time: nobody can read a clock skew off them.
-  const past = nowSeconds - TOLERANCE_SECONDS;
-  const future = nowSeconds + TOLERANCE_SECONDS;
+  const past = nowSeconds - STS_TIME_TOLERANCE_SECONDS;
+  const future = nowSeconds + STS_TIME_TOLERANCE_SECONDS;
   if (past >= exp) throw new StsRefusal(WIRE_ERRORS.tokenExpired(past, exp));
   if (iat > future) throw new StsRefusal(WIRE_ERRORS.issuedInFuture(iat));
   if (nbf !== undefined && nbf > future) {
