@@ -7,6 +7,7 @@ const library = {
   index: "src/index.ts",
   doctor: "src/doctor/index.ts",
   testing: "src/testing/index.ts",
+  serve: "src/serve/index.ts",
 };
 
 const code = {

@@ -107,6 +107,25 @@ export const CHANNEL_NAME = "resilient-sts";
 
 const diagnostics = channel(CHANNEL_NAME);
 
+/** Name of the `node:diagnostics_channel` for each request that `serveCredentials()` answers. */
+export const SERVE_CHANNEL_NAME = "resilient-sts:serve";
+
+const served = channel(SERVE_CHANNEL_NAME);
+
+/** One request to the container-credentials endpoint. */
+export interface ServeRequestMessage {
+  /** The role that was asked for; absent for a request that was refused. */
+  readonly role: string | undefined;
+  /** HTTP status of the answer. */
+  readonly status: number;
+  /** Milliseconds from the request's headers to the end of the answer. */
+  readonly ms: number;
+}
+
+export function publishServeRequest(message: ServeRequestMessage): void {
+  if (served.hasSubscribers) served.publish(message);
+}
+
 /**
  * Tells one event to the handler and to the diagnostics channel. Whoever listens cannot break a
  * refresh: what a handler throws is handed to `onHandlerError` and goes no further.

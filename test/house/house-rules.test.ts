@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { badNames, forbidden, tooLong } from "./file-rules.js";
 import { barrels, cycles, sharedPackages, wrongDirections } from "./room-rules.js";
-import { parse, ROOT, readSources, type Source } from "./sources.js";
+import { PUBLIC_ENTRIES, parse, ROOT, readSources, type Source } from "./sources.js";
 
 const library = readSources("src");
 const everything = readSources(
   ...["src", "test", "examples", "bench"].filter((folder) => existsSync(join(ROOT, folder))),
 );
-const entries = ["src/index.ts", "src/testing/index.ts", "src/doctor/index.ts"];
+const entries = [...PUBLIC_ENTRIES.values()];
 
 const tree = (files: Record<string, string>): Source[] =>
   Object.entries(files).map(([path, text]) => parse(path, text));
@@ -82,11 +82,15 @@ describe("only the public entries pass things on", () => {
 
   it("and each of them is in the manifest", () => {
     const manifest = readFileSync(join(ROOT, "package.json"), "utf8");
-    const { exports } = JSON.parse(manifest) as { exports: Record<string, unknown> };
-    const subpaths = entries
-      .filter((entry) => existsSync(join(ROOT, entry)))
-      .map((entry) => entry.replace(/^src|\/index\.ts$/g, "").replace(/^/, "."));
+    const { exports, typesVersions } = JSON.parse(manifest) as {
+      exports: Record<string, unknown>;
+      typesVersions: { "*": Record<string, unknown> };
+    };
+    const subpaths = [...PUBLIC_ENTRIES.keys()];
     expect(Object.keys(exports).toSorted()).toEqual([...subpaths, "./package.json"].toSorted());
+    // For the resolution of TypeScript before 4.7, which does not read `exports`.
+    const folders = subpaths.filter((path) => path !== ".").map((path) => path.slice(2));
+    expect(Object.keys(typesVersions["*"]).toSorted()).toEqual(folders.toSorted());
   });
 });
 

@@ -5,6 +5,14 @@ import ts from "typescript";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
+/** The public entries: each subpath of the package and its source. */
+export const PUBLIC_ENTRIES: ReadonlyMap<string, string> = new Map([
+  [".", "src/index.ts"],
+  ["./doctor", "src/doctor/index.ts"],
+  ["./serve", "src/serve/index.ts"],
+  ["./testing", "src/testing/index.ts"],
+]);
+
 export interface Import {
   readonly specifier: string;
   /** The file it means, from the project's root, when it is one of ours. */

@@ -1,0 +1,85 @@
+import type { AwsCredentialIdentity } from "@smithy/types";
+import { isWebIdentityError } from "../model/errors.js";
+import type { ProviderStatus } from "../provider/provider-status.js";
+import type { Clock } from "../runtime/clock.js";
+import { safeCause } from "../runtime/redact.js";
+
+/** What {@link serveCredentials} needs of a provider: every provider of this package has it. */
+export interface ServedProvider {
+  (): Promise<AwsCredentialIdentity>;
+  status?(): ProviderStatus;
+}
+
+/** One HTTP answer of the endpoint. */
+export interface EndpointAnswer {
+  readonly status: number;
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** boto3 and the AWS CLI wait 2 s for an answer (botocore, `ContainerMetadataFetcher`), in milliseconds. */
+const MAX_WAIT_MS = 1_800;
+
+/**
+ * Credentials in the shape that every SDK accepts, or 503 with what boto3 and the AWS CLI print:
+ * the error code, and who must change what.
+ */
+export async function answerFor(provider: ServedProvider, clock: Clock): Promise<EndpointAnswer> {
+  const credentials = await withinLimit(provider, clock).catch((error: unknown) => ({ error }));
+  if (credentials === undefined) return stillFetching(provider);
+  if ("error" in credentials) return failed(credentials.error);
+  return granted(credentials, clock.now());
+}
+
+/** `undefined` when the provider has no answer in time. It goes on for the next request. */
+function withinLimit(
+  provider: ServedProvider,
+  clock: Clock,
+): Promise<AwsCredentialIdentity | undefined> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.schedule(MAX_WAIT_MS, () => resolve(undefined));
+    // `async` turns a synchronous throw into a rejection.
+    (async () => provider())().then(resolve, reject).finally(cancel);
+  });
+}
+
+function granted(credentials: AwsCredentialIdentity, now: number): EndpointAnswer {
+  const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = credentials;
+  if (!accessKeyId || !secretAccessKey || !sessionToken || expiration === undefined) {
+    // botocore fails with a KeyError over what is missing, and other SDKs refuse it.
+    const message = "The provider returned credentials without a session token or an expiration.";
+    return unavailable("ERR_INCOMPLETE_CREDENTIALS", message);
+  }
+  // The JavaScript SDK accepts an expiration in the past and signs with it.
+  if (!(expiration.getTime() > now)) {
+    const message = "The provider has expired credentials alone; it can't refresh them.";
+    return unavailable("ERR_EXPIRED_CREDENTIALS", message);
+  }
+  return {
+    status: 200,
+    body: {
+      AccessKeyId: accessKeyId,
+      SecretAccessKey: secretAccessKey,
+      Token: sessionToken,
+      // With `Z`: the JavaScript SDK refuses an offset such as +00:00.
+      Expiration: expiration.toISOString(),
+      ...(accountId !== undefined && { AccountId: accountId }),
+    },
+  };
+}
+
+function stillFetching(provider: ServedProvider): EndpointAnswer {
+  const last = provider.status?.().lastError;
+  if (last !== undefined) return failed(last);
+  const message = "The first credentials are still being fetched; try again in a few seconds.";
+  return unavailable("ERR_NOT_READY", message);
+}
+
+function failed(error: unknown): EndpointAnswer {
+  if (isWebIdentityError(error)) return unavailable(error.code, error.message);
+  return unavailable("ERR_PROVIDER_FAILED", `The provider failed: ${safeCause(error).message}`);
+}
+
+function unavailable(code: string, message: string): EndpointAnswer {
+  return { status: 503, body: { Code: code, Message: message } };
+}

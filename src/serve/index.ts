@@ -1,0 +1,6 @@
+export type { ServedProvider } from "./credentials-answer.js";
+export {
+  type CredentialsServer,
+  type ServeCredentialsOptions,
+  serveCredentials,
+} from "./serve-credentials.js";

@@ -1,0 +1,142 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Clock } from "../runtime/clock.js";
+import type { EndpointAnswer } from "./credentials-answer.js";
+
+/** A role and the bearer token that opens it. */
+export interface GuardedRole {
+  readonly name: string;
+  readonly token: string;
+}
+
+interface GuardOptions<Role extends GuardedRole> {
+  /** As it stands in a URL: `127.0.0.1` or `[::1]`. */
+  readonly host: string;
+  readonly port: number;
+  readonly roles: readonly Role[];
+  readonly clock: Clock;
+}
+
+type Decision<Role> =
+  | { readonly page: "role"; readonly role: Role }
+  | { readonly page: "health" }
+  | { readonly refusal: EndpointAnswer };
+
+/** Headers that only a browser or a proxy sends: no AWS SDK has a reason to. */
+const FOREIGN_HEADERS = /^(?:origin|referer|forwarded|via|sec-fetch-.*|x-forwarded-.*)$/;
+
+/** Failed authentications per window before the server stops explaining them. */
+const MAX_FAILURES = 100;
+const FAILURE_WINDOW_MS = 60_000;
+
+/**
+ * Decides which requests may have an answer. The checks run from the cheapest to the dearest, and
+ * the token comes last: a web page that reaches this port by DNS rebinding (a foreign `Host`) or by
+ * a cross-site request (`Origin`, `Sec-Fetch-*`) never gets as far as its comparison.
+ */
+export class RequestGuard<Role extends GuardedRole = GuardedRole> {
+  readonly #hosts: ReadonlySet<string>;
+  readonly #roles: readonly (readonly [Buffer, Role])[];
+  readonly #clock: Clock;
+  #failures = 0;
+  #windowStartedAt = Number.NEGATIVE_INFINITY;
+
+  constructor({ host, port, roles, clock }: GuardOptions<Role>) {
+    const names = [host, "localhost"];
+    this.#hosts = new Set([
+      ...names.map((name) => `${name}:${port}`),
+      // RFC 9110, section 7.2: the default port of the scheme is left out.
+      ...(port === 80 ? names : []),
+    ]);
+    this.#roles = roles.map((role) => [digest(role.token), role]);
+    this.#clock = clock;
+  }
+
+  decide(request: IncomingMessage): Decision<Role> {
+    const { method, url = "" } = request;
+    const headers = headersOf(request);
+    const refusal = this.#refuse(headers, method);
+    if (refusal !== undefined) return { refusal };
+    // Compared as it came: no decoding, no normalizing, no query.
+    if (url === "/healthz") return { page: "health" };
+    const role = /^\/v1\/roles\/([\w.-]+)$/.exec(url)?.[1];
+    if (role === undefined) return { refusal: refused(404, "NotFound", NOT_FOUND) };
+    return this.#authenticate(role, headers);
+  }
+
+  #refuse(headers: Headers, method: string | undefined): EndpointAnswer | undefined {
+    const hosts = headers.get("host") ?? [];
+    if (hosts.length !== 1 || !this.#hosts.has((hosts[0] ?? "").toLowerCase())) {
+      return refused(403, "HostRefused", "The Host header does not name this server.");
+    }
+    const foreign = [...headers.keys()].find((name) => FOREIGN_HEADERS.test(name));
+    if (foreign !== undefined) {
+      const message = "The request comes from a browser or through a proxy; connect directly.";
+      return refused(403, "ForeignRequest", message);
+    }
+    if (method !== "GET") {
+      const answer = refused(405, "MethodNotAllowed", "Only GET is answered.");
+      return { ...answer, headers: { allow: "GET" } };
+    }
+    const length = headers.get("content-length") ?? ["0"];
+    if (headers.has("transfer-encoding") || length.some((bytes) => bytes !== "0")) {
+      return refused(413, "BodyRefused", "A credentials request has no body.");
+    }
+    return undefined;
+  }
+
+  #authenticate(name: string, headers: Headers): Decision<Role> {
+    const given = headers.get("authorization") ?? [];
+    const presented = digest(given.length === 1 ? (given[0] ?? "") : "");
+    // Every role is compared, so that the time does not tell which one a token is for.
+    const owners = this.#roles.filter(([expected]) => timingSafeEqual(expected, presented));
+    const [, owner] = owners[0] ?? [];
+    if (owner?.name === name) return { page: "role", role: owner };
+    if (this.#isFlooded()) {
+      return {
+        refusal: refused(429, "TooManyFailures", "Too many requests without a valid token."),
+      };
+    }
+    if (owner === undefined) {
+      return { refusal: refused(401, "TokenRefused", given.length === 0 ? NO_TOKEN : WRONG_TOKEN) };
+    }
+    return { refusal: refused(403, "OtherRole", "The token is for another role of this server.") };
+  }
+
+  #isFlooded(): boolean {
+    const now = this.#clock.monotonic();
+    if (now - this.#windowStartedAt >= FAILURE_WINDOW_MS) {
+      this.#windowStartedAt = now;
+      this.#failures = 0;
+    }
+    this.#failures += 1;
+    return this.#failures > MAX_FAILURES;
+  }
+}
+
+const NOT_FOUND = "The paths are /v1/roles/NAME and /healthz.";
+const NO_TOKEN =
+  "There is no Authorization header: set AWS_CONTAINER_AUTHORIZATION_TOKEN or AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE.";
+const WRONG_TOKEN =
+  "The token is not one of this server's: it changes at every start, so read it again.";
+
+/** Every value of every header. `IncomingMessage.headers` drops or joins the ones that repeat. */
+type Headers = ReadonlyMap<string, readonly string[]>;
+
+function headersOf({ rawHeaders }: IncomingMessage): Headers {
+  const headers = new Map<string, string[]>();
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? "").toLowerCase();
+    headers.set(name, [...(headers.get(name) ?? []), rawHeaders[at + 1] ?? ""]);
+  }
+  return headers;
+}
+
+/** Equal lengths for {@link timingSafeEqual}, whatever a client sends. */
+function digest(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
+}
+
+function refused(status: number, code: string, message: string): EndpointAnswer {
+  return { status, body: { Code: code, Message: message } };
+}

@@ -1,0 +1,326 @@
+/**
+ * The container-credentials endpoint: the protocol by which every AWS SDK and the AWS CLI read
+ * credentials from an HTTP server (`AWS_CONTAINER_CREDENTIALS_FULL_URI`).
+ *
+ * `request-guard.ts` decides whether a request may have an answer, `credentials-answer.ts` turns a
+ * provider into that answer, `token-files.ts` writes the bearer tokens for other containers, and
+ * this file owns the server: its address, its limits, its connections and its end.
+ */
+import { randomBytes } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { publishServeRequest } from "../model/events.js";
+import { type Clock, systemClock } from "../runtime/clock.js";
+import { checkKeys, checkString, checkType, expected, requireInit } from "../runtime/validators.js";
+import { answerFor, type EndpointAnswer, type ServedProvider } from "./credentials-answer.js";
+import { type GuardedRole, RequestGuard } from "./request-guard.js";
+import { TokenFiles } from "./token-files.js";
+
+/** Options of {@link serveCredentials}. */
+export interface ServeCredentialsOptions {
+  /**
+   * A provider for each role name. The name is the last part of the role's URL: 1 to 64 letters,
+   * digits, `.`, `_` or `-`. The first role is the default of {@link CredentialsServer.env}.
+   *
+   * Clients ask again when 15 minutes are left (AWS CLI, boto3), so refresh earlier than that:
+   * `refresh: { advisoryWindowSeconds: 1200 }` suits sessions of one hour.
+   */
+  readonly roles: Readonly<Record<string, ServedProvider>>;
+  /**
+   * Loopback address and port to listen on, such as `127.0.0.1:9912` or `[::1]:9912`. Port 0 lets
+   * the system choose. Any address that is not loopback is refused: AWS SDKs accept plain HTTP from
+   * loopback only, and the answers hold secrets.
+   * @default "127.0.0.1:0"
+   */
+  readonly listen?: string | undefined;
+  /**
+   * Folder for one file per role that holds the role's bearer token, for programs that do not
+   * inherit this process's environment, such as another container of a pod. The folder is created
+   * with mode 0700, the files with mode 0600 and without a newline. They are removed on `close()`.
+   * @default none: {@link CredentialsServer.env} carries the token itself
+   */
+  readonly tokenDirectory?: string | undefined;
+}
+
+/** A running container-credentials endpoint. */
+export interface CredentialsServer extends AsyncDisposable {
+  /** Base URL, such as `http://127.0.0.1:9912`. The role `app` is at `/v1/roles/app`. */
+  readonly url: string;
+  /**
+   * Environment variables that make every AWS SDK and the AWS CLI use this server for a role.
+   * Without `tokenDirectory` they hold the role's bearer token: give them to the child process
+   * alone, and never print them.
+   *
+   * @param role - @default the first of `roles`
+   * @throws TypeError for a name that is not in `roles`.
+   */
+  env(role?: string): Record<string, string>;
+  /**
+   * Stops accepting connections, finishes the requests in progress, and removes the token files.
+   * The providers stay open: they belong to the caller.
+   */
+  close(): Promise<void>;
+}
+
+/** Request line and headers together; a credentials request needs a few hundred bytes. */
+const MAX_HEADER_BYTES = 8 * 1024;
+
+/** A request that takes longer to arrive is cut off, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 5_000;
+
+/** How often Node looks for requests past their timeout, in milliseconds. Its default is 30 s. */
+const CHECK_CONNECTIONS_MS = 1_000;
+
+/** Connections kept open. The connection that has been idle longest makes room for a new one. */
+const MAX_CONNECTIONS = 256;
+
+const ROLE_NAME = /^(?!\.{1,2}$)[\w.-]{1,64}$/;
+const KNOWN_OPTIONS = ["roles", "listen", "tokenDirectory"];
+
+/**
+ * Serves credentials to programs in any language over the container-credentials protocol, on a
+ * loopback address and behind a random bearer token for each role.
+ *
+ * Answers come from the providers' memory. A role without credentials answers within 1.8 s, because
+ * boto3 and the AWS CLI wait 2 s: 503 with the error code, and who must change what. Expired or
+ * empty credentials are never served.
+ *
+ * @returns once the server listens. The first credentials are being fetched then; await the
+ * providers to start with credentials.
+ * @throws TypeError for an option that can never work; the system's error when the address is taken
+ * or the token files can't be written.
+ *
+ * @example
+ * ```ts
+ * import { spawn } from "node:child_process";
+ * import { fromTokenFile } from "resilient-sts";
+ * import { serveCredentials } from "resilient-sts/serve";
+ *
+ * const server = await serveCredentials({ roles: { app: fromTokenFile() } });
+ * spawn("python3", ["job.py"], { env: { ...process.env, ...server.env("app") }, stdio: "inherit" });
+ * ```
+ */
+export async function serveCredentials(
+  options: ServeCredentialsOptions,
+): Promise<CredentialsServer> {
+  return await startEndpoint(options, systemClock);
+}
+
+/** {@link serveCredentials} on a clock of the caller's. */
+export async function startEndpoint(
+  options: ServeCredentialsOptions,
+  clock: Clock,
+): Promise<CredentialsServer> {
+  const { host, port } = checkOptions(options);
+  const roles = Object.entries(options.roles).map(([name, provider]) => ({
+    name,
+    provider,
+    token: randomBytes(32).toString("base64url"),
+  }));
+  const server = new EndpointServer(roles, clock);
+  const address = await server.listen(host, port);
+  const { tokenDirectory } = options;
+  const files = new TokenFiles();
+  try {
+    if (tokenDirectory !== undefined) await files.write(tokenDirectory, roles);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  // Answers come from memory: what these fail with, the next request reports.
+  for (const { provider } of roles) {
+    (async () => provider())().catch(() => {});
+  }
+  const url = `http://${address}`;
+  const close = async () => {
+    await server.close();
+    await files.remove();
+  };
+  return {
+    url,
+    env(name = roles[0]?.name ?? "") {
+      const role = roles.find((one) => one.name === name);
+      if (role === undefined) throw expected("role", `to be one of ${namesOf(roles)}`, name);
+      const file = files.pathOf(name);
+      return {
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: `${url}/v1/roles/${name}`,
+        ...(file === undefined
+          ? { AWS_CONTAINER_AUTHORIZATION_TOKEN: role.token }
+          : { AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file }),
+      };
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function checkOptions(options: ServeCredentialsOptions): { host: string; port: number } {
+  requireInit("serveCredentials", options);
+  const unknown = Object.keys(options).find((name) => !KNOWN_OPTIONS.includes(name));
+  if (unknown !== undefined) checkKeys("options", options, KNOWN_OPTIONS);
+  checkType("roles", options.roles, "object");
+  const entries = Object.entries(options.roles ?? {});
+  if (entries.length === 0) throw new TypeError("Expected `roles` to name at least one provider.");
+  for (const [name, provider] of entries) {
+    if (!ROLE_NAME.test(name)) {
+      throw new TypeError(
+        "Expected every name in `roles` to have 1 to 64 letters, digits, `.`, `_` or `-`.",
+      );
+    }
+    checkType(`roles.${name}`, provider, "function");
+    if (provider === undefined) throw expected(`roles.${name}`, "to be a provider", provider);
+  }
+  checkString("tokenDirectory", options.tokenDirectory);
+  return parseListen(options.listen);
+}
+
+/** 127.0.0.0/8, ::1 or localhost, with a port. */
+function parseListen(listen: unknown = "127.0.0.1:0"): { host: string; port: number } {
+  checkString("listen", listen);
+  const [, host = "", digits = ""] =
+    /^(localhost|127(?:\.\d{1,3}){3}|\[::1\]):(\d{1,5})$/i.exec(String(listen)) ?? [];
+  const port = Number(digits);
+  const isAddress = host.split(".").every((part) => !/^\d/.test(part) || Number(part) <= 255);
+  if (host === "" || port > 65_535 || !isAddress) {
+    throw new TypeError(
+      "Expected `listen` to be a loopback address and a port, such as 127.0.0.1:9912; no other address is served.",
+    );
+  }
+  return { host: host.toLowerCase() === "localhost" ? "127.0.0.1" : host, port };
+}
+
+function namesOf(roles: readonly { name: string }[]): string {
+  return roles.map(({ name }) => name).join(", ");
+}
+
+interface ServedRole extends GuardedRole {
+  readonly provider: ServedProvider;
+}
+
+/** The HTTP server, its limits and its connections. */
+class EndpointServer {
+  readonly #server: Server;
+  readonly #roles: readonly ServedRole[];
+  readonly #clock: Clock;
+  /** Open connections with the number of requests in progress, the longest unused first. */
+  readonly #connections = new Map<Socket, number>();
+  #guard: RequestGuard<ServedRole> | undefined;
+
+  constructor(roles: readonly ServedRole[], clock: Clock) {
+    this.#roles = roles;
+    this.#clock = clock;
+    this.#server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+      // The guard refuses a missing Host itself, with a reason.
+      requireHostHeader: false,
+    });
+    this.#server.on("connection", (socket: Socket) => this.#opened(socket));
+    this.#server.on("request", (request, response) => this.#respond(request, response));
+    // Without a listener Node would answer 100 by itself and wait for the body.
+    this.#server.on("checkContinue", (request, response) => this.#respond(request, response));
+    // Upgrades and tunnels are not part of the protocol.
+    this.#server.on("upgrade", (_, socket) => socket.destroy());
+    this.#server.on("connect", (_, socket) => socket.destroy());
+  }
+
+  /** @returns host and port as they stand in a URL. */
+  async listen(host: string, port: number): Promise<string> {
+    const name = host.replace(/^\[|\]$/g, "");
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host: name, port, exclusive: true }, () => {
+        this.#server.off("error", reject);
+        resolve();
+      });
+    });
+    const bound = (this.#server.address() as AddressInfo).port;
+    this.#guard = new RequestGuard({ host, port: bound, roles: this.#roles, clock: this.#clock });
+    return `${host}:${bound}`;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    for (const [socket, requests] of this.#connections) {
+      if (requests === 0) socket.destroy();
+    }
+    await closed;
+  }
+
+  #opened(socket: Socket): void {
+    this.#connections.set(socket, 0);
+    socket.on("close", () => this.#connections.delete(socket));
+    socket.on("error", () => socket.destroy());
+    if (this.#connections.size <= MAX_CONNECTIONS) return;
+    const idle = [...this.#connections].find(([one, requests]) => requests === 0 && one !== socket);
+    (idle?.[0] ?? socket).destroy();
+  }
+
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    const startedAt = this.#clock.monotonic();
+    this.#use(socket, 1);
+    response.on("close", () => this.#use(socket, -1));
+    const { role, answer } = await this.#answer(request);
+    const isRefused = answer.status !== 200 && answer.status !== 503;
+    response.writeHead(answer.status, {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      // A refused client starts over, and a closing server ends with its requests.
+      ...((isRefused || !this.#server.listening) && { connection: "close" }),
+      ...answer.headers,
+    });
+    response.end(JSON.stringify(answer.body));
+    publishServeRequest({
+      role,
+      status: answer.status,
+      ms: Math.round(this.#clock.monotonic() - startedAt),
+    });
+  }
+
+  async #answer(
+    request: IncomingMessage,
+  ): Promise<{ role: string | undefined; answer: EndpointAnswer }> {
+    const decision = this.#guard?.decide(request);
+    if (decision === undefined) return { role: undefined, answer: NOT_READY };
+    if ("refusal" in decision) return { role: undefined, answer: decision.refusal };
+    if (decision.page === "health") return { role: undefined, answer: this.#health() };
+    const { role } = decision;
+    return { role: role.name, answer: await answerFor(role.provider, this.#clock) };
+  }
+
+  /** Says how each role is doing, without a secret, a role ARN or an error text. */
+  #health(): EndpointAnswer {
+    const roles = this.#roles.map(({ name, provider }) => {
+      const status = provider.status?.();
+      const { state, expiration, lastError } = status ?? {};
+      return [name, { state, expiration: expiration?.toISOString(), error: lastError?.code }];
+    });
+    const isServing = this.#roles.every(({ provider }) => {
+      const state = provider.status?.().state;
+      return state !== "empty" && state !== "expired";
+    });
+    const status = isServing ? "ok" : "unavailable";
+    return { status: isServing ? 200 : 503, body: { status, roles: Object.fromEntries(roles) } };
+  }
+
+  #use(socket: Socket, change: number): void {
+    const requests = this.#connections.get(socket);
+    if (requests === undefined) return;
+    // Moves it to the end: the longest unused connection comes first.
+    this.#connections.delete(socket);
+    this.#connections.set(socket, requests + change);
+  }
+}
+
+const NOT_READY: EndpointAnswer = {
+  status: 503,
+  body: { Code: "NotReady", Message: "The server is starting." },
+};

@@ -1,0 +1,243 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { mkdtemp, readdir, readFile, stat, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { WebIdentityError } from "../../src/model/errors.js";
+import { SERVE_CHANNEL_NAME } from "../../src/model/events.js";
+import {
+  type ServeCredentialsOptions,
+  serveCredentials,
+  startEndpoint,
+} from "../../src/serve/serve-credentials.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { CREDENTIALS, clientOf, getJson, turn } from "./endpoint-world.js";
+
+const app = async () => CREDENTIALS;
+
+const unreachable = new WebIdentityError({
+  code: "ERR_IDP_UNREACHABLE",
+  message: "STS could not get the verification key.",
+  hint: "IdP: answer 200 within 5 s.",
+});
+
+describe("a role's answer", () => {
+  test("has every field that the SDKs read, with an expiration that ends in Z", async () => {
+    await using server = await serveCredentials({ roles: { app } });
+    const { url, token } = clientOf(server);
+    const { status, headers, body } = await getJson(url, token);
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      AccessKeyId: CREDENTIALS.accessKeyId,
+      SecretAccessKey: CREDENTIALS.secretAccessKey,
+      Token: CREDENTIALS.sessionToken,
+      Expiration: "2100-01-01T00:00:00.500Z",
+      AccountId: "123456789012",
+    });
+    expect(headers["cache-control"]).toBe("no-store");
+    expect(headers["x-content-type-options"]).toBe("nosniff");
+  });
+
+  test.each([
+    ["expired", { ...CREDENTIALS, expiration: new Date(1) }],
+    ["without an expiration", { ...CREDENTIALS, expiration: undefined }],
+    ["without a readable expiration", { ...CREDENTIALS, expiration: new Date("never") }],
+    ["without a session token", { ...CREDENTIALS, sessionToken: undefined }],
+    ["with an empty secret", { ...CREDENTIALS, secretAccessKey: "" }],
+  ])("is never made of credentials %s", async (_, { expiration, sessionToken, ...rest }) => {
+    const credentials = {
+      ...rest,
+      ...(expiration && { expiration }),
+      ...(sessionToken && { sessionToken }),
+    };
+    await using server = await serveCredentials({ roles: { app: async () => credentials } });
+    const { url, token } = clientOf(server);
+    const { status, body } = await getJson(url, token);
+    expect(status).toBe(503);
+    expect(body).toEqual({ Code: expect.stringMatching(/^ERR_/), Message: expect.any(String) });
+  });
+
+  test("says what failed and who must change what, and nothing else", async () => {
+    await using server = await serveCredentials({
+      roles: { app: () => Promise.reject(unreachable) },
+    });
+    const { url, token } = clientOf(server);
+    expect(await getJson(url, token)).toMatchObject({
+      status: 503,
+      body: {
+        Code: "ERR_IDP_UNREACHABLE",
+        Message: "STS could not get the verification key. IdP: answer 200 within 5 s.",
+      },
+    });
+  });
+
+  test("comes within 1.8 s when the provider has none yet", async () => {
+    const clock = new FakeClock();
+    const roles = { app: () => new Promise<never>(() => {}) };
+    await using server = await startEndpoint({ roles }, clock);
+    const { url, token } = clientOf(server);
+    const answer = getJson(url, token);
+    await expect.poll(() => clock.scheduled).toEqual([1_800]);
+    clock.advance(1_800);
+    expect(await answer).toMatchObject({ status: 503, body: { Code: "ERR_NOT_READY" } });
+  });
+
+  test("is fetched before the first request", async () => {
+    let calls = 0;
+    const roles = {
+      app: async () => {
+        calls += 1;
+        return CREDENTIALS;
+      },
+    };
+    await using _server = await serveCredentials({ roles });
+    await turn();
+    expect(calls).toBe(1);
+  });
+});
+
+describe("each role", () => {
+  test("has a token of its own, new at every start", async () => {
+    await using one = await serveCredentials({ roles: { app, audit: app } });
+    await using two = await serveCredentials({ roles: { app, audit: app } });
+    const tokens = [one, two].flatMap((server) => [
+      clientOf(server, "app").token,
+      clientOf(server, "audit").token,
+    ]);
+    expect(new Set(tokens).size).toBe(4);
+    for (const token of tokens) expect(Buffer.from(token ?? "", "base64url")).toHaveLength(32);
+  });
+
+  test("is the default when it is the first", async () => {
+    await using server = await serveCredentials({ roles: { app, audit: app } });
+    expect(server.env()).toEqual(server.env("app"));
+    expect(() => server.env("other")).toThrow(TypeError);
+  });
+});
+
+describe("token files", () => {
+  test("are private, hold the token without a newline, and go with the server", async () => {
+    const directory = join(await mkdtemp(join(tmpdir(), "serve-")), "tokens");
+    const server = await serveCredentials({ roles: { app }, tokenDirectory: directory });
+    const { AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file = "", ...others } = server.env();
+    expect(Object.keys(others)).toEqual(["AWS_CONTAINER_CREDENTIALS_FULL_URI"]);
+    expect((await stat(directory)).mode & 0o777).toBe(0o700);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const token = await readFile(file, "utf8");
+    expect(token).toMatch(/^[\w-]{43}$/);
+    expect(await getJson(new URL(`${server.url}/v1/roles/app`), token)).toMatchObject({
+      status: 200,
+    });
+    await server.close();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test("are not written where others could read or replace them", async () => {
+    const base = await mkdtemp(join(tmpdir(), "serve-"));
+    await symlink(base, join(base, "link"));
+    const { chmod } = await import("node:fs/promises");
+    await chmod(base, 0o755);
+    for (const tokenDirectory of [base, join(base, "link")]) {
+      await expect(serveCredentials({ roles: { app }, tokenDirectory })).rejects.toThrow(
+        /token directory/,
+      );
+    }
+  });
+});
+
+describe("/healthz", () => {
+  test("is 200 without a token when every role has credentials", async () => {
+    await using server = await serveCredentials({ roles: { app } });
+    const { status, body } = await getJson(new URL(`${server.url}/healthz`));
+    expect({ status, body }).toEqual({ status: 200, body: { status: "ok", roles: { app: {} } } });
+  });
+
+  test("is 503 when a role has none, and holds no secret", async () => {
+    const status = () => ({ state: "empty", lastError: unreachable }) as never;
+    const broken = Object.assign(() => Promise.reject(unreachable), { status });
+    await using server = await serveCredentials({ roles: { app, broken } });
+    const answer = await getJson(new URL(`${server.url}/healthz`));
+    expect(answer.status).toBe(503);
+    expect(answer.body).toEqual({
+      status: "unavailable",
+      roles: { app: {}, broken: { state: "empty", error: "ERR_IDP_UNREACHABLE" } },
+    });
+  });
+});
+
+describe("options", () => {
+  test.each([
+    "0.0.0.0:0",
+    "[::]:0",
+    "10.0.0.1:80",
+    "example.com:80",
+    "127.0.0.1",
+    "127.0.0.1:99999",
+    "127.0.0.999:1",
+    ":8080",
+    "8080",
+    "http://127.0.0.1:1",
+    "127.0.0.1:0\n",
+    "localhost.example:1",
+  ])("refuse to listen on %j", async (listen) => {
+    await expect(serveCredentials({ roles: { app }, listen })).rejects.toThrow(TypeError);
+  });
+
+  test.each(["127.0.0.1:0", "127.9.8.7:0", "localhost:0", "[::1]:0"])(
+    "listen on %s",
+    async (listen) => {
+      await using server = await serveCredentials({ roles: { app }, listen });
+      const { url, token } = clientOf(server);
+      expect(await getJson(url, token)).toMatchObject({ status: 200 });
+    },
+  );
+
+  test.each([
+    ["no roles", { roles: {} }],
+    ["a role with a slash", { roles: { "a/b": app } }],
+    ["a role that is a path", { roles: { "..": app } }],
+    ["an empty role name", { roles: { "": app } }],
+    ["a provider that is not a function", { roles: { app: {} } }],
+    ["an unknown option", { roles: { app }, port: 1 }],
+    ["no options", undefined],
+  ])("are a TypeError with %s", async (_, options) => {
+    await expect(serveCredentials(options as unknown as ServeCredentialsOptions)).rejects.toThrow(
+      TypeError,
+    );
+  });
+});
+
+test("close() finishes the request in progress and accepts no other", async () => {
+  let answer = (_: typeof CREDENTIALS) => {};
+  const roles = {
+    app: () =>
+      new Promise<typeof CREDENTIALS>((resolve) => {
+        answer = resolve;
+      }),
+  };
+  const server = await serveCredentials({ roles });
+  const { url, token } = clientOf(server);
+  const inProgress = getJson(url, token);
+  const first = answer;
+  await expect.poll(() => answer !== first).toBe(true);
+  const closed = server.close();
+  answer(CREDENTIALS);
+  expect(await inProgress).toMatchObject({ status: 200 });
+  await closed;
+  await expect(getJson(url, token)).rejects.toThrow();
+});
+
+test("publishes each request on the diagnostics channel, without a secret", async () => {
+  const seen: unknown[] = [];
+  const listener = (message: unknown) => seen.push(message);
+  subscribe(SERVE_CHANNEL_NAME, listener);
+  await using server = await serveCredentials({ roles: { app } });
+  const { url, token } = clientOf(server);
+  await getJson(url, token);
+  await getJson(url, "wrong");
+  unsubscribe(SERVE_CHANNEL_NAME, listener);
+  expect(seen).toEqual([
+    { role: "app", status: 200, ms: expect.any(Number) },
+    { role: undefined, status: 401, ms: expect.any(Number) },
+  ]);
+});
