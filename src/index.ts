@@ -4,6 +4,7 @@ export type { WebIdentityEvent } from "./model/events.js";
 export type { Verdict } from "./model/failure.js";
 export type { Finding, FindingId, Severity } from "./model/findings.js";
 export type { IssuerReport, KeyRow, RequestTiming } from "./model/issuer-report.js";
+export type { TokenSource, TokenSourceContext } from "./model/token-source.js";
 export {
   type CheckIssuerInput,
   type CheckIssuerOptions,
@@ -25,4 +26,3 @@ export type { ProviderProperties, WebIdentityProvider } from "./provider/web-ide
 export type { AssumeRoleInput } from "./sts/assume-role.js";
 export type { CallerClientConfig, ClientPlugin } from "./sts/client-config.js";
 export type { AttributedCredentials } from "./sts/credentials.js";
-export type { TokenSource, TokenSourceContext } from "./token/token-source.js";

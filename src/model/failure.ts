@@ -48,6 +48,11 @@ export interface Failure {
   readonly validInMs?: number | undefined;
   /** The source gave the very token again that had expired in the attempt before. */
   readonly sameToken?: boolean | undefined;
+  /**
+   * Whether another attempt can get a token, where the source itself knows: it is retried to the
+   * budget, or not at all. Absent for any other failure.
+   */
+  readonly retryable?: boolean | undefined;
   /** No answer came because the call was ended, or not even made, before its own time was up. */
   readonly cutShort?: boolean | undefined;
   /** Another region can be asked at once. */

@@ -1,7 +1,7 @@
 import { WebIdentityError } from "../model/errors.js";
 import { readVariable } from "../runtime/environment.js";
+import { fromFile } from "../runtime/token-file.js";
 import { checkString, requireInit } from "../runtime/validators.js";
-import { fromFile } from "../token/token-file.js";
 import { createProvider } from "./create-provider.js";
 import type { Identity } from "./identity.js";
 import { checkNames } from "./option-names.js";

@@ -1,5 +1,5 @@
+import type { TokenSource } from "../model/token-source.js";
 import { requireFunction, requireInit, requireString } from "../runtime/validators.js";
-import type { TokenSource } from "../token/token-source.js";
 import { createProvider } from "./create-provider.js";
 import { checkNames } from "./option-names.js";
 import type { WebIdentityInit } from "./options.js";

@@ -35,9 +35,10 @@ export function fromWebToken(init: FromWebTokenInit): WebIdentityProvider {
   requireString("webIdentityToken", init.webIdentityToken);
   requireString("roleArn", init.roleArn);
   const { webIdentityToken, roleArn, roleSessionName } = init;
+  const source = Object.assign(async () => webIdentityToken, { renewable: false });
   return createProvider(
     () => ({
-      source: async () => webIdentityToken,
+      source,
       sourceName: "webIdentityToken",
       roleArn,
       roleSessionName,

@@ -1,4 +1,4 @@
-import type { TokenSource } from "../token/token-source.js";
+import type { TokenSource } from "../model/token-source.js";
 
 /** Who the workload is and whom it wants to be: the part in which the three factories differ. */
 export interface Identity {

@@ -117,7 +117,8 @@ async function runAttempt(
       .finally(answered);
   } catch (error) {
     if (!(error instanceof AttemptError)) throw error;
-    throw new AttemptError(await preflight.after(token, error.failure, attempt.deadline));
+    const failure = tokenStep.withoutRenewal(error.failure);
+    throw new AttemptError(await preflight.after(token, failure, attempt.deadline));
   }
 }
 

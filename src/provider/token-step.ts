@@ -1,8 +1,10 @@
 import type { TokenFacts } from "../model/errors.js";
 import type { EmitEvent } from "../model/events.js";
 import { AttemptError, type Failure } from "../model/failure.js";
-import { firstFatal } from "../model/findings.js";
+import { type Finding, firstFatal } from "../model/findings.js";
 import type { Attempt } from "../retry/retry-loop.js";
+import { judge } from "../retry/verdict.js";
+import { safeText } from "../runtime/redact.js";
 import { type CheckedToken, checkToken } from "../token/check.js";
 import { loadToken } from "../token/token-source.js";
 import type { Identity } from "./identity.js";
@@ -64,11 +66,26 @@ export class TokenStep {
     const fatal = firstFatal(findings);
     if (fatal !== undefined) {
       const { id: code, detail: message } = fatal;
-      throw new AttemptError({ kind: "token", code, message, findings, validInMs, sameToken });
+      const failure: Failure = { kind: "token", code, message, findings, validInMs, sameToken };
+      throw new AttemptError(this.withoutRenewal(failure));
     }
     if (sameToken) throw new AttemptError(EXPIRED_AGAIN);
     emit({ type: "token.loaded", attempt, ms, token: facts, findings });
     return token;
+  }
+
+  /** Ends the attempts over an expired token whose source has no other, and says so. */
+  withoutRenewal(failure: Failure): Failure {
+    const { source, sourceName } = this.#options.identity;
+    if (source.renewable !== false || judge(failure) !== "token-expired") return failure;
+    const { findings = [] } = failure;
+    const expired = findings.find(({ id }) => id === "token-expired");
+    const others = findings.filter((finding) => finding !== expired);
+    return {
+      ...failure,
+      retryable: false,
+      findings: [expiredForGood(sourceName, expired), ...others],
+    };
   }
 
   #check(token: string): CheckedToken {
@@ -87,6 +104,18 @@ export class TokenStep {
     const byMachine = checkAt(now);
     return firstFatal(byMachine.findings) === undefined ? byMachine : bySts;
   }
+}
+
+function expiredForGood(sourceName: string, expired: Finding | undefined): Finding {
+  return {
+    id: "token-expired",
+    severity: "fatal",
+    title: "The token has expired, and its source can't get a newer one.",
+    detail: `${expired?.detail ?? "The token has expired."} ${safeText(sourceName)} can't get a newer one.`,
+    remedy:
+      "Workload: start the job or the process again. If it runs longer than its token, use a source that renews the token, or ask for longer sessions (durationSeconds).",
+    evidence: expired?.evidence ?? {},
+  };
 }
 
 /** STS called this very token expired, and the source has no other. */

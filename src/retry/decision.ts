@@ -51,7 +51,7 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
       return (failure.retryAfterMs ?? 0) + backoffMs(context, { baseDelayMs, maxDelayMs });
     }
     case "token-expired":
-      if (failure.sameToken) return undefined;
+      if (failure.sameToken || failure.retryable === false) return undefined;
       return timesSeen === 1 ? 0 : backoffMs(context);
     case "token-early":
       return (failure.validInMs ?? 0) + backoffMs(context);
@@ -60,6 +60,9 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
     case "access-denied":
       return context.retryAccessDenied ? backoffMs(context) : undefined;
     case "token-unavailable":
+      if (failure.retryable === false) return undefined;
+      if (failure.retryable) return (failure.retryAfterMs ?? 0) + backoffMs(context);
+      return timesSeen <= RETRIES_WHEN_UNSURE ? backoffMs(context) : undefined;
     case "unknown":
       return timesSeen <= RETRIES_WHEN_UNSURE ? backoffMs(context) : undefined;
     case "token-invalid":

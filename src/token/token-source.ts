@@ -1,23 +1,10 @@
 import { AttemptError, type Failure } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
 import { trimToken } from "../model/jwt.js";
+import type { TokenSource, TokenSourceContext } from "../model/token-source.js";
 import { withTimeout } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
-import { safeCause, safeText } from "../runtime/redact.js";
-
-/** What a token source is told. */
-export interface TokenSourceContext {
-  /** Aborts when the token is no longer wanted: out of time, or the provider was closed. */
-  readonly signal: AbortSignal;
-  /** 1 for the first attempt of a refresh. */
-  readonly attempt: number;
-}
-
-/**
- * Gives the OIDC token. Called again for every attempt, so that a retry never carries a token that
- * died while it waited.
- */
-export type TokenSource = (context: TokenSourceContext) => Promise<string>;
+import { readField, safeCause, safeText } from "../runtime/redact.js";
 
 interface LoadOptions extends TokenSourceContext {
   /** What the source is called in messages: `the token file /var/run/…`. */
@@ -59,26 +46,57 @@ export async function loadToken(source: TokenSource, options: LoadOptions): Prom
 function failed(name: string, error: unknown): Failure {
   const cause = safeCause(error);
   const { code } = cause as { code?: string };
-  return { ...unavailable(name, `failed: ${cause.message}`), code, cause };
+  const { hint, ...verdict } = readSourceError(error);
+  return { ...unavailable(name, `failed: ${cause.message}`, hint), code, cause, ...verdict };
 }
 
-function unavailable(name: string, problem: string): Failure {
+interface SourceVerdict {
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number | undefined;
+  readonly hint?: string | undefined;
+}
+
+/** How far along the causes of an error a `TokenSourceError` is looked for. */
+const MAX_CAUSES = 5;
+
+/** What a `TokenSourceError` says, of this copy of the package or another, thrown or as a cause. */
+function readSourceError(thrown: unknown): SourceVerdict {
+  let error = thrown;
+  for (let depth = 0; depth <= MAX_CAUSES && error !== undefined; depth += 1) {
+    const retryable = readField(error, "retryable");
+    if (readField(error, "name") === "TokenSourceError" && typeof retryable === "boolean") {
+      const wait = readField(error, "retryAfterMs");
+      const hint = readField(error, "hint");
+      return {
+        retryable,
+        retryAfterMs: typeof wait === "number" && wait >= 0 ? wait : undefined,
+        hint: typeof hint === "string" && hint !== "" ? safeText(hint) : undefined,
+      };
+    }
+    error = readField(error, "cause");
+  }
+  return {};
+}
+
+function unavailable(name: string, problem: string, remedy?: string): Failure {
   // The name may be a token too: one that was given where a path belongs.
   const message = safeText(`${name} ${problem}`);
-  return { kind: "token", message, findings: [unreadable(message, name)] };
+  return { kind: "token", message, findings: [unreadable(message, name, remedy)] };
 }
 
-function unreadable(detail: string, source: string): Finding {
+function unreadable(detail: string, source: string, remedy = MAKE_SURE): Finding {
   return {
     id: "token-unreadable",
     severity: "fatal",
     title: "There is no token to send.",
     detail,
-    remedy:
-      "Workload: make sure that the file or source gives a token (path, mount, permissions, the service that mints it).",
+    remedy,
     evidence: { source: safeText(source) },
   };
 }
+
+const MAKE_SURE =
+  "Workload: make sure that the file or source gives a token (path, mount, permissions, the service that mints it).";
 
 function typeName(value: unknown): string {
   return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { TokenSource } from "../../src/model/token-source.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import type { TokenSource } from "../../src/token/token-source.js";
 import { withoutAwsSettings } from "./sdk-environment.js";
 import { until, VirtualClock } from "./virtual-clock.js";
 import { REGION, rejection, startWorld, type World } from "./world.js";

@@ -2,9 +2,9 @@ import { isWebIdentityError, type PreflightOptions } from "../../src/index.js";
 import type { WebIdentityError } from "../../src/model/errors.js";
 // Loaded before the first look, so that the virtual clock waits for no module.
 import "../../src/preflight/look-at-subject.js";
+import type { TokenSource } from "../../src/model/token-source.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { LocalIdp, LocalStsOptions } from "../../src/testing/index.js";
-import type { TokenSource } from "../../src/token/token-source.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";
 import { VirtualClock } from "./virtual-clock.js";
 import { rejection, startWorld, type World } from "./world.js";

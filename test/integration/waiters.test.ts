@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { TokenSource } from "../../src/token/token-source.js";
+import type { TokenSource } from "../../src/model/token-source.js";
 import { until } from "./virtual-clock.js";
 import { rejection, startWorld } from "./world.js";
 

@@ -1,3 +1,4 @@
+import type { TokenSource } from "../../src/model/token-source.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { WebIdentityProvider } from "../../src/provider/web-identity-provider.js";
@@ -9,7 +10,6 @@ import {
   startLocalIdp,
   startLocalSts,
 } from "../../src/testing/index.js";
-import type { TokenSource } from "../../src/token/token-source.js";
 import { VirtualClock } from "./virtual-clock.js";
 
 export const ROLE_ARN = "arn:aws:iam::123456789012:role/app";

@@ -1,8 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { type Clock, sleep } from "../runtime/clock.js";
-import type { TokenSource } from "./token-source.js";
+import { type Clock, sleep } from "./clock.js";
 
 /** A token is at most 20,000 characters: whatever is longer than this is no token. */
 const MAX_READ_BYTES = 64 * 1024;
@@ -26,7 +25,10 @@ const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
  *
  * A file that is missing or empty is looked for again for half a second; what stays wrong is thrown.
  */
-export function fromFile(path: string, clock: Clock): TokenSource {
+export function fromFile(
+  path: string,
+  clock: Clock,
+): (context: { readonly signal: AbortSignal }) => Promise<string> {
   return async ({ signal }) => {
     const deadline = clock.monotonic() + PATIENCE_MS;
     const pause = () => sleep(clock, POLL_MS, signal);

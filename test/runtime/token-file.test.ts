@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { fromFile } from "../../src/token/token-file.js";
+import { fromFile } from "../../src/runtime/token-file.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 let folder: string;

@@ -1,0 +1,84 @@
+/** What a token source receives with each call. */
+export interface TokenSourceContext {
+  /** Aborts when the token is no longer wanted: out of time, or the provider was closed. */
+  readonly signal: AbortSignal;
+  /** 1 for the first attempt of a refresh. */
+  readonly attempt: number;
+}
+
+/**
+ * Returns the OIDC token. Called again for every attempt, so that a retry never carries a token
+ * that expired while it waited.
+ */
+export interface TokenSource {
+  (context: TokenSourceContext): Promise<string>;
+  /**
+   * `false` for a source that can only return the token it has: when that expires, the provider
+   * stops at once instead of asking again.
+   * @default true
+   */
+  readonly renewable?: boolean | undefined;
+}
+
+/** Why a source of `resilient-sts/token-sources` returned no token. */
+export type TokenSourceErrorCode =
+  /** A variable, a permission, a program or a package is missing. Permanent. */
+  | "ERR_SOURCE_NOT_CONFIGURED"
+  /** The platform refused, and will again. Permanent. */
+  | "ERR_SOURCE_REFUSED"
+  /** The platform did not answer, or not with a token. Passing. */
+  | "ERR_SOURCE_UNAVAILABLE";
+
+interface TokenSourceErrorInit {
+  /** @default "ERR_SOURCE_UNAVAILABLE" when `retryable`, else "ERR_SOURCE_REFUSED" */
+  readonly code?: TokenSourceErrorCode | undefined;
+  /** Whether the same call can succeed within the next minute. */
+  readonly retryable: boolean;
+  /** How long to wait before the next call, in milliseconds; 0 or more. @default 0 */
+  readonly retryAfterMs?: number | undefined;
+  /** Who must do what: `Workload: …`, `Network: …`. */
+  readonly hint: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * The error of a token source that knows whether another try can help. A provider retries it within
+ * its budget when it is `retryable`, and stops at once when it is not; any other error of a source
+ * gets two retries. A source of your own may throw it too. It is recognized by its shape, also as
+ * the `cause` of another error, so two copies of this package can be mixed.
+ *
+ * @example
+ * ```ts
+ * import { fromWebIdentity } from "resilient-sts";
+ * import { TokenSourceError } from "resilient-sts/token-sources";
+ *
+ * fromWebIdentity({
+ *   roleArn: "arn:aws:iam::123456789012:role/service",
+ *   token: async () => {
+ *     const token = process.env.MY_TOKEN;
+ *     if (token) return token;
+ *     const hint = "Workload: set MY_TOKEN.";
+ *     throw new TokenSourceError("MY_TOKEN is not set.", { retryable: false, hint });
+ *   },
+ * });
+ * ```
+ */
+export class TokenSourceError extends Error {
+  override readonly name = "TokenSourceError";
+  readonly code: TokenSourceErrorCode;
+  /** Whether the same call can succeed within the next minute. */
+  readonly retryable: boolean;
+  /** How long to wait before the next call, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+  /** Who must do what. */
+  readonly hint: string;
+
+  constructor(message: string, init: TokenSourceErrorInit) {
+    super(message, init.cause === undefined ? {} : { cause: init.cause });
+    const { retryable } = init;
+    this.code = init.code ?? (retryable ? "ERR_SOURCE_UNAVAILABLE" : "ERR_SOURCE_REFUSED");
+    this.retryable = retryable;
+    this.retryAfterMs = init.retryAfterMs;
+    this.hint = init.hint;
+  }
+}
