@@ -6,11 +6,18 @@ export const EXIT = {
   usage: 2,
   /** The command itself failed: nothing was found out. */
   failed: 3,
+  /** STS or the issuer refused: `exec`, `serve` and `credential-process`. */
+  refused: 1,
+  /** There is no token to send. */
+  noToken: 3,
+  /** Attempts or time were used up. */
+  outOfTime: 4,
   interrupted: 130,
   terminated: 143,
 } as const;
 
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+/** One of {@link EXIT}, or that of a command that was run. */
+export type ExitCode = number;
 
 /** Ends a command with one line on standard error. */
 export class CommandFailure extends Error {

@@ -14,8 +14,10 @@ AWS credentials from an OIDC token that keep coming when the identity provider,
 STS or a region does not. The library is imported; see the README.
 
 Commands:
-  doctor    say why AssumeRoleWithWebIdentity fails, and who must do what
-  emulate   run a local identity provider and STS, with faults on demand
+  doctor     say why AssumeRoleWithWebIdentity fails, and who must do what
+  exec       run a command in any language with AWS credentials that stay fresh
+  serve      serve credentials to other programs of this machine or pod
+  emulate    run a local identity provider and STS, with faults on demand
 
 Options:
   -h, --help     print this help; resilient-sts <command> --help tells more
@@ -27,11 +29,14 @@ type Command = (args: string[], around: Surroundings) => Promise<ExitCode>;
 /** Loaded when they are called: `--version` has to be quick. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./doctor/doctor-command.js")).doctorCommand,
+  exec: async () => (await import("./exec/exec-command.js")).execCommand,
+  serve: async () => (await import("./serve/serve-command.js")).serveCommand,
   emulate: async () => (await import("./emulate/emulate-command.js")).emulateCommand,
 };
 
 /** Not for people. */
 const HIDDEN: typeof COMMANDS = {
+  "endpoint-credentials": async () => (await import("./exec/endpoint-command.js")).endpointCommand,
   [LOOK_COMMAND]: async () => (await import("./doctor/look-command.js")).lookCommand,
 };
 
@@ -39,7 +44,7 @@ async function main([name = "", ...rest]: string[], around: Surroundings): Promi
   const load = new Map(Object.entries({ ...COMMANDS, ...HIDDEN })).get(name);
   if (load !== undefined) return await (await load())(rest, around);
   if (name !== "" && !name.startsWith("-")) {
-    const known = Object.keys(COMMANDS).join(" and ");
+    const known = Object.keys(COMMANDS).join(", ");
     throw wrongUsage(
       `there is no command ${JSON.stringify(safeText(name, 40))}, only ${known}; see resilient-sts --help`,
     );
@@ -63,23 +68,29 @@ function version(): string {
 }
 
 const stop = new AbortController();
-for (const [signal, words, exitCode] of [
-  ["SIGINT", "stopped by Ctrl-C", EXIT.interrupted],
-  ["SIGTERM", "stopped by SIGTERM", EXIT.terminated],
-] as const) {
-  process.on(signal, () => {
-    // Whoever asks twice does not want to wait.
+const removeListeners = (
+  [
+    ["SIGINT", "stopped by Ctrl-C", EXIT.interrupted],
+    ["SIGTERM", "stopped by SIGTERM", EXIT.terminated],
+  ] as const
+).map(([signal, words, exitCode]) => {
+  const onSignal = () => {
+    // A second signal does not wait.
     if (stop.signal.aborted) process.exit(exitCode);
     stop.abort(new CommandFailure(words, exitCode));
-  });
-}
+  };
+  process.on(signal, onSignal);
+  return () => process.off(signal, onSignal);
+});
 // A write that fails tells so itself; the event would end the process with a stack.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
-// The SDK's advice about Node's version is for programs, and not for who reads a diagnosis.
+// As it was inherited: a command that `exec` runs gets nothing of what is set below.
+const env = { ...process.env };
+// The SDK's advice about Node's version is for programs, not for a person at a terminal.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
-const { stdin, stdout, stderr, env } = process;
+const { stdin, stdout, stderr } = process;
 const exitCode = await main(process.argv.slice(2), {
   stdin,
   stdout,
@@ -87,9 +98,12 @@ const exitCode = await main(process.argv.slice(2), {
   env,
   script: fileURLToPath(import.meta.url),
   signal: stop.signal,
+  handOverSignals: () => {
+    for (const remove of removeListeners) remove();
+  },
 }).catch(async (thrown: unknown) => {
   const failure = asFailure(thrown);
-  await print(stderr, `resilient-sts: ${safeText(failure.message, 400)}\n`).catch(() => {});
+  await print(stderr, `resilient-sts: ${safeText(failure.message, 2_000)}\n`).catch(() => {});
   return failure.exitCode;
 });
 // Timers and sockets may be left; everything that was written is through.

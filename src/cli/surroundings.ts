@@ -17,4 +17,6 @@ export interface Surroundings {
   readonly script: string;
   /** Aborts on Ctrl-C and SIGTERM, with the failure to end with. */
   readonly signal: AbortSignal;
+  /** From here on Ctrl-C and SIGTERM are the command's own business. */
+  handOverSignals(): void;
 }

@@ -1,0 +1,44 @@
+import { readFile } from "node:fs/promises";
+import { get } from "node:http";
+import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
+import type { Surroundings } from "../surroundings.js";
+
+/** Longer than the endpoint takes for any answer, in milliseconds. */
+const LIMIT_MS = 5_000;
+
+/**
+ * The `credential_process` of a profile that `exec` writes: reads the role's credentials from the
+ * endpoint and prints them as the SDKs expect them. Loads nothing of the library.
+ */
+export async function endpointCommand(
+  [url = "", tokenFile = ""]: string[],
+  { stdout }: Surroundings,
+): Promise<ExitCode> {
+  if (!url.startsWith("http://")) throw wrongUsage("endpoint-credentials is for profiles of exec");
+  const answer = await ask(url, await readFile(tokenFile, "utf8"));
+  const { Token: SessionToken, ...body } = JSON.parse(answer.text) as Record<string, string>;
+  if (answer.status !== 200) {
+    throw new CommandFailure(`${body.Code}: ${body.Message}`, EXIT.refused);
+  }
+  // Not by print(), which takes out what looks like a token: these are for the SDK that asked.
+  await new Promise<void>((resolve, reject) => {
+    const text = `${JSON.stringify({ Version: 1, ...body, SessionToken })}\n`;
+    stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+  return EXIT.fine;
+}
+
+function ask(url: string, authorization: string): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { headers: { authorization }, timeout: LIMIT_MS }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (piece: string) => {
+        text += piece;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    request.on("timeout", () => request.destroy(new Error("the endpoint did not answer")));
+    request.on("error", reject);
+  });
+}

@@ -1,0 +1,254 @@
+import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
+import { finished, runCli, startCli, waitFor } from "./run-cli.js";
+
+const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
+
+/** An IdP, an STS, a token file, and the variables by which the command finds them. */
+async function startWorld() {
+  const idp = await startLocalIdp({ algorithm: "ES256" });
+  const sts = await startLocalSts({ providers: [idp] });
+  const folder = await mkdtemp(join(tmpdir(), "exec-"));
+  const tokenFile = join(folder, "token");
+  await writeFile(tokenFile, await idp.issueToken());
+  return {
+    idp,
+    sts,
+    folder,
+    env: {
+      AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+      AWS_ROLE_ARN: ROLE_ARN,
+      AWS_ENDPOINT_URL_STS: sts.url,
+      AWS_REGION: "eu-west-1",
+      TMPDIR: folder,
+    },
+    calls: () => sts.requests.filter(({ action }) => action === "AssumeRoleWithWebIdentity").length,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([idp.close(), sts.close()]);
+    },
+  };
+}
+
+/** Runs a line of JavaScript as the child, which is everywhere where these tests run. */
+const node = (script: string) => ["--", process.execPath, "-e", script];
+
+const PRINT_ENV = node("console.log(JSON.stringify(process.env))");
+
+describe("the child's environment", () => {
+  test("has the endpoint, both region variables, and nothing that wins over the endpoint", async () => {
+    await using world = await startWorld();
+    const { stdout, exitCode } = await runCli(["exec", ...PRINT_ENV], {
+      env: {
+        ...world.env,
+        AWS_ACCESS_KEY_ID: "AKIAINHERITED",
+        AWS_SECRET_ACCESS_KEY: "inherited",
+        AWS_PROFILE: "dev",
+        AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "/inherited",
+        HTTP_PROXY: "http://127.0.0.1:1",
+        no_proxy: "example.com",
+      },
+    });
+    expect(exitCode).toBe(0);
+    const env = JSON.parse(stdout) as Record<string, string>;
+    expect(env).toMatchObject({
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: expect.stringMatching(
+        /^http:\/\/127\.0\.0\.1:\d+\/v1\/roles\/default$/,
+      ),
+      AWS_CONTAINER_AUTHORIZATION_TOKEN: expect.stringMatching(/^[\w-]{43}$/),
+      AWS_REGION: "eu-west-1",
+      AWS_DEFAULT_REGION: "eu-west-1",
+      AWS_CONFIG_FILE: "/dev/null",
+      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+      AWS_ENDPOINT_URL_STS: world.sts.url,
+      no_proxy: "example.com,127.0.0.1,localhost,::1",
+    });
+    for (const name of Object.keys(env)) {
+      expect(name).not.toMatch(
+        /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|PROFILE|ROLE_ARN|WEB_IDENTITY_TOKEN_FILE|CONTAINER_CREDENTIALS_RELATIVE_URI|SDK_JS_\w+)$/,
+      );
+    }
+    expect(world.calls()).toBe(1);
+  });
+
+  test("has a profile for each role, and the first role as the default", async () => {
+    await using world = await startWorld();
+    const roles = ["app", "audit"].map((name) => [
+      "--role",
+      `${name}=arn:aws:iam::123456789012:role/${name}`,
+    ]);
+    const script = `
+      const { execSync } = require("node:child_process");
+      const config = require("node:fs").readFileSync(process.env.AWS_CONFIG_FILE, "utf8");
+      for (const [, command] of config.matchAll(/credential_process = (.*)/g)) {
+        const { Version, Expiration, AccessKeyId } = JSON.parse(execSync(command));
+        console.log(Version, Expiration.endsWith("Z"), AccessKeyId.slice(0, 4));
+      }
+      console.log(process.env.AWS_CONTAINER_CREDENTIALS_FULL_URI.split("/").at(-1));`;
+    // The profiles call the command as it was started, which here is not JavaScript yet.
+    const { stdout, stderr } = await runCli(["exec", ...roles.flat(), ...node(script)], {
+      env: { ...world.env, NODE_OPTIONS: "--import tsx" },
+    });
+    expect(stderr).toBe("");
+    expect(stdout).toBe("1 true ASIA\n1 true ASIA\napp\n");
+  });
+});
+
+describe("the child's end", () => {
+  test.each([0, 7, 255])("is passed on as exit code %i", async (code) => {
+    await using world = await startWorld();
+    const { exitCode, stdout, stderr } = await runCli(
+      ["exec", ...node(`process.exit(${code})`)],
+      world,
+    );
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: code, stdout: "", stderr: "" });
+  });
+
+  test("by a signal is 128 and the signal's number", async () => {
+    await using world = await startWorld();
+    const { exitCode } = await runCli(
+      ["exec", ...node("process.kill(process.pid, 'SIGKILL')")],
+      world,
+    );
+    expect(exitCode).toBe(137);
+  });
+
+  test("leaves no file behind", async () => {
+    await using world = await startWorld();
+    await runCli(["exec", ...node("")], world);
+    expect(
+      (await readdir(world.folder)).filter((name) => name.startsWith("resilient-sts")),
+    ).toEqual([]);
+  });
+});
+
+test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const)(
+  "%s reaches the child, which decides",
+  async (signal) => {
+    await using world = await startWorld();
+    const script = `
+    setInterval(() => {}, 1000);
+    process.on("${signal}", () => { process.exit(3); });
+    console.log("running");`;
+    const child = startCli(["exec", ...node(script)], world);
+    await waitFor(child, /running/);
+    child.kill(signal);
+    expect((await finished(child)).exitCode).toBe(3);
+  },
+);
+
+test("standard input and output are the child's own", async () => {
+  await using world = await startWorld();
+  const echo = node("process.stdin.pipe(process.stdout); console.error('to stderr')");
+  const { stdout, stderr } = await runCli(["exec", ...echo], {
+    env: world.env,
+    stdin: "as it is\0\n",
+  });
+  expect({ stdout, stderr }).toEqual({ stdout: "as it is\0\n", stderr: "to stderr\n" });
+});
+
+describe("without credentials", () => {
+  test("the child is not started, and the error says who must change what", async () => {
+    await using world = await startWorld();
+    world.sts.setFault("access-denied");
+    const { exitCode, stdout, stderr } = await runCli(
+      ["exec", ...node("console.log('started')")],
+      world,
+    );
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+    expect(stderr).toMatch(/^resilient-sts: ERR_ACCESS_DENIED: .*trust policy/);
+  });
+
+  test("and with --no-wait the child is started", async () => {
+    await using world = await startWorld();
+    world.sts.setFault("access-denied");
+    const { exitCode, stdout } = await runCli(
+      ["exec", "--no-wait", ...node("console.log('started')")],
+      world,
+    );
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "started\n" });
+  });
+
+  test("a missing token ends with 3", async () => {
+    await using world = await startWorld();
+    const { AWS_WEB_IDENTITY_TOKEN_FILE: _, ...env } = world.env;
+    const { exitCode, stderr } = await runCli(["exec", ...node("")], { env });
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/there is no token; name its file with --token-file/);
+  });
+});
+
+describe("wrong usage ends with 2 and says what to do", () => {
+  test.each([
+    [["exec"], /put it behind --/],
+    [["exec", "--"], /put it behind --/],
+    [["exec", "true"], /Unexpected argument/],
+    [["exec", "--role", "app", "--", "true"], /--role takes a name and a role/],
+    [["exec", "--role", "a=b", "--role", "a=c", "--", "true"], /names a twice/],
+    [["exec", "--role", "a=b", "--role-arn", "c", "--", "true"], /exclude each other/],
+    [["exec", "--duration", "1m", "--", "true"], /--duration takes a time from/],
+    [["exec", "--", "true"], /there is no role/],
+    [["serve"], /there is no --token-dir/],
+    [["serve", "--print-env", "app"], /--print-env needs --token-dir/],
+    [["serve", "--print-env", "a/b", "--token-dir", "x"], /takes the name of a role/],
+  ])("%j", async (args, words) => {
+    const { exitCode, stderr, stdout } = await runCli(args);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    expect(stderr).toMatch(words);
+  });
+
+  test("a command that is not there ends with 127, as in a shell", async () => {
+    await using world = await startWorld();
+    const { exitCode, stderr } = await runCli(["exec", "--", "no-such-command"], world);
+    expect(exitCode).toBe(127);
+    expect(stderr).toMatch(/there is no command "no-such-command"/);
+  });
+});
+
+describe("serve", () => {
+  test("prints where it is ready, writes the token file, and ends with 0 on SIGTERM", async () => {
+    await using world = await startWorld();
+    const tokens = join(world.folder, "tokens");
+    const readyFile = join(world.folder, "ready");
+    const role = `app=${ROLE_ARN}`;
+    const child = startCli(
+      [
+        "serve",
+        "--role",
+        role,
+        "--listen",
+        "127.0.0.1:0",
+        "--token-dir",
+        tokens,
+        "--ready-file",
+        readyFile,
+      ],
+      world,
+    );
+    const line = await waitFor(child, /ready at/);
+    expect(await readFile(readyFile, "utf8")).toBe(line);
+    expect(await readFile(join(tokens, "app.token"), "utf8")).toMatch(/^[\w-]{43}$/);
+    child.kill("SIGTERM");
+    const { exitCode, stderr } = await finished(child);
+    expect(exitCode).toBe(0);
+    expect(stderr).toMatch(/role app: refreshed after 1 attempt, valid until/);
+    expect(await readdir(tokens)).toEqual([]);
+  });
+
+  test("prints what another program needs, without the token", async () => {
+    const { stdout, exitCode } = await runCli([
+      "serve",
+      "--print-env",
+      "app",
+      "--token-dir",
+      "/run/aws it's",
+    ]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toBe(
+      "export AWS_CONTAINER_CREDENTIALS_FULL_URI='http://127.0.0.1:9912/v1/roles/app'\n" +
+        "export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE='/run/aws it'\\''s/app.token'\n",
+    );
+  });
+});
