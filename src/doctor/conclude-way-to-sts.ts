@@ -1,3 +1,4 @@
+import { CERTIFICATE_FAULTS } from "../model/certificate-faults.js";
 import type { Finding } from "../model/findings.js";
 import type { EndpointFacts, Facts } from "./facts.js";
 
@@ -25,7 +26,7 @@ export function brokenEndpoint(
       id,
       severity,
       title: severity === "fatal" ? `${title}.` : `Failover region ${region}: ${title}.`,
-      detail: `${host} (${region}): ${problem} (${error} in phase "${failedIn}").${ignored}`,
+      detail: `${host} (${region}): ${CERTIFICATE_FAULTS[error] ?? problem} (${error} in phase "${failedIn}").${ignored}`,
       remedy: `Network: ${remedyOf(failedIn, host)} Workload: see that ${chosenBy(endpoint, settings)} is right.`,
       evidence: { host, region, phase: failedIn, error, ...(proxy !== undefined && { proxy }) },
     },

@@ -1,3 +1,4 @@
+import type { Failure } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
 import { tryElsewhere, withCommands } from "./another-network.js";
 import { answerFinding } from "./conclude-answer.js";
@@ -23,7 +24,7 @@ export function conclude(gathered: Gathered): Diagnosis {
     ...issuerFindings([...gathered.issuer, ...unreadFindings(facts)], facts),
     ...certificateFindings(facts),
   ];
-  const answer = failure && cutOff(answerFinding(failure), failure, facts, seen);
+  const answer = failure && cutOff(answerFinding(failure, facts.token), failure, facts, seen);
   // Where no answer came, nobody refused: the way to STS is one finding among others.
   const isSaid = failure?.kind === "answer" || failure?.kind === "bad-answer";
   const isSeen = seen.some(({ id, severity }) => id === answer?.id && severity === "fatal");
@@ -36,7 +37,7 @@ export function conclude(gathered: Gathered): Diagnosis {
     each !== null && each === rootCause && each === answer ? answerInFull(each, facts) : each;
   return {
     schemaVersion: 1,
-    verdict: verdictOf(rootCause, findings, refusal),
+    verdict: verdictOf(rootCause, findings, failure),
     rootCause: inFull(rootCause),
     findings: ranked.map(inFull),
     timings,
@@ -53,19 +54,16 @@ function answerInFull(answer: Finding, facts: Facts): Finding {
   return { ...answer, remedy: withCommands(answer.remedy, tryElsewhere(issuer)) };
 }
 
-/** Refusals of STS that pass by themselves, as far as anybody can tell from one. */
-const PASSING = ["sts-throttled", "sts-unavailable"];
-
 function verdictOf(
   rootCause: Finding | null,
   findings: readonly Finding[],
-  refusal: Finding | undefined,
+  failure: Failure | undefined,
 ): Diagnosis["verdict"] {
   if (rootCause === null) return "healthy";
   const isFatal = findings.some(({ severity }) => severity === "fatal");
-  // A suspicion that STS's refusal confirms.
-  const isConfirmed = refusal !== undefined && !PASSING.includes(refusal.id);
-  return isFatal || isConfirmed ? "broken" : "degraded";
+  // The only call failed, whether or not the cause passes; the end of the run alone is no failure.
+  const isRefused = failure !== undefined && failure.cutShort !== true;
+  return isFatal || isRefused ? "broken" : "degraded";
 }
 
 /** A rule of ours that STS has just overruled, as emulators and other implementations may. */

@@ -7,9 +7,9 @@ export interface Diagnosis {
   /** Grows when a field changes its meaning or goes; new fields leave it as it is. */
   readonly schemaVersion: 1;
   /**
-   * - `broken`: credentials cannot be had: until somebody changes something when the root cause is
+   * - `broken`: there are no credentials: until someone changes something when the root cause is
    *   `fatal`, for the time being when it is `suspect`.
-   * - `degraded`: something explains failures that come and go.
+   * - `degraded`: there may be credentials, and something explains failures.
    * - `healthy`: nothing weighs more than advice.
    */
   readonly verdict: "healthy" | "degraded" | "broken";

@@ -48,7 +48,6 @@ export interface TokenReport extends TokenFacts {
   readonly source: string;
   /** Where STS's trust policy looks; absent with `redact`. */
   readonly subject?: string | undefined;
-  readonly authorizedParty?: string | undefined;
   readonly notBefore?: number | undefined;
   /** Characters. */
   readonly length?: number | undefined;

@@ -86,7 +86,6 @@ export function reportToken(
     source,
     length,
     ...(!isRedacted && { subject: shown(claims.sub) }),
-    authorizedParty: shown(claims.azp),
     notBefore: seconds(claims.nbf),
     secondsLeft: exp === undefined ? undefined : Math.round(exp - now / 1000),
     lifetimeSeconds: exp === undefined || iat === undefined ? undefined : exp - iat,

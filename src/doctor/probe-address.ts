@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { isPublicAddress } from "../preflight/public-address.js";
 import { withTimeout } from "../runtime/abort.js";
+import { errorCode } from "../runtime/error-chain.js";
 import { printable } from "../runtime/redact.js";
 import type { AddressFacts } from "./facts.js";
 import { type Run, round } from "./run.js";
@@ -88,6 +89,5 @@ export async function openSocket(
 }
 
 export function codeOf(error: unknown): string {
-  const { code } = (error ?? {}) as { code?: unknown };
-  return typeof code === "string" && code !== "" ? printable(code, 60) : "UNKNOWN";
+  return printable(errorCode(error) ?? "UNKNOWN", 60);
 }

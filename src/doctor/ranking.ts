@@ -56,6 +56,7 @@ export const RANKING: readonly FindingId[] = [
   "sts-provider-missing",
   "sts-thumbprint",
   "sts-audience-refused",
+  "sts-token-refused",
   "sts-token-expired",
   "sts-token-early",
   "sts-access-denied",
@@ -102,6 +103,7 @@ export const EXPLAINED_BY: Readonly<Partial<Record<FindingId, readonly FindingId
   "sts-token-expired": ["clock-skew", "token-expired"],
   "sts-token-early": ["clock-skew", "token-not-yet-valid"],
   "sts-request-invalid": [...IN_THE_REQUEST, ...IN_THE_TOKEN],
+  "sts-token-refused": [...IN_THE_TOKEN, "signature-invalid", "jwks-key-unusable"],
   "sts-unknown": IN_THE_TOKEN,
 };
 

@@ -18,7 +18,7 @@ export function inTrustPolicyTerms(answer: Finding, { token, settings }: Facts):
   if (claims === undefined || token?.issuer === undefined) return answer;
   const provider = token.issuer.replace(/^https?:\/\//, "");
   const values: Readonly<Record<string, string | undefined>> = {
-    aud: token.authorizedParty ?? [token.audience ?? []].flat().join(", "),
+    aud: token.azp ?? [token.audience ?? []].flat().join(", "),
     sub: token.subject,
   };
   const told = claims.flatMap((claim) =>

@@ -1,3 +1,5 @@
+import { types } from "node:util";
+import { readField } from "../runtime/redact.js";
 import type { Verdict } from "./failure.js";
 import type { Finding } from "./findings.js";
 
@@ -54,12 +56,21 @@ export interface AttemptRecord {
 export interface TokenFacts {
   readonly issuer?: string | undefined;
   readonly audience?: string | readonly string[] | undefined;
+  /**
+   * The authorized party. Where a token has one, STS compares it, and not the audience, with the
+   * client IDs of the IAM OIDC provider, and so does a trust policy's condition on `aud`.
+   */
+  readonly azp?: string | undefined;
   readonly kid?: string | undefined;
   readonly alg?: string | undefined;
   /** Seconds since the epoch. */
   readonly iat?: number | undefined;
   /** Seconds since the epoch. */
   readonly exp?: number | undefined;
+  /** Whether the token carries session tags, for which a trust policy must allow `sts:TagSession`. */
+  readonly hasSessionTags?: true | undefined;
+  /** Whether it carries a source identity, for which it must allow `sts:SetSourceIdentity`. */
+  readonly hasSourceIdentity?: true | undefined;
   /** The first 16 hex digits of the SHA-256 of `sub`: tells subjects apart without naming them. */
   readonly subjectHash?: string | undefined;
 }
@@ -122,7 +133,7 @@ export class WebIdentityError extends Error {
 
 /**
  * Whether a caught value is a {@link WebIdentityError}, also one from another copy of this package
- * in the tree, where `instanceof` fails.
+ * in the tree or from another realm, where `instanceof` fails.
  *
  * @example
  * ```ts
@@ -136,7 +147,7 @@ export class WebIdentityError extends Error {
  * ```
  */
 export function isWebIdentityError(value: unknown): value is WebIdentityError {
-  if (!(value instanceof Error) || value.name !== "WebIdentityError") return false;
-  const { code } = value as Error & { code?: unknown };
+  if (!types.isNativeError(value) || readField(value, "name") !== "WebIdentityError") return false;
+  const code = readField(value, "code");
   return typeof code === "string" && code.startsWith("ERR_");
 }

@@ -5,6 +5,7 @@ export type Verdict =
   | "idp-unreachable"
   | "throttled"
   | "sts-unavailable"
+  | "sts-blocked"
   | "token-unavailable"
   | "token-invalid"
   | "token-expired"
@@ -21,8 +22,9 @@ export interface Failure {
    * - `token`: no usable token, STS was not asked.
    * - `request`: the request itself cannot be sent as configured, STS was not asked.
    * - `preflight`: what the issuer publishes cannot work, STS was not asked.
-   * - `answer`: STS (or whatever stands in front of it) answered with an error.
+   * - `answer`: STS answered with an error, or something in front of it did: then there is no `code`.
    * - `bad-answer`: the answer was a success without usable credentials.
+   * - `proxy`: a proxy refused the connection to STS (`PROXY_STATUS_403`).
    * - `network`: no answer: refused, reset, unresolved, TLS.
    * - `timeout`: no answer in time.
    * - `local`: something on this side of the wire threw.
@@ -33,6 +35,7 @@ export interface Failure {
     | "preflight"
     | "answer"
     | "bad-answer"
+    | "proxy"
     | "network"
     | "timeout"
     | "local";

@@ -1,7 +1,7 @@
 /**
  * How much a finding weighs.
  *
- * - `fatal`: STS will refuse this token until somebody changes something.
+ * - `fatal`: STS will refuse this token until someone changes something.
  * - `suspect`: explains a passing failure; STS may or may not see the same.
  * - `advice`: works today, will hurt.
  * - `info`: worth knowing.
@@ -64,6 +64,7 @@ export type FindingId =
   | "sts-verification-key"
   | "sts-provider-missing"
   | "sts-audience-refused"
+  | "sts-token-refused"
   | "sts-thumbprint"
   | "sts-access-denied"
   | "sts-throttled"

@@ -5,6 +5,7 @@ import { untilAborted } from "../runtime/abort.js";
 import { bareHostname } from "../runtime/bare-hostname.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
+import { errorCode } from "../runtime/error-chain.js";
 import { isLoopbackUrl } from "../runtime/loopback.js";
 import { safeText } from "../runtime/redact.js";
 import { AddressRefused, guardedLookup, type ResolveHost } from "./guarded-lookup.js";
@@ -172,8 +173,7 @@ function problemOf(error: unknown, phase: Phase, isTimeUp: boolean): FetchProble
   }
   if (error instanceof BodyTooLarge) return { kind: "too-large" };
   if (isTimeUp) return { kind: "timeout", phase };
-  const { code } = error as NodeJS.ErrnoException;
-  const known = typeof code === "string" && code !== "" ? code : "UNKNOWN";
+  const known = errorCode(error) ?? "UNKNOWN";
   if (known === "ETIMEDOUT") return { kind: "timeout", phase };
   // Whatever ends a handshake is TLS's own doing, but for a peer that just goes away.
   const isTls = phase === "tls" && !["ECONNRESET", "EPIPE"].includes(known);

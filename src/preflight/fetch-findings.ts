@@ -1,3 +1,4 @@
+import { CERTIFICATE_FAULTS } from "../model/certificate-faults.js";
 import type { Finding } from "../model/findings.js";
 import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
 import { safeText } from "../runtime/redact.js";
@@ -52,7 +53,7 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
         ...base,
         id: "issuer-tls-untrusted",
         ...(isHandshake(problem.code) ? NO_HANDSHAKE : UNTRUSTED),
-        detail: `${host}: ${TLS_WORDS[problem.code] ?? "the TLS handshake failed"} (${problem.code}).`,
+        detail: `${host}: ${CERTIFICATE_FAULTS[problem.code] ?? "the TLS handshake failed"} (${problem.code}).`,
       };
     case "encoded":
       return {
@@ -132,19 +133,6 @@ const NO_HANDSHAKE = {
 function isHandshake(code: string): boolean {
   return code === "EPROTO" || code.startsWith("ERR_SSL_");
 }
-
-const TLS_WORDS: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: "its certificate has expired",
-  CERT_NOT_YET_VALID: "its certificate is not valid yet",
-  CERT_REVOKED: "its certificate was revoked",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",
-  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
-  SELF_SIGNED_CERT_IN_CHAIN: "its chain ends in a CA that is not trusted here",
-  UNABLE_TO_GET_ISSUER_CERT: "its chain is incomplete",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its chain ends in a CA that is not known here",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    "its certificate's issuer is unknown: an intermediate is missing, or the CA is private",
-};
 
 /** An answer with another status than 200. */
 export function statusFinding(document: DocumentName, timing: RequestTiming, now: number): Finding {

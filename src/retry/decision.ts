@@ -25,7 +25,7 @@ export type Decision = number | undefined;
 /** STS throttles for seconds, not for milliseconds: no use in coming back sooner. */
 const THROTTLED_BASE_MS = 1_000;
 
-/** A wording nobody has seen may be a passing fault: it gets this many retries, then it counts. */
+/** What is not likely to pass, but is not certain to stay either, gets this many retries. */
 const RETRIES_WHEN_UNSURE = 2;
 
 /** Whether another attempt can help, and after how long. Pure but for `random`. */
@@ -50,6 +50,10 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
       const maxDelayMs = Math.max(baseDelayMs, backoff.maxDelayMs);
       return (failure.retryAfterMs ?? 0) + backoffMs(context, { baseDelayMs, maxDelayMs });
     }
+    case "sts-blocked":
+      // Another region may be behind another certificate, VPC endpoint or proxy rule.
+      if (failure.alternative) return 0;
+      return timesSeen <= RETRIES_WHEN_UNSURE ? backoffMs(context) : undefined;
     case "token-expired":
       if (failure.sameToken || failure.retryable === false) return undefined;
       return timesSeen === 1 ? 0 : backoffMs(context);

@@ -1,73 +1,195 @@
+import { CERTIFICATE_FAULTS } from "../model/certificate-faults.js";
 import type { Failure, Verdict } from "../model/failure.js";
-import { identityTokenVerdict } from "./identity-token-verdict.js";
+
+/**
+ * What happened in a failed attempt, and who says so: STS, a server that answered in its place, the
+ * proxy before it, this machine, or the local checks. Each situation leads to one verdict, and to
+ * one sentence (`sentences.ts`).
+ */
+const VERDICTS = {
+  "no-token": "token-unavailable",
+  "token-invalid": "token-invalid",
+  "token-expired": "token-expired",
+  "token-early": "token-early",
+  "request-unsendable": "request-invalid",
+  "issuer-unusable": "idp-unreachable",
+  "verification-key": "idp-unreachable",
+  "provider-missing": "token-rejected",
+  thumbprint: "token-rejected",
+  "audience-ambiguous": "token-rejected",
+  "audience-refused": "token-rejected",
+  "token-form": "token-rejected",
+  "not-oidc": "token-rejected",
+  "claim-rejected": "token-rejected",
+  "token-refused": "unknown",
+  "claims-unreadable": "unknown",
+  "access-denied": "access-denied",
+  "region-disabled": "region-disabled",
+  "request-refused": "request-invalid",
+  throttled: "throttled",
+  "sts-error": "sts-unavailable",
+  "other-server-failed": "sts-unavailable",
+  "other-server-refused": "sts-blocked",
+  "no-credentials": "sts-unavailable",
+  unreachable: "sts-unavailable",
+  timeout: "sts-unavailable",
+  "tls-handshake": "sts-unavailable",
+  "certificate-untrusted": "sts-blocked",
+  "certificate-dates": "sts-blocked",
+  "certificate-name": "sts-blocked",
+  "proxy-refused": "sts-blocked",
+  "proxy-credentials": "sts-blocked",
+  "proxy-failed": "sts-unavailable",
+  "thrown-here": "unknown",
+  unrecognized: "unknown",
+} as const satisfies Readonly<Record<string, Verdict>>;
+
+export type Situation = keyof typeof VERDICTS;
 
 /** What a failed attempt means. Pure: the same failure always gives the same verdict. */
 export function judge(failure: Failure): Verdict {
+  return VERDICTS[situationOf(failure)];
+}
+
+/** What happened, as far as the failure's facts tell. Pure. */
+export function situationOf(failure: Failure): Situation {
   switch (failure.kind) {
     case "token":
-      return tokenVerdict(failure);
+      return checkedToken(failure);
     case "request":
-      return "request-invalid";
+      return "request-unsendable";
     case "preflight":
-      return "idp-unreachable";
-    case "network":
-    case "timeout":
+      return "issuer-unusable";
     case "bad-answer":
-      return "sts-unavailable";
+      return "no-credentials";
+    case "timeout":
+      return "timeout";
+    case "network":
+      return unanswered(failure);
+    case "proxy":
+      return refusedByProxy(failure);
     case "local":
-      return "unknown";
+      return "thrown-here";
     case "answer":
-      return answerVerdict(failure);
+      return answered(failure);
   }
 }
 
-/** The local checks found why; a token that may become valid, or be replaced, has a verdict of its own. */
-function tokenVerdict({ findings = [] }: Failure): Verdict {
+/** The local checks found why; a token that may become valid, or be replaced, has its own verdict. */
+function checkedToken({ findings = [] }: Failure): Situation {
   const fatal = findings.filter((finding) => finding.severity === "fatal").map(({ id }) => id);
-  if (fatal.length === 0 || fatal.includes("token-unreadable")) return "token-unavailable";
+  if (fatal.length === 0 || fatal.includes("token-unreadable")) return "no-token";
   if (fatal.every((id) => id === "token-expired")) return "token-expired";
   if (fatal.every((id) => id === "token-not-yet-valid")) return "token-early";
   return "token-invalid";
 }
 
+/** Codes that say on which day the certificate counts, and for which name; see {@link unanswered}. */
+const DATES = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
+const NAMES = ["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"];
+
+/** No answer: the certificate's faults stay until someone mends them, the others may pass. */
+function unanswered({ code = "", message }: Failure): Situation {
+  if (NAMES.includes(code)) return "certificate-name";
+  if (DATES.includes(code)) return "certificate-dates";
+  if (Object.hasOwn(CERTIFICATE_FAULTS, code) || /^(CERT_|CRL_|UNABLE_TO_|ERROR_IN_C)/.test(code)) {
+    return "certificate-untrusted";
+  }
+  if (/TIMED?_?OUT/i.test(code)) return "timeout";
+  if (/^(ERR_(TLS|SSL|OSSL)|EPROTO$)/.test(code)) return "tls-handshake";
+  // Runtimes and handlers without OpenSSL's codes.
+  if (/self[- ]signed certificate|local issuer certificate|unknown ?issuer/i.test(message)) {
+    return "certificate-untrusted";
+  }
+  return "unreachable";
+}
+
+/** `PROXY_STATUS_403`: what the proxy answered to CONNECT. */
+function refusedByProxy({ code = "" }: Failure): Situation {
+  const status = Number(/\d{3}$/.exec(code)?.[0]);
+  if (status === 407) return "proxy-credentials";
+  return mayPass(status) ? "proxy-failed" : "proxy-refused";
+}
+
+/** HTTP statuses that say "later": RFC 9110, section 15, and RFC 6585, section 4. */
+function mayPass(status: number): boolean {
+  return status >= 500 || status === 408 || status === 429;
+}
+
+/**
+ * `InvalidIdentityToken` is one code for many causes, and only its message tells them apart. The
+ * rules look for what a sentence is about, so that a new wording of an old cause still finds its
+ * place. They are asked in order.
+ */
+const TOKEN_MESSAGES: readonly (readonly [RegExp, Situation])[] = [
+  // "No OpenIDConnect provider found in your account for …": first, since what follows is the
+  // issuer's URL and may contain any word.
+  [/no\s+open\s?id\s?connect\s+provider/i, "provider-missing"],
+  // "Couldn't retrieve verification key from your identity provider,  please reference …"
+  [/verification\s+key/i, "verification-key"],
+  // "Token issued in the future: …", "Token not yet valid: …"
+  [/issued\s+in\s+the\s+future|not\s+yet\s+valid|not[-\s]before/i, "token-early"],
+  // "Token expired: current date/time … must be before the expiration date/time …"; not an expired
+  // token, if ever it is the provider's certificate that has expired.
+  [/^(?!.*certificate).*\bexpired\b/is, "token-expired"],
+  // Anything about getting through to the provider, whatever the words.
+  [
+    /(could\s*n[o'’]?t|unable\s+to|fail(ed|ure)\s+to|cannot|can\s*not|can['’]t)\s+(reach|connect|contact|communicate|retrieve|fetch|download|resolve)\b/i,
+    "verification-key",
+  ],
+  [/timed?[-\s]?out|unreachable|communicat(e|ion)/i, "verification-key"],
+  // "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
+  [/thumbprint|certificate/i, "thumbprint"],
+  // "Provided Token is not a Login With Amazon token"
+  [/login\s+with\s+amazon/i, "not-oidc"],
+  // "Missing a required claim: aud"
+  [/missing\b.*\bclaim/i, "token-form"],
+  // "Token audience contains more than one audience while authorized party is not present"
+  [/more\s+than\s+one\s+audience/i, "audience-ambiguous"],
+  // "Incorrect token audience"; "The web identity token provided could not be validated. …"
+  [/could\s+not\s+be\s+validated|audience/i, "audience-refused"],
+  // "The ID Token provided is not a valid JWT. …", "Invalid timestamp in token claims."
+  [/claim|valid\s+jwt|signature|timestamp|issuer/i, "token-form"],
+];
+
 /**
  * Wire codes by rule, since other STS implementations and later API versions spell them their own
  * way: `Throttling`, `ThrottlingException` and `RequestThrottled` are one situation.
  */
-const CODE_RULES: readonly (readonly [RegExp, Verdict])[] = [
+const CODES: readonly (readonly [RegExp, Situation])[] = [
   [/throttl|toomanyrequests|requestlimitexceeded|slowdown|bandwidthlimit/i, "throttled"],
-  [/^idpcommunicationerror/i, "idp-unreachable"],
-  [/^idprejectedclaim/i, "token-rejected"],
+  [/^idpcommunicationerror/i, "verification-key"],
+  [/^idprejectedclaim/i, "claim-rejected"],
   [/^expiredtoken/i, "token-expired"],
   [/^regiondisabled/i, "region-disabled"],
   [/^(accessdenied|unauthorized|notauthorized|forbidden)/i, "access-denied"],
-  [/^(internal(failure|error|servererror)|serviceunavailable|serviceerror)/i, "sts-unavailable"],
-  [/^(requesttimeout|gatewaytimeout|badgateway)/i, "sts-unavailable"],
+  [/^(internal(failure|error|servererror)|serviceunavailable|serviceerror)/i, "sts-error"],
+  [/^(requesttimeout|gatewaytimeout|badgateway)/i, "sts-error"],
   [
     /^(validation|malformed|packedpolicytoolarge|invalidparameter|invalidaction)/i,
-    "request-invalid",
+    "request-refused",
   ],
-  [/^(missing(parameter|action)|invalidquery|invalidrequest|unknownoperation)/i, "request-invalid"],
+  [/^(missing(parameter|action)|invalidquery|invalidrequest|unknownoperation)/i, "request-refused"],
 ];
 
-function answerVerdict(failure: Failure): Verdict {
-  const { code = "", message, httpStatus = 0 } = failure;
+/** An answer with a code is STS's own; one without comes from what stands before it. */
+function answered({ code, message, httpStatus = 0, requestId }: Failure): Situation {
   // Whatever the code: it is the one status that names a verdict.
   if (httpStatus === 429 || /^rate exceeded|too many requests/i.test(message)) return "throttled";
-  if (/^invalididentitytoken/i.test(code)) return identityTokenVerdict(message);
-  if (isAboutClaims(message)) return "unknown";
-  const rule = CODE_RULES.find(([pattern]) => pattern.test(code));
-  return rule?.[1] ?? statusVerdict(httpStatus, code);
+  if (code === undefined || code === "") return withoutCode(httpStatus, requestId);
+  if (/^invalididentitytoken/i.test(code)) {
+    return TOKEN_MESSAGES.find(([pattern]) => pattern.test(message))?.[1] ?? "token-refused";
+  }
+  // A permanent fault in a 500's clothing: a `sub` that is null gives it, and it never passes.
+  if (/validating third-party token/i.test(message)) return "claims-unreadable";
+  const known = CODES.find(([pattern]) => pattern.test(code))?.[1];
+  return known ?? (mayPass(httpStatus) ? "sts-error" : "unrecognized");
 }
 
-/** A permanent fault in a 500's clothing: `sub: null` gives it, and it never passes. */
-export function isAboutClaims(message: string): boolean {
-  return /validating third-party token/i.test(message);
-}
-
-/** An answer whose code says nothing: a proxy, a broken endpoint, another implementation. */
-function statusVerdict(status: number, code: string): Verdict {
-  if (status >= 500 || status === 408) return "sts-unavailable";
-  if (code === "" && (status === 401 || status === 403)) return "access-denied";
-  return "unknown";
+function withoutCode(status: number, requestId: string | undefined): Situation {
+  // Only a proxy answers so (RFC 9110, section 15.5.8).
+  if (status === 407) return "proxy-credentials";
+  // AWS's own front end gives every answer a request id.
+  if (requestId !== undefined) return mayPass(status) ? "sts-error" : "unrecognized";
+  return mayPass(status) ? "other-server-failed" : "other-server-refused";
 }

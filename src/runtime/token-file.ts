@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type Clock, sleep } from "./clock.js";
+import { errorCode } from "./error-chain.js";
 
 /** A token is at most 20,000 characters: whatever is longer than this is no token. */
 const MAX_READ_BYTES = 64 * 1024;
@@ -41,7 +42,7 @@ export function fromFile(
   };
 }
 
-type Outcome = { token: string } | { token?: undefined; error: Error };
+type Outcome = { token: string } | { token?: undefined; error: unknown };
 
 /** One look: the token, or a failure that may pass. Any other failure is thrown. */
 async function readOnce(path: string, pause: () => Promise<void>): Promise<Outcome> {
@@ -49,7 +50,7 @@ async function readOnce(path: string, pause: () => Promise<void>): Promise<Outco
     const text = await readText(path, pause);
     return text.trim() === "" ? { error: new Error("the file is empty") } : { token: text };
   } catch (error) {
-    if (isMissing(error)) return { error };
+    if (errorCode(error) === "ENOENT") return { error };
     throw error;
   }
 }
@@ -82,7 +83,7 @@ async function readPiece(
   try {
     return (await file.read(buffer, offset, buffer.length - offset, null)).bytesRead;
   } catch (error) {
-    if (codeOf(error) === "EAGAIN") return undefined;
+    if (errorCode(error) === "EAGAIN") return undefined;
     throw error;
   }
 }
@@ -90,12 +91,4 @@ async function readPiece(
 function decode(bytes: Buffer): string {
   if (!isUtf8(bytes)) throw new Error("the file is not UTF-8 text");
   return bytes.toString();
-}
-
-function isMissing(error: unknown): error is Error {
-  return error instanceof Error && codeOf(error) === "ENOENT";
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }

@@ -1,8 +1,9 @@
 import type { Failure } from "../model/failure.js";
+import { errorChain } from "../runtime/error-chain.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { readRetryAfter } from "../runtime/retry-after.js";
 
-/** A part of a token that is shorter than this is none worth hiding, and may be a word of the answer. */
+/** A part of a token that is shorter than this is not worth hiding, and may be a word of the answer. */
 const MIN_SECRET = 16;
 
 /** Names the SDK gives to an answer that carries no error code. */
@@ -10,55 +11,113 @@ const NO_CODE = ["Unknown", "UnknownError", "Error"];
 
 /** Configuration that the SDK refuses before it sends anything. */
 const REQUEST_FAULTS =
-  /^(EndpointError)$|Region (not accepted|is missing)|Invalid (URL|Configuration)/;
+  /^EndpointError$|Region (not accepted|is missing)|Invalid (URL|Configuration)/;
+
+/** What one failure is read with. */
+interface Reading {
+  readonly thrown: unknown;
+  readonly cause: Error;
+  readonly secrets: readonly string[];
+  readonly now: number;
+}
 
 /**
- * The plain facts of whatever the STS client threw. The error itself is dropped: it holds the
- * request, and with it the token.
+ * The plain facts of whatever the STS client threw, by the shape of the error and of what stands
+ * behind it. The error itself is dropped: it holds the request, and with it the token.
  */
 export function readFailure(thrown: unknown, token: string, now: number): Failure {
   const secrets = secretsOf(token);
-  const cause = safeCause(thrown, secrets);
-  const status = readField(readField(thrown, "$metadata"), "httpStatusCode");
-  if (typeof status === "number") return readAnswer(thrown, status, cause, secrets, now);
+  const reading: Reading = { thrown, cause: safeCause(thrown, secrets), secrets, now };
+  const chain = errorChain(thrown);
+  const answer = chain.find((error) => statusOf(error) !== undefined);
+  if (answer !== undefined) return readAnswer(answer, reading);
 
-  const code = text(readField(cause, "code")) ?? cause.name;
-  // An AggregateError of several addresses has no words of its own.
-  const message = cause.message || code;
-  if (REQUEST_FAULTS.test(cause.name) || REQUEST_FAULTS.test(message)) {
-    return { kind: "request", code, message, cause };
+  const links = chain.map((error) => linkOf(error, reading));
+  const fault = links.find(({ name, message }) => [name, message].some(isRequestFault));
+  if (fault !== undefined) return { kind: "request", ...shown(fault, reading) };
+  for (const link of links) {
+    const status = proxyStatus(link);
+    if (status === undefined) continue;
+    return { kind: "proxy", ...shown(link, reading), code: `PROXY_STATUS_${status}` };
   }
   // First the network: the SDK names a reset connection "TimeoutError" too.
-  if (isNetworkFault(code, message)) return { kind: "network", code, message, cause };
-  return { kind: cause.name === "TimeoutError" ? "timeout" : "local", code, message, cause };
+  const network = links.find(isCodeOfNetwork) ?? links.find(isNetworkInWords);
+  if (network !== undefined) return { kind: "network", ...shown(network, reading) };
+  const timeout = links.find(({ name }) => name === "TimeoutError");
+  if (timeout !== undefined) return { kind: "timeout", ...shown(timeout, reading) };
+  return { kind: "local", ...shown(links[0] as Link, reading) };
 }
 
-function readAnswer(
-  error: unknown,
-  httpStatus: number,
-  cause: Error,
-  secrets: readonly string[],
-  now: number,
-): Failure {
+/** One error of a chain, in texts that are safe to show. */
+interface Link {
+  readonly name: string;
+  readonly code: string | undefined;
+  readonly message: string;
+  /** What the system was asked to do (`connect`). */
+  readonly syscall: string | undefined;
+  /** The status that a proxy gave, where the error has it in a field. */
+  readonly statusCode: unknown;
+}
+
+function linkOf(error: unknown, { thrown, cause, secrets }: Reading): Link {
+  const { name, message } = error === thrown ? cause : safeCause(error, secrets, 0);
+  const code = text(readField(error, "code"));
+  return {
+    name,
+    code: code && safeText(code, 100, secrets),
+    message,
+    syscall: text(readField(error, "syscall")),
+    statusCode: readField(error, "statusCode"),
+  };
+}
+
+/** An AggregateError of several addresses has no message of its own. */
+function shown({ name, code = name, message }: Link, { cause }: Reading) {
+  return { code, message: message || code, cause };
+}
+
+function isRequestFault(words: string): boolean {
+  return REQUEST_FAULTS.test(words);
+}
+
+function statusOf(error: unknown): number | undefined {
+  const status = readField(readField(error, "$metadata"), "httpStatusCode");
+  return typeof status === "number" ? status : undefined;
+}
+
+function readAnswer(error: unknown, { thrown, cause, secrets, now }: Reading): Failure {
   const shown = (value: string) => safeText(value, 100, secrets);
   const field = (name: string) => text(readField(error, name));
+  const header = (name: string) =>
+    text(readField(readField(readField(error, "$response"), "headers"), name));
+  const httpStatus = statusOf(error) ?? 0;
+  const { message } = error === thrown ? cause : safeCause(error, secrets, 0);
   const code = [field("Code"), field("name")].find((name) => name && !NO_CODE.includes(name));
-  const isParseFault = /Deserialization error|parse error/i.test(cause.message);
+  const isParseFault = /Deserialization error|parse error/i.test(message);
   const requestId =
     text(readField(readField(error, "$metadata"), "requestId")) ?? field("RequestId");
   const known = code !== undefined && !isParseFault;
+  const marks = SERVER_MARKS.flatMap((name) => {
+    const value = header(name);
+    return value === undefined ? [] : [`${name}: ${shown(value)}`];
+  });
   return {
     kind: httpStatus < 300 ? "bad-answer" : "answer",
     code: known ? shown(code) : undefined,
-    message: known ? cause.message : notFromSts(httpStatus),
+    message: known ? message : notFromSts(httpStatus, marks),
     httpStatus,
     requestId: requestId === undefined ? undefined : shown(requestId),
-    retryAfterMs: readRetryAfter(
-      text(readField(readField(readField(error, "$response"), "headers"), "retry-after")),
-      now,
-    ),
+    retryAfterMs: readRetryAfter(header("retry-after"), now),
     cause,
   };
+}
+
+/** Headers by which a server that is not STS names itself. */
+const SERVER_MARKS = ["server", "via", "proxy-agent", "x-squid-error"];
+
+function notFromSts(httpStatus: number, marks: readonly string[]): string {
+  const sender = marks.length === 0 ? "" : ` (${marks.join(", ")})`;
+  return `HTTP ${httpStatus} with a body that is not an STS answer${sender}`;
 }
 
 /** The token, and its payload and signature, which an answer may repeat by themselves. */
@@ -66,16 +125,55 @@ function secretsOf(token: string): string[] {
   return [token, ...token.split(".").slice(1)].filter((secret) => secret.length >= MIN_SECRET);
 }
 
-function notFromSts(httpStatus: number): string {
-  return `HTTP ${httpStatus} with a body that is no STS answer: a proxy or another server may have sent it`;
+/**
+ * How proxy agents report that a proxy did not open the tunnel: hpagent, tunnel-agent (and tunnel),
+ * undici's ProxyAgent, and Node's own `NODE_USE_ENV_PROXY`. https-proxy-agent hands on the proxy's
+ * answer as if it were the server's.
+ */
+const PROXY_REFUSALS: readonly RegExp[] = [
+  /^Bad response: (\d{3})\b/,
+  /^tunneling socket could not be established,? .*statusCode=(\d{3})\b/,
+  /^Proxy response \((\d{3})\)/,
+  /\b(?:tunnel\w*|proxy)\b.*\b(?:status(?:Code)?|HTTP\/\d(?:\.\d)?)[\s:=]+([3-5]\d{2})\b/i,
+];
+
+/** The status with which a proxy refused a connection. */
+function proxyStatus({ code, message, statusCode }: Link): number | undefined {
+  const isTunnel = code === "ERR_PROXY_TUNNEL";
+  if (isTunnel && typeof statusCode === "number") return statusCode;
+  for (const pattern of PROXY_REFUSALS) {
+    const status = pattern.exec(message)?.[1];
+    if (status !== undefined) return Number(status);
+  }
+  // SOCKS has its own codes, which its agents put into words; Deno's tunnel has words alone.
+  if (/socks.*(authenticat|credential)|proxy auth\w* required/i.test(message)) return 407;
+  return isTunnel || /\bsocks\d?\b.*\b(rejected|refused|denied)/i.test(message) ? 403 : undefined;
 }
 
-/** System errors (`ECONNRESET`, `ENOTFOUND`), OpenSSL's and Node's TLS codes, aborted sockets. */
-function isNetworkFault(code: string, message: string): boolean {
-  return (
-    /^(E[A-Z]+|EAI_[A-Z]+)$/.test(code) ||
-    /^(ERR_(TLS|SSL|SOCKET|HTTP2|STREAM)|CERT_|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|HPE_)/.test(code) ||
-    /socket hang up|aborted|network/i.test(message)
+/** System errors, by what they are about (`ENOENT` of a plugin's file is not among them). */
+const SYSTEM_CODES =
+  /^(E(CONN|HOST|NET|ADDR)[A-Z]+|E(PIPE|PROTO|TIMEDOUT|TIMEOUT|SOCKETTIMEDOUT|NOTFOUND|NODATA|SERVFAIL|REFUSED|NOTCONN|SHUTDOWN|CANCELED|MFILE|NFILE|NOBUFS|OF|NETWORK)|EAI_[A-Z]+)$/;
+
+/** OpenSSL's, Node's, and undici's; those of undici that report wrong use are left out. */
+const RUNTIME_CODES =
+  /^(ERR_(TLS|SSL|OSSL|SOCKET|HTTP2|STREAM|QUIC|NETWORK|PROXY)|CERT_|CRL_|ERROR_IN_C|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)$|PATH_LENGTH|HPE_|UND_ERR_(?!INVALID|NOT_SUPPORTED|REQ_))/;
+
+/** Bun's codes, and Deno's names. */
+const OTHER_RUNTIMES =
+  /^(Connection(Refused|Reset|Aborted|Closed)|FailedToOpenSocket|NotConnected|BrokenPipe|UnexpectedEof|TimedOut|NetworkUnreachable|HostUnreachable|AddrNotAvailable)$/;
+
+const NETWORK_CALLS = /^(connect|getaddrinfo|query[A-Z]\w*|bind|socket)$/;
+
+function isCodeOfNetwork({ code = "", name, syscall = "" }: Link): boolean {
+  if (SYSTEM_CODES.test(code) || RUNTIME_CODES.test(code)) return true;
+  if (/^E[A-Z]+$/.test(code) && NETWORK_CALLS.test(syscall)) return true;
+  return OTHER_RUNTIMES.test(code) || OTHER_RUNTIMES.test(name);
+}
+
+/** The last resort: handlers and runtimes that give no code. */
+function isNetworkInWords({ message }: Link): boolean {
+  return /socket hang up|\baborted\b|network|fetch failed|failed to fetch|^load failed|unable to connect|error sending request|connection (was )?(refused|reset|closed|lost|terminated)|other side closed|premature close|self[- ]signed certificate|local issuer certificate/i.test(
+    message,
   );
 }
 

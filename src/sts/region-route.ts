@@ -69,7 +69,7 @@ export class RegionRoute {
       stop.idpFailures += 1;
       stop.passed = stop.idpFailures >= IDP_FAILURES_PER_REGION;
     }
-    if (verdict === "sts-unavailable") {
+    if (verdict === "sts-unavailable" || verdict === "sts-blocked") {
       stop.breaker.failed(this.#clock.now());
       stop.passed = true;
     }

@@ -26,6 +26,8 @@ function claimProblem(claim: string, value: unknown): string | undefined {
   }
   if (claim === "sub") return value === null ? "is null" : undefined;
   if (claim === "aud") return audienceProblem(value);
+  // No client ID of an IAM OIDC provider is empty; observed 2026-09.
+  if (claim === "azp") return value === "" ? "is empty" : undefined;
   if (claim === "iss") return issuerProblem(value);
   return undefined;
 }

@@ -11,12 +11,23 @@ export function tokenFacts({ header, claims }: DecodedToken): TokenFacts {
   return {
     issuer: shown(claims.iss),
     audience: shownAudience(claims.aud),
+    azp: shown(claims.azp),
     kid: shown(header.kid),
     alg: shown(header.alg),
     iat: seconds(claims.iat),
     exp: seconds(claims.exp),
+    ...(hasClaim(claims, SESSION_TAGS) && { hasSessionTags: true }),
+    ...(hasClaim(claims, SOURCE_IDENTITY) && { hasSourceIdentity: true }),
     subjectHash: subjectHash(claims.sub),
   };
+}
+
+/** AWS STS user guide, "Passing session tags using AssumeRoleWithWebIdentity": nested or flattened. */
+const SESSION_TAGS = "https://aws.amazon.com/tags";
+const SOURCE_IDENTITY = "https://aws.amazon.com/source_identity";
+
+function hasClaim(claims: DecodedToken["claims"], name: string): boolean {
+  return Object.keys(claims).some((claim) => claim === name || claim.startsWith(`${name}/`));
 }
 
 /** The largest 64-bit integer: what some issuers write for "never". More than that is no time. */

@@ -18,8 +18,8 @@ describe("the terminal report", () => {
   });
 
   it.each([
-    ["fatal", "No credentials until somebody changes something."],
-    ["suspect", "No credentials now. The cause may pass by itself, and come back."],
+    ["fatal", "No credentials until the cause is fixed."],
+    ["suspect", "No credentials now. The cause can pass without a change, and return."],
   ] as const)("says of a broken world whether it may pass: a %s cause", (severity, sentence) => {
     const rootCause = sampleFinding("jwks-http-status", severity);
     const findings = [rootCause];

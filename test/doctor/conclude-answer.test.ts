@@ -49,7 +49,7 @@ describe("the answer of STS is read by its words", () => {
 
   it("but not quoted with words that are none of its own", () => {
     const failure: Failure = { kind: "answer", message: "HTTP 502 with a page", httpStatus: 502 };
-    expect(answerFinding(failure).detail).toBe("STS gave HTTP 502 with a page");
+    expect(answerFinding(failure).detail).toBe("The call to STS failed: HTTP 502 with a page");
   });
 });
 
@@ -86,7 +86,7 @@ describe("a refusal of the role", () => {
   });
 
   it("by the authorized party where the token has one, which is what STS goes by", () => {
-    const detail = detailOf({ audience: ["a", "b"], authorizedParty: "client" });
+    const detail = detailOf({ audience: ["a", "b"], azp: "client" });
     expect(detail).toContain('The token has id.example/a:aud "client". The role');
   });
 

@@ -39,7 +39,7 @@ describe("what stands between here and STS is told by the part that failed", () 
     [
       { failedIn: "tls", error: "SELF_SIGNED_CERT_IN_CHAIN" },
       /not trusted/,
-      /TLS handshake fails/,
+      /chain ends in a CA that this machine does not trust/,
       /NODE_EXTRA/,
     ],
     [

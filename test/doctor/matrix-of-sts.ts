@@ -70,15 +70,15 @@ export const STS_ROWS: readonly Row[] = [
     "sts-verification-key",
   ),
   said("the role trusts somebody else", "access-denied", "sts-access-denied"),
-  said("STS throttles", "throttled", "sts-throttled", "degraded"),
-  said("STS answers 503", "sts-unavailable", "sts-unavailable", "degraded"),
-  said("a page instead of STS's answer", "html", "sts-unavailable", "degraded"),
-  said("a success without credentials", "empty-200", "sts-unavailable", "degraded"),
+  said("STS throttles", "throttled", "sts-throttled"),
+  said("STS answers 503", "sts-unavailable", "sts-unavailable"),
+  said("a page instead of STS's answer", "html", "sts-unavailable"),
+  said("a success without credentials", "empty-200", "sts-unavailable"),
   said("STS is off in the region", "region-disabled", "sts-region-disabled"),
   said("STS calls the token expired", "token-expired", "sts-token-expired"),
   said("STS calls the token early", "token-early", "sts-token-early"),
   said("STS finds a parameter invalid", "request-invalid", "sts-request-invalid"),
-  said("STS says what nobody has seen", "unknown", "sts-unknown"),
+  said("STS returns an unrecognized error", "unknown", "sts-unknown"),
   said(
     "the thumbprint is an old one",
     {
@@ -87,6 +87,15 @@ export const STS_ROWS: readonly Row[] = [
       httpStatus: 400,
     },
     "sts-thumbprint",
+  ),
+  said(
+    "STS does not accept the token's form",
+    {
+      code: "InvalidIdentityToken",
+      message: "Invalid timestamp in token claims.",
+      httpStatus: 400,
+    },
+    "sts-token-refused",
   ),
   {
     name: "the account has no provider for the issuer",

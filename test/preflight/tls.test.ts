@@ -44,7 +44,7 @@ const FAULTS: Readonly<
     tls: authority.chain({ host: "other.invalid" }),
     ca: authority.ca,
     code: "ERR_TLS_CERT_ALTNAME_INVALID",
-    words: /another name/,
+    words: /another host name/,
   }),
   "a missing intermediate": () => ({
     tls: authority.issue(),
@@ -62,7 +62,7 @@ const FAULTS: Readonly<
     tls: authority.chain(),
     ca: undefined,
     code: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-    words: /not known here/,
+    words: /does not know/,
   }),
 };
 

@@ -6,6 +6,7 @@ import { equalJitterMs } from "../../src/retry/backoff.js";
 import { type DecisionContext, decide } from "../../src/retry/decision.js";
 
 const VERDICTS: readonly Verdict[] = [
+  "sts-blocked",
   ...(["idp-unreachable", "throttled", "sts-unavailable", "token-unavailable"] as const),
   ...(["token-invalid", "token-expired", "token-early", "token-rejected"] as const),
   ...(["access-denied", "region-disabled", "request-invalid", "unknown"] as const),
@@ -84,6 +85,7 @@ describe("whether there is another attempt", () => {
     ["token-early", 375],
     ["token-unavailable", 375],
     ["unknown", 375],
+    ["sts-blocked", 375],
     ["access-denied", undefined],
     ["token-invalid", undefined],
     ["token-rejected", undefined],
@@ -166,7 +168,7 @@ describe("throttling", () => {
 });
 
 describe("a verdict of its own rule", () => {
-  test.each<Verdict>(["unknown", "token-unavailable"])(
+  test.each<Verdict>(["unknown", "token-unavailable", "sts-blocked"])(
     "%s gets two retries, not a third",
     (verdict) => {
       const isRetried = (timesSeen: number) =>
@@ -174,6 +176,11 @@ describe("a verdict of its own rule", () => {
       expect([1, 2, 3, 4].map(isRetried)).toEqual([true, true, false, false]);
     },
   );
+
+  test("a blocked way to STS leads to another region at once, where there is one", () => {
+    const blocked = context({ failure: failure({ alternative: true }), timesSeen: 9 });
+    expect(decide("sts-blocked", blocked)).toBe(0);
+  });
 
   test("an expired token is replaced at once, the next ones after a wait", () => {
     expect(decide("token-expired", context())).toBe(0);

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { AttemptRecord, WebIdentityErrorCode } from "../../src/model/errors.js";
-import type { Failure, Verdict } from "../../src/model/failure.js";
+import type { Failure } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
 import { explain } from "../../src/retry/explain.js";
 import { AttemptsFailed } from "../../src/retry/retry-loop.js";
@@ -37,33 +37,36 @@ const finding = (id: Finding["id"], severity: Finding["severity"] = "fatal"): Fi
   remedy: "IdP: do this.",
 });
 
-describe("each verdict has its code, a hint, and the words of the answer", () => {
-  const codes: Readonly<Record<Verdict, WebIdentityErrorCode>> = {
-    "idp-unreachable": "ERR_IDP_UNREACHABLE",
-    throttled: "ERR_THROTTLED",
-    "sts-unavailable": "ERR_STS_UNAVAILABLE",
-    "token-unavailable": "ERR_TOKEN_UNAVAILABLE",
-    "token-invalid": "ERR_TOKEN_INVALID",
-    "token-expired": "ERR_TOKEN_EXPIRED",
-    "token-early": "ERR_TOKEN_INVALID",
-    "token-rejected": "ERR_TOKEN_REJECTED",
-    "access-denied": "ERR_ACCESS_DENIED",
-    "region-disabled": "ERR_REGION_DISABLED",
-    "request-invalid": "ERR_REQUEST_INVALID",
-    unknown: "ERR_REQUEST_INVALID",
-  };
-  test.each(Object.entries(codes) as [Verdict, WebIdentityErrorCode][])(
-    "%s: %s",
-    (verdict, code) => {
-      const error = explained(answer("TheWireCode", "the wire's own words"), { verdict });
-      expect(error).toMatchObject({ name: "WebIdentityError", code, tryNextLink: false });
-      expect(error.message).toContain("TheWireCode: the wire's own words");
-      expect(error.message).toContain(ROLE);
-      expect(error.hint).toMatch(/^[A-Z].{15,}\.$/);
-      expect(error.message.endsWith(error.hint)).toBe(true);
-      expect(error.message).not.toMatch(/undefined|null|NaN|\[object/);
-    },
-  );
+describe("each situation has its code, a hint, and the words of the answer", () => {
+  const checked = (id: Finding["id"]): Failure => ({
+    ...{ kind: "token", code: id, message: "", findings: [finding(id)] },
+  });
+  test.each<[WebIdentityErrorCode, Failure]>([
+    ["ERR_IDP_UNREACHABLE", answer("InvalidIdentityToken", KEY)],
+    ["ERR_THROTTLED", answer("Throttling", "Rate exceeded")],
+    ["ERR_STS_UNAVAILABLE", answer("ServiceUnavailable", "words", 503)],
+    ["ERR_STS_UNAVAILABLE", { kind: "answer", message: "HTTP 403", httpStatus: 403 }],
+    ["ERR_STS_UNAVAILABLE", { kind: "proxy", code: "PROXY_STATUS_407", message: "words" }],
+    ["ERR_STS_UNAVAILABLE", { kind: "network", code: "CERT_HAS_EXPIRED", message: "words" }],
+    ["ERR_TOKEN_UNAVAILABLE", checked("token-unreadable")],
+    ["ERR_TOKEN_INVALID", checked("token-malformed")],
+    ["ERR_TOKEN_EXPIRED", answer("ExpiredTokenException", "words")],
+    ["ERR_TOKEN_INVALID", answer("InvalidIdentityToken", "Token not yet valid")],
+    ["ERR_TOKEN_REJECTED", answer("InvalidIdentityToken", "Incorrect token audience")],
+    ["ERR_ACCESS_DENIED", answer("AccessDenied", "words", 403)],
+    ["ERR_REGION_DISABLED", answer("RegionDisabledException", "words", 403)],
+    ["ERR_REQUEST_INVALID", answer("ValidationError", "words")],
+  ])("%s: %j", (code, failure) => {
+    const error = explained(failure);
+    expect(error).toMatchObject({ name: "WebIdentityError", code, tryNextLink: false });
+    if (failure.findings === undefined) expect(error.message).toContain(failure.message);
+    if (failure.code !== undefined && failure.findings === undefined) {
+      expect(error.message).toContain(`: ${failure.code}: `);
+    }
+    expect(error.message).toContain(ROLE);
+    expect(error.message.endsWith(error.hint)).toBe(true);
+    expect(error.message).not.toMatch(/undefined|null|NaN|\[object/);
+  });
 });
 
 describe("an error's whole message", () => {
@@ -71,20 +74,20 @@ describe("an error's whole message", () => {
     expect(explained(answer("InvalidIdentityToken", KEY), { attempts: 12 }).message).toBe(
       "STS could not get the verification key from the identity provider: InvalidIdentityToken: " +
         `${KEY} (role ${ROLE}, issuer https://issuer.example.com, kid key-1, 12 attempts in 24.0 s ` +
-        "in eu-west-1, last request id req-7). Check from outside your network that the issuer's " +
-        "/.well-known/openid-configuration and its jwks_uri answer 200 within 5 s, without a login, " +
-        "a rate limit or a firewall in the way, and that the JWKS has the token's key.",
+        "in eu-west-1, last request id req-7). IdP and network: make sure that the issuer's " +
+        "/.well-known/openid-configuration and its jwks_uri answer 200 to the internet within 5 s, " +
+        "without a login, a rate limit or a firewall in the way, and that the JWKS has the token's key.",
     );
   });
 
   test("for a role that does not trust the token", () => {
     const words = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
     expect(explained(answer("AccessDenied", words, 403)).message).toBe(
-      `The role may not be assumed with this token: AccessDenied: ${words} (role ${ROLE}, issuer ` +
+      `The role cannot be assumed with this token: AccessDenied: ${words} (role ${ROLE}, issuer ` +
         "https://issuer.example.com, kid key-1, 1 attempt in 2.0 s in eu-west-1, last request id " +
-        "req-7). Check that the role exists in that account and that its trust policy names this " +
-        "OIDC provider and the token's sub and aud, letter for letter. A role or provider made " +
-        "seconds ago answers like this for up to 12 s: retryAccessDenied waits for it.",
+        "req-7). AWS account: check that the role exists in that account, and that its trust policy " +
+        "names this OIDC provider and exactly the token's sub and aud. IAM changes take up to 12 s to " +
+        "take effect; retryAccessDenied waits for them.",
     );
   });
 
@@ -92,7 +95,7 @@ describe("an error's whole message", () => {
     const findings = [finding("token-expires-soon", "advice"), finding("token-claim-missing")];
     const failure: Failure = { kind: "token", code: "token-claim-missing", message: "", findings };
     expect(explained(failure).message).toBe(
-      "STS is certain to refuse this token, so it was not sent: The detail is here (role " +
+      "STS does not accept such a token, so it was not sent: The detail is here (role " +
         `${ROLE}, issuer https://issuer.example.com, kid key-1, 1 attempt in 2.0 s). IdP: do this.`,
     );
   });
@@ -117,6 +120,13 @@ describe("a finding", () => {
     expect(error.message).toContain(KEY);
   });
 
+  test("that is only advice is never given as the cause", () => {
+    const findings = [finding("jwks-not-cacheable", "advice"), finding("proxy-in-use", "info")];
+    const { message, hint } = explained({ ...answer("InvalidIdentityToken", KEY), findings });
+    expect(message).not.toContain("The detail is here");
+    expect(hint).not.toBe("IdP: do this.");
+  });
+
   test.each<[string, Finding["id"], boolean]>([
     ["not by the way to the issuer", "issuer-private", false],
     ["not by a document that did not come", "jwks-http-status", false],
@@ -138,26 +148,30 @@ describe("the unknown", () => {
     ["a redirection", answer("Strange", "new words", 302), "ERR_STS_UNAVAILABLE"],
     [
       "a 500 in disguise",
-      answer("InternalFailure", "third-party token", 500),
+      answer("InternalFailure", "validating third-party token", 500),
       "ERR_STS_UNAVAILABLE",
     ],
     ["a fault on this side", { kind: "local", message: "new words" }, "ERR_STS_UNAVAILABLE"],
   ])("goes by what is known of it: %s", (_, failure, code) => {
-    expect(explained(failure, { verdict: "unknown" })).toMatchObject({ code });
+    expect(explained(failure)).toMatchObject({ code });
   });
 
-  test("is not put on STS when it was thrown on this side", () => {
+  test("is not blamed on STS when it was thrown on this side", () => {
     const failure: Failure = { kind: "local", code: "TypeError", message: "x is undefined" };
-    const { message, hint } = explained(failure, { verdict: "unknown" });
-    expect(message).toMatch(/^Something on this side of the STS call threw: TypeError: x is /);
+    const { message, hint } = explained(failure);
+    expect(message).toMatch(/^An error was thrown on this side of the STS call: TypeError: x is /);
     expect(hint).toMatch(/`cause`/);
   });
 
   test("that STS says of a sub that is null names the claim", () => {
     const words = "Unknown error validating third-party token";
     const error = explained(answer("InternalFailure", words, 500));
-    expect(error.hint).toMatch(/^IdP: .*\bsub\b/);
-    expect(error.message).not.toContain("nobody has seen");
+    expect(error.hint).toMatch(/^IdP: .*`sub`/);
+  });
+
+  test("has no code in its message when there is none", () => {
+    const { message } = explained({ kind: "answer", message: "HTTP 418 with a page" });
+    expect(message).toContain("before it reached STS: HTTP 418 with a page (role");
   });
 });
 
@@ -185,7 +199,7 @@ describe("an error", () => {
   test("does without a token, a kid, a region and a request id", () => {
     const failure: Failure = { kind: "local", message: "words" };
     const attempts = [{ attempt: 1, verdict: "unknown" as const, message: "words", ms: 0 }];
-    const outcome = new AttemptsFailed("unknown", failure, attempts, 0);
+    const outcome = new AttemptsFailed("unknown", failure, attempts, 49);
     const message = (token: object | undefined) =>
       explain(outcome, { roleArn: ROLE, token }).message;
     expect(message(undefined)).toContain(`words (role ${ROLE}, 1 attempt in 0.0 s).`);

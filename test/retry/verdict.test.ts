@@ -103,14 +103,14 @@ describe("InvalidIdentityToken goes by what its words are about", () => {
 
 describe("an answer without a code goes by its status", () => {
   test.each<[number, Verdict]>([
-    [401, "access-denied"],
-    [403, "access-denied"],
+    [401, "sts-blocked"],
+    [403, "sts-blocked"],
     [408, "sts-unavailable"],
     [429, "throttled"],
-    [400, "unknown"],
-    [404, "unknown"],
-    [407, "unknown"],
-    [302, "unknown"],
+    [400, "sts-blocked"],
+    [404, "sts-blocked"],
+    [407, "sts-blocked"],
+    [302, "sts-blocked"],
     [500, "sts-unavailable"],
     [502, "sts-unavailable"],
     [503, "sts-unavailable"],
@@ -122,7 +122,7 @@ describe("an answer without a code goes by its status", () => {
   test("and one with a code that nobody knows goes by a 5xx, but not by a 403", () => {
     expect(judge(answer("Strange", "", 503))).toBe("sts-unavailable");
     expect(judge(answer("Strange", "", 403))).toBe("unknown");
-    expect(judge({ kind: "answer", message: "" })).toBe("unknown");
+    expect(judge({ kind: "answer", code: "Strange", message: "" })).toBe("unknown");
   });
 
   test("429 means slow down, whatever the code", () => {

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { readFailure } from "../../src/sts/read-failure.js";
 import { HOSTILE } from "../support/hostile-values.js";
@@ -38,9 +39,25 @@ describe("an answer", () => {
     (name) => {
       const { code, message } = read(answer(502, { name }));
       expect(code).toBeUndefined();
-      expect(message).toMatch(/^HTTP 502 with a body that is no STS answer/);
+      expect(message).toMatch(/^HTTP 502 with a body that is not an STS answer$/);
     },
   );
+
+  test("has the request id of its body where the SDK has none", () => {
+    const facts = { Code: "AccessDenied", $metadata: { httpStatusCode: 403 }, RequestId: "body-1" };
+    expect(read(answer(403, facts)).requestId).toBe("body-1");
+  });
+
+  test("names the server that sent it in place of STS, by the server's own headers", () => {
+    const headers = { server: "squid/5.7", via: "1.1 proxy01 (squid)" };
+    expect(read(answer(403, { name: "Unknown" }, headers)).message).toBe(
+      "HTTP 403 with a body that is not an STS answer (server: squid/5.7, via: 1.1 proxy01 (squid))",
+    );
+  });
+
+  test.each([null, 7, {}, ["AccessDenied"], ""])("has no code when that is %j", (value) => {
+    expect(read(answer(403, { Code: value, name: value })).code).toBeUndefined();
+  });
 
   test("that could not be read is not STS's either, also with status 200", () => {
     const facts = {
@@ -104,6 +121,42 @@ describe("no answer", () => {
     expect(read(endpoint).kind).toBe("request");
   });
 
+  test.each<[string, number, string]>([
+    ["hpagent", 403, "Bad response: 403"],
+    ["tunnel-agent", 407, "tunneling socket could not be established, statusCode=407"],
+    ["undici", 403, "Proxy response (403) !== 200 when HTTP Tunneling"],
+    [
+      "Node's own",
+      502,
+      "Failed to establish tunnel to sts.eu-west-1.amazonaws.com:443 via http://10.0.0.8:3128: HTTP/1.1 502 Bad Gateway",
+    ],
+    ["Deno", 407, "tunnel error: proxy authorization required"],
+    ["a SOCKS agent", 403, "Socks5 proxy rejected connection - NotAllowed"],
+    ["a SOCKS agent without credentials", 407, "Socks5 Authentication failed"],
+  ])("because a proxy refused is the proxy's doing, as %s reports it", (_, status, message) => {
+    const code = `PROXY_STATUS_${status}`;
+    for (const facts of [{}, { code: "ECONNRESET" }, { code: "UND_ERR_ABORTED" }]) {
+      const refused = Object.assign(new Error(message), facts);
+      expect(read(refused)).toMatchObject({ kind: "proxy", code, message });
+      const cause = new TypeError("fetch failed", { cause: refused });
+      expect(read(cause)).toMatchObject({ kind: "proxy", code, message });
+    }
+  });
+
+  test("because Node's own tunnel failed goes by the status that its error has", () => {
+    const facts = { code: "ERR_PROXY_TUNNEL", statusCode: 407 };
+    const refused = Object.assign(new Error("Failed to establish tunnel"), facts);
+    expect(read(refused)).toMatchObject({ kind: "proxy", code: "PROXY_STATUS_407" });
+  });
+
+  test.each([
+    "connect ECONNREFUSED 10.0.0.1:443",
+    "connect ETIMEDOUT 203.0.113.7:443",
+    "the proxy 10.0.0.1:443 is not there",
+  ])("because of %j is not a proxy's refusal, though it has a number like a status", (message) => {
+    expect(read(withCode("ECONNREFUSED", message)).kind).toBe("network");
+  });
+
   test("for a reason nobody knows is a fault on this side", () => {
     expect(read(new RangeError("a plugin's bug"))).toMatchObject({
       kind: "local",
@@ -113,6 +166,89 @@ describe("no answer", () => {
 
   test.each(HOSTILE)("with %s thrown is read without a throw", (_, make) => {
     expect(["local", "network"]).toContain(read(make()).kind);
+  });
+});
+
+describe("a fault is recognized by its shape, wherever it stands in the chain", () => {
+  const system = (code: string) => Object.assign(new Error(`connect ${code}`), { code });
+  const foreign = (source: string): unknown => runInNewContext(source);
+
+  test.each<[string, () => unknown, string]>([
+    [
+      "fetch",
+      () => new TypeError("fetch failed", { cause: system("ECONNREFUSED") }),
+      "ECONNREFUSED",
+    ],
+    [
+      "fetch of several addresses",
+      () => new TypeError("fetch failed", { cause: new AggregateError([system("ENETUNREACH")]) }),
+      "ENETUNREACH",
+    ],
+    [
+      "undici",
+      () => new TypeError("fetch failed", { cause: system("UND_ERR_CONNECT_TIMEOUT") }),
+      "UND_ERR_CONNECT_TIMEOUT",
+    ],
+    [
+      "a handler around fetch",
+      () => new Error("sending failed", { cause: new TypeError("x", { cause: system("EPIPE") }) }),
+      "EPIPE",
+    ],
+    [
+      "a fetch of another realm",
+      () =>
+        foreign(
+          "new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code: 'ENOTFOUND' }) })",
+        ),
+      "ENOTFOUND",
+    ],
+    ["HTTP/2", () => system("ERR_HTTP2_GOAWAY_SESSION"), "ERR_HTTP2_GOAWAY_SESSION"],
+    ["undici's socket", () => system("UND_ERR_SOCKET"), "UND_ERR_SOCKET"],
+    ["Bun", () => system("ConnectionRefused"), "ConnectionRefused"],
+    [
+      "a certificate behind fetch",
+      () => new TypeError("fetch failed", { cause: system("CERT_HAS_EXPIRED") }),
+      "CERT_HAS_EXPIRED",
+    ],
+    ["a plain object", () => ({ name: "Error", message: "x", code: "ECONNRESET" }), "ECONNRESET"],
+  ])("of %s is the network's", (_, make, code) => {
+    expect(read(make())).toMatchObject({ kind: "network", code });
+  });
+
+  test.each(["fetch failed", "Failed to fetch", "Load failed", "error sending request for url"])(
+    "%j without anything behind it is the network's",
+    (message) => {
+      expect(read(new TypeError(message)).kind).toBe("network");
+    },
+  );
+
+  test("a timeout is one as an error, as a DOMException, and behind another error", () => {
+    const timeout = new DOMException("The operation was aborted due to timeout", "TimeoutError");
+    const named = Object.assign(new Error("too slow"), { name: "TimeoutError" });
+    for (const thrown of [named, new Error("no answer", { cause: named })]) {
+      expect(read(thrown).kind).toBe("timeout");
+    }
+    expect(["timeout", "network"]).toContain(read(timeout).kind);
+  });
+
+  test("an answer that a role assumer wraps is still the answer", () => {
+    const inner = answer(403, { Code: "AccessDenied" });
+    expect(read(new Error("the assumer failed", { cause: inner }))).toMatchObject({
+      ...{ kind: "answer", code: "AccessDenied", httpStatus: 403, message: "the words" },
+    });
+  });
+
+  test.each(["ENOENT", "EISDIR", "UND_ERR_INVALID_ARG", "EXPIRED", "E"])(
+    "%s of a plugin is not the network's",
+    (code) => {
+      const syscall = "open";
+      expect(read(Object.assign(new Error("x"), { code, syscall })).kind).toBe("local");
+    },
+  );
+
+  test("a system error is the network's when a connection was asked for", () => {
+    const facts = { code: "ENOENT", syscall: "connect" };
+    expect(read(Object.assign(new Error("x"), facts)).kind).toBe("network");
   });
 });
 
@@ -135,6 +271,11 @@ describe("what is read holds no token", () => {
     }
     const $metadata = { httpStatusCode: 400, requestId: echo };
     expect(shown(answer(400, { $metadata }), token)).not.toContain(token);
+  });
+
+  test("but keeps a part that is too short to be a secret", () => {
+    const words = "Not authorized: kurz";
+    expect(read(answer(403, { message: words }), "header.kurz.short").message).toBe(words);
   });
 
   test("nor a part of it", () => {

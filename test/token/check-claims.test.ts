@@ -84,7 +84,11 @@ describe("aud", () => {
     ["another case", { aud: "STS.amazonaws.com" }, ["token-audience-unexpected"]],
     ["several", { aud: ["sts.amazonaws.com", "b"] }, ["token-audience-ambiguous!"]],
     ["several that are equal", { aud: ["a", "a"] }, ["token-audience-ambiguous!"]],
-    ["several with azp", { aud: ["sts.amazonaws.com", "b"], azp: "b" }, []],
+    [
+      "several with an azp of its own, which decides",
+      { aud: ["sts.amazonaws.com", "b"], azp: "b" },
+      ["token-audience-unexpected"],
+    ],
     [
       "several others with another azp",
       { aud: ["a", "b"], azp: "b" },

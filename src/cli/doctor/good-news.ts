@@ -34,7 +34,7 @@ function aboutToken(token: TokenReport, has: (...ids: FindingId[]) => boolean): 
     token.audience !== undefined &&
     !has("token-audience-ambiguous", "token-audience-unexpected")
   ) {
-    const azp = token.authorizedParty === undefined ? "" : `, azp ${token.authorizedParty}`;
+    const azp = token.azp === undefined ? "" : `, azp ${token.azp}`;
     news.push(`audience ${[token.audience].flat().join(", ")}${azp}`);
   }
   if (token.subject !== undefined) news.push(`subject ${token.subject}`);

@@ -1,24 +1,44 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
+import type { FindingId } from "../../model/findings.js";
 
-/** Each verdict in a sentence. */
-const VERDICT_WORDS: Readonly<Record<Diagnosis["verdict"], string>> = {
-  healthy: "Nothing stands in the way of credentials.",
-  degraded: "Something explains failures that come and go.",
-  broken: "No credentials until somebody changes something.",
-};
+/** Causes that can pass without a change: an outage, a rate limit, a slow answer. */
+const MAY_PASS: readonly FindingId[] = [
+  "issuer-dns-failure",
+  "issuer-connection-refused",
+  "issuer-timeout",
+  "discovery-http-status",
+  "discovery-slow",
+  "jwks-http-status",
+  "jwks-rate-limited",
+  "jwks-timeout",
+  "jwks-slow",
+  "jwks-key-not-found",
+  "sts-timeout",
+  "sts-unreachable",
+  "sts-verification-key",
+  "sts-throttled",
+  "sts-unavailable",
+];
 
-/** The verdict in a sentence that says no more than what was looked at. */
+/** The verdict in a sentence that claims no more than what was checked. */
 export function verdictSentence({ verdict, rootCause, facts }: Diagnosis): string {
-  // STS refused, for something that comes and goes: an outage, a rate limit.
-  if (verdict === "broken" && rootCause?.severity === "suspect") {
-    return "No credentials now. The cause may pass by itself, and come back.";
+  const isIssuerAlone = facts.token === undefined;
+  const mayPass =
+    rootCause !== null && rootCause.severity !== "fatal" && MAY_PASS.includes(rootCause.id);
+  switch (verdict) {
+    case "broken":
+      if (mayPass) return "No credentials now. The cause can pass without a change, and return.";
+      return isIssuerAlone
+        ? "STS cannot use this issuer until the cause is fixed."
+        : "No credentials until the cause is fixed.";
+    case "degraded":
+      return mayPass
+        ? "The cause below explains failures that come and go."
+        : "The cause below can keep STS from verifying tokens.";
+    case "healthy":
+      if (isIssuerAlone) return "Nothing is wrong with this issuer, as seen from here.";
+      return facts.assumeRole === undefined
+        ? "Nothing wrong was found; STS was not asked for credentials."
+        : "The role can be assumed with this token.";
   }
-  if (facts.token === undefined && verdict !== "degraded") {
-    return verdict === "healthy"
-      ? "Nothing is wrong with this issuer, as seen from here."
-      : "STS cannot use this issuer until somebody changes something.";
-  }
-  return verdict === "healthy" && facts.assumeRole === undefined
-    ? "Nothing wrong was found; STS was not asked for credentials."
-    : VERDICT_WORDS[verdict];
 }

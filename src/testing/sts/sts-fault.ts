@@ -5,7 +5,10 @@ import type { StsRequest } from "./request-log.js";
 import { WIRE_ERRORS, type WireError } from "./wire-error.js";
 
 /** A failure by what it means to a client: the verdicts that an answer of STS can lead to. */
-export type StsVerdictFault = Exclude<Verdict, "token-unavailable" | "token-invalid">;
+export type StsVerdictFault = Exclude<
+  Verdict,
+  "token-unavailable" | "token-invalid" | "sts-blocked"
+>;
 
 /**
  * A failure of what carries the answer.

@@ -1,0 +1,27 @@
+/**
+ * Why Node does not accept a server's TLS certificate: its error codes (Node.js API, `tls`, "X509
+ * certificate error codes") in words that follow the server's name and a colon. None of these
+ * passes by itself, but the two that depend on this machine's clock.
+ */
+export const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
+  CERT_CHAIN_TOO_LONG: "its certificate chain is too long",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet",
+  CERT_REJECTED: "its certificate is rejected by the trust settings of this machine",
+  CERT_REVOKED: "its certificate was revoked",
+  CERT_SIGNATURE_FAILURE: "the signature of its certificate is wrong",
+  CERT_UNTRUSTED: "its certificate is not trusted for TLS servers",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host name",
+  HOSTNAME_MISMATCH: "its certificate is for another host name",
+  INVALID_CA: "its certificate is signed by one that is not a CA",
+  INVALID_PURPOSE: "its certificate is not for TLS servers",
+  PATH_LENGTH_EXCEEDED: "its chain is longer than its CA allows",
+  SELF_SIGNED_CERT_IN_CHAIN: "its chain ends in a CA that this machine does not trust",
+  UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: "the key of its CA cannot be read",
+  UNABLE_TO_DECRYPT_CERT_SIGNATURE: "the signature of its certificate cannot be read",
+  UNABLE_TO_GET_ISSUER_CERT: "its chain is incomplete",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its chain ends in a CA that this machine does not know",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    "the CA that signed its certificate is unknown: an intermediate is missing, or the CA is private",
+};

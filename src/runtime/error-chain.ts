@@ -1,0 +1,40 @@
+import { readField } from "./redact.js";
+
+/** A chain may be endless or a circle: no more of its errors than this are read. */
+const MAX_ERRORS = 16;
+
+/**
+ * A thrown value and what stands behind it, nearest first: every `cause`, and the `errors` of an
+ * `AggregateError`. `fetch` hides the system's error in its `cause`, and a request handler may wrap
+ * that once more. Goes by fields alone, never by class: an error may come from another realm, from a
+ * second copy of a package, or from another runtime. Never throws, whatever was thrown.
+ */
+export function errorChain(thrown: unknown): readonly unknown[] {
+  const chain: unknown[] = [thrown];
+  // The chain grows while it is walked.
+  for (const error of chain) {
+    for (const next of [readField(error, "cause"), ...listed(readField(error, "errors"))]) {
+      if (chain.length >= MAX_ERRORS) return chain;
+      if (next !== undefined && next !== null && !chain.includes(next)) chain.push(next);
+    }
+  }
+  return chain;
+}
+
+/** The first `code` that is a string along the chain (`ECONNREFUSED`). */
+export function errorCode(thrown: unknown): string | undefined {
+  for (const error of errorChain(thrown)) {
+    const code = readField(error, "code");
+    if (typeof code === "string" && code !== "") return code;
+  }
+  return undefined;
+}
+
+function listed(errors: unknown): readonly unknown[] {
+  try {
+    return Array.isArray(errors) ? errors.slice(0, MAX_ERRORS) : [];
+  } catch {
+    // A proxy that was revoked, or an entry that throws.
+    return [];
+  }
+}
