@@ -1,3 +1,4 @@
+import { formatDuration } from "../runtime/time-text.js";
 import { wrongUsage } from "./command-failure.js";
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
@@ -10,14 +11,4 @@ export function parseDuration(flag: string, text: string, minMs: number, maxMs: 
   throw wrongUsage(
     `--${flag} takes a time from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, such as 30s`,
   );
-}
-
-/** Short and for people: `1.2 s`, `340 ms`, `12 min`. */
-export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${ms < 1 && ms > 0 ? "<1" : Math.round(ms)} ms`;
-  if (ms < 100_000) return `${(ms / 1000).toFixed(1).replace(/\.0$/, "")} s`;
-  const minutes = Math.round(ms / 60_000);
-  if (minutes < 120) return `${minutes} min`;
-  const hours = Math.round(ms / 3_600_000);
-  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`;
 }

@@ -17,7 +17,15 @@ export function checkClaims(claims: Claims): Finding[] {
     const problem = claimProblem(claim, value);
     return problem === undefined ? [] : [claimInvalid(claim, problem)];
   });
-  return [...missing, ...invalid];
+  return [...missing, ...invalid, ...backwards(claims)];
+}
+
+/** Times that contradict each other are wrong by any clock. */
+function backwards(claims: Claims): Finding[] {
+  const exp = seconds(claims.exp) ?? Number.POSITIVE_INFINITY;
+  const start = ["iat", "nbf"].find((claim) => exp < (seconds(claims[claim]) ?? exp));
+  if (start === undefined) return [];
+  return [claimInvalid("exp", `is before its \`${start}\``)];
 }
 
 function claimProblem(claim: string, value: unknown): string | undefined {

@@ -1,14 +1,24 @@
 import type { Finding } from "../model/findings.js";
 import { STS_TIME_TOLERANCE_SECONDS } from "../model/sts-limits.js";
+import { formatDuration, formatTime } from "../runtime/time-text.js";
 import { seconds } from "./facts.js";
 
-/** Less than this is left: the token may die on the way. */
+/** Less than this is left: the token may expire on the way. */
 const SOON_SECONDS = 60;
+const TOLERANCE = formatDuration(STS_TIME_TOLERANCE_SECONDS * 1000);
 
 /** What the times are compared with. */
 export interface TimeContext {
   /** STS's time as far as it is known, in milliseconds since the epoch. */
   readonly now: number;
+  /**
+   * Whether an answer of STS has shown that `now` is its time. What this machine's clock alone says
+   * keeps no token from STS: it is suspect.
+   * @default true
+   */
+  readonly isVerified?: boolean | undefined;
+  /** Whether STS has refused this very token as expired: that counts where the clocks are in doubt. */
+  readonly isRefused?: boolean | undefined;
   /** How long the token must last, in seconds: less than that is worth an advice. */
   readonly neededSeconds?: number | undefined;
 }
@@ -18,63 +28,83 @@ interface TimesChecked {
   readonly validInMs?: number;
 }
 
-/** Whether STS takes the token now, later or never again. */
+/** Whether STS accepts the token now, later or never again. */
 export function checkTimes(
   claims: Readonly<Record<string, unknown>>,
-  { now, neededSeconds = SOON_SECONDS }: TimeContext,
+  context: TimeContext,
 ): TimesChecked {
-  const nowSeconds = now / 1000;
+  const { now, isVerified = true, isRefused = false } = context;
   const exp = seconds(claims.exp);
+  const starts = [claims.nbf, claims.iat].map((claim) => seconds(claim) ?? -Infinity);
+  const start = Math.max(...starts);
+  // Wrong by any clock: a finding of the claims.
+  if (exp !== undefined && exp < start) return { findings: [] };
   // STS refuses the token at exp + 300 s exactly: "must be before the expiration".
-  if (exp !== undefined && nowSeconds - STS_TIME_TOLERANCE_SECONDS >= exp) {
-    return { findings: [expired(exp, nowSeconds)] };
-  }
-  const start = Math.max(seconds(claims.nbf) ?? 0, seconds(claims.iat) ?? 0);
-  const early = start - STS_TIME_TOLERANCE_SECONDS - nowSeconds;
-  if (early > 0) return { findings: [notYetValid(start, early)], validInMs: early * 1000 };
+  const hasExpired = exp !== undefined && now / 1000 - STS_TIME_TOLERANCE_SECONDS >= exp;
+  if (hasExpired && isVerified) return { findings: [expired(exp, now, "sts")] };
+  if (exp !== undefined && !isVerified && isRefused)
+    return { findings: [expired(exp, now, "refusal")] };
+  if (hasExpired) return { findings: [expired(exp, now, "machine")] };
 
-  const left = exp === undefined ? Number.POSITIVE_INFINITY : exp - nowSeconds;
-  const soon = left < Math.max(SOON_SECONDS, neededSeconds);
-  return { findings: soon ? [expiresSoon(left)] : [] };
+  const early = start - STS_TIME_TOLERANCE_SECONDS - now / 1000;
+  if (early > 0) {
+    return { findings: [notYetValid(start, now, isVerified)], validInMs: early * 1000 };
+  }
+  const left = exp === undefined ? Number.POSITIVE_INFINITY : exp - now / 1000;
+  const soon = left < Math.max(SOON_SECONDS, context.neededSeconds ?? SOON_SECONDS);
+  return { findings: soon && exp !== undefined ? [expiresSoon(exp, now)] : [] };
 }
 
-function expired(exp: number, nowSeconds: number): Finding {
-  const ago = Math.round(nowSeconds - exp);
+/** Stands before a time that only this machine's clock vouches for. */
+const UNVERIFIED = "By this machine's clock, which no answer of STS has confirmed,";
+
+/** @param by - who says so: STS's clock, its refusal of a token, or this machine's clock alone. */
+function expired(exp: number, now: number, by: "sts" | "refusal" | "machine"): Finding {
+  const secondsAgo = Math.round(now / 1000 - exp);
+  const at = formatTime(exp * 1000, now);
+  const since = `expired ${formatDuration(secondsAgo * 1000)} ago, at ${at}; STS tolerates ${TOLERANCE}.`;
+  const details = {
+    sts: `The token ${since}`,
+    refusal: `STS has refused this token as expired; its exp is ${at}, and this machine's clock says ${formatTime(now, now)}.`,
+    machine: `${UNVERIFIED} the token ${since}`,
+  };
   return {
     id: "token-expired",
-    severity: "fatal",
-    title: "The token has expired.",
-    detail: `The token expired ${ago} s ago (exp ${exp}); STS tolerates ${STS_TIME_TOLERANCE_SECONDS} s.`,
+    severity: by === "machine" ? "suspect" : "fatal",
+    title: by === "machine" ? "The token seems to have expired." : "The token has expired.",
+    detail: details[by],
     remedy:
       "Workload: get a new token, and find out why the old one was not replaced in time. Check this machine's clock too.",
-    evidence: { exp, secondsAgo: ago },
+    evidence: { exp, secondsAgo },
   };
 }
 
-function notYetValid(start: number, early: number): Finding {
-  const seconds = Math.ceil(early);
+function notYetValid(start: number, now: number, isVerified: boolean): Finding {
+  const seconds = Math.ceil(start - STS_TIME_TOLERANCE_SECONDS - now / 1000);
+  const detail = `token is valid from ${formatTime(start * 1000, now)} (iat or nbf); STS accepts it in ${formatDuration(seconds * 1000)}.`;
   return {
     id: "token-not-yet-valid",
-    severity: "fatal",
-    title: "The token is not valid yet.",
-    detail: `The token's iat or nbf is ${start}; STS takes it in ${seconds} s.`,
+    severity: isVerified ? "fatal" : "suspect",
+    title: isVerified ? "The token is not valid yet." : "The token seems not to be valid yet.",
+    detail: isVerified ? `The ${detail}` : `${UNVERIFIED} the ${detail}`,
     remedy: "IdP: set the clock that stamps the tokens. Check this machine's clock too.",
     evidence: { validFrom: start, validInSeconds: seconds },
   };
 }
 
-function expiresSoon(left: number): Finding {
-  const seconds = Math.round(left);
-  const isOver = left <= 0;
+function expiresSoon(exp: number, now: number): Finding {
+  const seconds = Math.round(exp - now / 1000);
+  const isOver = exp * 1000 <= now;
+  const span = formatDuration(Math.abs(seconds) * 1000);
   return {
     id: "token-expires-soon",
     severity: "advice",
     title: isOver
-      ? "The token has expired, and STS still takes it for a moment."
+      ? "The token has expired, and STS still accepts it for a moment."
       : "The token is about to expire.",
     detail: isOver
-      ? `The token expired ${-seconds} s ago; STS tolerates ${STS_TIME_TOLERANCE_SECONDS} s.`
-      : `The token expires in ${seconds} s, which may be before the last retry.`,
+      ? `The token expired ${span} ago, at ${formatTime(exp * 1000, now)}; STS tolerates ${TOLERANCE}.`
+      : `The token expires in ${span}, which may be before the last retry.`,
     remedy:
       "Workload: pass a source that mints a token for every attempt, or ask for a longer life.",
     evidence: { secondsLeft: seconds },

@@ -100,6 +100,11 @@ describe("aud", () => {
     ["a list of no text", { aud: [""] }, ["token-claim-invalid!"]],
     ["null", { aud: null }, ["token-claim-invalid!"]],
     ["a number", { aud: 5 }, ["token-claim-invalid!"]],
+    [
+      "a list with a number in it",
+      { aud: ["a", 5], azp: "a" },
+      ["token-claim-invalid!", "token-audience-unexpected"],
+    ],
     ["an object", { aud: {} }, ["token-claim-invalid!"]],
     ["a list in a list", { aud: [["a"]] }, ["token-claim-invalid!"]],
   ])("of %s", (_, claims, found) => {

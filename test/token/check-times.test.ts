@@ -31,7 +31,7 @@ describe("exp", () => {
   });
 
   test.each([
-    [-24, "The token expired 24 s ago; STS tolerates 300 s."],
+    [-24, "The token expired 24 s ago, at 07:59 UTC; STS tolerates 5 min."],
     [24, "The token expires in 24 s, which may be before the last retry."],
   ])("%d s from now is told without a minus sign", (seconds, detail) => {
     const [finding] = check(makeToken({ iat: at(-4_000), exp: at(seconds) })).findings;
@@ -70,8 +70,23 @@ describe("times", () => {
     expect(check(token).validInMs).toBe(100_000);
   });
 
-  test("a token that has expired is not called early as well", () => {
-    expect(ids(makeToken({ iat: at(500), exp: at(-500) }))).toEqual(["token-expired!"]);
+  test.each([
+    [{ iat: at(10), exp: at(9) }, "iat"],
+    [{ iat: at(500), exp: at(-500) }, "iat"],
+    [{ iat: at(-9_000), nbf: at(3_600), exp: at(3_599) }, "nbf"],
+    [{ iat: String(at(7_200)), exp: String(at(3_600)) }, "iat"],
+  ])("%j contradict each other by any clock", (claims, start) => {
+    for (const isVerified of [true, false]) {
+      const { findings } = checkToken(makeToken(claims), { now: NOW, isVerified });
+      expect(findings).toMatchObject([
+        { id: "token-claim-invalid", severity: "fatal", evidence: { claim: "exp" } },
+      ]);
+      expect(findings[0]?.detail).toBe(`The token's \`exp\` is before its \`${start}\`.`);
+    }
+  });
+
+  test("a token that ends the moment it begins is no contradiction", () => {
+    expect(ids(makeToken({ iat: at(0), exp: at(0) }))).toEqual(["token-expires-soon"]);
   });
 
   test.each(["iat", "nbf", "exp"])("%s may be a string of an integer", (claim) => {
@@ -106,5 +121,60 @@ describe("times", () => {
     expect(ids(makeToken({ nbf: undefined }))).toEqual([]);
     expect(ids(makeToken({ iat: undefined }))).toEqual(["token-claim-missing!"]);
     expect(ids(makeToken({ exp: undefined }))).toEqual(["token-claim-missing!"]);
+  });
+});
+
+describe("a clock that no answer of STS has confirmed", () => {
+  const unverified = (claims: Record<string, unknown>) =>
+    checkToken(makeToken(claims), { now: NOW, isVerified: false }).findings;
+
+  test.each([
+    ["expired", { iat: at(-9_000), exp: at(-7_207) }, "token-expired"],
+    ["early", { iat: at(1_800), exp: at(2_100) }, "token-not-yet-valid"],
+    ["early by nbf", { nbf: at(600), exp: at(900) }, "token-not-yet-valid"],
+  ])("makes a token that it calls %s suspect, and says so", (_, claims, id) => {
+    const [finding] = unverified(claims);
+    expect(finding).toMatchObject({ id, severity: "suspect" });
+    expect(finding?.detail).toMatch(/^By this machine's clock, which no answer of STS/);
+  });
+
+  test("does not matter for a token that STS has refused as expired", () => {
+    const token = makeToken({ iat: at(-600), exp: at(900) });
+    const context = { now: NOW, isVerified: false, isRefused: true };
+    expect(checkToken(token, context).findings).toMatchObject([
+      {
+        id: "token-expired",
+        severity: "fatal",
+        detail:
+          "STS has refused this token as expired; its exp is 08:15 UTC, and this machine's clock says 08:00 UTC.",
+      },
+    ]);
+  });
+});
+
+describe("the words of a finding", () => {
+  test.each([
+    [-301, "The token expired 5 min ago, at 07:54 UTC; STS tolerates 5 min."],
+    [-7_207, "The token expired 2 h ago, at 05:59 UTC; STS tolerates 5 min."],
+    [-90_000, "The token expired 25 h ago, at 2027-01-14 07:00 UTC; STS tolerates 5 min."],
+    [
+      -NOW_SECONDS - 1,
+      "The token expired 20833 days ago, at a time before 1970; STS tolerates 5 min.",
+    ],
+  ])("name the time of a token that expired %d s from now", (seconds, detail) => {
+    const [finding] = check(makeToken({ iat: at(seconds) - 10, exp: at(seconds) })).findings;
+    expect(finding?.detail).toBe(detail);
+  });
+
+  test.each([
+    [3_600, "The token is valid from 09:00 UTC (iat or nbf); STS accepts it in 55 min."],
+    [301, "The token is valid from 08:05 UTC (iat or nbf); STS accepts it in 1 s."],
+    [
+      3e11,
+      "The token is valid from a time after the year 9999 (iat or nbf); STS accepts it in 3472222 days.",
+    ],
+  ])("name the time of a token that begins %d s from now", (seconds, detail) => {
+    const [finding] = check(makeToken({ iat: at(seconds), exp: at(seconds + 300) })).findings;
+    expect(finding?.detail).toBe(detail);
   });
 });

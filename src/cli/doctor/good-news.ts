@@ -2,7 +2,7 @@ import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { EndpointFacts, IssuerFacts, TokenReport } from "../../doctor/facts.js";
 import type { FindingId } from "../../model/findings.js";
 import type { KeyRow } from "../../model/issuer-report.js";
-import { formatDuration } from "../duration.js";
+import { formatDuration } from "../../runtime/time-text.js";
 import type { Group } from "./finding-group.js";
 
 /** What was looked at and found in order, in a few words each. */

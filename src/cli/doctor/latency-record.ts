@@ -1,5 +1,5 @@
 import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
-import { formatDuration } from "../duration.js";
+import { formatDuration } from "../../runtime/time-text.js";
 import { padEnd, padStart } from "../layout.js";
 
 /** Days of looks every few seconds must not fill the memory. */

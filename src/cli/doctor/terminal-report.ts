@@ -1,6 +1,6 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { Finding, Severity } from "../../model/findings.js";
-import { formatDuration } from "../duration.js";
+import { formatDuration } from "../../runtime/time-text.js";
 import { padEnd, widthOf, wrap, wrapRemedy } from "../layout.js";
 import type { Paint, Style } from "../paint.js";
 import { GROUP_TITLES, GROUPS, type Group, groupOf } from "./finding-group.js";

@@ -1,6 +1,6 @@
 import type { Timing } from "../../doctor/diagnosis.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
-import { formatDuration } from "../duration.js";
+import { formatDuration } from "../../runtime/time-text.js";
 import { clip, padEnd, padStart, widthOf } from "../layout.js";
 import type { Paint, Style } from "../paint.js";
 import { outcomeOf, PART_TITLES, PARTS, type PartName, partsOf } from "./timing-parts.js";

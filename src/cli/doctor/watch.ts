@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
+import { formatDuration } from "../../runtime/time-text.js";
 import { EXIT, type ExitCode } from "../command-failure.js";
-import { formatDuration } from "../duration.js";
 import { fitFor } from "../glyphs.js";
 import { wrap } from "../layout.js";
 import { type Paint, paintFor, type Style } from "../paint.js";

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { quoteForPosix, quoteForPowerShell } from "../../doctor/shell-quote.js";
 import { printable } from "../../runtime/redact.js";
+import { formatDuration } from "../../runtime/time-text.js";
 import type { LocalServer } from "../../testing/loopback-server.js";
 import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
-import { formatDuration } from "../duration.js";
 import { print } from "../print.js";
 import type { Surroundings } from "../surroundings.js";
 import { EMULATE_HELP } from "./emulate-help.js";

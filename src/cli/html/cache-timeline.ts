@@ -1,5 +1,5 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import { formatDuration } from "../duration.js";
+import { formatDuration } from "../../runtime/time-text.js";
 import { type CacheLane, cacheLanes, type SpanKind } from "./cache-lanes.js";
 import { type Lane, type LegendEntry, laneTable, legend } from "./lane-table.js";
 import { type Markup, markup, NOTHING } from "./markup.js";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
+import { formatDuration } from "../../runtime/time-text.js";
 import { verdictSentence } from "../doctor/verdict-words.js";
-import { formatDuration } from "../duration.js";
 import { cacheTimeline } from "./cache-timeline.js";
 import { checks, wayOfToken } from "./checks.js";
 import { dataTable, mono } from "./data-table.js";

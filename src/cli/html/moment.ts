@@ -1,4 +1,4 @@
-import { formatDuration } from "../duration.js";
+import { formatDuration } from "../../runtime/time-text.js";
 
 /** The last that a date of four-digit years can tell, in milliseconds since the epoch. */
 const END_OF_DATES = Date.UTC(9999, 11, 31, 23, 59, 59);

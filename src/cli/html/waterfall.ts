@@ -1,7 +1,7 @@
 import type { Timing } from "../../doctor/diagnosis.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
+import { formatDuration } from "../../runtime/time-text.js";
 import { outcomeOf, PART_TITLES, PARTS, partsOf } from "../doctor/timing-parts.js";
-import { formatDuration } from "../duration.js";
 import { type Lane, laneTable, legend } from "./lane-table.js";
 import { joined, type Markup, markup, NOTHING } from "./markup.js";
 import { TimeScale } from "./time-scale.js";

@@ -12,7 +12,7 @@ export function checkRequiredClaims(claims: Claims): void {
   }
 }
 
-/** @throws StsRefusal for a time that is none, or beyond the tolerance. */
+/** @throws StsRefusal for a time that is none, an `exp` before the token begins, or a time beyond the tolerance. */
 export function checkTimes(claims: Claims, nowSeconds: number): void {
   const exp = readTime(claims.exp);
   const iat = readTime(claims.iat);
@@ -25,6 +25,8 @@ export function checkTimes(claims: Claims, nowSeconds: number): void {
   if (nbf !== undefined && nbf > future) {
     throw new StsRefusal(WIRE_ERRORS.notYetValid(future, nbf));
   }
+  // Only where both are within the tolerance: real STS was observed to compare each with the time first.
+  if (exp < Math.max(iat, nbf ?? iat)) throw new StsRefusal(WIRE_ERRORS.invalidTimestamp);
 }
 
 /**
