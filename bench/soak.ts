@@ -41,7 +41,7 @@ export async function soakPart(): Promise<PartResult> {
       preflight: "off",
       clientConfig: { endpoint: "http://127.0.0.1:9", region: REGION, requestHandler: handler },
     },
-    { clock, pool: new ClientPool(clock.now), env: {}, random: seededRandom(1) },
+    { clock, pool: new ClientPool(clock), env: {}, random: seededRandom(1) },
   );
   await clock.run(provider());
   const heap: (readonly [refreshes: number, mib: number])[] = [];

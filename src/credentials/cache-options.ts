@@ -1,5 +1,5 @@
-import type { Clock } from "../runtime/clock.js";
-import type { CachedEntry, CachedIdentity } from "./cached-entry.js";
+import type { Clock, Elapsed } from "../runtime/clock.js";
+import type { CachedEntry, CachedIdentity, Issued } from "./cached-entry.js";
 import type { WindowOptions } from "./windows.js";
 
 /** What one caller asks for. */
@@ -12,7 +12,7 @@ export interface CacheRequest {
 
 export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> {
   /** Gets new credentials for whoever asked first; its signal aborts when the cache is closed. */
-  readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<T>;
+  readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<Issued<T>>;
   /** The error for an answer that has expired before it arrived. */
   readonly staleAnswer: (credentials: T) => Error;
   /** Whether asking again at once is pointless: remembered for a moment while nothing is cached. */
@@ -28,8 +28,6 @@ export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> 
   readonly windows: WindowOptions;
   /** Whether a refresh starts when it is due even if nobody calls. */
   readonly aheadOfTime: boolean;
-  /** STS's clock minus this machine's, in milliseconds. */
-  readonly serverClock: { readonly skewMs: number };
   readonly serveExpired: boolean;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -45,6 +43,8 @@ export interface FailedRefresh {
 /** What is cached, and what is under way. */
 export interface CacheSnapshot {
   readonly entry: CachedEntry<CachedIdentity> | undefined;
+  /** How long the entry has been cached; 0 without one. */
+  readonly age: Elapsed;
   /** Whether a service rejected what is cached. */
   readonly invalidated: boolean;
   readonly refreshing: boolean;

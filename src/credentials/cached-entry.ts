@@ -1,4 +1,4 @@
-import type { Clock } from "../runtime/clock.js";
+import { type Clock, type Moment, momentOf } from "../runtime/clock.js";
 import { jitteredAdvisoryMs, type WindowOptions, windowsFor } from "./windows.js";
 
 /** What the cache needs to know of credentials. */
@@ -7,65 +7,50 @@ export interface CachedIdentity {
   readonly expiration?: Date | undefined;
 }
 
+/** Credentials as a refresh brings them. */
+export interface Issued<T> {
+  readonly credentials: T;
+  /** The clock that their expiration counts by minus this machine's, in milliseconds. */
+  readonly skewMs: number;
+}
+
 /**
- * Cached credentials with the times that decide about them: milliseconds since the epoch on this
- * machine's clock.
+ * Cached credentials with the times that decide about them, all in milliseconds after they were
+ * fetched: the wall clock may be set at any time, and an age does not change for it.
  */
 export interface CachedEntry<T> {
   readonly credentials: T;
   /** The same, settled: handed out as it is, a cached call allocates nothing. */
   readonly promise: Promise<T>;
-  readonly fetchedAt: number;
-  /** When they were fetched by the clock that only goes forward, in milliseconds. */
-  readonly monotonicAt: number;
-  readonly advisoryAt: number;
-  readonly mandatoryAt: number;
-  readonly expiresAt: number;
-}
-
-/** Whether no refresh is due. */
-export function isFresh({ advisoryAt }: CachedEntry<unknown>, now: number): boolean {
-  return now < advisoryAt;
-}
-
-/** The same on a wall clock that was set back by so many milliseconds. */
-export function earlier<T>(entry: CachedEntry<T>, ms: number): CachedEntry<T> {
-  const { fetchedAt, advisoryAt, mandatoryAt, expiresAt } = entry;
-  return {
-    ...entry,
-    fetchedAt: fetchedAt - ms,
-    advisoryAt: advisoryAt - ms,
-    mandatoryAt: mandatoryAt - ms,
-    expiresAt: expiresAt - ms,
-  };
+  readonly fetchedAt: Moment;
+  readonly advisoryAfterMs: number;
+  readonly mandatoryAfterMs: number;
+  /** Infinite for credentials without an expiration. */
+  readonly lifetimeMs: number;
 }
 
 interface EntryContext {
   readonly clock: Clock;
-  /** STS's clock minus this machine's, in milliseconds. */
-  readonly skewMs: number;
   readonly windows: WindowOptions;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }
 
-/** Credentials without an expiration never expire. */
+/** The entry for credentials that have just arrived. */
 export function toEntry<T extends CachedIdentity>(
-  credentials: T,
-  { clock, skewMs, windows, random }: EntryContext,
+  { credentials, skewMs }: Issued<T>,
+  { clock, windows, random }: EntryContext,
 ): CachedEntry<T> {
-  const now = clock.now();
+  const fetchedAt = momentOf(clock);
   const expiration = credentials.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
-  const expiresAt = expiration - skewMs;
-  const lifetimeMs = expiresAt - now;
+  const lifetimeMs = expiration - skewMs - fetchedAt.wall;
   const { advisoryMs, mandatoryMs } = windowsFor(lifetimeMs, windows);
   return {
     credentials,
     promise: Promise.resolve(credentials),
-    fetchedAt: now,
-    monotonicAt: clock.monotonic(),
-    advisoryAt: expiresAt - jitteredAdvisoryMs(advisoryMs, lifetimeMs, random, mandatoryMs),
-    mandatoryAt: expiresAt - mandatoryMs,
-    expiresAt,
+    fetchedAt,
+    advisoryAfterMs: lifetimeMs - jitteredAdvisoryMs(advisoryMs, lifetimeMs, random, mandatoryMs),
+    mandatoryAfterMs: lifetimeMs - mandatoryMs,
+    lifetimeMs,
   };
 }

@@ -3,7 +3,7 @@ import type { CacheOptions, CacheRequest, CacheSnapshot } from "./cache-options.
 import { type CachedIdentity, toEntry } from "./cached-entry.js";
 import { EntrySlot } from "./entry-slot.js";
 import { Flight } from "./flight.js";
-import { type Gate, isShut, pauseAfterFailure, refusalMemory } from "./gate.js";
+import { type Gate, pauseAfterFailure, refusalMemory } from "./gate.js";
 import { RefreshTimer } from "./refresh-timer.js";
 
 /** How long a refresh keeps callers waiting while what is cached still works, in milliseconds. */
@@ -63,12 +63,12 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   snapshot(): CacheSnapshot {
-    const now = this.#slot.now();
     return {
       entry: this.#slot.entry,
+      age: this.#slot.age(),
       invalidated: this.#slot.isRejected,
       refreshing: this.#flight !== undefined,
-      gateUntil: this.#pausedUntil(now),
+      gateUntil: this.#pausedUntil(),
       closed: this.isClosed,
     };
   }
@@ -76,15 +76,18 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   async #getSlowly(request: R | undefined): Promise<T> {
     this.#throwIfClosed();
     request?.abortSignal?.throwIfAborted();
-    const now = this.#slot.now();
-    const { entry } = this.#slot;
-    if (entry === undefined || now >= entry.expiresAt) return this.#whenNothingIsValid(request);
-
-    const gated = isShut(this.#gate, now) && !request?.forceRefresh;
+    const { entry, isRejected } = this.#slot;
+    const { certainMs, possibleMs } = this.#slot.age();
+    if (entry === undefined || certainMs >= entry.lifetimeMs) {
+      return this.#whenNothingIsValid(request);
+    }
+    const gated = this.#isShut(this.#gate) && !request?.forceRefresh;
     if (gated) return entry.credentials;
     const flight = this.#join(request);
-    const mayWait = request?.forceRefresh || this.#slot.isRejected;
-    if (!mayWait && now < entry.mandatoryAt) return entry.credentials;
+    // By a wall clock that jumped forward they have expired; whether that is so, the refresh shows.
+    const isInDoubt = possibleMs >= entry.lifetimeMs;
+    const mayWait = request?.forceRefresh || isRejected || isInDoubt;
+    if (!mayWait && possibleMs < entry.mandatoryAfterMs) return entry.credentials;
     try {
       const landed = mayWait
         ? await flight.wait(request?.abortSignal)
@@ -100,12 +103,12 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   async #whenNothingIsValid(request: R | undefined): Promise<T> {
-    const now = this.#slot.now();
     if (!request?.forceRefresh) {
       const { entry } = this.#slot;
-      const isPaused = this.#options.serveExpired && isShut(this.#gate, now);
+      const isPaused = this.#options.serveExpired && this.#isShut(this.#gate);
       if (isPaused && entry !== undefined) return this.#serveExpired(entry.credentials);
-      if (isShut(this.#refusal, now)) throw this.#refusal.error;
+      const refusal = this.#refusal;
+      if (refusal !== undefined && this.#isShut(refusal)) throw refusal.error;
     }
     try {
       return await this.#join(request).wait(request?.abortSignal);
@@ -126,9 +129,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   #valid(): T | undefined {
-    const now = this.#slot.now();
-    const { entry } = this.#slot;
-    return entry !== undefined && now < entry.expiresAt ? entry.credentials : undefined;
+    return this.#slot.validForMs() > 0 ? this.#slot.entry?.credentials : undefined;
   }
 
   /** What a failed refresh leaves: the cached credentials for as long as they may be served. */
@@ -146,15 +147,21 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   /** Until when no caller starts a refresh: the pause with something to serve, or a refusal. */
-  #pausedUntil(now: number): number | undefined {
+  #pausedUntil(): number | undefined {
+    const { clock, serveExpired } = this.#options;
     const { entry } = this.#slot;
-    const hasAny = entry !== undefined && (now < entry.expiresAt || this.#options.serveExpired);
+    const hasAny = entry !== undefined && (this.#slot.validForMs() > 0 || serveExpired);
     const pause = hasAny ? this.#gate : this.#refusal;
-    return isShut(pause, now) ? pause.until : undefined;
+    if (pause === undefined || !this.#isShut(pause)) return undefined;
+    return clock.now() + pause.until - clock.monotonic();
   }
 
-  #schedule(at: number): void {
-    if (this.#options.aheadOfTime) this.#timer.set(at);
+  #isShut(gate: Gate | undefined): boolean {
+    return gate !== undefined && this.#options.clock.monotonic() < gate.until;
+  }
+
+  #schedule(inMs: number): void {
+    if (this.#options.aheadOfTime) this.#timer.set(inMs);
   }
 
   #join(request: R | undefined): Flight<T> {
@@ -172,17 +179,17 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
       const { signal } = abort;
       try {
         // A refresh that does not heed its signal must not keep its waiters after the end.
-        const credentials = await untilAborted(begin(), signal);
-        const { windows, random, serverClock } = this.#options;
-        const { skewMs } = serverClock;
-        const entry = toEntry(credentials, { clock, windows, random, skewMs });
+        const issued = await untilAborted(begin(), signal);
+        const { credentials } = issued;
+        const { windows, random } = this.#options;
+        const entry = toEntry(issued, { clock, windows, random });
         // A date that cannot be read is not later than now either.
-        if (!(entry.expiresAt > entry.fetchedAt)) throw staleAnswer(credentials);
+        if (!(entry.lifetimeMs > 0)) throw staleAnswer(credentials);
         this.#throwIfClosed();
         this.#slot.put(entry);
         this.#refusal = undefined;
         this.#gate = undefined;
-        this.#schedule(entry.advisoryAt);
+        this.#schedule(entry.advisoryAfterMs);
         onRefreshed();
         // Whoever was told may have ended it all.
         this.#throwIfClosed();
@@ -199,24 +206,24 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   #failed(error: unknown): void {
-    const { random, serveExpired, isRefusal, onRefreshFailed } = this.#options;
-    const now = this.#slot.now();
+    const { random, serveExpired, isRefusal, onRefreshFailed, clock } = this.#options;
+    const now = clock.monotonic();
     const { entry, isRejected } = this.#slot;
-    const remainingMs = (entry?.expiresAt ?? now) - now;
+    const remainingMs = this.#slot.validForMs();
     const valid = remainingMs > 0;
     const served = valid || (serveExpired && entry !== undefined);
     if (served) {
       const pauseMs = pauseAfterFailure(valid ? remainingMs : Number.POSITIVE_INFINITY, random);
-      this.#gate = { from: now, until: now + pauseMs };
+      this.#gate = { until: now + pauseMs };
       // Forced before it was due, it is no sooner due for that.
-      const dueAt = isRejected ? now : (entry?.advisoryAt ?? now);
-      if (valid) this.#schedule(Math.max(this.#gate.until, dueAt));
+      const dueInMs = isRejected ? 0 : (entry?.advisoryAfterMs ?? 0) - this.#slot.age().possibleMs;
+      if (valid) this.#schedule(Math.max(pauseMs, dueInMs));
     } else if (isRefusal(error)) {
-      this.#refusal = { error, from: now, until: now + refusalMemory(random) };
+      this.#refusal = { error, until: now + refusalMemory(random) };
     }
     onRefreshFailed(error, {
       servedFromCache: served,
-      nextRefreshAt: this.#pausedUntil(now),
+      nextRefreshAt: this.#pausedUntil(),
     });
   }
 }

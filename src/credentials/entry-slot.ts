@@ -1,20 +1,19 @@
-import type { Clock } from "../runtime/clock.js";
-import { type CachedEntry, type CachedIdentity, earlier, isFresh } from "./cached-entry.js";
+import { type Clock, type Elapsed, elapsedSince } from "../runtime/clock.js";
+import type { CachedEntry, CachedIdentity } from "./cached-entry.js";
 
-/** For so long at most a fresh entry is handed out without a look at the other clock. */
+/** For so long at most a fresh entry is handed out without a look at the other clocks. */
 const LOOK_EVERY_MS = 60_000;
 
-/** The clocks drift apart by themselves, and the wall clock has whole milliseconds. */
-const MIN_STEP_MS = 1_000;
+const NO_AGE: Elapsed = { certainMs: 0, possibleMs: 0 };
 
 /**
- * The place of the one entry of a cache. Its times are the wall clock's, and when that is set back
- * they follow: nothing lives longer for it, and nothing is refreshed sooner.
+ * The place of the one entry of a cache. Its age is computed from the moment it was fetched each time,
+ * so no change of the wall clock shortens or lengthens its life for good.
  */
 export class EntrySlot<T extends CachedIdentity> {
   #entry: CachedEntry<T> | undefined;
   #isRejected = false;
-  /** Between these times of the wall clock the entry is fresh without a doubt. */
+  /** Between these times of the wall clock the entry is fresh without another look. */
   #freshFrom = 0;
   #freshUntil = 0;
   readonly #clock: Clock;
@@ -59,23 +58,24 @@ export class EntrySlot<T extends CachedIdentity> {
     return isSure ? this.#entry?.promise : this.#freshAfterLook();
   }
 
-  /** The wall clock; from now on the entry's times are right by it. */
-  now(): number {
-    const now = this.#now();
+  /** How long the entry has been cached. */
+  age(): Elapsed {
+    return this.#entry === undefined ? NO_AGE : elapsedSince(this.#entry.fetchedAt, this.#clock);
+  }
+
+  /** For how long the entry may certainly be served, in milliseconds; 0 without one. */
+  validForMs(): number {
     const entry = this.#entry;
-    if (entry === undefined) return now;
-    const ageMs = this.#clock.monotonic() - entry.monotonicAt;
-    const setBackMs = entry.fetchedAt + ageMs - now;
-    if (setBackMs >= MIN_STEP_MS) this.#entry = earlier(entry, setBackMs);
-    return now;
+    return entry === undefined ? 0 : Math.max(0, entry.lifetimeMs - this.age().certainMs);
   }
 
   #freshAfterLook(): Promise<T> | undefined {
-    const now = this.now();
     const entry = this.#entry;
-    if (entry === undefined || this.#isRejected || !isFresh(entry, now)) return undefined;
-    this.#freshFrom = now;
-    this.#freshUntil = Math.min(entry.advisoryAt, now + LOOK_EVERY_MS);
+    if (entry === undefined || this.#isRejected) return undefined;
+    const leftMs = entry.advisoryAfterMs - this.age().possibleMs;
+    if (leftMs <= 0) return undefined;
+    this.#freshFrom = this.#now();
+    this.#freshUntil = this.#freshFrom + Math.min(leftMs, LOOK_EVERY_MS);
     return entry.promise;
   }
 }

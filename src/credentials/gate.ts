@@ -14,15 +14,13 @@ export function pauseAfterFailure(remainingMs: number, random: () => number): nu
   return Math.max(MIN_PAUSE_MS, Math.floor(Math.min(pause, remainingMs / 2)));
 }
 
-/** No refresh starts by itself, or a refusal counts, from here to there; milliseconds since the epoch. */
+/**
+ * A time range in which no refresh starts by itself, or a refusal counts. By the monotonic clock: set
+ * by the wall clock, a pause would last as long as that is wrong.
+ */
 export interface Gate {
-  readonly from: number;
+  /** In milliseconds of `Clock.monotonic()`. */
   readonly until: number;
-}
-
-/** Whether the gate holds now. A clock that was set back to before it began opens it. */
-export function isShut<G extends Gate>(gate: G | undefined, now: number): gate is G {
-  return gate !== undefined && now >= gate.from && now < gate.until;
 }
 
 /** How long a refusal is remembered while nothing is cached, in whole milliseconds: 1 to 5 s. */

@@ -25,10 +25,11 @@ export class RefreshTimer {
     this.#owner = new WeakRef(owner);
   }
 
-  /** Sets the time, in milliseconds since the epoch; the one set before is forgotten. */
-  set(at: number): void {
+  /** Sets how long from now, in milliseconds; the time set before is forgotten. */
+  set(inMs: number): void {
     this.#cancel();
-    if (Number.isFinite(at)) this.#wait(at, this.#clock.monotonic() + at - this.#clock.now());
+    if (!Number.isFinite(inMs)) return;
+    this.#wait(this.#clock.now() + inMs, this.#clock.monotonic() + inMs);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { TokenFacts } from "../model/errors.js";
 import type { Verdict } from "../model/failure.js";
 import type { DocumentName, KeyRow, RequestParts, RequestTiming } from "../model/issuer-report.js";
+import type { RejectedDate } from "../sts/server-clock.js";
 
 /** The parts of a run; those that do not wait for each other run side by side. */
 export type Step = "token" | "issuer-network" | "issuer-documents" | "sts-endpoint" | "assume-role";
@@ -176,4 +177,6 @@ export interface AssumeRoleFacts {
   readonly ms: number;
   /** When the credentials end (ISO 8601); they themselves are dropped at once. */
   readonly expiresAt?: string | undefined;
+  /** The answer's `Date`, where it cannot be right. */
+  readonly rejectedDate?: RejectedDate | undefined;
 }

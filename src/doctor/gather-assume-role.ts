@@ -1,6 +1,7 @@
 import { AttemptError, type Failure } from "../model/failure.js";
 import { judge } from "../retry/verdict.js";
 import { type AssumeRoleInput, assumeRole } from "../sts/assume-role.js";
+import type { IssuedCredentials } from "../sts/credentials.js";
 import type { StsTarget } from "../sts/target.js";
 import type { AssumeRoleFacts } from "./facts.js";
 import { type Run, round } from "./run.js";
@@ -23,7 +24,7 @@ export async function gatherAssumeRole(
   const { pool, env, clock } = run.runtime;
   const { region } = target;
   const startMs = run.elapsedMs();
-  const finish = (failure?: Failure, expiration?: Date): Assumed => {
+  const finish = (failure?: Failure, issued?: IssuedCredentials): Assumed => {
     const ms = round(run.elapsedMs() - startMs);
     const { code, message, httpStatus, requestId } = failure ?? {};
     run.timings.push({
@@ -36,9 +37,10 @@ export async function gatherAssumeRole(
       error: failure?.httpStatus === undefined ? code : undefined,
     });
     const outcome = failure === undefined ? "ok" : judge(failure);
-    const expiresAt = expiration?.toISOString();
+    const expiresAt = issued?.credentials.expiration?.toISOString();
+    const rejectedDate = issued?.rejectedDate;
     return {
-      facts: { region, outcome, code, message, httpStatus, requestId, ms, expiresAt },
+      facts: { region, outcome, code, message, httpStatus, requestId, ms, expiresAt, rejectedDate },
       failure,
     };
   };
@@ -50,7 +52,7 @@ export async function gatherAssumeRole(
     region,
   };
   const label = `assuming the role in ${region}`;
-  const outcome = await run.step<Failure | Date>(
+  const outcome = await run.step<Failure | IssuedCredentials>(
     "assume-role",
     label,
     CALL_LIMIT_MS + 500,
@@ -58,13 +60,12 @@ export async function gatherAssumeRole(
     async (signal) => {
       const limits = { signal, timeoutMs: CALL_LIMIT_MS, deadline: run.deadline };
       try {
-        const { expiration } = await assumeRole(input, { target, pool, env, clock, ...limits });
-        return expiration ?? new Date(clock.now());
+        return await assumeRole(input, { target, pool, env, clock, ...limits });
       } catch (error) {
         if (error instanceof AttemptError) return error.failure;
         throw error;
       }
     },
   );
-  return outcome instanceof Date ? finish(undefined, outcome) : finish(outcome);
+  return "credentials" in outcome ? finish(undefined, outcome) : finish(outcome);
 }

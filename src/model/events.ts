@@ -10,7 +10,7 @@ interface EventBase {
   readonly roleArn: string;
 }
 
-/** A token was read and passed the local checks. */
+/** A token was read and no local check is certain that STS refuses it. */
 export interface TokenLoadedEvent extends EventBase {
   readonly type: "token.loaded";
   readonly attempt: number;
@@ -18,7 +18,10 @@ export interface TokenLoadedEvent extends EventBase {
   readonly ms: number;
   /** Absent when the token was not looked at (`providerId`, `validateToken: false`). */
   readonly token?: TokenFacts | undefined;
-  /** Advice only: a fatal finding is a failed attempt. */
+  /**
+   * Advice, and what only a clock that STS has not confirmed says (`suspect`). A fatal finding is a
+   * failed attempt.
+   */
   readonly findings: readonly Finding[];
 }
 
@@ -82,6 +85,23 @@ export interface ExpiredServedEvent extends EventBase {
   readonly expiration: Date;
 }
 
+/**
+ * The `Date` of an answer of STS cannot be right, and was not believed: by it, the session would
+ * live longer than was asked for, or would have expired on arrival. The expiration of the credentials
+ * counts by this machine's clock, or by what STS's earlier answers have shown.
+ */
+export interface StsDateRejectedEvent extends EventBase {
+  readonly type: "sts-date.rejected";
+  readonly region: string;
+  readonly reason: "session-too-long" | "expired-on-arrival";
+  /** The answer's `Date` (ISO 8601). */
+  readonly date: string;
+  /** By how much it differs from the clock that was believed instead, in milliseconds. */
+  readonly skewMs: number;
+  /** When the session ends (ISO 8601). */
+  readonly expiration: string;
+}
+
 /** Everything a provider tells through `onEvent` and the diagnostics channel `resilient-sts`. */
 export type WebIdentityEvent =
   | TokenLoadedEvent
@@ -91,7 +111,8 @@ export type WebIdentityEvent =
   | RegionSwitchedEvent
   | CredentialsRefreshedEvent
   | RefreshFailedEvent
-  | ExpiredServedEvent;
+  | ExpiredServedEvent
+  | StsDateRejectedEvent;
 
 /** An event as the rooms tell it: time and role are added on the way out. */
 export type EventBody = WebIdentityEvent extends infer E

@@ -77,7 +77,7 @@ export function createProvider(
           targets = chosen.map((target) => pool.canonical(target, env));
         },
       });
-      return refreshed.credentials;
+      return refreshed;
     },
     onRefreshed: () => {
       if (refreshed === undefined) return;
@@ -114,7 +114,6 @@ export function createProvider(
     },
     windows: options.refresh,
     aheadOfTime: options.refresh.aheadOfTime,
-    serverClock: pool.serverClock,
     serveExpired: options.serveExpired,
     clock,
     random,

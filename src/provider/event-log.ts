@@ -64,6 +64,11 @@ function linesFor(event: WebIdentityEvent): Line[] {
       const served = event.servedFromCache ? "; callers go on with the cached credentials" : "";
       return [["error", `no new credentials${served}: ${event.code}: ${event.message}`]];
     }
+    case "sts-date.rejected": {
+      const { region, date, expiration } = event;
+      const what = `STS in ${region} answered with a Date that cannot be right (${date}; the session ends at ${expiration})`;
+      return [["warn", `${what}: this machine's clock is believed`]];
+    }
     case "credentials.expired-served":
       return [["error", "expired credentials were handed out"]];
   }

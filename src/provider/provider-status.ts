@@ -1,5 +1,4 @@
 import type { CacheSnapshot } from "../credentials/cache-options.js";
-import { isFresh } from "../credentials/cached-entry.js";
 import type { WebIdentityError } from "../model/errors.js";
 import type { Finding } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
@@ -90,7 +89,7 @@ export class StatusBoard {
   read(snapshot: CacheSnapshot, regions: readonly RegionStatus[]): ProviderStatus {
     const { entry, refreshing, gateUntil, closed } = snapshot;
     return {
-      state: stateOf(snapshot, this.clock.now()),
+      state: stateOf(snapshot),
       closed,
       expiration: entry?.credentials.expiration,
       refreshing,
@@ -105,9 +104,9 @@ export class StatusBoard {
   }
 }
 
-function stateOf({ entry, invalidated }: CacheSnapshot, now: number): ProviderStatus["state"] {
+function stateOf({ entry, age, invalidated }: CacheSnapshot): ProviderStatus["state"] {
   if (entry === undefined) return "empty";
-  if (now >= entry.expiresAt) return "expired";
-  if (invalidated || now >= entry.mandatoryAt) return "refresh-urgent";
-  return isFresh(entry, now) ? "fresh" : "refresh-due";
+  if (age.certainMs >= entry.lifetimeMs) return "expired";
+  if (invalidated || age.possibleMs >= entry.mandatoryAfterMs) return "refresh-urgent";
+  return age.possibleMs < entry.advisoryAfterMs ? "fresh" : "refresh-due";
 }

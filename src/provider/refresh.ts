@@ -9,7 +9,7 @@ import { withTimeout } from "../runtime/abort.js";
 import { type Deadline, startDeadline } from "../runtime/deadline.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import type { CallerClientConfig, StsSettings } from "../sts/client-config.js";
-import type { AttributedCredentials } from "../sts/credentials.js";
+import type { AttributedCredentials, IssuedCredentials } from "../sts/credentials.js";
 import { resolveTargets, type StsTarget } from "../sts/target.js";
 import { AttemptPreflight } from "./attempt-preflight.js";
 import type { Identity } from "./identity.js";
@@ -37,6 +37,8 @@ export interface RefreshContext {
 
 export interface Refreshed {
   readonly credentials: AttributedCredentials;
+  /** The clock of whoever issued them minus this machine's, in milliseconds. */
+  readonly skewMs: number;
   /** The region that gave them, if that is known. */
   readonly region: string | undefined;
   /** How many attempts it took. */
@@ -74,9 +76,11 @@ export async function refreshCredentials(context: RefreshContext): Promise<Refre
         emit({ type: "attempt.failed", ...record });
       },
     });
-    const credentials = { ...issued, $source: { ...issued.$source, ...identity.marks } };
+    const { credentials, skewMs } = issued;
+    const $source = { ...credentials.$source, ...identity.marks };
     return {
-      credentials,
+      credentials: { ...credentials, $source },
+      skewMs,
       region: sts.region,
       attempts: failedAttempts + 1,
       ms: Math.round(clock.monotonic() - start),
@@ -97,7 +101,7 @@ async function runAttempt(
   attempt: Attempt,
   { token: tokenStep, sts, preflight }: Steps,
   { init, identity, runtime }: RefreshContext,
-): Promise<AttributedCredentials> {
+): Promise<IssuedCredentials> {
   const request = {
     RoleArn: identity.roleArn,
     // The stock provider's default, so that trust policies and dashboards written for it still fit.
@@ -108,7 +112,7 @@ async function runAttempt(
     ...(init.durationSeconds !== undefined && { DurationSeconds: init.durationSeconds }),
   };
   await sts.check(request);
-  const token = await tokenStep.run(attempt);
+  const token = await tokenStep.run(attempt, sts.serverClock);
   await preflight.before(token, attempt.deadline);
   const answered = preflight.beside(token);
   try {

@@ -5,9 +5,10 @@ import { judge } from "../retry/verdict.js";
 import type { Deadline } from "../runtime/deadline.js";
 import { type AssumeRoleInput, assumeRole, assumeRoleWith } from "../sts/assume-role.js";
 import { checkRequest } from "../sts/check-request.js";
-import type { AttributedCredentials } from "../sts/credentials.js";
+import type { IssuedCredentials } from "../sts/credentials.js";
 import { hedged } from "../sts/hedge.js";
 import { RegionRoute } from "../sts/region-route.js";
+import type { ServerClock } from "../sts/server-clock.js";
 import type { StsTarget } from "../sts/target.js";
 import type { ResolvedOptions, WebIdentityInit } from "./options.js";
 import type { Runtime } from "./runtime.js";
@@ -55,6 +56,13 @@ export class StsStep {
     return init.roleAssumerWithWebIdentity === undefined ? this.#target.region : undefined;
   }
 
+  /** The clock of the STS that is asked next; which one a role assumer of the user's asks is not known. */
+  get serverClock(): ServerClock | undefined {
+    const { init, runtime } = this.#options;
+    if (init.roleAssumerWithWebIdentity !== undefined) return undefined;
+    return runtime.pool.serverClock(this.#route.peek(), runtime.env);
+  }
+
   /** @throws AttemptError for a request that STS is certain to refuse, in whichever region. */
   async check(request: Omit<AssumeRoleInput, "WebIdentityToken">): Promise<void> {
     const { init, targets } = this.#options;
@@ -68,7 +76,7 @@ export class StsStep {
   }
 
   /** @throws AttemptError, or the signal's reason. */
-  async run(input: AssumeRoleInput, deadline: Deadline): Promise<AttributedCredentials> {
+  async run(input: AssumeRoleInput, deadline: Deadline): Promise<IssuedCredentials> {
     const target = this.#route.next();
     this.#moveTo(target, "failover");
     try {
@@ -94,7 +102,7 @@ export class StsStep {
     input: AssumeRoleInput,
     target: StsTarget,
     deadline: Deadline,
-  ): Promise<AttributedCredentials> {
+  ): Promise<IssuedCredentials> {
     const { runtime, options, signal } = this.#options;
     const { clock } = runtime;
     const { hedgeAfterMs: afterMs } = options;
@@ -139,7 +147,7 @@ export class StsStep {
     deadline: Deadline,
     signal: AbortSignal,
     onTurn = () => {},
-  ): Promise<AttributedCredentials> {
+  ): Promise<IssuedCredentials> {
     const { init, runtime } = this.#options;
     const { clock, pool, env } = runtime;
     const assumer = init.roleAssumerWithWebIdentity;
@@ -154,7 +162,7 @@ export class StsStep {
         const isLeft = this.#route.leaveIfFailedSince(target, chosenAt);
         if (isLeft) throw new AttemptError(leftOut(target));
         onTurn();
-        return this.#noted(target, send);
+        return this.#noted(target, input.WebIdentityToken, send);
       },
     });
   }
@@ -168,17 +176,29 @@ export class StsStep {
   }
 
   /** Notes how the region answered, before the next call has its turn there. */
-  async #noted<T>(target: StsTarget, send: () => Promise<T>): Promise<T> {
+  async #noted(
+    target: StsTarget,
+    token: string,
+    send: () => Promise<IssuedCredentials>,
+  ): Promise<IssuedCredentials> {
+    const { pool, env } = this.#options.runtime;
     try {
-      const answer = await send();
+      const issued = await send();
       this.#route.answered(target);
-      return answer;
+      const { region } = target;
+      const { rejectedDate } = issued;
+      if (rejectedDate) this.#options.emit({ type: "sts-date.rejected", region, ...rejectedDate });
+      return issued;
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
       const { failure } = error;
-      if (failure.kind === "answer") this.#route.answered(target);
+      const verdict = judge(failure);
+      if (failure.kind === "answer") {
+        this.#route.answered(target);
+        if (verdict === "token-expired") pool.serverClock(target, env).calledExpired(token);
+      }
       // What the budget cut short says nothing about the region.
-      if (!failure.cutShort) this.#route.failed(target, judge(failure));
+      if (!failure.cutShort) this.#route.failed(target, verdict);
       throw error;
     }
   }

@@ -5,6 +5,7 @@ import { type Finding, firstFatal } from "../model/findings.js";
 import type { Attempt } from "../retry/retry-loop.js";
 import { judge } from "../retry/verdict.js";
 import { safeText } from "../runtime/redact.js";
+import type { ServerClock } from "../sts/server-clock.js";
 import { type CheckedToken, checkToken } from "../token/check.js";
 import { loadToken } from "../token/token-source.js";
 import type { Identity } from "./identity.js";
@@ -25,6 +26,7 @@ export class TokenStep {
   readonly #options: TokenStepOptions;
   #last: string | undefined;
   #lastExpired = false;
+  #serverClock: ServerClock | undefined;
   #facts: TokenFacts | undefined;
 
   constructor(options: TokenStepOptions) {
@@ -41,8 +43,11 @@ export class TokenStep {
     this.#lastExpired = expired;
   }
 
-  /** @throws AttemptError, or the signal's reason. */
-  async run({ attempt, deadline }: Attempt): Promise<string> {
+  /**
+   * @param serverClock - of the STS that the token is for, as far as that is known.
+   * @throws AttemptError, or the signal's reason.
+   */
+  async run({ attempt, deadline }: Attempt, serverClock?: ServerClock): Promise<string> {
     const { options, runtime, identity, signal, emit } = this.#options;
     const { clock } = runtime;
     const start = clock.monotonic();
@@ -61,6 +66,7 @@ export class TokenStep {
 
     const sameToken = this.#lastExpired && token === this.#last;
     this.#last = token;
+    this.#serverClock = serverClock;
     const { findings, facts, validInMs } = this.#check(token);
     this.#facts = facts;
     const fatal = firstFatal(findings);
@@ -78,7 +84,8 @@ export class TokenStep {
   withoutRenewal(failure: Failure): Failure {
     const { source, sourceName } = this.#options.identity;
     if (source.renewable !== false || judge(failure) !== "token-expired") return failure;
-    const { findings = [] } = failure;
+    // Now that STS has answered, its clock, or its refusal, says more than before the call.
+    const { findings = this.#check(this.#last ?? "").findings } = failure;
     const expired = findings.find(({ id }) => id === "token-expired");
     const others = findings.filter((finding) => finding !== expired);
     return {
@@ -94,15 +101,14 @@ export class TokenStep {
     if (init.providerId !== undefined || !options.validateToken) return { findings: [] };
     const neededSeconds = options.retry.budgetMs / 1000;
     const { audiences } = options.preflight;
-    const checkAt = (now: number) => checkToken(token, { now, neededSeconds, audiences });
-    const now = runtime.clock.now();
-    const { skewMs } = runtime.pool.serverClock;
-    const bySts = checkAt(now + skewMs);
-    if (skewMs === 0 || firstFatal(bySts.findings) === undefined) return bySts;
-    // Somebody may have set this machine's clock right since STS was last heard. What is not sent is
-    // not answered, so a token that its own clock admits has to be, or the error would stay for good.
-    const byMachine = checkAt(now);
-    return firstFatal(byMachine.findings) === undefined ? byMachine : bySts;
+    const serverClock = this.#serverClock;
+    // By STS's clock, once an answer has shown it; until then, times keep no token from STS.
+    const { now, isVerified } = serverClock?.read() ?? {
+      now: runtime.clock.now(),
+      isVerified: false,
+    };
+    const isRefused = serverClock?.hasCalledExpired(token) ?? false;
+    return checkToken(token, { now, isVerified, isRefused, neededSeconds, audiences });
   }
 }
 

@@ -1,12 +1,19 @@
+import type { STSClient } from "@aws-sdk/client-sts";
 import { AttemptError, type Failure } from "../model/failure.js";
 import { startLimit, withTimeout } from "../runtime/abort.js";
-import type { Clock } from "../runtime/clock.js";
+import { type Clock, momentOf } from "../runtime/clock.js";
 import type { Deadline } from "../runtime/deadline.js";
 import type { Environment } from "../runtime/environment.js";
-import type { ClientPool } from "./client-pool.js";
-import { type AttributedCredentials, toCredentials } from "./credentials.js";
+import type { ClientPool, StsAnswer } from "./client-pool.js";
+import {
+  type AttributedCredentials,
+  DEFAULT_DURATION_SECONDS,
+  type IssuedCredentials,
+  toCredentials,
+} from "./credentials.js";
 import { loadSdk } from "./load-sdk.js";
 import { readFailure } from "./read-failure.js";
+import type { ServerClock } from "./server-clock.js";
 import type { StsTarget } from "./target.js";
 
 /** Parameters of the call; to the letter what the SDK hands to a role assumer. */
@@ -36,7 +43,7 @@ export interface AssumeRoleOptions extends CallLimits {
   readonly pool: ClientPool;
   readonly env: Environment;
   /** Runs the call once it has its turn, which ends with it: the next call comes after. */
-  readonly inTurn?: <T>(call: () => Promise<T>) => Promise<T>;
+  readonly inTurn?: (call: () => Promise<IssuedCredentials>) => Promise<IssuedCredentials>;
 }
 
 /**
@@ -47,21 +54,24 @@ export interface AssumeRoleOptions extends CallLimits {
 export async function assumeRole(
   input: AssumeRoleInput,
   options: AssumeRoleOptions,
-): Promise<AttributedCredentials> {
+): Promise<IssuedCredentials> {
   const { target, pool, env, clock, signal, deadline, inTurn = (call) => call() } = options;
+  const serverClock = pool.serverClock(target, env);
   return pool.use(target, env, async ({ limit }) => {
-    const { AssumeRoleWithWebIdentityCommand } = await loadSdk();
     const name = pool.nameOf(requestName(input), target, env);
     const send = async (waiting: AbortSignal) => {
       const answer = await pool.calls.join(name, { clock, signal: waiting }, (abortSignal) =>
         // Lent for as long as anybody waits for the answer, whoever asked first.
         pool.use(target, env, ({ client }) =>
-          client.send(new AssumeRoleWithWebIdentityCommand(input), { abortSignal }),
+          ask(client, input, { clock, serverClock, abortSignal }),
         ),
       );
-      const credentials = toCredentials(answer, input.DurationSeconds, clock.now());
-      if (credentials === undefined) throw new AttemptError(emptyAnswer(answer.$metadata));
-      return credentials;
+      const { output, date, sentAt } = answer;
+      const credentials = toCredentials(output, input.DurationSeconds, clock.now());
+      if (credentials === undefined) throw new AttemptError(emptyAnswer(output.$metadata));
+      const askedMs = (input.DurationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000;
+      const expiration = output.Credentials?.Expiration;
+      return { credentials, ...serverClock.session({ date, expiration, askedMs, sentAt }) };
     };
     // Time spent waiting for a turn is not the endpoint's fault: the call's own limit starts inside.
     signal.throwIfAborted();
@@ -78,6 +88,41 @@ export async function assumeRole(
   });
 }
 
+interface AskOptions {
+  readonly clock: Clock;
+  readonly serverClock: ServerClock;
+  readonly abortSignal: AbortSignal;
+}
+
+/** The call itself. The SDK keeps the `Date` of an answer to itself, so it is noted on its way in. */
+async function ask(
+  client: STSClient,
+  input: AssumeRoleInput,
+  { clock, serverClock, abortSignal }: AskOptions,
+): Promise<StsAnswer> {
+  const { AssumeRoleWithWebIdentityCommand } = await loadSdk();
+  const command = new AssumeRoleWithWebIdentityCommand(input);
+  let headers: Readonly<Record<string, string | undefined>> = {};
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      headers = (result.response as { headers?: Record<string, string> }).headers ?? {};
+      return result;
+    },
+    // The innermost place: refusals pass here too, before they become errors.
+    { step: "deserialize", priority: "low", name: "dateOfAnswer" },
+  );
+  const sentAt = momentOf(clock);
+  try {
+    const output = await client.send(command, { abortSignal });
+    return { output, date: headers.date, sentAt };
+  } catch (error) {
+    // Without STS's request id it may be a proxy's.
+    if (headers["x-amzn-requestid"] !== undefined) serverClock.refusal(headers.date);
+    throw error;
+  }
+}
+
 /** Equal for requests whose answers are as good as each other: a name that is but the time tells nothing. */
 function requestName({ RoleSessionName, ...input }: AssumeRoleInput): string {
   const sessionName = /^aws-sdk-js-session-\d+$/.test(RoleSessionName) ? null : RoleSessionName;
@@ -92,13 +137,14 @@ export function assumeRoleWith(
   assumer: RoleAssumer,
   input: AssumeRoleInput,
   options: CallLimits,
-): Promise<AttributedCredentials> {
+): Promise<IssuedCredentials> {
   return bounded(input, options, async () => {
     const credentials = await assumer(input);
     if (!credentials?.accessKeyId || !credentials.secretAccessKey) {
       throw new AttemptError(emptyAnswer());
     }
-    return withDate(credentials);
+    // Whom it asks, and what time it is there, is not known.
+    return { credentials: withDate(credentials), skewMs: 0 };
   });
 }
 

@@ -3,6 +3,7 @@ import type {
   STSClient,
   STSClientConfig,
 } from "@aws-sdk/client-sts";
+import { type Clock, type Moment, systemClock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
 import { withoutSecrets } from "./client-logger.js";
@@ -23,6 +24,14 @@ const MAX_SOCKETS = 40;
 /** Clients kept without anybody using them; the longest unused goes first. */
 const MAX_IDLE_CLIENTS = 16;
 
+/** A success, and what is needed to judge its times. */
+export interface StsAnswer {
+  readonly output: AssumeRoleWithWebIdentityCommandOutput;
+  /** The `Date` header. */
+  readonly date: string | undefined;
+  readonly sentAt: Moment;
+}
+
 /** A pooled client. Shared by every provider whose target is equal. */
 export interface PooledClient {
   readonly client: STSClient;
@@ -39,25 +48,27 @@ interface Entry extends PooledClient {
   readonly ownsConnections: boolean;
 }
 
-/** Breakers kept; the oldest goes first. */
-const MAX_BREAKERS = 256;
+/** What is known of one STS endpoint, whoever asks it. */
+interface Endpoint {
+  readonly serverClock: ServerClock;
+  breaker?: CircuitBreaker;
+}
+
+/** Endpoints remembered; the oldest is forgotten first. */
+const MAX_ENDPOINTS = 256;
 
 /** Keeps one STS client, and with it one set of connections, for each distinct target. */
 export class ClientPool {
   /** In order of last use, the longest unused first. */
   readonly #entries = new Map<string, Entry>();
   readonly #keys = new TargetKeys();
-  /** What every answer of STS says about this machine's clock. */
-  readonly serverClock = new ServerClock();
-  readonly #now: () => number;
+  readonly #clock: Clock;
   /** The calls under way, over whichever client. */
-  readonly calls = new SharedCalls<AssumeRoleWithWebIdentityCommandOutput>();
-  /** Of the endpoints that failed lately. */
-  readonly #breakers = new Map<string, CircuitBreaker>();
+  readonly calls = new SharedCalls<StsAnswer>();
+  readonly #endpoints = new Map<string, Endpoint>();
 
-  /** @param now - this machine's clock, in milliseconds since the epoch. */
-  constructor(now: () => number = () => Date.now()) {
-    this.#now = now;
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
   }
 
   /** Starts to load the SDK, so that it is there when the first call is due. */
@@ -120,16 +131,29 @@ export class ClientPool {
 
   /** The breaker of the target's endpoint: one for all providers that would ask it. */
   breaker(target: StsTarget, env: Environment, random: () => number): CircuitBreaker {
-    const key = this.#keys.ofEndpoint(target, env);
-    const breaker = this.#breakers.get(key) ?? new CircuitBreaker(random);
-    this.#breakers.set(key, breaker);
-    const [oldest] = this.#breakers.keys();
-    if (this.#breakers.size > MAX_BREAKERS && oldest !== undefined) this.#breakers.delete(oldest);
-    return breaker;
+    const endpoint = this.#endpoint(target, env);
+    endpoint.breaker ??= new CircuitBreaker(random);
+    return endpoint.breaker;
+  }
+
+  /** The clock of the target's endpoint, as its answers show it. */
+  serverClock(target: StsTarget, env: Environment): ServerClock {
+    return this.#endpoint(target, env).serverClock;
   }
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  #endpoint(target: StsTarget, env: Environment): Endpoint {
+    const key = this.#keys.ofEndpoint(target, env);
+    const endpoint = this.#endpoints.get(key) ?? { serverClock: new ServerClock(this.#clock) };
+    this.#endpoints.set(key, endpoint);
+    const [oldest] = this.#endpoints.keys();
+    if (this.#endpoints.size > MAX_ENDPOINTS && oldest !== undefined) {
+      this.#endpoints.delete(oldest);
+    }
+    return endpoint;
   }
 
   #trim(): void {
@@ -147,16 +171,6 @@ export class ClientPool {
     const connections = target.config.requestHandler ?? quietConnections(MAX_SOCKETS);
     const entry = createEntry(STSClient, target, connections);
     this.#entries.set(key, entry);
-    entry.client.middlewareStack.add(
-      (next) => async (args) => {
-        const result = await next(args);
-        const { headers = {} } = (result.response ?? {}) as { headers?: Record<string, string> };
-        this.serverClock.observe(headers, this.#now());
-        return result;
-      },
-      // The innermost place: refusals pass here too, before they become errors.
-      { step: "deserialize", priority: "low", name: "serverClock" },
-    );
     return entry;
   }
 

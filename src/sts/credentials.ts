@@ -1,5 +1,6 @@
 import type { AssumeRoleWithWebIdentityCommandOutput } from "@aws-sdk/client-sts";
 import type { AwsCredentialIdentity } from "@smithy/types";
+import type { RejectedDate } from "./server-clock.js";
 
 /**
  * Credentials as the SDK's own providers give them: with `$source`, the marks that tell AWS in the
@@ -7,8 +8,17 @@ import type { AwsCredentialIdentity } from "@smithy/types";
  */
 export type AttributedCredentials = AwsCredentialIdentity & { $source?: Record<string, string> };
 
+/** Credentials, and by which clock their expiration counts. */
+export interface IssuedCredentials {
+  readonly credentials: AttributedCredentials;
+  /** The clock of whoever issued them minus this machine's, in milliseconds. */
+  readonly skewMs: number;
+  /** The answer's `Date`, where it cannot be right. */
+  readonly rejectedDate?: RejectedDate | undefined;
+}
+
 /** Session length when none is asked for (AWS STS API reference, DurationSeconds). */
-const DEFAULT_DURATION_SECONDS = 3600;
+export const DEFAULT_DURATION_SECONDS = 3600;
 
 /**
  * The credentials in an STS answer; `undefined` when it has none. Lenient where other

@@ -41,6 +41,17 @@ export class RegionRoute {
     return this.#choose() ?? this.#chooseResting();
   }
 
+  /** The region that {@link RegionRoute.next} would return now; asks no breaker for a trial. */
+  peek(): StsTarget {
+    const now = this.#clock.now();
+    const isAlone = this.#stops.length === 1;
+    const open = this.#stops.find(
+      ({ passed, disabled, breaker }) =>
+        !passed && !disabled && (isAlone || breaker.openUntil(now) === undefined),
+    );
+    return open?.target ?? this.#firstToWake(this.#stops.filter(({ disabled }) => !disabled));
+  }
+
   /** The region to ask beside `target`, if there is one worth asking. */
   beside(target: StsTarget): StsTarget | undefined {
     return this.#choose(target);
@@ -134,11 +145,16 @@ export class RegionRoute {
         stop.idpFailures = 0;
       }
     }
+    return this.#firstToWake(usable);
+  }
+
+  /** The one whose rest ends first is the likeliest to have healed. */
+  #firstToWake(usable: readonly Stop[]): StsTarget {
     const now = this.#clock.now();
-    // The one whose rest ends first is the likeliest to have healed.
-    const [first] = usable
-      .filter(({ passed }) => !passed)
-      .toSorted((a, b) => (a.breaker.openUntil(now) ?? now) - (b.breaker.openUntil(now) ?? now));
+    const waiting = usable.filter(({ passed }) => !passed);
+    const [first] = (waiting.length > 0 ? waiting : usable).toSorted(
+      (a, b) => (a.breaker.openUntil(now) ?? now) - (b.breaker.openUntil(now) ?? now),
+    );
     return (first ?? (this.#stops[0] as Stop)).target;
   }
 }

@@ -1,6 +1,7 @@
 import type { Finding } from "../model/findings.js";
 import { STS_TIME_TOLERANCE_SECONDS } from "../model/sts-limits.js";
 import { formatDuration, formatTime } from "../runtime/time-text.js";
+import { claimInvalid } from "./check-claims.js";
 import { seconds } from "./facts.js";
 
 /** Less than this is left: the token may expire on the way. */
@@ -37,10 +38,9 @@ export function checkTimes(
   const exp = seconds(claims.exp);
   const starts = [claims.nbf, claims.iat].map((claim) => seconds(claim) ?? -Infinity);
   const start = Math.max(...starts);
-  // Wrong by any clock: a finding of the claims.
-  if (exp !== undefined && exp < start) return { findings: [] };
   // STS refuses the token at exp + 300 s exactly: "must be before the expiration".
   const hasExpired = exp !== undefined && now / 1000 - STS_TIME_TOLERANCE_SECONDS >= exp;
+  if (exp !== undefined && exp < start) return { findings: [backwards(exp, now, hasExpired)] };
   if (hasExpired && isVerified) return { findings: [expired(exp, now, "sts")] };
   if (exp !== undefined && !isVerified && isRefused)
     return { findings: [expired(exp, now, "refusal")] };
@@ -53,6 +53,12 @@ export function checkTimes(
   const left = exp === undefined ? Number.POSITIVE_INFINITY : exp - now / 1000;
   const soon = left < Math.max(SOON_SECONDS, context.neededSeconds ?? SOON_SECONDS);
   return { findings: soon && exp !== undefined ? [expiresSoon(exp, now)] : [] };
+}
+
+/** Times that contradict each other are wrong by any clock. */
+function backwards(exp: number, now: number, hasExpired: boolean): Finding {
+  const invalid = claimInvalid("exp", "is before its `iat` or `nbf`, which is wrong by any clock");
+  return hasExpired ? { ...expired(exp, now, "sts"), detail: invalid.detail } : invalid;
 }
 
 /** Stands before a time that only this machine's clock vouches for. */

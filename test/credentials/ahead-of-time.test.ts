@@ -144,7 +144,8 @@ describe("on a machine whose clock is wrong", () => {
     ["an hour behind", -HOUR],
     ["an hour ahead", HOUR],
   ])("%s, credentials are refreshed when STS's clock says so", async (_, seconds) => {
-    const bench = new CacheBench({ serverClock: { skewMs: -seconds * 1000 } });
+    const bench = new CacheBench();
+    bench.skewMs = -seconds * 1000;
     const lifeOf = (left: number) => new Date(bench.clock.now() + (left - seconds) * 1000);
     bench.answer = async () => ({ accessKeyId: "first", expiration: lifeOf(HOUR) });
     expect(await bench.get()).toBe("first");

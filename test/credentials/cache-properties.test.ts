@@ -82,7 +82,7 @@ test("whatever happens in whatever order, callers get what is valid, in time, fr
           const { entry, invalidated } = cache.snapshot();
           const call: Call = {
             ...{ at: clock.monotonic(), isForced, wasRejected: invalidated },
-            validUntil: (entry?.expiresAt ?? wallStart) - wallStart,
+            validUntil: (entry?.fetchedAt.monotonic ?? 0) + (entry?.lifetimeMs ?? 0),
           };
           calls.push(call);
           const end = () => Object.assign(call, { endedAt: clock.monotonic() });

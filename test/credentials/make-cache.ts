@@ -3,6 +3,7 @@ import type {
   CacheRequest,
   FailedRefresh,
 } from "../../src/credentials/cache-options.js";
+import type { Issued } from "../../src/credentials/cached-entry.js";
 import { CredentialCache } from "../../src/credentials/credential-cache.js";
 import { FakeClock } from "../support/fake-clock.js";
 
@@ -37,6 +38,8 @@ type Options = CacheOptions<TestCredentials, CacheRequest>;
 /** A cache under the fake clock, with a source that does as it is told. */
 export class CacheBench {
   readonly clock = new FakeClock();
+  /** The source's clock minus this machine's, in milliseconds. */
+  skewMs = 0;
   readonly calls: RefreshCall[] = [];
   readonly failures: (FailedRefresh & { readonly error: unknown })[] = [];
   readonly expiredServed: string[] = [];
@@ -60,7 +63,6 @@ export class CacheBench {
       onClosed: () => {},
       windows: {},
       aheadOfTime: false,
-      serverClock: { skewMs: 0 },
       serveExpired: false,
       clock: this.clock,
       random: () => 0,
@@ -86,14 +88,17 @@ export class CacheBench {
     await this.clock.advance((lifetimeSeconds - leftSeconds) * 1000);
   }
 
-  async #refresh(request: CacheRequest | undefined, signal: AbortSignal): Promise<TestCredentials> {
+  async #refresh(
+    request: CacheRequest | undefined,
+    signal: AbortSignal,
+  ): Promise<Issued<TestCredentials>> {
     const call = { request, signal, issue: (lifetime?: number) => this.#issue(lifetime) };
     this.calls.push(call);
     this.onRefresh();
     if (this.delayMs > 0) {
       await new Promise<void>((resolve) => this.clock.schedule(this.delayMs, resolve));
     }
-    return this.answer(call);
+    return { credentials: await this.answer(call), skewMs: this.skewMs };
   }
 
   #issue(lifetimeSeconds = HOUR): TestCredentials {

@@ -86,7 +86,7 @@ async function play(bench: CacheBench, { response = "freshCredentials", lifetime
     result: resultOf(got, before.id),
     sourceContacted: calls.length > before.calls,
     rateLimited: isGated && calls.length === before.calls,
-    advisoryWindowSeconds: entry && (entry.expiresAt - entry.advisoryAt) / 1000,
+    advisoryWindowSeconds: entry && (entry.lifetimeMs - entry.advisoryAfterMs) / 1000,
     settled: entry?.credentials.accessKeyId === before.id ? "cachedCredentials" : "newCredentials",
   };
 }

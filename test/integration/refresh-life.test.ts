@@ -178,7 +178,7 @@ describe("on a machine whose clock is two hours", () => {
         ...{ preflight: "off", refresh: { aheadOfTime: false } },
         clientConfig: { endpoint: world.sts.url, region: REGION },
       },
-      { clock: machine, pool: new ClientPool(machine.now), env: {}, random: () => 0 },
+      { clock: machine, pool: new ClientPool(machine), env: {}, random: () => 0 },
     );
     const first = await provider();
     await pass(44 * MINUTE);

@@ -82,7 +82,7 @@ export async function startRegions(
     names.map(() => startLocalSts({ providers: [idp], now: clock.now })),
   );
   const router = new RegionalRouter(new Map(stss.map((sts, index) => [names[index] ?? "", sts])));
-  const pool = new ClientPool(clock.now);
+  const pool = new ClientPool(clock);
   const random = seededRandom(1);
   const switches: string[] = [];
   const [region, ...failoverRegions] = names;

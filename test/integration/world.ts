@@ -41,7 +41,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const { clock = new VirtualClock(), ...stsOptions } = options;
   const idp = await startLocalIdp({ algorithm: "ES256", now: clock.now });
   const sts = await startLocalSts({ providers: [idp], now: clock.now, ...stsOptions });
-  const pool = new ClientPool(clock.now);
+  const pool = new ClientPool(clock);
   return {
     clock,
     idp,

@@ -1,52 +1,212 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { momentOf } from "../../src/runtime/clock.js";
 import { ServerClock } from "../../src/sts/server-clock.js";
+import { FakeClock } from "../support/fake-clock.js";
 
-const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
-const answerAt = (ms: number) => ({
-  date: new Date(ms).toUTCString(),
-  "x-amzn-requestid": "request",
-});
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 
-describe("the server's clock", () => {
-  test("agrees with this machine's until an answer says otherwise", () => {
-    expect(new ServerClock().skewMs).toBe(0);
+/** `Date` and `Expiration` have whole seconds. */
+const second = (ms: number) => Math.floor(ms / 1000) * 1000;
+const httpDate = (ms: number) => new Date(ms).toUTCString();
+
+interface Answer {
+  /** STS's clock minus this machine's, in milliseconds. */
+  readonly stsMs?: number;
+  /** What `Date` is off by besides, in milliseconds; or the header itself. */
+  readonly lie?: number | string | undefined;
+  readonly askedMs?: number;
+  readonly givenMs?: number;
+}
+
+/** A machine and one STS. */
+function world() {
+  const clock = new FakeClock();
+  const server = new ServerClock(clock);
+  /** How long the session lives by what is made of its answer, and what was rejected. */
+  const issue = ({ stsMs = 0, lie = 0, askedMs = HOUR, givenMs = askedMs }: Answer) => {
+    const stsNow = clock.now() + stsMs;
+    const expiration = new Date(second(stsNow) + givenMs);
+    const date = typeof lie === "string" ? lie : httpDate(stsNow + lie);
+    const judged = server.session({ date, expiration, askedMs, sentAt: momentOf(clock) });
+    const lifetimeMs = expiration.getTime() - judged.skewMs - clock.now();
+    return { lifetimeMs, rejected: judged.rejectedDate?.reason };
+  };
+  return { clock, server, issue };
+}
+
+describe("the clock of an STS endpoint", () => {
+  test("is this machine's, and unverified, until an answer shows it", () => {
+    const { clock, server } = world();
+    expect(server.read()).toEqual({ now: clock.now(), isVerified: false });
   });
 
-  test.each([
-    ["ahead", 600_000],
-    ["behind", -600_000],
-    ["a little ahead", 15_000],
-  ])("is known to be %s", (_, skewMs) => {
-    const clock = new ServerClock();
-    clock.observe(answerAt(NOW + skewMs), NOW);
-    expect(clock.skewMs).toBe(skewMs);
+  test.each([0, 14_000, -14_000])("is this machine's when it differs by %d ms", (stsMs) => {
+    const { clock, server, issue } = world();
+    issue({ stsMs });
+    expect(server.read()).toEqual({ now: clock.now(), isVerified: true });
   });
 
-  test("is not told apart from this one by less than 15 s", () => {
-    const clock = new ServerClock();
-    for (const skewMs of [14_000, -14_000, 1_000, 0]) {
-      clock.observe(answerAt(NOW + 60_000), NOW);
-      clock.observe(answerAt(NOW + skewMs), NOW);
-      expect(clock.skewMs).toBe(0);
+  test.each([16_000, -16_000, 10 * MINUTE, -30 * MINUTE, 48 * HOUR, -48 * HOUR])(
+    "is shown by the session it issues when it differs by %d ms",
+    async (stsMs) => {
+      const { clock, server, issue } = world();
+      expect(issue({ stsMs })).toEqual({ lifetimeMs: HOUR, rejected: undefined });
+      await clock.advance(5_000);
+      expect(server.read().isVerified).toBe(true);
+      expect(server.read().now - clock.now()).toBeCloseTo(stsMs, -4);
+    },
+  );
+
+  test("is unverified again when the machine's clock was set, or the machine was suspended", () => {
+    for (const change of [-MINUTE, MINUTE]) {
+      const { clock, server, issue } = world();
+      issue({ stsMs: 10 * MINUTE });
+      clock.setWallClock(clock.now() + change);
+      expect(server.read()).toEqual({ now: clock.now(), isVerified: false });
     }
   });
 
   test("is as the last answer has it", () => {
-    const clock = new ServerClock();
-    clock.observe(answerAt(NOW + 60_000), NOW);
-    clock.observe(answerAt(NOW - 90_000), NOW);
-    expect(clock.skewMs).toBe(-90_000);
+    const { clock, server, issue } = world();
+    issue({ stsMs: HOUR });
+    issue({ stsMs: -HOUR });
+    expect(server.read().now - clock.now()).toBeCloseTo(-HOUR, -4);
   });
 
-  test.each<[string, Record<string, string>]>([
-    ["without STS's request id, as a proxy's are", { date: "Thu, 01 Jan 1970 00:00:00 GMT" }],
-    ["without a date", { "x-amzn-requestid": "request" }],
-    ["with a date that is none", { date: "soon", "x-amzn-requestid": "request" }],
-    ["with an empty date", { date: "", "x-amzn-requestid": "request" }],
-  ])("is not told by answers %s", (_, headers) => {
-    const clock = new ServerClock();
-    clock.observe(answerAt(NOW + 60_000), NOW);
-    clock.observe(headers, NOW);
-    expect(clock.skewMs).toBe(60_000);
+  test("is shown by a refusal only where this machine's clock agrees", () => {
+    const { clock, server } = world();
+    for (const date of [undefined, "", "soon", httpDate(0), httpDate(clock.now() + MINUTE)]) {
+      server.refusal(date);
+      expect(server.read().isVerified).toBe(false);
+    }
+    server.refusal(httpDate(clock.now() - 2_000));
+    expect(server.read()).toEqual({ now: clock.now(), isVerified: true });
+  });
+});
+
+describe("a Date that cannot be right", () => {
+  test.each([
+    ["of 1970", httpDate(0), "session-too-long"],
+    ["of the year 9999", "Fri, 31 Dec 9999 23:59:59 GMT", "expired-on-arrival"],
+    ["two hours behind", -2 * HOUR, "session-too-long"],
+    ["two hours ahead", 2 * HOUR, "expired-on-arrival"],
+    // Possible, but for a session that is exactly as long as it was asked to be by the other clock.
+    ["half an hour ahead", 30 * MINUTE, "session-too-long"],
+  ])("(%s) is rejected, whatever this machine's clock is off by", (_, lie, reason) => {
+    for (const stsMs of [0, 10 * MINUTE, -10 * MINUTE, 5 * HOUR, -5 * HOUR]) {
+      const { lifetimeMs, rejected } = world().issue({ stsMs, lie });
+      if (typeof lie === "number" && Math.abs(lie) < HOUR && stsMs !== 0) {
+        // Neither clock is proven: the life may come out shorter, and never longer.
+        expect(lifetimeMs).toBeLessThanOrEqual(HOUR);
+        expect(lifetimeMs).toBeGreaterThan(0);
+        continue;
+      }
+      expect(rejected).toBe(reason);
+      expect(lifetimeMs).toBeLessThanOrEqual(HOUR + 1_000);
+      expect(lifetimeMs).toBeGreaterThan(40 * MINUTE);
+    }
+  });
+
+  test("is told with what it says, and by how much it is off", () => {
+    const { clock, server } = world();
+    const expiration = new Date(second(clock.now()) + HOUR);
+    const times = { expiration, askedMs: HOUR, sentAt: momentOf(clock) };
+    const { skewMs, rejectedDate } = server.session({ date: httpDate(0), ...times });
+    expect(skewMs).toBe(0);
+    expect(rejectedDate).toEqual({
+      date: "1970-01-01T00:00:00.000Z",
+      skewMs: -clock.now(),
+      expiration: expiration.toISOString(),
+      reason: "session-too-long",
+    });
+  });
+
+  test("leaves what earlier answers have shown", () => {
+    const { server, issue } = world();
+    issue({ stsMs: -2 * HOUR });
+    const before = server.read();
+    expect(issue({ stsMs: -2 * HOUR, lie: httpDate(0) }).lifetimeMs).toBe(HOUR);
+    expect(server.read()).toEqual(before);
+  });
+
+  test("does not make this machine's clock doubtful where the session proves that right", () => {
+    const { server, issue } = world();
+    issue({ lie: 2 * HOUR });
+    expect(server.read().isVerified).toBe(true);
+  });
+});
+
+describe("a session's life", () => {
+  test.each<[string, Answer, number]>([
+    ["counts by this machine's clock without a Date", { lie: "" }, HOUR],
+    ["counts by this machine's clock with a Date that is none", { lie: "soon" }, HOUR],
+    ["is no longer than was asked for by a lone clock", { lie: "", givenMs: 12 * HOUR }, HOUR],
+    ["ends at once where the one clock there is says so", { lie: "", givenMs: -HOUR }, -HOUR],
+    ["may be shorter than was asked for", { givenMs: 900_000 }, 900_000],
+    ["may be longer, where both clocks agree", { givenMs: 12 * HOUR }, 12 * HOUR],
+    ["ends at once where both clocks agree that it has", { givenMs: -HOUR }, -HOUR],
+    ["is the shorter one of two", { stsMs: 10 * MINUTE, givenMs: 900_000 }, 900_000],
+    ["is the shorter one of two", { stsMs: -10 * MINUTE, givenMs: 900_000 }, 300_000],
+  ])("%s", (_, answer, lifetimeMs) => {
+    expect(world().issue(answer).lifetimeMs / 1000).toBeCloseTo(lifetimeMs / 1000, -1);
+  });
+
+  test("is unknown without an expiration, and nothing is corrected", () => {
+    const { clock, server } = world();
+    const answer = { expiration: undefined, askedMs: HOUR, sentAt: momentOf(clock) };
+    expect(server.session({ date: httpDate(0), ...answer })).toEqual({ skewMs: 0 });
+    expect(server.read().isVerified).toBe(false);
+  });
+
+  test.each([
+    ["suspended, on a system that says so", true],
+    ["suspended, on a system that does not say so", false],
+  ])("loses the time in which the machine was %s before the answer was read", (_, hasBootClock) => {
+    const clock = new FakeClock();
+    if (hasBootClock) clock.withBootClock();
+    const server = new ServerClock(clock);
+    const sentAt = momentOf(clock);
+    const [date, start] = [httpDate(clock.now()), second(clock.now())];
+    clock.suspend(40 * MINUTE);
+    const expiration = new Date(start + HOUR);
+    const { skewMs } = server.session({ date, expiration, askedMs: HOUR, sentAt });
+    expect(expiration.getTime() - skewMs - clock.now()).toBeCloseTo(20 * MINUTE, -4);
+  });
+
+  test("is never longer than it is, and never nothing, by any two clocks", () => {
+    const off = fc.integer({ min: -50 * HOUR, max: 50 * HOUR });
+    const lie = fc.oneof(
+      fc.constant(0),
+      fc.integer({ min: -50 * HOUR, max: 50 * HOUR }),
+      fc.constantFrom(httpDate(0), "Fri, 31 Dec 9999 23:59:59 GMT", "", "nonsense"),
+    );
+    const asked = fc.constantFrom(900_000, HOUR, 12 * HOUR);
+    fc.assert(
+      fc.property(off, lie, asked, (stsMs, lied, askedMs) => {
+        const { issue } = world();
+        const { lifetimeMs } = issue({ stsMs, lie: lied, askedMs });
+        // Only a Date that lies as this machine does, or none at all, leaves nothing to tell it by.
+        const isAlone = typeof lied === "string" && Number.isNaN(Date.parse(lied));
+        if (isAlone || (typeof lied === "number" && Math.abs(stsMs + lied) < 16_000)) return;
+        expect(lifetimeMs).toBeGreaterThan(0);
+        expect(lifetimeMs).toBeLessThanOrEqual(askedMs + 30_000);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("a token that STS has called expired", () => {
+  test("is remembered for five minutes, and no other token is", async () => {
+    const { clock, server } = world();
+    expect(server.hasCalledExpired("a")).toBe(false);
+    server.calledExpired("a");
+    expect([server.hasCalledExpired("a"), server.hasCalledExpired("b")]).toEqual([true, false]);
+    await clock.advance(299_999);
+    expect(server.hasCalledExpired("a")).toBe(true);
+    await clock.advance(1);
+    expect(server.hasCalledExpired("a")).toBe(false);
   });
 });

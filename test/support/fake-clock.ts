@@ -19,8 +19,24 @@ export class FakeClock implements Clock {
   /** In the order they were scheduled. */
   readonly #timers = new Set<Timer>();
 
+  /** Absent until {@link FakeClock.withBootClock}: not every system says how long ago it booted. */
+  sinceBoot: (() => number) | undefined;
+  #suspended = 0;
+
   constructor(startMs = START_MS) {
     this.#wallStart = startMs;
+  }
+
+  /** The same clock, on a machine that says how long ago it booted: an hour, at the start. */
+  withBootClock(): this {
+    this.sinceBoot = () => 3_600_000 + this.#elapsed + this.#suspended;
+    return this;
+  }
+
+  /** The machine is suspended: only `now` and `sinceBoot` go on. */
+  suspend(ms: number): void {
+    this.#wallStart += ms;
+    this.#suspended += ms;
   }
 
   // Arrow functions: whoever takes a clock may take them off it, as one does with `Date.now`.

@@ -7,7 +7,10 @@ export interface TokenRequest {
   readonly subject?: string;
   /** The `aud` claim. @default "sts.amazonaws.com" */
   readonly audience?: string | readonly string[];
-  /** From `iat` to `exp`, in seconds; negative for a token that has expired. @default 3600 */
+  /**
+   * From now to `exp`, in seconds; negative for a token that has expired, which was then issued an
+   * hour before its end. @default 3600
+   */
   readonly expiresInSeconds?: number;
   /**
    * Adds and overrides claims. A claim that is `undefined` is left out, one that is `null` is sent
@@ -26,6 +29,9 @@ export interface TokenRequest {
   readonly breakSignature?: boolean;
 }
 
+/** Of a token that nothing else is said of. */
+const LIFETIME_SECONDS = 3600;
+
 /** Makes and signs a token. */
 export function issueToken(
   keys: KeyRing,
@@ -36,13 +42,14 @@ export function issueToken(
   const key = request.key === undefined ? keys.current : keys.get(request.key);
   const algorithm = request.algorithm ?? key.algorithm;
   const header = { alg: algorithm, typ: "JWT", kid: key.kid, ...request.header };
-  const issuedAt = Math.floor(nowMs / 1000);
+  const now = Math.floor(nowMs / 1000);
+  const exp = now + Math.floor(request.expiresInSeconds ?? LIFETIME_SECONDS);
   const claims = {
     iss: issuer,
     sub: request.subject ?? "test-subject",
     aud: request.audience ?? "sts.amazonaws.com",
-    iat: issuedAt,
-    exp: issuedAt + Math.floor(request.expiresInSeconds ?? 3600),
+    iat: exp < now ? exp - LIFETIME_SECONDS : now,
+    exp,
     ...request.claims,
   };
   const payload = request.payload ?? JSON.stringify(claims);
