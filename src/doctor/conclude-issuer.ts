@@ -111,9 +111,20 @@ function contradicted(finding: Finding): Finding {
     const detail = `${finding.detail} STS took the token all the same.`;
     return { ...finding, severity: "advice", detail };
   }
+  // What rests on one report is refuted by this answer.
+  if (finding.confirmedBy !== undefined || isInDoubt(finding)) {
+    const { confirmedBy: _, ...told } = finding;
+    const detail = `${finding.detail} STS took the token all the same.`;
+    return { ...told, severity: "advice", detail };
+  }
   if (finding.severity !== "fatal") return finding;
   const detail = `${finding.detail} STS took the token all the same a moment ago: it keeps keys for a while.`;
   return { ...finding, severity: "suspect", detail };
+}
+
+/** A key in a form that nobody has seen STS refuse. */
+function isInDoubt({ id, severity }: Finding): boolean {
+  return severity === "suspect" && (id === "jwks-key-unusable" || id === "jwks-key-ambiguous");
 }
 
 function withOtherNetwork(

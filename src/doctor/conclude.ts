@@ -1,5 +1,6 @@
 import type { Failure } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
+import { confirmedBy } from "../retry/confirmation.js";
 import { tryElsewhere, withCommands } from "./another-network.js";
 import { answerFinding } from "./conclude-answer.js";
 import { certificateFindings } from "./conclude-certificates.js";
@@ -17,11 +18,12 @@ import { inTrustPolicyTerms } from "./trust-policy-terms.js";
 export function conclude(gathered: Gathered): Diagnosis {
   const { facts, timings, failure } = gathered;
   const isAccepted = facts.assumeRole?.outcome === "ok";
+  const issuer = failure ? confirmedBy(gathered.issuer, failure) : gathered.issuer;
   const seen = [
     ...gathered.token.map((each) => (isAccepted ? overruled(each) : each)),
     ...gathered.request,
     ...endpointFindings(facts),
-    ...issuerFindings([...gathered.issuer, ...unreadFindings(facts)], facts),
+    ...issuerFindings([...issuer, ...unreadFindings(facts)], facts),
     ...certificateFindings(facts),
   ];
   const answer = failure && cutOff(answerFinding(failure, facts.token), failure, facts, seen);

@@ -34,6 +34,8 @@ export type FindingId =
   | "discovery-not-json"
   | "discovery-issuer-mismatch"
   | "discovery-field-missing"
+  | "discovery-byte-order-mark"
+  | "discovery-algorithms-unsupported"
   | "discovery-slow"
   | "jwks-slow"
   | "jwks-http-status"
@@ -41,8 +43,10 @@ export type FindingId =
   | "jwks-timeout"
   | "jwks-not-json"
   | "jwks-empty"
+  | "jwks-byte-order-mark"
   | "jwks-too-large"
   | "jwks-too-many-keys"
+  | "jwks-inconsistent"
   | "jwks-key-not-found"
   | "jwks-key-ambiguous"
   | "jwks-key-unusable"
@@ -91,7 +95,16 @@ export interface Finding {
   readonly remedy: string;
   /** The values seen, for machines. Never a token, a signature or a secret. */
   readonly evidence: Readonly<Record<string, unknown>>;
+  /**
+   * The refusal that makes a `suspect` finding certain, since STS was reported once to answer so:
+   * `verification-key` for "Couldn't retrieve verification key from your identity provider",
+   * `not-validated` for "The web identity token provided could not be validated".
+   */
+  readonly confirmedBy?: "verification-key" | "not-validated" | undefined;
 }
+
+/** The refusals by which STS speaks of an issuer's documents and keys. */
+export type KeyRefusal = NonNullable<Finding["confirmedBy"]>;
 
 /** The finding that stops everything, if there is one. */
 export function firstFatal(findings: readonly Finding[]): Finding | undefined {

@@ -41,6 +41,7 @@ export interface RequestTiming extends RequestParts {
 
 /** One key of a JWKS as STS sees it. */
 export interface KeyRow {
+  /** The empty string is one; absent when there is none that is a string. */
   readonly kid?: string | undefined;
   readonly kty?: string | undefined;
   readonly alg?: string | undefined;
@@ -48,10 +49,12 @@ export interface KeyRow {
   readonly crv?: string | undefined;
   /** Length of an RSA modulus, in bits. */
   readonly bits?: number | undefined;
-  /** Whether STS can use it, as far as its form tells. */
+  /** Whether nothing in its form or its parameters speaks against its use by STS. */
   readonly usable: boolean;
-  /** Why it cannot. */
+  /** What speaks against it. */
   readonly problem?: string | undefined;
+  /** `fatal`: STS refuses it. `suspect`: what STS makes of it is not known for sure. */
+  readonly severity?: "fatal" | "suspect" | undefined;
   /** Whether it is the one that STS takes for the token. */
   readonly matchesToken: boolean;
 }

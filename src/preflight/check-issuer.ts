@@ -20,7 +20,7 @@ export type CheckIssuerInput =
   | { readonly token: string; readonly issuer?: undefined; readonly kid?: undefined }
   | {
       readonly issuer: string;
-      /** The key that tokens will name. */
+      /** The key that tokens will name; an empty string is a kid too. */
       readonly kid?: string | undefined;
       readonly token?: undefined;
     };
@@ -90,7 +90,7 @@ function readInput(input: CheckIssuerInput): Subject | Finding {
     throw expected("input", "to have `token` alone, which names both, or `issuer`", input);
   }
   if (token !== undefined) return subjectOfToken(trimToken(requireString("token", token)));
-  checkString("kid", kid);
+  if (kid !== "") checkString("kid", kid);
   return subjectOfIssuer(requireString("issuer", issuer), kid as string | undefined);
 }
 

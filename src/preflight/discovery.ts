@@ -1,7 +1,9 @@
 import type { Finding } from "../model/findings.js";
+import { STS_ALGORITHMS } from "../model/sts-limits.js";
 import { printable, safeText } from "../runtime/redact.js";
 import { canonicalIssuer, isFetchable } from "./issuer-url.js";
 import {
+  byteOrderMark,
   CAME_INSTEAD,
   isErrorAnswer,
   type JsonObject,
@@ -27,21 +29,22 @@ interface CheckedDiscovery {
 /** Whether STS can use a discovery document: what it needs, and no more than that. */
 export function checkDiscovery(body: Uint8Array, issuer: string, url: string): CheckedDiscovery {
   const parsed = parseBody(body);
-  if (parsed.kind !== "object") return { findings: [notJson(url, parsed.kind)] };
+  const marked = parsed.hasByteOrderMark ? [byteOrderMark("discovery", url)] : [];
+  if (parsed.kind !== "object") return { findings: [...marked, notJson(url, parsed.kind)] };
   const document = parsed.value;
   const missing = REQUIRED.filter((name) => (member(document, name) ?? undefined) === undefined);
   const named = member(document, "issuer");
   if (named === undefined && missing.length === REQUIRED.length && isErrorAnswer(document)) {
-    return { findings: [notJson(url, "page")] };
+    return { findings: [...marked, notJson(url, "page")] };
   }
-  const findings: Finding[] = [];
+  const findings: Finding[] = [...marked];
   if (named !== canonicalIssuer(issuer)) findings.push(mismatch(named, issuer, url));
-  if (missing.length > 0) findings.push(fieldMissing(missing, url));
+  if (missing.length > 0) findings.push(fieldMissing(document, missing, url));
   const jwksUrl = readJwksUri(document);
   if (jwksUrl === undefined && !missing.includes("jwks_uri")) {
     findings.push(jwksUriUnusable(document, url));
   }
-  return { findings, jwksUrl };
+  return { findings: [...findings, ...algorithmsUnsupported(document, url)], jwksUrl };
 }
 
 function readJwksUri(document: JsonObject): URL | undefined {
@@ -65,14 +68,19 @@ function notJson(url: string, came: NoObject): Finding {
     remedy:
       "IdP: serve the discovery document itself, without a login. Network: see that no captive portal or proxy answers in its place.",
     evidence: { url, isPage: came === "page", isCut: came === "cut" },
+    ...(came === "lenient" && { confirmedBy: "verification-key" }),
   };
 }
 
 function mismatch(named: unknown, issuer: string, url: string): Finding {
   const expected = printable(issuer, 200);
+  // Two spellings of the same characters; whether STS tells them apart is not known.
+  const isSpelling =
+    typeof named === "string" && named.normalize() === canonicalIssuer(issuer).normalize();
   return {
     id: "discovery-issuer-mismatch",
-    severity: "fatal",
+    // STS compares issuers exactly: observed for case, path and a slash at the end (2026-09).
+    severity: isSpelling ? "suspect" : "fatal",
     title: "The discovery document is another issuer's.",
     detail: `The token's \`iss\` is ${JSON.stringify(expected)}; ${url} names ${JSON.stringify(shown(named))}. Case, path and a slash at the end count.`,
     remedy:
@@ -81,10 +89,12 @@ function mismatch(named: unknown, issuer: string, url: string): Finding {
   };
 }
 
-function fieldMissing(missing: readonly string[], url: string): Finding {
+function fieldMissing(document: JsonObject, missing: readonly string[], url: string): Finding {
+  const isAbsent = missing.some((name) => member(document, name) === undefined);
   return {
     id: "discovery-field-missing",
-    severity: "fatal",
+    // STS was observed to refuse documents without a member (2026-09), not such with null in it.
+    severity: isAbsent ? "fatal" : "suspect",
     title: "The discovery document lacks what STS needs.",
     detail: `${url} has no ${missing.join(", ")}.`,
     remedy: "IdP: add the members that are missing to the discovery document.",
@@ -94,14 +104,33 @@ function fieldMissing(missing: readonly string[], url: string): Finding {
 
 function jwksUriUnusable(document: JsonObject, url: string): Finding {
   const text = member(document, "jwks_uri");
-  const isUrl = typeof text === "string" && URL.canParse(text);
+  const isText = typeof text === "string" && !URL.canParse(text);
   return {
     id: "discovery-field-missing",
-    // A URL of another scheme is not looked at from here; what STS makes of it is not known.
-    severity: isUrl ? "suspect" : "fatal",
+    // Text that is no URL leaves STS nothing to fetch, as if it were missing. What STS makes of
+    // another scheme, a very long URL or what is no text is not known.
+    severity: isText ? "fatal" : "suspect",
     title: "The discovery document names no https URL for its keys.",
     detail: `${url} has the jwks_uri ${JSON.stringify(shown(text))}.`,
     remedy: "IdP: name the https URL of the JWKS in `jwks_uri`.",
     evidence: { url, missing: ["jwks_uri"], jwksUri: shown(text) },
   };
+}
+
+/** The list is no proof of what tokens are signed with, so this is advice. */
+function algorithmsUnsupported(document: JsonObject, url: string): Finding[] {
+  const listed = member(document, "id_token_signing_alg_values_supported");
+  const names = Array.isArray(listed) ? listed.filter((each) => typeof each === "string") : [];
+  if (names.length === 0 || names.some((name) => STS_ALGORITHMS.includes(name))) return [];
+  const told = names.slice(0, 10).map((name) => safeText(name, 40));
+  return [
+    {
+      id: "discovery-algorithms-unsupported",
+      severity: "advice",
+      title: "The issuer names no signature algorithm that STS verifies.",
+      detail: `${url} lists ${told.join(", ")} in id_token_signing_alg_values_supported; STS verifies ${STS_ALGORITHMS.join(", ")} alone.`,
+      remedy: "IdP: sign the tokens for AWS with RS256 or ES256, and list the algorithm.",
+      evidence: { url, listed: told, supported: STS_ALGORITHMS },
+    },
+  ];
 }

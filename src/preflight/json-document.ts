@@ -1,29 +1,52 @@
+import type { Finding } from "../model/findings.js";
+import type { DocumentName } from "../model/issuer-report.js";
+
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** What came instead of a JSON object: HTML or nothing at all, the beginning of one, anything else. */
-export type NoObject = "page" | "cut" | "other";
+/**
+ * What came instead of a JSON object: HTML or nothing at all, the beginning of one, one that only a
+ * lenient parser reads, anything else.
+ */
+export type NoObject = "page" | "cut" | "lenient" | "other";
 
 /** A body as far as it can be read. */
-export type ParsedBody =
+export type ParsedBody = (
   | { readonly kind: "object"; readonly value: JsonObject }
-  | { readonly kind: NoObject };
+  | { readonly kind: NoObject }
+) & { readonly hasByteOrderMark: boolean };
 
-const utf8 = new TextDecoder();
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const MARK = "\uFEFF";
 
 /**
  * Reads a JSON object. Nothing in it is trusted: members are read one by one by their own names and
  * never copied onto another object, so that `__proto__` is a name like any other.
  */
 export function parseBody(body: Uint8Array): ParsedBody {
-  const text = utf8.decode(body);
+  const decoded = utf8.decode(body);
+  const hasByteOrderMark = decoded.startsWith(MARK);
+  const text = hasByteOrderMark ? decoded.slice(MARK.length) : decoded;
+  return { ...parseText(text, body), hasByteOrderMark };
+}
+
+function parseText(text: string, body: Uint8Array) {
   try {
     const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? { kind: "object", value } : { kind: "other" };
+    return isJsonObject(value) ? { kind: "object" as const, value } : { kind: "other" as const };
   } catch {
-    // A login wall, a captive portal, a maintenance page: it stands there for a while.
-    if (/^\s*(<|$)/.test(text.slice(0, 1000))) return { kind: "page" };
-    return { kind: isBeginning(text) ? "cut" : "other" };
+    return { kind: cameInstead(text, body) };
   }
+}
+
+function cameInstead(text: string, body: Uint8Array): NoObject {
+  // A login wall, a captive portal, a maintenance page: it stands there for a while.
+  if (/^\s*(<|$)/.test(text.slice(0, 1000))) return "page";
+  if (isBeginning(text)) return "cut";
+  // Comments, a comma too many, something after the end; or UTF-16, where every ASCII character has
+  // a zero octet. Some parsers read these, and which one STS uses is not known.
+  const isLenient =
+    /^\s*(\{|\/[/*]|#)/.test(text.slice(0, 1000)) || body.subarray(0, 4).includes(0);
+  return isLenient ? "lenient" : "other";
 }
 
 /**
@@ -40,8 +63,26 @@ function isBeginning(text: string): boolean {
 export const CAME_INSTEAD: Readonly<Record<NoObject, string>> = {
   page: "a page, an error or nothing",
   cut: "the beginning of a JSON object that does not end",
+  lenient: "text that only a lenient parser takes for a JSON object",
   other: "something that is no JSON object",
 };
+
+/**
+ * A document that begins with U+FEFF, which JSON does not allow (RFC 8259, section 8.1). In one
+ * report STS answered the verification-key message to it, for good.
+ */
+export function byteOrderMark(document: DocumentName, url: string): Finding {
+  const name = document === "discovery" ? "discovery document" : "JWKS";
+  return {
+    id: `${document}-byte-order-mark`,
+    severity: "suspect",
+    title: `The issuer's ${name} begins with a byte order mark, which STS is reported to refuse.`,
+    detail: `${url} begins with a UTF-8 byte order mark (EF BB BF) before the JSON (RFC 8259, section 8.1).`,
+    remedy: `IdP: serve the ${name} as UTF-8 without a byte order mark.`,
+    evidence: { url },
+    confirmedBy: "verification-key",
+  };
+}
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);

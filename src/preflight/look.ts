@@ -55,7 +55,7 @@ export async function lookAt(
 
   const { missingKid, snapshot } = judged;
   if (missingKid === undefined || snapshot.keys === undefined) {
-    if (subject.kid !== undefined && snapshot.keys) issuer.missingKids.forget(subject.kid);
+    if (typeof subject.kid === "string" && snapshot.keys) issuer.missingKids.forget(subject.kid);
     return judged;
   }
   const looks = issuer.missingKids.note(missingKid, snapshot.keys, askedAt);

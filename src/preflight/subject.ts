@@ -9,8 +9,11 @@ export interface Subject {
   readonly issuer: string;
   /** Whether a key is to be found among those of the issuer. */
   readonly asksForKey: boolean;
-  /** Absent when the token names none, or an empty one. */
-  readonly kid: string | undefined;
+  /**
+   * Absent when the token names none. The empty string is a kid like any other; null stands for a
+   * kid that is no string.
+   */
+  readonly kid: string | null | undefined;
   /** Absent when there is no token. */
   readonly alg: string | undefined;
   /** Verified with the key; never told. */
@@ -25,13 +28,12 @@ export function subjectOfToken(token: string): Subject | Finding {
   const issuer = typeof claims.iss === "string" ? claims.iss : "";
   if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);
   const { kid, alg } = header;
-  // What STS makes of other algorithms and of a kid that is no string is no matter of keys.
+  // What STS makes of other algorithms is no matter of keys.
   const isUsual = typeof alg === "string" && STS_ALGORITHMS.includes(alg);
-  const asksForKey = isUsual && (kid === undefined || typeof kid === "string");
   return {
     issuer,
-    asksForKey,
-    kid: typeof kid === "string" && kid !== "" ? kid : undefined,
+    asksForKey: isUsual,
+    kid: kid === undefined || typeof kid === "string" ? kid : null,
     alg: isUsual ? alg : undefined,
     token,
   };
@@ -40,14 +42,14 @@ export function subjectOfToken(token: string): Subject | Finding {
 /** An issuer, and a key of it if one is named. */
 export function subjectOfIssuer(issuer: string, kid: string | undefined): Subject | Finding {
   if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);
-  const named = kid === "" ? undefined : kid;
-  return { issuer, asksForKey: named !== undefined, kid: named, alg: undefined, token: undefined };
+  return { issuer, asksForKey: kid !== undefined, kid, alg: undefined, token: undefined };
 }
 
 function invalidIssuer(issuer: string): Finding {
   const shown = printable(issuer, 100);
   return {
     id: "token-claim-invalid",
+    // IAM takes https URLs without a query as issuers alone (API reference, CreateOpenIDConnectProvider).
     severity: "fatal",
     title: "The issuer is no URL that STS can ask for keys.",
     detail: `The issuer ${JSON.stringify(shown)} is no plain https URL.`,

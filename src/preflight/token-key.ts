@@ -1,27 +1,25 @@
-import { isLoadable } from "./key-material.js";
-import type { KeyEntry, KeySet } from "./key-set.js";
+import { member } from "./json-document.js";
+import { problemOf } from "./key-material.js";
+import type { KeyEntry, KeyProblem, KeySet } from "./key-set.js";
 
 /** Whether and with which key STS would verify a token. */
 export type TokenKey =
-  | { readonly kind: "found"; readonly entry: KeyEntry }
-  /** `isCertain`: no reading of the observed rules makes it usable. */
-  | {
-      readonly kind: "unusable";
-      readonly entry: KeyEntry;
-      readonly problem: string;
-      readonly isCertain: boolean;
-    }
+  /** `doubt`: what may keep STS from using it all the same. */
+  | { readonly kind: "found"; readonly entry: KeyEntry; readonly doubt?: KeyProblem | undefined }
+  | { readonly kind: "unusable"; readonly entry: KeyEntry; readonly problem: KeyProblem }
+  /** `isCertain`: no reading of the observed rules chooses one. */
   | { readonly kind: "ambiguous"; readonly isCertain: boolean }
   | { readonly kind: "missing" };
 
 /** What of a token's header chooses the key. */
 export interface KeyWanted {
-  /** Absent when the header has none, or an empty one. */
-  readonly kid: string | undefined;
+  /** Absent when the header has none; the empty string is a kid; null stands for what is no string. */
+  readonly kid: string | null | undefined;
   /** Absent when there is no token: then any type of key will do. */
   readonly alg: string | undefined;
 }
 
+/** RFC 7518, section 3.4. */
 const CURVES: Readonly<Record<string, string>> = {
   ES256: "P-256",
   ES384: "P-384",
@@ -30,27 +28,37 @@ const CURVES: Readonly<Record<string, string>> = {
 
 /**
  * Finds a token's key as STS was observed to (2026-09): by `kid` alone, the last of several with the
- * same one, the only key where the token names none; `alg` of the key does not count.
+ * same one, the only key where the token names none; `alg` of the key does not count. An empty `kid`
+ * is one like any other, but fails among several keys where none has it.
  */
 export function findTokenKey({ entries }: KeySet, wanted: KeyWanted): TokenKey {
-  if (wanted.kid === undefined) return findOnlyKey(entries, wanted.alg);
-  const named = entries.filter(({ kid }) => kid === wanted.kid);
+  const { kid, alg } = wanted;
+  const named = typeof kid === "string" ? entries.filter((entry) => entry.kid === kid) : [];
   const last = named.at(-1);
-  if (last !== undefined) return judge(last, wanted.alg, named);
+  if (last !== undefined) return judge(last, alg, named);
+  if (!kid) return findOnlyKey(entries, wanted);
+  const alike = entries.findLast(({ jwk }) => isAlike(member(jwk, "kid"), kid));
+  if (alike !== undefined) return judge(alike, alg, [alike]);
   const [only] = entries;
   // The one key there is has no kid: it is this token's, and STS does not find it.
-  return entries.length === 1 && only?.kid === undefined && only !== undefined
-    ? { kind: "unusable", entry: only, problem: "it has no kid", isCertain: true }
+  return entries.length === 1 && only !== undefined && only.kid === undefined
+    ? judge(only, alg, [only])
     : { kind: "missing" };
 }
 
-function findOnlyKey(entries: readonly KeyEntry[], alg: string | undefined): TokenKey {
+/** Whether a `kid` that is no string is written like this one: STS may take the two for one. */
+function isAlike(published: unknown, kid: string): boolean {
+  const isScalar = published === null || ["number", "boolean"].includes(typeof published);
+  return isScalar && String(published) === kid;
+}
+
+function findOnlyKey(entries: readonly KeyEntry[], { kid, alg }: KeyWanted): TokenKey {
   const [only, ...more] = entries;
   if (only === undefined) return { kind: "missing" };
   if (more.length === 0) return judge(only, alg, entries);
-  // Whether STS counts keys that it cannot use is not known.
-  const usable = entries.filter(({ problem }) => problem === undefined);
-  return { kind: "ambiguous", isCertain: usable.length !== 1 };
+  // Whether STS counts keys that it cannot use is not known, nor what it makes of a null or a number.
+  const usable = entries.filter((entry) => problemOf(entry) === undefined);
+  return { kind: "ambiguous", isCertain: usable.length !== 1 && kid !== null };
 }
 
 function judge(
@@ -58,21 +66,26 @@ function judge(
   alg: string | undefined,
   candidates: readonly KeyEntry[],
 ): TokenKey {
-  const unfitting = entry.problem ?? unfit(entry, alg);
-  const loadable = unfitting === undefined ? isLoadable(entry.jwk) : undefined;
-  if (loadable === true) return { kind: "found", entry };
+  const own = problemOf(entry);
+  const problem = own?.isCertain ? own : (unfit(entry, alg) ?? own);
+  if (problem === undefined) return { kind: "found", entry };
   // Whether an unusable duplicate hides a usable one before it is not known.
-  const isAlone = candidates.every((each) => each === entry || each.problem !== undefined);
-  const { problem, isCertain } = loadable ?? { problem: unfitting as string, isCertain: true };
-  return { kind: "unusable", entry, problem, isCertain: isCertain && isAlone };
+  const isAlone = candidates.every((each) => each === entry || problemOf(each) !== undefined);
+  if (!problem.isCertain) return { kind: "found", entry, doubt: problem };
+  return { kind: "unusable", entry, problem: { ...problem, isCertain: isAlone } };
 }
 
-function unfit({ jwk }: KeyEntry, alg: string | undefined): string | undefined {
+function unfit({ jwk }: KeyEntry, alg: string | undefined): KeyProblem | undefined {
   if (alg === undefined) return undefined;
   const kty = alg.startsWith("RS") ? "RSA" : "EC";
-  if (jwk.kty !== kty)
-    return `it is of type ${String(jwk.kty)} and the token is signed with ${alg}`;
+  if (jwk.kty !== kty) {
+    const words = `it is of type ${String(jwk.kty)} and the token is signed with ${alg}`;
+    return { words, isCertain: true };
+  }
   const curve = CURVES[alg];
-  const isFit = kty === "RSA" || jwk.crv === curve;
-  return isFit ? undefined : `it is not on the curve ${curve} that ${alg} takes`;
+  // A curve by a name of its own may be the right one.
+  const isFit = kty === "RSA" || jwk.crv === curve || !Object.values(CURVES).includes(`${jwk.crv}`);
+  return isFit
+    ? undefined
+    : { words: `it is not on the curve ${curve} that ${alg} takes`, isCertain: true };
 }

@@ -1,6 +1,6 @@
 import type { CryptoKey } from "jose";
+import { bareKey } from "../model/jwk.js";
 import type { JsonObject } from "./json-document.js";
-import { bareKey } from "./key-material.js";
 
 /** What verifying came to; `undecided` when nothing here can tell. */
 export type SignatureVerdict = "valid" | "invalid" | "undecided";

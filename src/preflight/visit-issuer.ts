@@ -74,10 +74,8 @@ export async function visitIssuer(
           kept: kept.jwks,
           maxAgeMs: maxAge.jwksMs,
           read: (body) => {
-            const read = readKeySet(body, jwksUrl.href);
-            return "finding" in read
-              ? { findings: [read.finding], content: undefined }
-              : { findings: [], content: read.keySet };
+            const { findings, keySet } = readKeySet(body, jwksUrl.href);
+            return { findings, content: keySet };
           },
           signal,
         },

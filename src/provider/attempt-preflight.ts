@@ -3,6 +3,7 @@ import { AttemptError, type Failure } from "../model/failure.js";
 import { type Finding, firstFatal } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
 import type { Preflight } from "../preflight/preflight.js";
+import { confirmedBy } from "../retry/confirmation.js";
 import { judge } from "../retry/verdict.js";
 import { withTimeout } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
@@ -80,7 +81,7 @@ export class AttemptPreflight {
     const report = await this.#lookWithin(deadline.remainingMs(), token, true);
     // What an earlier look suspected is better than nothing: there is no other attempt to come.
     const findings = report?.findings ?? this.#suspected;
-    return { ...failure, findings };
+    return { ...failure, findings: confirmedBy(findings, failure) };
   }
 
   /** A look, unless the time is up before it ends. */

@@ -55,7 +55,7 @@ function aboutToken(token: TokenFacts | undefined): string {
   const { issuer = "unknown", audience, azp, kid } = token;
   const shownAudience = audience?.length ? `, audience ${[audience].flat().join(" and ")}` : "";
   const shownParty = azp === undefined ? "" : `, azp ${azp}`;
-  return `, issuer ${issuer}${shownAudience}${shownParty}, ${kid === undefined ? "no kid" : `kid ${kid}`}`;
+  return `, issuer ${issuer}${shownAudience}${shownParty}, ${kid === undefined ? "no kid" : `kid ${kid || '""'}`}`;
 }
 
 function aboutAttempts({ attempts, elapsedMs }: AttemptsFailed): string {

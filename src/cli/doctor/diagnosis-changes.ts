@@ -1,5 +1,6 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { Finding } from "../../model/findings.js";
+import { kidOf } from "./key-rows.js";
 
 /** One thing that differs from the look before. */
 export interface Change {
@@ -59,7 +60,7 @@ function setChange(
 }
 
 function kidsOf({ facts }: Diagnosis): string[] | undefined {
-  return facts.issuer?.keys?.map(({ kid }) => kid ?? "(no kid)");
+  return facts.issuer?.keys?.map(kidOf);
 }
 
 function addressesOf({ facts }: Diagnosis): string[] | undefined {

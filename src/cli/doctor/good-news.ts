@@ -4,6 +4,7 @@ import type { FindingId } from "../../model/findings.js";
 import type { KeyRow } from "../../model/issuer-report.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import type { Group } from "./finding-group.js";
+import { kidOf } from "./key-rows.js";
 
 /** What was looked at and found in order, in a few words each. */
 export function goodNews(diagnosis: Diagnosis): Readonly<Record<Group, readonly string[]>> {
@@ -93,7 +94,7 @@ function aboutKey(keys: readonly KeyRow[] | undefined, isSigned: boolean): strin
   const own = keys.find(({ matchesToken }) => matchesToken);
   if (own?.usable !== true) return news;
   const size = own.bits === undefined ? (own.crv ?? "") : `${own.bits} bits`;
-  news.push(`the token's key ${own.kid ?? "(no kid)"} is there: ${own.kty ?? ""} ${size}`.trim());
+  news.push(`the token's key ${kidOf(own)} is there: ${own.kty ?? ""} ${size}`.trim());
   if (isSigned) news.push("the signature verifies with it");
   return news;
 }

@@ -1,5 +1,6 @@
 import type { IssuerFacts, TlsFacts } from "../../doctor/facts.js";
 import type { KeyRow, RequestTiming } from "../../model/issuer-report.js";
+import { kidOf } from "../doctor/key-rows.js";
 import { dataTable, mono } from "./data-table.js";
 import { joined, type Markup, markup, NOTHING } from "./markup.js";
 import { toldFreshness } from "./told-freshness.js";
@@ -11,19 +12,24 @@ export function keyTable(keys: readonly KeyRow[]): Markup {
     const own = key.matchesToken ? markup` <span class="note">(the token’s key)</span>` : NOTHING;
     return {
       isMarked: key.matchesToken,
-      head: markup`${mono(key.kid ?? "(none)")}${own}`,
+      head: markup`${mono(kidOf(key))}${own}`,
       cells: [
         [key.kty, key.alg].filter(Boolean).join(" ") || "–",
         key.bits === undefined ? (key.crv ?? "–") : `${key.bits} bits`,
         key.use ?? "–",
-        key.usable
-          ? markup`<span class="good">✓ usable</span>`
-          : markup`<span class="bad">✗ ${key.problem ?? "unusable"}</span>`,
+        forSts(key),
       ],
     };
   });
   const caption = `${keys.length} ${keys.length === 1 ? "key" : "keys"} in the JWKS; ${hasOwn ? "the token’s key is marked" : "none of them is marked as the token’s"}.`;
   return dataTable(caption, ["kid", "kty, alg", "Size", "use", "For STS"], rows);
+}
+
+function forSts({ usable, severity, problem = "unusable" }: KeyRow): Markup {
+  if (usable) return markup`<span class="good">✓ usable</span>`;
+  return severity === "suspect"
+    ? markup`? ${problem}`
+    : markup`<span class="bad">✗ ${problem}</span>`;
 }
 
 const SHOWN_FIRST = ["cache-control", "pragma", "age", "expires", "date", "retry-after"];

@@ -35,6 +35,7 @@ export function fetchDocument(
           if (size > MAX_DOCUMENT_BYTES) throw new Error(`${url}: too large`);
           chunks.push(chunk);
         }
+        // JSON.parse refuses a byte order mark, as STS is reported to.
         const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
         resolve({ value, headers: response.headers });
       } catch (error) {

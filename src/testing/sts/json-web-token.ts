@@ -7,8 +7,8 @@ const ALGORITHMS = new Set(["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"
 /** A token, taken apart and not yet verified. */
 export interface JsonWebToken {
   readonly algorithm: string;
-  /** Empty when the header has none. */
-  readonly kid: string;
+  /** Absent when the header has none that is a string; an empty one is a kid like any other. */
+  readonly kid: string | undefined;
   readonly claims: Readonly<Record<string, unknown>>;
   /** What the signature is over. */
   readonly signed: string;
@@ -43,7 +43,7 @@ export function readJsonWebToken(token: string): JsonWebToken {
   const kid = header.kid;
   return {
     algorithm,
-    kid: typeof kid === "string" ? kid : "",
+    kid: typeof kid === "string" ? kid : undefined,
     claims,
     signed: `${head}.${body}`,
     signature: Buffer.from(signature, "base64url"),

@@ -1,10 +1,5 @@
-import {
-  createPublicKey,
-  type JsonWebKey,
-  type KeyObject,
-  verify,
-  X509Certificate,
-} from "node:crypto";
+import { createPublicKey, type KeyObject, verify, X509Certificate } from "node:crypto";
+import { bareKey, keyFormProblem, STS_CURVES } from "../../model/jwk.js";
 import type { JsonWebToken } from "./json-web-token.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 
@@ -19,11 +14,13 @@ const CURVE_OF: Readonly<Record<string, string>> = {
 
 interface UsableKey {
   readonly key: KeyObject;
-  readonly hasKeyOps: boolean;
+  /** Whether it verifies nothing all the same, which STS tells as a token that it cannot validate. */
+  readonly isRefused: boolean;
 }
 
 /**
- * Finds the key of a token the way STS does: not by `alg`, and never one without a `kid`.
+ * Finds the key of a token the way STS does: not by `alg`, and never one without a `kid`. An empty
+ * `kid` is one like any other.
  *
  * @throws StsRefusal with the verification-key message.
  */
@@ -32,7 +29,9 @@ export function selectVerificationKey(keys: readonly unknown[], token: JsonWebTo
   const ofType = keys.filter((key) => isObject(key) && key.kty === type);
   const usable = usableKeys(keys);
   const only = usable.size === 1 ? [...usable.values()][0] : undefined;
-  const found = token.kid === "" ? only : usable.get(token.kid);
+  const named = token.kid === undefined ? undefined : usable.get(token.kid);
+  // What STS makes of an empty kid beside one key with another kid is not known: it is let through.
+  const found = named ?? (token.kid ? undefined : only);
   if (ofType.length > MAX_KEYS_PER_TYPE || !found) {
     throw new StsRefusal(WIRE_ERRORS.verificationKey);
   }
@@ -46,14 +45,19 @@ export function usableKeys(keys: readonly unknown[]): Map<string, UsableKey> {
     if (!isObject(jwk)) continue;
     const { kid, use, key_ops: keyOps } = jwk;
     const key = importKey(jwk);
-    if (typeof kid !== "string" || kid === "" || (use ?? "sig") !== "sig" || !key) continue;
-    usable.set(kid, { key, hasKeyOps: keyOps !== undefined });
+    // Whether STS takes another use than sig and enc is not known: SPIFFE's jwt-svid is let through.
+    if (typeof kid !== "string" || use === "enc" || !key) continue;
+    const isRefused = (keyOps ?? undefined) !== undefined || keyFormProblem(jwk) !== undefined;
+    usable.set(kid, { key, isRefused });
   }
   return usable;
 }
 
-/** @throws StsRefusal when the key carries `key_ops`, or the signature is not the key's. */
-export function verifySignature({ key, hasKeyOps }: UsableKey, token: JsonWebToken): void {
+/**
+ * @throws StsRefusal when the key carries `key_ops` or is not written as RFC 7518 wants it, or the
+ * signature is not the key's.
+ */
+export function verifySignature({ key, isRefused }: UsableKey, token: JsonWebToken): void {
   const { algorithm, signed, signature } = token;
   const isRsa = algorithm.startsWith("RS");
   const fits = isRsa
@@ -61,19 +65,22 @@ export function verifySignature({ key, hasKeyOps }: UsableKey, token: JsonWebTok
     : key.asymmetricKeyDetails?.namedCurve === CURVE_OF[algorithm];
   const options = isRsa ? { key } : { key, dsaEncoding: "ieee-p1363" as const };
   const hash = `sha${algorithm.slice(2)}`;
-  if (hasKeyOps || !fits || !verify(hash, Buffer.from(signed), options, signature)) {
+  if (isRefused || !fits || !verify(hash, Buffer.from(signed), options, signature)) {
     throw new StsRefusal(WIRE_ERRORS.notValidated);
   }
 }
 
-/** The key of the parameters; none for a JWK with only a certificate or with a contradicting one. */
-function importKey(jwk: JsonWebKey): KeyObject | undefined {
-  const { kty, n, e, crv, x, y } = jwk;
+/**
+ * The key of the parameters; none for a JWK with only a certificate or with a contradicting one, or
+ * on a curve that no algorithm of STS signs on.
+ */
+function importKey(jwk: Readonly<Record<string, unknown>>): KeyObject | undefined {
+  const { kty, crv, x5c } = jwk;
   if (kty !== "RSA" && kty !== "EC") return undefined;
+  if (kty === "EC" && !STS_CURVES.some((curve) => curve === crv)) return undefined;
   try {
-    const parameters = kty === "RSA" ? { kty, n, e } : { kty, crv, x, y };
-    const key = createPublicKey({ key: parameters as JsonWebKey, format: "jwk" });
-    return agreesWithCertificate(jwk.x5c, key) ? key : undefined;
+    const key = createPublicKey({ key: bareKey(jwk), format: "jwk" });
+    return agreesWithCertificate(x5c, key) ? key : undefined;
   } catch {
     return undefined;
   }
