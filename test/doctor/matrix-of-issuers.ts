@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import type { FindingId } from "../../src/model/findings.js";
 import type { IdpFault, LocalIdp } from "../../src/testing/index.js";
 import type { Row } from "./matrix-row.js";
@@ -25,6 +26,13 @@ function served(name: string, spoil: (idp: LocalIdp) => void, cause: FindingId):
 function fault(name: string, how: IdpFault, cause: FindingId): Row {
   return served(name, (idp) => idp.setFault(how), cause);
 }
+
+const SECP256K1 = generateKeyPairSync("ec", { namedCurve: "secp256k1" }).publicKey.export({
+  format: "jwk",
+});
+
+const withZero = (number: string) =>
+  Buffer.concat([Buffer.alloc(1), Buffer.from(number, "base64url")]).toString("base64url");
 
 const changeKeys = (change: (key: Jwk) => Jwk | readonly Jwk[]) => (idp: LocalIdp) =>
   idp.setJwks(({ keys }) => ({ keys: (keys as Jwk[]).flatMap(change) }));
@@ -94,6 +102,79 @@ export const ISSUER_ROWS: readonly Row[] = [
     cause: "jwks-key-unusable",
     verdict: "broken",
     also: ["sts-audience-refused"],
+  },
+  served(
+    "the discovery document begins with a byte order mark",
+    (idp) => idp.setDiscovery(`\uFEFF${idp.discoveryText}`),
+    "discovery-byte-order-mark",
+  ),
+  served(
+    "the JWKS begins with a byte order mark",
+    (idp) => idp.setJwks(`\uFEFF${idp.jwksText}`),
+    "jwks-byte-order-mark",
+  ),
+  served(
+    "the JWKS has a comma too many",
+    (idp) => idp.setJwks(idp.jwksText.replace(/\]\}$/, ",]}")),
+    "jwks-not-json",
+  ),
+  served(
+    "the key is on a curve that STS does not take",
+    changeKeys((key) => ({ ...key, ...SECP256K1 })),
+    "jwks-key-unusable",
+  ),
+  ...Object.entries({
+    "its modulus begins with a zero octet": (n: string) => withZero(n),
+    "its modulus has padding": (n: string) => `${n}=`,
+    "its modulus has a line break": (n: string) => `${n.slice(0, 64)}\n${n.slice(64)}`,
+  }).map(
+    ([name, write]): Row => ({
+      name: `${name}, which STS tells as a token it cannot validate`,
+      async build(site) {
+        const { idp, options } = await healthy(site, { idp: { algorithm: "RS256" } });
+        changeKeys((key) => ({ ...key, n: write(String(key.n)) }))(idp);
+        return { options };
+      },
+      cause: "jwks-key-unusable",
+      verdict: "broken",
+      also: ["sts-audience-refused"],
+      says: /its n /,
+    }),
+  ),
+  {
+    name: "the key's use is jwt-svid, and STS takes it",
+    async build(site) {
+      const { idp, options } = await healthy(site);
+      changeKeys((key) => ({ ...key, use: "jwt-svid" }))(idp);
+      return { options };
+    },
+    cause: null,
+    verdict: "healthy",
+    also: ["jwks-key-unusable"],
+  },
+  {
+    name: "the token's kid is empty, and so is that of one of two keys",
+    async build(site) {
+      const { idp, options } = await healthy(site, { idp: { kid: "" } });
+      await idp.addKey();
+      return { options };
+    },
+    cause: null,
+    verdict: "healthy",
+  },
+  {
+    name: "the issuer lists PS256 alone",
+    async build(site) {
+      const { idp, options } = await healthy(site);
+      idp.setDiscovery((right) => ({
+        ...right,
+        id_token_signing_alg_values_supported: ["PS256"],
+      }));
+      return { options };
+    },
+    cause: null,
+    verdict: "healthy",
+    also: ["discovery-algorithms-unsupported"],
   },
   {
     name: "the token has no kid among several keys",

@@ -113,6 +113,38 @@ export const PERMANENT_FAULTS: Readonly<Record<string, PermanentFault>> = {
     },
     id: "jwks-too-many-keys",
   },
+  "a byte order mark before the discovery document": {
+    make: (idp) => idp.setDiscovery(`\uFEFF${idp.discoveryText}`),
+    id: "discovery-byte-order-mark",
+    callsInStrict: 1,
+  },
+  "a byte order mark before the JWKS": {
+    make: (idp) => idp.setJwks(`\uFEFF${idp.jwksText}`),
+    id: "jwks-byte-order-mark",
+    callsInStrict: 1,
+  },
+  "a JWKS with a comma too many": {
+    make: (idp) => idp.setJwks(idp.jwksText.replace(/\]\}$/, ",]}")),
+    id: "jwks-not-json",
+    callsInStrict: 1,
+  },
+  "a coordinate with a zero octet too many": {
+    make: changeKeys((key) => ({ ...key, x: `AAAA${key.x}` })),
+    id: "jwks-key-unusable",
+    callsInStrict: 1,
+    isNamedBySts: true,
+  },
+  "a coordinate with padding": {
+    make: changeKeys((key) => ({ ...key, y: `${key.y}=` })),
+    id: "jwks-key-unusable",
+    callsInStrict: 1,
+    isNamedBySts: true,
+  },
+  "an empty kid in the token, which no key of several has": {
+    make: (idp) => idp.addKey(),
+    token: (idp) => idp.issueToken({ header: { kid: "" } }),
+    id: "jwks-key-ambiguous",
+  },
   "no key at all": { make: (idp) => idp.setJwks({ keys: [] }), id: "jwks-empty" },
   "a JWKS that is no object": { make: (idp) => idp.setJwks("[]"), id: "jwks-not-json" },
   "a signature of another key": {
