@@ -10,23 +10,59 @@ const MIN_LIFETIME_MS = 30_000;
 
 /** A 429 without `Retry-After` is waited out this long. */
 const DEFAULT_RETRY_AFTER_MS = 30_000;
+const MIN_RETRY_AFTER_MS = 1_000;
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
-/** How long a document may be kept from now on (RFC 9111, section 4.2), in milliseconds. */
-export function lifetimeMs(headers: IncomingHttpHeaders, now: number): number {
+/** What an answer's headers say about keeping it (RFC 9111, section 4.2). Nothing is assumed or bounded. */
+export type Freshness =
+  | { readonly kind: "refused"; readonly words: string }
+  | { readonly kind: "unsaid" }
+  | {
+      readonly kind: "for";
+      /** The header that says so. */
+      readonly source: string;
+      /** From when the issuer made it, in seconds. */
+      readonly lifetimeSeconds: number;
+      /** How old it was when it came, in seconds. */
+      readonly ageSeconds: number;
+    };
+
+/**
+ * Reads the caching headers of an answer.
+ *
+ * @param arrivedAt - in milliseconds since the epoch; an `Expires` without a `Date` counts from then.
+ */
+export function readFreshness(headers: IncomingHttpHeaders, arrivedAt?: number): Freshness {
   const control = headers["cache-control"] ?? "";
-  if (isUncacheable(headers)) return MIN_LIFETIME_MS;
+  const refusal = NOT_KEPT.exec(`${control},${headers.pragma ?? ""}`);
+  if (refusal !== null) return { kind: "refused", words: refusal[0].toLowerCase() };
+  const age = headers.age?.trim() ?? "";
+  const ageSeconds = /^\d{1,15}$/.test(age) ? Number(age) : 0;
   const maxAge = /(?:^|[\s,])max-age\s*=\s*"?(\d{1,15})/i.exec(control)?.[1];
-  const seconds = maxAge === undefined ? expiresInSeconds(headers, now) : Number(maxAge);
-  if (seconds === undefined) return DEFAULT_LIFETIME_MS;
-  const age = Number(headers.age ?? 0);
-  const left = (seconds - (Number.isFinite(age) ? Math.max(0, age) : 0)) * 1000;
-  return Math.min(MAX_LIFETIME_MS, Math.max(MIN_LIFETIME_MS, left));
+  if (maxAge !== undefined) {
+    const source = `max-age=${maxAge}`;
+    return { kind: "for", source, lifetimeSeconds: Number(maxAge), ageSeconds };
+  }
+  const seconds = expiresInSeconds(headers, arrivedAt);
+  if (seconds === undefined) return { kind: "unsaid" };
+  return { kind: "for", source: "Expires", lifetimeSeconds: Math.max(0, seconds), ageSeconds };
 }
+
+/** Whoever sends these forbids a copy: STS then asks the issuer for every token (AWS re:Post). */
+const NOT_KEPT = /\bno-(?:cache|store)\b/i;
 
 /** Whether the headers forbid keeping the document, so that STS calls back every time. */
 export function isUncacheable(headers: IncomingHttpHeaders): boolean {
-  return /\bno-(cache|store)\b/i.test(`${headers["cache-control"] ?? ""},${headers.pragma ?? ""}`);
+  return readFreshness(headers).kind === "refused";
+}
+
+/** How long a document is kept from now on, by its headers and within bounds, in milliseconds. */
+export function lifetimeMs(headers: IncomingHttpHeaders, now: number): number {
+  const freshness = readFreshness(headers, now);
+  if (freshness.kind === "refused") return MIN_LIFETIME_MS;
+  if (freshness.kind === "unsaid") return DEFAULT_LIFETIME_MS;
+  const leftMs = (freshness.lifetimeSeconds - freshness.ageSeconds) * 1000;
+  return Math.min(MAX_LIFETIME_MS, Math.max(MIN_LIFETIME_MS, leftMs));
 }
 
 /** What `Retry-After` asks for, within bounds, in milliseconds. */
@@ -34,7 +70,7 @@ export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number 
   const text = headers["retry-after"];
   if (text === undefined || text.trim() === "") return undefined;
   const wait = readRetryAfter(text, now) ?? DEFAULT_RETRY_AFTER_MS;
-  return Math.min(MAX_RETRY_AFTER_MS, Math.max(1_000, wait));
+  return Math.min(MAX_RETRY_AFTER_MS, Math.max(MIN_RETRY_AFTER_MS, wait));
 }
 
 /** How long an issuer is left alone after an answer that says "slow down", in milliseconds. */
@@ -42,15 +78,17 @@ export function restMs(headers: IncomingHttpHeaders, now: number): number {
   return retryAfterMs(headers, now) ?? DEFAULT_RETRY_AFTER_MS;
 }
 
+/**
+ * "Expires: 0" and its like mean: already stale (RFC 9111, section 5.3). Every HTTP date names its
+ * month, and `Date.parse` reads a bare number as a year.
+ */
 function expiresInSeconds(
   { expires, date = "" }: IncomingHttpHeaders,
-  now: number,
+  arrivedAt: number | undefined,
 ): number | undefined {
   if (expires === undefined) return undefined;
-  // "Expires: 0" and its like mean: already stale (RFC 9111, section 5.3). Every HTTP date names its
-  // month; Date.parse takes a bare number for a year.
   if (!/[a-z]{3}/i.test(expires) || Number.isNaN(Date.parse(expires))) return 0;
   // An answer without a Date is as old as its arrival (RFC 9110, section 6.6.1).
-  const sentAt = Date.parse(date);
-  return (Date.parse(expires) - (Number.isNaN(sentAt) ? now : sentAt)) / 1000;
+  const sentAt = Number.isNaN(Date.parse(date)) ? arrivedAt : Date.parse(date);
+  return sentAt === undefined ? undefined : (Date.parse(expires) - sentAt) / 1000;
 }

@@ -2,8 +2,8 @@ import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
 import type { TokenReport } from "../../doctor/facts.js";
 import type { RequestTiming } from "../../model/issuer-report.js";
 import { STS_TIME_TOLERANCE_SECONDS } from "../../model/sts-limits.js";
+import { readFreshness } from "../../preflight/freshness.js";
 import { clockTime, fromNow } from "./moment.js";
-import { toldFreshness } from "./told-freshness.js";
 
 const TOLERANCE_MS = STS_TIME_TOLERANCE_SECONDS * 1000;
 
@@ -91,7 +91,7 @@ function documentLane(request: RequestTiming, atMs: number, nowMs: number): Cach
     const pause = wait === undefined ? "" : `, and asks to be left alone (Retry-After: ${wait})`;
     return only(`Answered ${status} ${when}${pause}: there is no document to keep.`, true);
   }
-  const told = toldFreshness(headers);
+  const told = readFreshness(headers);
   if (told.kind === "unsaid")
     return only(`Fetched ${when}; does not say how long it keeps.`, false);
   if (told.kind === "refused") {

@@ -1,9 +1,9 @@
 import type { IssuerFacts, TlsFacts } from "../../doctor/facts.js";
 import type { KeyRow, RequestTiming } from "../../model/issuer-report.js";
+import { isUncacheable, readFreshness } from "../../preflight/freshness.js";
 import { kidOf } from "../doctor/key-rows.js";
 import { dataTable, mono } from "./data-table.js";
 import { joined, type Markup, markup, NOTHING } from "./markup.js";
-import { toldFreshness } from "./told-freshness.js";
 
 /** The keys as STS sees them. */
 export function keyTable(keys: readonly KeyRow[]): Markup {
@@ -53,7 +53,7 @@ export function cacheTable(requests: readonly RequestTiming[]): Markup {
 }
 
 function headerLine(name: string, value: string): Markup {
-  const isBad = /no-cache|no-store/i.test(value) && /^(?:cache-control|pragma)$/.test(name);
+  const isBad = isUncacheable({ [name]: value });
   const shown = isBad ? markup`<strong class="bad">${value}</strong>` : value;
   return markup`<code>${name}: ${shown}</code>`;
 }
@@ -64,7 +64,7 @@ function rankOf(name: string): number {
 }
 
 function keptFor(headers: Readonly<Record<string, string>>): string {
-  const told = toldFreshness(headers);
+  const told = readFreshness(headers);
   if (told.kind === "refused") return `no: ${told.words}`;
   if (told.kind === "unsaid") return "not said";
   const { lifetimeSeconds, ageSeconds } = told;
