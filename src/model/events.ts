@@ -165,7 +165,9 @@ export function callListener(listener: () => unknown, onError: (error: unknown) 
   try {
     // It may be async all the same: its rejection must not end the process.
     const returned = listener();
-    if (returned instanceof Promise) returned.catch(onError);
+    if (typeof returned === "object" && returned !== null && "then" in returned) {
+      Promise.resolve(returned).catch(onError);
+    }
   } catch (error) {
     onError(error);
   }

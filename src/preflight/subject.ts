@@ -23,7 +23,7 @@ export interface Subject {
 /** What a token says of its issuer and key, or why nothing can be looked at. */
 export function subjectOfToken(token: string): Subject | Finding {
   const decoded = decodeToken(token);
-  if ("problem" in decoded) return malformedToken(decoded.problem);
+  if ("problem" in decoded) return malformedToken(decoded);
   const { header, claims } = decoded;
   const issuer = typeof claims.iss === "string" ? claims.iss : "";
   if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);

@@ -103,7 +103,7 @@ function hasStream(input: object): boolean {
       typeof value === "object" &&
       value !== null &&
       (typeof (value as { pipe?: unknown }).pipe === "function" ||
-        value instanceof ReadableStream ||
+        typeof (value as { getReader?: unknown }).getReader === "function" ||
         // The events of a stream that the caller writes.
         Symbol.asyncIterator in value),
   );

@@ -1,3 +1,4 @@
+import { readField } from "./redact.js";
 /** @throws TypeError when the init of a factory is no object, or that of a provider's caller. */
 export function requireInit(factory: string, init: unknown): void {
   if (typeof init !== "object" || init === null || Array.isArray(init)) {
@@ -91,8 +92,16 @@ export function checkType(
 }
 
 export function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
+  if (signal === undefined || isSignal(signal)) return;
   throw expected("signal", "to be an AbortSignal", signal);
+}
+
+/** By what is used of a signal: it may come from another realm. */
+function isSignal(value: unknown): boolean {
+  if (typeof readField(value, "aborted") !== "boolean") return false;
+  return ["addEventListener", "removeEventListener", "throwIfAborted"].every(
+    (method) => typeof readField(value, method) === "function",
+  );
 }
 
 /** Says what was expected and the type that came; a string's value could be a token and stays out. */

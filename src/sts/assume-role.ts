@@ -151,8 +151,8 @@ export function assumeRoleWith(
 /** An assumer that reads JSON has a text, or a number, where the type says `Date`. */
 function withDate(credentials: AttributedCredentials): AttributedCredentials {
   const expiration: unknown = credentials.expiration ?? undefined;
-  if (expiration === undefined || expiration instanceof Date) return credentials;
-  return { ...credentials, expiration: new Date(expiration as string | number) };
+  if (expiration === undefined) return credentials;
+  return { ...credentials, expiration: new Date(expiration as Date | string | number) };
 }
 
 /** Runs a call under its timeout and turns whatever it throws into a {@link Failure}. */

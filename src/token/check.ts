@@ -2,6 +2,7 @@ import type { TokenFacts } from "../model/errors.js";
 import type { Finding } from "../model/findings.js";
 import { decodeToken, malformedToken } from "../model/jwt.js";
 import { STS_ALGORITHMS, STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
+import { notAJwt } from "../model/token-shape.js";
 import { printable } from "../runtime/redact.js";
 import { checkAudience } from "./check-audience.js";
 import { checkClaims } from "./check-claims.js";
@@ -30,8 +31,9 @@ export function checkToken(token: string, context: CheckContext): CheckedToken {
     return { findings: [tooLarge(token.length)] };
   }
   const decoded = decodeToken(token);
-  if ("problem" in decoded)
-    return { findings: [malformedToken(decoded.problem, { length: token.length })] };
+  if ("problem" in decoded) {
+    return { findings: [malformedToken(decoded, { length: token.length })] };
+  }
 
   const times = checkTimes(decoded.claims, context);
   return {
@@ -60,7 +62,7 @@ function checkHeader(header: Readonly<Record<string, unknown>>): Finding[] {
     });
   }
   if (header.crit !== undefined) {
-    findings.push(malformedToken("its header has `crit`, which STS does not accept"));
+    findings.push(malformedToken(notAJwt("its header has `crit`, which STS does not accept")));
   }
   return findings;
 }

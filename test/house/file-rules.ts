@@ -28,6 +28,28 @@ export function badNames(sources: readonly Source[]): string[] {
     .map(({ path }) => path);
 }
 
+/** Classes of the language and of Node. */
+const BUILT_IN = /(?:Error|Exception|Promise|Date|Signal|Stream|Event|Map|Set|Array|Buffer|URL)$/;
+const OWN_ERROR = /^(?:AttemptError|WebIdentityError)$/;
+
+/**
+ * `instanceof` of a built-in class: it is false for a value of another realm. The command line runs
+ * in a process, and so a realm, of its own.
+ */
+export function realmBound(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, tree }) => {
+    if (path.startsWith("src/cli/")) return [];
+    return [...nodesOf(tree)].flatMap((node) => {
+      const isTest =
+        ts.isBinaryExpression(node) &&
+        node.operatorToken.kind === ts.SyntaxKind.InstanceOfKeyword &&
+        BUILT_IN.test(node.right.getText(tree)) &&
+        !OWN_ERROR.test(node.right.getText(tree));
+      return isTest ? [`${path}: instanceof ${node.right.getText(tree)}`] : [];
+    });
+  });
+}
+
 /** `any`, default exports, `export *`, unfinished work and silenced checks. */
 export function forbidden(sources: readonly Source[]): string[] {
   return sources.flatMap((source) => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { badNames, forbidden, tooLong } from "./file-rules.js";
+import { badNames, forbidden, realmBound, tooLong } from "./file-rules.js";
 import { barrels, cycles, sharedPackages, wrongDirections } from "./room-rules.js";
 import { PUBLIC_ENTRIES, parse, ROOT, readSources, type Source } from "./sources.js";
 
@@ -36,6 +36,20 @@ describe("imports go one way", () => {
     const down = 'import { b } from "../retry/b.js"; import { c } from "../runtime/clock.js";';
     expect(wrongDirections(tree({ "src/provider/a.ts": down }))).toEqual([]);
   });
+});
+
+describe("no value is recognized by a class of its own realm", () => {
+  it("in the library", () => expect(realmBound(library)).toEqual([]));
+
+  it.each(["Error", "TypeError", "DOMException", "AbortSignal", "Promise", "Date"])(
+    "and instanceof %s is found",
+    (name) => {
+      const text = `export const is = (value: unknown) => value instanceof ${name};`;
+      expect(realmBound(tree({ "src/sts/a.ts": text }))).toEqual([
+        `src/sts/a.ts: instanceof ${name}`,
+      ]);
+    },
+  );
 });
 
 describe("imports have no cycle", () => {

@@ -1,7 +1,13 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { CHANNEL_NAME, publishEvent, type WebIdentityEvent } from "../../src/model/events.js";
+import {
+  CHANNEL_NAME,
+  callListener,
+  publishEvent,
+  type WebIdentityEvent,
+} from "../../src/model/events.js";
 
 const event: WebIdentityEvent = {
   type: "region.defaulted",
@@ -40,6 +46,16 @@ describe("an event", () => {
     };
     publishEvent(event, handler, (error) => errors.push(error));
     expect(errors).toEqual([broken]);
+  });
+
+  test("is not disturbed by a rejection of another realm's promise", async () => {
+    const errors: unknown[] = [];
+    callListener(
+      () => runInNewContext("Promise.reject('foreign')"),
+      (error) => errors.push(error),
+    );
+    await nextTurn();
+    expect(errors).toEqual(["foreign"]);
   });
 
   test("is not disturbed by an async handler that rejects", async () => {

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeToken } from "../../src/model/jwt.js";
+import { otherShape } from "../../src/model/token-shape.js";
 import {
   base64url,
   CLAIMS,
+  check,
   fromJson,
   HEADER,
   ids,
@@ -15,6 +17,8 @@ const head = base64url(JSON.stringify(HEADER));
 const body = base64url(JSON.stringify(CLAIMS));
 const token = makeToken();
 const NOT_UTF8 = Buffer.from([...Buffer.from('{"iss":"'), 0xff, 0xfe, ...Buffer.from('"}')]);
+
+const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 describe("a JWT", () => {
   test("of any header and claims is read back as it was written", () => {
@@ -73,9 +77,60 @@ describe("a JWT", () => {
     ["a file URL", "file:///var/run/secrets/token", /path to the token/],
     ["a URL", "https://idp.example/token", /a URL/],
     ["a page", "<!DOCTYPE html><html>", /HTML or XML page/],
+    ["a certificate", "-----BEGIN CERTIFICATE-----\nMIIB", /PEM certificate/],
+    ["a private key", "-----BEGIN EC PRIVATE KEY-----\nMIIB", /PEM private key/],
+    ["a public key", "-----BEGIN PUBLIC KEY-----\nMIIB", /PEM file/],
+    ["GitHub's answer", `{"count":1,"value":"${token}"}`, /is its member `value`$/],
+    ["a TokenRequest", `{"status":{"token":"${token}"}}`, /is its member `status\.token`$/],
+    ["a JWKS", '{"keys":[]}', /^it is a JWKS$/],
+    ["AWS credentials", '{"Version":1,"AccessKeyId":"A"}', /^it is AWS credentials$/],
+    ["base64 of the token", Buffer.from(token).toString("base64"), /^it is base64 of the token$/],
+    ["base64 of a PEM", base64("-----BEGIN CERTIFICATE-----"), /PEM certificate, in base64/],
+    ["a SAML response", base64("<saml2p:Response xmlns:saml2p=''>"), /base64 of a SAML/],
+    ["base64 of JSON", base64('{"value":"abcdefgh"}'), /base64 of JSON/],
+    ["an opaque token", "opaque-access-token", /one opaque string without dots/],
+    ["a GitHub token", "ghs_abcdefghijklmnop", /GitHub access token/],
+    ["an EKS token", "k8s-aws-v1.aHR0cHM6Ly9zdHM", /aws eks get-token/],
+    ["a Google access token", "ya29.a0AfH6SM", /Google access token/],
+    ["a variable", "$AWS_TOKEN", /variable or placeholder/],
+    ["a template", "{{ .token }}", /variable or placeholder/],
+    ["a value that is not set", "undefined", /value that is not set/],
+    ["an object turned into text", "[object Promise]", /value that is not set/],
+    ["an assignment", `export TOKEN=${token}`, /name of a variable and `=`/],
+    ["a kubeconfig", "apiVersion: v1\nkind: Config", /kubeconfig/],
+    ["a text that was cut off", `${head}.${body}`, /2 dot-separated parts.*cut off/],
+    ["an unsigned token", `${head}.${body}.`, /its signature is empty/],
+    ["base64", `${head}.${body}.ab+/cd`, /base64 and not base64url/],
+    ["two lines", `${head}.${body}\n.${SIGNATURE}`, /a blank or a line break inside/],
   ])("is told apart from %s", (_, text, words) => {
     const decoded = decodeToken(text);
     expect("problem" in decoded && decoded.problem).toMatch(words);
+  });
+
+  test("is told apart without a word of the text, and with what to do", () => {
+    const secret = "S3cr3tS3cr3tS3cr3tS3cr3t";
+    const shapes = [
+      secret,
+      `{"a":"${secret}"}`,
+      `{"${secret}${secret}":"${token}"}`,
+      `"${secret}"`,
+    ];
+    for (const text of [...shapes, `Bearer ${secret}`, `/${secret}`, base64(`{"a":"${secret}"}`)]) {
+      const [finding] = check(text).findings;
+      expect(finding?.id, text).toBe("token-malformed");
+      expect(JSON.stringify(finding), text).not.toContain("S3cr3t");
+      expect(finding?.remedy).toMatch(/^Workload: .*\.$/);
+    }
+  });
+
+  test("is never refused for its shape, whatever its header and claims are", () => {
+    const objects = fc.dictionary(fc.string(), fc.jsonValue());
+    fc.assert(
+      fc.property(objects, objects, (header, claims) => {
+        const text = fromJson(JSON.stringify(claims), JSON.stringify(header));
+        expect(otherShape(text)).toBeUndefined();
+      }),
+    );
   });
 
   test("with crit in its header is one that STS does not read", () => {

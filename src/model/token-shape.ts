@@ -1,0 +1,160 @@
+/** What a text is that is not a JWT. */
+export interface OtherShape {
+  /** In words that follow "the token is not a JWT:". */
+  readonly problem: string;
+  /** What to do instead, and who must do it. */
+  readonly remedy: string;
+}
+
+const PASS_THE_TOKEN =
+  "Workload: pass the ID token itself (three dot-separated parts), not an access token, a file path or the JSON around it.";
+
+const PASS_THE_TOKEN_FILE =
+  "Workload: name the file of the token, not the certificate or key beside it (on Kubernetes: `token`, not `ca.crt`).";
+
+type Rule = readonly [beginning: RegExp, problem: string, remedy?: string];
+
+/** Files that stand beside tokens. */
+const KEY_FILES: readonly Rule[] = [
+  [/^-----BEGIN [A-Z ]*CERTIFICATE/, "it is a PEM certificate", PASS_THE_TOKEN_FILE],
+  [
+    /^-----BEGIN [A-Z ]*PRIVATE KEY/,
+    "it is a PEM private key, which signs tokens but is not one",
+    `${PASS_THE_TOKEN_FILE} Keep the private key out of the workload.`,
+  ],
+  [/^(-----BEGIN |ssh-|ecdsa-)/, "it is a key or another PEM file", PASS_THE_TOKEN_FILE],
+];
+
+/** Texts by their beginning, which no JWT has. They are asked in order. */
+const BEGINNINGS: readonly Rule[] = [
+  ...KEY_FILES,
+  [/^["'`]/, "it has quotes around it", "Workload: remove the quotes."],
+  [
+    /^(authorization\s*:|bearer\b)/i,
+    "it begins with `Bearer` or is a whole header",
+    "Workload: pass only what follows `Bearer`.",
+  ],
+  [
+    /^(\$[\w{(]|%\w+%|\{\{|<[A-Z_]+>$)/,
+    "it is a variable or placeholder that was not replaced",
+    "Workload: expand the variable where the token is written or passed.",
+  ],
+  [
+    /^(undefined|null|NaN|\[object .*\]|None)$/,
+    "it is the text of a value that is not set",
+    "Workload: check what provides the token; its result was turned into text.",
+  ],
+  [
+    /^(export\s+)?[A-Za-z_]\w*=[^=]/,
+    "it begins with the name of a variable and `=`",
+    "Workload: pass only what follows `=`.",
+  ],
+  [/^(\/|\.\.?\/|~\/|[a-z]:\\|file:)/i, "it looks like a path to the token"],
+  [/^[a-z][a-z\d+.-]*:\/\//i, "it looks like a URL"],
+  [/^(<\?xml|<saml|<soap)/i, "it looks like an HTML or XML page, perhaps a SAML assertion"],
+  [/^</, "it looks like an HTML or XML page"],
+  [/^apiVersion:/, "it is a Kubernetes manifest or kubeconfig (YAML)", PASS_THE_TOKEN_FILE],
+  [/^k8s-aws-v1\./, "it is a token of `aws eks get-token`, which is for the Kubernetes API"],
+  [/^(gh[a-z]_|github_pat_)/, "it is a GitHub access token; GitHub's OIDC tokens are JWTs"],
+  [/^gl[a-z]{2,6}-/, "it is a GitLab access token; GitLab's ID tokens are JWTs"],
+  [/^ya29\./, "it is a Google access token; Google's ID tokens are JWTs"],
+  [/^hv[sbr]\./, "it is a Vault token; Vault's identity tokens are JWTs"],
+  [/^v[1-4]\.(public|local)\./, "it is a PASETO token"],
+  [/^A(KI|SI|RO|ID)A[A-Z0-9]{12,}$/, "it is an AWS access key or role ID"],
+];
+
+/** What the text is, where that shows; otherwise `undefined`. Never repeats any of it. */
+export function otherShape(text: string): OtherShape | undefined {
+  for (const [beginning, problem, remedy = PASS_THE_TOKEN] of BEGINNINGS) {
+    if (beginning.test(text)) return { problem, remedy };
+  }
+  if (/^[{[]/.test(text)) return { problem: wrapper(text), remedy: PASS_THE_TOKEN };
+  return encoded(text) ?? inParts(text);
+}
+
+/** A text that is not a JWT, in its own words. */
+export function notAJwt(problem: string): OtherShape {
+  return { problem, remedy: PASS_THE_TOKEN };
+}
+
+/** Members by which well-known JSON files are told apart. */
+const JSON_FILES: readonly (readonly [member: string, kind: string])[] = [
+  ["keys", "a JWKS"],
+  ["signatures", "a JWS in JSON serialization"],
+  ["ciphertext", "an encrypted token (JWE in JSON serialization)"],
+  ["AccessKeyId", "AWS credentials"],
+  ["private_key", "the key file of a service account"],
+  ["credential_source", "a configuration of Google's workload identity federation"],
+];
+
+const WRAPS = "it looks like JSON that wraps the token";
+
+function wrapper(text: string): string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return WRAPS;
+  }
+  if (typeof value !== "object" || value === null) return WRAPS;
+  const kind = JSON_FILES.find(([member]) => Object.hasOwn(value, member))?.[1];
+  if (kind !== undefined) return `it is ${kind}`;
+  const path = tokenIn(value);
+  return path === undefined ? WRAPS : `${WRAPS}, which is its member \`${path}\``;
+}
+
+/** Where in the JSON a JWT stands: `value`, or `status.token` of a Kubernetes TokenRequest. */
+function tokenIn(value: object, depth = 2): string | undefined {
+  for (const [name, member] of Object.entries(value).slice(0, 50)) {
+    if (!/^\w{1,40}$/.test(name)) continue;
+    if (typeof member === "string" && JWT.test(member)) return name;
+    if (typeof member === "object" && member !== null && depth > 1) {
+      const inner = tokenIn(member, depth - 1);
+      if (inner !== undefined) return `${name}.${inner}`;
+    }
+  }
+  return undefined;
+}
+
+const JWT = /^ey[\w-]+\.[\w-]+\.[\w-]*$/;
+
+/** Base64 of something that is known: the `data` of a Kubernetes Secret is. */
+function encoded(text: string): OtherShape | undefined {
+  if (!/^[A-Za-z0-9+/\s_-]{16,}={0,2}$/.test(text)) return undefined;
+  const decoded = Buffer.from(text, "base64").toString();
+  if (JWT.test(decoded.trim())) {
+    return { problem: "it is base64 of the token", remedy: "Workload: decode the token first." };
+  }
+  const file = KEY_FILES.find(([beginning]) => beginning.test(decoded))?.[1];
+  if (file !== undefined) {
+    return { problem: `${file}, in base64`, remedy: PASS_THE_TOKEN_FILE };
+  }
+  if (/^<(\?xml|saml)/i.test(decoded)) return notAJwt("it is base64 of a SAML assertion or XML");
+  return /^\{\s*"/.test(decoded) ? notAJwt("it is base64 of JSON") : undefined;
+}
+
+/** Three parts of base64url are a JWT's; what else is seen in their number and their letters? */
+function inParts(text: string): OtherShape | undefined {
+  if (/\s/.test(text)) {
+    return {
+      problem: "it has a blank or a line break inside",
+      remedy: "Workload: write the token on one line, and nothing else.",
+    };
+  }
+  const parts = text.split(".");
+  if (parts.length === 5) return notAJwt("it is an encrypted token (JWE, five parts)");
+  if (parts.length === 1) {
+    return notAJwt("it is one opaque string without dots, as many access tokens are");
+  }
+  if (parts.length !== 3) {
+    return notAJwt(
+      `it has ${parts.length} dot-separated parts instead of 3${parts.length === 2 ? "; it may be cut off" : ""}`,
+    );
+  }
+  if (parts[2] === "") return notAJwt("its signature is empty: it is unsigned, or cut off");
+  if (parts.includes("")) return notAJwt("a part of it is empty");
+  if (parts.every((part) => /^[\w-]+$/.test(part))) return undefined;
+  return parts.every((part) => /^[\w+/-]+={0,2}$/.test(part))
+    ? notAJwt("a part of it is base64 and not base64url (it has `+`, `/` or `=`)")
+    : notAJwt("a part of it is not base64url");
+}
