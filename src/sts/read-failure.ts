@@ -6,8 +6,8 @@ import { readRetryAfter } from "../runtime/retry-after.js";
 /** A part of a token that is shorter than this is not worth hiding, and may be a word of the answer. */
 const MIN_SECRET = 16;
 
-/** Names the SDK gives to an answer that carries no error code. */
-const NO_CODE = ["Unknown", "UnknownError", "Error"];
+/** Names the SDK gives to an answer that carries no error code; `NotFound` for every 404. */
+const NO_CODE = ["Unknown", "UnknownError", "Error", "NotFound"];
 
 /** Configuration that the SDK refuses before it sends anything. */
 const REQUEST_FAULTS =

@@ -19,5 +19,5 @@ export type {
   StsVerdictFault,
 } from "./sts/sts-fault.js";
 export type { LocalSts, LocalStsOptions, StsAnswerOptions } from "./sts/sts-interface.js";
-export type { RoleTrust, TrustedProvider, TrustedRole } from "./sts/trust.js";
+export type { RoleTrust, TrustedAction, TrustedProvider, TrustedRole } from "./sts/trust.js";
 export type { WireError } from "./sts/wire-error.js";

@@ -118,6 +118,7 @@ describe("the public names", () => {
           "TlsIdentity",
           "TokenFacts",
           "TokenRequest",
+          "TrustedAction",
           "TrustedProvider",
           "TrustedRole",
           "WireError",

@@ -34,7 +34,7 @@ describe("an answer", () => {
     expect(read(answer(400, { name })).code).toBe(name);
   });
 
-  test.each(["Unknown", "UnknownError", "Error"])(
+  test.each(["Unknown", "UnknownError", "Error", "NotFound"])(
     "named %s has no code, and is not STS's",
     (name) => {
       const { code, message } = read(answer(502, { name }));

@@ -3,13 +3,14 @@ import { type AssumeRoleRequest, readAssumeRoleRequest } from "./assume-role-req
 import { type JsonWebToken, readJsonWebToken } from "./json-web-token.js";
 import type { KeySource } from "./key-source.js";
 import { packedPolicySize } from "./session-policies.js";
-import { readSessionAttributes } from "./session-tags.js";
+import { readSessionAttributes, type SessionAttributes } from "./session-tags.js";
 import type { Sessions } from "./sessions.js";
 import { checkRequiredClaims, checkTimes, readAudience, readSubject } from "./token-claims.js";
 import {
   authorizeRole,
   checkAudience,
   findProvider,
+  type TrustedAction,
   type TrustedProvider,
   type TrustedRole,
   type WebIdentity,
@@ -41,8 +42,9 @@ export async function assumeRole(
 ): Promise<AssumeRoleAnswer> {
   const request = readAssumeRoleRequest(parameters);
   const token = readToken(request);
-  const identity = await verifyToken(token, context, signal);
+  const verified = await verifyToken(token, context, signal);
   const attributes = readSessionAttributes(token.claims);
+  const identity = { ...verified, actions: actionsFor(attributes) };
   const packedSize = packedPolicySize(request.policies, attributes.tags);
 
   const { role, sessionName, durationSeconds } = request;
@@ -51,6 +53,18 @@ export async function assumeRole(
   const lifetime = context.credentialLifetimeSeconds ?? durationSeconds;
   const session = context.sessions.issue(role, sessionName, context.now() + lifetime * 1000);
   return { role, identity, session, packedSize, ...attributes };
+}
+
+function actionsFor({
+  tags,
+  transitiveTagKeys,
+  sourceIdentity,
+}: SessionAttributes): TrustedAction[] {
+  const hasTags = Object.keys(tags).length > 0 || transitiveTagKeys.length > 0;
+  return [
+    ...(hasTags ? (["sts:TagSession"] as const) : []),
+    ...(sourceIdentity === undefined ? [] : (["sts:SetSourceIdentity"] as const)),
+  ];
 }
 
 function readToken({ providerId, token }: AssumeRoleRequest): JsonWebToken {
@@ -70,7 +84,7 @@ async function verifyToken(
   token: JsonWebToken,
   { now, providers, keySource }: AssumeRoleContext,
   signal: AbortSignal,
-): Promise<WebIdentity> {
+): Promise<Omit<WebIdentity, "actions">> {
   const { claims } = token;
   checkRequiredClaims(claims);
   const subject = readSubject(claims);

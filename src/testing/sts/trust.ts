@@ -26,13 +26,23 @@ export interface RoleTrust {
   /** One has to match: a string with `*` and `?` as in `StringLike`, or a regular expression. */
   readonly subjects?: readonly (string | RegExp)[];
   readonly audiences?: readonly string[];
+  /**
+   * What the policy allows besides `sts:AssumeRoleWithWebIdentity`: a token with session tags needs
+   * `sts:TagSession`, one with a source identity `sts:SetSourceIdentity`. @default both
+   */
+  readonly allowedActions?: readonly TrustedAction[];
 }
+
+/** An action that a trust policy has to allow for what a token carries. */
+export type TrustedAction = "sts:TagSession" | "sts:SetSourceIdentity";
 
 /** Who a valid token stands for. */
 export interface WebIdentity {
   readonly issuer: string;
   readonly subject: string;
   readonly audience: string;
+  /** What the token's session tags and source identity need. */
+  readonly actions: readonly TrustedAction[];
 }
 
 /** The longest session any role allows (API model). */
@@ -84,10 +94,11 @@ export function authorizeRole(
   return role.maxSessionDurationSeconds ?? DEFAULT_MAX_SESSION_SECONDS;
 }
 
-function isTrusted(trust: RoleTrust, { issuer, subject, audience }: WebIdentity): boolean {
+function isTrusted(trust: RoleTrust, { issuer, subject, audience, actions }: WebIdentity): boolean {
   return (
     (trust.issuer ?? issuer) === issuer &&
     (trust.audiences?.includes(audience) ?? true) &&
+    actions.every((action) => trust.allowedActions?.includes(action) ?? true) &&
     (trust.subjects?.some((pattern) => matches(pattern, subject)) ?? true)
   );
 }
