@@ -8,6 +8,7 @@ const library = {
   doctor: "src/doctor/index.ts",
   testing: "src/testing/index.ts",
   serve: "src/serve/index.ts",
+  "token-sources": "src/token-sources/index.ts",
 };
 
 const code = {
@@ -19,7 +20,7 @@ const code = {
 } satisfies Options;
 
 // These publish ES modules only. Node's own require() takes them, Jest's does not before Node 24.9.
-const bundledInCjs = ["p-retry", "is-network-error", "jose"];
+const bundledInCjs = ["p-retry", "is-network-error", "jose", "oauth4webapi"];
 
 /**
  * Jest refuses `import()` in CommonJS without a flag, so the CommonJS build loads lazily by
@@ -34,7 +35,7 @@ const lazyRequire = {
   },
   buildEnd() {
     const notices = bundledInCjs.map((name) => {
-      const file = name === "jose" ? "LICENSE.md" : "license";
+      const file = ["jose", "oauth4webapi"].includes(name) ? "LICENSE.md" : "license";
       return `${name}\n\n${readFileSync(`node_modules/${name}/${file}`, "utf8").trim()}\n`;
     });
     writeFileSync("dist/THIRD-PARTY-LICENSES.txt", notices.join(`\n${"-".repeat(72)}\n\n`));

@@ -25,3 +25,10 @@ export const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     "the CA that signed its certificate is unknown: an intermediate is missing, or the CA is private",
 };
+
+/** Whether a code says that a certificate is not accepted, also one that a later Node adds. */
+export function isCertificateFault(code: string): boolean {
+  return (
+    Object.hasOwn(CERTIFICATE_FAULTS, code) || /^(CERT_|CRL_|UNABLE_TO_|ERROR_IN_C)/.test(code)
+  );
+}

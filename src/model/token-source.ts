@@ -1,3 +1,5 @@
+import { readField } from "../runtime/redact.js";
+
 /** What a token source receives with each call. */
 export interface TokenSourceContext {
   /** Aborts when the token is no longer wanted: out of time, or the provider was closed. */
@@ -41,6 +43,8 @@ interface TokenSourceErrorInit {
   readonly cause?: unknown;
 }
 
+const ERROR_NAME = "TokenSourceError";
+
 /**
  * The error of a token source that knows whether another try can help. A provider retries it within
  * its budget when it is `retryable`, and stops at once when it is not; any other error of a source
@@ -64,7 +68,7 @@ interface TokenSourceErrorInit {
  * ```
  */
 export class TokenSourceError extends Error {
-  override readonly name = "TokenSourceError";
+  override readonly name = ERROR_NAME;
   readonly code: TokenSourceErrorCode;
   /** Whether the same call can succeed within the next minute. */
   readonly retryable: boolean;
@@ -81,4 +85,25 @@ export class TokenSourceError extends Error {
     this.retryAfterMs = init.retryAfterMs;
     this.hint = init.hint;
   }
+}
+
+/**
+ * Whether a caught value is a {@link TokenSourceError}, also one from another copy of this package in
+ * the tree or from another realm, where `instanceof` fails.
+ *
+ * @example
+ * ```ts
+ * import { githubActions, isTokenSourceError } from "resilient-sts/token-sources";
+ *
+ * const { signal } = new AbortController();
+ * await githubActions()({ signal, attempt: 1 }).catch((error: unknown) => {
+ *   if (!isTokenSourceError(error)) throw error;
+ *   console.error(error.message, error.hint, error.retryable);
+ * });
+ * ```
+ */
+export function isTokenSourceError(value: unknown): value is TokenSourceError {
+  return (
+    readField(value, "name") === ERROR_NAME && typeof readField(value, "retryable") === "boolean"
+  );
 }

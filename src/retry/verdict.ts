@@ -1,4 +1,4 @@
-import { CERTIFICATE_FAULTS } from "../model/certificate-faults.js";
+import { isCertificateFault } from "../model/certificate-faults.js";
 import type { Failure, Verdict } from "../model/failure.js";
 
 /**
@@ -92,9 +92,7 @@ const NAMES = ["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"];
 function unanswered({ code = "", message }: Failure): Situation {
   if (NAMES.includes(code)) return "certificate-name";
   if (DATES.includes(code)) return "certificate-dates";
-  if (Object.hasOwn(CERTIFICATE_FAULTS, code) || /^(CERT_|CRL_|UNABLE_TO_|ERROR_IN_C)/.test(code)) {
-    return "certificate-untrusted";
-  }
+  if (isCertificateFault(code)) return "certificate-untrusted";
   if (/TIMED?_?OUT/i.test(code)) return "timeout";
   if (/^(ERR_(TLS|SSL|OSSL)|EPROTO$)/.test(code)) return "tls-handshake";
   // Runtimes and handlers without OpenSSL's codes.

@@ -1,9 +1,14 @@
 import { AttemptError, type Failure } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
 import { trimToken } from "../model/jwt.js";
-import type { TokenSource, TokenSourceContext } from "../model/token-source.js";
+import {
+  isTokenSourceError,
+  type TokenSource,
+  type TokenSourceContext,
+} from "../model/token-source.js";
 import { withTimeout } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
+import { errorChain } from "../runtime/error-chain.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
 
 interface LoadOptions extends TokenSourceContext {
@@ -56,26 +61,18 @@ interface SourceVerdict {
   readonly hint?: string | undefined;
 }
 
-/** How far along the causes of an error a `TokenSourceError` is looked for. */
-const MAX_CAUSES = 5;
-
-/** What a `TokenSourceError` says, of this copy of the package or another, thrown or as a cause. */
+/** What a `TokenSourceError` says, thrown or as a cause. */
 function readSourceError(thrown: unknown): SourceVerdict {
-  let error = thrown;
-  for (let depth = 0; depth <= MAX_CAUSES && error !== undefined; depth += 1) {
-    const retryable = readField(error, "retryable");
-    if (readField(error, "name") === "TokenSourceError" && typeof retryable === "boolean") {
-      const wait = readField(error, "retryAfterMs");
-      const hint = readField(error, "hint");
-      return {
-        retryable,
-        retryAfterMs: typeof wait === "number" && wait >= 0 ? wait : undefined,
-        hint: typeof hint === "string" && hint !== "" ? safeText(hint) : undefined,
-      };
-    }
-    error = readField(error, "cause");
-  }
-  return {};
+  const error = errorChain(thrown).find(isTokenSourceError);
+  if (error === undefined) return {};
+  // Its other fields are what the copy of the package that made it put there.
+  const wait = readField(error, "retryAfterMs");
+  const hint = readField(error, "hint");
+  return {
+    retryable: error.retryable,
+    retryAfterMs: typeof wait === "number" && wait >= 0 ? wait : undefined,
+    hint: typeof hint === "string" && hint !== "" ? safeText(hint) : undefined,
+  };
 }
 
 function unavailable(name: string, problem: string, remedy?: string): Failure {

@@ -178,7 +178,59 @@ describe("the public names", () => {
     `);
   });
 
+  it("of ./token-sources", () => {
+    expect(publicNames("./token-sources")).toMatchInlineSnapshot(`
+      {
+        "types": [
+          "AzureManagedIdentityInit",
+          "AzureWorkloadIdentityFileInit",
+          "BitbucketInit",
+          "BuildkiteInit",
+          "CircleciInit",
+          "ClientAuthMethod",
+          "ClientCredentialsInit",
+          "DetectTokenSourceInit",
+          "FlyInit",
+          "GithubActionsInit",
+          "GitlabInit",
+          "GoogleMetadataInit",
+          "KubernetesTokenRequestInit",
+          "PlatformTokenSource",
+          "SpiffeInit",
+          "TerraformCloudInit",
+          "TokenSource",
+          "TokenSourceContext",
+          "TokenSourceErrorCode",
+          "TokenSourceInit",
+          "TokenSourceName",
+          "VercelInit",
+        ],
+        "values": [
+          "TokenSourceError",
+          "azureManagedIdentity",
+          "azureWorkloadIdentityFile",
+          "bitbucket",
+          "buildkite",
+          "circleci",
+          "clientCredentials",
+          "detectTokenSource",
+          "fly",
+          "githubActions",
+          "gitlab",
+          "googleMetadata",
+          "isTokenSourceError",
+          "kubernetesTokenRequest",
+          "spiffe",
+          "terraformCloud",
+          "vercel",
+        ],
+      }
+    `);
+  });
+
   it("of every subpath are in this list", () => {
-    expect([...PUBLIC_ENTRIES.keys()]).toEqual([".", "./doctor", "./serve", "./testing"]);
+    expect([...PUBLIC_ENTRIES.keys()]).toEqual([
+      ...[".", "./doctor", "./serve", "./testing", "./token-sources"],
+    ]);
   });
 });

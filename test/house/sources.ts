@@ -11,6 +11,7 @@ export const PUBLIC_ENTRIES: ReadonlyMap<string, string> = new Map([
   ["./doctor", "src/doctor/index.ts"],
   ["./serve", "src/serve/index.ts"],
   ["./testing", "src/testing/index.ts"],
+  ["./token-sources", "src/token-sources/index.ts"],
 ]);
 
 export interface Import {

@@ -1,0 +1,199 @@
+import type {
+  ClientRequest,
+  IncomingHttpHeaders,
+  IncomingMessage,
+  RequestOptions,
+} from "node:http";
+import { isCertificateFault } from "../model/certificate-faults.js";
+import { isTokenSourceError, TokenSourceError } from "../model/token-source.js";
+import { safeCause, safeText } from "../runtime/redact.js";
+import { readRetryAfter } from "../runtime/retry-after.js";
+
+/** More than any token with the JSON around it. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/** One request of a token source. */
+export interface TokenRequest {
+  /** Who is asked, in messages: `GitHub's token service`. */
+  readonly service: string;
+  readonly url: URL;
+  /** @default "GET" */
+  readonly method?: "GET" | "POST" | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: string | undefined;
+  readonly signal: AbortSignal;
+  /** Unix socket to connect to, whatever the URL's host is. */
+  readonly socketPath?: string | undefined;
+  /** PEM certificates to trust instead of Node's own. */
+  readonly ca?: string | undefined;
+  /** Never through a proxy: link-local addresses are of this machine. */
+  readonly direct?: boolean | undefined;
+  /** What no error may show. */
+  readonly secrets?: readonly string[] | undefined;
+  /** Who must do what when the service can't be reached. */
+  readonly whenUnreachable: string;
+}
+
+/** An answer of at most 64 KiB. */
+export interface TokenAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/**
+ * One HTTP request: no redirect is followed, 64 KiB are read at most, and nothing of the request is
+ * in an error. `node:http` rather than `fetch`, since that knows no unix sockets, no CA of its own,
+ * and can't be kept from a proxy.
+ *
+ * @throws TokenSourceError when there is no answer, or more than 64 KiB of one.
+ */
+export async function request(options: TokenRequest): Promise<TokenAnswer> {
+  try {
+    return await send(options);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (isTokenSourceError(error)) throw error;
+    const cause = safeCause(error, options.secrets);
+    const { code = "" } = cause as { code?: string };
+    const isTls = isCertificateFault(code);
+    // Nobody starts trusting a certificate, allows a socket or mends a header within a minute.
+    const retryable = !isTls && !/^(EACCES|EPERM|ERR_INVALID_\w+)$/.test(code);
+    const words = code === "" || cause.message.includes(code) ? "" : `${code}: `;
+    const trouble = safeText(`${words}${cause.message}`, 200, options.secrets);
+    throw new TokenSourceError(`${options.service} can't be reached: ${trouble}`, {
+      retryable,
+      hint: isTls
+        ? `Workload: trust the CA that signed the certificate of ${options.service}; Node reads further CAs from NODE_EXTRA_CA_CERTS.`
+        : options.whenUnreachable,
+      cause,
+    });
+  }
+}
+
+async function send(options: TokenRequest): Promise<TokenAnswer> {
+  const { url, method, headers, body, signal, socketPath, ca, direct } = options;
+  signal.throwIfAborted();
+  const isTls = url.protocol === "https:";
+  const { request: start, Agent } = isTls ? await import("node:https") : await import("node:http");
+  const settings: RequestOptions & { readonly ca?: string } = {
+    ...(method !== undefined && { method }),
+    headers: {
+      "user-agent": "resilient-sts",
+      ...headers,
+      ...(body !== undefined && { "content-length": String(Buffer.byteLength(body)) }),
+    },
+    signal,
+    ...(socketPath !== undefined && { socketPath }),
+    ...(ca !== undefined && { ca }),
+    // The global agent may go through a proxy, by NODE_USE_ENV_PROXY.
+    ...(direct === true && { agent: new Agent() }),
+  };
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const sent: ClientRequest = start(url, settings, resolve);
+    // Also for what goes wrong after the answer has begun, which the answer reports itself.
+    sent.on("error", reject);
+    sent.end(body);
+  });
+  const { statusCode: status = 0, headers: received } = answer;
+  return { status, headers: received, text: await readBounded(answer, options) };
+}
+
+async function readBounded(
+  answer: IncomingMessage,
+  { service, whenUnreachable }: TokenRequest,
+): Promise<string> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of answer) {
+    pieces.push(piece as Buffer);
+    length += (piece as Buffer).length;
+    if (length <= MAX_ANSWER_BYTES) continue;
+    answer.destroy();
+    throw new TokenSourceError(`${service} answered with more than 64 KiB`, {
+      retryable: true,
+      hint: whenUnreachable,
+    });
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+/** What the answers of one service mean. */
+export interface AnswerRules {
+  /** Answers that pass by themselves, besides 408, 425, 429 and 5xx. */
+  readonly isPassing?: ((answer: TokenAnswer) => boolean) | undefined;
+  /** Throws when a success did not come from the service. */
+  readonly check?: ((answer: TokenAnswer) => void) | undefined;
+  /** Who must do what about a refusal with this status. */
+  readonly hintFor: (status: number) => string;
+}
+
+/** Too early, too many, too slow (RFC 9110, RFC 8470 and RFC 6585). */
+const PASSING_STATUS: readonly number[] = [408, 425, 429];
+
+/**
+ * The text of a successful answer.
+ *
+ * @throws TokenSourceError for any other answer, and for one that can't hold a token.
+ */
+export async function requestText(options: TokenRequest, rules: AnswerRules): Promise<string> {
+  const answer = await request(options);
+  const { service, secrets } = options;
+  const { status, text } = answer;
+  if (status >= 300 && status < 400) {
+    throw new TokenSourceError(`${service} answered with a redirect (${status})`, {
+      retryable: false,
+      hint: "Network: let the request reach the service itself; redirects are not followed, since the request carries a secret.",
+    });
+  }
+  if (status < 200 || status >= 300) {
+    const isPassing =
+      status >= 500 || PASSING_STATUS.includes(status) || (rules.isPassing?.(answer) ?? false);
+    const { "retry-after": retryAfter } = answer.headers;
+    throw new TokenSourceError(`${service} answered ${status}${said(text, secrets)}`, {
+      retryable: isPassing,
+      retryAfterMs: readRetryAfter(retryAfter, Date.now()),
+      hint: rules.hintFor(status),
+    });
+  }
+  rules.check?.(answer);
+  if (text.trim() === "") throw noToken(options, "with an empty body");
+  if (isHtml(text)) throw noToken(options, "with an HTML page instead of a token");
+  return text;
+}
+
+/**
+ * A string of a JSON answer, where `path` leads to it.
+ *
+ * @throws TokenSourceError when the text is not such JSON.
+ */
+export function tokenIn(text: string, path: readonly string[], options: TokenRequest): string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw noToken(options, "with something that is not JSON");
+  }
+  for (const name of path) value = (value as Readonly<Record<string, unknown>> | null)?.[name];
+  if (typeof value === "string" && value.trim() !== "") return value;
+  throw noToken(options, `without a string in \`${path.join(".")}\``);
+}
+
+/** A success without a token: a proxy or a service that is just starting may answer so. */
+function noToken({ service, whenUnreachable }: TokenRequest, how: string): TokenSourceError {
+  return new TokenSourceError(`${service} answered ${how}`, {
+    retryable: true,
+    hint: whenUnreachable,
+  });
+}
+
+function isHtml(text: string): boolean {
+  return /^[\s\uFEFF]*</.test(text);
+}
+
+/** The words of a refusal, on one line and without secrets. */
+function said(text: string, secrets: readonly string[] | undefined): string {
+  if (text.trim() === "") return "";
+  if (isHtml(text)) return " with an HTML page";
+  return `: ${safeText(text, 200, secrets)}`;
+}

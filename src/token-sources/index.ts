@@ -1,0 +1,31 @@
+export {
+  isTokenSourceError,
+  type TokenSource,
+  type TokenSourceContext,
+  TokenSourceError,
+  type TokenSourceErrorCode,
+} from "../model/token-source.js";
+export {
+  type AzureManagedIdentityInit,
+  type AzureWorkloadIdentityFileInit,
+  azureManagedIdentity,
+  azureWorkloadIdentityFile,
+} from "./azure.js";
+export { type BitbucketInit, bitbucket } from "./bitbucket.js";
+export { type BuildkiteInit, buildkite } from "./buildkite.js";
+export { type CircleciInit, circleci } from "./circleci.js";
+export {
+  type ClientAuthMethod,
+  type ClientCredentialsInit,
+  clientCredentials,
+} from "./client-credentials.js";
+export { type DetectTokenSourceInit, detectTokenSource, type TokenSourceName } from "./detect.js";
+export { type FlyInit, fly } from "./fly.js";
+export { type GithubActionsInit, githubActions } from "./github-actions.js";
+export { type GitlabInit, gitlab } from "./gitlab.js";
+export { type GoogleMetadataInit, googleMetadata } from "./google-metadata.js";
+export { type KubernetesTokenRequestInit, kubernetesTokenRequest } from "./kubernetes.js";
+export type { PlatformTokenSource, TokenSourceInit } from "./source.js";
+export { type SpiffeInit, spiffe } from "./spiffe.js";
+export { type TerraformCloudInit, terraformCloud } from "./terraform-cloud.js";
+export { type VercelInit, vercel } from "./vercel.js";

@@ -1,0 +1,160 @@
+/*
+ * Token sources: where CI systems, clouds and meshes keep the token of a workload. A source makes
+ * one bounded try, and fails with a `TokenSourceError` that says whether another try can help and
+ * who must change what. The provider's loop does the retries.
+ */
+import { decodeToken, trimToken } from "../model/jwt.js";
+import {
+  isTokenSourceError,
+  type TokenSource,
+  type TokenSourceContext,
+  TokenSourceError,
+} from "../model/token-source.js";
+import { withTimeout } from "../runtime/abort.js";
+import { systemClock } from "../runtime/clock.js";
+import { type Environment, readVariable } from "../runtime/environment.js";
+import { safeCause, safeText } from "../runtime/redact.js";
+import { checkKeys, checkString, checkType, resolveNumber } from "../runtime/validators.js";
+
+/** A source of this package: it knows its name, and whether it can return a newer token. */
+export interface PlatformTokenSource extends TokenSource {
+  /** The name of the function that made it, such as `githubActions`. */
+  readonly name: string;
+  readonly renewable: boolean;
+}
+
+/** What all sources take. */
+export interface TokenSourceInit {
+  /**
+   * Limit of one try, in milliseconds; 100 to 60,000. When it is reached the try is aborted and fails
+   * as retryable. The provider's `attemptTimeoutMs` applies too.
+   * @default 5000
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Where the variables are read, at each call. @default process.env */
+  readonly env?: Environment | undefined;
+}
+
+/** The audience of tokens for AWS, where the platform lets a workload choose it. */
+export const AWS_AUDIENCE = "sts.amazonaws.com";
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+const COMMON_KEYS: readonly string[] = ["timeoutMs", "env"];
+
+interface Definition {
+  readonly name: string;
+  readonly renewable: boolean;
+  readonly init: TokenSourceInit;
+  /** One try. The signal aborts at the limit too. */
+  readonly mint: (signal: AbortSignal, env: Environment) => Promise<string>;
+}
+
+/** One bounded try as a source; whatever goes wrong comes out as a `TokenSourceError`. */
+export function defineSource({ name, renewable, init, mint }: Definition): PlatformTokenSource {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = init;
+  const source = async ({ signal }: TokenSourceContext): Promise<string> => {
+    const reason = new TokenSourceError(`no token within ${timeoutMs} ms`, {
+      retryable: true,
+      hint: "Network: find out what delays the answer. Workload: raise timeoutMs if the platform is known to be slow.",
+    });
+    try {
+      const env = init.env ?? process.env;
+      const limit = { clock: systemClock, signal, timeoutMs, reason };
+      return trimToken(await withTimeout(limit, (limited) => mint(limited, env)));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw isTokenSourceError(error) ? error : unexpected(error);
+    }
+  };
+  return Object.defineProperties(source, {
+    name: { value: name },
+    renewable: { value: renewable, enumerable: true },
+  }) as PlatformTokenSource;
+}
+
+/**
+ * Checks what all sources take, and refuses a name that is not an option.
+ *
+ * @throws TypeError that names the option.
+ */
+export function checkInit(factory: string, init: TokenSourceInit, keys: readonly string[]): void {
+  // What a provider passes to a source.
+  if (typeof init === "object" && init !== null && "attempt" in init && "signal" in init) {
+    throw notConfigured(
+      `${factory} itself was given as the token source`,
+      `Workload: call it: { token: ${factory}(…) }.`,
+    );
+  }
+  checkKeys(factory, init ?? null, [...keys, ...COMMON_KEYS]);
+  resolveNumber("timeoutMs", init.timeoutMs, 0, 100, 60_000);
+  checkType("env", init.env, "object");
+  for (const key of keys) {
+    const value = (init as Readonly<Record<string, unknown>>)[key];
+    if (key === "audience") checkString(key, value);
+  }
+}
+
+/**
+ * A variable without which a source can't work.
+ *
+ * @throws TokenSourceError that names it.
+ */
+export function requireVariable(env: Environment, name: string, hint: string): string {
+  const value = readVariable(env, name);
+  if (value === undefined) throw notConfigured(`${name} is not set`, hint);
+  return value;
+}
+
+/**
+ * A URL that a variable holds.
+ *
+ * @throws TokenSourceError when it is not one.
+ */
+export function parseUrl(text: string, variable: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
+  throw notConfigured(
+    `${variable} does not hold an http or https URL`,
+    `Workload: leave ${variable} as the platform sets it.`,
+  );
+}
+
+/** Something that the workload lacks: another try can't help. */
+export function notConfigured(message: string, hint: string, cause?: unknown): TokenSourceError {
+  const code = "ERR_SOURCE_NOT_CONFIGURED";
+  return new TokenSourceError(message, { code, retryable: false, hint, cause });
+}
+
+/**
+ * A token whose audience the platform fixed.
+ *
+ * @throws TokenSourceError when the caller expects another audience: STS would refuse it.
+ */
+export function withAudience(token: string, audience: string | undefined, hint: string): string {
+  if (audience === undefined) return token;
+  const decoded = decodeToken(trimToken(token));
+  // What is not a JWT is for the provider's own check.
+  if ("problem" in decoded) return token;
+  const { aud } = decoded.claims;
+  const audiences = [aud].flat().filter((each) => typeof each === "string");
+  if (audiences.includes(audience)) return token;
+  const shown = safeText(audiences.join(" and ") || "missing", 200);
+  throw new TokenSourceError(`the token's audience is ${shown}, not ${safeText(audience, 200)}`, {
+    retryable: false,
+    hint,
+  });
+}
+
+/** A file that this process may not read, or that is none. A missing one may appear. */
+const NOT_A_FILE = /^(EACCES|EPERM|EISDIR|ENOTDIR|ELOOP|ENAMETOOLONG)$/;
+
+/** Whatever else went wrong, which for most sources is a token file. */
+function unexpected(error: unknown): TokenSourceError {
+  const cause = safeCause(error);
+  const { code = "" } = cause as { code?: string };
+  return new TokenSourceError(cause.message, {
+    retryable: !NOT_A_FILE.test(code),
+    hint: "Workload: make sure that the token is there: path, mount, permissions.",
+    cause,
+  });
+}

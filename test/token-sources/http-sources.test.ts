@@ -1,0 +1,248 @@
+import { describe, expect, test } from "vitest";
+import { githubActions, googleMetadata } from "../../src/token-sources/index.js";
+import { callSource, everythingOf, failureOf } from "./call-source.js";
+import { HTTP_PLATFORMS, type PlatformRow, POD_TOKEN, SECRET, TOKEN } from "./http-platforms.js";
+import { type PlatformAnswer, startPlatform } from "./platform-server.js";
+
+const HTML = "<!DOCTYPE html><html><title>Sign in</title></html>";
+
+const PLATFORMS: readonly (readonly [string, PlatformRow])[] = Object.entries(HTTP_PLATFORMS);
+
+describe.each(PLATFORMS)("%s", (_, platform) => {
+  test("returns the platform's token", async () => {
+    await using world = await platform.start();
+    await expect(callSource(world.source())).resolves.toBe(TOKEN);
+    expect(world.server.requests).toHaveLength(1);
+  });
+
+  test.each(["sts.amazonaws.com", "a&b=c d", "a+b%20c/ü?#", '"quoted"'])(
+    "sends the audience %j as it is",
+    async (audience) => {
+      await using world = await platform.start();
+      await callSource(world.source({ audience }));
+      const [request] = world.server.requests;
+      expect(request && platform.audienceOf(request)).toBe(audience);
+    },
+  );
+
+  test.each(platform.passing)("calls the status %i passing, in one try", async (status) => {
+    await using world = await platform.start();
+    world.server.answer({ status, headers: { "retry-after": "3" }, body: '{"message":"busy"}' });
+    const error = await failureOf(world.source());
+    expect(error).toMatchObject({
+      ...{ code: "ERR_SOURCE_UNAVAILABLE", retryable: true, retryAfterMs: 3_000 },
+      message: expect.stringContaining(`answered ${status}: {"message":"busy"}`),
+    });
+    expect(world.server.requests).toHaveLength(1);
+  });
+
+  test.each(platform.permanent)("calls the status %i permanent, in one try", async (status) => {
+    await using world = await platform.start();
+    world.server.answer({ status, body: '{"error":"no","error_description":"not you"}' });
+    const error = await failureOf(world.source());
+    expect(error).toMatchObject({ code: "ERR_SOURCE_REFUSED", retryable: false });
+    expect(error.message).toMatch(new RegExp(`answered ${status}: .*not you`));
+    expect(error.hint).toMatch(/^(Workload|Google Cloud|Azure|Cluster|IdP|Vercel|Fly\.io): \S/);
+    expect(world.server.requests).toHaveLength(1);
+  });
+
+  test.each([301, 302, 307, 308])("follows no redirect: %i", async (status) => {
+    await using elsewhere = await startPlatform(platform.good);
+    await using world = await platform.start();
+    world.server.answer({ status, headers: { location: `${elsewhere.url}/stolen` } });
+    const error = await failureOf(world.source());
+    expect(error).toMatchObject({ retryable: false });
+    expect(error.message).toContain("redirect");
+    expect(elsewhere.requests).toEqual([]);
+  });
+
+  test.each([
+    ["an empty body", { body: "" }, "empty body"],
+    ["blanks", { body: " \n" }, "empty body"],
+    ["an HTML page", { body: HTML, headers: { "content-type": "text/html" } }, "HTML page"],
+    ["an HTML page that claims to be JSON", { body: `\n${HTML}` }, "HTML page"],
+    ["more than 64 KiB", { body: JSON.stringify({ value: "a".repeat(70_000) }) }, "64 KiB"],
+  ] as const)("calls a 200 with %s passing", async (__, answer, words) => {
+    await using world = await platform.start();
+    const { headers, body }: PlatformAnswer = answer;
+    world.server.answer({ headers: { ...platform.good.headers, ...headers }, body: body ?? "" });
+    const error = await failureOf(world.source());
+    expect(error).toMatchObject({ retryable: true, message: expect.stringContaining(words) });
+  });
+
+  test("stops reading an answer without an end", async () => {
+    await using world = await platform.start();
+    let isClosed = false;
+    world.server.answer((response) => {
+      response.on("close", () => {
+        isClosed = true;
+      });
+      const write = () => {
+        while (!isClosed && response.write("a".repeat(16_384)));
+        if (!isClosed) response.once("drain", write);
+      };
+      write();
+    });
+    expect((await failureOf(world.source())).message).toContain("more than 64 KiB");
+  });
+
+  test("accepts the right answer under the wrong content type", async () => {
+    await using world = await platform.start();
+    const headers = { ...platform.good.headers, "content-type": "application/octet-stream" };
+    world.server.answer({ ...platform.good, headers });
+    await expect(callSource(world.source())).resolves.toBe(TOKEN);
+  });
+
+  test("calls a service that refuses connections passing", async () => {
+    await using world = await platform.start();
+    await world.server.close();
+    const error = await failureOf(world.source());
+    expect(error).toMatchObject({ code: "ERR_SOURCE_UNAVAILABLE", retryable: true });
+    expect(error.message).toMatch(/ECONNREFUSED|ENOENT/);
+  });
+
+  test("calls a connection that is reset passing", async () => {
+    await using world = await platform.start();
+    world.server.answer((response) => response.destroy());
+    expect(await failureOf(world.source())).toMatchObject({ retryable: true });
+  });
+
+  test("calls an answer that is cut off passing", async () => {
+    await using world = await platform.start();
+    world.server.answer((response) => {
+      response.writeHead(200, { "content-length": "1000" }).write("{");
+      setImmediate(() => response.destroy());
+    });
+    expect(await failureOf(world.source())).toMatchObject({ retryable: true });
+  });
+
+  test("gives a service that hangs no longer than its limit", async () => {
+    await using world = await platform.start();
+    let isClosed = () => {};
+    const closed = new Promise<void>((resolve) => {
+      isClosed = resolve;
+    });
+    world.server.answer((response) => void response.on("close", isClosed));
+    const error = await failureOf(world.source({ timeoutMs: 100 }));
+    expect(error).toMatchObject({ retryable: true, message: "no token within 100 ms" });
+    await closed;
+  });
+
+  test("ends with the reason of the caller's signal, and ends the request", async () => {
+    await using world = await platform.start();
+    const controller = new AbortController();
+    world.server.answer((response) => {
+      response.on("close", () => {});
+      controller.abort(new Error("closed by the caller"));
+    });
+    const calling = callSource(world.source(), controller.signal);
+    await expect(calling).rejects.toThrow("closed by the caller");
+  });
+
+  test("asks nothing when the signal is aborted already", async () => {
+    await using world = await platform.start();
+    const calling = callSource(world.source(), AbortSignal.abort(new Error("too late")));
+    await expect(calling).rejects.toThrow("too late");
+    expect(world.server.requests).toEqual([]);
+  });
+
+  test("shows neither the token nor a secret in any error, whatever echoes them", async () => {
+    await using world = await platform.start();
+    const echo = (status: number) =>
+      world.server.answer((response, { headers, body, line }) => {
+        const { authorization = "" } = headers;
+        const text = [JSON.stringify(headers), authorization, body, line, TOKEN].join(" ");
+        response.writeHead(status).end(text);
+      });
+    for (const status of [200, 400, 403, 404, 500]) {
+      echo(status);
+      const outcome = await callSource(world.source()).catch((error: Error) => error);
+      // A platform whose answer is the token itself has none to hide it from.
+      if (typeof outcome === "string") continue;
+      const shown = everythingOf(outcome);
+      for (const secret of [TOKEN, SECRET, POD_TOKEN, encodeURIComponent(SECRET)]) {
+        expect(shown).not.toContain(secret);
+      }
+      expect(shown).not.toContain(TOKEN.split(".")[2]);
+    }
+  });
+});
+
+describe("the answers of githubActions", () => {
+  test("403 about a job in the state Pending passes, any other does not", async () => {
+    await using world = await HTTP_PLATFORMS.githubActions.start();
+    const body = '{"message":"Unable to get ID token: job in Pending state"}';
+    world.server.answer({ status: 403, body });
+    expect(await failureOf(world.source())).toMatchObject({ retryable: true });
+    world.server.answer({ status: 403, body: '{"message":"no permission"}' });
+    const error = await failureOf(world.source());
+    expect(error).toMatchObject({ retryable: false });
+    expect(error.hint).toContain("permissions: { id-token: write }");
+  });
+
+  test.each(["{}", '{"value":""}', '{"value":5}', "null", "[]", "token"])(
+    "%s is not a token, which passes",
+    async (body) => {
+      await using world = await HTTP_PLATFORMS.githubActions.start();
+      world.server.answer({ body });
+      expect(await failureOf(world.source())).toMatchObject({ retryable: true });
+    },
+  );
+
+  test("a bearer that is not a header's text is permanent and not shown", async () => {
+    const env = {
+      ACTIONS_ID_TOKEN_REQUEST_URL: "http://127.0.0.1:9/",
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: `${SECRET}\nx: y`,
+    };
+    const error = await failureOf(githubActions({ env }));
+    expect(error.retryable).toBe(false);
+    expect(everythingOf(error)).not.toContain(SECRET);
+  });
+
+  test("a proxy that Node does not use is named when GitHub can't be reached", async () => {
+    await using world = await HTTP_PLATFORMS.githubActions.start();
+    const { url } = world.server;
+    await world.server.close();
+    const env = {
+      ACTIONS_ID_TOKEN_REQUEST_URL: url,
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: SECRET,
+      HTTPS_PROXY: "http://proxy.example.com",
+    };
+    const { hint } = await failureOf(githubActions({ env }));
+    expect(hint).toContain("HTTPS_PROXY is set, but Node uses it only with NODE_USE_ENV_PROXY=1");
+  });
+});
+
+describe("the answers of googleMetadata", () => {
+  test.each([{}, { "metadata-flavor": "Other" }])(
+    "without the header Metadata-Flavor: Google are not used: %j",
+    async (headers) => {
+      await using world = await HTTP_PLATFORMS.googleMetadata.start();
+      world.server.answer({ headers, body: TOKEN });
+      const error = await failureOf(world.source());
+      expect(error).toMatchObject({ retryable: false });
+      expect(error.message).toBe("the answer is not from Google's metadata server");
+    },
+  );
+
+  test("come for the service account that is named", async () => {
+    await using world = await startPlatform({
+      headers: { "metadata-flavor": "Google" },
+      body: TOKEN,
+    });
+    const env = { GCE_METADATA_HOST: new URL(world.url).host };
+    await callSource(googleMetadata({ serviceAccount: "a@b.iam", env }));
+    expect(world.requests[0]?.line).toContain("/service-accounts/a%40b.iam/identity?");
+  });
+});
+
+test("a certificate that is not trusted is permanent, and the hint names the remedy", async () => {
+  await using world = await HTTP_PLATFORMS.kubernetesTokenRequest.start();
+  const env = {
+    ACTIONS_ID_TOKEN_REQUEST_URL: world.server.url,
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN: SECRET,
+  };
+  const error = await failureOf(githubActions({ env }));
+  expect(error).toMatchObject({ retryable: false });
+  expect(error.hint).toContain("NODE_EXTRA_CA_CERTS");
+});
