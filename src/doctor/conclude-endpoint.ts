@@ -1,4 +1,6 @@
 import type { Finding } from "../model/findings.js";
+import { formatDuration } from "../runtime/time-text.js";
+import type { RejectedDate } from "../sts/server-clock.js";
 import { brokenEndpoint } from "./conclude-way-to-sts.js";
 import type { EndpointFacts, Facts } from "./facts.js";
 
@@ -21,6 +23,7 @@ export function endpointFindings({ sts, settings, clockSkewMs, assumeRole }: Fac
     ...slow(chosen),
     ...slower(chosen, others),
     ...skewed(clockSkewMs, chosen),
+    ...lying(assumeRole?.rejectedDate, chosen),
     ...global(chosen),
     ...(isDefaulted(settings) ? [defaulted(chosen)] : []),
   ];
@@ -61,15 +64,34 @@ function slower(chosen: EndpointFacts, others: readonly EndpointFacts[]): Findin
 
 function skewed(skewMs: number | undefined, { host }: EndpointFacts): Finding[] {
   if (skewMs === undefined || Math.abs(skewMs) <= SKEW.adviceMs) return [];
-  const seconds = Math.round(Math.abs(skewMs) / 1000);
   return [
     {
       id: "clock-skew",
       severity: Math.abs(skewMs) > SKEW.fatalMs ? "fatal" : "advice",
       title: "This machine's clock is wrong.",
-      detail: `It is ${seconds} s ${skewMs > 0 ? "behind" : "ahead of"} that of ${host}.`,
+      detail: `It is ${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? "behind" : "ahead of"} that of ${host}.`,
       remedy: "Workload: have the machine's clock set by NTP (chrony, systemd-timesyncd).",
       evidence: { skewMs, host },
+    },
+  ];
+}
+
+function lying(rejected: RejectedDate | undefined, { host }: EndpointFacts): Finding[] {
+  if (rejected === undefined) return [];
+  const { date, expiration, reason } = rejected;
+  const consequence =
+    reason === "session-too-long"
+      ? "would live longer than was asked for"
+      : "would have expired on arrival";
+  return [
+    {
+      id: "sts-date-wrong",
+      severity: "advice",
+      title: "The Date of STS's answer cannot be right.",
+      detail: `${host} answered at ${date}, by its Date, with a session that ends at ${expiration}: by that clock it ${consequence}. The Date was not believed.`,
+      remedy:
+        "Network: find what sets the Date between this machine and STS (a proxy, an STS of your own), and set its clock.",
+      evidence: { host, ...rejected },
     },
   ];
 }

@@ -92,9 +92,15 @@ export function reportToken(
   };
 }
 
-/** What the token alone tells, at the time `now`. */
-export function tokenFindings(loaded: Loaded, now: number): readonly Finding[] {
-  return loaded.token === undefined ? loaded.findings : checkToken(loaded.token, { now }).findings;
+/** What the token alone tells, at the time `now`, which STS may not have confirmed. */
+export function tokenFindings(
+  loaded: Loaded,
+  now: number,
+  isVerified: boolean,
+): readonly Finding[] {
+  return loaded.token === undefined
+    ? loaded.findings
+    : checkToken(loaded.token, { now, isVerified }).findings;
 }
 
 function unreadable(detail: string): Finding {

@@ -2,8 +2,10 @@ import type { Finding } from "../model/findings.js";
 import { decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
+import type { Clock } from "../runtime/clock.js";
 import { printable } from "../runtime/redact.js";
 import { checkRequest } from "../sts/check-request.js";
+import type { ServerClock } from "../sts/server-clock.js";
 import type { StsTarget } from "../sts/target.js";
 import { chooseTargets } from "./choose-targets.js";
 import type { IssuerFacts, Setting } from "./facts.js";
@@ -42,9 +44,9 @@ export async function gather(
   ]);
   // A run that is repeated opens its connections anew, to measure them.
   for (const { target } of targets) pool.release(target, env);
-  const clockSkewMs = sts[0]?.clockSkewMs;
-  // STS's time counts for the token; half a minute may be the way of the answer.
-  const skewMs = Math.abs(clockSkewMs ?? 0) < 30_000 ? 0 : (clockSkewMs ?? 0);
+  const clockSkewMs = skewOf(sts[0]?.clockSkewMs, first && pool.serverClock(first, env), clock);
+  // STS's time counts for the token.
+  const skewMs = Math.abs(clockSkewMs ?? 0) < ON_THE_WAY_MS ? 0 : (clockSkewMs ?? 0);
   const now = clock.now() + skewMs;
   const region =
     first && setting("region", { value: first.region, source: sourceName(first.regionSource) });
@@ -58,12 +60,28 @@ export async function gather(
       assumeRole: assumed?.facts,
     },
     timings: inOrder(run),
-    token: tokenFindings(loaded, now),
+    token: tokenFindings(loaded, now, clockSkewMs !== undefined),
     request,
     issuer: issuer.findings,
     failure: assumed?.failure,
   };
   return { gathered, token: loaded.token };
+}
+
+/** A difference as small as this may be the way of the answer, in milliseconds. */
+const ON_THE_WAY_MS = 30_000;
+
+/** STS's clock minus this machine's: as a session proves it, else as the `Date` of a bare GET says. */
+function skewOf(
+  byDateMs: number | undefined,
+  serverClock: ServerClock | undefined,
+  clock: Clock,
+): number | undefined {
+  const shown = serverClock?.read();
+  if (shown?.isVerified !== true) return byDateMs;
+  const provenMs = shown.now - clock.now();
+  const isSame = Math.abs((byDateMs ?? Number.NaN) - provenMs) < ON_THE_WAY_MS;
+  return isSame ? byDateMs : provenMs;
 }
 
 async function gatherIssuerAlone(
@@ -157,7 +175,7 @@ const NOT_SENT = ["token-unreadable", "token-malformed", "token-too-large"];
 
 function mayAsk(options: DiagnoseOptions, loaded: Loaded, request: readonly Finding[]): boolean {
   if (options.assume === false || loaded.token === undefined || request.length > 0) return false;
-  return !tokenFindings(loaded, 0).some(({ id }) => NOT_SENT.includes(id));
+  return !tokenFindings(loaded, 0, false).some(({ id }) => NOT_SENT.includes(id));
 }
 
 async function assume(

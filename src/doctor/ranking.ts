@@ -78,6 +78,7 @@ export const RANKING: readonly FindingId[] = [
   "region-defaulted",
   "sts-slow",
   "sts-region-slower",
+  "sts-date-wrong",
   "proxy-in-use",
   "certificate-expires-soon",
 ];

@@ -64,6 +64,7 @@ export type FindingId =
   | "sts-slow"
   | "sts-region-slower"
   | "clock-skew"
+  | "sts-date-wrong"
   | "sts-verification-key"
   | "sts-provider-missing"
   | "sts-audience-refused"

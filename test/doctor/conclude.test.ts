@@ -138,6 +138,21 @@ describe("of the endpoints it concludes", () => {
       },
       ["broken", "fatal clock-skew", "advice certificate-expires-soon"],
     ],
+    [
+      "a Date of STS that cannot be right",
+      {
+        assumeRole: {
+          ...{ region: "eu-west-1", outcome: "ok", ms: 1 },
+          rejectedDate: {
+            date: "1970-01-01T00:00:00.000Z",
+            skewMs: -1_767_312_000_000,
+            expiration: "2026-01-02T01:00:00.000Z",
+            reason: "session-too-long",
+          },
+        },
+      },
+      ["healthy", "advice sts-date-wrong"],
+    ],
     ["a minute of skew to be none", { clockSkewMs: 60_000 }, ["healthy"]],
     [
       "more than a minute to be worth advice",

@@ -1,6 +1,10 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, constants, openSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { describe, expect, it, vi } from "vitest";
 import { diagnose, diagnoseWith } from "../../src/doctor/diagnose.js";
 import type { Progress } from "../../src/doctor/diagnosis.js";
@@ -17,7 +21,7 @@ import {
   settingsFor,
   TO_LOOPBACK,
 } from "./matrix-world.js";
-import { startSilentServer } from "./odd-servers.js";
+import { closedPort, startSilentServer } from "./odd-servers.js";
 
 /** Ten seconds of the doctor's are one of the test's. */
 const HURRIED: Clock = {
@@ -118,6 +122,63 @@ it("goes by STS's clock where the machine's is wrong", async () => {
   });
   expect(diagnosis.findings.map(({ id }) => id)).toEqual(["clock-skew"]);
   expect(diagnosis.facts.clockSkewMs).toBeGreaterThan(3_590_000);
+});
+
+it.each([-30, -10, 10, 30])(
+  "names the clock of a machine that is %d minutes off, and not a token of five minutes",
+  async (minutes) => {
+    for (const assume of [true, false]) {
+      const { rootCause, findings } = await examine(async (site) => {
+        const now = () => Date.now() + minutes * 60_000;
+        const { idp, sts } = await healthy(site, { idp: { now }, sts: { now } });
+        const token = await idp.issueToken({ expiresInSeconds: 300 });
+        return { options: { ...settingsFor(sts, token), assume } };
+      });
+      expect(findings.map(({ id }) => id)).toEqual(["clock-skew"]);
+      const way = minutes > 0 ? "behind" : "ahead of";
+      expect(rootCause?.detail).toContain(`It is ${Math.abs(minutes)} min ${way} that of `);
+    }
+  },
+);
+
+it("suspects a token for its times where STS says nothing of the time", async () => {
+  const { rootCause, findings } = await examine(async (site) => {
+    const idp = await site.idp();
+    const token = await idp.issueToken({ expiresInSeconds: -7_200 });
+    return { options: settingsFor({ url: `http://127.0.0.1:${await closedPort()}` }, token) };
+  });
+  expect(rootCause?.id).toBe("sts-unreachable");
+  expect(findings.find(({ id }) => id === "token-expired")).toMatchObject({ severity: "suspect" });
+});
+
+it("believes no Date that cannot be right, and says so", async () => {
+  const diagnosis = await examine(async (site) => {
+    const { idp, sts } = await healthy(site);
+    const front = createServer(async (request, response) => {
+      const { method = "GET", headers } = request;
+      const body = await text(request);
+      const answer = await fetch(sts.url, {
+        method,
+        headers: { "content-type": headers["content-type"] ?? "" },
+        ...(method === "POST" && { body }),
+      });
+      response.writeHead(answer.status, {
+        "content-type": "text/xml",
+        "x-amzn-requestid": "1",
+        date: "Thu, 01 Jan 1970 00:00:00 GMT",
+      });
+      response.end(await answer.text());
+    });
+    front.listen(0, "127.0.0.1");
+    await once(front, "listening");
+    site.onEnd(() => front.close());
+    const { port } = front.address() as AddressInfo;
+    return { options: settingsFor({ url: `http://127.0.0.1:${port}` }, await idp.issueToken()) };
+  });
+  expect(diagnosis.verdict).toBe("healthy");
+  expect(diagnosis.findings.map(({ id }) => id)).toEqual(["sts-date-wrong"]);
+  expect(diagnosis.facts.clockSkewMs).toBe(0);
+  expect(diagnosis.facts.assumeRole?.rejectedDate?.reason).toBe("session-too-long");
 });
 
 it("names the global endpoint, and each region's", async () => {
