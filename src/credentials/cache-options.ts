@@ -1,5 +1,5 @@
 import type { Clock, Elapsed } from "../runtime/clock.js";
-import type { CachedEntry, CachedIdentity, Issued } from "./cached-entry.js";
+import type { CachedEntry, CachedIdentity } from "./cached-entry.js";
 import type { WindowOptions } from "./windows.js";
 
 /** What one caller asks for. */
@@ -12,7 +12,7 @@ export interface CacheRequest {
 
 export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> {
   /** Gets new credentials for whoever asked first; its signal aborts when the cache is closed. */
-  readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<Issued<T>>;
+  readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<T>;
   /** The error for an answer that has expired before it arrived. */
   readonly staleAnswer: (credentials: T) => Error;
   /** Whether asking again at once is pointless: remembered for a moment while nothing is cached. */

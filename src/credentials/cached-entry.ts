@@ -4,14 +4,8 @@ import { jitteredAdvisoryMs, type WindowOptions, windowsFor } from "./windows.js
 /** What the cache needs to know of credentials. */
 export interface CachedIdentity {
   readonly accessKeyId: string;
+  /** By this machine's clock, as it was when the credentials arrived. */
   readonly expiration?: Date | undefined;
-}
-
-/** Credentials as a refresh brings them. */
-export interface Issued<T> {
-  readonly credentials: T;
-  /** The clock that their expiration counts by minus this machine's, in milliseconds. */
-  readonly skewMs: number;
 }
 
 /**
@@ -38,12 +32,12 @@ interface EntryContext {
 
 /** The entry for credentials that have just arrived. */
 export function toEntry<T extends CachedIdentity>(
-  { credentials, skewMs }: Issued<T>,
+  credentials: T,
   { clock, windows, random }: EntryContext,
 ): CachedEntry<T> {
   const fetchedAt = momentOf(clock);
   const expiration = credentials.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
-  const lifetimeMs = expiration - skewMs - fetchedAt.wall;
+  const lifetimeMs = expiration - fetchedAt.wall;
   const { advisoryMs, mandatoryMs } = windowsFor(lifetimeMs, windows);
   return {
     credentials,

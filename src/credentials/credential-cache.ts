@@ -179,10 +179,9 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
       const { signal } = abort;
       try {
         // A refresh that does not heed its signal must not keep its waiters after the end.
-        const issued = await untilAborted(begin(), signal);
-        const { credentials } = issued;
+        const credentials = await untilAborted(begin(), signal);
         const { windows, random } = this.#options;
-        const entry = toEntry(issued, { clock, windows, random });
+        const entry = toEntry(credentials, { clock, windows, random });
         // A date that cannot be read is not later than now either.
         if (!(entry.lifetimeMs > 0)) throw staleAnswer(credentials);
         this.#throwIfClosed();

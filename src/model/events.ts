@@ -87,8 +87,9 @@ export interface ExpiredServedEvent extends EventBase {
 
 /**
  * The `Date` of an answer of STS cannot be right, and was not believed: by it, the session would
- * live longer than was asked for, or would have expired on arrival. The expiration of the credentials
- * counts by this machine's clock, or by what STS's earlier answers have shown.
+ * live longer than was asked for, or would have expired on arrival. The session counts by this machine's
+ * clock, or by what STS's earlier answers have shown, where it is as long by that as was asked for; else
+ * it counts as exactly that long.
  */
 export interface StsDateRejectedEvent extends EventBase {
   readonly type: "sts-date.rejected";

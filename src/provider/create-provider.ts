@@ -77,7 +77,7 @@ export function createProvider(
           targets = chosen.map((target) => pool.canonical(target, env));
         },
       });
-      return refreshed;
+      return refreshed.credentials;
     },
     onRefreshed: () => {
       if (refreshed === undefined) return;

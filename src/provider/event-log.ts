@@ -67,7 +67,7 @@ function linesFor(event: WebIdentityEvent): Line[] {
     case "sts-date.rejected": {
       const { region, date, expiration } = event;
       const what = `STS in ${region} answered with a Date that cannot be right (${date}; the session ends at ${expiration})`;
-      return [["warn", `${what}: this machine's clock is believed`]];
+      return [["warn", `${what}: it was not believed`]];
     }
     case "credentials.expired-served":
       return [["error", "expired credentials were handed out"]];

@@ -37,8 +37,6 @@ export interface RefreshContext {
 
 export interface Refreshed {
   readonly credentials: AttributedCredentials;
-  /** The clock of whoever issued them minus this machine's, in milliseconds. */
-  readonly skewMs: number;
   /** The region that gave them, if that is known. */
   readonly region: string | undefined;
   /** How many attempts it took. */
@@ -64,23 +62,24 @@ export async function refreshCredentials(context: RefreshContext): Promise<Refre
     const sts = new StsStep({ ...context, targets: await settleTargets(context, deadline) });
     const preflight = createAttemptPreflight(context);
     const steps = { token, sts, preflight };
-    const issued = await retryLoop((attempt) => runAttempt(attempt, steps, context), {
-      ...options,
-      deadline,
-      clock,
-      random,
-      signal,
-      onAttemptFailed: (record) => {
-        failedAttempts += 1;
-        token.attemptFailed(record.verdict === "token-expired");
-        emit({ type: "attempt.failed", ...record });
+    const { credentials: issued } = await retryLoop(
+      (attempt) => runAttempt(attempt, steps, context),
+      {
+        ...options,
+        deadline,
+        clock,
+        random,
+        signal,
+        onAttemptFailed: (record) => {
+          failedAttempts += 1;
+          token.attemptFailed(record.verdict === "token-expired");
+          emit({ type: "attempt.failed", ...record });
+        },
       },
-    });
-    const { credentials, skewMs } = issued;
-    const $source = { ...credentials.$source, ...identity.marks };
+    );
+    const $source = { ...issued.$source, ...identity.marks };
     return {
-      credentials: { ...credentials, $source },
-      skewMs,
+      credentials: { ...issued, $source },
       region: sts.region,
       attempts: failedAttempts + 1,
       ms: Math.round(clock.monotonic() - start),

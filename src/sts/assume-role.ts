@@ -70,8 +70,10 @@ export async function assumeRole(
       const credentials = toCredentials(output, input.DurationSeconds, clock.now());
       if (credentials === undefined) throw new AttemptError(emptyAnswer(output.$metadata));
       const askedMs = (input.DurationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000;
-      const expiration = output.Credentials?.Expiration;
-      return { credentials, ...serverClock.session({ date, expiration, askedMs, sentAt }) };
+      const times = { date, expiration: output.Credentials?.Expiration, askedMs, sentAt };
+      const { skewMs, rejectedDate } = serverClock.session(times);
+      const expiration = new Date((credentials.expiration?.getTime() ?? Number.NaN) - skewMs);
+      return { credentials: { ...credentials, expiration }, rejectedDate };
     };
     // Time spent waiting for a turn is not the endpoint's fault: the call's own limit starts inside.
     signal.throwIfAborted();
@@ -144,7 +146,7 @@ export function assumeRoleWith(
       throw new AttemptError(emptyAnswer());
     }
     // Whom it asks, and what time it is there, is not known.
-    return { credentials: withDate(credentials), skewMs: 0 };
+    return { credentials: withDate(credentials) };
   });
 }
 

@@ -8,11 +8,9 @@ import type { RejectedDate } from "./server-clock.js";
  */
 export type AttributedCredentials = AwsCredentialIdentity & { $source?: Record<string, string> };
 
-/** Credentials, and by which clock their expiration counts. */
+/** Credentials whose expiration is by this machine's clock: what whoever holds them compares it with. */
 export interface IssuedCredentials {
   readonly credentials: AttributedCredentials;
-  /** The clock of whoever issued them minus this machine's, in milliseconds. */
-  readonly skewMs: number;
   /** The answer's `Date`, where it cannot be right. */
   readonly rejectedDate?: RejectedDate | undefined;
 }

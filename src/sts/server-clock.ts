@@ -81,7 +81,7 @@ export class ServerClock {
     if (isNear) this.#shown = { skewMs: 0, at: momentOf(this.#clock) };
     if (isNear || Number.isNaN(expiresMs)) return { skewMs: 0 };
 
-    const known = this.read().now;
+    const { now: known, isVerified } = this.read();
     if (Number.isNaN(dateMs)) {
       // No session outlives what was asked for, whatever a lone clock says.
       return { skewMs: Math.max(known, expiresMs - askedMs) - now };
@@ -108,8 +108,11 @@ export class ServerClock {
       return rejected(known);
     }
     const isPossible = (lifetimeMs: number) => lifetimeMs > 0 && lifetimeMs < askedMs;
-    // Where no clock can be right, STS gave what it was asked for: neither more, nor nothing.
-    if (!isPossible(byDateMs)) return rejected(isPossible(byKnownMs) ? known : expiresMs - askedMs);
+    if (!isPossible(byDateMs)) {
+      // No clock is proven: STS gives what it is asked for, neither more nor less.
+      const isProven = isVerified && isPossible(byKnownMs);
+      return rejected(isProven ? known : expiresMs - askedMs);
+    }
     // STS gave less than it was asked for: of two clocks that may be right, the one by which it is less.
     const isLess = isPossible(byKnownMs) && byKnownMs < byDateMs;
     return { skewMs: (isLess ? known : dateMs + tookMs) - now };

@@ -138,23 +138,3 @@ describe("ahead of time", () => {
     expect([off.clock.pending, forEver.clock.pending]).toEqual([0, 0]);
   });
 });
-
-describe("on a machine whose clock is wrong", () => {
-  test.each([
-    ["an hour behind", -HOUR],
-    ["an hour ahead", HOUR],
-  ])("%s, credentials are refreshed when STS's clock says so", async (_, seconds) => {
-    const bench = new CacheBench();
-    bench.skewMs = -seconds * 1000;
-    const lifeOf = (left: number) => new Date(bench.clock.now() + (left - seconds) * 1000);
-    bench.answer = async () => ({ accessKeyId: "first", expiration: lifeOf(HOUR) });
-    expect(await bench.get()).toBe("first");
-    bench.answer = async () => ({ accessKeyId: "second", expiration: lifeOf(HOUR) });
-    await bench.clock.advance((HOUR - 901) * 1000);
-    expect([await bench.get(), bench.calls.length]).toEqual(["first", 1]);
-    await bench.clock.advance(1_000);
-    await bench.get();
-    await bench.clock.flush();
-    expect(await bench.get()).toBe("second");
-  });
-});

@@ -122,3 +122,109 @@ describe("a clock that is set forward", () => {
     expect(await bench.clock.run(bench.get())).toBe("AKID-1");
   });
 });
+
+describe("on a machine that says how long ago it booted", () => {
+  /** The same as {@link cacheAfter}, there. */
+  async function bootedCacheAfter(elapsedMs: number): Promise<CacheBench> {
+    const bench = new CacheBench();
+    bench.clock.withBootClock();
+    await bench.fill(HOUR, HOUR - elapsedMs / 1000);
+    return bench;
+  }
+  const setForward = (bench: CacheBench, byMs: number) =>
+    bench.clock.setWallClock(bench.clock.now() + byMs);
+
+  test("a clock that is set forward while STS is down leaves valid credentials in use", async () => {
+    const bench = await bootedCacheAfter(10 * MINUTE);
+    bench.answer = fail;
+    setForward(bench, 5 * HOURS);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
+    // After one failed refresh nobody waits, for as long as they are valid.
+    await bench.clock.advance(MINUTE);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
+    await bench.clock.advance(48 * MINUTE);
+    expect(await bench.get()).toBe("AKID-1");
+    await bench.clock.advance(MINUTE);
+    expect(await bench.get()).toBe(outage);
+  });
+
+  test("a clock that is set forward past their end makes callers wait for the refresh", async () => {
+    const bench = await bootedCacheAfter(10 * MINUTE);
+    bench.delayMs = 5_000;
+    setForward(bench, 5 * HOURS);
+    expect(await bench.clock.run(bench.get())).toBe("AKID-2");
+    expect(bench.calls.length).toBe(2);
+  });
+
+  test("a machine that was suspended past their end serves none of them", async () => {
+    const bench = await bootedCacheAfter(10 * MINUTE);
+    bench.answer = fail;
+    bench.clock.suspend(50 * MINUTE - 1);
+    expect(await bench.get()).toBe("AKID-1");
+    bench.clock.suspend(5 * HOURS);
+    expect(await bench.get()).toBe(outage);
+  });
+
+  test("a suspended machine whose clock is set back afterwards serves none of them either", async () => {
+    const bench = await bootedCacheAfter(10 * MINUTE);
+    bench.answer = fail;
+    bench.clock.suspend(5 * HOURS);
+    setForward(bench, -5 * HOURS + MINUTE);
+    await bench.clock.advance(10 * MINUTE);
+    expect(await bench.get()).toBe(outage);
+  });
+});
+
+describe("a clock that is wrong for a moment", () => {
+  test.each([
+    ["back", -30],
+    ["back by days", -48 * 60],
+    ["forward", 30],
+  ])("(%s) changes no time for good", async (_, by) => {
+    const bench = await cacheAfter(5 * MINUTE, 0);
+    bench.answer = fail;
+    const before = bench.cache.snapshot();
+    bench.clock.setWallClock(bench.clock.now() + by * MINUTE);
+    await bench.get();
+    bench.clock.setWallClock(bench.clock.now() - by * MINUTE);
+    expect(bench.cache.snapshot()).toMatchObject({ entry: before.entry, age: before.age });
+    await bench.clock.advance(55 * MINUTE - 1);
+    expect(await bench.get()).toBe("AKID-1");
+    await bench.clock.advance(1);
+    expect(await bench.get()).toBe(outage);
+  });
+
+  test("leaves the mandatory window where it was", async () => {
+    const bench = await cacheAfter(40 * MINUTE, -30 * MINUTE);
+    bench.answer = fail;
+    bench.delayMs = 5_000;
+    await bench.clock.advance(19 * MINUTE - 5);
+    const soon = bench.get();
+    await bench.clock.flush();
+    // Not yet: nobody waits.
+    expect(await soon).toBe("AKID-1");
+    expect(bench.clock.holds).toBe(0);
+    await bench.clock.advance(5);
+    void bench.get();
+    await bench.clock.flush();
+    // Inside it a caller waits for the refresh, if only for a moment.
+    expect(bench.clock.holds).toBe(1);
+    await bench.clock.advance(10_000);
+  });
+
+  test("puts off neither the pause after a failed refresh nor the next refresh", async () => {
+    for (const by of [-24, 24]) {
+      const bench = new CacheBench({ aheadOfTime: true });
+      bench.clock.withBootClock();
+      await bench.fill(HOUR, HOUR / 2);
+      bench.answer = fail;
+      await bench.get({ forceRefresh: true });
+      bench.clock.setWallClock(bench.clock.now() + by * HOURS);
+      const { gateUntil = 0 } = bench.cache.snapshot();
+      expect(gateUntil - bench.clock.now()).toBe(5 * MINUTE);
+      bench.answer = succeed;
+      await bench.clock.advance(15 * MINUTE);
+      expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 3]);
+    }
+  });
+});

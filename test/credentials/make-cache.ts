@@ -3,7 +3,6 @@ import type {
   CacheRequest,
   FailedRefresh,
 } from "../../src/credentials/cache-options.js";
-import type { Issued } from "../../src/credentials/cached-entry.js";
 import { CredentialCache } from "../../src/credentials/credential-cache.js";
 import { FakeClock } from "../support/fake-clock.js";
 
@@ -38,8 +37,6 @@ type Options = CacheOptions<TestCredentials, CacheRequest>;
 /** A cache under the fake clock, with a source that does as it is told. */
 export class CacheBench {
   readonly clock = new FakeClock();
-  /** The source's clock minus this machine's, in milliseconds. */
-  skewMs = 0;
   readonly calls: RefreshCall[] = [];
   readonly failures: (FailedRefresh & { readonly error: unknown })[] = [];
   readonly expiredServed: string[] = [];
@@ -88,17 +85,14 @@ export class CacheBench {
     await this.clock.advance((lifetimeSeconds - leftSeconds) * 1000);
   }
 
-  async #refresh(
-    request: CacheRequest | undefined,
-    signal: AbortSignal,
-  ): Promise<Issued<TestCredentials>> {
+  async #refresh(request: CacheRequest | undefined, signal: AbortSignal): Promise<TestCredentials> {
     const call = { request, signal, issue: (lifetime?: number) => this.#issue(lifetime) };
     this.calls.push(call);
     this.onRefresh();
     if (this.delayMs > 0) {
       await new Promise<void>((resolve) => this.clock.schedule(this.delayMs, resolve));
     }
-    return { credentials: await this.answer(call), skewMs: this.skewMs };
+    return this.answer(call);
   }
 
   #issue(lifetimeSeconds = HOUR): TestCredentials {

@@ -1,0 +1,189 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CredentialCache } from "../../src/credentials/credential-cache.js";
+import { momentOf } from "../../src/runtime/clock.js";
+import { ServerClock } from "../../src/sts/server-clock.js";
+import { FakeClock } from "../support/fake-clock.js";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+/** `Date` and `Expiration` have whole seconds. */
+const SLACK_MS = 2_000;
+
+interface Issued {
+  readonly accessKeyId: string;
+  readonly expiration: Date;
+  /** By the time that has truly passed since the beginning, in milliseconds. */
+  readonly endsAt: number;
+}
+
+const LIES = {
+  none: (ms: number) => new Date(ms).toUTCString(),
+  "1970": () => "Thu, 01 Jan 1970 00:00:00 GMT",
+  "9999": () => "Fri, 31 Dec 9999 23:59:59 GMT",
+  behind: (ms: number) => new Date(ms - 2 * HOUR).toUTCString(),
+  ahead: (ms: number) => new Date(ms + 2 * HOUR).toUTCString(),
+};
+type Lie = keyof typeof LIES;
+
+/** A machine, and two STSs that know nothing of each other. */
+class World {
+  readonly clock = new FakeClock();
+  readonly servers: readonly Server[];
+  readonly #start = this.clock.now();
+  #suspended = 0;
+
+  constructor(hasBootClock: boolean, offsets: readonly number[]) {
+    if (hasBootClock) this.clock.withBootClock();
+    this.servers = offsets.map((off) => new Server(this, off));
+  }
+
+  /** The time that has truly passed, in milliseconds. */
+  passed(): number {
+    return this.clock.monotonic() + this.#suspended;
+  }
+
+  trueNow(): number {
+    return this.#start + this.passed();
+  }
+
+  suspend(ms: number): void {
+    this.#suspended += ms;
+    this.clock.suspend(ms);
+  }
+
+  setClock(byMs: number): void {
+    this.clock.setWallClock(this.clock.now() + byMs);
+  }
+}
+
+/** An STS with a clock of its own, and what is cached of its credentials. */
+class Server {
+  isDown = false;
+  lie: Lie = "none";
+  last: Issued | undefined;
+  readonly cache: CredentialCache<Issued, { forceRefresh?: boolean }>;
+  #issued = 0;
+
+  constructor(world: World, offMs: number) {
+    const { clock } = world;
+    const serverClock = new ServerClock(clock);
+    const refresh = async () => {
+      if (this.isDown) throw new Error("STS is down");
+      const sentAt = momentOf(clock);
+      const now = world.trueNow() + offMs;
+      const endMs = Math.floor(now / 1000) * 1000 + HOUR;
+      const times = { date: LIES[this.lie](now), expiration: new Date(endMs), sentAt };
+      const { skewMs } = serverClock.session({ ...times, askedMs: HOUR });
+      this.#issued += 1;
+      this.last = {
+        accessKeyId: `AKID-${this.#issued}`,
+        expiration: new Date(endMs - skewMs),
+        endsAt: world.passed() + endMs - now,
+      };
+      return this.last;
+    };
+    this.cache = new CredentialCache({
+      refresh,
+      staleAnswer: () => new Error("a stale answer"),
+      isRefusal: () => false,
+      onRefreshed: () => {},
+      onRefreshFailed: () => {},
+      onExpiredServed: () => {},
+      onClosed: () => {},
+      windows: {},
+      aheadOfTime: false,
+      serveExpired: false,
+      clock,
+      random: () => 0.5,
+    });
+  }
+}
+
+type Step =
+  | { readonly do: "pass" | "suspend" | "set" | "glitch"; readonly ms: number }
+  | { readonly do: "get" | "force" | "down" | "up"; readonly server: number }
+  | { readonly do: "lie"; readonly server: number; readonly lie: Lie };
+
+const server = fc.integer({ min: 0, max: 1 });
+/** No sum of a few of these is the distance of two lies, which would leave nothing to tell them by. */
+const jump = fc.constantFrom(-1507, -7, 7, 1507).map((minutes) => minutes * MINUTE);
+const everywhere = [
+  fc.record({ do: fc.constantFrom("pass" as const), ms: fc.integer({ min: 1, max: 40 * MINUTE }) }),
+  fc.record({ do: fc.constantFrom("set" as const, "glitch" as const), ms: jump }),
+  fc.record({ do: fc.constantFrom("get" as const, "get" as const, "force" as const), server }),
+  fc.record({ do: fc.constantFrom("down" as const, "up" as const), server }),
+  fc.record({
+    do: fc.constant("lie" as const),
+    server,
+    lie: fc.constantFrom(...(Object.keys(LIES) as Lie[])),
+  }),
+];
+const suspend = fc.record({
+  do: fc.constant("suspend" as const),
+  ms: fc.integer({ min: 1, max: 90 }).map((minutes) => minutes * MINUTE + 7_777),
+});
+const offsets = fc
+  .tuple(fc.constantFrom(0, 30, -30), fc.constantFrom(0, 180, -180))
+  .map((minutes) => minutes.map((each) => each * MINUTE));
+const machineOff = fc.constantFrom(0, 10, -10, 30, -30).map((minutes) => minutes * MINUTE);
+
+/** Plays the steps; `mayRefuse` leaves out that valid credentials have to be served. */
+async function play(world: World, steps: readonly Step[], mayRefuse: boolean): Promise<void> {
+  const get = async (each: Server, forceRefresh: boolean) => {
+    const { last } = each;
+    const got = await each.cache.get({ forceRefresh }).catch(() => undefined);
+    if (got !== undefined) {
+      expect(got.endsAt, "served expired").toBeGreaterThan(world.passed() - SLACK_MS);
+    } else if (!mayRefuse) {
+      expect(each.isDown, "refused although STS answers").toBe(true);
+      expect(last?.endsAt ?? 0, "refused while valid").toBeLessThan(world.passed() + SLACK_MS);
+    }
+  };
+  for (const step of steps) {
+    if (step.do === "pass") await world.clock.advance(step.ms);
+    else if (step.do === "suspend") world.suspend(step.ms);
+    else if (step.do === "set") world.setClock(step.ms);
+    else if (step.do === "glitch") {
+      world.setClock(step.ms);
+      for (const each of world.servers) await get(each, false);
+      // A refresh behind the answer is done before the clock moves again.
+      await world.clock.flush();
+      world.setClock(-step.ms);
+    } else if ("server" in step) {
+      const chosen = world.servers[step.server] as Server;
+      if (step.do === "down" || step.do === "up") chosen.isDown = step.do === "down";
+      else if (step.do === "lie") chosen.lie = step.lie;
+      else await get(chosen, step.do === "force");
+    }
+    // Whatever happened, every server's callers are served right.
+    for (const each of world.servers) await get(each, false);
+    await world.clock.flush();
+  }
+}
+
+describe("in worlds with distant, jumping and lying clocks", () => {
+  test("nothing is served expired, nor refused while valid, where the time since boot is known", async () => {
+    const steps = fc.array(fc.oneof(...everywhere, suspend), { minLength: 5, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(machineOff, offsets, steps, async (off, apart, plan) => {
+        const world = new World(true, apart);
+        world.setClock(off);
+        await play(world, plan, false);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("nothing is served expired where the time since boot is not known", async () => {
+    const steps = fc.array(fc.oneof(...everywhere), { minLength: 5, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(machineOff, offsets, steps, async (off, apart, plan) => {
+        const world = new World(false, apart);
+        world.setClock(off);
+        await play(world, plan, true);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
