@@ -5,6 +5,8 @@ import { type CheckIssuerInput, checkIssuerWith } from "../preflight/check-issue
 import { fetchDocument } from "../preflight/fetch-document.js";
 import { problemFinding, statusFinding } from "../preflight/fetch-findings.js";
 import { IssuerCache } from "../preflight/issuer-cache.js";
+import { readKeySet } from "../preflight/key-set.js";
+import { KeySetsSeen } from "../preflight/key-sets-seen.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { slow } from "../preflight/visit-findings.js";
 import type { Latency } from "./facts.js";
@@ -34,26 +36,33 @@ export async function gatherIssuerDocuments(
   const whole = await run.step("issuer-documents", label, limitMs, undefined, async (signal) => {
     const { clock, env, resolve, ca } = run.runtime;
     const startMs = run.elapsedMs();
-    const runtime = { clock, env, resolve, ca, issuers: new IssuerCache() };
+    const issuers = new IssuerCache();
+    const runtime = { clock, env, resolve, ca, issuers };
     const settings = { allowPrivateIssuers, timeoutMs: STS_ISSUER_TIMEOUT_MS, signal };
     report = await checkIssuerWith(input, settings, runtime);
     noteLook(run, report, startMs);
     requests.push(...report.requests);
-    const findings = await tryAgain(run, report, requests, allowPrivateIssuers, signal);
+    const keySets = issuers.latest?.keySets ?? new KeySetsSeen(clock);
+    const again = { report, requests, allowPrivate: allowPrivateIssuers, keySets, signal };
+    const findings = await tryAgain(run, again);
     return { report, findings, latency: latencies(requests) };
   });
   if (whole !== undefined || report === undefined) return whole;
   return { report, findings: [], latency: latencies(requests) };
 }
 
+interface LookAgain {
+  readonly report: IssuerReport;
+  /** All that were made; more are added. */
+  readonly requests: RequestTiming[];
+  readonly allowPrivate: boolean;
+  readonly keySets: KeySetsSeen;
+  readonly signal: AbortSignal;
+}
+
 /** The same requests again, while both answer and there is time. */
-async function tryAgain(
-  run: Run,
-  report: IssuerReport,
-  requests: RequestTiming[],
-  allowPrivate: boolean,
-  signal: AbortSignal,
-): Promise<Finding[]> {
+async function tryAgain(run: Run, look: LookAgain): Promise<Finding[]> {
+  const { report, requests, keySets } = look;
   // 304 is the answer to a second look at the JWKS.
   const isServed = ({ status }: RequestTiming) => status === 200 || status === 304;
   const isWhole = report.requests.length === 2 && report.requests.every(isServed);
@@ -65,15 +74,7 @@ async function tryAgain(
       // The rest of the run needs a moment to be told.
       const timeoutMs = Math.min(STS_ISSUER_TIMEOUT_MS, run.deadline.remainingMs() - 500);
       if (timeoutMs < 1_000) return [];
-      const asked = await askAgain(
-        run,
-        document,
-        new URL(url),
-        allowPrivate,
-        timeoutMs,
-        tryNumber,
-        signal,
-      );
+      const asked = await askAgain(run, look, { document, url, timeoutMs, tryNumber });
       if (asked.finding !== undefined) {
         return known.has(asked.finding.id) ? [] : [passing(asked.finding, tryNumber)];
       }
@@ -83,17 +84,21 @@ async function tryAgain(
     const late = slow(again).filter(({ id }) => !known.has(id));
     if (late.length > 0) return late.map((finding) => passing(finding, tryNumber));
   }
-  return [];
+  const inconsistent = known.has("jwks-inconsistent") ? undefined : keySets.finding(false);
+  return inconsistent ? [inconsistent] : [];
+}
+
+interface AskedAgain {
+  readonly document: DocumentName;
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly tryNumber: number;
 }
 
 async function askAgain(
   run: Run,
-  document: DocumentName,
-  url: URL,
-  allowPrivate: boolean,
-  timeoutMs: number,
-  tryNumber: number,
-  signal: AbortSignal,
+  { allowPrivate, keySets, signal }: LookAgain,
+  { document, url: address, timeoutMs, tryNumber }: AskedAgain,
 ): Promise<{ readonly timing: RequestTiming; readonly finding?: Finding }> {
   const { clock, env, resolve, ca } = run.runtime;
   const controller = new AbortController();
@@ -101,6 +106,7 @@ async function askAgain(
   signal.addEventListener("abort", onAbort, { once: true });
   const cancel = clock.schedule(timeoutMs, onAbort);
   const startMs = run.elapsedMs();
+  const url = new URL(address);
   const proxy = proxyFor(url, env);
   try {
     const outcome = await fetchDocument(url, {
@@ -117,7 +123,11 @@ async function askAgain(
       const failed = { document, timing, timeoutMs, proxy };
       return { timing, finding: problemFinding(outcome.problem, failed) };
     }
-    if (outcome.status === 200) return { timing };
+    if (outcome.status === 200) {
+      // Replicas behind a balancer may have other keys than the one that answered before.
+      if (document === "jwks") keySets.note(readKeySet(outcome.body, address).keySet);
+      return { timing };
+    }
     return { timing, finding: statusFinding(document, timing, clock.now()) };
   } finally {
     cancel();

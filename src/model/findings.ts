@@ -46,6 +46,7 @@ export type FindingId =
   | "jwks-byte-order-mark"
   | "jwks-too-large"
   | "jwks-too-many-keys"
+  | "jwks-inconsistent"
   | "jwks-key-not-found"
   | "jwks-key-ambiguous"
   | "jwks-key-unusable"

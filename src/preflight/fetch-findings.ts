@@ -1,9 +1,13 @@
+import { isIP } from "node:net";
 import { CERTIFICATE_FAULTS } from "../model/certificate-faults.js";
 import type { Finding } from "../model/findings.js";
 import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
+import { bareHostname } from "../runtime/bare-hostname.js";
+import { isLoopbackUrl } from "../runtime/loopback.js";
 import { safeText } from "../runtime/redact.js";
 import { type FetchProblem, MAX_DOCUMENT_BYTES } from "./fetch-document.js";
 import { retryAfterMs } from "./freshness.js";
+import { isPublicAddress } from "./public-address.js";
 
 /** What is told of a request that got no document. */
 interface Failed {
@@ -17,8 +21,9 @@ interface Failed {
 
 /** No answer: nothing of this is certain, STS sits in another network. */
 export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
-  const finding = findingOf(problem, failed);
   const { proxy, timing } = failed;
+  if (isInsideCluster(problem, failed)) return insideCluster(problem, failed);
+  const finding = findingOf(problem, failed);
   const hasPhase = problem.kind === "timeout" || problem.kind === "network";
   if (proxy === undefined || !hasPhase || problem.phase !== "connect") return finding;
   const { host } = new URL(timing.url);
@@ -28,6 +33,47 @@ export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
     title: "The proxy gave no connection to the issuer.",
     detail: `The proxy ${proxy.protocol}//${proxy.host} gave no connection to ${host} (${why}).`,
     remedy: `Network: see that the proxy is up and lets this machine through to ${host}. Workload: correct HTTPS_PROXY, or name ${host} in NO_PROXY.`,
+  };
+}
+
+/** Names of the DNS inside a Kubernetes cluster. */
+const CLUSTER_NAME = /^(?:kubernetes(?:\.default)?|.+\.svc|.+\.cluster\.local)\.?$/i;
+
+/**
+ * Whether an issuer or a JWKS is where only a cluster's own network is, and not at this machine. API
+ * servers publish their own address so, and their documents are copied out of the cluster.
+ */
+function isInsideCluster(problem: FetchProblem, { document, timing }: Failed): boolean {
+  const { kind } = problem;
+  if (kind !== "not-public" && kind !== "timeout" && kind !== "network") return false;
+  const url = new URL(timing.url);
+  const host = bareHostname(url);
+  if (CLUSTER_NAME.test(host)) return true;
+  const address = kind === "not-public" ? problem.address : host;
+  return document === "jwks" && isPrivate(address) && !isLoopbackUrl(url);
+}
+
+function isPrivate(address: string): boolean {
+  return isIP(address) !== 0 && !isPublicAddress(address) && !/^(127\.|::1$)/.test(address);
+}
+
+function insideCluster(problem: FetchProblem, { document, timing }: Failed): Finding {
+  const isJwks = document === "jwks";
+  const host = bareHostname(new URL(timing.url));
+  const isResolved = problem.kind === "not-public" && problem.address !== host;
+  const where = isResolved ? `${host} (${problem.address})` : host;
+  return {
+    id: "issuer-private",
+    severity: "suspect",
+    title: isJwks
+      ? "The discovery document names the cluster's internal address for the JWKS."
+      : "The issuer is the cluster's internal name, which STS cannot reach.",
+    detail: `${isJwks ? `jwks_uri is ${safeText(timing.url, 200)}; ` : ""}${where} is inside the cluster's network, and STS asks from the internet.`,
+    remedy: `IdP: publish ${isJwks ? "the JWKS" : "discovery document and JWKS"} at a public https URL, and set the API server's --service-account-issuer and --service-account-jwks-uri to the public URLs, so that tokens and discovery document name them. A managed cluster (EKS, GKE, AKS, OpenShift) has a public issuer of its own: use that one.`,
+    evidence: { url: timing.url, document, ...problem },
+    // STS answers the verification-key message when it does not reach the JWKS, and nobody reaches
+    // a private address (RFC 1918, RFC 4193, RFC 6598) from the internet.
+    ...(isJwks && isPrivate(host) && { confirmedBy: "verification-key" }),
   };
 }
 

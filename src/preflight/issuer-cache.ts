@@ -1,5 +1,6 @@
 import { untilAborted } from "../runtime/abort.js";
 import { discoveryUrl } from "./issuer-url.js";
+import { KeySetsSeen } from "./key-sets-seen.js";
 import { MissingKids } from "./missing-kids.js";
 import type { FetchContext } from "./renew-document.js";
 import type { Snapshot } from "./snapshot.js";
@@ -11,6 +12,7 @@ const MAX_ISSUERS = 100;
 /** One issuer as everybody in the process shares it. */
 export class SharedIssuer {
   readonly missingKids: MissingKids;
+  readonly keySets: KeySetsSeen;
   readonly #issuer: string;
   readonly #url: URL;
   readonly #context: FetchContext;
@@ -23,6 +25,7 @@ export class SharedIssuer {
     this.#url = url;
     this.#context = context;
     this.missingKids = new MissingKids(context.clock);
+    this.keySets = new KeySetsSeen(context.clock);
   }
 
   get isBusy(): boolean {
@@ -57,8 +60,13 @@ export class SharedIssuer {
 
   async #visit(maxAge: MaxAge): Promise<Snapshot> {
     try {
+      const before = this.#kept.jwks?.fetchId;
       const visit = visitIssuer(this.#issuer, this.#url, this.#kept, maxAge, this.#context);
       this.#snapshot = withoutWaiting(await visit);
+      const { jwks } = this.#kept;
+      const isEmpty = jwks?.findings.some(({ id }) => id === "jwks-empty");
+      const isRead = jwks?.content !== undefined || isEmpty === true;
+      if (isRead && jwks?.fetchId !== before) this.keySets.note(jwks?.content);
       return await visit;
     } finally {
       this.#flight = undefined;
@@ -86,6 +94,11 @@ export class IssuerCache {
     this.#issuers.set(key, shared);
     if (this.#issuers.size > MAX_ISSUERS) this.#forgetOne();
     return shared;
+  }
+
+  /** The one that was asked for last. */
+  get latest(): SharedIssuer | undefined {
+    return [...this.#issuers.values()].at(-1);
   }
 
   #forgetOne(): void {

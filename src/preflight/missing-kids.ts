@@ -44,6 +44,11 @@ export class MissingKids {
     if (fetchId !== known.fetchId && fetchedAt - known.fetchedAt >= LOOKS_APART_MS) {
       this.#sightings.set(kid, { looks: known.looks + 1, fetchId, fetchedAt });
     }
+    return this.looks(kid);
+  }
+
+  /** How many fresh looks agree that the key is missing. */
+  looks(kid: string): number {
     return this.#sightings.get(kid)?.looks ?? 0;
   }
 

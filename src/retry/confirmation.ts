@@ -7,19 +7,23 @@ const WORDS: Readonly<Record<KeyRefusal, RegExp>> = {
   "not-validated": /could\s+not\s+be\s+validated/i,
 };
 
+/** Which of the refusals about keys an answer is, if it is one. */
+export function keyRefusalOf({ kind, code = "", message }: Failure): KeyRefusal | undefined {
+  if (kind !== "answer" || !/^invalididentitytoken/i.test(code)) return undefined;
+  return (Object.keys(WORDS) as KeyRefusal[]).find((refusal) => WORDS[refusal].test(message));
+}
+
 /**
  * The findings in the light of what STS answered. A finding that rests on one report is only a
  * suspicion, so the call is made; STS's refusal in the reported words and the finding together are
  * certain.
  */
-export function confirmedBy(
-  findings: readonly Finding[],
-  { kind, code = "", message }: Failure,
-): readonly Finding[] {
-  if (kind !== "answer" || !/^invalididentitytoken/i.test(code)) return findings;
+export function confirmedBy(findings: readonly Finding[], failure: Failure): readonly Finding[] {
+  const refusal = keyRefusalOf(failure);
   return findings.map((finding) => {
-    const { confirmedBy: refusal, ...rest } = finding;
-    if (refusal === undefined || !WORDS[refusal].test(message)) return finding;
-    return { ...rest, severity: "fatal" };
+    const { confirmedBy: reported, ...rest } = finding;
+    return reported === undefined || reported !== refusal
+      ? finding
+      : { ...rest, severity: "fatal" };
   });
 }

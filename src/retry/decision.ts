@@ -1,6 +1,7 @@
 import type { Failure, Verdict } from "../model/failure.js";
 import { firstFatal } from "../model/findings.js";
 import { type BackoffOptions, equalJitterMs } from "./backoff.js";
+import { keyRefusalOf } from "./confirmation.js";
 
 /** What the next step depends on besides the verdict. */
 export interface DecisionContext {
@@ -69,11 +70,20 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
       return timesSeen <= RETRIES_WHEN_UNSURE ? backoffMs(context) : undefined;
     case "unknown":
       return timesSeen <= RETRIES_WHEN_UNSURE ? backoffMs(context) : undefined;
-    case "token-invalid":
     case "token-rejected":
+      return isOfOneReplica(failure) ? backoffMs(context) : undefined;
+    case "token-invalid":
     case "request-invalid":
       return undefined;
   }
+}
+
+/** STS verified the token with a key of the same `kid` that another replica may not have. */
+function isOfOneReplica(failure: Failure): boolean {
+  const { findings = [] } = failure;
+  const isInconsistent = findings.some(({ id }) => id === "jwks-inconsistent");
+  const isKnown = firstFatal(findings) !== undefined;
+  return isInconsistent && !isKnown && keyRefusalOf(failure) === "not-validated";
 }
 
 function backoffMs(

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { FindingId } from "../../src/model/findings.js";
 import type { IdpFault, LocalIdp } from "../../src/testing/index.js";
+import { assumeRole } from "../testing/ask-sts.js";
 import type { Row } from "./matrix-row.js";
 import { healthy, settingsFor } from "./matrix-world.js";
 
@@ -36,6 +37,17 @@ const withZero = (number: string) =>
 
 const changeKeys = (change: (key: Jwk) => Jwk | readonly Jwk[]) => (idp: LocalIdp) =>
   idp.setJwks(({ keys }) => ({ keys: (keys as Jwk[]).flatMap(change) }));
+
+/** Three replicas with a key each behind a balancer that takes them in turn; STS's cache is as it was. */
+async function replicate(idp: LocalIdp): Promise<void> {
+  await idp.addKey();
+  await idp.addKey();
+  let turn = 0;
+  idp.setJwks(({ keys }) => {
+    turn += 1;
+    return { keys: [(keys as Jwk[])[turn % 3]] };
+  });
+}
 
 export const ISSUER_ROWS: readonly Row[] = [
   fault(
@@ -175,6 +187,28 @@ export const ISSUER_ROWS: readonly Row[] = [
     cause: null,
     verdict: "healthy",
     also: ["discovery-algorithms-unsupported"],
+  },
+  {
+    name: "replicas have a key each, and the token's is at none that is asked",
+    async build(site) {
+      const { idp, sts } = await healthy(site);
+      await replicate(idp);
+      return { options: settingsFor(sts, await idp.issueToken({ header: { kid: "nobody" } })) };
+    },
+    cause: "jwks-inconsistent",
+    verdict: "broken",
+    also: ["jwks-key-not-found", ...VERIFICATION_KEY],
+  },
+  {
+    name: "replicas have a key each, and STS took the token",
+    async build(site) {
+      const { idp, sts, options } = await healthy(site);
+      await assumeRole(sts, String(options.token));
+      await replicate(idp);
+      return { options };
+    },
+    cause: "jwks-inconsistent",
+    verdict: "degraded",
   },
   {
     name: "the token has no kid among several keys",

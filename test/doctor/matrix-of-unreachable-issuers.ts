@@ -102,6 +102,18 @@ export const UNREACHABLE_ROWS: readonly Row[] = [
     verdict: "degraded",
   },
   {
+    name: "the JWKS is at the cluster's internal address",
+    async build(site) {
+      const { idp, options } = await healthy(site);
+      const jwksUri = "https://kubernetes.default.svc/openid/v1/jwks";
+      idp.setDiscovery((right) => ({ ...right, jwks_uri: jwksUri }));
+      return { options: { ...options, assume: false }, runtime: refusing };
+    },
+    cause: "issuer-private",
+    verdict: "degraded",
+    says: /^jwks_uri is https:\/\/kubernetes\.default\.svc\/.*inside the cluster's network/,
+  },
+  {
     name: "the issuer is unreachable from here only: STS is fine",
     async build(site) {
       const { options } = await healthy(site, { idp: { host: "localhost" } });

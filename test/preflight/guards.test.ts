@@ -1,6 +1,7 @@
 import type { LookupAddress } from "node:dns";
-import { expect, it } from "vitest";
-import { fetchDocument } from "../../src/preflight/fetch-document.js";
+import { describe, expect, it, test } from "vitest";
+import { type FetchProblem, fetchDocument } from "../../src/preflight/fetch-document.js";
+import { problemFinding } from "../../src/preflight/fetch-findings.js";
 import { isPublicAddress } from "../../src/preflight/public-address.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { FakeClock } from "../support/fake-clock.js";
@@ -204,4 +205,53 @@ it("takes prototype keys for names like any other", async () => {
     "fatal discovery-field-missing",
   ]);
   expect("polluted" in {}).toBe(false);
+});
+
+describe("the address of a JWKS", () => {
+  const failed = (url: string, document: "discovery" | "jwks" = "jwks") => ({
+    document,
+    timing: { document, url, totalMs: 1, fromCache: false, bytes: 0, headers: {} },
+    timeoutMs: 5_000,
+    proxy: undefined,
+  });
+  const refused = (address: string): FetchProblem => ({ kind: "not-public", address });
+  const unreached: FetchProblem = { kind: "network", code: "ENETUNREACH", phase: "connect" };
+  const unresolved: FetchProblem = { kind: "network", code: "ENOTFOUND", phase: "dns" };
+
+  test.each<[string, FetchProblem, boolean]>([
+    ["https://10.178.0.2/openid/v1/jwks", refused("10.178.0.2"), true],
+    ["https://172.16.0.1:6443/openid/v1/jwks", unreached, true],
+    ["https://192.168.1.1/jwks", { kind: "timeout", phase: "connect" }, true],
+    ["https://[fd00::1]/jwks", unreached, true],
+    ["https://api-int.cluster.invalid:6443/openid/v1/jwks", refused("10.0.0.7"), false],
+    ["https://kubernetes.default.svc/openid/v1/jwks", unresolved, false],
+    ["https://kubernetes.default.svc.cluster.local/openid/v1/jwks", unresolved, false],
+  ])("inside a cluster is told as such: %s", (url, problem, isConfirmed) => {
+    const finding = problemFinding(problem, failed(url));
+    expect(finding).toMatchObject({ id: "issuer-private", severity: "suspect" });
+    expect(finding.title).toMatch(/cluster's internal address for the JWKS/);
+    expect(finding.detail).toContain(url);
+    expect(finding.remedy).toMatch(/--service-account-issuer and --service-account-jwks-uri/);
+    expect(finding.confirmedBy).toBe(isConfirmed ? "verification-key" : undefined);
+  });
+
+  test.each<[string, FetchProblem, string]>([
+    ["https://issuer.invalid/jwks", unresolved, "issuer-dns-failure"],
+    ["https://1.1.1.1/jwks", unreached, "issuer-connection-refused"],
+    ["http://127.0.0.1:1/jwks", unreached, "issuer-connection-refused"],
+    ["https://127.0.0.1/jwks", refused("127.0.0.1"), "issuer-private"],
+    ["https://10.0.0.1/jwks", { kind: "tls", code: "CERT_HAS_EXPIRED" }, "issuer-tls-untrusted"],
+  ])("elsewhere is not: %s", (url, problem, id) => {
+    const finding = problemFinding(problem, failed(url));
+    expect(finding.id).toBe(id);
+    expect(finding.detail).not.toMatch(/cluster/);
+  });
+
+  test("of an issuer that is a cluster's own name is told as such, too", () => {
+    const url = "https://kubernetes.default.svc.cluster.local/.well-known/openid-configuration";
+    const finding = problemFinding(unresolved, failed(url, "discovery"));
+    expect(finding).toMatchObject({ id: "issuer-private", severity: "suspect" });
+    expect(finding.title).toMatch(/^The issuer is the cluster's internal name/);
+    expect(finding.remedy).toMatch(/--service-account-issuer/);
+  });
 });

@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+import type { WebIdentityError } from "../../src/model/errors.js";
+import type { LocalIdp } from "../../src/testing/index.js";
+import { found, looking, looks, startPreflightWorld } from "./preflight-world.js";
+import { withoutAwsSettings } from "./sdk-environment.js";
+import { rejection, seededRandom } from "./world.js";
+
+withoutAwsSettings();
+
+type Jwk = Readonly<Record<string, unknown>>;
+
+/** Replicas with a key each, behind a balancer that picks one at random for every request. */
+async function replicate(idp: LocalIdp, count: number, random: () => number): Promise<string[]> {
+  const kids = [idp.kid];
+  while (kids.length < count) kids.push(await idp.addKey());
+  const pick = () => Math.floor(random() * count);
+  idp.setJwks(({ keys }) => ({ keys: [(keys as Jwk[])[pick()]] }));
+  return kids;
+}
+
+/** One start of a process, behind its own balancer. */
+async function start(mode: "advisory" | "strict", tokens: "new" | "one", seed: number) {
+  await using world = await startPreflightWorld();
+  const random = seededRandom(seed);
+  const kids = await replicate(world.idp, 3, random);
+  const issue = () => world.idp.issueToken({ key: kids[Math.floor(random() * 3)] as string });
+  const first = await issue();
+  const token = () => (tokens === "new" ? issue() : Promise.resolve(first));
+  const provider = world.provide(looking(mode), { token });
+  const credentials = await provider().catch((error: WebIdentityError) => error);
+  return "accessKeyId" in credentials;
+}
+
+describe("three replicas with a key each, behind a balancer that picks at random", () => {
+  test.each([
+    ["advisory", "new"],
+    ["advisory", "one"],
+    ["strict", "new"],
+    ["strict", "one"],
+  ] as const)("12 of 12 starts succeed within the budget (%s, %s token)", async (mode, tokens) => {
+    const starts = Array.from({ length: 12 }, (_, seed) => start(mode, tokens, seed + 1));
+    expect((await Promise.all(starts)).filter(Boolean)).toHaveLength(12);
+  });
+
+  test("are named when the budget is used up all the same", async () => {
+    await using world = await startPreflightWorld();
+    await replicate(world.idp, 3, seededRandom(1));
+    world.sts.setFault("idp-unreachable");
+    const error = (await rejection(
+      world.provide(looking("advisory"), {
+        token: () => world.idp.issueToken({ header: { kid: "nobody" } }),
+      })(),
+    )) as WebIdentityError;
+    expect(error.code).toBe("ERR_IDP_UNREACHABLE");
+    expect(found(error)).toEqual(["suspect jwks-inconsistent", "suspect jwks-key-not-found"]);
+    expect(error.message).toMatch(/the JWKS showed \d different sets of keys/);
+    expect(error.hint).toMatch(/^IdP: let all replicas share their signing keys/);
+    expect(world.calls()).toBeGreaterThan(8);
+  });
+});
+
+describe("a key that is steadily missing from equal sets", () => {
+  test("ends the refresh after one call, and eight answers on connections of their own", async () => {
+    await using world = await startPreflightWorld();
+    const token = () => world.idp.issueToken({ header: { kid: "nobody" } });
+    const error = await world.fail("advisory", token);
+    expect(found(error)).toEqual(["fatal jwks-key-not-found"]);
+    expect(world.calls()).toBe(1);
+    const asked = looks(world.idp).filter(({ document }) => document === "jwks");
+    expect(asked).toHaveLength(8);
+    expect(new Set(asked.map(({ connection }) => connection)).size).toBe(8);
+  });
+});
