@@ -4,13 +4,19 @@
  */
 import { isWebIdentityError } from "../model/errors.js";
 import type { WebIdentityEvent } from "../model/events.js";
+import type { TokenSource } from "../model/token-source.js";
 import { fromTokenFile } from "../provider/from-token-file.js";
+import { fromWebIdentity } from "../provider/from-web-identity.js";
 import type { WebIdentityInit } from "../provider/options.js";
 import type { WebIdentityProvider } from "../provider/web-identity-provider.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
+import { detectTokenSource, matchingSources, TOKEN_SOURCE_NAMES } from "../token-sources/detect.js";
 import { CommandFailure, EXIT, wrongUsage } from "./command-failure.js";
 import type { OptionSpec } from "./command-spec.js";
 import { parseDuration } from "./duration.js";
+
+/** Values of `--token-source`. */
+const TOKEN_SOURCES = ["auto", ...TOKEN_SOURCE_NAMES] as const;
 
 /** Rows for {@link CommandSpec.options}. */
 export const PROVIDER_OPTIONS = {
@@ -24,6 +30,17 @@ export const PROVIDER_OPTIONS = {
     value: "FILE",
     complete: "file",
     help: "File that holds the OIDC token. Default: AWS_WEB_IDENTITY_TOKEN_FILE.",
+  },
+  "token-source": {
+    type: "string",
+    value: "NAME",
+    complete: TOKEN_SOURCES,
+    help: "Where the token comes from: githubActions, gitlab, googleMetadata and others, or auto for the one that the environment names. Default: auto where no token file is configured.",
+  },
+  audience: {
+    type: "string",
+    value: "TEXT",
+    help: "Audience to request from the token source. Default: sts.amazonaws.com where the platform lets a workload choose.",
   },
   "role-session-name": {
     type: "string",
@@ -72,6 +89,8 @@ export type ProviderValues = {
 /** What all providers of one command have in common. */
 export interface ProviderSettings {
   readonly tokenFile: string | undefined;
+  readonly tokenSource: (typeof TOKEN_SOURCES)[number] | undefined;
+  readonly audience: string | undefined;
   readonly init: WebIdentityInit;
   readonly env: Environment;
   /** The region that an option or the environment names. */
@@ -95,9 +114,15 @@ export function readProviderSettings(values: ProviderValues, env: Environment): 
   const region = optional("region", values.region, regionName);
   const endpoint = optional("endpoint-url", values["endpoint-url"], httpUrl);
   const isLong = (durationSeconds ?? DEFAULT_DURATION_SECONDS) >= EARLY_SECONDS.longFrom;
+  for (const flag of ["token-source", "audience"] as const) {
+    if (values["token-file"] === undefined || values[flag] === undefined) continue;
+    throw wrongUsage(`--token-file and --${flag} exclude each other; leave one out`);
+  }
   return {
     env,
     tokenFile: optional("token-file", values["token-file"], notEmpty),
+    tokenSource: optional("token-source", values["token-source"], tokenSourceName),
+    audience: optional("audience", values.audience, notEmpty),
     region: region ?? readVariable(env, "AWS_REGION") ?? readVariable(env, "AWS_DEFAULT_REGION"),
     init: {
       roleSessionName: optional("role-session-name", values["role-session-name"], notEmpty),
@@ -117,20 +142,34 @@ export function readProviderSettings(values: ProviderValues, env: Environment): 
 
 /** A provider for one role. What is wrong with it ends the command. */
 export function createRoleProvider(
-  roleArn: string | undefined,
-  { tokenFile, init, env }: ProviderSettings,
+  role: string | undefined,
+  settings: ProviderSettings,
   onEvent: (event: WebIdentityEvent) => void,
 ): WebIdentityProvider {
-  if (roleArn === undefined && readVariable(env, "AWS_ROLE_ARN") === undefined) {
+  const { tokenFile, init, env } = settings;
+  const roleArn = role ?? readVariable(env, "AWS_ROLE_ARN");
+  if (roleArn === undefined) {
     throw wrongUsage("there is no role; name it with --role-arn, or set AWS_ROLE_ARN");
   }
-  if (tokenFile === undefined && readVariable(env, "AWS_WEB_IDENTITY_TOKEN_FILE") === undefined) {
-    throw new CommandFailure(
-      "there is no token; name its file with --token-file, or set AWS_WEB_IDENTITY_TOKEN_FILE",
-      EXIT.noToken,
-    );
+  const token = tokenFile === undefined ? createSource(settings) : undefined;
+  if (token === undefined) {
+    return fromTokenFile({ ...init, webIdentityTokenFile: tokenFile, roleArn, onEvent });
   }
-  return fromTokenFile({ ...init, webIdentityTokenFile: tokenFile, roleArn, onEvent });
+  const roleSessionName = init.roleSessionName ?? readVariable(env, "AWS_ROLE_SESSION_NAME");
+  return fromWebIdentity({ ...init, token, roleArn, roleSessionName, onEvent });
+}
+
+/** The token source, unless the token file of the environment is to be used. */
+function createSource({ tokenSource, audience, env }: ProviderSettings): TokenSource | undefined {
+  if (tokenSource !== undefined || audience !== undefined) {
+    return detectTokenSource({ source: tokenSource, audience, env });
+  }
+  if (readVariable(env, "AWS_WEB_IDENTITY_TOKEN_FILE") !== undefined) return undefined;
+  if (matchingSources(env).length > 0) return detectTokenSource({ env });
+  throw new CommandFailure(
+    "there is no token; name its file with --token-file or its source with --token-source, or set AWS_WEB_IDENTITY_TOKEN_FILE",
+    EXIT.noToken,
+  );
 }
 
 const ROLE = /^(?!\.{1,2}=)([\w.-]{1,64})=(\S+)$/;
@@ -194,6 +233,12 @@ function optional<T>(
 function notEmpty(flag: string, text: string): string {
   if (text.trim() === "") throw wrongUsage(`--${flag} is empty; give it a value or leave it out`);
   return text;
+}
+
+export function tokenSourceName(flag: string, text: string): (typeof TOKEN_SOURCES)[number] {
+  const named = TOKEN_SOURCES.find((name) => name === text);
+  if (named !== undefined) return named;
+  throw wrongUsage(`--${flag} takes one of ${TOKEN_SOURCES.join(", ")}`);
 }
 
 /** Part of a host name, as the SDK has it. */

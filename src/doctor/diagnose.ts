@@ -8,6 +8,7 @@ import type { Diagnosis } from "./diagnosis.js";
 import { gather } from "./gather.js";
 import { mask } from "./mask.js";
 import type { DiagnoseOptions } from "./options.js";
+import { readMachineVendor } from "./other-credentials.js";
 import { Run } from "./run.js";
 import type { DoctorRuntime } from "./runtime.js";
 import { validateOptions } from "./validate-options.js";
@@ -37,7 +38,10 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   validateOptions(options);
   const pool = new ClientPool();
   const env = options.env ?? process.env;
-  return await diagnoseWith(options, { clock: systemClock, env, resolve: resolveHost, pool });
+  return await diagnoseWith(options, {
+    ...{ clock: systemClock, env, resolve: resolveHost, pool },
+    readMachineVendor,
+  });
 }
 
 /** {@link diagnose} with the clock, the environment and the network of the caller. */

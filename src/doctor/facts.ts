@@ -30,8 +30,11 @@ export interface Facts {
 export interface Setting {
   readonly name:
     | "token"
+    | "audience"
+    | "profile"
     | "roleArn"
     | "roleSessionName"
+    | "durationSeconds"
     | "region"
     | "failoverRegions"
     | "issuer"

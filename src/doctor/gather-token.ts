@@ -2,12 +2,21 @@ import { AttemptError } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
 import { decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
+import type { TokenSource } from "../model/token-source.js";
+import { readVariable } from "../runtime/environment.js";
 import { printable, safeText } from "../runtime/redact.js";
 import { fromFile } from "../runtime/token-file.js";
 import { checkToken } from "../token/check.js";
 import { seconds, tokenFacts } from "../token/facts.js";
 import { loadToken } from "../token/token-source.js";
+import {
+  type DetectTokenSourceInit,
+  detectTokenSource,
+  matchingSources,
+} from "../token-sources/detect.js";
 import type { TokenReport } from "./facts.js";
+import type { DiagnoseOptions } from "./options.js";
+import { otherCredentials } from "./other-credentials.js";
 import { type Run, round } from "./run.js";
 
 /** How long a token source may take, in milliseconds. */
@@ -15,25 +24,31 @@ const TOKEN_LIMIT_MS = 5_000;
 
 /** The token, or why there is none. It goes no further than the run. */
 export type Loaded =
-  | { readonly token: string; readonly source: string }
-  | { readonly token?: undefined; readonly source: string; readonly findings: readonly Finding[] };
+  | {
+      readonly token: string;
+      readonly source: string;
+      /** About where it comes from. */
+      readonly findings?: readonly Finding[];
+      readonly isElsewhere?: undefined;
+    }
+  | {
+      readonly token?: undefined;
+      readonly source: string;
+      readonly findings: readonly Finding[];
+      /** The workload has credentials of another kind. */
+      readonly isElsewhere?: boolean;
+    };
 
 /** Reads the token as the provider does. Rejects with nothing but the signal's reason. */
 export async function gatherToken(
   run: Run,
-  given: { readonly token: string | undefined; readonly tokenFile: string | undefined },
+  options: DiagnoseOptions,
+  tokenFile: string | undefined,
 ): Promise<Loaded> {
-  const { token, tokenFile } = given;
+  const place = await findToken(run, options, tokenFile);
+  if ("source" in place) return place;
   const { clock } = run.runtime;
-  if (token === undefined && tokenFile === undefined) {
-    return { source: "none", findings: [NOT_CONFIGURED] };
-  }
-  if (token === undefined && !("problem" in decodeToken(tokenFile ?? ""))) {
-    return { source: "none", findings: [NOT_A_PATH] };
-  }
-  const source =
-    token === undefined ? `the token file ${safeText(tokenFile ?? "")}` : "the token given";
-  const read = token === undefined ? fromFile(tokenFile ?? "", clock) : async () => token;
+  const { read, name: source, findings: about = [] } = place;
   const startMs = run.elapsedMs();
   const measured = (error?: string) => {
     const totalMs = round(run.elapsedMs() - startMs);
@@ -55,7 +70,7 @@ export async function gatherToken(
           attempt: 1,
         });
         measured();
-        return { token: loaded, source };
+        return { token: loaded, source, findings: about };
       } catch (error) {
         if (!(error instanceof AttemptError)) throw error;
         const { code, findings, message } = error.failure;
@@ -64,6 +79,44 @@ export async function gatherToken(
       }
     },
   );
+}
+
+/** A place that has the token, and how it is read. */
+interface TokenPlace {
+  /** As it is named in messages: `the token file /var/run/…`. */
+  readonly name: string;
+  readonly read: TokenSource;
+  readonly findings?: readonly Finding[];
+}
+
+/** The option, then the token file, then what else the environment names; or why there is nothing. */
+async function findToken(
+  { runtime: { clock, env, readMachineVendor } }: Run,
+  { token, tokenSource, tokenFile: fileOption, audience }: DiagnoseOptions,
+  tokenFile: string | undefined,
+): Promise<TokenPlace | Loaded> {
+  if (token !== undefined) return { name: "the token given", read: async () => token };
+  // An audience is for a source that can choose it, or that compares it.
+  if (tokenSource !== undefined || (audience !== undefined && fileOption === undefined)) {
+    return detected({ source: tokenSource, audience, env });
+  }
+  if (tokenFile !== undefined) {
+    if (!("problem" in decodeToken(tokenFile))) return { source: "none", findings: [NOT_A_PATH] };
+    return { name: `the token file ${safeText(tokenFile)}`, read: fromFile(tokenFile, clock) };
+  }
+  const variable = readVariable(env, TOKEN_VARIABLE);
+  if (variable !== undefined) {
+    return { name: TOKEN_VARIABLE, read: async () => variable, findings: [VARIABLE_UNREAD] };
+  }
+  if (matchingSources(env).length > 0) return detected({ audience, env });
+  const other = otherCredentials(env, await readMachineVendor?.());
+  if (other !== undefined) return { source: "none", findings: [other], isElsewhere: true };
+  return { source: "none", findings: [NOT_CONFIGURED] };
+}
+
+function detected(init: DetectTokenSourceInit): TokenPlace {
+  const read = detectTokenSource(init);
+  return { name: `the token source ${read.name}()`, read };
 }
 
 /** What can be told of the token, at the time `now`. */
@@ -94,13 +147,12 @@ export function reportToken(
 
 /** What the token alone tells, at the time `now`, which STS may not have confirmed. */
 export function tokenFindings(
-  loaded: Loaded,
+  { token, findings = [] }: Loaded,
   now: number,
   isVerified: boolean,
 ): readonly Finding[] {
-  return loaded.token === undefined
-    ? loaded.findings
-    : checkToken(loaded.token, { now, isVerified }).findings;
+  if (token === undefined) return findings;
+  return [...checkToken(token, { now, isVerified }).findings, ...findings];
 }
 
 function unreadable(detail: string): Finding {
@@ -115,6 +167,18 @@ const NOT_CONFIGURED: Finding = {
   remedy:
     "Workload: set AWS_WEB_IDENTITY_TOKEN_FILE; on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.",
   evidence: { variable: "AWS_WEB_IDENTITY_TOKEN_FILE" },
+};
+
+/** No SDK reads it; build scripts put a token there to write it to a file. */
+const TOKEN_VARIABLE = "AWS_WEB_IDENTITY_TOKEN";
+
+const VARIABLE_UNREAD: Finding = {
+  id: "token-variable-unread",
+  severity: "advice",
+  title: `No AWS SDK reads the token in ${TOKEN_VARIABLE}.`,
+  detail: `${TOKEN_VARIABLE} is set, and no token file is; this run took the token from the variable.`,
+  remedy: `Workload: write the token to a file and set AWS_WEB_IDENTITY_TOKEN_FILE to its path, or pass it to fromWebToken().`,
+  evidence: { variable: TOKEN_VARIABLE },
 };
 
 const NOT_A_PATH: Finding = {

@@ -31,11 +31,11 @@ export async function gather(
   pool.preload();
   const settings = await readSettings(options, run);
   const [loaded, { targets, findings: unchosen }] = await Promise.all([
-    gatherToken(run, { token: options.token, tokenFile: settings.tokenFile }),
+    gatherToken(run, options, settings.tokenFile),
     chooseTargets(settings, run),
   ]);
   const first = targets[0]?.target;
-  const request = first === undefined ? unchosen : await requestFindings(settings, first);
+  const request = first === undefined ? unchosen : await requestFindings(settings, first, loaded);
   const isAsked = first !== undefined && mayAsk(options, loaded, request);
   const [sts, issuer, assumed] = await Promise.all([
     Promise.all(targets.map((each) => gatherEndpoint(run, each))),
@@ -153,11 +153,21 @@ async function lookAtIssuer(
 }
 
 async function requestFindings(
-  { roleArn, roleSessionName }: ResolvedSettings,
+  settings: ResolvedSettings,
   target: StsTarget,
+  loaded: Loaded,
 ): Promise<Finding[]> {
-  if (roleArn === undefined) return [NO_ROLE];
-  return await checkRequest({ RoleArn: roleArn, RoleSessionName: roleSessionName }, target);
+  // A workload with credentials of another kind needs no role.
+  if (settings.roleArn === undefined) return loaded.isElsewhere === true ? [] : [NO_ROLE];
+  return await checkRequest(requestOf(settings), target);
+}
+
+function requestOf({ roleArn = "", roleSessionName, durationSeconds }: ResolvedSettings) {
+  return {
+    RoleArn: roleArn,
+    RoleSessionName: roleSessionName,
+    ...(durationSeconds !== undefined && { DurationSeconds: durationSeconds }),
+  };
 }
 
 const NO_ROLE: Finding = {
@@ -181,9 +191,9 @@ function mayAsk(options: DiagnoseOptions, loaded: Loaded, request: readonly Find
 async function assume(
   run: Run,
   token: string,
-  { roleArn = "", roleSessionName }: ResolvedSettings,
+  settings: ResolvedSettings,
   target: StsTarget,
 ): Promise<Assumed> {
-  const input = { RoleArn: roleArn, RoleSessionName: roleSessionName, WebIdentityToken: token };
+  const input = { ...requestOf(settings), WebIdentityToken: token };
   return await gatherAssumeRole(run, input, target);
 }

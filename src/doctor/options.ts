@@ -1,15 +1,30 @@
 import type { Environment } from "../runtime/environment.js";
+import type { TokenSourceName } from "../token-sources/detect.js";
 import type { Progress } from "./diagnosis.js";
 
 /** What {@link diagnose} looks at. Everything that is left out is read from the environment. */
 export interface DiagnoseOptions {
-  /** Path of the token file. @default AWS_WEB_IDENTITY_TOKEN_FILE */
+  /** Path of the token file. @default AWS_WEB_IDENTITY_TOKEN_FILE, the profile's */
   readonly tokenFile?: string | undefined;
   /** The token itself; wins over `tokenFile`. */
   readonly token?: string | undefined;
-  /** @default AWS_ROLE_ARN */
+  /**
+   * The source of `resilient-sts/token-sources` that the token comes from, or `"auto"`: the one that
+   * the environment names.
+   * @default the token file; where none is configured, `"auto"`
+   */
+  readonly tokenSource?: TokenSourceName | "auto" | undefined;
+  /** The audience to request from the source. @default what the source takes by default */
+  readonly audience?: string | undefined;
+  /**
+   * The profile whose `role_arn`, `web_identity_token_file`, `role_session_name`, `duration_seconds` and
+   * `region` are in use. Given here, it comes before the environment; as AWS_PROFILE, after it.
+   * @default AWS_PROFILE, else "default"
+   */
+  readonly profile?: string | undefined;
+  /** @default AWS_ROLE_ARN, the profile's `role_arn` */
   readonly roleArn?: string | undefined;
-  /** @default AWS_ROLE_SESSION_NAME, or a name of the doctor's own */
+  /** @default AWS_ROLE_SESSION_NAME, the profile's, or a name of the doctor's own */
   readonly roleSessionName?: string | undefined;
   /** @default AWS_REGION, AWS_DEFAULT_REGION, the profile, us-east-1 */
   readonly region?: string | undefined;

@@ -70,6 +70,7 @@ export const RANKING: readonly FindingId[] = [
   "sts-throttled",
   "sts-unavailable",
   // What works today.
+  "token-variable-unread",
   "token-expires-soon",
   "token-audience-unexpected",
   "discovery-algorithms-unsupported",

@@ -11,4 +11,6 @@ export interface DoctorRuntime {
   /** PEM certificates to trust instead of Node's own. */
   readonly ca?: string | Buffer | undefined;
   readonly pool: ClientPool;
+  /** What this machine's firmware calls its maker: `Amazon EC2`. */
+  readonly readMachineVendor?: (() => Promise<string | undefined>) | undefined;
 }

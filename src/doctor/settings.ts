@@ -12,6 +12,7 @@ export interface ResolvedSettings {
   readonly tokenFile: string | undefined;
   readonly roleArn: string | undefined;
   readonly roleSessionName: string;
+  readonly durationSeconds: number | undefined;
   readonly sts: StsSettings;
   /** As they are told; the region joins them when it is chosen. */
   readonly told: readonly Setting[];
@@ -28,22 +29,55 @@ interface Found {
   readonly source: string;
 }
 
+const NOWHERE: Found = { value: undefined, source: "none" };
+
+const PROFILE_KEYS = [
+  "role_arn",
+  "web_identity_token_file",
+  "role_session_name",
+  "duration_seconds",
+] as const;
+
+type Profile = Readonly<Record<(typeof PROFILE_KEYS)[number], string | undefined>>;
+
 /** Every setting by option, environment, profile or default, in this order. */
 export async function readSettings(options: DiagnoseOptions, run: Run): Promise<ResolvedSettings> {
   const { env } = run.runtime;
   const find = (option: string | undefined, ...variables: string[]): Found => {
     if (option !== undefined) return { value: option, source: "option" };
     const source = variables.find((name) => readVariable(env, name) !== undefined);
-    return source === undefined
-      ? { value: undefined, source: "none" }
-      : { value: readVariable(env, source), source };
+    return source === undefined ? NOWHERE : { value: readVariable(env, source), source };
   };
-  const profile = readVariable(env, "AWS_PROFILE");
-  const tokenFile = find(options.tokenFile, "AWS_WEB_IDENTITY_TOKEN_FILE");
-  const roleArn = find(options.roleArn, "AWS_ROLE_ARN");
-  const named = find(options.roleSessionName, "AWS_ROLE_SESSION_NAME");
+  const profileName = find(options.profile, "AWS_PROFILE");
+  const profile = profileName.value;
+  const read = profileReader(profile);
+  const inProfile: Partial<Profile> = await run.within(
+    PROFILE_LIMIT_MS,
+    () => ({}),
+    // A profile that cannot be read is reported where the region is chosen.
+    async () => {
+      const values = await Promise.all(PROFILE_KEYS.map((key) => read(key).catch(() => undefined)));
+      return Object.fromEntries(PROFILE_KEYS.map((key, index) => [key, values[index]]));
+    },
+  );
+  /** A profile that is named as an option comes before the environment, as for the AWS CLI. */
+  const choose = (option: string | undefined, variable: string, key: keyof Profile): Found => {
+    const named = find(option, variable);
+    const value = inProfile[key];
+    const isProfileFirst = options.profile !== undefined && option === undefined;
+    if (value === undefined || (named.value !== undefined && !isProfileFirst)) return named;
+    return { value, source: "profile" };
+  };
+  const tokenFile = choose(
+    options.tokenFile,
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "web_identity_token_file",
+  );
+  const roleArn = choose(options.roleArn, "AWS_ROLE_ARN", "role_arn");
+  const named = choose(options.roleSessionName, "AWS_ROLE_SESSION_NAME", "role_session_name");
   const sessionName =
     named.value === undefined ? { value: SESSION_NAME, source: "default" } : named;
+  const duration = inProfile.duration_seconds;
   const endpoint = find(options.endpointUrl, "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL");
   const mode = find(undefined, "AWS_STS_REGIONAL_ENDPOINTS");
   // A profile that cannot be read to its end is told where the region is chosen.
@@ -58,6 +92,7 @@ export async function readSettings(options: DiagnoseOptions, run: Run): Promise<
     tokenFile: tokenFile.value,
     roleArn: roleArn.value,
     roleSessionName: sessionName.value ?? SESSION_NAME,
+    durationSeconds: duration === undefined ? undefined : Number(duration),
     sts: {
       clientConfig: {
         ...(endpointUrl.value !== undefined && { endpoint: endpointUrl.value }),
@@ -70,11 +105,16 @@ export async function readSettings(options: DiagnoseOptions, run: Run): Promise<
       parentClientConfig: {},
     },
     told: [
-      options.token === undefined
-        ? setting("token", tokenFile)
-        : { name: "token", source: "option" },
+      tokenSetting(options, tokenFile),
+      ...(options.audience === undefined
+        ? []
+        : [setting("audience", { value: options.audience, source: "option" })]),
+      ...(profile === undefined ? [] : [setting("profile", profileName)]),
       setting("roleArn", roleArn),
       setting("roleSessionName", sessionName),
+      ...(duration === undefined
+        ? []
+        : [setting("durationSeconds", { value: duration, source: "profile" })]),
       setting("endpointUrl", endpointUrl),
       setting("stsRegionalEndpoints", regionalMode),
       ...(failoverRegions.length > 0
@@ -82,6 +122,12 @@ export async function readSettings(options: DiagnoseOptions, run: Run): Promise<
         : []),
     ],
   };
+}
+
+function tokenSetting({ token, tokenSource }: DiagnoseOptions, tokenFile: Found): Setting {
+  if (token !== undefined) return { name: "token", source: "option" };
+  if (tokenSource !== undefined) return { name: "token", value: tokenSource, source: "option" };
+  return setting("token", tokenFile);
 }
 
 async function endpointOf({ endpointUrl }: DiagnoseOptions, env: Environment): Promise<Found> {

@@ -8,9 +8,13 @@ import {
   resolveNumber,
   word,
 } from "../runtime/validators.js";
+import { TOKEN_SOURCE_NAMES } from "../token-sources/detect.js";
 import type { DiagnoseOptions } from "./options.js";
 
-const TEXTS = ["tokenFile", "roleArn", "roleSessionName", "issuer", "endpointUrl"] as const;
+const TEXTS = [
+  ...(["tokenFile", "audience", "profile", "roleArn", "roleSessionName"] as const),
+  ...(["issuer", "endpointUrl"] as const),
+] as const;
 const SWITCHES = ["allowPrivateIssuers", "assume", "redact"] as const;
 
 /** @throws TypeError that names the option. */
@@ -30,6 +34,16 @@ export function validateOptions(options: DiagnoseOptions): void {
   resolveNumber("timeoutMs", options.timeoutMs, 0, 1_000, 60_000);
   checkType("onProgress", options.onProgress, "function");
   checkSignal(options.signal);
+  const { tokenSource } = options;
+  if (tokenSource !== undefined) {
+    const known = ["auto", ...TOKEN_SOURCE_NAMES];
+    if (!known.includes(tokenSource)) {
+      throw expected("tokenSource", `to be one of ${known.join(", ")}`, word(tokenSource));
+    }
+    if ((token ?? options.tokenFile ?? issuer) !== undefined) {
+      throw new TypeError("Expected one of `tokenSource`, `token`, `tokenFile` and `issuer`.");
+    }
+  }
   if (issuer !== undefined && (token ?? options.tokenFile) !== undefined) {
     throw new TypeError("Expected either `issuer` or a token, not both: a token names its issuer.");
   }

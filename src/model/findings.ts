@@ -11,6 +11,7 @@ export type Severity = "fatal" | "suspect" | "advice" | "info";
 /** The stable names of everything that can be found. Part of the public API. */
 export type FindingId =
   | "token-unreadable"
+  | "token-variable-unread"
   | "token-malformed"
   | "token-too-large"
   | "token-claim-missing"

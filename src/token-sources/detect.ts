@@ -216,20 +216,27 @@ export function detectTokenSource(init: DetectTokenSourceInit = {}): PlatformTok
   }) as PlatformTokenSource;
 }
 
+/**
+ * The sources whose token the environment's variables offer; where there is none, the one of the
+ * platform itself, whose error says what is missing.
+ */
+export function matchingSources(env: Environment): readonly TokenSourceName[] {
+  const ready = TOKEN_SOURCE_NAMES.filter((name) => PLATFORMS[name].isReady(env));
+  if (ready.length > 0) return ready;
+  return TOKEN_SOURCE_NAMES.filter((name) => PLATFORMS[name].isHere?.(env)).slice(0, 1);
+}
+
 /** @throws TokenSourceError when no platform matches, or more than one. */
 function detect(env: Environment): TokenSourceName {
-  const ready = TOKEN_SOURCE_NAMES.filter((name) => PLATFORMS[name].isReady(env));
-  const [first, ...others] = ready;
+  const matching = matchingSources(env);
+  const [first, ...others] = matching;
   if (others.length > 0) {
     throw notConfigured(
-      `several token sources match: ${ready.map(withLabel).join(" and ")}`,
-      `Workload: name the one to use (source: "${ready[0]}").`,
+      `several token sources match: ${matching.map(withLabel).join(" and ")}`,
+      `Workload: name the one to use (source: "${first}").`,
     );
   }
   if (first !== undefined) return first;
-  // Its own error says what the platform lacks.
-  const here = TOKEN_SOURCE_NAMES.find((name) => PLATFORMS[name].isHere?.(env));
-  if (here !== undefined) return here;
   throw notConfigured(
     "no variable of this environment names a token source",
     `Workload: name it (source: "googleMetadata"), or set AWS_WEB_IDENTITY_TOKEN_FILE. Known are ${TOKEN_SOURCE_NAMES.join(", ")}.`,

@@ -7,6 +7,12 @@ AWS_ROLE_ARN, AWS_REGION and the other variables of the AWS SDKs.
 What to look at:
   --token-file FILE        the file that holds the token
   --token -                read the token from standard input
+  --token-source NAME      where the token comes from: githubActions, gitlab,
+                           googleMetadata, …; auto finds it (the default where
+                           no token file is configured)
+  --audience TEXT          the audience to request from the token source
+  --profile NAME           use this profile's role_arn, web_identity_token_file,
+                           role_session_name, duration_seconds and region
   --role-arn ARN           the role to assume
   --role-session-name NAME
   --region REGION          whose STS is asked

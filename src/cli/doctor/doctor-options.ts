@@ -1,5 +1,6 @@
 import { wrongUsage } from "../command-failure.js";
 import { parseDuration } from "../duration.js";
+import { tokenSourceName } from "../provider-options.js";
 import { readArguments } from "../read-arguments.js";
 import type { LookRequest } from "./look-messages.js";
 
@@ -18,6 +19,9 @@ const FLAGS = {
   help: { type: "boolean", short: "h" },
   token: { type: "string" },
   "token-file": { type: "string" },
+  "token-source": { type: "string" },
+  audience: { type: "string" },
+  profile: { type: "string" },
   "role-arn": { type: "string" },
   "role-session-name": { type: "string" },
   region: { type: "string" },
@@ -61,6 +65,12 @@ export function readDoctorOptions(args: string[]): DoctorOptions {
     watchMs: watch === undefined ? undefined : parseDuration("watch", watch, 1000, 86_400_000),
     diagnose: {
       tokenFile: notEmpty("token-file", values["token-file"]),
+      tokenSource:
+        values["token-source"] === undefined
+          ? undefined
+          : tokenSourceName("token-source", values["token-source"]),
+      audience: notEmpty("audience", values.audience),
+      profile: notEmpty("profile", values.profile),
       roleArn: notEmpty("role-arn", values["role-arn"]),
       roleSessionName: notEmpty("role-session-name", values["role-session-name"]),
       region: values.region === undefined ? undefined : regionName("region", values.region),
@@ -82,6 +92,13 @@ const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]*$/;
 /** Flags that cannot both be meant. */
 const EXCLUSIVE: readonly (readonly [keyof typeof FLAGS, keyof typeof FLAGS])[] = [
   ["token", "token-file"],
+  ["token", "token-source"],
+  ["token-file", "token-source"],
+  ["token", "audience"],
+  ["token-file", "audience"],
+  ["issuer", "token-source"],
+  ["issuer", "audience"],
+  ["issuer", "profile"],
   ["issuer", "token"],
   ["issuer", "token-file"],
   ...(["role-arn", "role-session-name", "region", "failover-region", "endpoint-url"] as const).map(
