@@ -95,6 +95,40 @@ describe("a token that cannot be one ends with 2 and one line", () => {
   });
 });
 
+describe("the token", () => {
+  it("comes from the source that is named", async () => {
+    await using world = await startDoctorWorld();
+    const env = { ...world.env, BITBUCKET_STEP_OIDC_TOKEN: world.token };
+    const args = [...ARGS, "--token-source", "bitbucket", "--audience", "sts.amazonaws.com"];
+    const { exitCode, stdout } = await runCli(args, { env });
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("from the token source bitbucket()");
+  });
+
+  it("is not in use where the workload has credentials of another kind", async () => {
+    const { exitCode, stdout } = await runCli(["doctor"], {
+      env: {
+        AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1",
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://169.254.170.23/v1/credentials",
+      },
+    });
+    expect(exitCode).toBe(1);
+    expect(stdout.replace(/\s+/g, " ")).toContain(
+      "This workload gets its credentials from EKS Pod Identity; web identity is not in use.",
+    );
+  });
+
+  it.each([
+    [["--token-source", "github"], /--token-source takes one of auto, webIdentityTokenFile/],
+    [["--token-source", "auto", "--token", "-"], /--token and --token-source do not go together/],
+    [["--audience", "a", "--issuer", "https://a"], /--issuer and --audience do not go together/],
+  ])("of wrong options ends with 2: %j", async (options, words) => {
+    const { exitCode, stderr } = await runCli(["doctor", ...options]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(words);
+  });
+});
+
 describe("--json", () => {
   it("has standard output to itself", async () => {
     await using world = await startDoctorWorld();

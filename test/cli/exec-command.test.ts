@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
+import { startPlatform } from "../token-sources/platform-server.js";
 import { finished, runCli, startCli, waitFor } from "./run-cli.js";
 
 const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
@@ -171,18 +172,55 @@ describe("without credentials", () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "started\n" });
   });
 
+  test.each([
+    ["that the environment names", []],
+    ["that is named", ["--token-source", "githubActions", "--audience", "sts.amazonaws.com"]],
+  ])("credentials come by the token source %s", async (_, options) => {
+    await using world = await startWorld();
+    const token = await world.idp.issueToken();
+    await using github = await startPlatform({ body: JSON.stringify({ value: token }) });
+    const { AWS_WEB_IDENTITY_TOKEN_FILE: __, ...env } = world.env;
+    const { exitCode, stderr } = await runCli(["exec", ...options, ...node("")], {
+      env: {
+        ...env,
+        ACTIONS_ID_TOKEN_REQUEST_URL: `${github.url}/?a=b`,
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN: "bearer",
+      },
+    });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(github.requests.map(({ line }) => line)).toEqual([
+      "GET /?a=b&audience=sts.amazonaws.com",
+    ]);
+    expect(world.calls()).toBe(1);
+  });
+
+  test("a token source that lacks something ends with 3 and says what", async () => {
+    await using world = await startWorld();
+    const args = ["exec", "--token-source", "bitbucket", ...node("")];
+    const { exitCode, stderr } = await runCli(args, world);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain("oidc: true");
+  });
+
   test("a missing token ends with 3", async () => {
     await using world = await startWorld();
     const { AWS_WEB_IDENTITY_TOKEN_FILE: _, ...env } = world.env;
     const { exitCode, stderr } = await runCli(["exec", ...node("")], { env });
     expect(exitCode).toBe(3);
-    expect(stderr).toMatch(/there is no token; name its file with --token-file/);
+    expect(stderr).toMatch(
+      /there is no token; name its file with --token-file or its source with --token-source/,
+    );
   });
 });
 
 describe("wrong usage ends with 2 and says what to do", () => {
   test.each([
     [["exec"], /put it behind --/],
+    [["exec", "--token-source", "github", "--", "true"], /--token-source takes one of auto, /],
+    [
+      ["exec", "--token-source", "auto", "--token-file", "a", "--", "true"],
+      /--token-file and --token-source exclude each other/,
+    ],
     [["exec", "--"], /put it behind --/],
     [["exec", "true"], /Unexpected argument/],
     [["exec", "--role", "app", "--", "true"], /--role takes a name and a role/],
