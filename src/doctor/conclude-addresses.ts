@@ -22,10 +22,9 @@ export function addressFindings({ addresses, host = "the issuer" }: IssuerFacts)
         ? "issuer-timeout"
         : "issuer-connection-refused",
       severity: "suspect",
-      title:
-        "Some of the issuer's addresses take no connections: one request works, another fails.",
-      detail: `${host} has ${addresses.length} addresses; these take none: ${told.join(", ")}.`,
-      remedy: "IdP: bring back what is behind these addresses, or take them out of DNS.",
+      title: "Some of the issuer's addresses accept no connections, so requests fail at random.",
+      detail: `${host} has ${addresses.length} addresses; these accept no connection: ${told.join(", ")}.`,
+      remedy: "IdP: restore the servers at these addresses, or remove the addresses from DNS.",
       evidence: { host, addresses: dead.map(({ address, error }) => ({ address, error })) },
     },
   ];

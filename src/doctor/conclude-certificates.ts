@@ -36,9 +36,9 @@ export function certificateFindings({ issuer, sts, startedAt, clockSkewMs = 0 }:
 }
 
 const OF_THE_ISSUER =
-  "IdP: renew the certificate, and find out why that did not happen by itself; from its end on STS may get no keys.";
+  "IdP: renew the certificate, and find out why it was not renewed automatically. When it expires, STS may get no keys.";
 const OF_STS =
-  "Network: have whoever serves this endpoint (a VPC endpoint, a TLS inspection, an STS of your own) renew its certificate.";
+  "Network: have the operator of this endpoint (VPC endpoint, TLS inspection, an STS of your own) renew its certificate.";
 
 /** One that has ended is no advice: it is not trusted, and told as such. */
 function endsSoon({ validFrom, validTo }: Served, now: number): boolean {
@@ -54,7 +54,7 @@ function ending({ host, validTo, mark, remedy }: Served, now: number): Finding {
   return {
     id: "certificate-expires-soon",
     severity: "advice",
-    title: "A TLS certificate ends soon.",
+    title: "A TLS certificate expires soon.",
     detail: `${host}: ${whose} ends at ${validTo}, in ${left}.`,
     remedy,
     evidence: { host, ...mark, validTo, hoursLeft },

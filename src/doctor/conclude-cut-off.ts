@@ -25,6 +25,6 @@ export function cutOff(
     title: "STS had not answered when the time of this run was up.",
     detail: `${answer.detail}; ${chosen.host} answers a bare GET.`,
     remedy:
-      "Workload: look again with more time for the run: STS waits up to 5 s for the identity provider.",
+      "Workload: run the doctor again with a longer --timeout: STS waits up to 5 s for the identity provider.",
   };
 }

@@ -37,7 +37,7 @@ function slow({ firstByteMs, host, region }: EndpointFacts): Finding[] {
       severity: "advice",
       title: "STS answers slowly from here.",
       detail: `${host} took ${Math.round(firstByteMs)} ms to answer a bare GET.`,
-      remedy: "Network: look at the way to STS; Workload: choose the region you run in.",
+      remedy: "Network: check the route to STS. Workload: use the region you run in.",
       evidence: { host, region, ms: firstByteMs },
     },
   ];
@@ -56,7 +56,7 @@ function slower(chosen: EndpointFacts, others: readonly EndpointFacts[]): Findin
       severity: "advice",
       title: "Another configured region answers in less than half the time.",
       detail: `${region} took ${Math.round(own)} ms, ${best.region} ${Math.round(best.ms)} ms.`,
-      remedy: `Workload: put ${best.region} first, if this machine stays where it is.`,
+      remedy: `Workload: put ${best.region} first, if this machine stays in place.`,
       evidence: { region, ms: own, fasterRegion: best.region, fasterMs: best.ms },
     },
   ];
@@ -70,7 +70,7 @@ function skewed(skewMs: number | undefined, { host }: EndpointFacts): Finding[] 
       severity: Math.abs(skewMs) > SKEW.fatalMs ? "fatal" : "advice",
       title: "This machine's clock is wrong.",
       detail: `It is ${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? "behind" : "ahead of"} that of ${host}.`,
-      remedy: "Workload: have the machine's clock set by NTP (chrony, systemd-timesyncd).",
+      remedy: "Workload: synchronize the machine's clock with NTP (chrony, systemd-timesyncd).",
       evidence: { skewMs, host },
     },
   ];
@@ -102,9 +102,9 @@ function global({ kind, host, regionalHost = "the regional endpoint" }: Endpoint
     {
       id: "endpoint-global",
       severity: "advice",
-      title: "The global STS endpoint is in use, which is in one region alone.",
+      title: "The global STS endpoint is in use, which depends on one region.",
       detail: `Calls go to ${host} instead of ${regionalHost}.`,
-      remedy: `Workload: set AWS_STS_REGIONAL_ENDPOINTS=regional (or drop sts_regional_endpoints and the endpoint URL), so that calls go to ${regionalHost}.`,
+      remedy: `Workload: set AWS_STS_REGIONAL_ENDPOINTS=regional (or drop sts_regional_endpoints and the endpoint URL), so calls go to ${regionalHost}.`,
       evidence: { host, regionalHost },
     },
   ];
@@ -118,8 +118,8 @@ function defaulted({ region }: EndpointFacts): Finding {
   return {
     id: "region-defaulted",
     severity: "advice",
-    title: "No region is configured anywhere.",
-    detail: `Neither option, AWS_REGION, AWS_DEFAULT_REGION nor profile names one; ${region} was taken.`,
+    title: "No region is configured.",
+    detail: `Neither option, AWS_REGION, AWS_DEFAULT_REGION nor profile names one; ${region} is used.`,
     remedy: "Workload: set AWS_REGION to the region you run in.",
     evidence: { region },
   };

@@ -48,9 +48,9 @@ function refine(finding: Finding, issuer: IssuerFacts): Finding {
     const code = evidence.code === undefined ? "no answer" : String(evidence.code);
     return {
       ...finding,
-      title: "No connection to the issuer through the proxy.",
-      detail: `The proxy ${proxy} gave no connection to ${host} (${code}).`,
-      remedy: `Network: see that the proxy is up and lets this machine through to ${host}; Workload: correct HTTPS_PROXY, or name ${host} in NO_PROXY.`,
+      title: "The proxy did not connect to the issuer.",
+      detail: `The proxy ${proxy} did not connect to ${host} (${code}).`,
+      remedy: `Network: make sure that the proxy is up and lets this machine connect to ${host}; Workload: correct HTTPS_PROXY, or name ${host} in NO_PROXY.`,
     };
   }
   const isConnecting = id === "issuer-tls-untrusted" || id === "issuer-connection-refused";
@@ -58,8 +58,8 @@ function refine(finding: Finding, issuer: IssuerFacts): Finding {
     return {
       ...finding,
       id: "issuer-tls-old",
-      title: "The issuer speaks no TLS newer than 1.1.",
-      detail: `${host} refuses TLS 1.2 and 1.3; it took ${tls?.protocol ?? "an older version"}.`,
+      title: "The issuer supports no TLS version newer than 1.1.",
+      detail: `${host} refuses TLS 1.2 and 1.3; it accepted ${tls?.protocol ?? "an older version"}.`,
       remedy: "IdP: offer TLS 1.2 and 1.3.",
       evidence: { ...evidence, offers: tls?.offers },
     };
@@ -82,9 +82,10 @@ function tlsFindings({ tls, host }: IssuerFacts, known: readonly Finding[]): Fin
           {
             id: "issuer-tls13-only",
             severity: "advice",
-            title: "The issuer offers TLS 1.3 alone; STS then goes by thumbprints.",
+            title: "The issuer offers only TLS 1.3; STS then checks thumbprints.",
             detail: `${host} refuses TLS 1.2.`,
-            remedy: "IdP: offer TLS 1.2 as well, or keep the IAM OIDC provider's thumbprints true.",
+            remedy:
+              "IdP: offer TLS 1.2 as well, or keep the IAM OIDC provider's thumbprints up to date.",
             evidence: { offers: tls.offers },
           },
         ]
@@ -104,21 +105,21 @@ function tlsFindings({ tls, host }: IssuerFacts, known: readonly Finding[]): Fin
   ];
 }
 
-/** STS took the token a moment ago: what speaks against it here is not certain any more. */
+/** STS accepted the token a moment ago: what speaks against it here is not certain any more. */
 function contradicted(finding: Finding): Finding {
   // Nothing could be read here, but STS still speaks what the issuer does.
   if (finding.id === "issuer-tls-old") {
-    const detail = `${finding.detail} STS took the token all the same.`;
+    const detail = `${finding.detail} STS accepted the token anyway.`;
     return { ...finding, severity: "advice", detail };
   }
   // What rests on one report is refuted by this answer.
   if (finding.confirmedBy !== undefined || isInDoubt(finding)) {
     const { confirmedBy: _, ...told } = finding;
-    const detail = `${finding.detail} STS took the token all the same.`;
+    const detail = `${finding.detail} STS accepted the token anyway.`;
     return { ...told, severity: "advice", detail };
   }
   if (finding.severity !== "fatal") return finding;
-  const detail = `${finding.detail} STS took the token all the same a moment ago: it keeps keys for a while.`;
+  const detail = `${finding.detail} STS accepted the token a moment ago: it caches keys for a while.`;
   return { ...finding, severity: "suspect", detail };
 }
 
@@ -134,10 +135,10 @@ function withOtherNetwork(
   isAccepted: boolean,
 ): Finding {
   if (isAccepted) {
-    const detail = `${finding.detail} STS took the token all the same: it reaches the issuer from its own network, or still has its keys.`;
+    const detail = `${finding.detail} STS accepted the token anyway: it reaches the issuer from its own network, or still has its keys.`;
     return { ...finding, detail };
   }
-  const words = isAsked ? "" : " STS may still reach it: this is seen from here only.";
+  const words = isAsked ? "" : " STS may still reach it: only this machine was checked.";
   const { url } = finding.evidence;
   const commands = tryElsewhere(issuer, typeof url === "string" ? url : undefined);
   const remedy = withCommands(finding.remedy, commands);

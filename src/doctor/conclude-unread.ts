@@ -13,11 +13,11 @@ export function unreadFindings({ issuer, unfinished, elapsedMs }: Facts): Findin
       id: isConnected || proxy !== undefined ? "discovery-slow" : "issuer-timeout",
       severity: "suspect",
       title: isConnected
-        ? "The issuer gave no documents before the time of this run was up."
-        : "No connection to the issuer came about before the time of this run was up.",
+        ? "The issuer returned no documents before the time of this run was up."
+        : "No connection to the issuer was established before the time of this run was up.",
       detail: `${host} was not read when the run ended after ${ms} ms.`,
       remedy:
-        "IdP and network: see that the issuer's documents come within 5 s; look again with more time for the run.",
+        "IdP and network: make sure that the issuer's documents arrive within 5 s. Workload: run the doctor again with a longer --timeout.",
       evidence: { host, ms },
     },
   ];

@@ -27,7 +27,7 @@ export function brokenEndpoint(
       severity,
       title: severity === "fatal" ? `${title}.` : `Failover region ${region}: ${title}.`,
       detail: `${host} (${region}): ${CERTIFICATE_FAULTS[error] ?? problem} (${error} in phase "${failedIn}").${ignored}`,
-      remedy: `Network: ${remedyOf(failedIn, host)} Workload: see that ${chosenBy(endpoint, settings)} is right.`,
+      remedy: `Network: ${remedyOf(failedIn, host)} Workload: make sure that ${chosenBy(endpoint, settings)} is right.`,
       evidence: { host, region, phase: failedIn, error, ...(proxy !== undefined && { proxy }) },
     },
   ];
@@ -52,7 +52,7 @@ function titleOf(part: Part, isLate: boolean): string {
 
 const WORDS: Readonly<Record<Exclude<Part, "answer">, string>> = {
   dns: "its name does not resolve",
-  connect: "no connection comes about",
+  connect: "no connection is established",
   tls: "the TLS handshake fails",
 };
 
@@ -63,9 +63,9 @@ function remedyOf(part: Part, host: string): string {
     case "connect":
       return `let this machine connect to ${host} (route to the internet or VPC endpoint, security group, firewall).`;
     case "tls":
-      return `let ${host} through as it is, or trust the CA of whatever opens its TLS (NODE_EXTRA_CA_CERTS).`;
+      return `exempt ${host} from TLS inspection, or trust the inspecting proxy's CA (NODE_EXTRA_CA_CERTS).`;
     case "answer":
-      return `find what accepts connections for ${host} and passes nothing on (firewall, load balancer, VPC endpoint).`;
+      return `find what accepts connections for ${host} without forwarding them (firewall, load balancer, VPC endpoint).`;
   }
 }
 

@@ -71,7 +71,7 @@ function verdictOf(
 /** A rule of ours that STS has just overruled, as emulators and other implementations may. */
 function overruled(finding: Finding): Finding {
   if (finding.severity !== "fatal") return finding;
-  const detail = `${finding.detail} This STS took the token all the same.`;
+  const detail = `${finding.detail} This STS accepted the token anyway.`;
   return { ...finding, severity: "advice", detail };
 }
 

@@ -183,8 +183,8 @@ const VARIABLE_UNREAD: Finding = {
 
 const NOT_A_PATH: Finding = {
   ...NOT_CONFIGURED,
-  title: "A token stands where the path of its file belongs.",
-  detail: "What names the token's file is a token itself.",
+  title: "The path of the token file is a token.",
+  detail: "The setting that names the token file holds a token.",
   remedy:
-    "Workload: write the token to a file and set AWS_WEB_IDENTITY_TOKEN_FILE (or the option) to its path. Treat the token as told: it may be in logs.",
+    "Workload: write the token to a file and set AWS_WEB_IDENTITY_TOKEN_FILE (or the option) to its path. Treat the token as leaked: it may be in logs.",
 };

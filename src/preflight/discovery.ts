@@ -63,10 +63,10 @@ function notJson(url: string, came: NoObject): Finding {
   return {
     id: "discovery-not-json",
     severity: "suspect",
-    title: "Something else than a discovery document came from the issuer.",
+    title: "The issuer returned something other than a discovery document.",
     detail: `${url} answers 200 with ${CAME_INSTEAD[came]}.`,
     remedy:
-      "IdP: serve the discovery document itself, without a login. Network: see that no captive portal or proxy answers in its place.",
+      "IdP: serve the discovery document itself, without a login. Network: make sure that no captive portal or proxy answers in its place.",
     evidence: { url, isPage: came === "page", isCut: came === "cut" },
     ...(came === "lenient" && { confirmedBy: "verification-key" }),
   };

@@ -30,9 +30,9 @@ export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
   const why = problem.kind === "network" ? problem.code : "no answer in time";
   return {
     ...finding,
-    title: "The proxy gave no connection to the issuer.",
-    detail: `The proxy ${proxy.protocol}//${proxy.host} gave no connection to ${host} (${why}).`,
-    remedy: `Network: see that the proxy is up and lets this machine through to ${host}. Workload: correct HTTPS_PROXY, or name ${host} in NO_PROXY.`,
+    title: "The proxy did not connect to the issuer.",
+    detail: `The proxy ${proxy.protocol}//${proxy.host} did not connect to ${host} (${why}).`,
+    remedy: `Network: make sure that the proxy is up and lets this machine connect to ${host}. Workload: correct HTTPS_PROXY, or name ${host} in NO_PROXY.`,
   };
 }
 
@@ -88,9 +88,9 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
         ...base,
         id: "issuer-private",
         title: "The issuer is at an address that STS cannot reach from the internet.",
-        detail: `${host} is at ${problem.address}, which is not public; it was not asked.`,
+        detail: `${host} is at ${problem.address}, which is not public, so no request was sent.`,
         remedy:
-          "Network: publish the issuer's documents on a public https address. If STS sees another address than this machine, have it looked at all the same: `allowPrivateIssuers`, or --allow-private-issuers of the doctor.",
+          "Network: publish the issuer's documents on a public https address. If STS sees another address than this machine, check it anyway: `allowPrivateIssuers`, or --allow-private-issuers of the doctor.",
       };
     case "timeout":
       return { ...base, ...timedOut(problem.phase, failed, host, timeoutMs) };
@@ -105,15 +105,15 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
       return {
         ...base,
         id: document === "discovery" ? "discovery-not-json" : "jwks-not-json",
-        title: "The issuer compresses a document that was asked for as it is.",
-        detail: `${url} came with content-encoding ${problem.encoding}.`,
+        title: "The issuer compresses a document although the request does not accept that.",
+        detail: `${url} has content-encoding ${problem.encoding}.`,
         remedy: "IdP: serve the document unencoded where the request does not accept an encoding.",
       };
     case "too-large":
       return {
         ...base,
         id: document === "discovery" ? "discovery-not-json" : "jwks-too-large",
-        title: "The issuer's document is far too large.",
+        title: "The issuer's document is too large.",
         detail: `${url} has more than ${MAX_DOCUMENT_BYTES} bytes; reading stopped there.`,
         remedy: "IdP: publish only the keys in use.",
       };
@@ -132,7 +132,8 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
         id: "issuer-connection-refused",
         title: "The connection to the issuer was refused or cut.",
         detail: `${url}: ${problem.code} in phase "${problem.phase}".`,
-        remedy: "IdP and network: see that the issuer is up and no firewall or proxy refuses it.",
+        remedy:
+          "IdP and network: make sure that the issuer is up and that no firewall or proxy refuses the connection.",
       };
   }
 }
@@ -143,15 +144,16 @@ function timedOut(phase: string, failed: Failed, host: string, timeoutMs: number
   if (failed.document === "jwks") {
     return {
       id: "jwks-timeout",
-      title: "The issuer's JWKS did not come in time; STS gives up after 5 s too.",
-      detail: `${failed.timing.url} did not arrive ${within}, with the discovery document's share.`,
+      title: "The issuer's JWKS did not arrive in time; STS also stops waiting after 5 s.",
+      detail: `${failed.timing.url} did not arrive ${within}, in the time that the discovery document left.`,
       remedy: "IdP: serve the JWKS in well under 5 s, from a cache or CDN.",
     } as const;
   }
   return isConnected
     ? ({
         id: "discovery-slow",
-        title: "The issuer's discovery document did not come in time; STS gives up after 5 s too.",
+        title:
+          "The issuer's discovery document did not arrive in time; STS also stops waiting after 5 s.",
         detail: `${failed.timing.url} did not arrive ${within}.`,
         remedy: "IdP: serve the document in well under 5 s, from a cache or CDN.",
       } as const)
@@ -159,7 +161,7 @@ function timedOut(phase: string, failed: Failed, host: string, timeoutMs: number
         id: "issuer-timeout",
         title: "No connection to the issuer: a firewall that drops packets looks like this.",
         detail: `${host} could not be connected to ${within}.`,
-        remedy: "Network: let this machine (and STS) reach the issuer on its port.",
+        remedy: "Network: let this machine, and STS, reach the issuer on its port.",
       } as const);
 }
 
@@ -170,9 +172,9 @@ const UNTRUSTED = {
 } as const;
 
 const NO_HANDSHAKE = {
-  title: "The TLS handshake with the issuer failed before its certificate counted.",
+  title: "The TLS handshake with the issuer failed before its certificate was checked.",
   remedy:
-    "IdP: speak TLS 1.2 or newer on this port, without asking for a client's certificate. Network: see that no proxy or firewall answers in the issuer's place.",
+    "IdP: support TLS 1.2 or newer on this port, without requiring a client certificate. Network: make sure that no proxy or firewall answers in place of the issuer.",
 } as const;
 
 /** Whether the two did not come to terms at all: another protocol, version or cipher suite. */
@@ -190,7 +192,7 @@ export function statusFinding(document: DocumentName, timing: RequestTiming, now
     return {
       ...base,
       id: "issuer-redirects",
-      title: "The issuer redirects; what STS does then is not documented.",
+      title: "The issuer redirects, and it is not documented whether STS follows.",
       detail: `${url} answers ${status} to ${safeText(headers.location ?? "nowhere", 200)}; it was not followed.`,
       remedy: "IdP: serve the document with 200 at this very URL.",
     };
@@ -206,7 +208,7 @@ export function statusFinding(document: DocumentName, timing: RequestTiming, now
           ? "jwks-rate-limited"
           : "jwks-http-status",
     title: isLimit
-      ? "The issuer limits the rate of requests; STS may be turned away like this."
+      ? "The issuer limits the rate of requests; STS may get the same answer."
       : "The issuer does not serve its document with status 200.",
     detail: `${url} answers ${status}${asked}.`,
     remedy: isLimit

@@ -7,8 +7,8 @@ export function tooManyKeys(kty: string, count: number, severity: Severity): Fin
   return {
     id: "jwks-too-many-keys",
     severity,
-    title: "The issuer publishes more keys of a type than STS takes.",
-    detail: `The JWKS has ${count} ${kty} keys; STS takes none of a type with more than ${MAX_KEYS_PER_TYPE}.`,
+    title: "The issuer publishes more keys of one type than STS accepts.",
+    detail: `The JWKS has ${count} ${kty} keys; STS accepts none of a type that has more than ${MAX_KEYS_PER_TYPE}.`,
     remedy: `IdP: publish at most ${MAX_KEYS_PER_TYPE} ${kty} keys, those in use.`,
     evidence: { keyType: kty, count, maximum: MAX_KEYS_PER_TYPE },
   };
@@ -28,7 +28,7 @@ export function keyNotFound(kid: string, known: readonly string[], looks: number
       : "The issuer did not publish the token's key at the first look.",
     detail: `The token names the key ${JSON.stringify(shown)}; the JWKS has ${kids.map((each) => JSON.stringify(each)).join(", ") || "none with a kid"}${more}.`,
     remedy:
-      "IdP: publish a key before signing with it, and keep it published while its tokens live. Workload: see that the token is from this issuer's current keys.",
+      "IdP: publish a key before signing with it, and keep it published while its tokens live. Workload: make sure that the token was signed with one of this issuer's current keys.",
     evidence: { kid: shown, kids, keys: known.length, looks },
   };
 }
@@ -106,7 +106,7 @@ export function signatureInvalid(kid: string | null | undefined, alg: string): F
     title: "The token's signature is not from the key it names.",
     detail: `The ${alg} signature does not verify with ${which} as the issuer publishes it.`,
     remedy:
-      "IdP: give every new key a new kid. Workload: see that nothing alters the token on its way.",
+      "IdP: give every new key a new kid. Workload: make sure that nothing alters the token on its way.",
     evidence: { ...(shown !== undefined && { kid: shown }), alg },
   };
 }

@@ -145,7 +145,7 @@ function notJson(url: string, came: NoObject): Finding {
     // JSON of another kind has no keys for any parser; what a lenient one makes of the rest is not
     // known, until STS does not find the key.
     severity: came === "other" ? "fatal" : "suspect",
-    title: "The issuer's JWKS is no JSON object.",
+    title: "The issuer's JWKS is not a JSON object.",
     detail: `${url} answers 200 with ${CAME_INSTEAD[came]}.`,
     remedy: "IdP: serve the JWKS itself (RFC 7517, section 5), without a login.",
     evidence: { url, isPage: came === "page", isCut: came === "cut" },

@@ -64,7 +64,7 @@ function notAllowed(issuer: string): Finding {
   return {
     id: "issuer-not-allowed",
     severity: "info",
-    title: "The issuer is not among those that may be asked, so its documents were not looked at.",
+    title: "The issuer is not an allowed one, so its documents were not requested.",
     detail: `\`allowedIssuers\` does not contain ${JSON.stringify(issuer)}.`,
     remedy: "Workload: add the issuer to `allowedIssuers`, if its tokens are expected here.",
     evidence: { issuer },

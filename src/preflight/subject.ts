@@ -51,8 +51,8 @@ function invalidIssuer(issuer: string): Finding {
     id: "token-claim-invalid",
     // IAM takes https URLs without a query as issuers alone (API reference, CreateOpenIDConnectProvider).
     severity: "fatal",
-    title: "The issuer is no URL that STS can ask for keys.",
-    detail: `The issuer ${JSON.stringify(shown)} is no plain https URL.`,
+    title: "The issuer is not a URL that STS can get keys from.",
+    detail: `The issuer ${JSON.stringify(shown)} is not a plain https URL.`,
     remedy: "IdP: name the issuer by an https URL without query, fragment or user name.",
     evidence: { claim: "iss", problem: "is no https URL" },
   };

@@ -20,7 +20,7 @@ export function slow(requests: readonly RequestTiming[]): Finding[] {
       severity: isTooLate ? "suspect" : "advice",
       title: isTooLate
         ? "The issuer answers later than STS waits."
-        : "The issuer answers slowly; STS gives up after 5 s.",
+        : "The issuer answers slowly; STS stops waiting after 5 s.",
       detail: `${url} took ${Math.round(totalMs)} ms, both documents ${Math.round(total)} ms.`,
       remedy: "IdP: serve the document in well under 1 s, from a cache or CDN.",
       evidence: { url, ms: totalMs, bothMs: total, limitMs: STS_ISSUER_TIMEOUT_MS },
@@ -34,7 +34,7 @@ export function notCacheable({ url, headers }: RequestTiming): Finding {
   return {
     id: "jwks-not-cacheable",
     severity: "advice",
-    title: "The issuer forbids caching of its keys, so that STS fetches them for every token.",
+    title: "The issuer forbids caching of its keys, so STS fetches them for every token.",
     detail: `${url} says ${said.join("; ")}.`,
     remedy:
       "IdP: allow caching (Cache-Control: public, max-age=3600), or STS's requests may hit your rate limit.",
@@ -46,9 +46,10 @@ export function proxyInUse(proxy: URL): Finding {
   return {
     id: "proxy-in-use",
     severity: "info",
-    title: "A proxy stands between this process and the issuer.",
-    detail: `The issuer was asked through ${proxy.protocol}//${proxy.host}; STS sees it without.`,
-    remedy: "Network: nothing, as long as the proxy lets the issuer's documents through unaltered.",
+    title: "A proxy is between this process and the issuer.",
+    detail: `The request to the issuer went through ${proxy.protocol}//${proxy.host}; STS does not use it.`,
+    remedy:
+      "Network: nothing to do, as long as the proxy forwards the issuer's documents unaltered.",
     evidence: { proxy: proxy.host },
   };
 }

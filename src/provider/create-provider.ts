@@ -144,7 +144,7 @@ function staleAnswer({ expiration }: AttributedCredentials): WebIdentityError {
   return new WebIdentityError({
     code: "ERR_STS_UNAVAILABLE",
     message: `STS gave credentials that have expired already (${expiration?.toJSON()}).`,
-    hint: "Check this machine's clock, and whatever stands between it and STS.",
+    hint: "Workload: check this machine's clock. Network: check what answers between this machine and STS.",
   });
 }
 
@@ -152,6 +152,6 @@ function closedError(): WebIdentityError {
   return new WebIdentityError({
     code: "ERR_CLOSED",
     message: "This credentials provider was closed.",
-    hint: "Create a new one, or close it only after its last client.",
+    hint: "Workload: create a new provider, or close this one only after its last client.",
   });
 }

@@ -155,7 +155,7 @@ function toError(error: unknown, roleArn: string, token: TokenFacts | undefined)
   return new WebIdentityError({
     code: "ERR_REQUEST_INVALID",
     message: `The STS request could not be made: ${cause.message} (role ${safeText(roleArn)}).`,
-    hint: "Check clientConfig, the region and the AWS profile.",
+    hint: "Workload: check clientConfig, the region and the AWS profile.",
     cause,
   });
 }

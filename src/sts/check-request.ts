@@ -72,7 +72,7 @@ function checkSessionName(sessionName: string): Finding[] {
     {
       id: "session-name-invalid",
       severity: "fatal",
-      title: "STS does not take this role session name.",
+      title: "STS does not accept this role session name.",
       detail: `The role session name is ${JSON.stringify(shown)} (${sessionName.length} characters).`,
       remedy:
         "Workload: set roleSessionName (or AWS_ROLE_SESSION_NAME) to 2–64 letters, digits or _+=,.@-",
@@ -91,8 +91,8 @@ function checkDuration(durationSeconds: number | undefined): Finding[] {
     {
       id: "duration-invalid",
       severity: "fatal",
-      title: "STS does not take this session duration.",
-      detail: `durationSeconds is ${durationSeconds}; STS takes whole seconds from ${min} to ${max}.`,
+      title: "STS does not accept this session duration.",
+      detail: `durationSeconds is ${durationSeconds}; STS accepts whole seconds from ${min} to ${max}.`,
       remedy: `Workload: set durationSeconds to ${min}–${max}, and no more than the role's maximum.`,
       evidence: { durationSeconds, min, max },
     },

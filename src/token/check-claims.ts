@@ -46,7 +46,7 @@ function issuerProblem(value: unknown): string | undefined {
   if (url?.protocol === "https:") return undefined;
   // Local emulators speak plain http; STS itself could never reach them.
   if (url?.protocol === "http:" && isLoopbackUrl(url)) return undefined;
-  return `is no https URL (${JSON.stringify(printable(value, 100))})`;
+  return `is not an https URL (${JSON.stringify(printable(value, 100))})`;
 }
 
 function claimMissing(claim: string): Finding {

@@ -56,7 +56,7 @@ function checkHeader(header: Readonly<Record<string, unknown>>): Finding[] {
       id: "token-algorithm-unsupported",
       severity: "fatal",
       title: "STS does not verify tokens signed with this algorithm.",
-      detail: `The token's header says alg ${JSON.stringify(alg)}; STS takes ${STS_ALGORITHMS.join(", ")}.`,
+      detail: `The token's header says alg ${JSON.stringify(alg)}; STS accepts ${STS_ALGORITHMS.join(", ")}.`,
       remedy: "IdP: sign this client's tokens with RS256 or ES256.",
       evidence: { alg, supported: STS_ALGORITHMS },
     });
@@ -71,8 +71,8 @@ function tooLarge(length: number): Finding {
   return {
     id: "token-too-large",
     severity: "fatal",
-    title: "The token is longer than STS takes.",
-    detail: `${length} characters of the token were read; STS takes at most ${STS_MAX_TOKEN_LENGTH}.`,
+    title: "The token is longer than STS accepts.",
+    detail: `${length} characters of the token were read; STS accepts at most ${STS_MAX_TOKEN_LENGTH}.`,
     remedy: "IdP: put fewer claims (groups, roles) into this client's tokens.",
     evidence: { length, maximum: STS_MAX_TOKEN_LENGTH },
   };

@@ -31,6 +31,25 @@ describe("the terminal report", () => {
     expect(told.split("\n")[0]).toContain(sentence);
   });
 
+  it.each([
+    ["broken", "issuer-tls-untrusted", "No credentials until the cause is fixed."],
+    ["degraded", "issuer-tls-untrusted", "The cause below can keep STS from verifying tokens."],
+    ["degraded", "jwks-slow", "The cause below explains failures that come and go."],
+    [
+      "broken",
+      "sts-throttled",
+      "No credentials now. The cause can pass without a change, and return.",
+    ],
+  ] as const)("says of a %s world with %s whether that passes", (verdict, id, sentence) => {
+    const rootCause = sampleFinding(id, "suspect");
+    const told = terminalReport(
+      sampleDiagnosis({ verdict, rootCause, findings: [rootCause] }),
+      120,
+      plain,
+    );
+    expect(told.split("\n")[0]).toContain(sentence);
+  });
+
   it("marks the token's key, and what STS cannot use", () => {
     expect(report).toMatch(/▶ current .*✓ usable/);
     expect(report).toMatch(/^ {4}other .*✗ `use` is enc/m);

@@ -76,7 +76,7 @@ it.each([
 ] as const)("%s in %j is told of the proxy, where there is one", (id, evidence, code) => {
   const [finding] = issuerFindings([seen(id, evidence)], facts({ proxy: "http://proxy.invalid" }));
   expect(finding?.detail).toContain(
-    `The proxy http://proxy.invalid gave no connection to issuer.invalid ${code}`,
+    `The proxy http://proxy.invalid did not connect to issuer.invalid ${code}`,
   );
   const [plain] = issuerFindings([seen(id, evidence)], facts({}));
   expect(plain?.detail).not.toContain("proxy");

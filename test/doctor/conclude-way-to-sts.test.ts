@@ -27,13 +27,13 @@ describe("what stands between here and STS is told by the part that failed", () 
     [
       { failedIn: "connect", error: "ECONNREFUSED" },
       /cannot be reached/,
-      /no connection comes about/,
+      /no connection is established/,
       /firewall/,
     ],
     [
       { failedIn: "connect", error: "timeout" },
       /drops packets/,
-      /no connection comes about/,
+      /no connection is established/,
       /firewall/,
     ],
     [
@@ -54,15 +54,15 @@ describe("what stands between here and STS is told by the part that failed", () 
     expect(found?.title).toMatch(title);
     expect(found?.detail).toMatch(detail);
     expect(found?.remedy).toMatch(remedy);
-    expect(found?.remedy).toContain("see that the region eu-west-1 is right");
+    expect(found?.remedy).toContain("make sure that the region eu-west-1 is right");
   });
 
   it("and a configured endpoint may be wrong by itself", () => {
     const custom = endpoint({ kind: "custom", failedIn: "connect", error: "ECONNREFUSED" });
     const by = (source: string) =>
       brokenEndpoint(custom, "fatal", [{ name: "endpointUrl", source }])[0]?.remedy;
-    expect(by("AWS_ENDPOINT_URL_STS")).toContain("see that AWS_ENDPOINT_URL_STS is right");
-    expect(by("profile")).toContain("see that endpoint_url of the profile is right");
+    expect(by("AWS_ENDPOINT_URL_STS")).toContain("make sure that AWS_ENDPOINT_URL_STS is right");
+    expect(by("profile")).toContain("make sure that endpoint_url of the profile is right");
   });
 });
 

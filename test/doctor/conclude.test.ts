@@ -227,3 +227,24 @@ it("is pure: the facts it is given stay as they are", () => {
   const frozen = Object.freeze(gathered({ token: Object.freeze([fatal("token-expired")]) }));
   expect(conclude(frozen)).toEqual(conclude(frozen));
 });
+
+describe("when the only call failed", () => {
+  const failed = (failure: Failure) => conclude(gathered({ failure })).verdict;
+
+  it.each<Failure>([
+    { kind: "answer", code: "ServiceUnavailable", message: "down", httpStatus: 503 },
+    { kind: "answer", code: "Throttling", message: "Rate exceeded", httpStatus: 400 },
+    { kind: "answer", message: "HTTP 502 with a page", httpStatus: 502 },
+    { kind: "bad-answer", message: "a success without credentials", httpStatus: 200 },
+    { kind: "proxy", code: "PROXY_STATUS_502", message: "Bad response: 502" },
+    { kind: "network", code: "ECONNRESET", message: "reset" },
+  ])("the verdict is broken, whether or not the cause passes: %j", (failure) => {
+    expect(failed(failure)).toBe("broken");
+  });
+
+  it("the end of the run alone is no failure", () => {
+    const assumeRole = { region: "eu-west-1", outcome: "sts-unavailable", ms: 900 } as const;
+    const failure: Failure = { kind: "timeout", message: "late", cutShort: true };
+    expect(conclude(gathered({ facts: facts({ assumeRole }), failure })).verdict).toBe("degraded");
+  });
+});

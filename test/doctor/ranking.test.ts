@@ -80,3 +80,16 @@ it("tells the cause first, then by weight", () => {
     "proxy-in-use",
   ]);
 });
+
+it("tells the cause first, though another finding weighs more", () => {
+  const answer = finding("fatal sts-thumbprint");
+  const { ranked } = rank(
+    [finding("fatal token-expired"), finding("suspect issuer-tls-untrusted"), answer],
+    answer,
+  );
+  expect(ranked.map(({ id }) => id)).toEqual([
+    "issuer-tls-untrusted",
+    "token-expired",
+    "sts-thumbprint",
+  ]);
+});

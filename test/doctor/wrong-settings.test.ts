@@ -31,7 +31,7 @@ describe("a setting that is wrong by itself is the cause", () => {
     const token = await idp.issueToken();
     const env = { AWS_WEB_IDENTITY_TOKEN_FILE: token, AWS_ENDPOINT_URL_STS: sts.url };
     const diagnosis = await diagnose({ roleArn: ROLE_ARN, region: REGION, env });
-    expect(diagnosis.rootCause?.title).toContain("A token stands where the path");
+    expect(diagnosis.rootCause?.title).toContain("The path of the token file is a token");
     expect(JSON.stringify(diagnosis)).not.toContain(token.split(".")[1]);
   });
 });

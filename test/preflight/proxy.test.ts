@@ -77,7 +77,7 @@ it("finds a proxy that refuses the tunnel", async () => {
   const report = await lookWorld({}, { env }).look(token);
   expect(found(report)).toEqual(["suspect issuer-connection-refused", "info proxy-in-use"]);
   expect(report.findings[0]?.detail).toContain("PROXY_STATUS_407");
-  expect(report.findings[0]?.title).toBe("The proxy gave no connection to the issuer.");
+  expect(report.findings[0]?.title).toBe("The proxy did not connect to the issuer.");
 });
 
 it("takes a proxy's password as it stands where it is not percent-encoded", async () => {
@@ -99,7 +99,7 @@ it("names the proxy, not the issuer, when nobody listens there", async () => {
   const report = await lookWorld({}, { env }).look(token);
   expect(found(report)).toEqual(["suspect issuer-connection-refused", "info proxy-in-use"]);
   expect(report.findings[0]?.detail).toBe(
-    `The proxy http://127.0.0.1:${idp.port} gave no connection to issuer.invalid (ECONNREFUSED).`,
+    `The proxy http://127.0.0.1:${idp.port} did not connect to issuer.invalid (ECONNREFUSED).`,
   );
 });
 

@@ -149,6 +149,13 @@ describe("the budget", () => {
     expect(run.contexts.at(-1)?.deadline.remainingMs()).toBe(60_000 - elapsedMs);
   });
 
+  test("is measured from the loop's own start, not from the clock's", async () => {
+    const clock = new FakeClock();
+    await clock.run(sleep(clock, 5_000, new AbortController().signal));
+    const { loop } = start([failWith(DENIED)], { clock, deadline: startDeadline(clock, 60_000) });
+    await expect(loop).rejects.toMatchObject({ elapsedMs: 0 });
+  });
+
   test("is not spent on an attempt that would have less than a second", async () => {
     const run = start([failWith(DOWN, 58_750)], { random: () => 0 });
     expect((await outcomeOf(run)).attempts).toHaveLength(2);

@@ -1,0 +1,177 @@
+import { describe, expect, test } from "vitest";
+import { addressFindings } from "../../src/doctor/conclude-addresses.js";
+import { certificateFindings } from "../../src/doctor/conclude-certificates.js";
+import { endpointFindings } from "../../src/doctor/conclude-endpoint.js";
+import { issuerFindings } from "../../src/doctor/conclude-issuer.js";
+import { unreadFindings } from "../../src/doctor/conclude-unread.js";
+import type { EndpointFacts, Facts, IssuerFacts } from "../../src/doctor/facts.js";
+import { CLAIMS } from "../token/make-token.js";
+import { one, PROVIDER_ROWS, type TextRow } from "./finding-texts.js";
+
+const endpoint = (changes: Partial<EndpointFacts> = {}): EndpointFacts => ({
+  ...{ region: "eu-west-1", regionSource: "option", url: "https://sts.example/" },
+  ...{ host: "sts.example", kind: "regional", isFips: false, isDualStack: false },
+  ...{ addresses: [], isPrivate: false, firstByteMs: 50, totalMs: 51, status: 302 },
+  ...changes,
+});
+
+const facts = (changes: Partial<Facts> = {}): Facts => ({
+  ...{ startedAt: "2026-01-02T03:04:05.000Z", elapsedMs: 9_000, unfinished: [] },
+  ...{ settings: [{ name: "region", value: "eu-west-1", source: "option" }] },
+  sts: [endpoint()],
+  ...changes,
+});
+
+const issuer = (changes: Partial<IssuerFacts> = {}): IssuerFacts => ({
+  ...{ issuer: "https://id.example", host: "id.example", addresses: [], requests: [] },
+  latency: [],
+  ...changes,
+});
+
+const tls = (offers: object, rest: object = {}) => ({
+  ...{ offers, isTrusted: true, chain: [] },
+  ...rest,
+});
+
+const address = (changes: object) => ({
+  ...{ address: "203.0.113.7", family: 4 as const, isPublic: true },
+  ...changes,
+});
+
+const CERTIFICATE = { validFrom: "2025-10-10T00:00:00.000Z", validTo: "2026-01-05T00:00:00.000Z" };
+
+/** The findings that are the doctor's own. */
+const DOCTOR_ROWS: readonly TextRow[] = [
+  [
+    "sts-slow",
+    () => one(endpointFindings(facts({ sts: [endpoint({ firstByteMs: 2_500 })] }))),
+    /answers slowly.*2500 ms/,
+    /^Network: check the route.*Workload: /,
+    { ms: 2_500 },
+  ],
+  [
+    "sts-region-slower",
+    () =>
+      one(
+        endpointFindings(
+          facts({ sts: [endpoint({ firstByteMs: 900 }), endpoint({ region: "eu-north-1" })] }),
+        ),
+      ),
+    /less than half the time.*eu-west-1.*eu-north-1/,
+    /^Workload: put eu-north-1 first/,
+    { fasterRegion: "eu-north-1" },
+  ],
+  [
+    "endpoint-global",
+    () => one(endpointFindings(facts({ sts: [endpoint({ kind: "global" })] }))),
+    /global STS endpoint.*sts\.example/,
+    /^Workload: set AWS_STS_REGIONAL_ENDPOINTS=regional/,
+    { host: "sts.example" },
+  ],
+  [
+    "region-defaulted",
+    () => one(endpointFindings(facts({ settings: [{ name: "region", source: "default" }] }))),
+    /No region is configured.*eu-west-1 is used/,
+    /^Workload: set AWS_REGION/,
+    { region: "eu-west-1" },
+  ],
+  [
+    "clock-skew",
+    () => one(endpointFindings(facts({ clockSkewMs: 90_000 }))),
+    /clock/,
+    /NTP/,
+    { skewMs: 90_000 },
+  ],
+  [
+    "sts-unreachable",
+    () =>
+      one(endpointFindings(facts({ sts: [endpoint({ failedIn: "dns", error: "ENOTFOUND" })] }))),
+    /does not resolve.*sts\.example.*ENOTFOUND/,
+    /^Network: .*private DNS.*Workload: make sure that the region eu-west-1/,
+    { phase: "dns" },
+  ],
+  [
+    "sts-tls-untrusted",
+    () =>
+      one(
+        endpointFindings(
+          facts({ sts: [endpoint({ failedIn: "tls", error: "CERT_HAS_EXPIRED" })] }),
+        ),
+      ),
+    /not trusted.*its certificate has expired/,
+    /^Network: .*NODE_EXTRA_CA_CERTS/,
+    { error: "CERT_HAS_EXPIRED" },
+  ],
+  [
+    "certificate-expires-soon",
+    () => one(certificateFindings(facts({ sts: [endpoint({ certificate: CERTIFICATE })] }))),
+    /expires soon.*sts\.example.*2026-01-05/,
+    /^Network: have the operator of this endpoint/,
+    { region: "eu-west-1" },
+  ],
+  [
+    "issuer-connection-refused",
+    () =>
+      one(
+        addressFindings(
+          issuer({
+            addresses: [
+              address({ connectMs: 1 }),
+              address({ address: "203.0.113.8", error: "ECONNREFUSED" }),
+            ],
+          }),
+        ),
+      ),
+    /accept no connections.*203\.0\.113\.8/,
+    /^IdP: restore the servers at these addresses/,
+    {},
+  ],
+  [
+    "issuer-tls13-only",
+    () =>
+      one(
+        issuerFindings([], facts({ issuer: issuer({ tls: tls({ tls12: false, tls13: true }) }) })),
+      ),
+    /only TLS 1\.3.*refuses TLS 1\.2/,
+    /^IdP: offer TLS 1\.2/,
+    {},
+  ],
+  [
+    "issuer-timeout",
+    () => one(unreadFindings(facts({ unfinished: ["issuer-documents"], issuer: issuer() }))),
+    /before the time of this run was up.*9000 ms/,
+    /^IdP and network: .*Workload: run the doctor again/,
+    { ms: 9_000 },
+  ],
+];
+
+const TABLE = [...PROVIDER_ROWS, ...DOCTOR_ROWS];
+
+const AVOIDED =
+  /\b(tell|tells|told|takes? for|give up|gives up|nobody|somebody|whoever|anybody|to be had|all the same|undefined|NaN)\b/;
+
+describe("a finding's texts", () => {
+  test.each(TABLE)(
+    "of %s say what was seen and who must change what: %#",
+    (id, make, said, who, seen) => {
+      const finding = make();
+      expect(finding.id).toBe(id);
+      expect(`${finding.title} ${finding.detail}`).toMatch(said);
+      expect(finding.remedy).toMatch(who);
+      expect(finding.evidence).toMatchObject(seen);
+    },
+  );
+
+  test.each(TABLE)("of %s are whole sentences in plain words: %#", (_, make) => {
+    const { title, detail, remedy } = make();
+    for (const text of [title, detail, remedy]) {
+      expect(text).toMatch(/^\S.{9,}\.$/s);
+      expect(text).not.toMatch(AVOIDED);
+    }
+    expect(remedy).toMatch(/^(Workload|IdP|AWS account|Network|IdP and network): /);
+  });
+
+  test("of a token never show its subject", () => {
+    for (const [, make] of TABLE) expect(JSON.stringify(make())).not.toContain(CLAIMS.sub);
+  });
+});
