@@ -22,6 +22,7 @@ export function keyNotFound(kid: string, known: readonly string[], looks: number
   const more = known.length > kids.length ? ` and ${known.length - kids.length} more` : "";
   return {
     id: "jwks-key-not-found",
+    // STS was observed to refuse a kid that the JWKS does not have (2026-09); a new key takes time.
     severity: isCertain ? "fatal" : "suspect",
     title: isCertain
       ? "The issuer does not publish the token's key."

@@ -36,7 +36,9 @@ export function explain(
 
 /** Where STS has read the token and refused it, STS reached the issuer: only the key can explain that. */
 function mayExplain({ id, severity }: Finding, verdict: Verdict): boolean {
-  return severity === "suspect" && (verdict !== "token-rejected" || id.startsWith("jwks-key-"));
+  return (
+    severity === "suspect" && (verdict !== "token-rejected" || /^jwks-(key-|inconsistent)/.test(id))
+  );
 }
 
 /** A finding says more than the answer, and there is no answer to a local fault. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { WebIdentityError } from "../../src/model/errors.js";
-import type { LocalIdp } from "../../src/testing/index.js";
+import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
 import { found, looking, looks, startPreflightWorld } from "./preflight-world.js";
 import { withoutAwsSettings } from "./sdk-environment.js";
 import { rejection, seededRandom } from "./world.js";
@@ -56,6 +56,28 @@ describe("three replicas with a key each, behind a balancer that picks at random
     expect(error.message).toMatch(/the JWKS showed \d different sets of keys/);
     expect(error.hint).toMatch(/^IdP: let all replicas share their signing keys/);
     expect(world.calls()).toBeGreaterThan(8);
+  });
+});
+
+describe("replicas with keys of the same kid", () => {
+  // The token is of replica 0; who answers which request decides what STS and the look see.
+  test.each([
+    ["advisory", [1, 2, 1, 0], 2],
+    ["strict", [1, 2, 0], 1],
+  ] as const)("are not taken for a bad signature once two answers differ (%s)", async (...row) => {
+    const [mode, answers, calls] = row;
+    await using world = await startPreflightWorld();
+    const start = () => startLocalIdp({ kid: "same", now: world.clock.now });
+    await using first = await start();
+    await using second = await start();
+    await using third = await start();
+    const texts = [first, second, third].map(({ jwksText }) => jwksText);
+    const turns = [...answers];
+    world.idp.setJwks(() => texts[turns.shift() ?? 0]);
+    const token = await first.issueToken({ claims: { iss: world.idp.issuer } });
+    const provider = world.provide(looking(mode), { token: async () => token });
+    await expect(provider()).resolves.toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(calls);
   });
 });
 

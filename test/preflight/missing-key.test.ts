@@ -119,3 +119,23 @@ it("survives a thousand missing keys", async () => {
   }
   expect(idp.counts.jwks).toBe(1);
 });
+
+it("is certain of nothing about a key that another answer showed otherwise a moment ago", async () => {
+  await using idp = await startLocalIdp();
+  const { look, clock } = lookWorld();
+  idp.setHeaders({ "cache-control": "no-store" });
+  const token = await idp.issueToken();
+  expect(found(await look(token))).toEqual(["advice jwks-not-cacheable"]);
+  const { keys } = JSON.parse(idp.jwksText);
+  idp.setJwks({
+    keys: [
+      { ...keys[0], use: "enc" },
+      { ...keys[0], kid: "other" },
+    ],
+  });
+  await clock.advance(30_000);
+  const [first] = found(await look(token));
+  expect(first).toBe("suspect jwks-key-unusable");
+  await clock.advance(60_000);
+  expect(found(await look(token))[0]).toBe("fatal jwks-key-unusable");
+});

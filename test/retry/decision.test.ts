@@ -4,6 +4,7 @@ import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
 import { equalJitterMs } from "../../src/retry/backoff.js";
 import { type DecisionContext, decide } from "../../src/retry/decision.js";
+import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
 
 const VERDICTS: readonly Verdict[] = [
   "sts-blocked",
@@ -212,5 +213,26 @@ describe("a verdict of its own rule", () => {
       decide("idp-unreachable", context({ failure: failure({ findings: [finding(severity)] }) }));
     expect(wait("fatal")).toBeUndefined();
     expect([wait("suspect"), wait("advice"), wait("info")]).toEqual([375, 375, 375]);
+  });
+});
+
+describe("a token that STS could not validate", () => {
+  const refused = (...findings: Finding[]) =>
+    decide(
+      "token-rejected",
+      context({ failure: failure({ ...WIRE_ERRORS.notValidated, findings }) }),
+    );
+  const inconsistent: Finding = { ...finding("suspect"), id: "jwks-inconsistent" };
+
+  test("is sent again where replicas differ: another one may have the key that signed it", () => {
+    expect(refused(inconsistent)).toBe(375);
+    expect(refused()).toBeUndefined();
+  });
+
+  test("is not where something else is certain, nor where STS says what else is wrong", () => {
+    expect(refused(inconsistent, finding("fatal"))).toBeUndefined();
+    const answer = WIRE_ERRORS.providerNotFound("https://issuer.invalid");
+    const other = failure({ ...answer, findings: [inconsistent] });
+    expect(decide("token-rejected", context({ failure: other }))).toBeUndefined();
   });
 });
