@@ -69,7 +69,7 @@ export function lifetimeMs(headers: IncomingHttpHeaders, now: number): number {
 export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
   const text = headers["retry-after"];
   if (text === undefined || text.trim() === "") return undefined;
-  const wait = readRetryAfter(text, now) ?? DEFAULT_RETRY_AFTER_MS;
+  const wait = readRetryAfter(headers, now) ?? DEFAULT_RETRY_AFTER_MS;
   return Math.min(MAX_RETRY_AFTER_MS, Math.max(MIN_RETRY_AFTER_MS, wait));
 }
 

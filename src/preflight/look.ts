@@ -87,7 +87,8 @@ async function lookTwice(
   if (looks >= 2) return withLooks(first, looks);
   // Nothing can become certain where replicas differ: the next attempt need not wait.
   if (issuer.keySets.doDiffer) return first;
-  const waitMs = snapshot.keys.fetchedAt + LOOKS_APART_MS - clock.now();
+  // A clock that was set back meanwhile makes it no longer.
+  const waitMs = LOOKS_APART_MS - Math.max(0, clock.now() - snapshot.keys.fetchedAt);
   if (waitMs > 0 && !fresh) return first;
   if (waitMs > 0) await sleep(clock, waitMs, signal);
 

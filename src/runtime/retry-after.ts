@@ -1,7 +1,21 @@
-/** What a `Retry-After` header (seconds or a date; RFC 9110, section 10.2.3) asks for, in milliseconds. */
-export function readRetryAfter(value: string | undefined, now: number): number | undefined {
-  const text = value?.trim();
+/** The headers of an answer that say when to come back, by lower-case name. */
+interface RetryHeaders {
+  readonly "retry-after"?: string | undefined;
+  readonly date?: string | undefined;
+}
+
+/**
+ * What a `Retry-After` header (seconds or a date; RFC 9110, section 10.2.3) asks for, in milliseconds.
+ * A date counts from the answer's own `Date`: both are by the server's clock, and this machine's may
+ * be wrong.
+ *
+ * @param now - by this machine's clock, where the answer has no `Date`; milliseconds since the epoch.
+ */
+export function readRetryAfter(headers: RetryHeaders, now: number): number | undefined {
+  const text = headers["retry-after"]?.trim();
   if (text === undefined || text === "") return undefined;
-  const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const sentAt = Date.parse(headers.date ?? "");
+  const wait = Date.parse(text) - (Number.isNaN(sentAt) ? now : sentAt);
   return Number.isNaN(wait) ? undefined : Math.max(0, wait);
 }

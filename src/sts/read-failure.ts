@@ -107,7 +107,10 @@ function readAnswer(error: unknown, { thrown, cause, secrets, now }: Reading): F
     message: known ? message : notFromSts(httpStatus, marks),
     httpStatus,
     requestId: requestId === undefined ? undefined : shown(requestId),
-    retryAfterMs: readRetryAfter(header("retry-after"), now),
+    retryAfterMs: readRetryAfter(
+      { "retry-after": header("retry-after"), date: header("date") },
+      now,
+    ),
     cause,
   };
 }

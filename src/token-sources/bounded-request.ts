@@ -149,10 +149,9 @@ export async function requestText(options: TokenRequest, rules: AnswerRules): Pr
   if (status < 200 || status >= 300) {
     const isPassing =
       status >= 500 || PASSING_STATUS.includes(status) || (rules.isPassing?.(answer) ?? false);
-    const { "retry-after": retryAfter } = answer.headers;
     throw new TokenSourceError(`${service} answered ${status}${said(text, secrets)}`, {
       retryable: isPassing,
-      retryAfterMs: readRetryAfter(retryAfter, Date.now()),
+      retryAfterMs: readRetryAfter(answer.headers, Date.now()),
       hint: rules.hintFor(status),
     });
   }

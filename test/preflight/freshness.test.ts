@@ -80,6 +80,15 @@ describe("Retry-After of an issuer", () => {
     expect(retryAfterMs({ "retry-after": value }, 0)).toBe(expected);
   });
 
+  test("counts a date by the issuer's clock", () => {
+    const headers = {
+      "retry-after": "Fri, 02 Jan 2026 03:05:00 GMT",
+      date: "Fri, 02 Jan 2026 03:04:00 GMT",
+    };
+    expect(retryAfterMs(headers, 0)).toBe(60_000);
+    expect(retryAfterMs(headers, Date.UTC(2030, 0))).toBe(60_000);
+  });
+
   test("is assumed to be 30 s where an answer asks for a pause without one", () => {
     expect(restMs({}, 0)).toBe(30_000);
     expect(restMs({ "retry-after": "5" }, 0)).toBe(5_000);

@@ -80,6 +80,15 @@ describe("an answer", () => {
     const headers: Record<string, string> = value === undefined ? {} : { "retry-after": value };
     expect(read(answer(503, {}, headers)).retryAfterMs).toBe(expected);
   });
+
+  test.each([-2, 2])("counts a date in Retry-After by STS's clock, %d hours off", (hours) => {
+    const sentAt = NOW + hours * 3_600_000;
+    const headers = {
+      "retry-after": new Date(sentAt + 30_000).toUTCString(),
+      date: new Date(sentAt).toUTCString(),
+    };
+    expect(read(answer(503, {}, headers)).retryAfterMs).toBe(30_000);
+  });
 });
 
 describe("no answer", () => {
