@@ -1,10 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
 import { closeSync, constants, openSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { describe, expect, it, vi } from "vitest";
 import { diagnose, diagnoseWith } from "../../src/doctor/diagnose.js";
 import type { Progress } from "../../src/doctor/diagnosis.js";
@@ -21,7 +17,7 @@ import {
   settingsFor,
   TO_LOOPBACK,
 } from "./matrix-world.js";
-import { closedPort, startSilentServer } from "./odd-servers.js";
+import { closedPort, startLyingFront, startSilentServer } from "./odd-servers.js";
 
 /** Ten seconds of the doctor's are one of the test's. */
 const HURRIED: Clock = {
@@ -154,25 +150,7 @@ it("suspects a token for its times where STS says nothing of the time", async ()
 it("believes no Date that cannot be right, and says so", async () => {
   const diagnosis = await examine(async (site) => {
     const { idp, sts } = await healthy(site);
-    const front = createServer(async (request, response) => {
-      const { method = "GET", headers } = request;
-      const body = await text(request);
-      const answer = await fetch(sts.url, {
-        method,
-        headers: { "content-type": headers["content-type"] ?? "" },
-        ...(method === "POST" && { body }),
-      });
-      response.writeHead(answer.status, {
-        "content-type": "text/xml",
-        "x-amzn-requestid": "1",
-        date: "Thu, 01 Jan 1970 00:00:00 GMT",
-      });
-      response.end(await answer.text());
-    });
-    front.listen(0, "127.0.0.1");
-    await once(front, "listening");
-    site.onEnd(() => front.close());
-    const { port } = front.address() as AddressInfo;
+    const { port } = site.keep(await startLyingFront(sts));
     return { options: settingsFor({ url: `http://127.0.0.1:${port}` }, await idp.issueToken()) };
   });
   expect(diagnosis.verdict).toBe("healthy");

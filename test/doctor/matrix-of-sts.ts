@@ -6,6 +6,7 @@ import {
   closedPort,
   type OddServer,
   startFirewalledPort,
+  startLyingFront,
   startResettingServer,
   startSilentServer,
 } from "./odd-servers.js";
@@ -160,6 +161,17 @@ export const STS_ROWS: readonly Row[] = [
   instead("a firewall drops what goes to STS", startFirewalledPort, "sts-timeout"),
   clockOff("this machine's clock is ten minutes behind", 600_000, "clock-skew"),
   clockOff("this machine's clock is two minutes ahead", -120_000, null),
+  {
+    name: "STS, or what stands before it, answers with a Date of 1970",
+    async build(site) {
+      const { idp, sts } = await healthy(site);
+      const { port } = site.keep(await startLyingFront(sts));
+      return { options: settingsFor({ url: `http://127.0.0.1:${port}` }, await idp.issueToken()) };
+    },
+    cause: null,
+    verdict: "healthy",
+    also: ["sts-date-wrong"],
+  },
   {
     name: "STS answers slowly",
     async build(site) {

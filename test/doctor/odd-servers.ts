@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import type { SecureVersion } from "node:tls";
 import type { TlsIdentity } from "../../src/testing/index.js";
 
@@ -20,6 +22,26 @@ export async function startSilentServer(): Promise<OddServer> {
   return await listening(server, () => {
     for (const socket of open) socket.destroy();
   });
+}
+
+/** Passes on what STS answers, with a Date that cannot be right. */
+export async function startLyingFront(sts: { readonly url: string }): Promise<OddServer> {
+  const front = createHttpServer(async (request, response) => {
+    const { method = "GET", headers } = request;
+    const body = await text(request);
+    const answer = await fetch(sts.url, {
+      method,
+      headers: { "content-type": headers["content-type"] ?? "" },
+      ...(method === "POST" && { body }),
+    });
+    response.writeHead(answer.status, {
+      "content-type": "text/xml",
+      "x-amzn-requestid": "1",
+      date: "Thu, 01 Jan 1970 00:00:00 GMT",
+    });
+    response.end(await answer.text());
+  });
+  return await listening(front, () => front.closeAllConnections());
 }
 
 /** Resets every connection at once. */
