@@ -62,8 +62,8 @@ export class ServerClock {
     this.#clock = clock;
   }
 
-  read(): ServerTime {
-    const now = this.#clock.now();
+  /** @param now - by this machine's clock, in milliseconds since the epoch. */
+  read(now = this.#clock.now()): ServerTime {
     const shown = this.#shown;
     // Set since then, or the machine was suspended: the next answer shows what the difference is now.
     const isVerified = shown !== undefined && !hasStepped(shown.at, this.#clock);
@@ -81,7 +81,7 @@ export class ServerClock {
     if (isNear) this.#shown = { skewMs: 0, at: momentOf(this.#clock) };
     if (isNear || Number.isNaN(expiresMs)) return { skewMs: 0 };
 
-    const { now: known, isVerified } = this.read();
+    const { now: known, isVerified } = this.read(now);
     // Other implementations of STS may leave it out, and grant what they like.
     if (Number.isNaN(dateMs)) return { skewMs: known - now };
     const byDateMs = expiresMs - dateMs;

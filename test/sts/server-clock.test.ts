@@ -153,6 +153,19 @@ describe("a session's life", () => {
     expect(world().issue(answer).lifetimeMs / 1000).toBeCloseTo(lifetimeMs / 1000, -1);
   });
 
+  test("is not changed by the milliseconds in which an answer is read", () => {
+    const clock = new FakeClock();
+    let ticks = 0;
+    const now = () => {
+      ticks += 1;
+      return clock.now() + ticks;
+    };
+    const server = new ServerClock(Object.assign(new FakeClock(), { now }));
+    const expiration = new Date("2099-01-01T00:00:00Z");
+    const sentAt = momentOf(clock);
+    expect(server.session({ date: undefined, expiration, askedMs: HOUR, sentAt }).skewMs).toBe(0);
+  });
+
   test("is unknown without an expiration, and nothing is corrected", () => {
     const { clock, server } = world();
     const answer = { expiration: undefined, askedMs: HOUR, sentAt: momentOf(clock) };
