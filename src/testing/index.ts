@@ -8,6 +8,10 @@ export { startLocalIdp } from "./idp/local-idp.js";
 export type { SigningAlgorithm } from "./idp/signing-key.js";
 export type { LocalServer, TlsIdentity } from "./loopback-server.js";
 export type { RateLimit } from "./rate-limit.js";
+export {
+  type CredentialStoreTests,
+  testCredentialStore,
+} from "./stores/credential-store-tests.js";
 export type { AnswerField, AnswerShape } from "./sts/assume-role-answer.js";
 export type { TokenFacts } from "./sts/json-web-token.js";
 export { startLocalSts } from "./sts/local-sts.js";

@@ -32,7 +32,7 @@ const FOUNDATIONS = ["model", "runtime"];
 
 /** Packages that need more than one room, and which. */
 const SHARED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  jose: ["preflight", "testing"],
+  jose: ["preflight", "stores", "testing"],
 };
 
 /** Their types are the vocabulary of the whole library. */

@@ -1,0 +1,99 @@
+/**
+ * Where processes that assume the same role share what STS returned, so that one of them refreshes
+ * for all. `fileStore()` and `redisStore()` of `resilient-sts/stores` are stores; a store of your own
+ * must pass the tests of `testCredentialStore()` in `resilient-sts/testing`.
+ *
+ * A provider gives each operation 250 ms, stops using a store that fails for 30 to 60 s, and checks
+ * every value that it reads. A method may therefore reject or never settle: the provider then asks
+ * STS itself. A store must never return half a value, and never a value under another key.
+ */
+export interface CredentialStore {
+  /** What the store is called in events and in `status()`: `file`, `redis`. */
+  readonly name: string;
+  /** Returns what is stored under the key, and whether a lease of the key is held now. */
+  read(key: string): Promise<StoreEntry>;
+  /**
+   * Takes the lease of the key: the right to refresh for all. At most one lease of a key is held at a
+   * time; it lapses `leaseMs` milliseconds after the claim or its last extension.
+   *
+   * @returns the lease, or `undefined` while another lease is held.
+   */
+  claim(key: string, leaseMs: number): Promise<StoreLease | undefined>;
+  /** Lets the lease lapse `leaseMs` milliseconds from now. @returns whether it was still held. */
+  extend(lease: StoreLease, leaseMs: number): Promise<boolean>;
+  /**
+   * Stores a value under the key of the lease. A store keeps one value of each kind. A value replaces
+   * the stored one of its kind only if the lease's fence is not lower and the expiration is later.
+   * The store returns a value for no longer than `ttlMs` milliseconds, by a clock of its own.
+   *
+   * @returns whether the value is stored.
+   */
+  publish(value: StoredValue, lease: StoreLease, ttlMs: number): Promise<boolean>;
+  /** Ends the lease if it is still held; another holder's lease stays. */
+  release(lease: StoreLease): Promise<void>;
+  /** Removes the stored credentials if they have this access key id. */
+  remove(key: string, accessKeyId: string): Promise<void>;
+}
+
+/** What is stored under one key. */
+export interface StoreEntry {
+  readonly credentials?: StoredCredentials | undefined;
+  /** What is left of the credentials' `ttlMs` by the store's own clock, in milliseconds. */
+  readonly credentialsTtlMs?: number | undefined;
+  readonly refusal?: StoredRefusal | undefined;
+  /** Whether any process holds the lease now. */
+  readonly isLeased: boolean;
+  /**
+   * Why something that is stored under the key can't be used: malformed, cut, encrypted with another
+   * key. The store removes it, so that the next value can be stored.
+   */
+  readonly problem?: string | undefined;
+}
+
+/** The right to refresh for all processes that share a key. */
+export interface StoreLease {
+  readonly key: string;
+  /** Tells this lease from every other one: a random string. */
+  readonly owner: string;
+  /**
+   * Grows with every lease of the key, so that the value of an earlier holder can't replace that of a
+   * later one. A safe integer.
+   */
+  readonly fence: number;
+}
+
+/** What processes share. */
+export type StoredValue = StoredCredentials | StoredRefusal;
+
+interface StoredBase {
+  /** The key that the value was published under. */
+  readonly key: string;
+  readonly roleArn: string;
+  /** When the value was made, by STS's clock: milliseconds since the epoch. */
+  readonly issuedAt: number;
+  /** When the value ends, by STS's clock: milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** Credentials that one process got from STS for all. */
+export interface StoredCredentials extends StoredBase {
+  readonly kind: "credentials";
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+  readonly accountId?: string | undefined;
+  readonly credentialScope?: string | undefined;
+  /** The region whose STS issued them. */
+  readonly region?: string | undefined;
+}
+
+/** A permanent refusal by STS, shared for a few seconds so that not every process asks for it. */
+export interface StoredRefusal extends StoredBase {
+  readonly kind: "refusal";
+  /** The code of STS's answer: `AccessDenied`. */
+  readonly code: string;
+  /** The message of STS's answer. */
+  readonly message: string;
+  readonly httpStatus?: number | undefined;
+  readonly requestId?: string | undefined;
+}

@@ -1,0 +1,138 @@
+import type { CredentialStore } from "../model/credential-store.js";
+import { untilAborted } from "../runtime/abort.js";
+import type { Clock } from "../runtime/clock.js";
+import { safeCause } from "../runtime/redact.js";
+
+/**
+ * The limit of one operation, in milliseconds. A Redis nearby answers in one, and a store must cost a
+ * caller less than the STS call that it may save.
+ */
+export const OPERATION_MS = 250;
+
+/**
+ * The limit is counted in parts. When a process is busy (it loads the AWS SDK), its timers are late
+ * and the answer is not yet read: such a stall counts as one part, and not against the store.
+ */
+const PARTS = 5;
+
+/** How long a store that failed is left alone: drawn anew, so that a fleet does not come back at once. */
+const PAUSE_MS = { min: 30_000, max: 60_000 };
+
+export type StoreOperation = Exclude<keyof CredentialStore, "name">;
+
+/** Why an operation gave nothing. */
+export interface StoreFailure {
+  readonly operation: StoreOperation;
+  readonly reason: "timeout" | "error";
+  /** Made printable, and free of tokens. */
+  readonly message: string;
+  /** Until when the store is left alone, in milliseconds since the epoch. */
+  readonly openUntil: number;
+}
+
+interface GuardOptions {
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/**
+ * A store that can't hurt: each operation ends after 250 ms whatever its client does, and after one
+ * failure the store is left alone for 30 to 60 s. Then one operation probes it.
+ */
+export class GuardedStore {
+  readonly #store: CredentialStore;
+  readonly #options: GuardOptions;
+  #openFrom = 0;
+  #openUntil = 0;
+  #isProbing = false;
+
+  constructor(store: CredentialStore, options: GuardOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#store.name;
+  }
+
+  /** Until when the store is left alone, in milliseconds since the epoch. */
+  get openUntil(): number | undefined {
+    const now = this.#options.clock.now();
+    // A pause that has yet to begin is one from before the clock was set back.
+    return now >= this.#openFrom && now < this.#openUntil ? this.#openUntil : undefined;
+  }
+
+  /**
+   * What the operation gives; `undefined` if it fails, or the store is left alone. A failure is told
+   * to `onFailure`, and goes no further.
+   *
+   * @param late - gets what arrives after the limit.
+   */
+  async run<T>(
+    operation: StoreOperation,
+    act: (store: CredentialStore) => Promise<T>,
+    { onFailure, late }: RunOptions<T>,
+  ): Promise<T | undefined> {
+    const { clock } = this.#options;
+    if (this.openUntil !== undefined || this.#isProbing) return undefined;
+    const isProbe = this.#openUntil > 0;
+    this.#isProbing = isProbe;
+    const reason = new Error(`no answer in ${OPERATION_MS} ms`);
+    // `async` turns a synchronous throw into a rejection.
+    const running = (async () => act(this.#store))();
+    const limit = new AbortController();
+    const cancel = scheduleInParts(clock, () => limit.abort(reason));
+    try {
+      const result = await untilAborted(running, limit.signal);
+      if (isProbe) this.#openUntil = 0;
+      return result;
+    } catch (error) {
+      if (error === reason && late !== undefined) running.then(late, () => {});
+      this.#open();
+      const { message } = safeCause(error);
+      const openUntil = this.#openUntil;
+      onFailure({ operation, reason: error === reason ? "timeout" : "error", message, openUntil });
+      return undefined;
+    } finally {
+      cancel();
+      if (isProbe) this.#isProbing = false;
+    }
+  }
+
+  #open(): void {
+    const { clock, random } = this.#options;
+    this.#openFrom = clock.now();
+    const pauseMs = PAUSE_MS.min + random() * (PAUSE_MS.max - PAUSE_MS.min);
+    // A whole number: the time is told.
+    this.#openUntil = this.#openFrom + Math.floor(pauseMs);
+  }
+}
+
+function scheduleInParts(clock: Clock, callback: () => void): () => void {
+  let left = PARTS;
+  let cancel = () => {};
+  const next = () => {
+    if (left === 0) return callback();
+    left -= 1;
+    cancel = clock.schedule(OPERATION_MS / PARTS, next);
+  };
+  next();
+  return () => cancel();
+}
+
+interface RunOptions<T> {
+  readonly onFailure: (failure: StoreFailure) => void;
+  readonly late?: ((result: T) => void) | undefined;
+}
+
+/** One guard for each store: what one provider learns of it holds for all that share it. */
+const guards = new WeakMap<CredentialStore, GuardedStore>();
+
+export function guardOf(store: CredentialStore, options: GuardOptions): GuardedStore {
+  const known = guards.get(store);
+  if (known !== undefined) return known;
+  const guard = new GuardedStore(store, options);
+  guards.set(store, guard);
+  return guard;
+}

@@ -1,0 +1,181 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { lstat, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { type Environment, readVariable } from "../runtime/environment.js";
+import { readField } from "../runtime/redact.js";
+import { MAX_VALUE_BYTES } from "./stored-value.js";
+
+/** Windows has neither the flag nor owners and modes of this kind: its profile folders are private. */
+const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+
+/** Temporary files of processes that ended in the middle of a write are removed after this. */
+const ABANDONED_AFTER_MS = 3_600_000;
+/** Nothing that is stored lives for longer than a session of 12 h. */
+const OUTDATED_AFTER_MS = 86_400_000;
+
+/** Where a user's processes meet: memory that ends with the login session, else the user's cache. */
+export function defaultDirectory(env: Environment, platform: NodeJS.Platform): string {
+  const runtime = readVariable(env, "XDG_RUNTIME_DIR");
+  const cache = readVariable(env, "XDG_CACHE_HOME");
+  const local = readVariable(env, "LOCALAPPDATA");
+  const name = "resilient-sts";
+  if (runtime !== undefined) return join(runtime, name);
+  if (platform === "win32") return join(local ?? join(homedir(), "AppData", "Local"), name);
+  if (cache !== undefined) return join(cache, name);
+  return platform === "darwin"
+    ? join(homedir(), "Library", "Caches", name)
+    : join(homedir(), ".cache", name);
+}
+
+/**
+ * A folder that only its owner can use, with small files that are replaced as a whole. Everything is
+ * checked before it is used: a folder or file of another user, one that others may read or write, and
+ * a symbolic link are refused.
+ */
+export class StoreDirectory {
+  readonly #path: string;
+  #isSwept = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** The path of a file in the folder. */
+  file(name: string): string {
+    return join(this.#path, name);
+  }
+
+  /** The text of a file; `undefined` if there is none. */
+  async read(name: string): Promise<string | undefined> {
+    try {
+      await this.#check();
+      const file = await open(this.file(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      try {
+        const stats = await file.stat();
+        if (!stats.isFile()) throw new Error(`${this.file(name)} is not a file`);
+        checkOwner(this.file(name), stats);
+        if (stats.size > MAX_VALUE_BYTES) return "";
+        return await file.readFile("utf8");
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (readField(error, "code") === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes a file, if there is none of that name. @returns whether it was made. */
+  async create(name: string, text: string): Promise<boolean> {
+    await this.#prepare();
+    try {
+      await writeNew(this.file(name), text);
+      return true;
+    } catch (error) {
+      if (readField(error, "code") === "EEXIST") return false;
+      throw error;
+    }
+  }
+
+  /** Replaces a file as a whole: a reader sees the old text or the new one. */
+  async replace(name: string, text: string): Promise<void> {
+    await this.#prepare();
+    const temporary = this.file(`${name}.${randomBytes(8).toString("hex")}.tmp`);
+    await writeNew(temporary, text);
+    try {
+      await moveTo(this.file(name), temporary);
+    } catch (error) {
+      await unlink(temporary).catch(() => {});
+      throw error;
+    }
+    await this.#sweepOnce();
+  }
+
+  /** Takes a file away under a name that no other process knows. @returns the name, if it was there. */
+  async takeAway(name: string): Promise<string | undefined> {
+    const taken = `${name}.${randomBytes(8).toString("hex")}.tmp`;
+    try {
+      await moveTo(this.file(taken), this.file(name));
+      return taken;
+    } catch (error) {
+      if (readField(error, "code") === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** When a file was written, in milliseconds since the epoch; `undefined` if there is none. */
+  async modifiedAt(name: string): Promise<number | undefined> {
+    const stats = await lstat(this.file(name)).catch(() => undefined);
+    return stats?.mtimeMs;
+  }
+
+  async remove(name: string): Promise<void> {
+    await unlink(this.file(name)).catch((error: unknown) => {
+      if (readField(error, "code") !== "ENOENT") throw error;
+    });
+  }
+
+  async #prepare(): Promise<void> {
+    await mkdir(this.#path, { recursive: true, mode: 0o700 });
+    await this.#check();
+  }
+
+  async #check(): Promise<void> {
+    const stats = await lstat(this.#path);
+    if (!stats.isDirectory()) throw new Error(`${this.#path} is not a folder of its own`);
+    checkOwner(this.#path, stats);
+  }
+
+  /** What killed processes left behind, once for each process. */
+  async #sweepOnce(): Promise<void> {
+    if (this.#isSwept) return;
+    this.#isSwept = true;
+    const names = await readdir(this.#path);
+    await Promise.all(names.map((name) => this.#sweep(name).catch(() => {})));
+  }
+
+  async #sweep(name: string): Promise<void> {
+    const isOurs = /^[\w-]{43}\./.test(name);
+    if (!isOurs) return;
+    const { mtimeMs } = await lstat(this.file(name));
+    const limitMs = name.endsWith(".tmp") ? ABANDONED_AFTER_MS : OUTDATED_AFTER_MS;
+    if (Date.now() - mtimeMs > limitMs) await this.remove(name);
+  }
+}
+
+/** Windows refuses to replace a file while another process reads it: that takes a moment. */
+const MOVES = { tries: 5, pauseMs: 10 };
+
+async function moveTo(target: string, source: string): Promise<void> {
+  for (let left = MOVES.tries; ; left -= 1) {
+    try {
+      return await rename(source, target);
+    } catch (error) {
+      const isBusy = ["EPERM", "EACCES", "EBUSY"].includes(String(readField(error, "code")));
+      if (process.platform !== "win32" || !isBusy || left <= 1) throw error;
+      await setTimeout(MOVES.pauseMs);
+    }
+  }
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(text);
+    // A power failure after the rename must not leave an empty file under the right name.
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function checkOwner(path: string, { uid, mode }: { uid: number; mode: number }): void {
+  const user = process.getuid?.();
+  if (user === undefined) return;
+  if (uid !== user) throw new Error(`${path} belongs to another user (${uid}, not ${user})`);
+  if ((mode & 0o077) === 0) return;
+  throw new Error(`${path} is open to other users; run: chmod go-rwx ${path}`);
+}

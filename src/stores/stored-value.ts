@@ -1,0 +1,58 @@
+import type { StoredCredentials, StoredRefusal, StoredValue } from "../model/credential-store.js";
+import { readField } from "../runtime/redact.js";
+
+/** The longest stored value, in bytes: STS's session tokens are far shorter. */
+export const MAX_VALUE_BYTES = 64 * 1024;
+
+/** The longest session (AWS STS API reference, DurationSeconds), and a minute for clocks that differ. */
+const MAX_LIFETIME_MS = 43_200_000 + 60_000;
+
+type Kind = StoredValue["kind"];
+
+/** The text fields of each kind: those that must be there, and those that may be. */
+const TEXTS: Readonly<Record<Kind, readonly [required: string[], optional: string[]]>> = {
+  credentials: [
+    ["key", "roleArn", "accessKeyId", "secretAccessKey"],
+    ["sessionToken", "accountId", "credentialScope", "region"],
+  ],
+  refusal: [["key", "roleArn", "code", "message"], ["requestId"]],
+};
+
+/**
+ * What somebody stored, as a value that is whole and possible, with known fields only; or the reason
+ * why it is none. The reason holds nothing of the value.
+ */
+export function readStoredValue(stored: unknown): StoredValue | { readonly problem: string } {
+  const kind = readField(stored, "kind");
+  if (kind !== "credentials" && kind !== "refusal") return { problem: "it is not a stored value" };
+  const [required, optional] = TEXTS[kind];
+  const fields: Record<string, unknown> = { kind };
+  for (const name of [...required, ...optional]) {
+    const value = readField(stored, name);
+    if (value === undefined && optional.includes(name)) continue;
+    if (typeof value !== "string" || value === "") return { problem: `its ${name} is not a text` };
+    fields[name] = value;
+  }
+  for (const name of ["issuedAt", "expiresAt"]) {
+    const value = readField(stored, name);
+    if (!Number.isSafeInteger(value)) return { problem: `its ${name} is not a time` };
+    fields[name] = value;
+  }
+  const lifetimeMs = (fields.expiresAt as number) - (fields.issuedAt as number);
+  if (lifetimeMs <= 0 || lifetimeMs > MAX_LIFETIME_MS) {
+    return { problem: `its lifetime of ${lifetimeMs} ms is impossible` };
+  }
+  const status = readField(stored, "httpStatus");
+  if (kind === "refusal" && Number.isSafeInteger(status)) fields.httpStatus = status;
+  return fields as unknown as StoredCredentials | StoredRefusal;
+}
+
+/** The value in a JSON text. */
+export function parseStoredValue(text: string): StoredValue | { readonly problem: string } {
+  if (text.length > MAX_VALUE_BYTES) return { problem: "it is too long" };
+  try {
+    return readStoredValue(JSON.parse(text));
+  } catch {
+    return { problem: "it is not JSON" };
+  }
+}

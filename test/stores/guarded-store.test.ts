@@ -1,0 +1,109 @@
+import { describe, expect, test, vi } from "vitest";
+import type { CredentialStore, StoreLease } from "../../src/model/credential-store.js";
+import { GuardedStore, type StoreFailure } from "../../src/stores/guarded-store.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { HOSTILE } from "../support/hostile-values.js";
+import { Memory, memoryStore } from "./memory-store.js";
+
+function guarded(changes: Partial<CredentialStore>) {
+  const clock = new FakeClock();
+  const store = { ...memoryStore(new Memory(), clock.now), ...changes };
+  const guard = new GuardedStore(store, { clock, random: () => 0.5 });
+  const failures: StoreFailure[] = [];
+  const onFailure = (failure: StoreFailure) => failures.push(failure);
+  const read = () => guard.run("read", (one) => one.read("key"), { onFailure });
+  return { clock, guard, failures, onFailure, read };
+}
+
+const never = () => new Promise<never>(() => {});
+
+describe("a guarded store", () => {
+  test("gives what the store gives", async () => {
+    const { read, failures } = guarded({});
+    expect(await read()).toEqual({ isLeased: false });
+    expect(failures).toEqual([]);
+  });
+
+  test("ends an operation that never settles after 250 ms, and leaves the store alone", async () => {
+    const call = vi.fn(never);
+    const { clock, guard, read, failures } = guarded({ read: call });
+    const reading = read();
+    await clock.advance(249);
+    expect(failures).toEqual([]);
+    await clock.advance(1);
+    expect(await reading).toBeUndefined();
+    const openUntil = clock.now() + 45_000;
+    const message = "no answer in 250 ms";
+    expect(failures).toEqual([{ operation: "read", reason: "timeout", message, openUntil }]);
+    expect(guard.openUntil).toBe(openUntil);
+    await clock.advance(44_999);
+    expect(await read()).toBeUndefined();
+    expect(call).toHaveBeenCalledTimes(1);
+  });
+
+  test("probes the store once after the pause, and uses it again when it answers", async () => {
+    let isDown = true;
+    const call = vi.fn(async () => (isDown ? never() : { isLeased: true }));
+    const { clock, guard, read } = guarded({ read: call });
+    await clock.run(read());
+    await clock.advance(45_000);
+    const probing = read();
+    expect(await read()).toBeUndefined();
+    await clock.run(probing);
+    expect(call).toHaveBeenCalledTimes(2);
+    await clock.advance(45_000);
+    isDown = false;
+    expect(await read()).toEqual({ isLeased: true });
+    expect(guard.openUntil).toBeUndefined();
+    expect(await Promise.all([read(), read()])).toHaveLength(2);
+    expect(call).toHaveBeenCalledTimes(5);
+  });
+
+  test("counts its limit in parts one after the other, so that a stall counts as one", async () => {
+    const { clock, read } = guarded({ read: never });
+    await clock.run(read());
+    expect(clock.scheduled).toEqual([50, 50, 50, 50, 50]);
+  });
+
+  test("leaves no timer behind an answer", async () => {
+    const { clock, read } = guarded({});
+    await read();
+    expect(clock.pending).toBe(0);
+  });
+
+  test("hands over what arrives after the limit", async () => {
+    let answer = (_: StoreLease | undefined) => {};
+    const { clock, guard, onFailure } = guarded({
+      claim: () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+    });
+    const late = vi.fn();
+    await clock.run(guard.run("claim", (store) => store.claim("key", 1), { onFailure, late }));
+    const lease = { key: "key", owner: "me", fence: 1 };
+    answer(lease);
+    await clock.flush();
+    expect(late).toHaveBeenCalledExactlyOnceWith(lease);
+  });
+
+  test.each(HOSTILE)("survives a store that throws %s", async (_, thrown) => {
+    for (const read of [
+      () => {
+        throw thrown();
+      },
+      () => Promise.reject(thrown()),
+    ]) {
+      const { read: reading, failures } = guarded({ read });
+      expect(await reading()).toBeUndefined();
+      expect(failures).toMatchObject([{ operation: "read", reason: "error" }]);
+    }
+  });
+
+  test("forgets a pause that lies in the future after the clock was set back", async () => {
+    const { clock, guard, read } = guarded({ read: never });
+    await clock.run(read());
+    clock.setWallClock(clock.now() - 3_600_000);
+    expect(guard.openUntil).toBeUndefined();
+  });
+});

@@ -1,0 +1,105 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type KeyFacts, storeKey } from "../../src/stores/store-key.js";
+
+const CLAIMS = {
+  iss: "https://issuer.example.com",
+  sub: "system:serviceaccount:shop:app",
+  aud: ["sts.amazonaws.com"],
+  iat: 1_767_000_000,
+  exp: 1_767_003_600,
+  jti: "b4c1",
+};
+
+const FACTS: KeyFacts = {
+  claims: CLAIMS,
+  roleArn: "arn:aws:iam::123456789012:role/app",
+  roleSessionName: undefined,
+  durationSeconds: undefined,
+  policy: undefined,
+  policyArns: undefined,
+  endpoint: "eu-west-1",
+};
+
+const withClaims = (claims: Record<string, unknown>): KeyFacts => ({
+  ...FACTS,
+  claims: { ...CLAIMS, ...claims },
+});
+
+describe("two processes share", () => {
+  test.each<[string, KeyFacts]>([
+    ["with another token of the same subject", withClaims({ iat: 1, exp: 2, nbf: 1, jti: "x" })],
+    ["with the claims in another order", { ...FACTS, claims: reversed(CLAIMS) }],
+    [
+      "with another pod in the token",
+      withClaims({ "kubernetes.io": { pod: { name: "app-5d9", uid: "1" } } }),
+    ],
+    [
+      "with the SDK's default session name of another moment",
+      { ...FACTS, roleSessionName: "aws-sdk-js-session-1767000000000" },
+    ],
+    ["with an empty list of policies", { ...FACTS, policyArns: [] }],
+    ["on another instance of Google", withClaims({ google: { compute_engine: { id: "7" } } })],
+  ])("%s", (_, facts) => {
+    expect(storeKey(facts)).toBe(storeKey(FACTS));
+  });
+
+  test("with the same policies in another order", () => {
+    const policyArns = [{ arn: "arn:aws:iam::aws:policy/A" }, { arn: "arn:aws:iam::aws:policy/B" }];
+    expect(storeKey({ ...FACTS, policyArns })).toBe(
+      storeKey({ ...FACTS, policyArns: policyArns.toReversed() }),
+    );
+  });
+});
+
+/** Each differs from all others, and from the one above, in something that decides. */
+const DIFFERENT: readonly (readonly [string, KeyFacts])[] = [
+  ["issuers", withClaims({ iss: "https://other.example.com" })],
+  ["subjects", withClaims({ sub: "system:serviceaccount:shop:other" })],
+  ["audiences", withClaims({ aud: ["other"] })],
+  ["authorized parties", withClaims({ azp: "client" })],
+  ["authentication methods", withClaims({ amr: ["mfa"] })],
+  ["session tags", withClaims({ "https://aws.amazon.com/tags": { principal_tags: { t: ["a"] } } })],
+  [
+    "values of a tag",
+    withClaims({ "https://aws.amazon.com/tags": { principal_tags: { t: ["b"] } } }),
+  ],
+  ["source identities", withClaims({ "https://aws.amazon.com/source_identity": "ann" })],
+  ["GitHub workflows", withClaims({ job_workflow_ref: "o/r/.github/workflows/d.yml@main" })],
+  ["Google organizations", withClaims({ google: { organization_number: "9" } })],
+  ["roles", { ...FACTS, roleArn: "arn:aws:iam::123456789012:role/other" }],
+  ["session names", { ...FACTS, roleSessionName: "app-7" }],
+  ["session names, one of them `default`", { ...FACTS, roleSessionName: "default" }],
+  ["durations", { ...FACTS, durationSeconds: 900 }],
+  ["policies", { ...FACTS, policy: "{}" }],
+  ["managed policies", { ...FACTS, policyArns: [{ arn: "arn:aws:iam::aws:policy/A" }] }],
+  ["endpoints", { ...FACTS, endpoint: "eu-central-1" }],
+];
+
+describe("two processes do not share with different", () => {
+  test.each(DIFFERENT)("%s", (_, facts) => {
+    const others = [FACTS, ...DIFFERENT.map(([, other]) => other)].filter((one) => one !== facts);
+    expect(others.map(storeKey)).not.toContain(storeKey(facts));
+  });
+
+  test("subjects or session names, whatever they are", () => {
+    const pair = fc.tuple(fc.string(), fc.string());
+    fc.assert(
+      fc.property(pair, pair, (one, other) => {
+        fc.pre(one[0] !== other[0] || one[1] !== other[1]);
+        const [first, second] = [one, other].map(([sub, roleSessionName]) =>
+          storeKey({ ...withClaims({ sub }), roleSessionName }),
+        );
+        expect(first).not.toBe(second);
+      }),
+    );
+  });
+});
+
+test("a key holds no claim in clear", () => {
+  expect(storeKey(FACTS)).toMatch(/^[\w-]{43}$/);
+});
+
+function reversed(claims: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(claims).toReversed());
+}
