@@ -93,6 +93,7 @@ describe("the public names", () => {
           "AddKeyOptions",
           "AnswerField",
           "AnswerShape",
+          "CredentialStoreTests",
           "FaultRule",
           "GrantedSession",
           "IdpDocument",
@@ -126,6 +127,7 @@ describe("the public names", () => {
         "values": [
           "startLocalIdp",
           "startLocalSts",
+          "testCredentialStore",
         ],
       }
     `);
@@ -173,6 +175,31 @@ describe("the public names", () => {
         ],
         "values": [
           "serveCredentials",
+        ],
+      }
+    `);
+  });
+
+  it("of ./stores", () => {
+    expect(publicNames("./stores")).toMatchInlineSnapshot(`
+      {
+        "types": [
+          "CredentialStore",
+          "FileStoreInit",
+          "IoredisClient",
+          "NodeRedisClient",
+          "RedisStoreInit",
+          "StoreEntry",
+          "StoreKeyOptions",
+          "StoreKeys",
+          "StoreLease",
+          "StoredCredentials",
+          "StoredRefusal",
+          "StoredValue",
+        ],
+        "values": [
+          "fileStore",
+          "redisStore",
         ],
       }
     `);
@@ -230,7 +257,7 @@ describe("the public names", () => {
 
   it("of every subpath are in this list", () => {
     expect([...PUBLIC_ENTRIES.keys()]).toEqual([
-      ...[".", "./doctor", "./serve", "./testing", "./token-sources"],
+      ...[".", "./doctor", "./serve", "./stores", "./testing", "./token-sources"],
     ]);
   });
 });

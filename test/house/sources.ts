@@ -10,6 +10,7 @@ export const PUBLIC_ENTRIES: ReadonlyMap<string, string> = new Map([
   [".", "src/index.ts"],
   ["./doctor", "src/doctor/index.ts"],
   ["./serve", "src/serve/index.ts"],
+  ["./stores", "src/stores/index.ts"],
   ["./testing", "src/testing/index.ts"],
   ["./token-sources", "src/token-sources/index.ts"],
 ]);
