@@ -18,8 +18,7 @@ export interface NodeRedisClient {
 export interface IoredisClient {
   eval(script: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
   /** Never called: it tells such a client from one of node-redis. */
-  // biome-ignore lint/suspicious/noExplicitAny: a method with other parameters would not fit.
-  defineCommand(...args: any[]): unknown;
+  defineCommand(...args: never[]): unknown;
 }
 
 /** Init of {@link redisStore}. */

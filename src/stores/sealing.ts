@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { types } from "node:util";
 import type { StoredValue } from "../model/credential-store.js";
 import { readField } from "../runtime/redact.js";
 import { expected } from "../runtime/validators.js";
@@ -123,7 +124,7 @@ function toRingKey(entry: unknown, index: number): RingKey {
 }
 
 function toBytes(key: unknown): Uint8Array | undefined {
-  if (key instanceof Uint8Array) return key;
+  if (types.isUint8Array(key)) return key;
   if (typeof key !== "string" || !/^[\w-]+=*$/.test(key)) return undefined;
   return Buffer.from(key, "base64url");
 }
