@@ -16,7 +16,7 @@ function count(event: WebIdentityEvent): void {
 const credentials = fromTokenFile({ onEvent: count });
 
 function health(): { httpStatus: number; body: object } {
-  const { state, expiration, refreshing, nextRefreshAt, lastError } = credentials.status();
+  const { state, expiration, refreshing, nextRefreshAllowedAt, lastError } = credentials.status();
   const usable = state !== "empty" && state !== "expired";
   return {
     httpStatus: usable ? 200 : 503,
@@ -24,7 +24,8 @@ function health(): { httpStatus: number; body: object } {
       credentials: state,
       expiration,
       refreshing,
-      nextRefreshAt: nextRefreshAt === undefined ? undefined : new Date(nextRefreshAt),
+      nextRefreshAllowedAt:
+        nextRefreshAllowedAt === undefined ? undefined : new Date(nextRefreshAllowedAt),
       // Code and hint hold no token and no secret.
       problem: lastError && { code: lastError.code, hint: lastError.hint },
     },

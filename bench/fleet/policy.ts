@@ -1,4 +1,4 @@
-import { pauseAfterFailure } from "../../src/credentials/gate.js";
+import { backoffWhileCachedMs } from "../../src/credentials/refresh-backoff.js";
 import { DEFAULTS } from "../../src/provider/options.js";
 import type { RetryOptions } from "../../src/retry/retry-loop.js";
 import {
@@ -40,7 +40,7 @@ function variant(
   retry: Partial<RetryOptions>,
   more: Partial<Omit<Policy, "retry">> = {},
 ): Policy {
-  const ours = { spreadsWindows: true, pauseMs: pauseAfterFailure };
+  const ours = { spreadsWindows: true, pauseMs: backoffWhileCachedMs };
   return { ...ours, ...more, name, retry: { ...DEFAULTS.retry, ...retry } };
 }
 
@@ -61,7 +61,7 @@ const WITHOUT_JITTER = variant(
   {
     curve: noJitter,
     spreadsWindows: false,
-    pauseMs: (remainingMs) => pauseAfterFailure(remainingMs, () => 0),
+    pauseMs: (remainingMs) => backoffWhileCachedMs(remainingMs, () => 0),
   },
 );
 

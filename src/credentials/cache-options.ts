@@ -15,8 +15,8 @@ export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> 
   readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<T>;
   /** The error for an answer that has expired before it arrived. */
   readonly staleAnswer: (credentials: T) => Error;
-  /** Whether asking again at once is pointless: remembered for a moment while nothing is cached. */
-  readonly isRefusal: (error: unknown) => boolean;
+  /** What a failed refresh says about the next one. */
+  readonly adviceOf: (error: unknown) => FailureAdvice;
   /** New credentials are in the cache; told before any waiter gets them. */
   readonly onRefreshed: () => void;
   /** A refresh failed; told before any waiter hears of it. */
@@ -34,10 +34,20 @@ export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> 
   readonly random: () => number;
 }
 
+/** What a failed refresh says about the next one. */
+export interface FailureAdvice {
+  /** A refusal that does not pass by itself: the next refresh would get the same answer. */
+  readonly isRejection: boolean;
+  /** The refresh asked no source, only this process: it may be repeated without a pause. */
+  readonly isFree: boolean;
+  /** How long the source asked to be left alone (`Retry-After`), in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+}
+
 export interface FailedRefresh {
   readonly servedFromCache: boolean;
-  /** Milliseconds since the epoch; absent when the next call may try at once. */
-  readonly nextRefreshAt: number | undefined;
+  /** Milliseconds since the epoch; absent when the next call may start a refresh at once. */
+  readonly nextRefreshAllowedAt: number | undefined;
 }
 
 /** What is cached, and what is under way. */
@@ -48,7 +58,7 @@ export interface CacheSnapshot {
   /** Whether a service rejected what is cached. */
   readonly invalidated: boolean;
   readonly refreshing: boolean;
-  /** No refresh starts by itself before this time, in milliseconds since the epoch. */
-  readonly gateUntil: number | undefined;
+  /** No refresh starts before this time unless it is forced; milliseconds since the epoch. */
+  readonly nextRefreshAllowedAt: number | undefined;
   readonly closed: boolean;
 }

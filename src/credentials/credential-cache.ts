@@ -1,24 +1,42 @@
+import { AsyncResource } from "node:async_hooks";
 import { untilAborted } from "../runtime/abort.js";
 import type { CacheOptions, CacheRequest, CacheSnapshot } from "./cache-options.js";
 import { type CachedIdentity, toEntry } from "./cached-entry.js";
 import { EntrySlot } from "./entry-slot.js";
 import { Flight } from "./flight.js";
-import { type Gate, pauseAfterFailure, refusalMemory } from "./gate.js";
+import { backoffWhileCachedMs, cachedRejectionMs, urgentBackoffMs } from "./refresh-backoff.js";
 import { RefreshTimer } from "./refresh-timer.js";
 
 /** How long a refresh keeps callers waiting while what is cached still works, in milliseconds. */
 const PATIENCE_MS = 100;
 
+/** What a failed refresh leaves behind; a success removes it. Times are of `Clock.monotonic()`. */
+interface RefreshFailure {
+  readonly error: unknown;
+  /** Failed refreshes since the last success. */
+  readonly count: number;
+  readonly servedFromCache: boolean;
+  readonly nextRefreshAllowedAt: number;
+  /** The same for a forced refresh, and for callers whose credentials have expired since. */
+  readonly nextUrgentRefreshAllowedAt: number;
+}
+
 /**
- * One set of credentials, refreshed by one flight at a time whoever asks. While what is cached is
- * valid no failed refresh reaches a caller.
+ * A refresh serves every caller and outlives the one that started it, so it runs in the
+ * `AsyncLocalStorage` context of none: in that in which this module was loaded.
+ */
+const moduleContext = new AsyncResource("resilient-sts", { requireManualDestroy: true });
+
+/**
+ * One set of credentials, refreshed by one refresh at a time whoever asks. While the cached
+ * credentials are valid, no failed refresh reaches a caller. After a failed refresh the cache keeps
+ * what it has and waits before it starts another: callers with valid credentials get those, all
+ * others get the error of the failed refresh at once.
  */
 export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   readonly #slot: EntrySlot<T>;
   #flight: Flight<T> | undefined;
-  /** No refresh starts by itself before this time. */
-  #gate: Gate | undefined;
-  #refusal: (Gate & { readonly error: unknown }) | undefined;
+  #failure: RefreshFailure | undefined;
   /** Why the cache was closed. */
   #end: { readonly reason: unknown } | undefined;
   /** Ends the refresh under way: an idle cache, of which there may be thousands, needs none. */
@@ -53,8 +71,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     this.#abort?.abort(reason);
     this.#timer.clear();
     this.#slot.clear();
-    this.#gate = undefined;
-    this.#refusal = undefined;
+    this.#failure = undefined;
     this.#options.onClosed();
   }
 
@@ -68,7 +85,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
       age: this.#slot.age(),
       invalidated: this.#slot.isRejected,
       refreshing: this.#flight !== undefined,
-      gateUntil: this.#pausedUntil(),
+      nextRefreshAllowedAt: this.#nextRefreshAllowedAt(),
       closed: this.isClosed,
     };
   }
@@ -81,8 +98,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     if (entry === undefined || certainMs >= entry.lifetimeMs) {
       return this.#whenNothingIsValid(request);
     }
-    const gated = this.#isShut(this.#gate) && !request?.forceRefresh;
-    if (gated) return entry.credentials;
+    if (this.#backoffMs(request) > 0) return entry.credentials;
     const flight = this.#join(request);
     // By a wall clock that jumped forward they have expired; whether that is so, the refresh shows.
     const isInDoubt = possibleMs >= entry.lifetimeMs;
@@ -103,12 +119,9 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   async #whenNothingIsValid(request: R | undefined): Promise<T> {
-    if (!request?.forceRefresh) {
-      const { entry } = this.#slot;
-      const isPaused = this.#options.serveExpired && this.#isShut(this.#gate);
-      if (isPaused && entry !== undefined) return this.#serveExpired(entry.credentials);
-      const refusal = this.#refusal;
-      if (refusal !== undefined && this.#isShut(refusal)) throw refusal.error;
+    // A refresh in progress is joined, not repeated.
+    if (this.#flight === undefined && this.#backoffMs(request) > 0) {
+      return this.#validOr(this.#failure?.error);
     }
     try {
       return await this.#join(request).wait(request?.abortSignal);
@@ -124,7 +137,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   #serveExpired(credentials: T): T {
-    this.#options.onExpiredServed(credentials);
+    moduleContext.runInAsyncScope(this.#options.onExpiredServed, undefined, credentials);
     return credentials;
   }
 
@@ -146,18 +159,27 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     this.#join(undefined);
   }
 
-  /** Until when no caller starts a refresh: the pause with something to serve, or a refusal. */
-  #pausedUntil(): number | undefined {
-    const { clock, serveExpired } = this.#options;
-    const { entry } = this.#slot;
-    const hasAny = entry !== undefined && (this.#slot.validForMs() > 0 || serveExpired);
-    const pause = hasAny ? this.#gate : this.#refusal;
-    if (pause === undefined || !this.#isShut(pause)) return undefined;
-    return clock.now() + pause.until - clock.monotonic();
+  /** For how long the last failure keeps this request from starting a refresh, in milliseconds. */
+  #backoffMs(request?: R): number {
+    const failure = this.#failure;
+    if (failure === undefined) return 0;
+    const { nextRefreshAllowedAt, nextUrgentRefreshAllowedAt, servedFromCache } = failure;
+    // What callers were to be served with meanwhile has expired.
+    const isMissing = servedFromCache && !this.#canServe();
+    const isUrgent = request?.forceRefresh === true || isMissing;
+    const allowedAt = isUrgent ? nextUrgentRefreshAllowedAt : nextRefreshAllowedAt;
+    return Math.max(0, allowedAt - this.#options.clock.monotonic());
   }
 
-  #isShut(gate: Gate | undefined): boolean {
-    return gate !== undefined && this.#options.clock.monotonic() < gate.until;
+  /** Milliseconds since the epoch, or `undefined` when the next caller may start a refresh. */
+  #nextRefreshAllowedAt(): number | undefined {
+    const backoffMs = this.#backoffMs();
+    return backoffMs > 0 ? Math.ceil(this.#options.clock.now() + backoffMs) : undefined;
+  }
+
+  #canServe(): boolean {
+    if (this.#slot.validForMs() > 0) return true;
+    return this.#options.serveExpired && this.#slot.entry !== undefined;
   }
 
   #schedule(inMs: number): void {
@@ -186,43 +208,54 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
         if (!(entry.lifetimeMs > 0)) throw staleAnswer(credentials);
         this.#throwIfClosed();
         this.#slot.put(entry);
-        this.#refusal = undefined;
-        this.#gate = undefined;
+        this.#failure = undefined;
         this.#schedule(entry.advisoryAfterMs);
         onRefreshed();
         // Whoever was told may have ended it all.
         this.#throwIfClosed();
         return credentials;
       } catch (error) {
-        if (!signal.aborted) this.#failed(error);
+        if (!this.isClosed) this.#failed(error);
         throw error;
       } finally {
         this.#flight = undefined;
         this.#abort = undefined;
       }
     };
-    return new Flight(run(), clock);
+    return new Flight(moduleContext.runInAsyncScope(run), clock);
   }
 
   #failed(error: unknown): void {
-    const { random, serveExpired, isRefusal, onRefreshFailed, clock } = this.#options;
-    const now = clock.monotonic();
+    const { adviceOf, onRefreshFailed } = this.#options;
+    const { isRejection, isFree, retryAfterMs = 0 } = adviceOf(error);
+    const servedFromCache = this.#canServe();
+    if (servedFromCache || !isFree) this.#backOff(error, isRejection, retryAfterMs);
+    const nextRefreshAllowedAt = this.#nextRefreshAllowedAt();
+    onRefreshFailed(error, { servedFromCache, nextRefreshAllowedAt });
+  }
+
+  #backOff(error: unknown, isRejection: boolean, retryAfterMs: number): void {
+    const { random, clock } = this.#options;
     const { entry, isRejected } = this.#slot;
+    const count = (this.#failure?.count ?? 0) + 1;
     const remainingMs = this.#slot.validForMs();
-    const valid = remainingMs > 0;
-    const served = valid || (serveExpired && entry !== undefined);
-    if (served) {
-      const pauseMs = pauseAfterFailure(valid ? remainingMs : Number.POSITIVE_INFINITY, random);
-      this.#gate = { until: now + pauseMs };
-      // Forced before it was due, it is no sooner due for that.
-      const dueInMs = isRejected ? 0 : (entry?.advisoryAfterMs ?? 0) - this.#slot.age().possibleMs;
-      if (valid) this.#schedule(Math.max(pauseMs, dueInMs));
-    } else if (isRefusal(error)) {
-      this.#refusal = { error, until: now + refusalMemory(random) };
-    }
-    onRefreshFailed(error, {
-      servedFromCache: served,
-      nextRefreshAt: this.#pausedUntil(),
-    });
+    const servedFromCache = this.#canServe();
+    const urgentMs = urgentBackoffMs(count, retryAfterMs, random);
+    let backoffMs = urgentMs;
+    if (servedFromCache) {
+      const cachedMs = backoffWhileCachedMs(remainingMs || Number.POSITIVE_INFINITY, random);
+      backoffMs = Math.max(urgentMs, cachedMs);
+    } else if (isRejection) backoffMs = Math.max(urgentMs, cachedRejectionMs(random));
+    const now = clock.monotonic();
+    this.#failure = {
+      error,
+      count,
+      servedFromCache,
+      nextRefreshAllowedAt: now + backoffMs,
+      nextUrgentRefreshAllowedAt: now + urgentMs,
+    };
+    // Forced before it was due, it is no sooner due for that.
+    const dueInMs = isRejected ? 0 : (entry?.advisoryAfterMs ?? 0) - this.#slot.age().possibleMs;
+    if (remainingMs > 0) this.#schedule(Math.max(backoffMs, dueInMs));
   }
 }

@@ -86,6 +86,7 @@ interface WebIdentityErrorInit {
   readonly token?: TokenFacts | undefined;
   readonly findings?: readonly Finding[] | undefined;
   readonly tryNextLink?: boolean | undefined;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /**
@@ -116,6 +117,13 @@ export class WebIdentityError extends Error {
   readonly findings: readonly Finding[];
   /** Whether a `chain()` of providers may try its next one: only when no token file is named here. */
   readonly tryNextLink: boolean;
+  /** How long the last answer asked to wait (`Retry-After`), in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+  /**
+   * The end of the refresh backoff, in milliseconds since the epoch. Until then every caller without
+   * valid credentials gets this error at once. Absent when the next call may start a refresh.
+   */
+  readonly nextRefreshAllowedAt: number | undefined;
 
   /** @internal */
   constructor(init: WebIdentityErrorInit) {
@@ -126,6 +134,9 @@ export class WebIdentityError extends Error {
     this.token = init.token;
     this.findings = init.findings ?? [];
     this.tryNextLink = init.tryNextLink ?? false;
+    this.retryAfterMs = init.retryAfterMs;
+    // The cache decides about the backoff after the error was made.
+    this.nextRefreshAllowedAt = undefined;
     // The stack's first line was written before `name` was set.
     Error.captureStackTrace(this, new.target);
   }

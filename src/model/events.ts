@@ -75,8 +75,8 @@ export interface RefreshFailedEvent extends EventBase {
   readonly ms: number;
   /** Whether callers go on with cached credentials. */
   readonly servedFromCache: boolean;
-  /** When the next refresh may start, in milliseconds since the epoch. */
-  readonly nextRefreshAt?: number | undefined;
+  /** The end of the refresh backoff, in milliseconds since the epoch; absent when there is none. */
+  readonly nextRefreshAllowedAt?: number | undefined;
 }
 
 /** Expired credentials were handed out because `serveExpired` is on and the refresh failed. */

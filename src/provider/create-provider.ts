@@ -1,3 +1,4 @@
+import type { FailureAdvice } from "../credentials/cache-options.js";
 import { CredentialCache } from "../credentials/credential-cache.js";
 import { isWebIdentityError, WebIdentityError } from "../model/errors.js";
 import { createPreflight } from "../preflight/preflight.js";
@@ -14,8 +15,8 @@ import { processRuntime, type Runtime } from "./runtime.js";
 import { resolveOptions } from "./validate-options.js";
 import type { ProviderProperties, WebIdentityProvider } from "./web-identity-provider.js";
 
-/** Refusals: asking again at once gets the same answer. */
-const REFUSALS = [
+/** Refusals that do not pass by themselves: the cache remembers them for some seconds. */
+const REJECTIONS = [
   "ERR_TOKEN_INVALID",
   "ERR_TOKEN_EXPIRED",
   "ERR_TOKEN_REJECTED",
@@ -88,10 +89,11 @@ export function createProvider(
       emit({ type: "credentials.refreshed", region, attempts, ms, expiration });
     },
     staleAnswer,
-    isRefusal,
-    onRefreshFailed: (error, { servedFromCache, nextRefreshAt }) => {
+    adviceOf,
+    onRefreshFailed: (error, { servedFromCache, nextRefreshAllowedAt }) => {
       if (!isWebIdentityError(error)) return;
       const ms = board.failed(error);
+      Object.assign(error, { nextRefreshAllowedAt });
       // Nothing is configured: a chain passes by, and nothing has failed.
       if (error.tryNextLink) return;
       const { code, message, attempts } = error;
@@ -102,7 +104,7 @@ export function createProvider(
         attempts: attempts.length,
         ms,
         servedFromCache,
-        nextRefreshAt,
+        nextRefreshAllowedAt,
       });
     },
     onExpiredServed: ({ expiration }) => {
@@ -136,8 +138,14 @@ export function createProvider(
   });
 }
 
-function isRefusal(error: unknown): boolean {
-  return isWebIdentityError(error) && REFUSALS.includes(error.code);
+function adviceOf(error: unknown): FailureAdvice {
+  const { code = "", retryAfterMs } = isWebIdentityError(error) ? error : {};
+  return {
+    isRejection: REJECTIONS.includes(code),
+    // Only the environment was read, and a chain that moves on asks often.
+    isFree: code === "ERR_NOT_CONFIGURED",
+    retryAfterMs,
+  };
 }
 
 function staleAnswer({ expiration }: AttributedCredentials): WebIdentityError {

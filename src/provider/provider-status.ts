@@ -19,8 +19,11 @@ export interface ProviderStatus {
   readonly expiration: Date | undefined;
   /** Whether a refresh is under way. */
   readonly refreshing: boolean;
-  /** When the next refresh may start, after one that failed; milliseconds since the epoch. */
-  readonly nextRefreshAt: number | undefined;
+  /**
+   * The end of the refresh backoff after a failed refresh, in milliseconds since the epoch: none
+   * starts before, except by `forceRefresh`, for which the backoff is 30 s at most.
+   */
+  readonly nextRefreshAllowedAt: number | undefined;
   /** The region that gave the cached credentials; not known of a `roleAssumerWithWebIdentity`. */
   readonly region: string | undefined;
   /** The regions that may be asked, in order; empty until the first refresh, or if not known. */
@@ -87,13 +90,13 @@ export class StatusBoard {
   }
 
   read(snapshot: CacheSnapshot, regions: readonly RegionStatus[]): ProviderStatus {
-    const { entry, refreshing, gateUntil, closed } = snapshot;
+    const { entry, refreshing, nextRefreshAllowedAt, closed } = snapshot;
     return {
       state: stateOf(snapshot),
       closed,
       expiration: entry?.credentials.expiration,
       refreshing,
-      nextRefreshAt: gateUntil,
+      nextRefreshAllowedAt: nextRefreshAllowedAt,
       region: this.#region,
       regions,
       lastSuccessAt: this.#lastSuccessAt,

@@ -29,7 +29,11 @@ const THROTTLED_BASE_MS = 1_000;
 /** What is not likely to pass, but is not certain to stay either, gets this many retries. */
 const RETRIES_WHEN_UNSURE = 2;
 
-/** Whether another attempt can help, and after how long. Pure but for `random`. */
+/**
+ * Whether another attempt can help, and after how long. Pure but for `random`. A `Retry-After` that
+ * does not leave time for another attempt is cut to a quarter to a half of what remains: what made
+ * STS ask for it may pass sooner, and the next refresh waits for it.
+ */
 export function decide(verdict: Verdict, context: DecisionContext): Decision {
   const waitMs = waitFor(verdict, context);
   if (waitMs === undefined) return undefined;
@@ -42,14 +46,14 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
     case "idp-unreachable":
       // What the identity provider publishes cannot work: waiting does not change it.
       if (firstFatal(failure.findings ?? []) !== undefined) return undefined;
-      return (failure.retryAfterMs ?? 0) + backoffMs(context);
+      return afterWhatWasAsked(backoffMs(context), context);
     case "sts-unavailable":
       if (failure.alternative) return 0;
-      return (failure.retryAfterMs ?? 0) + backoffMs(context);
+      return afterWhatWasAsked(backoffMs(context), context);
     case "throttled": {
       const baseDelayMs = Math.max(THROTTLED_BASE_MS, backoff.baseDelayMs);
       const maxDelayMs = Math.max(baseDelayMs, backoff.maxDelayMs);
-      return (failure.retryAfterMs ?? 0) + backoffMs(context, { baseDelayMs, maxDelayMs });
+      return afterWhatWasAsked(backoffMs(context, { baseDelayMs, maxDelayMs }), context);
     }
     case "sts-blocked":
       // Another region may be behind another certificate, VPC endpoint or proxy rule.
@@ -66,7 +70,7 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
       return context.retryAccessDenied ? backoffMs(context) : undefined;
     case "token-unavailable":
       if (failure.retryable === false) return undefined;
-      if (failure.retryable) return (failure.retryAfterMs ?? 0) + backoffMs(context);
+      if (failure.retryable) return afterWhatWasAsked(backoffMs(context), context);
       return timesSeen <= RETRIES_WHEN_UNSURE ? backoffMs(context) : undefined;
     case "unknown":
       return timesSeen <= RETRIES_WHEN_UNSURE ? backoffMs(context) : undefined;
@@ -84,6 +88,18 @@ function isOfOneReplica(failure: Failure): boolean {
   const isInconsistent = findings.some(({ id }) => id === "jwks-inconsistent");
   const isKnown = firstFatal(findings) !== undefined;
   return isInconsistent && !isKnown && keyRefusalOf(failure) === "not-validated";
+}
+
+/** The backoff after the time that `Retry-After` asks for, or as much of that as the budget allows. */
+function afterWhatWasAsked(
+  backoff: number,
+  { failure, remainingMs, minAttemptMs, random }: DecisionContext,
+): number {
+  const { retryAfterMs = 0 } = failure;
+  const waitMs = retryAfterMs + backoff;
+  if (retryAfterMs === 0 || waitMs + minAttemptMs <= remainingMs) return waitMs;
+  const half = remainingMs / 2;
+  return Math.max(backoff, equalJitterMs(0, { baseDelayMs: half, maxDelayMs: half }, random));
 }
 
 function backoffMs(

@@ -31,6 +31,7 @@ export function explain(
     attempts,
     token,
     findings: failure.findings,
+    retryAfterMs: failure.retryAfterMs,
   });
 }
 

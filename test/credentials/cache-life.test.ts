@@ -16,14 +16,29 @@ describe("expired credentials", () => {
     expect(bench.expiredServed).toEqual([]);
   });
 
-  test("leave no pause: the next caller tries again", async () => {
+  test("leave the backoff of a provider without credentials", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, -1);
     bench.answer = fail;
-    await bench.get();
-    await bench.get();
-    expect(bench.calls).toHaveLength(3);
-    expect(bench.failures[1]).toMatchObject({ servedFromCache: false, nextRefreshAt: undefined });
+    const nextRefreshAllowedAt = bench.clock.now() + 500;
+    expect([await bench.get(), await bench.get()]).toEqual([outage, outage]);
+    expect(bench.calls).toHaveLength(2);
+    expect(bench.failures).toMatchObject([{ servedFromCache: false, nextRefreshAllowedAt }]);
+    await bench.clock.advance(500);
+    bench.answer = succeed;
+    expect(await bench.get()).toBe("AKID-2");
+  });
+
+  test("are not refreshed by the timer when a refresh has failed after their end", async () => {
+    const bench = new CacheBench({ aheadOfTime: true });
+    await bench.fill(HOUR, HOUR);
+    bench.answer = fail;
+    await bench.clock.advance(2 * HOUR * 1000);
+    const calls = bench.calls.length;
+    expect(await bench.get()).toBe(outage);
+    expect([bench.calls.length, bench.clock.pending]).toEqual([calls + 1, 0]);
+    await bench.clock.advance(10 * HOUR * 1000);
+    expect(bench.calls).toHaveLength(calls + 1);
   });
 
   test("are never hidden behind the pause of a failure from when they were valid", async () => {

@@ -10,17 +10,102 @@ describe("with nothing cached", () => {
     expect(bench.calls).toHaveLength(1);
   });
 
-  test("a failure reaches everybody who waited, and the next caller tries again", async () => {
+  test("a failure reaches every waiting caller, and the next refresh waits for the backoff", async () => {
     const bench = new CacheBench();
     bench.answer = fail;
     bench.delayMs = 500;
     const callers = [bench.get(), bench.get(), bench.get()];
     expect(await bench.clock.run(Promise.all(callers))).toEqual(Array(3).fill(outage));
+    const nextRefreshAllowedAt = bench.clock.now() + 500;
     expect(bench.failures).toEqual([
-      { error: outage, servedFromCache: false, nextRefreshAt: undefined },
+      { error: outage, servedFromCache: false, nextRefreshAllowedAt },
+    ]);
+    expect(bench.cache.snapshot()).toMatchObject({ nextRefreshAllowedAt });
+    bench.answer = succeed;
+    await bench.clock.advance(499);
+    expect([await bench.get(), bench.calls.length]).toEqual([outage, 1]);
+    await bench.clock.advance(1);
+    expect(await bench.clock.run(bench.get())).toBe("AKID-1");
+  });
+
+  test("the backoff doubles up to four seconds while refreshes fail, and starts anew after a success", async () => {
+    const bench = new CacheBench();
+    bench.answer = fail;
+    const backoffs = async (count: number) => {
+      const seen: number[] = [];
+      for (let i = 0; i < count; i += 1) {
+        await bench.get();
+        const until = bench.cache.snapshot().nextRefreshAllowedAt ?? 0;
+        seen.push(until - bench.clock.now());
+        await bench.clock.advance(seen[i] ?? 0);
+      }
+      return seen;
+    };
+    expect(await backoffs(5)).toEqual([500, 1_000, 2_000, 2_000, 2_000]);
+    bench.answer = async ({ issue }) => issue(1);
+    await bench.get();
+    await bench.clock.advance(1_000);
+    bench.answer = fail;
+    expect(await backoffs(2)).toEqual([500, 1_000]);
+  });
+
+  test("what Retry-After asked for passes first, thirty seconds at most, for a forced refresh too", async () => {
+    for (const [retryAfterMs, backoffMs] of [
+      [7_000, 7_000],
+      [120_000, 30_000],
+      [Number.POSITIVE_INFINITY, 30_000],
+    ] as const) {
+      const advice = { isRejection: false, isFree: false, retryAfterMs };
+      const bench = new CacheBench({ adviceOf: () => advice });
+      bench.answer = fail;
+      await bench.get();
+      await bench.clock.advance(backoffMs - 1);
+      expect(await bench.get({ forceRefresh: true })).toBe(outage);
+      expect([await bench.get(), bench.calls.length]).toEqual([outage, 1]);
+      await bench.clock.advance(1);
+      bench.answer = succeed;
+      expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
+    }
+  });
+
+  test("a failure that asked no source leaves no backoff", async () => {
+    const advice = { isRejection: false, isFree: true, retryAfterMs: undefined };
+    const bench = new CacheBench({ adviceOf: () => advice });
+    bench.answer = fail;
+    expect([await bench.get(), bench.failures[0]?.nextRefreshAllowedAt]).toEqual([
+      outage,
+      undefined,
     ]);
     bench.answer = succeed;
-    expect(await bench.clock.run(bench.get())).toBe("AKID-1");
+    expect(await bench.get()).toBe("AKID-1");
+  });
+
+  test("a rejection is cached with serveExpired too, as long as nothing was ever cached", async () => {
+    const bench = new CacheBench({ serveExpired: true, random: () => 0.5 });
+    bench.answer = refuse;
+    expect(await bench.get()).toBe(refusal);
+    bench.answer = succeed;
+    await bench.clock.advance(2_999);
+    expect([await bench.get(), bench.calls.length]).toEqual([refusal, 1]);
+    await bench.clock.advance(1);
+    expect(await bench.get()).toBe("AKID-1");
+  });
+
+  test("an empty request is a request like none", async () => {
+    const bench = new CacheBench();
+    bench.answer = fail;
+    expect(await bench.get({})).toBe(outage);
+    expect(await bench.get({})).toBe(outage);
+  });
+
+  test("invalidate() has nothing to reject, neither now nor in what comes next", async () => {
+    const bench = new CacheBench();
+    bench.cache.invalidate();
+    bench.cache.invalidate("AKID-1");
+    expect(bench.cache.snapshot().invalidated).toBe(false);
+    await bench.fill(HOUR);
+    expect([await bench.get(), bench.cache.snapshot().invalidated]).toEqual(["AKID-1", false]);
+    expect(bench.calls).toHaveLength(1);
   });
 
   test("a refusal is remembered for one to five seconds, for everybody", async () => {
@@ -53,11 +138,15 @@ describe("with nothing cached", () => {
     },
   );
 
-  test("forceRefresh asks in spite of a remembered refusal", async () => {
-    const bench = new CacheBench();
+  test("forceRefresh passes a cached rejection, but not the backoff", async () => {
+    const bench = new CacheBench({ random: () => 0.5 });
     bench.answer = refuse;
     await bench.get();
     bench.answer = succeed;
+    await bench.clock.advance(749);
+    expect(await bench.get({ forceRefresh: true })).toBe(refusal);
+    await bench.clock.advance(1);
+    expect(await bench.get()).toBe(refusal);
     expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
   });
 
@@ -66,7 +155,9 @@ describe("with nothing cached", () => {
     for (const expiration of [new Date(bench.clock.now()), new Date(0), new Date(Number.NaN)]) {
       bench.answer = async () => ({ accessKeyId: "stale", expiration });
       expect(await bench.get()).toBe(stale);
+      await bench.clock.advance(4_000);
     }
+    expect(bench.calls).toHaveLength(3);
     expect(bench.cache.snapshot().entry).toBeUndefined();
   });
 
@@ -85,6 +176,7 @@ describe("with nothing cached", () => {
       },
     });
     expect(await bench.get()).toBe(outage);
+    await bench.clock.advance(500);
     expect(await bench.get()).toBe(outage);
     expect(bench.failures).toHaveLength(2);
   });
@@ -161,8 +253,8 @@ describe("in the advisory window", () => {
     const now = bench.clock.now();
     await bench.get();
     await bench.clock.flush();
-    expect(bench.failures[0]?.nextRefreshAt).toBe(now + 100_000);
-    expect(bench.cache.snapshot().gateUntil).toBe(now + 100_000);
+    expect(bench.failures[0]?.nextRefreshAllowedAt).toBe(now + 100_000);
+    expect(bench.cache.snapshot().nextRefreshAllowedAt).toBe(now + 100_000);
   });
 
   test("a refusal and a stale answer are failures like any other", async () => {
@@ -177,15 +269,17 @@ describe("in the advisory window", () => {
     }
   });
 
-  test("a success opens the gate: credentials that are short-lived are refreshed when due", async () => {
+  test("a success ends the backoff: credentials that are short-lived are refreshed when due", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 600);
     bench.answer = fail;
     await bench.get();
     await bench.clock.flush();
     bench.answer = async ({ issue }) => issue(600);
+    expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
+    await bench.clock.advance(500);
     expect(await bench.get({ forceRefresh: true })).toBe("AKID-2");
-    expect(bench.cache.snapshot().gateUntil).toBeUndefined();
+    expect(bench.cache.snapshot().nextRefreshAllowedAt).toBeUndefined();
     await bench.clock.advance(300_000);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 4]);
   });
@@ -229,7 +323,7 @@ describe("in the mandatory window", () => {
     bench.answer = fail;
     expect(await bench.get()).toBe("AKID-1");
     expect([bench.clock.pending, bench.clock.holds]).toEqual([0, 0]);
-    expect(bench.failures[0]?.nextRefreshAt).toBe(bench.clock.now() + 30_000);
+    expect(bench.failures[0]?.nextRefreshAllowedAt).toBe(bench.clock.now() + 30_000);
   });
 
   test("credentials that expire while a caller waits are not handed out", async () => {

@@ -53,7 +53,11 @@ export class CacheBench {
     this.cache = new CredentialCache({
       refresh: (request, signal) => this.#refresh(request, signal),
       staleAnswer: () => stale,
-      isRefusal: (error) => error === refusal,
+      adviceOf: (error) => ({
+        isRejection: error === refusal,
+        isFree: false,
+        retryAfterMs: undefined,
+      }),
       onRefreshFailed: (error, state) => this.failures.push({ error, ...state }),
       onRefreshed: () => {},
       onExpiredServed: ({ accessKeyId }) => this.expiredServed.push(accessKeyId),

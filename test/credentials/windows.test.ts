@@ -1,6 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { pauseAfterFailure, refusalMemory } from "../../src/credentials/gate.js";
+import {
+  backoffWhileCachedMs,
+  cachedRejectionMs,
+  urgentBackoffMs,
+} from "../../src/credentials/refresh-backoff.js";
 import { jitteredAdvisoryMs, windowsFor } from "../../src/credentials/windows.js";
 
 const MINUTE = 60_000;
@@ -111,16 +115,16 @@ describe("the jitter of a fleet", () => {
 
 describe("the pause after a failed refresh", () => {
   test("is uniform between five and ten minutes while much remains", () => {
-    const pause = (random: number) => pauseAfterFailure(minutes(60), () => random);
+    const pause = (random: number) => backoffWhileCachedMs(minutes(60), () => random);
     expect(pause(0)).toBe(minutes(5));
     expect(pause(0.5)).toBe(minutes(7.5));
     expect(pause(ALMOST_ONE)).toBeCloseTo(minutes(10));
-    expect(pauseAfterFailure(Number.POSITIVE_INFINITY, () => 0.5)).toBe(minutes(7.5));
+    expect(backoffWhileCachedMs(Number.POSITIVE_INFINITY, () => 0.5)).toBe(minutes(7.5));
   });
 
   test("is half of what remains, where that is less", () => {
-    expect(pauseAfterFailure(minutes(8), () => 0.9)).toBe(minutes(4));
-    expect(pauseAfterFailure(minutes(1), () => 0)).toBe(30_000);
+    expect(backoffWhileCachedMs(minutes(8), () => 0.9)).toBe(minutes(4));
+    expect(backoffWhileCachedMs(minutes(1), () => 0)).toBe(30_000);
   });
 
   test("always leaves a next try before the credentials expire, until the last two seconds", () => {
@@ -128,7 +132,7 @@ describe("the pause after a failed refresh", () => {
     const randoms = fc.double({ min: 0, max: ALMOST_ONE, noNaN: true });
     fc.assert(
       fc.property(remaining, randoms, (remainingMs, random) => {
-        const pause = pauseAfterFailure(remainingMs, () => random);
+        const pause = backoffWhileCachedMs(remainingMs, () => random);
         expect(pause).toBeGreaterThan(0);
         expect(pause).toBeLessThan(remainingMs);
       }),
@@ -136,8 +140,33 @@ describe("the pause after a failed refresh", () => {
   });
 });
 
-test("a refusal is remembered for one to five seconds", () => {
-  expect([0, 0.5, ALMOST_ONE].map((random) => Math.round(refusalMemory(() => random)))).toEqual([
-    1_000, 3_000, 5_000,
-  ]);
+test("a cached rejection lasts one to five seconds", () => {
+  const lasts = [0, 0.5, ALMOST_ONE].map((random) => cachedRejectionMs(() => random));
+  expect(lasts).toEqual([1_000, 3_000, 5_000]);
+});
+
+describe("the backoff of callers without credentials", () => {
+  test("grows from half a second to four, with equal jitter", () => {
+    const row = (random: number) =>
+      [1, 2, 3, 4, 1_000].map((failures) => urgentBackoffMs(failures, 0, () => random));
+    expect(row(0)).toEqual([500, 1_000, 2_000, 2_000, 2_000]);
+    expect(row(ALMOST_ONE)).toEqual([1_000, 2_000, 4_000, 4_000, 4_000]);
+  });
+
+  test("is what Retry-After asks for, thirty seconds at most, and never less than without it", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 100 }),
+        fc.oneof(fc.double({ min: 0, noNaN: true }), fc.constant(Number.POSITIVE_INFINITY)),
+        fc.double({ min: 0, max: ALMOST_ONE, noNaN: true }),
+        (failures, retryAfterMs, random) => {
+          const backoff = urgentBackoffMs(failures, retryAfterMs, () => random);
+          expect(backoff).toSatisfy(Number.isInteger);
+          expect(backoff).toBeGreaterThanOrEqual(urgentBackoffMs(failures, 0, () => random));
+          expect(backoff).toBeGreaterThanOrEqual(Math.min(retryAfterMs, 30_000));
+          expect(backoff).toBeLessThanOrEqual(Math.max(4_000, Math.min(retryAfterMs + 1, 30_000)));
+        },
+      ),
+    );
+  });
 });

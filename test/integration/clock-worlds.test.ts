@@ -86,7 +86,7 @@ class Server {
     this.cache = new CredentialCache({
       refresh,
       staleAnswer: () => new Error("a stale answer"),
-      isRefusal: () => false,
+      adviceOf: () => ({ isRejection: false, isFree: false, retryAfterMs: undefined }),
       onRefreshed: () => {},
       onRefreshFailed: () => {},
       onExpiredServed: () => {},
@@ -153,6 +153,8 @@ async function play(world: World, steps: readonly Step[], mayRefuse: boolean): P
     } else if ("server" in step) {
       const chosen = world.servers[step.server] as Server;
       if (step.do === "down" || step.do === "up") chosen.isDown = step.do === "down";
+      // Of callers without credentials, the first to ask after the backoff gets some.
+      if (step.do === "up") await world.clock.advance(4_000);
       else if (step.do === "lie") chosen.lie = step.lie;
       else await get(chosen, step.do === "force");
     }

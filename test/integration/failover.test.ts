@@ -191,20 +191,35 @@ describe("a region that asks to be left alone", () => {
     expect(world.clock.monotonic()).toBeGreaterThanOrEqual(3_000);
   });
 
-  it("for too long, as every other one does, ends the refresh at once", async () => {
-    await using world = await startRegions([FIRST, SECOND]);
-    for (const sts of world.stss) sts.setFault("throttled", TOO_LONG);
-    expect(await rejection(world.provide()())).toMatchObject({ code: "ERR_THROTTLED" });
-    expect(world.asked()).toEqual([FIRST, SECOND]);
-    expect(world.clock.monotonic()).toBeLessThanOrEqual(1_000);
-  });
+  it.each<[[string, ...string[]]]>([[[FIRST, SECOND]], [[FIRST]]])(
+    "for longer than the budget, as every one of %j does, is asked some times more within it",
+    async (regions) => {
+      await using world = await startRegions(regions, new VirtualClock(59_000));
+      for (const sts of world.stss) sts.setFault("throttled", TOO_LONG);
+      const provider = world.provide({ attemptTimeoutMs: 100_000, retry: { budgetMs: 120_000 } });
+      const error = await rejection(provider());
+      expect(error).toMatchObject({
+        code: "ERR_THROTTLED",
+        retryAfterMs: 120_000,
+        nextRefreshAllowedAt: world.clock.now() + 30_000,
+      });
+      expect(world.asked().length).toBeGreaterThan(regions.length);
+      expect(world.asked().length).toBeLessThan(12);
+      expect(world.clock.monotonic()).toBeLessThanOrEqual(120_000);
+      expect(await rejection(provider({ forceRefresh: true }))).toBe(error);
+    },
+  );
 
-  it("for too long, where there is no other, ends the refresh at once", async () => {
-    await using world = await startRegions([FIRST]);
-    world.stss[0]?.setFault("throttled", TOO_LONG);
-    expect(await rejection(world.provide()())).toMatchObject({ code: "ERR_THROTTLED" });
-    expect([world.counts(), world.clock.monotonic()]).toEqual([[1], 0]);
-  });
+  it.each<StsFault>(["throttled", "idp-unreachable", "sts-unavailable"])(
+    "once, for longer than the budget, gives credentials within the budget: %s",
+    async (kind) => {
+      await using world = await startRegions([FIRST], new VirtualClock(59_000));
+      world.stss[0]?.failNext(kind, TOO_LONG);
+      await world.provide({ attemptTimeoutMs: 100_000, retry: { budgetMs: 120_000 } })();
+      expect(world.counts()).toEqual([2]);
+      expect(world.clock.monotonic()).toBeLessThanOrEqual(120_000);
+    },
+  );
 });
 
 describe("an identity provider that STS cannot reach", () => {

@@ -84,10 +84,10 @@ describe("while credentials are valid", () => {
     }
     const failures = told("refresh.failed");
     expect(failures.length).toBeGreaterThan(3);
-    for (const { servedFromCache, nextRefreshAt = 0, at, code } of failures.slice(0, -1)) {
+    for (const { servedFromCache, nextRefreshAllowedAt = 0, at, code } of failures.slice(0, -1)) {
       expect([servedFromCache, code]).toEqual([true, "ERR_ACCESS_DENIED"]);
-      expect(nextRefreshAt).toBeGreaterThan(at);
-      expect(nextRefreshAt).toBeLessThan(first.expiration?.getTime() ?? 0);
+      expect(nextRefreshAllowedAt).toBeGreaterThan(at);
+      expect(nextRefreshAllowedAt).toBeLessThan(first.expiration?.getTime() ?? 0);
     }
     expect(await rejection(provider())).toMatchObject({ code: "ERR_ACCESS_DENIED" });
   });

@@ -25,6 +25,7 @@ it("whom a role assumer asks is not known, so no region is told of it", async ()
     message: expect.not.stringContaining("us-east-1"),
   });
   isDown = false;
+  await world.clock.advance(1_000);
   await provider();
   expect(events.map(({ type }) => type)).toEqual([
     "token.loaded",

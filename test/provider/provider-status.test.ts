@@ -46,6 +46,7 @@ describe("the state", () => {
     expect(await bench.get()).toBe("AKID-1");
     expect(status().state).toBe("refresh-urgent");
     bench.answer = async ({ issue }) => issue();
+    await bench.clock.advance(500);
     await bench.get({ forceRefresh: true });
     expect(status().state).toBe("fresh");
   });
@@ -75,7 +76,11 @@ describe("the state", () => {
     await bench.get();
     await clock.flush();
     cache.close(outage);
-    expect(status()).toMatchObject({ state: "empty", closed: true, nextRefreshAt: undefined });
+    expect(status()).toMatchObject({
+      state: "empty",
+      closed: true,
+      nextRefreshAllowedAt: undefined,
+    });
   });
 });
 
@@ -86,12 +91,12 @@ describe("the next refresh", () => {
     bench.answer = fail;
     await bench.get();
     await clock.flush();
-    expect(status().nextRefreshAt).toBe(clock.now() + 400_000);
-    expect(bench.failures[0]?.nextRefreshAt).toBe(clock.now() + 400_000);
+    expect(status().nextRefreshAllowedAt).toBe(clock.now() + 400_000);
+    expect(bench.failures[0]?.nextRefreshAllowedAt).toBe(clock.now() + 400_000);
     await clock.advance(399_999);
-    expect(status().nextRefreshAt).toBe(clock.now() + 1);
+    expect(status().nextRefreshAllowedAt).toBe(clock.now() + 1);
     await clock.advance(1);
-    expect(status().nextRefreshAt).toBeUndefined();
+    expect(status().nextRefreshAllowedAt).toBeUndefined();
   });
 
   test.each([0.123_456, 0.987_654, 1 / 7])(
@@ -102,7 +107,7 @@ describe("the next refresh", () => {
       bench.answer = fail;
       await bench.get();
       await clock.flush();
-      expect(status().nextRefreshAt).toSatisfy(Number.isInteger);
+      expect(status().nextRefreshAllowedAt).toSatisfy(Number.isInteger);
     },
   );
 
@@ -110,14 +115,14 @@ describe("the next refresh", () => {
     const { bench, clock, cache, status } = world({ random: () => 1 / 3 });
     bench.answer = refuse;
     await bench.get();
-    expect(status().nextRefreshAt).toBe(clock.now() + 2_333);
-    expect(bench.failures[0]?.nextRefreshAt).toBe(clock.now() + 2_333);
+    expect(status().nextRefreshAllowedAt).toBe(clock.now() + 2_333);
+    expect(bench.failures[0]?.nextRefreshAllowedAt).toBe(clock.now() + 2_333);
     await clock.advance(2_333);
-    expect(status().nextRefreshAt).toBeUndefined();
+    expect(status().nextRefreshAllowedAt).toBeUndefined();
     await bench.get();
-    expect(status().nextRefreshAt).toBeDefined();
+    expect(status().nextRefreshAllowedAt).toBeDefined();
     cache.close(outage);
-    expect(status().nextRefreshAt).toBeUndefined();
+    expect(status().nextRefreshAllowedAt).toBeUndefined();
   });
 
   test("is as far away as it was after the clock was set", async () => {
@@ -127,7 +132,7 @@ describe("the next refresh", () => {
     bench.answer = fail;
     await bench.get();
     await clock.flush();
-    const awayMs = () => (status().nextRefreshAt ?? 0) - clock.now();
+    const awayMs = () => (status().nextRefreshAllowedAt ?? 0) - clock.now();
     const before = awayMs();
     expect(before).toBeGreaterThan(0);
     for (const hours of [-24, 48]) {

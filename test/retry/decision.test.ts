@@ -160,9 +160,11 @@ describe("throttling", () => {
     },
   );
 
-  test("Retry-After beyond the budget means stop, not come back sooner", () => {
+  test("a Retry-After beyond the budget is cut to a quarter to a half of what remains", () => {
     for (const retryAfterMs of [58_501, 3_600_000, Number.POSITIVE_INFINITY]) {
-      expect(wait({ failure: failure({ retryAfterMs }), random: () => 0 })).toBeUndefined();
+      const cut = (random: number) =>
+        wait({ failure: failure({ retryAfterMs }), random: () => random });
+      expect([cut(0), cut(0.5), cut(ALMOST_ONE)]).toEqual([15_000, 22_500, 30_000]);
     }
     expect(wait({ failure: failure({ retryAfterMs: 58_500 }), random: () => 0 })).toBe(59_000);
   });
