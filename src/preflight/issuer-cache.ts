@@ -9,6 +9,12 @@ import { type KeptDocuments, type MaxAge, visitIssuer } from "./visit-issuer.js"
 /** Issuers come from tokens, and tokens may come from strangers: no more than these are kept. */
 const MAX_ISSUERS = 100;
 
+/**
+ * The documents behind what is kept, together. A hundred issuers with a JWKS of Entra's size have
+ * 2 MiB; what is kept of hostile ones takes up to three times the bytes of their documents.
+ */
+const MAX_KEPT_BYTES = 8 * 1024 * 1024;
+
 /** One issuer as everybody in the process shares it. */
 export class SharedIssuer {
   readonly missingKids: MissingKids;
@@ -16,11 +22,13 @@ export class SharedIssuer {
   readonly #issuer: string;
   readonly #url: URL;
   readonly #context: FetchContext;
+  readonly #onVisited: () => void;
   readonly #kept: KeptDocuments = { failures: 0 };
   #snapshot: Snapshot | undefined;
   #flight: Promise<Snapshot> | undefined;
 
-  constructor(issuer: string, url: URL, context: FetchContext) {
+  constructor(issuer: string, url: URL, context: FetchContext, onVisited: () => void) {
+    this.#onVisited = onVisited;
     this.#issuer = issuer;
     this.#url = url;
     this.#context = context;
@@ -30,6 +38,12 @@ export class SharedIssuer {
 
   get isBusy(): boolean {
     return this.#flight !== undefined;
+  }
+
+  /** Of the documents behind what is kept. */
+  get bytes(): number {
+    const { discovery, jwks } = this.#kept;
+    return (discovery?.bytes ?? 0) + (jwks?.bytes ?? 0);
   }
 
   /** What is kept and may still be used: no promise, so that a warm look costs nothing. */
@@ -70,6 +84,7 @@ export class SharedIssuer {
       return await visit;
     } finally {
       this.#flight = undefined;
+      this.#onVisited();
     }
   }
 }
@@ -89,10 +104,11 @@ export class IssuerCache {
     const key = `${context.timeoutMs} ${context.allowPrivate} ${issuer}`;
     const url = discoveryUrl(issuer);
     if (url === undefined) return undefined;
-    const shared = this.#issuers.get(key) ?? new SharedIssuer(issuer, url, context);
+    const shared =
+      this.#issuers.get(key) ?? new SharedIssuer(issuer, url, context, () => this.#trim());
     this.#issuers.delete(key);
     this.#issuers.set(key, shared);
-    if (this.#issuers.size > MAX_ISSUERS) this.#forgetOne();
+    this.#trim();
     return shared;
   }
 
@@ -101,11 +117,14 @@ export class IssuerCache {
     return [...this.#issuers.values()].at(-1);
   }
 
-  #forgetOne(): void {
-    for (const [key, { isBusy }] of this.#issuers) {
-      if (isBusy) continue;
+  #trim(): void {
+    let bytes = 0;
+    for (const issuer of this.#issuers.values()) bytes += issuer.bytes;
+    for (const [key, issuer] of this.#issuers) {
+      if (this.#issuers.size <= MAX_ISSUERS && bytes <= MAX_KEPT_BYTES) return;
+      if (issuer.isBusy) continue;
       this.#issuers.delete(key);
-      return;
+      bytes -= issuer.bytes;
     }
   }
 }

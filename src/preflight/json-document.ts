@@ -5,9 +5,18 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 /**
  * What came instead of a JSON object: HTML or nothing at all, the beginning of one, one that only a
- * lenient parser reads, anything else.
+ * lenient parser reads, one that is too deep or has too many values to be parsed here, anything else.
  */
-export type NoObject = "page" | "cut" | "lenient" | "other";
+export type NoObject = "page" | "cut" | "lenient" | "too-complex" | "other";
+
+/** A discovery document has 2 levels, a JWKS 4. Parsers of other languages stop at 64 to 1,000. */
+const MAX_DEPTH = 32;
+
+/**
+ * Members and entries at most: a JWKS at both of STS's limits (100 RSA and 100 EC keys) has some
+ * 3,000. The parser's time and memory go with their number, not with the bytes.
+ */
+const MAX_VALUES = 30_000;
 
 /** A body as far as it can be read. */
 export type ParsedBody = (
@@ -30,6 +39,9 @@ export function parseBody(body: Uint8Array): ParsedBody {
 }
 
 function parseText(text: string, body: Uint8Array) {
+  const { depth, values } = shapeOf(body);
+  // Nothing else is looked at: it is what a parser blocks the process with.
+  if (depth > MAX_DEPTH || values > MAX_VALUES) return { kind: "too-complex" as const };
   try {
     const value: unknown = JSON.parse(text);
     return isJsonObject(value) ? { kind: "object" as const, value } : { kind: "other" as const };
@@ -41,7 +53,7 @@ function parseText(text: string, body: Uint8Array) {
 function cameInstead(text: string, body: Uint8Array): NoObject {
   // A login wall, a captive portal, a maintenance page: it stands there for a while.
   if (/^\s*(<|$)/.test(text.slice(0, 1000))) return "page";
-  if (isBeginning(text)) return "cut";
+  if (isBeginning(text, body)) return "cut";
   // Comments, a comma too many, something after the end; or UTF-16, where every ASCII character has
   // a zero octet. Some parsers read these, and which one STS uses is not known.
   const isLenient =
@@ -53,10 +65,39 @@ function cameInstead(text: string, body: Uint8Array): NoObject {
  * Whether a JSON object begins and does not end: an answer without a length (or one that a proxy
  * gave a length of its own) looks whole when its connection breaks.
  */
-function isBeginning(text: string): boolean {
-  const outside = text.replace(/"(?:[^"\\]|\\.)*"?/gs, "");
-  const count = (brackets: RegExp) => outside.match(brackets)?.length ?? 0;
-  return /^\s*\{/.test(text) && count(/[{[]/g) > count(/[}\]]/g);
+function isBeginning(text: string, body: Uint8Array): boolean {
+  return /^\s*\{/.test(text) && shapeOf(body).unclosed > 0;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+
+/** Brackets and commas outside strings, counted in one pass, whether or not the text is JSON. */
+function shapeOf(body: Uint8Array) {
+  let unclosed = 0;
+  let depth = 0;
+  let values = 0;
+  let isInString = false;
+  for (let at = 0; at < body.length; at += 1) {
+    const byte = body[at] as number;
+    if (isInString) {
+      if (byte === BACKSLASH) at += 1;
+      else if (byte === QUOTE) isInString = false;
+    } else if (byte === QUOTE) {
+      isInString = true;
+    } else if (byte === COMMA) {
+      values += 1;
+    } else if ((byte | 0x20) === 0x7b) {
+      // `[` and `{` differ in that one bit, and so do `]` and `}`.
+      values += 1;
+      unclosed += 1;
+      if (unclosed > depth) depth = unclosed;
+    } else if ((byte | 0x20) === 0x7d) {
+      unclosed -= 1;
+    }
+  }
+  return { unclosed, depth, values };
 }
 
 /** What came, in words; fit to follow "answers 200 with". */
@@ -64,6 +105,7 @@ export const CAME_INSTEAD: Readonly<Record<NoObject, string>> = {
   page: "a page, an error or nothing",
   cut: "the beginning of a JSON object that does not end",
   lenient: "text that only a lenient parser takes for a JSON object",
+  "too-complex": `JSON that is nested deeper than ${MAX_DEPTH} levels or has more than ${MAX_VALUES} values, which was not read`,
   other: "something that is no JSON object",
 };
 

@@ -35,7 +35,7 @@ export async function judgeKey(keySet: KeySet, subject: Subject): Promise<Judged
         ? { findings: counted }
         : { findings: [...counted, keyNotFound(kid, kids(keySet), 1)], missingKid: kid };
     case "ambiguous":
-      return { findings: [...counted, keyAmbiguous(keySet.entries.length, kid, key.isCertain)] };
+      return { findings: [...counted, keyAmbiguous(keySet.total, kid, key.isCertain)] };
     case "unusable":
       return { findings: [...counted, keyUnusable(key.entry.kid, key.problem)] };
     case "found": {

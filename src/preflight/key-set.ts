@@ -34,7 +34,12 @@ export interface KeyEntry {
 }
 
 export interface KeySet {
+  /** In the order of the JWKS: the first of each type. */
   readonly entries: readonly KeyEntry[];
+  /** How many keys the JWKS has. */
+  readonly total: number;
+  /** The kids of the keys that are not among the entries, one a line, as JSON. */
+  readonly otherKids: string;
   /** How many keys each of the two types has, usable or not. */
   readonly counts: Readonly<Record<"RSA" | "EC", number>>;
 }
@@ -57,14 +62,66 @@ export function readKeySet(body: Uint8Array, url: string): ReadKeySet {
   if (!Array.isArray(keys) || keys.length === 0) {
     return { findings: [...marked, empty(url, keys)] };
   }
-  const entries = (keys as unknown[]).filter(isJsonObject).map(readEntry);
-  const count = (kty: string) => entries.filter(({ jwk }) => member(jwk, "kty") === kty).length;
-  return { findings: marked, keySet: { entries, counts: { RSA: count("RSA"), EC: count("EC") } } };
+  return { findings: marked, keySet: bounded((keys as unknown[]).filter(isJsonObject)) };
+}
+
+/** Keys of other types at most: STS uses none of them, and one is enough to name the fault. */
+const MAX_OTHER_KEYS = 50;
+
+/**
+ * Keeps what STS could use, and of all others only the kid: a document of 512 KiB holds thousands of
+ * keys, and strangers' tokens name the issuers that are kept.
+ */
+function bounded(keys: readonly JsonObject[]): KeySet {
+  const counts = { RSA: 0, EC: 0, other: 0 };
+  const entries: KeyEntry[] = [];
+  const otherKids: string[] = [];
+  for (const jwk of keys) {
+    const kty = member(jwk, "kty");
+    const type = kty === "RSA" || kty === "EC" ? kty : "other";
+    counts[type] += 1;
+    if (counts[type] <= (type === "other" ? MAX_OTHER_KEYS : MAX_KEYS_PER_TYPE)) {
+      entries.push(readEntry(jwk));
+    } else {
+      const kid = member(jwk, "kid");
+      if (typeof kid === "string") otherKids.push(JSON.stringify(kid));
+    }
+  }
+  const { RSA, EC } = counts;
+  const lines = otherKids.length === 0 ? "" : `\n${otherKids.join("\n")}\n`;
+  return { entries, total: keys.length, otherKids: lines, counts: { RSA, EC } };
+}
+
+/** Whether the JWKS has a key with this kid beyond those that are kept. */
+export function hasOtherKid({ otherKids }: KeySet, kid: string): boolean {
+  return otherKids.includes(`\n${JSON.stringify(kid)}\n`);
 }
 
 function readEntry(jwk: JsonObject): KeyEntry {
   const kid = member(jwk, "kid");
-  return { jwk, kid: typeof kid === "string" ? kid : undefined, problem: formProblem(jwk) };
+  return {
+    jwk: withoutRest(jwk),
+    kid: typeof kid === "string" ? kid : undefined,
+    problem: formProblem(jwk),
+  };
+}
+
+/** What is judged and shown of a key. */
+const USED_MEMBERS = ["kid", "kty", "alg", "use", "crv", "n", "e", "x", "y"];
+
+/** A copy without anything that is never looked at again, such as the certificates above a key's own. */
+function withoutRest(jwk: JsonObject): JsonObject {
+  const used = USED_MEMBERS.filter((name) => Object.hasOwn(jwk, name));
+  const kept = used.map((name) => [name, withoutInside(jwk[name])] as const);
+  const x5c = member(jwk, "x5c");
+  const leaf: unknown = Array.isArray(x5c) ? x5c[0] : undefined;
+  return { ...Object.fromEntries(kept), ...(typeof leaf === "string" && { x5c: [leaf] }) };
+}
+
+/** Lists and objects stand where none belongs: that they do is all there is to say of them. */
+function withoutInside(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return Array.isArray(value) ? [] : {};
 }
 
 /** Names of secp256k1 (RFC 8812 and before it), which no algorithm of STS signs on. */
@@ -139,6 +196,7 @@ function kindOf(value: unknown): string {
 }
 
 function notJson(url: string, came: NoObject): Finding {
+  if (came === "too-complex") return tooComplex(url);
   return {
     id: "jwks-not-json",
     // A page in its place is mostly an outage or a login wall, which may pass; so may a cut answer.
@@ -150,6 +208,17 @@ function notJson(url: string, came: NoObject): Finding {
     remedy: "IdP: serve the JWKS itself (RFC 7517, section 5), without a login.",
     evidence: { url, isPage: came === "page", isCut: came === "cut" },
     ...(came === "lenient" && { confirmedBy: "verification-key" }),
+  };
+}
+
+function tooComplex(url: string): Finding {
+  return {
+    id: "jwks-too-large",
+    severity: "suspect",
+    title: "The issuer's document is far too large.",
+    detail: `${url} answers 200 with ${CAME_INSTEAD["too-complex"]}.`,
+    remedy: "IdP: publish only the keys in use.",
+    evidence: { url },
   };
 }
 

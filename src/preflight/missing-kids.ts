@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Clock } from "../runtime/clock.js";
 import type { FetchedKeys } from "./snapshot.js";
 
@@ -32,7 +33,8 @@ export class MissingKids {
    *
    * @returns how many fresh looks agree by now
    */
-  note(kid: string, { fetchId, fetchedAt }: FetchedKeys, askedAt: number): number {
+  note(missing: string, { fetchId, fetchedAt }: FetchedKeys, askedAt: number): number {
+    const kid = shortened(missing);
     const known = this.#sightings.get(kid);
     if (known === undefined) {
       if (fetchedAt < askedAt - LOOKS_APART_MS) return 0;
@@ -44,17 +46,17 @@ export class MissingKids {
     if (fetchId !== known.fetchId && fetchedAt - known.fetchedAt >= LOOKS_APART_MS) {
       this.#sightings.set(kid, { looks: known.looks + 1, fetchId, fetchedAt });
     }
-    return this.looks(kid);
+    return this.looks(missing);
   }
 
   /** How many fresh looks agree that the key is missing. */
   looks(kid: string): number {
-    return this.#sightings.get(kid)?.looks ?? 0;
+    return this.#sightings.get(shortened(kid))?.looks ?? 0;
   }
 
   /** The key is there after all. */
   forget(kid: string): void {
-    this.#sightings.delete(kid);
+    this.#sightings.delete(shortened(kid));
   }
 
   /** Whether an unknown key may make the JWKS be fetched again now; counts it if so. */
@@ -65,4 +67,11 @@ export class MissingKids {
     this.#refetches.push(now);
     return true;
   }
+}
+
+/** A kid may be as long as a token; those of real issuers have up to 70 characters. */
+const MAX_KID = 256;
+
+function shortened(kid: string): string {
+  return kid.length <= MAX_KID ? kid : createHash("sha256").update(kid).digest("base64url");
 }

@@ -22,6 +22,8 @@ export interface KeptDocument<Content> {
   readonly findings: readonly Finding[];
   readonly timing: RequestTiming;
   readonly etag: string | undefined;
+  /** Of the body that it was read from. */
+  readonly bytes: number;
   /** Tells one fetch from the next, whether or not the document changed. */
   readonly fetchId: number;
   /** In milliseconds since the epoch. */
@@ -93,11 +95,19 @@ export async function renewDocument<Content>(
     content: read.content,
     findings: read.findings,
     timing: { ...timing, headers: { ...before, ...timing.headers } },
-    etag: headers.etag ?? unchanged?.etag,
+    etag: bounded(headers.etag) ?? unchanged?.etag,
+    bytes: unchanged?.bytes ?? body.length,
     fetchId: fetches,
     fetchedAt: now,
     expiresAt: now + lifetimeMs({ ...before, ...headers }, now),
   };
+}
+
+/** Longer ones are not worth keeping; those of CDNs and web servers have up to 70 characters. */
+const MAX_ETAG = 1_024;
+
+function bounded(etag: string | undefined): string | undefined {
+  return etag !== undefined && etag.length > MAX_ETAG ? undefined : etag;
 }
 
 function isUsable(kept: KeptDocument<unknown>, maxAgeMs: number, now: number): boolean {

@@ -1,6 +1,6 @@
 import { member } from "./json-document.js";
 import { problemOf } from "./key-material.js";
-import type { KeyEntry, KeyProblem, KeySet } from "./key-set.js";
+import { hasOtherKid, type KeyEntry, type KeyProblem, type KeySet } from "./key-set.js";
 
 /** Whether and with which key STS would verify a token. */
 export type TokenKey =
@@ -31,11 +31,15 @@ const CURVES: Readonly<Record<string, string>> = {
  * same one, the only key where the token names none; `alg` of the key does not count. An empty `kid`
  * is one like any other, but fails among several keys where none has it.
  */
-export function findTokenKey({ entries }: KeySet, wanted: KeyWanted): TokenKey {
+export function findTokenKey(keySet: KeySet, wanted: KeyWanted): TokenKey {
+  const { entries } = keySet;
   const { kid, alg } = wanted;
   const named = typeof kid === "string" ? entries.filter((entry) => entry.kid === kid) : [];
   const last = named.at(-1);
   if (last !== undefined) return judge(last, alg, named);
+  if (typeof kid === "string" && hasOtherKid(keySet, kid)) {
+    return { kind: "unusable", entry: { jwk: { kid }, kid, problem: UNREAD }, problem: UNREAD };
+  }
   if (!kid) return findOnlyKey(entries, wanted);
   const alike = entries.findLast(({ jwk }) => isAlike(member(jwk, "kid"), kid));
   if (alike !== undefined) return judge(alike, alg, [alike]);
@@ -45,6 +49,11 @@ export function findTokenKey({ entries }: KeySet, wanted: KeyWanted): TokenKey {
     ? judge(only, alg, [only])
     : { kind: "missing" };
 }
+
+const UNREAD: KeyProblem = {
+  words: "it stands behind more keys than are read here",
+  isCertain: false,
+};
 
 /** Whether a `kid` that is no string is written like this one: STS may take the two for one. */
 function isAlike(published: unknown, kid: string): boolean {

@@ -20,7 +20,13 @@ export function printable(text: string, maxLength = MAX_SHOWN): string {
     .slice(0, maxLength * 2)
     .replace(UNPRINTABLE, " ")
     .trim();
-  return oneLine.length > maxLength ? `${oneLine.slice(0, maxLength)}…` : oneLine;
+  const cut = oneLine.length > maxLength ? `${oneLine.slice(0, maxLength)}…` : oneLine;
+  return text.length > cut.length ? detached(cut) : cut;
+}
+
+/** A copy: V8 makes a piece of a string a view, which keeps the whole string in memory. */
+function detached(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /** {@link redact} and {@link printable}: text of anybody's that may hold a token, fit to be shown. */
@@ -55,7 +61,7 @@ export function safeCause(thrown: unknown, secrets: readonly string[] = [], dept
   const code = readText(thrown, "code");
   if (code !== undefined) Object.assign(copy, { code: printable(clean(code), 100) });
   const stack = readText(thrown, "stack") ?? `${copy.name}: ${message}`;
-  copy.stack = clean(stack).slice(0, MAX_STACK);
+  copy.stack = detached(clean(stack).slice(0, MAX_STACK));
   const cause = readField(thrown, "cause");
   if (cause !== undefined && depth > 0) copy.cause = safeCause(cause, secrets, depth - 1);
   return copy;

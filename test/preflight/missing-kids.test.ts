@@ -7,7 +7,7 @@ function world() {
   const clock = new FakeClock();
   const missing = new MissingKids(clock);
   let fetchId = 0;
-  const keySet = { entries: [], counts: { RSA: 0, EC: 0 } };
+  const keySet = { entries: [], total: 0, otherKids: "", counts: { RSA: 0, EC: 0 } };
   const fetched = (fetchedAt = clock.now()): FetchedKeys => {
     fetchId += 1;
     return { keySet, fetchId, fetchedAt };
