@@ -1,7 +1,7 @@
 import type { Finding } from "../model/findings.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import { type ResolvedEndpoint, resolveEndpoint } from "../sts/endpoint-url.js";
-import { regionGroup } from "../sts/region-group.js";
+import { spanPartitions } from "../sts/region-group.js";
 import { resolveTargets, type StsTarget } from "../sts/target.js";
 import type { Run } from "./run.js";
 import type { ResolvedSettings } from "./settings.js";
@@ -29,11 +29,10 @@ export async function chooseTargets({ sts }: ResolvedSettings, run: Run): Promis
     return { targets: [], findings: [noEndpoint(`${shown} is no http or https URL`)] };
   }
   const chosen = await choose(sts, run);
-  const [first, ...others] = chosen.targets.map(({ target }) => target.region);
-  const group = regionGroup(first ?? "");
-  if (others.some((region) => regionGroup(region) !== group)) {
+  const regions = chosen.targets.map(({ target }) => target.region);
+  if (spanPartitions(regions)) {
     throw new TypeError(
-      `Expected \`failoverRegions\` to be of one AWS partition with the region ${first}.`,
+      `Expected \`failoverRegions\` to be of one AWS partition with the region ${regions[0]}.`,
     );
   }
   return chosen;

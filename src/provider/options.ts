@@ -59,6 +59,8 @@ export interface ResilienceOptions {
   readonly hedgeAfterMs?: number | undefined;
   /**
    * Region whose STS is asked, unless `clientConfig.region` says otherwise.
+   * Any name that the SDK's own clients accept: FIPS names (`fips-us-east-1`), pseudo regions
+   * (`aws-global`), and names that AWS does not have, whose STS host then can't be resolved.
    * @default that of `parentClientConfig`, the calling client's, AWS_REGION, AWS_DEFAULT_REGION, the
    * profile's, us-east-1
    */

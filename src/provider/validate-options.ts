@@ -12,7 +12,7 @@ import {
   resolveNumber,
   word,
 } from "../runtime/validators.js";
-import { regionGroup } from "../sts/region-group.js";
+import { spanPartitions } from "../sts/region-group.js";
 import {
   DEFAULTS,
   type PreflightOptions,
@@ -172,7 +172,7 @@ function resolveFailover(
   }
   const first = typeof clientConfig?.region === "string" ? clientConfig.region : region;
   const all = [...(first === undefined ? [] : [first]), ...failoverRegions];
-  if (new Set(all.map(regionGroup)).size > 1) {
+  if (spanPartitions(all)) {
     const shown = all.map((name) => safeText(name, 40)).join(", ");
     throw new TypeError(
       `Expected \`failoverRegions\` to be of one AWS partition with the region, got ${shown}.`,

@@ -2,6 +2,7 @@ import type { Finding } from "../model/findings.js";
 import { safeText } from "../runtime/redact.js";
 import type { AssumeRoleInput } from "./assume-role.js";
 import { loadSdk } from "./load-sdk.js";
+import { regionGroup } from "./region-group.js";
 import type { StsTarget } from "./target.js";
 
 /** AWS STS API reference, AssumeRoleWithWebIdentity: RoleArn, 20 to 2048 characters. */
@@ -46,7 +47,7 @@ async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Fin
     ];
   }
   const regionPartition = await partitionOf(region);
-  if (partition === regionPartition) return [];
+  if (regionPartition === undefined || partition === regionPartition) return [];
   return [
     {
       id: "role-partition-mismatch",
@@ -59,10 +60,14 @@ async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Fin
   ];
 }
 
-/** The SDK's own table of regions; a region it does not know is placed by its prefix. */
-async function partitionOf(region: string): Promise<string> {
+/**
+ * By the SDK's own table of regions. It counts a name that it does not know among the commercial
+ * ones, which is a guess: nothing is certain about such a region, so STS is asked as the SDK would.
+ */
+async function partitionOf(region: string): Promise<string | undefined> {
   const { partition } = await loadSdk();
-  return partition(region).name;
+  const { name } = partition(region);
+  return name === "aws" ? regionGroup(region) : name;
 }
 
 function checkSessionName(sessionName: string): Finding[] {

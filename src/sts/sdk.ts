@@ -4,4 +4,4 @@
  */
 export { AssumeRoleWithWebIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 export { partition } from "@aws-sdk/core/client";
-export { loadConfig } from "@smithy/core/config";
+export { loadConfig, resolveRegionConfig } from "@smithy/core/config";

@@ -7,6 +7,7 @@ import {
   settle,
 } from "./client-config.js";
 import { configuredEndpoint } from "./configured-endpoint.js";
+import { loadSdk } from "./load-sdk.js";
 import { profileReader } from "./profile.js";
 import { chooseRegion, type RegionSource, wantsGlobalEndpoint } from "./region.js";
 
@@ -31,14 +32,44 @@ export async function resolveTargets(
   const first = await resolveTarget(settings, caller, env);
   // One endpoint serves every region: there is nowhere to fail over to.
   if (first.customEndpoint) return [first];
-  const others = settings.failoverRegions.filter((region) => region !== first.region);
-  return [first, ...others.map((region) => inRegion(first, region))];
+  const { failoverRegions } = settings;
+  const others = await Promise.all(failoverRegions.map((region) => inRegion(first, region)));
+  return [first, ...others.filter((other) => !isSamePlace(other, first))];
 }
 
 /** The same options elsewhere. The global endpoint is one place, and no other region's. */
-function inRegion(target: StsTarget, region: string): StsTarget {
+async function inRegion(target: StsTarget, name: string): Promise<StsTarget> {
   const { useGlobalEndpoint: _, ...config } = target.config;
-  return { ...target, region, regionSource: "failoverRegions", config: { ...config, region } };
+  const place = await settleRegion(name);
+  return {
+    ...target,
+    region: place.region,
+    regionSource: "failoverRegions",
+    config: { ...config, ...place.config },
+  };
+}
+
+function isSamePlace(one: StsTarget, other: StsTarget): boolean {
+  const isFips = ({ config }: StsTarget) => config.useFipsEndpoint === true;
+  return one.region === other.region && isFips(one) === isFips(other);
+}
+
+/**
+ * A region by its real name. The SDK's clients accept `fips-us-east-1` and `us-east-1-fips`, and take
+ * them for the FIPS endpoint of us-east-1: so the SDK's own code reads them.
+ */
+async function settleRegion(
+  name: string,
+): Promise<{ readonly region: string; readonly config: STSClientConfig }> {
+  // No other name is a FIPS one, and the SDK takes long to load.
+  if (!name.includes("fips")) return { region: name, config: { region: name } };
+  const { resolveRegionConfig } = await loadSdk();
+  const config = resolveRegionConfig({ region: name, useFipsEndpoint: false } as Parameters<
+    typeof resolveRegionConfig
+  >[0]);
+  if (!(await config.useFipsEndpoint())) return { region: name, config: { region: name } };
+  // The client reads the name once more: a real name might be read as another one's.
+  return { region: await config.region(), config: { region: name, useFipsEndpoint: true } };
 }
 
 /**
@@ -55,9 +86,14 @@ export async function resolveTarget(
   const profileName = clientConfig.profile ?? parent.profile;
   const readProfile = profileReader(profileName);
 
-  const { region, source } = await chooseRegion(settings, caller?.region, env, readProfile);
+  const { region: name, source } = await chooseRegion(settings, caller?.region, env, readProfile);
   const endpoint = await customEndpointOf(clientConfig, env);
   const customEndpoint = endpoint !== undefined;
+  // The SDK refuses FIPS names with an endpoint of the user's own, as it refuses the FIPS option.
+  const place = customEndpoint
+    ? { region: name, config: { region: name } }
+    : await settleRegion(name);
+  const { region } = place;
   const inherited = customEndpoint ? {} : await endpointOptions(clientConfig, parent);
   const useGlobalEndpoint =
     !customEndpoint && (await wantsGlobalEndpoint(settings, env, readProfile));
@@ -65,7 +101,7 @@ export async function resolveTarget(
   const config: STSClientConfig = definedOnly({
     ...clientConfig,
     ...inherited,
-    region,
+    ...place.config,
     endpoint,
     profile: profileName,
     logger: clientConfig.logger ?? parent.logger,

@@ -52,6 +52,22 @@ describe("the host of the second region", () => {
     ]);
   });
 
+  it("is FIPS where the first one's name is a FIPS name", async () => {
+    await using world = await startRegions(["us-gov-west-1", "us-gov-east-1"]);
+    world.stss[0]?.setFault("sts-unavailable");
+    const provider = world.provide(
+      { region: "fips-us-gov-west-1" },
+      { roleArn: "arn:aws-us-gov:iam::123456789012:role/app" },
+    );
+    await provider();
+    expect(world.router.hosts).toEqual([
+      // There the regional endpoint is the FIPS one.
+      "sts.us-gov-west-1.amazonaws.com",
+      "sts.us-gov-east-1.amazonaws.com",
+    ]);
+    expect(provider.status().region).toBe("us-gov-east-1");
+  });
+
   it("is of the same partition outside the commercial one", async () => {
     await using world = await startRegions(["us-gov-west-1", "us-gov-east-1"]);
     world.stss[0]?.setFault("sts-unavailable");

@@ -1,6 +1,6 @@
 import { partition } from "@aws-sdk/core/client";
 import { describe, expect, test } from "vitest";
-import { regionGroup } from "../../src/sts/region-group.js";
+import { regionGroup, spanPartitions } from "../../src/sts/region-group.js";
 
 /** A region of every partition, and those whose names look like another one's. */
 const REGIONS = [
@@ -20,4 +20,25 @@ describe("two regions are of one group", () => {
       }
     }
   });
+});
+
+test("a pseudo region and a FIPS name are of the group of their partition", () => {
+  expect(
+    ["aws-global", "aws-cn-global", "aws-us-gov-global", "aws-iso-global", "aws-iso-b-global"].map(
+      regionGroup,
+    ),
+  ).toEqual(["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b"]);
+  for (const region of REGIONS) {
+    expect(regionGroup(`fips-${region}`)).toBe(regionGroup(region));
+    expect(regionGroup(`${region}-fips`)).toBe(regionGroup(region));
+    expect(regionGroup(region)).toBe(partition(region).name);
+  }
+});
+
+test("an invented region is of no group, and so never certain to be elsewhere", () => {
+  expect([regionGroup("mars"), spanPartitions(["mars-1", "us-gov-west-1"])]).toEqual([
+    undefined,
+    false,
+  ]);
+  expect(spanPartitions(["us-east-1", "mars-1", "fips-us-gov-west-1"])).toBe(true);
 });
