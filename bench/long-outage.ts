@@ -1,6 +1,6 @@
 import { sleep } from "../src/runtime/clock.js";
 import { startLocalIdp } from "../src/testing/index.js";
-import { seededRandom } from "../test/integration/world.js";
+import { seededRandom } from "../test/support/world.js";
 import type { GetCredentials } from "./in-process.js";
 import { figure, type PartResult, type Promised } from "./report.js";
 import {

@@ -1,7 +1,7 @@
 import type { Options } from "p-retry";
 import { sleep } from "../src/runtime/clock.js";
 import { startLocalIdp } from "../src/testing/index.js";
-import { seededRandom } from "../test/integration/world.js";
+import { seededRandom } from "../test/support/world.js";
 import type { GetCredentials } from "./in-process.js";
 import { figure, type PartResult } from "./report.js";
 import { median, quantile } from "./sampling.js";

@@ -1,5 +1,5 @@
 import { startLocalIdp } from "../src/testing/index.js";
-import { seededRandom } from "../test/integration/world.js";
+import { seededRandom } from "../test/support/world.js";
 import { lineChart } from "./chart.js";
 import type { GetCredentials } from "./in-process.js";
 import { TUNED } from "./recovery.js";

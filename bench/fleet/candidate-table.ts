@@ -1,4 +1,4 @@
-import { seededRandom } from "../../test/integration/world.js";
+import { seededRandom } from "../../test/support/world.js";
 import { figure, type Table } from "../report.js";
 import { type LoneResult, simulateLoneService } from "./lone-service.js";
 import { CANDIDATES, type Policy, REFERENCE } from "./policy.js";

@@ -1,4 +1,4 @@
-import { seededRandom } from "../../test/integration/world.js";
+import { seededRandom } from "../../test/support/world.js";
 import { figure } from "../report.js";
 import type { Policy } from "./policy.js";
 import { type FleetOptions, type FleetResult, simulateFleet } from "./simulate.js";

@@ -3,7 +3,7 @@ import { measure, objections } from "../../bench/fleet/candidate-table.js";
 import { simulateLoneService } from "../../bench/fleet/lone-service.js";
 import { OURS_WITHOUT_LOOKS, type Policy, REFERENCE, RIVALS } from "../../bench/fleet/policy.js";
 import { type FleetOptions, simulateFleet } from "../../bench/fleet/simulate.js";
-import { seededRandom } from "../integration/world.js";
+import { seededRandom } from "../support/world.js";
 
 const named = (name: string): Policy => {
   const policy = RIVALS.find((each) => each.name === name);

@@ -6,8 +6,8 @@ import { AttemptError } from "../../src/model/failure.js";
 import { retryLoop } from "../../src/retry/retry-loop.js";
 import { sleep } from "../../src/runtime/clock.js";
 import { startDeadline } from "../../src/runtime/deadline.js";
-import { seededRandom } from "../integration/world.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { seededRandom } from "../support/world.js";
 
 const CALL_MS = 100;
 

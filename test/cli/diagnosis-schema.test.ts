@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
 import { diagnose } from "../../src/doctor/diagnose.js";
-import { ROOT } from "../house/sources.js";
-import { type DoctorWorld, startDoctorWorld } from "./doctor-world.js";
+import { type DoctorWorld, startDoctorWorld } from "../support/doctor-world.js";
+import { ROOT } from "../support/sources.js";
 import { sampleDiagnosis } from "./sample-diagnosis.js";
 
 const schemaText = readFileSync(join(ROOT, "schema/diagnosis-v1.schema.json"), "utf8");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
-import { startDoctorWorld } from "./doctor-world.js";
+import { startDoctorWorld } from "../support/doctor-world.js";
 import { finished, runCli, startCli } from "./run-cli.js";
 
 const ARGS = ["doctor", "--allow-private-issuers"];

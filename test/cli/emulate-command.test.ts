@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { startDoctorWorld } from "./doctor-world.js";
+import { startDoctorWorld } from "../support/doctor-world.js";
 import { runCli, startCli, waitFor } from "./run-cli.js";
 
 /** Starts it on free ports; gives the environment it prints, and stops it by Ctrl-C at the end. */

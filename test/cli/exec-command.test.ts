@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { startPlatform } from "../token-sources/platform-server.js";
+import { startPlatform } from "../support/platform-server.js";
 import { finished, runCli, startCli, waitFor } from "./run-cli.js";
 
 const ROLE_ARN = "arn:aws:iam::123456789012:role/app";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EMULATE_HELP } from "../../src/cli/emulate/emulate-help.js";
 import { readFault } from "../../src/cli/emulate/fault-spec.js";
-import { startDoctorWorld } from "./doctor-world.js";
+import { startDoctorWorld } from "../support/doctor-world.js";
 
 describe("a fault of the command line", () => {
   const inHelp = [...EMULATE_HELP.matchAll(/\b(?:idp|sts):[^\s,]+/g)].map(([spec]) => spec);

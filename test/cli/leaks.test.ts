@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { secretsOf } from "../integration/leak-search.js";
-import { type DoctorWorld, startDoctorWorld } from "./doctor-world.js";
+import { type DoctorWorld, startDoctorWorld } from "../support/doctor-world.js";
+import { secretsOf } from "../support/leak-search.js";
 import { finished, runCli, startCli } from "./run-cli.js";
 
 const WORLDS: Readonly<Record<string, (world: DoctorWorld) => unknown>> = {

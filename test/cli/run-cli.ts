@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
-import { ROOT } from "../house/sources.js";
+import { ROOT } from "../support/sources.js";
 
 /** Longer than any command takes on a machine that is busy with other things. */
 const LIMIT_MS = 60_000;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { changesBetween } from "../../src/cli/doctor/diagnosis-changes.js";
 import { LatencyRecord, summaryOf } from "../../src/cli/doctor/latency-record.js";
-import { startDoctorWorld } from "./doctor-world.js";
+import { startDoctorWorld } from "../support/doctor-world.js";
 import { finished, startCli } from "./run-cli.js";
 import { sampleDiagnosis, sampleFinding } from "./sample-diagnosis.js";
 

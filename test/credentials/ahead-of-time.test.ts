@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CacheBench, fail, HOUR, succeed } from "./make-cache.js";
+import { CacheBench, fail, HOUR, succeed } from "../support/make-cache.js";
 
 const aheadOfTime = true;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CacheBench, fail, HOUR, hang, outage, succeed } from "./make-cache.js";
+import { CacheBench, fail, HOUR, hang, outage, succeed } from "../support/make-cache.js";
 
 describe("expired credentials", () => {
   test("are not handed out: everybody waits, and hears of a failure", async () => {

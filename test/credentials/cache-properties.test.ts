@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { CacheBench, fail, HOUR, refuse, succeed } from "./make-cache.js";
+import { CacheBench, fail, HOUR, refuse, succeed } from "../support/make-cache.js";
 
 const steps = fc.array(
   fc.oneof(

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { CacheBench, fail, HOUR, hang } from "./make-cache.js";
+import { CacheBench, fail, HOUR, hang } from "../support/make-cache.js";
 
 describe("a caller that gives up", () => {
   test("hears its own reason, while the flight goes on for the others", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CacheBench, fail, HOUR, outage, stale, succeed } from "./make-cache.js";
+import { CacheBench, fail, HOUR, outage, stale, succeed } from "../support/make-cache.js";
 
 const HOURS = HOUR * 1000;
 const MINUTE = 60_000;

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { CacheBench, fail, HOUR, outage, refusal, refuse, stale, succeed } from "./make-cache.js";
+import {
+  CacheBench,
+  fail,
+  HOUR,
+  outage,
+  refusal,
+  refuse,
+  stale,
+  succeed,
+} from "../support/make-cache.js";
 
 describe("with nothing cached", () => {
   test("any number of callers wait for one flight, and get the same credentials", async () => {

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { readSharedJson } from "../testing/shared-data.js";
 import {
   type Answer,
   CacheBench,
@@ -9,7 +8,8 @@ import {
   refusal,
   refuse,
   succeed,
-} from "./make-cache.js";
+} from "../support/make-cache.js";
+import { readSharedJson } from "../support/shared-data.js";
 
 type Result = "newCredentials" | "cachedCredentials" | "noCredentialsError" | "nonRecoverableError";
 

@@ -4,7 +4,7 @@ import { diagnose } from "../../src/doctor/diagnose.js";
 import type { EndpointFacts } from "../../src/doctor/facts.js";
 import type { Failure } from "../../src/model/failure.js";
 import type { Finding, Severity } from "../../src/model/findings.js";
-import { healthy, Site } from "./matrix-world.js";
+import { healthy, Site } from "../support/matrix-world.js";
 
 const finding = (id: Finding["id"], severity: Severity): Finding => {
   return { id, severity, title: id, detail: "no answer", remedy: "", evidence: {} };

@@ -7,7 +7,6 @@ import type { Progress } from "../../src/doctor/diagnosis.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { type Clock, systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
-import { temporaryFolder } from "../integration/sdk-environment.js";
 import {
   examine,
   healthy,
@@ -16,7 +15,8 @@ import {
   Site,
   settingsFor,
   TO_LOOPBACK,
-} from "./matrix-world.js";
+} from "../support/matrix-world.js";
+import { temporaryFolder } from "../support/sdk-environment.js";
 import { closedPort, startLyingFront, startSilentServer } from "./odd-servers.js";
 
 /** Ten seconds of the doctor's are one of the test's. */

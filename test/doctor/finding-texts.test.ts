@@ -5,7 +5,7 @@ import { endpointFindings } from "../../src/doctor/conclude-endpoint.js";
 import { issuerFindings } from "../../src/doctor/conclude-issuer.js";
 import { unreadFindings } from "../../src/doctor/conclude-unread.js";
 import type { EndpointFacts, Facts, IssuerFacts } from "../../src/doctor/facts.js";
-import { CLAIMS } from "../token/make-token.js";
+import { CLAIMS } from "../support/make-token.js";
 import { one, PROVIDER_ROWS, type TextRow } from "./finding-texts.js";
 
 const endpoint = (changes: Partial<EndpointFacts> = {}): EndpointFacts => ({

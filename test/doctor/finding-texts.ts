@@ -10,7 +10,7 @@ import {
   tooManyKeys,
 } from "../../src/preflight/key-findings.js";
 import { notCacheable, proxyInUse, slow } from "../../src/preflight/visit-findings.js";
-import { check, makeToken, NOW_SECONDS } from "../token/make-token.js";
+import { check, makeToken, NOW_SECONDS } from "../support/make-token.js";
 
 /** A finding: what its title and detail say, what its remedy asks for, and a value it shows. */
 export type TextRow = readonly [FindingId, () => Finding, RegExp, RegExp, object];

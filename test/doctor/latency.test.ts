@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { examine, healthy, settingsFor } from "./matrix-world.js";
+import { examine, healthy, settingsFor } from "../support/matrix-world.js";
 
 it("tries documents three times also when the second look at the JWKS was told of no change", async () => {
   const { rootCause, facts } = await examine(async (site) => {

@@ -1,7 +1,7 @@
-import { startOidcProvider } from "../integration/oidc-provider-issuer.js";
-import { listSharedFiles, readSharedJson } from "../testing/shared-data.js";
+import { healthy, settingsFor } from "../support/matrix-world.js";
+import { startOidcProvider } from "../support/oidc-provider-issuer.js";
+import { listSharedFiles, readSharedJson } from "../support/shared-data.js";
 import type { Row } from "./matrix-row.js";
-import { healthy, settingsFor } from "./matrix-world.js";
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { FindingId } from "../../src/model/findings.js";
 import type { IdpFault, LocalIdp } from "../../src/testing/index.js";
-import { assumeRole } from "../testing/ask-sts.js";
+import { assumeRole } from "../support/ask-sts.js";
+import { healthy, settingsFor } from "../support/matrix-world.js";
 import type { Row } from "./matrix-row.js";
-import { healthy, settingsFor } from "./matrix-world.js";
 
 type Jwk = Readonly<Record<string, unknown>>;
 

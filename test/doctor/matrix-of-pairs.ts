@@ -1,5 +1,5 @@
+import { healthy, ROLE_ARN, settingsFor } from "../support/matrix-world.js";
 import type { Row } from "./matrix-row.js";
-import { healthy, ROLE_ARN, settingsFor } from "./matrix-world.js";
 import { closedPort, startFirewalledPort, startSilentServer } from "./odd-servers.js";
 
 /** Two faults at once: the doctor names the one that explains, and hides neither. */

@@ -1,7 +1,7 @@
 import type { FindingId } from "../../src/model/findings.js";
 import type { StsFault } from "../../src/testing/index.js";
+import { ENV, healthy, settingsFor } from "../support/matrix-world.js";
 import type { Row } from "./matrix-row.js";
-import { ENV, healthy, settingsFor } from "./matrix-world.js";
 import {
   closedPort,
   type OddServer,

@@ -3,10 +3,10 @@ import type { LocalStsOptions, TlsIdentity } from "../../src/testing/index.js";
 import {
   type CertificateAuthority,
   createCertificateAuthority,
-} from "../preflight/certificate-authority.js";
-import { makeTlsIdentity } from "../testing/tls-identity.js";
+} from "../support/certificate-authority.js";
+import { healthy, settingsFor } from "../support/matrix-world.js";
+import { makeTlsIdentity } from "../support/tls-identity.js";
 import type { Row } from "./matrix-row.js";
-import { healthy, settingsFor } from "./matrix-world.js";
 import { startTlsServer, startTunnelProxy } from "./odd-servers.js";
 
 interface Served {

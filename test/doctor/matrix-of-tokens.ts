@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FindingId } from "../../src/model/findings.js";
 import type { TokenRequest } from "../../src/testing/index.js";
+import { healthy, ROLE_ARN, settingsFor, TO_LOOPBACK } from "../support/matrix-world.js";
 import type { Row } from "./matrix-row.js";
-import { healthy, ROLE_ARN, settingsFor, TO_LOOPBACK } from "./matrix-world.js";
 
 /** A world in which nothing but the token is wrong. */
 function token(name: string, request: TokenRequest, cause: FindingId): Row {

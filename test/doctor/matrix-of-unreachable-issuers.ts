@@ -1,6 +1,6 @@
 import type { FindingId } from "../../src/model/findings.js";
+import { healthy, type Patient, type Site, settingsFor } from "../support/matrix-world.js";
 import type { Row } from "./matrix-row.js";
-import { healthy, type Patient, type Site, settingsFor } from "./matrix-world.js";
 import {
   closedPort,
   type OddServer,

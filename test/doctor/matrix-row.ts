@@ -1,6 +1,6 @@
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
 import type { Finding, FindingId, Severity } from "../../src/model/findings.js";
-import type { Patient, Site } from "./matrix-world.js";
+import type { Patient, Site } from "../support/matrix-world.js";
 
 /** What the doctor must say of a world. */
 export interface Expectation {

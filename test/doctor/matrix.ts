@@ -1,3 +1,4 @@
+import { examine } from "../support/matrix-world.js";
 import { HEALTHY_ROWS } from "./matrix-of-health.js";
 import { ISSUER_ROWS } from "./matrix-of-issuers.js";
 import { PAIR_ROWS } from "./matrix-of-pairs.js";
@@ -6,7 +7,6 @@ import { TLS_ROWS } from "./matrix-of-tls.js";
 import { TOKEN_ROWS } from "./matrix-of-tokens.js";
 import { UNREACHABLE_ROWS } from "./matrix-of-unreachable-issuers.js";
 import type { Expectation, Row } from "./matrix-row.js";
-import { examine } from "./matrix-world.js";
 import { type Score, scoreRows } from "./score-rows.js";
 
 /** Every world the doctor is tried on, built for real. */

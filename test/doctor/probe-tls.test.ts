@@ -8,7 +8,7 @@ import { startLocalIdp, type TlsIdentity } from "../../src/testing/index.js";
 import {
   type CertificateAuthority,
   createCertificateAuthority,
-} from "../preflight/certificate-authority.js";
+} from "../support/certificate-authority.js";
 
 let authority: CertificateAuthority;
 beforeAll(() => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { EXPLAINED_BY, RANKING, rank } from "../../src/doctor/ranking.js";
 import type { Finding, FindingId, Severity } from "../../src/model/findings.js";
-import { ROOT } from "../house/sources.js";
+import { ROOT } from "../support/sources.js";
 
 const finding = (text: string): Finding => {
   const [severity, id] = text.split(" ") as [Severity, FindingId];

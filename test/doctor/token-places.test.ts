@@ -4,9 +4,9 @@ import type { DiagnoseOptions } from "../../src/doctor/options.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
-import { startDoctorWorld } from "../cli/doctor-world.js";
-import { temporaryFolder } from "../integration/sdk-environment.js";
-import { startPlatform } from "../token-sources/platform-server.js";
+import { startDoctorWorld } from "../support/doctor-world.js";
+import { startPlatform } from "../support/platform-server.js";
+import { temporaryFolder } from "../support/sdk-environment.js";
 
 type Env = Readonly<Record<string, string>>;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { diagnose } from "../../src/doctor/diagnose.js";
-import { withoutAwsSettings } from "../integration/sdk-environment.js";
-import { healthy, REGION, ROLE_ARN, Site } from "./matrix-world.js";
+import { healthy, REGION, ROLE_ARN, Site } from "../support/matrix-world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
 
 withoutAwsSettings();
 

@@ -1,5 +1,5 @@
 import ts from "typescript";
-import { commentsOf, nodesOf, type Source } from "./sources.js";
+import { commentsOf, nodesOf, type Source } from "../support/sources.js";
 
 const MAX_LINES = 400;
 const KEBAB_CASE = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { PUBLIC_ENTRIES, parse, ROOT, readSources, type Source } from "../support/sources.js";
 import { badNames, forbidden, realmBound, tooLong } from "./file-rules.js";
 import { barrels, cycles, sharedPackages, wrongDirections } from "./room-rules.js";
-import { PUBLIC_ENTRIES, parse, ROOT, readSources, type Source } from "./sources.js";
 
 const library = readSources("src");
 const everything = readSources(

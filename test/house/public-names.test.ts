@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
-import { PUBLIC_ENTRIES, ROOT } from "./sources.js";
+import { PUBLIC_ENTRIES, ROOT } from "../support/sources.js";
 
 const pathOf = (subpath: string) => join(ROOT, PUBLIC_ENTRIES.get(subpath) ?? "");
 

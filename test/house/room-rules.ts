@@ -1,4 +1,4 @@
-import type { Source } from "./sources.js";
+import type { Source } from "../support/sources.js";
 
 /** What each room may import besides itself and the foundations. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {

@@ -8,9 +8,9 @@ import {
   fromWebToken,
 } from "../../src/index.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
+import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
+import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-import { temporaryFolder, withoutAwsSettings } from "./sdk-environment.js";
-import { REGION, ROLE_ARN, rejection, startWorld, type World } from "./world.js";
 
 withoutAwsSettings();
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { TokenSource } from "../../src/model/token-source.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { until, VirtualClock } from "./virtual-clock.js";
-import { REGION, rejection, startWorld, type World } from "./world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until, VirtualClock } from "../support/virtual-clock.js";
+import { REGION, rejection, startWorld, type World } from "../support/world.js";
 
 withoutAwsSettings();
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { VirtualClock } from "./virtual-clock.js";
-import { rejection, startWorld, type World } from "./world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { VirtualClock } from "../support/virtual-clock.js";
+import { rejection, startWorld, type World } from "../support/world.js";
 
 withoutAwsSettings();
 

@@ -7,8 +7,8 @@ import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 import { type LocalSts, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { VirtualClock } from "./virtual-clock.js";
-import { REGION, ROLE_ARN, rejection, seededRandom } from "./world.js";
+import { VirtualClock } from "../support/virtual-clock.js";
+import { REGION, ROLE_ARN, rejection, seededRandom } from "../support/world.js";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -3,10 +3,10 @@ import { describe, expect, it, vi } from "vitest";
 import { fromWebToken } from "../../src/index.js";
 import { resolveEndpoint } from "../../src/sts/endpoint-url.js";
 import { resolveTarget } from "../../src/sts/target.js";
-import { makeSettings } from "../sts/make-target.js";
+import { makeSettings } from "../support/make-target.js";
+import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
+import { REGION } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-import { temporaryFolder, withoutAwsSettings } from "./sdk-environment.js";
-import { REGION } from "./world.js";
 
 withoutAwsSettings();
 

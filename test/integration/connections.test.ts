@@ -1,9 +1,9 @@
 import { HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { describe, expect, it, vi } from "vitest";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until } from "../support/virtual-clock.js";
+import { REGION, rejection, startWorld } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { until } from "./virtual-clock.js";
-import { REGION, rejection, startWorld } from "./world.js";
 
 withoutAwsSettings();
 

@@ -4,9 +4,9 @@ import type { Logger } from "@smithy/types";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type FromWebTokenInit, fromWebToken } from "../../src/index.js";
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
+import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
+import { ROLE_ARN } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-import { temporaryFolder, withoutAwsSettings } from "./sdk-environment.js";
-import { ROLE_ARN } from "./world.js";
 
 withoutAwsSettings();
 

@@ -6,9 +6,9 @@ import type { Pluggable } from "@smithy/types";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type FromWebTokenInit, fromTokenFile, fromWebToken } from "../../src/index.js";
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
+import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
+import { ROLE_ARN, rejection } from "../support/world.js";
 import { type RecordedAnswer, RecordingHandler } from "./recording-handler.js";
-import { temporaryFolder, withoutAwsSettings } from "./sdk-environment.js";
-import { ROLE_ARN, rejection } from "./world.js";
 
 withoutAwsSettings();
 

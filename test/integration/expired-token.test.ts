@@ -4,8 +4,8 @@ import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { type HttpRequest, HttpResponse } from "@smithy/core/protocols";
 import { describe, expect, it } from "vitest";
 import { refreshOnExpiredToken, type WebIdentityProvider } from "../../src/index.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { REGION, rejection, startWorld, type World } from "./world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { REGION, rejection, startWorld, type World } from "../support/world.js";
 
 withoutAwsSettings();
 

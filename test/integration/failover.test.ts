@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { isWebIdentityError } from "../../src/index.js";
 import type { LocalSts, StsFault } from "../../src/testing/index.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until, VirtualClock } from "../support/virtual-clock.js";
+import { rejection } from "../support/world.js";
 import { startRegions } from "./region-world.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { until, VirtualClock } from "./virtual-clock.js";
-import { rejection } from "./world.js";
 
 withoutAwsSettings();
 

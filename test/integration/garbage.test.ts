@@ -6,8 +6,8 @@ import { describe, expect, it } from "vitest";
 import { createProvider } from "../../src/provider/create-provider.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
-import { until } from "./virtual-clock.js";
-import { REGION, ROLE_ARN, rejection, startWorld, type World } from "./world.js";
+import { until } from "../support/virtual-clock.js";
+import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 import { isWebIdentityError } from "../../src/index.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { LocalSts, StsFault } from "../../src/testing/index.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until } from "../support/virtual-clock.js";
+import { rejection } from "../support/world.js";
 import { FIRST, gate, heldBack, inFlight, SECOND, twoRegions } from "./two-regions.js";
-import { until } from "./virtual-clock.js";
-import { rejection } from "./world.js";
 
 withoutAwsSettings();
 

@@ -1,9 +1,9 @@
 import type { Pluggable } from "@smithy/types";
 import { describe, expect, it } from "vitest";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import { secretsOf, Witness } from "./leak-search.js";
+import { secretsOf, Witness } from "../support/leak-search.js";
+import { REGION, startWorld } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-import { REGION, startWorld } from "./world.js";
 
 const SECRETS = {
   secretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { StsFault, TokenRequest } from "../../src/testing/index.js";
-import { secretsOf, Witness } from "./leak-search.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { REGION, startWorld, type World } from "./world.js";
+import { secretsOf, Witness } from "../support/leak-search.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { REGION, startWorld, type World } from "../support/world.js";
 
 withoutAwsSettings();
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { WebIdentityEvent } from "../../src/index.js";
 import type { StsFault } from "../../src/testing/index.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { rejection, startWorld } from "./world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { rejection, startWorld } from "../support/world.js";
 
 withoutAwsSettings();
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { LocalStsOptions } from "../../src/testing/index.js";
+import { REGION, ROLE_ARN, rejection, startWorld } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-import { REGION, ROLE_ARN, rejection, startWorld } from "./world.js";
 
 describe("an STS of somebody else's", () => {
   it.each<[string, LocalStsOptions]>([

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until } from "../support/virtual-clock.js";
+import { rejection } from "../support/world.js";
 import { found, looking, looks, PERMANENT_FAULTS, startPreflightWorld } from "./preflight-world.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { until } from "./virtual-clock.js";
-import { rejection } from "./world.js";
 
 withoutAwsSettings();
 

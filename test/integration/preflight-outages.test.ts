@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { isWebIdentityError, type WebIdentityEvent } from "../../src/index.js";
 import type { IdpFault, LocalIdp } from "../../src/testing/index.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until, VirtualClock } from "../support/virtual-clock.js";
+import { rejection, startWorld } from "../support/world.js";
 import { found, looking, startPreflightWorld } from "./preflight-world.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { until, VirtualClock } from "./virtual-clock.js";
-import { rejection, startWorld } from "./world.js";
 
 withoutAwsSettings();
 

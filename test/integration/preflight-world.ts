@@ -5,9 +5,9 @@ import "../../src/preflight/look-at-subject.js";
 import type { TokenSource } from "../../src/model/token-source.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { LocalIdp, LocalStsOptions } from "../../src/testing/index.js";
-import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";
-import { VirtualClock } from "./virtual-clock.js";
-import { rejection, startWorld, type World } from "./world.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
+import { VirtualClock } from "../support/virtual-clock.js";
+import { rejection, startWorld, type World } from "../support/world.js";
 
 /** The look's own limit is 5 s: it passes only when a test says so. */
 const LOOKS_TAKE_THEIR_TIME_MS = 4_999;

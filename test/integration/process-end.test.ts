@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import { startWorld, type World } from "./world.js";
+import { startWorld, type World } from "../support/world.js";
 
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL("use-and-end-process.ts", import.meta.url));

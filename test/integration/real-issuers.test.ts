@@ -7,9 +7,9 @@ import {
   type Issuer,
   mintWithClientCredentials,
   startOidcProvider,
-} from "./oidc-provider-issuer.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { REGION, ROLE_ARN, rejection } from "./world.js";
+} from "../support/oidc-provider-issuer.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { REGION, ROLE_ARN, rejection } from "../support/world.js";
 
 withoutAwsSettings();
 

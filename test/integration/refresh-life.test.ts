@@ -3,9 +3,9 @@ import type { WebIdentityEvent, WebIdentityProvider } from "../../src/index.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { until, VirtualClock } from "./virtual-clock.js";
-import { REGION, ROLE_ARN, rejection, startWorld, type World } from "./world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until, VirtualClock } from "../support/virtual-clock.js";
+import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 
 withoutAwsSettings();
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { rejection } from "../support/world.js";
 import { startRegions } from "./region-world.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { rejection } from "./world.js";
 
 withoutAwsSettings();
 

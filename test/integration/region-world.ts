@@ -10,8 +10,8 @@ import {
   startLocalIdp,
   startLocalSts,
 } from "../../src/testing/index.js";
-import { VirtualClock } from "./virtual-clock.js";
-import { ROLE_ARN, seededRandom } from "./world.js";
+import { VirtualClock } from "../support/virtual-clock.js";
+import { ROLE_ARN, seededRandom } from "../support/world.js";
 
 type SdkHandler = STSClient["config"]["requestHandler"];
 

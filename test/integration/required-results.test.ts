@@ -5,9 +5,9 @@ import {
 import pRetry from "p-retry";
 import { describe, expect, it, vi } from "vitest";
 import type { StsFault } from "../../src/testing/index.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { until } from "./virtual-clock.js";
-import { ROLE_ARN, rejection, seededRandom, startWorld, type World } from "./world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until } from "../support/virtual-clock.js";
+import { ROLE_ARN, rejection, seededRandom, startWorld, type World } from "../support/world.js";
 
 withoutAwsSettings();
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until, VirtualClock } from "../support/virtual-clock.js";
+import { rejection } from "../support/world.js";
 import { type RegionWorld, startRegions } from "./region-world.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { until, VirtualClock } from "./virtual-clock.js";
-import { rejection } from "./world.js";
 
 withoutAwsSettings();
 

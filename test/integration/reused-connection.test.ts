@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { startWorld } from "./world.js";
+import { startWorld } from "../support/world.js";
 
 test("a connection that is used again and again collects no listeners", async () => {
   await using world = await startWorld();

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { WebIdentityEvent } from "../../src/index.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { rejection, startWorld } from "./world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { rejection, startWorld } from "../support/world.js";
 
 withoutAwsSettings();
 

@@ -11,9 +11,9 @@ import {
   WebIdentityError,
   type WebIdentityProvider,
 } from "../../src/index.js";
+import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
+import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-import { temporaryFolder, withoutAwsSettings } from "./sdk-environment.js";
-import { REGION, ROLE_ARN, rejection, startWorld, type World } from "./world.js";
 
 withoutAwsSettings();
 

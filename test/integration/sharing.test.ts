@@ -2,9 +2,9 @@ import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-web-identity";
 import { describe, expect, it } from "vitest";
 import { type FromWebTokenInit, fromWebToken } from "../../src/index.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { until } from "./virtual-clock.js";
-import { REGION, ROLE_ARN, rejection, startWorld, type World } from "./world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until } from "../support/virtual-clock.js";
+import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 
 withoutAwsSettings();
 

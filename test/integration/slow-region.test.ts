@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { withoutAwsSettings } from "./sdk-environment.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { until } from "../support/virtual-clock.js";
 import { FIRST, gate, heldBack, inFlight, twoRegions } from "./two-regions.js";
-import { until } from "./virtual-clock.js";
 
 withoutAwsSettings();
 

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { isWebIdentityError, type WebIdentityError } from "../../src/model/errors.js";
 import { type TokenSource, TokenSourceError } from "../../src/model/token-source.js";
-import { rejection, startWorld, type World } from "./world.js";
+import { rejection, startWorld, type World } from "../support/world.js";
 
 const HINT = "Workload: set MY_TOKEN.";
 const permanent = () => new TokenSourceError("no token", { retryable: false, hint: HINT });

@@ -2,8 +2,8 @@ import type { HttpRequest } from "@smithy/core/protocols";
 import type { FinalizeRequestMiddleware } from "@smithy/types";
 import type { ClientPlugin } from "../../src/sts/client-config.js";
 import type { LocalSts } from "../../src/testing/index.js";
+import { until, VirtualClock } from "../support/virtual-clock.js";
 import { type RegionWorld, startRegions } from "./region-world.js";
-import { until, VirtualClock } from "./virtual-clock.js";
 
 export const [FIRST, SECOND] = ["eu-west-1", "eu-central-1"] as const;
 

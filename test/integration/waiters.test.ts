@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TokenSource } from "../../src/model/token-source.js";
-import { until } from "./virtual-clock.js";
-import { rejection, startWorld } from "./world.js";
+import { until } from "../support/virtual-clock.js";
+import { rejection, startWorld } from "../support/world.js";
 
 describe("a caller's abortSignal", () => {
   it("ends its own wait with its reason, and nobody else's", async () => {

@@ -7,8 +7,8 @@ import { describe, expect, test } from "vitest";
 import type { WebIdentityError } from "../../src/model/errors.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { startLocalSts } from "../../src/testing/index.js";
-import { makeTlsIdentity } from "../testing/tls-identity.js";
-import { REGION, rejection, startWorld, type World } from "./world.js";
+import { makeTlsIdentity } from "../support/tls-identity.js";
+import { REGION, rejection, startWorld, type World } from "../support/world.js";
 
 /** What a provider of this world ends with. */
 async function failureOf(world: World, init?: WebIdentityInit) {

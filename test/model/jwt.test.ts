@@ -11,7 +11,7 @@ import {
   ids,
   makeToken,
   SIGNATURE,
-} from "../token/make-token.js";
+} from "../support/make-token.js";
 
 const head = base64url(JSON.stringify(HEADER));
 const body = base64url(JSON.stringify(CLAIMS));

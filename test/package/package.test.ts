@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parse } from "../house/sources.js";
+import { parse } from "../support/sources.js";
 import { type Consumer, installPackage, repositoryVersion } from "./consumer.js";
 import { GOOD_SAMPLE, MISUSE_SAMPLE } from "./samples.js";
 

@@ -1,6 +1,6 @@
 import { expect, it, vi } from "vitest";
 import { startLocalIdp } from "../../src/testing/index.js";
-import { makeTlsIdentity } from "../testing/tls-identity.js";
+import { makeTlsIdentity } from "../support/tls-identity.js";
 import { found, lookWorld } from "./look-world.js";
 
 // As if the check of the resolved addresses had a hole.

@@ -5,7 +5,7 @@ import { problemFinding } from "../../src/preflight/fetch-findings.js";
 import { isPublicAddress } from "../../src/preflight/public-address.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { FakeClock } from "../support/fake-clock.js";
-import { makeTlsIdentity } from "../testing/tls-identity.js";
+import { makeTlsIdentity } from "../support/tls-identity.js";
 import { found, lookWorld } from "./look-world.js";
 
 const REFUSED = [

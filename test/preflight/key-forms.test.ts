@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { bareKey, keyFormProblem } from "../../src/model/jwk.js";
 import { checkIssuerWith } from "../../src/preflight/check-issuer.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { assumeRole } from "../testing/ask-sts.js";
-import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";
+import { assumeRole } from "../support/ask-sts.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 import { found, lookWorld } from "./look-world.js";
 
 type Jwk = Readonly<Record<string, unknown>>;

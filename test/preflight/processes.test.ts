@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import type { IssuerReport } from "../../src/model/issuer-report.js";
 import { startLocalIdp } from "../../src/testing/index.js";
-import { createCertificateAuthority } from "./certificate-authority.js";
+import { createCertificateAuthority } from "../support/certificate-authority.js";
 import { found } from "./look-world.js";
 
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));

@@ -4,7 +4,10 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { proxyFor } from "../../src/preflight/proxy.js";
 import { openTunnel } from "../../src/preflight/tunnel.js";
 import { startLocalIdp } from "../../src/testing/index.js";
-import { type CertificateAuthority, createCertificateAuthority } from "./certificate-authority.js";
+import {
+  type CertificateAuthority,
+  createCertificateAuthority,
+} from "../support/certificate-authority.js";
 import { found, lookWorld } from "./look-world.js";
 
 let authority: CertificateAuthority;

@@ -3,8 +3,8 @@ import { checkDiscovery } from "../../src/preflight/discovery.js";
 import { problemOf } from "../../src/preflight/key-material.js";
 import { readKeySet } from "../../src/preflight/key-set.js";
 import { startLocalIdp } from "../../src/testing/index.js";
-import { startApiServer } from "../testing/api-server.js";
-import { listSharedFiles, readSharedJson } from "../testing/shared-data.js";
+import { startApiServer } from "../support/api-server.js";
+import { listSharedFiles, readSharedJson } from "../support/shared-data.js";
 import { found, lookWorld } from "./look-world.js";
 
 type Json = Readonly<Record<string, unknown>>;

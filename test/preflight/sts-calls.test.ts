@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { firstFatal } from "../../src/model/findings.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { assumeRole } from "../testing/ask-sts.js";
-import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";
+import { assumeRole } from "../support/ask-sts.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 import { lookWorld } from "./look-world.js";
 
 type Jwk = Readonly<Record<string, unknown>>;

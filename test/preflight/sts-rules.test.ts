@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type LocalIdp, startLocalIdp, type TokenRequest } from "../../src/testing/index.js";
-import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 import { found, lookWorld } from "./look-world.js";
 
 type Jwk = Readonly<Record<string, unknown>>;

@@ -1,8 +1,11 @@
 import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startLocalIdp, type TlsIdentity } from "../../src/testing/index.js";
-import { makeTlsIdentity } from "../testing/tls-identity.js";
-import { type CertificateAuthority, createCertificateAuthority } from "./certificate-authority.js";
+import {
+  type CertificateAuthority,
+  createCertificateAuthority,
+} from "../support/certificate-authority.js";
+import { makeTlsIdentity } from "../support/tls-identity.js";
 import { found, lookWorld } from "./look-world.js";
 
 let authority: CertificateAuthority;

@@ -5,7 +5,7 @@ import { judgeKey } from "../../src/preflight/judge-key.js";
 import { readKeySet } from "../../src/preflight/key-set.js";
 import type { Subject } from "../../src/preflight/subject.js";
 import { findTokenKey } from "../../src/preflight/token-key.js";
-import { CERTIFICATE_OF_ANOTHER_KEY } from "../testing/certificate.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 
 type Jwk = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { StatusBoard } from "../../src/provider/provider-status.js";
-import { CacheBench, fail, HOUR, hang, outage, refuse } from "../credentials/make-cache.js";
+import { CacheBench, fail, HOUR, hang, outage, refuse } from "../support/make-cache.js";
 
 /** A cache and what a provider says of it. */
 function world(changes: ConstructorParameters<typeof CacheBench>[0] = {}) {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
 import { judge } from "../../src/retry/verdict.js";
-import { readSharedJson } from "../testing/shared-data.js";
+import { readSharedJson } from "../support/shared-data.js";
 
 const KEY =
   "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checkRequest } from "../../src/sts/check-request.js";
-import { makeTarget } from "./make-target.js";
+import { makeTarget } from "../support/make-target.js";
 
 const ROLE = "arn:aws:iam::123456789012:role/service";
 const request = { RoleArn: ROLE, RoleSessionName: "session" };

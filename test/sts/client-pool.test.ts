@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ClientPool, type PooledClient } from "../../src/sts/client-pool.js";
 import type { StsTarget } from "../../src/sts/target.js";
-import { makeTarget } from "./make-target.js";
+import { makeTarget } from "../support/make-target.js";
 
 const handler = () =>
   ({ handle: async () => ({}) }) as unknown as StsTarget["config"]["requestHandler"];

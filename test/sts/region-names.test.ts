@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { checkRequest } from "../../src/sts/check-request.js";
 import { resolveEndpoint } from "../../src/sts/endpoint-url.js";
 import { resolveTargets } from "../../src/sts/target.js";
-import { makeSettings } from "./make-target.js";
+import { makeSettings } from "../support/make-target.js";
 
 const KNOWN = [
   ...["us-east-1", "eu-west-1", "ap-southeast-7", "cn-north-1", "us-gov-west-1", "us-iso-east-1"],

@@ -3,7 +3,7 @@ import type { Verdict } from "../../src/model/failure.js";
 import { CircuitBreaker } from "../../src/sts/circuit-breaker.js";
 import { RegionRoute } from "../../src/sts/region-route.js";
 import { FakeClock } from "../support/fake-clock.js";
-import { makeTarget } from "./make-target.js";
+import { makeTarget } from "../support/make-target.js";
 
 const DOWN = "sts-unavailable";
 const IDP = "idp-unreachable";

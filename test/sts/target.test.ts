@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { CallerClientConfig, StsSettings } from "../../src/sts/client-config.js";
 import { resolveTarget, resolveTargets } from "../../src/sts/target.js";
-import { makeSettings } from "./make-target.js";
+import { makeSettings } from "../support/make-target.js";
 
 const folder = mkdtempSync(join(tmpdir(), "sts-target-"));
 let files = 0;

@@ -5,7 +5,7 @@ import {
   startLocalIdp,
   startLocalSts,
 } from "../../src/testing/index.js";
-import { assumeRole } from "./ask-sts.js";
+import { assumeRole } from "../support/ask-sts.js";
 
 const VERIFICATION_KEY =
   /^Couldn't retrieve verification key from your identity provider, {2}please/;

@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { assumeRole } from "./ask-sts.js";
+import { assumeRole } from "../support/ask-sts.js";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");

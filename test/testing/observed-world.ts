@@ -6,7 +6,7 @@ import {
   type TokenRequest,
   type TrustedRole,
 } from "../../src/testing/index.js";
-import { type AssumeRoleReply, assumeRole } from "./ask-sts.js";
+import { type AssumeRoleReply, assumeRole } from "../support/ask-sts.js";
 
 /** One IdP with a key for every algorithm, and the time that IdP and STS share. */
 export interface ObservedWorld {

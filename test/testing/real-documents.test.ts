@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { jwksUri } from "../../src/testing/sts/key-source.js";
 import { usableKeys } from "../../src/testing/sts/verification-key.js";
-import { assumeRole } from "./ask-sts.js";
-import { listSharedFiles, readSharedJson } from "./shared-data.js";
+import { assumeRole } from "../support/ask-sts.js";
+import { listSharedFiles, readSharedJson } from "../support/shared-data.js";
 
 type Discovery = Readonly<Record<string, unknown>> & { readonly issuer: string };
 

@@ -6,7 +6,7 @@ import {
   startLocalIdp,
   startLocalSts,
 } from "../../src/testing/index.js";
-import { assumeRole } from "./ask-sts.js";
+import { assumeRole } from "../support/ask-sts.js";
 
 async function outcomes(sts: LocalSts, idp: LocalIdp, times: number): Promise<string[]> {
   const token = await idp.issueToken();

@@ -5,8 +5,8 @@ import {
   startLocalSts,
   type TrustedRole,
 } from "../../src/testing/index.js";
-import { startApiServer } from "./api-server.js";
-import { assumeRole, ROLE_ARN } from "./ask-sts.js";
+import { startApiServer } from "../support/api-server.js";
+import { assumeRole, ROLE_ARN } from "../support/ask-sts.js";
 
 const DENIED = {
   code: "AccessDenied",

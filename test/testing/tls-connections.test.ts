@@ -3,7 +3,7 @@ import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { expect, it } from "vitest";
 import { startLocalIdp } from "../../src/testing/index.js";
-import { makeTlsIdentity } from "./tls-identity.js";
+import { makeTlsIdentity } from "../support/tls-identity.js";
 
 it("numbers TLS connections as they arrive, whichever handshake ends first", async () => {
   const identity = makeTlsIdentity();

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { type SigningAlgorithm, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { assumeRole } from "./ask-sts.js";
-import { CERTIFICATE_OF_ANOTHER_KEY } from "./certificate.js";
+import { assumeRole } from "../support/ask-sts.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 
 type Jwk = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { WIRE_ERRORS, type WireError } from "../../src/testing/sts/wire-error.js";
-import { readSharedJson } from "./shared-data.js";
+import { readSharedJson } from "../support/shared-data.js";
 
 interface RecordedError {
   readonly code: string;

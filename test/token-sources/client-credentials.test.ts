@@ -2,9 +2,9 @@ import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeToken } from "../../src/model/jwt.js";
 import { type ClientCredentialsInit, clientCredentials } from "../../src/token-sources/index.js";
+import { startPlatform } from "../support/platform-server.js";
 import { callSource, everythingOf, failureOf } from "./call-source.js";
 import { startTlsIssuer, type TlsIssuer } from "./oidc-tls-issuer.js";
-import { startPlatform } from "./platform-server.js";
 
 let idp: TlsIssuer;
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { TOKEN_SOURCE_NAMES } from "../../src/token-sources/detect.js";
 import { detectTokenSource, type TokenSourceName } from "../../src/token-sources/index.js";
-import { temporaryFolder } from "../integration/sdk-environment.js";
-import { makeToken } from "../token/make-token.js";
+import { makeToken } from "../support/make-token.js";
+import { startPlatform } from "../support/platform-server.js";
+import { temporaryFolder } from "../support/sdk-environment.js";
 import { callSource, failureOf } from "./call-source.js";
-import { startPlatform } from "./platform-server.js";
 
 type Env = Readonly<Record<string, string>>;
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { azureManagedIdentity } from "../../src/token-sources/index.js";
+import { startPlatform } from "../support/platform-server.js";
 import { callSource } from "./call-source.js";
 import { HTTP_PLATFORMS, POD_TOKEN, SECRET } from "./http-platforms.js";
-import { startPlatform } from "./platform-server.js";
 
 /** The one request of a source, without what belongs to this machine. */
 async function requestOf(name: keyof typeof HTTP_PLATFORMS) {

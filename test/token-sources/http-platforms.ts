@@ -11,10 +11,14 @@ import {
   type PlatformTokenSource,
   vercel,
 } from "../../src/token-sources/index.js";
-import { temporaryFolder } from "../integration/sdk-environment.js";
-import { createCertificateAuthority } from "../preflight/certificate-authority.js";
-import { makeToken } from "../token/make-token.js";
-import { type PlatformAnswer, type PlatformServer, startPlatform } from "./platform-server.js";
+import { createCertificateAuthority } from "../support/certificate-authority.js";
+import { makeToken } from "../support/make-token.js";
+import {
+  type PlatformAnswer,
+  type PlatformServer,
+  startPlatform,
+} from "../support/platform-server.js";
+import { temporaryFolder } from "../support/sdk-environment.js";
 
 export const TOKEN = makeToken();
 export const SECRET = "s3cret/of+this=test";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { githubActions, googleMetadata } from "../../src/token-sources/index.js";
+import { type PlatformAnswer, startPlatform } from "../support/platform-server.js";
 import { callSource, everythingOf, failureOf } from "./call-source.js";
 import { HTTP_PLATFORMS, type PlatformRow, POD_TOKEN, SECRET, TOKEN } from "./http-platforms.js";
-import { type PlatformAnswer, startPlatform } from "./platform-server.js";
 
 const HTML = "<!DOCTYPE html><html><title>Sign in</title></html>";
 

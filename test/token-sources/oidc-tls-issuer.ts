@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import Provider, { type ClientMetadata } from "oidc-provider";
-import { createCertificateAuthority } from "../preflight/certificate-authority.js";
+import { createCertificateAuthority } from "../support/certificate-authority.js";
 
 /** The certified OpenID Connect server `oidc-provider` over TLS with a private CA. */
 export interface TlsIssuer extends AsyncDisposable {

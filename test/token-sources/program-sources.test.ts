@@ -1,8 +1,8 @@
 import { chmodSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { buildkite, circleci, type PlatformTokenSource } from "../../src/token-sources/index.js";
-import { temporaryFolder } from "../integration/sdk-environment.js";
-import { makeToken } from "../token/make-token.js";
+import { makeToken } from "../support/make-token.js";
+import { temporaryFolder } from "../support/sdk-environment.js";
 import { abortSoon, callSource, everythingOf, failureOf } from "./call-source.js";
 
 const TOKEN = makeToken();

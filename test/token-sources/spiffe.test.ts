@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { spiffe } from "../../src/token-sources/index.js";
 import { decodeJwtSvids, encodeJwtSvidRequest } from "../../src/token-sources/spiffe-messages.js";
-import { temporaryFolder } from "../integration/sdk-environment.js";
-import { makeToken } from "../token/make-token.js";
+import { makeToken } from "../support/make-token.js";
+import { temporaryFolder } from "../support/sdk-environment.js";
 import { abortSoon, callSource, failureOf } from "./call-source.js";
 
 const TOKEN = makeToken();

@@ -14,8 +14,8 @@ import {
   terraformCloud,
   vercel,
 } from "../../src/token-sources/index.js";
-import { temporaryFolder } from "../integration/sdk-environment.js";
-import { makeToken } from "../token/make-token.js";
+import { makeToken } from "../support/make-token.js";
+import { temporaryFolder } from "../support/sdk-environment.js";
 import { callSource, everythingOf, failureOf } from "./call-source.js";
 
 type Env = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checkToken } from "../../src/token/check.js";
-import { CLAIMS, check, fromJson, ids, makeToken, NOW } from "./make-token.js";
+import { CLAIMS, check, fromJson, ids, makeToken, NOW } from "../support/make-token.js";
 
 describe("a required claim", () => {
   test.each(["iss", "sub", "aud", "iat", "exp"])("%s is missed by name", (claim) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checkToken } from "../../src/token/check.js";
-import { check, ids, makeToken, NOW, NOW_SECONDS } from "./make-token.js";
+import { check, ids, makeToken, NOW, NOW_SECONDS } from "../support/make-token.js";
 
 const at = (seconds: number) => NOW_SECONDS + seconds;
 

@@ -11,7 +11,7 @@ import {
   makeToken,
   NOW,
   SIGNATURE,
-} from "./make-token.js";
+} from "../support/make-token.js";
 
 describe("a token that STS takes", () => {
   test("has no finding, and its facts can be told", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { readSharedJson } from "../testing/shared-data.js";
-import { ids, makeToken, NOW_SECONDS } from "./make-token.js";
+import { ids, makeToken, NOW_SECONDS } from "../support/make-token.js";
+import { readSharedJson } from "../support/shared-data.js";
 
 const WHAT = "the local checks beside what STS was observed to say of claims";
 

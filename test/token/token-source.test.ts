@@ -4,7 +4,7 @@ import type { TokenSource } from "../../src/model/token-source.js";
 import { loadToken } from "../../src/token/token-source.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { HOSTILE } from "../support/hostile-values.js";
-import { makeToken, SIGNATURE } from "./make-token.js";
+import { makeToken, SIGNATURE } from "../support/make-token.js";
 
 const never = () => new Promise<never>(() => {});
 

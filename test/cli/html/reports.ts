@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { htmlReport } from "../../../src/cli/html/html-report.js";
 import type { Diagnosis } from "../../../src/doctor/diagnosis.js";
-import { examine, healthy } from "../../doctor/matrix-world.js";
-import { startDoctorWorld } from "../doctor-world.js";
+import { startDoctorWorld } from "../../support/doctor-world.js";
+import { examine, healthy } from "../../support/matrix-world.js";
 import { runCli } from "../run-cli.js";
 import { HOSTILE, sampleDiagnosis } from "../sample-diagnosis.js";
 

@@ -1,4 +1,4 @@
-import { REGION } from "../matrix-world.js";
+import { REGION } from "../../support/matrix-world.js";
 
 export const OTHER_REGION = "eu-central-1";
 

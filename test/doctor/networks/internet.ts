@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Diagnosis } from "../../../src/doctor/diagnosis.js";
-import { ROOT } from "../../house/sources.js";
-import { REGION, ROLE_ARN, Site } from "../matrix-world.js";
+import { REGION, ROLE_ARN, Site } from "../../support/matrix-world.js";
+import { ROOT } from "../../support/sources.js";
 import { type Addresses, addressesOf, internetLines, workloadLines } from "./addresses.js";
 import { buildCommand } from "./build-command.js";
 import { run } from "./namespaces.js";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { ROOT } from "../../house/sources.js";
+import { ROOT } from "../../support/sources.js";
 import type { Score } from "../score-rows.js";
 import { NETWORK_ROWS } from "./matrix-of-networks.js";
 import { UNSHARE } from "./namespaces.js";

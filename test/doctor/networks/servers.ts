@@ -1,7 +1,7 @@
 import type { TlsIdentity } from "../../../src/testing/index.js";
-import { createCertificateAuthority } from "../../preflight/certificate-authority.js";
-import { makeTlsIdentity } from "../../testing/tls-identity.js";
-import type { Site } from "../matrix-world.js";
+import { createCertificateAuthority } from "../../support/certificate-authority.js";
+import type { Site } from "../../support/matrix-world.js";
+import { makeTlsIdentity } from "../../support/tls-identity.js";
 import { startTlsServer, startTunnelProxy } from "../odd-servers.js";
 import { type Addresses, HOSTS } from "./addresses.js";
 import { startNameServer, type Zone } from "./name-server.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import type { Diagnosis } from "../../../src/doctor/diagnosis.js";
-import { ROOT } from "../../house/sources.js";
+import { ROOT } from "../../support/sources.js";
 import { run, UNSHARE } from "./namespaces.js";
 
 /** Above the doctor's own limit of 20 s, on a machine that is busy with other things. */

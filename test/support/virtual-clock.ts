@@ -1,4 +1,4 @@
-import { FakeClock } from "../support/fake-clock.js";
+import { FakeClock } from "./fake-clock.js";
 
 /** No wait between two attempts is longer by default: a longer timer is a limit on real work. */
 const LONGEST_WAIT_MS = 5_000;

@@ -4,7 +4,7 @@ import type {
   FailedRefresh,
 } from "../../src/credentials/cache-options.js";
 import { CredentialCache } from "../../src/credentials/credential-cache.js";
-import { FakeClock } from "../support/fake-clock.js";
+import { FakeClock } from "./fake-clock.js";
 
 export interface TestCredentials {
   readonly accessKeyId: string;
