@@ -148,6 +148,23 @@ export function publishServeRequest(message: ServeRequestMessage): void {
   if (served.hasSubscribers) served.publish(message);
 }
 
+/** Name of the `node:diagnostics_channel` for each operation of a shared credential store. */
+export const STORE_CHANNEL_NAME = "resilient-sts:store";
+
+const storeOperations = channel(STORE_CHANNEL_NAME);
+
+/** One operation of a shared credential store. */
+export interface StoreOperationMessage {
+  readonly operation: "read" | "claim" | "publish" | "release" | "remove";
+  readonly outcome: "success" | "failure";
+  /** Milliseconds it took, or until its limit. */
+  readonly ms: number;
+}
+
+export function publishStoreOperation(message: StoreOperationMessage): void {
+  if (storeOperations.hasSubscribers) storeOperations.publish(message);
+}
+
 /**
  * Tells one event to the handler and to the diagnostics channel. Whoever listens cannot break a
  * refresh: what a handler throws is handed to `onHandlerError` and goes no further.
