@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { startPlatform } from "../support/platform-server.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { finished, runCli, startCli, waitFor } from "./run-cli.js";
 
 const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
@@ -12,7 +12,8 @@ const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
 async function startWorld() {
   const idp = await startLocalIdp({ algorithm: "ES256" });
   const sts = await startLocalSts({ providers: [idp] });
-  const folder = await mkdtemp(join(tmpdir(), "exec-"));
+  const temporary = await temporaryFolder();
+  const folder = temporary.path;
   const tokenFile = join(folder, "token");
   await writeFile(tokenFile, await idp.issueToken());
   return {
@@ -28,7 +29,7 @@ async function startWorld() {
     },
     calls: () => sts.requests.filter(({ action }) => action === "AssumeRoleWithWebIdentity").length,
     async [Symbol.asyncDispose]() {
-      await Promise.all([idp.close(), sts.close()]);
+      await Promise.all([idp.close(), sts.close(), temporary[Symbol.asyncDispose]()]);
     },
   };
 }

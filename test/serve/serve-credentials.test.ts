@@ -1,6 +1,5 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { mkdtemp, readdir, readFile, stat, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, readdir, readFile, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { WebIdentityError } from "../../src/model/errors.js";
@@ -11,6 +10,7 @@ import {
   startEndpoint,
 } from "../../src/serve/serve-credentials.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { CREDENTIALS, clientOf, getJson, turn } from "./endpoint-world.js";
 
 const app = async () => CREDENTIALS;
@@ -117,7 +117,8 @@ describe("each role", () => {
 
 describe("token files", () => {
   test("are private, hold the token without a newline, and go with the server", async () => {
-    const directory = join(await mkdtemp(join(tmpdir(), "serve-")), "tokens");
+    await using folder = await temporaryFolder();
+    const directory = join(folder.path, "tokens");
     const server = await serveCredentials({ roles: { app }, tokenDirectory: directory });
     const { AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file = "", ...others } = server.env();
     expect(Object.keys(others)).toEqual(["AWS_CONTAINER_CREDENTIALS_FULL_URI"]);
@@ -133,9 +134,9 @@ describe("token files", () => {
   });
 
   test("are not written where others could read or replace them", async () => {
-    const base = await mkdtemp(join(tmpdir(), "serve-"));
+    await using folder = await temporaryFolder();
+    const base = folder.path;
     await symlink(base, join(base, "link"));
-    const { chmod } = await import("node:fs/promises");
     await chmod(base, 0o755);
     for (const tokenDirectory of [base, join(base, "link")]) {
       await expect(serveCredentials({ roles: { app }, tokenDirectory })).rejects.toThrow(
