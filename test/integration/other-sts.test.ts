@@ -78,27 +78,27 @@ describe("an STS of somebody else's", () => {
 
 const XML = "<ErrorResponse><Error><Message>no</Message></Error></ErrorResponse>";
 
-describe("an answer that is no error of STS goes by its status", () => {
+describe("an answer that is not STS's own is never a refusal by IAM", () => {
   it.each<[number, string, string, string, number]>([
-    [400, "an empty body", "", "ERR_REQUEST_INVALID", 3],
-    [401, "an empty body", "", "ERR_ACCESS_DENIED", 1],
-    [403, "an empty body", "", "ERR_ACCESS_DENIED", 1],
-    [404, "an empty body", "", "ERR_REQUEST_INVALID", 3],
+    [400, "an empty body", "", "ERR_STS_UNAVAILABLE", 3],
+    [401, "an empty body", "", "ERR_STS_UNAVAILABLE", 3],
+    [403, "an empty body", "", "ERR_STS_UNAVAILABLE", 3],
+    [404, "an empty body", "", "ERR_STS_UNAVAILABLE", 3],
     [429, "an empty body", "", "ERR_THROTTLED", 4],
     [500, "an empty body", "", "ERR_STS_UNAVAILABLE", 4],
     [502, "an empty body", "", "ERR_STS_UNAVAILABLE", 4],
-    [401, "a page", "<!DOCTYPE html><html><body>Login<br></body></html>", "ERR_ACCESS_DENIED", 1],
-    [403, "a page", "<html><body>Forbidden</body></html>", "ERR_ACCESS_DENIED", 1],
-    [404, "a page", "<html><body>Not found</body></html>", "ERR_REQUEST_INVALID", 3],
+    [401, "a page", "<!DOCTYPE html><html><body>Login<br></body></html>", "ERR_STS_UNAVAILABLE", 3],
+    [403, "a page", "<html><body>Forbidden</body></html>", "ERR_STS_UNAVAILABLE", 3],
+    [404, "a page", "<html><body>Not found</body></html>", "ERR_STS_UNAVAILABLE", 3],
     [429, "a page", "<html><body>Slow down</body></html>", "ERR_THROTTLED", 4],
     [503, "a page", "<html><body>Maintenance</body></html>", "ERR_STS_UNAVAILABLE", 4],
     [200, "a page", "<html><body>Please log in</body></html>", "ERR_STS_UNAVAILABLE", 4],
     [200, "an empty body", "", "ERR_STS_UNAVAILABLE", 4],
     [200, "JSON", '{"ok":true}', "ERR_STS_UNAVAILABLE", 4],
-    [403, "JSON", '{"message":"Forbidden"}', "ERR_ACCESS_DENIED", 1],
+    [403, "JSON", '{"message":"Forbidden"}', "ERR_STS_UNAVAILABLE", 3],
     [429, "JSON", '{"message":"Too many"}', "ERR_THROTTLED", 4],
     [500, "JSON", '{"message":"Oops"}', "ERR_STS_UNAVAILABLE", 4],
-    [403, "an error without a code", XML, "ERR_ACCESS_DENIED", 1],
+    [403, "an error without a code", XML, "ERR_STS_UNAVAILABLE", 3],
     [429, "an error without a code", XML, "ERR_THROTTLED", 4],
     [500, "an error without a code", XML, "ERR_STS_UNAVAILABLE", 4],
   ])("%s with %s", async (status, _, body, code, calls) => {
