@@ -1,4 +1,4 @@
-import { healthy, settingsFor } from "../support/matrix-world.js";
+import { ENV, healthy, settingsFor } from "../support/matrix-world.js";
 import { startOidcProvider } from "../support/oidc-provider-issuer.js";
 import { listSharedFiles, readSharedJson } from "../support/shared-data.js";
 import type { Row } from "./matrix-row.js";
@@ -39,6 +39,18 @@ export const HEALTHY_ROWS: readonly Row[] = [
     }),
     cause: null,
     verdict: "healthy",
+  },
+  {
+    name: "a token in a variable that no SDK reads",
+    async build(site) {
+      const { idp, sts } = await healthy(site);
+      const { token: _, ...options } = settingsFor(sts, "");
+      const env = { ...ENV, AWS_WEB_IDENTITY_TOKEN: await idp.issueToken() };
+      return { options, runtime: { env } };
+    },
+    cause: null,
+    verdict: "healthy",
+    also: ["token-variable-unread"],
   },
   {
     name: "a token that is about to expire",
