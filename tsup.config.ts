@@ -8,6 +8,7 @@ const library = {
   doctor: "src/doctor/index.ts",
   testing: "src/testing/index.ts",
   serve: "src/serve/index.ts",
+  opentelemetry: "src/opentelemetry/index.ts",
   stores: "src/stores/index.ts",
   "token-sources": "src/token-sources/index.ts",
 };

@@ -8,6 +8,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Most tests wait for sockets and child processes: one more than there are cores keeps them busy.
     maxWorkers: availableParallelism() + 1,
+    // The SDK's advice about Node's version, once for each worker.
+    env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" },
     testTimeout: 20_000,
     hookTimeout: 20_000,
     // CI counts the tests of all its runs from these reports.

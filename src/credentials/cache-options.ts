@@ -13,6 +13,13 @@ export interface CacheRequest {
 export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> {
   /** Gets new credentials for whoever asked first; its signal aborts when the cache is closed. */
   readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<T>;
+  /**
+   * A refresh starts: called in the `AsyncLocalStorage` context of the caller that needs it, unless a
+   * timer started it.
+   */
+  readonly onRefreshStarted?: (isBackground: boolean) => void;
+  /** A caller waits for the refresh in progress: called in that caller's context. */
+  readonly onWait?: () => void;
   /** The error for an answer that has expired before it arrived. */
   readonly staleAnswer: (credentials: T) => Error;
   /** What a failed refresh says about the next one. */

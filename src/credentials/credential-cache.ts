@@ -104,6 +104,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     const isInDoubt = possibleMs >= entry.lifetimeMs;
     const mayWait = request?.forceRefresh || isRejected || isInDoubt;
     if (!mayWait && possibleMs < entry.mandatoryAfterMs) return entry.credentials;
+    this.#options.onWait?.();
     try {
       const landed = mayWait
         ? await flight.wait(request?.abortSignal)
@@ -123,8 +124,10 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     if (this.#flight === undefined && this.#backoffMs(request) > 0) {
       return this.#validOr(this.#failure?.error);
     }
+    const flight = this.#join(request);
+    this.#options.onWait?.();
     try {
-      return await this.#join(request).wait(request?.abortSignal);
+      return await flight.wait(request?.abortSignal);
     } catch (error) {
       request?.abortSignal?.throwIfAborted();
       this.#throwIfClosed();
@@ -156,7 +159,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
 
   /** The time for a refresh has come and nobody has called. */
   onTimer(): void {
-    this.#join(undefined);
+    this.#flight ??= this.#start(undefined, true);
   }
 
   /** For how long the last failure keeps this request from starting a refresh, in milliseconds. */
@@ -187,11 +190,12 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   #join(request: R | undefined): Flight<T> {
-    this.#flight ??= this.#start(request);
+    this.#flight ??= this.#start(request, false);
     return this.#flight;
   }
 
-  #start(request: R | undefined): Flight<T> {
+  #start(request: R | undefined, isBackground: boolean): Flight<T> {
+    this.#options.onRefreshStarted?.(isBackground);
     const { refresh, staleAnswer, onRefreshed, clock } = this.#options;
     const abort = new AbortController();
     this.#abort = abort;

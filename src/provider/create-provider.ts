@@ -11,6 +11,7 @@ import type { IdentityResolver } from "./identity.js";
 import type { WebIdentityInit } from "./options.js";
 import { StatusBoard } from "./provider-status.js";
 import { type Refreshed, refreshCredentials } from "./refresh.js";
+import { RefreshTracer } from "./refresh-tracer.js";
 import { processRuntime, type Runtime } from "./runtime.js";
 import { resolveOptions } from "./validate-options.js";
 import type { ProviderProperties, WebIdentityProvider } from "./web-identity-provider.js";
@@ -43,6 +44,7 @@ export function createProvider(
   };
   const eventLog = createEventLog({ logger: init.logger, onEvent: init.onEvent, now: clock.now });
   const board = new StatusBoard(clock);
+  const tracer = new RefreshTracer();
   const preflight = createPreflight(options.preflight, runtime);
   let targets: readonly StsTarget[] = [];
   let lastCaller: CallerClientConfig | undefined;
@@ -51,9 +53,12 @@ export function createProvider(
   let refreshed: Refreshed | undefined;
 
   const cache = new CredentialCache<AttributedCredentials, ProviderProperties>({
+    onRefreshStarted: (isBackground) => tracer.started(isBackground),
+    onWait: () => tracer.joined(),
     refresh: async (properties, signal) => {
       board.started();
       const identity = resolveIdentity();
+      tracer.isFor(identity.roleArn);
       emit = eventLog(identity.roleArn);
       // A refresh that nobody asked for goes where the last one went.
       lastCaller = properties?.callerClientConfig ?? lastCaller;
@@ -70,6 +75,7 @@ export function createProvider(
         caller: lastCaller,
         signal,
         preflight,
+        tracer,
         onReport: (report) => {
           if (!cache.isClosed) board.looked(report);
         },
@@ -86,6 +92,7 @@ export function createProvider(
       const { expiration } = credentials;
       refreshed = undefined;
       board.succeeded(region);
+      tracer.refreshed({ source: "sts", region, attempts, expiration });
       emit({ type: "credentials.refreshed", region, attempts, ms, expiration });
     },
     staleAnswer,
@@ -93,6 +100,7 @@ export function createProvider(
     onRefreshFailed: (error, { servedFromCache, nextRefreshAllowedAt }) => {
       if (!isWebIdentityError(error)) return;
       const ms = board.failed(error);
+      tracer.failed(error);
       Object.assign(error, { nextRefreshAllowedAt });
       // Nothing is configured: a chain passes by, and nothing has failed.
       if (error.tryNextLink) return;
@@ -112,6 +120,7 @@ export function createProvider(
     },
     onClosed: () => {
       ignoreSignal();
+      tracer.closed();
       for (const target of targets) pool.release(target, env);
     },
     windows: options.refresh,

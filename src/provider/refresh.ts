@@ -14,6 +14,7 @@ import { resolveTargets, type StsTarget } from "../sts/target.js";
 import { AttemptPreflight } from "./attempt-preflight.js";
 import type { Identity } from "./identity.js";
 import type { ResolvedOptions, WebIdentityInit } from "./options.js";
+import type { RefreshTracer } from "./refresh-tracer.js";
 import type { Runtime } from "./runtime.js";
 import { StsStep } from "./sts-step.js";
 import { TokenStep } from "./token-step.js";
@@ -29,6 +30,7 @@ export interface RefreshContext {
   readonly caller: CallerClientConfig | undefined;
   readonly signal: AbortSignal;
   readonly preflight: Preflight;
+  readonly tracer: RefreshTracer;
   /** Told what every look at the issuer found. */
   readonly onReport: (report: IssuerReport) => void;
   /** Told which STSs this refresh may ask, as soon as that is settled. */
@@ -99,7 +101,7 @@ interface Steps {
 async function runAttempt(
   attempt: Attempt,
   { token: tokenStep, sts, preflight }: Steps,
-  { init, identity, runtime }: RefreshContext,
+  { init, identity, runtime, tracer }: RefreshContext,
 ): Promise<IssuedCredentials> {
   const request = {
     RoleArn: identity.roleArn,
@@ -115,9 +117,8 @@ async function runAttempt(
   await preflight.before(token, attempt.deadline);
   const answered = preflight.beside(token);
   try {
-    return await sts
-      .run({ ...request, WebIdentityToken: token }, attempt.deadline)
-      .finally(answered);
+    const send = () => sts.run({ ...request, WebIdentityToken: token }, attempt.deadline);
+    return await tracer.call(attempt.attempt, send, () => sts.region).finally(answered);
   } catch (error) {
     if (!(error instanceof AttemptError)) throw error;
     const failure = tokenStep.withoutRenewal(error.failure);

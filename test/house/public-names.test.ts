@@ -255,9 +255,21 @@ describe("the public names", () => {
     `);
   });
 
+  it("of ./opentelemetry", () => {
+    expect(publicNames("./opentelemetry")).toMatchInlineSnapshot();
+  });
+
   it("of every subpath are in this list", () => {
     expect([...PUBLIC_ENTRIES.keys()]).toEqual([
-      ...[".", "./doctor", "./serve", "./stores", "./testing", "./token-sources"],
+      ...[
+        ".",
+        "./doctor",
+        "./opentelemetry",
+        "./serve",
+        "./stores",
+        "./testing",
+        "./token-sources",
+      ],
     ]);
   });
 });

@@ -9,6 +9,7 @@ export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export const PUBLIC_ENTRIES: ReadonlyMap<string, string> = new Map([
   [".", "src/index.ts"],
   ["./doctor", "src/doctor/index.ts"],
+  ["./opentelemetry", "src/opentelemetry/index.ts"],
   ["./serve", "src/serve/index.ts"],
   ["./stores", "src/stores/index.ts"],
   ["./testing", "src/testing/index.ts"],
