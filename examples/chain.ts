@@ -1,15 +1,18 @@
 /*
- * A chain: web identity where it is configured, the developer's own credentials where it is not.
+ * Web identity first, the SDK's default chain after it: environment, SSO, profiles, ECS and EC2.
  * Only ERR_NOT_CONFIGURED without any token file lets the chain move on. A web identity that is
- * configured and fails ends it: the workload must not silently run as somebody else.
+ * configured and fails ends it: the workload must not silently run as another role.
+ *
+ * A service that passes no `credentials` gets exactly the second half; pass `credentials` to put
+ * this provider before it.
  */
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { createCredentialChain, fromEnv, fromIni } from "@aws-sdk/credential-providers";
+import { createCredentialChain, fromNodeProviderChain } from "@aws-sdk/credential-providers";
 import { fromTokenFile, isWebIdentityError } from "resilient-sts";
 
 await using webIdentity = fromTokenFile();
 const sts = new STSClient({
-  credentials: createCredentialChain(webIdentity, fromEnv(), fromIni()),
+  credentials: createCredentialChain(webIdentity, fromNodeProviderChain()),
 });
 
 try {

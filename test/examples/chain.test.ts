@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { ROLE_ARN, startWorld } from "./example-world.js";
+import { temporaryFolder } from "../integration/sdk-environment.js";
+import { ROLE_ARN, startSmallServer, startWorld } from "./example-world.js";
 import { runExample } from "./run-example.js";
+
+const PROFILE = `[profile dev]
+aws_access_key_id = ASIAMACHINE
+aws_secret_access_key = secret
+aws_session_token = token
+`;
 
 describe("examples/chain", { timeout: 90_000 }, () => {
   it("takes the web identity where one is configured", async () => {
@@ -24,6 +31,40 @@ describe("examples/chain", { timeout: 90_000 }, () => {
     });
     expect(world.sts.requests.map(({ action, accessKeyId }) => [action, accessKeyId])).toEqual([
       ["GetCallerIdentity", "AKIADEVELOPER"],
+    ]);
+  });
+
+  it.each<[string, (url: string, configFile: string) => Record<string, string>]>([
+    [
+      "a container, as on ECS and with EKS Pod Identity",
+      (url) => ({ AWS_CONTAINER_CREDENTIALS_FULL_URI: `${url}/container` }),
+    ],
+    [
+      "an EC2 instance",
+      (url) => ({
+        AWS_EC2_METADATA_DISABLED: "false",
+        AWS_EC2_METADATA_SERVICE_ENDPOINT: url,
+      }),
+    ],
+    ["a profile", (_, configFile) => ({ AWS_CONFIG_FILE: configFile, AWS_PROFILE: "dev" })],
+  ])("drops none of the SDK's own providers: %s", async (_, variables) => {
+    await using world = await startWorld();
+    using folder = temporaryFolder();
+    await using machine = await startSmallServer(({ url, method }, response) => {
+      const keys = {
+        ...{ Code: "Success", AccessKeyId: "ASIAMACHINE", SecretAccessKey: "secret" },
+        ...{ Token: "token", Expiration: "2099-01-01T00:00:00Z" },
+      };
+      if (method === "PUT") response.end("metadata-token");
+      else if (url?.endsWith("/security-credentials/")) response.end("role");
+      else response.end(JSON.stringify(keys));
+    });
+    await runExample("chain.ts", {
+      AWS_ENDPOINT_URL_STS: world.sts.url,
+      ...variables(machine.url, folder.write("config", PROFILE)),
+    });
+    expect(world.sts.requests.map(({ action, accessKeyId }) => [action, accessKeyId])).toEqual([
+      ["GetCallerIdentity", "ASIAMACHINE"],
     ]);
   });
 
