@@ -21,7 +21,7 @@ export interface Consumer extends AsyncDisposable {
   run(command: string, ...args: string[]): Promise<Outcome>;
   /** Runs `source` as `name` with the Node that runs the tests. */
   node(name: string, source: string): Promise<Outcome>;
-  compile(module: "nodenext" | "preserve", files: Record<string, string>): Promise<Outcome>;
+  compile(module: ModuleKind, files: Record<string, string>): Promise<Outcome>;
 }
 
 export async function installPackage(): Promise<Consumer> {
@@ -66,11 +66,24 @@ interface Tarball {
   readonly files: readonly { readonly path: string }[];
 }
 
-function compilerOptions(module: "nodenext" | "preserve"): string[] {
-  const resolution = module === "nodenext" ? "nodenext" : "bundler";
+/** Each stands for one way to resolve a package; node10 knows no `exports`, only `typesVersions`. */
+type ModuleKind = "nodenext" | "preserve" | "commonjs";
+
+const RESOLUTION = { nodenext: "nodenext", preserve: "bundler", commonjs: "node10" } as const;
+
+function compilerOptions(module: ModuleKind): string[] {
+  const resolution = RESOLUTION[module];
   return [
     ...["--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess"],
-    ...["--skipLibCheck", "false", "--target", "es2022", "--lib", "es2023,esnext.disposable"],
+    // The SDK's own declarations do not resolve by node10.
+    ...[
+      "--skipLibCheck",
+      String(module === "commonjs"),
+      "--target",
+      "es2022",
+      "--lib",
+      "es2023,esnext.disposable",
+    ],
     ...["--module", module, "--moduleResolution", resolution],
     ...["--typeRoots", join(ROOT, "node_modules/@types"), "--types", "node"],
   ];

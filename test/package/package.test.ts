@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parse } from "../support/sources.js";
+import { PUBLIC_ENTRIES, parse } from "../support/sources.js";
 import { type Consumer, installPackage, repositoryVersion } from "./consumer.js";
 import { GOOD_SAMPLE, MISUSE_SAMPLE } from "./samples.js";
 
@@ -13,7 +13,12 @@ const BIN = "./node_modules/.bin/resilient-sts";
 const MAIN_EXPORTS =
   "WebIdentityError checkIssuer fromTokenFile fromWebIdentity fromWebToken isWebIdentityError refreshOnExpiredToken";
 const DOCTOR_EXPORTS = "diagnose";
-const TESTING_EXPORTS = "startLocalIdp startLocalSts";
+const TESTING_EXPORTS = "startLocalIdp startLocalSts testCredentialStore";
+const SOURCES_EXPORTS = [
+  "TokenSourceError azureManagedIdentity azureWorkloadIdentityFile bitbucket buildkite circleci",
+  "clientCredentials detectTokenSource fly githubActions gitlab googleMetadata isTokenSourceError",
+  "kubernetesTokenRequest spiffe terraformCloud vercel",
+].join(" ");
 
 /** CommonJS files of the SDK or jose that were loaded, by whatever kind of import. */
 const LIST_REQUIRED = `
@@ -86,6 +91,7 @@ describe("loaded by plain Node", () => {
     ["resilient-sts", MAIN_EXPORTS],
     ["resilient-sts/doctor", DOCTOR_EXPORTS],
     ["resilient-sts/testing", TESTING_EXPORTS],
+    ["resilient-sts/token-sources", SOURCES_EXPORTS],
   ])("%s gives the same names to import and to require", async (specifier, names) => {
     const show = 'console.log(Object.keys(entry).sort().join(" "));';
     const esm = await consumer.node("a.mjs", `import * as entry from "${specifier}"; ${show}`);
@@ -105,6 +111,66 @@ describe("loaded by plain Node", () => {
     expect(JSON.parse(stdout)).toEqual([]);
     expect(stderr).toMatch(/^LOADED .*resilient-sts/m);
     expect(stderr).not.toMatch(/^LOADED .*node_modules\/(?:@aws-sdk|@smithy|jose)\//m);
+  });
+
+  describe("resilient-sts/token-sources", () => {
+    it("loads no other package, and no more of Node than it needs", async () => {
+      const load = `${TRACE_IMPORTS}
+        const before = new Set(process.moduleLoadList);
+        await import("resilient-sts/token-sources");
+        const added = process.moduleLoadList.filter((name) => !before.has(name));
+        console.log(added.filter((name) => /NativeModule (http|https|tls|net|child_process|internal\\/deps\\/undici)/.test(name)).join());`;
+      const { stdout, stderr } = await consumer.node("e.mjs", load);
+      expect(stdout).toBe("\n");
+      expect(stderr).toMatch(/^LOADED .*resilient-sts\/dist\/token-sources\.js/m);
+      expect(stderr).not.toMatch(/^LOADED .*node_modules\/(?!resilient-sts\/)/m);
+    });
+
+    it("is not loaded with the main entry", async () => {
+      const load = `${TRACE_IMPORTS} await import("resilient-sts");`;
+      const { stderr } = await consumer.node("f.mjs", load);
+      expect(stderr).not.toMatch(/token-sources|oauth4webapi/);
+    });
+
+    it.each([
+      ["mjs", "import { spiffe } from 'resilient-sts/token-sources';"],
+      ["cjs", "const { spiffe } = require('resilient-sts/token-sources');"],
+    ])("says in one sentence which package spiffe() needs: %s", async (extension, load) => {
+      const { stdout, code } = await consumer.node(
+        `g.${extension}`,
+        `${load}
+        const { signal } = new AbortController();
+        spiffe({ socket: "unix:///run/agent.sock" })({ signal, attempt: 1 }).catch((error) =>
+          console.log(error.message, "|", error.hint, "|", error.retryable));`,
+      );
+      expect({ code, stdout }).toEqual({
+        code: 0,
+        stdout:
+          "spiffe() needs the package @grpc/grpc-js, and it can't be loaded | Workload: npm install @grpc/grpc-js. | false\n",
+      });
+    });
+
+    it.each([
+      ["mjs", "import { clientCredentials } from 'resilient-sts/token-sources';", []],
+      ["cjs", "const { clientCredentials } = require('resilient-sts/token-sources');", []],
+      // As Jest does it: no ES module can be loaded.
+      [
+        "cjs",
+        "const { clientCredentials } = require('resilient-sts/token-sources');",
+        ["--no-experimental-require-module"],
+      ],
+    ] as const)("loads what clientCredentials() needs: %s", async (extension, load, flags) => {
+      await writeFile(
+        join(consumer.folder, `h.${extension}`),
+        `${load}
+        const { signal } = new AbortController();
+        const init = { issuer: "http://127.0.0.1:1", clientId: "a", clientSecret: "b" };
+        clientCredentials(init)({ signal, attempt: 1 }).catch((error) =>
+          console.log(error.message));`,
+      );
+      const { stdout } = await consumer.run(process.execPath, ...flags, `h.${extension}`);
+      expect(stdout).toMatch(/^the issuer 127\.0\.0\.1:1 can't be reached: .*ECONNREFUSED/);
+    });
   });
 
   it.each(["mjs", "cjs"])("gets credentials from the local STS: %s", async (extension) => {
@@ -169,6 +235,21 @@ describe("for the compiler, in strict mode and with every declaration checked", 
   ] as const)("a consumer's calls fit: module %s", async (module, names) => {
     const files = Object.fromEntries(names.map((name) => [name, GOOD_SAMPLE]));
     expect(await consumer.compile(module, files)).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("every subpath has its types under module commonjs and node10 resolution", async () => {
+    const lines = [...PUBLIC_ENTRIES.keys()].map((subpath, index) => {
+      const specifier = subpath.replace(".", "resilient-sts");
+      return `import * as entry${index} from "${specifier}"; export const a${index} = entry${index};`;
+    });
+    // A value, so that a subpath that resolves to nothing or to `any` is an error.
+    const value = "import { githubActions } from 'resilient-sts/token-sources';";
+    const uses = "export const name: string = githubActions({ audience: 'a' }).name;";
+    // Its directive is an error itself when `any` lets the number through.
+    const wrong =
+      "// @ts-expect-error not a string\nexport const no = githubActions({ audience: 5 });";
+    const files = { "old.ts": [...lines, value, uses, wrong].join("\n") };
+    expect(await consumer.compile("commonjs", files)).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
   it("misuse does not compile", async () => {

@@ -6,6 +6,9 @@ const fromSource = fromWebIdentity({
   token: async ({ signal, attempt }) => \`\${signal.aborted} \${attempt}\`,
   roleArn: "r",
 });
+const sources: readonly TokenSource[] = [githubActions(), spiffe({ hint: "h" }), gitlab()];
+export const detected = fromWebIdentity({ token: detectTokenSource({ audience: "a" }), roleArn: "r" });
+export const renewable: readonly (boolean | undefined)[] = sources.map((source) => source.renewable);
 const unset = undefined;
 export const defaults = fromTokenFile({
   retry: { maxAttempts: unset, baseDelayMs: unset, maxDelayMs: unset, budgetMs: unset },
@@ -30,9 +33,10 @@ export async function use(): Promise<string> {
 export const GOOD_SAMPLE = `
 import { STSClient } from "@aws-sdk/client-sts";
 import type { AwsCredentialIdentityProvider } from "@smithy/types";
-import { fromTokenFile, fromWebIdentity, fromWebToken, isWebIdentityError } from "resilient-sts";
+import { fromTokenFile, fromWebIdentity, fromWebToken, isWebIdentityError, type TokenSource } from "resilient-sts";
 import { type Diagnosis, diagnose } from "resilient-sts/doctor";
 import { startLocalIdp } from "resilient-sts/testing";
+import { detectTokenSource, githubActions, gitlab, spiffe } from "resilient-sts/token-sources";
 ${CALLS}`;
 
 /** Every call is wrong: a declaration that lets one through makes its directive an error. */
