@@ -107,17 +107,19 @@ const cjs = {
   plugins: [lazyRequire],
 } satisfies Options;
 
-// On its own, and so in one file: what the other entries share with it would be cut into many.
-const { index, ...others } = library;
+// Each on its own, and so in one file: what the other entries share with it would be cut into many.
+const { index, "token-sources": sources, ...others } = library;
 const sdk = { sdk: "src/sts/sdk.ts" };
 const lazy = { [LAZY]: "src/preflight/look-at-subject.ts" };
 
 export default defineConfig([
   { ...esm, entry: { index }, esbuildPlugins: [sdkAsCommonJs, lazyApart(".js")] },
+  { ...esm, entry: { "token-sources": sources } },
   { ...esm, entry: lazy },
   { ...esm, entry: sdk },
   { ...esm, entry: { ...others, cli: "src/cli/main.ts" } },
   { ...cjs, entry: { index }, esbuildPlugins: [sdkOnce, lazyApart(".cjs")] },
+  { ...cjs, entry: { "token-sources": sources } },
   { ...cjs, entry: lazy },
   { ...cjs, entry: others, esbuildPlugins: [sdkOnce] },
   { ...cjs, entry: sdk },

@@ -48,7 +48,7 @@ export interface TokenAnswer {
  *
  * @throws TokenSourceError when there is no answer, or more than 64 KiB of one.
  */
-export async function request(options: TokenRequest): Promise<TokenAnswer> {
+async function request(options: TokenRequest): Promise<TokenAnswer> {
   try {
     return await send(options);
   } catch (error) {

@@ -67,10 +67,11 @@ describe("the tarball", () => {
     expect(other).toEqual(["dist/THIRD-PARTY-LICENSES.txt"]);
   });
 
-  it("has one file that the main entry starts from, and one of each kind that loads the SDK", async () => {
+  it("has one file each that the main entry and the token sources start from, and one of each kind that loads the SDK", async () => {
     const names = consumer.packed.filter((file) => /\/sdk.*js$/.test(file));
     expect(names).toEqual(["dist/sdk.cjs", "dist/sdk.js"]);
-    for (const entry of ["dist/index.js", "dist/index.cjs"]) {
+    const entries = ["index.js", "index.cjs", "token-sources.js"].map((name) => `dist/${name}`);
+    for (const entry of entries) {
       const text = await readFile(join(consumer.folder, PACKAGE, entry), "utf8");
       expect(text).not.toMatch(/^(?:import .*from "|.*= require\(['"])\.\//m);
     }

@@ -212,7 +212,7 @@ export const HTTP_PLATFORMS = {
 } satisfies Readonly<Record<string, PlatformRow>>;
 
 /** What the kubelet mounts into a pod. */
-export function writePod(folder: string, ca: Buffer): void {
+function writePod(folder: string, ca: Buffer): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "ca.crt"), ca);
   writeFileSync(join(folder, "namespace"), "shop");
