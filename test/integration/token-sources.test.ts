@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { TokenSource } from "../../src/model/token-source.js";
 import { detectTokenSource, githubActions } from "../../src/token-sources/index.js";
+import { Witness } from "../support/leak-search.js";
+import { type PlatformAnswer, startPlatform } from "../support/platform-server.js";
+import { temporaryFolder } from "../support/sdk-environment.js";
+import { until } from "../support/virtual-clock.js";
+import { rejection, startWorld, type World } from "../support/world.js";
 import {
   HTTP_PLATFORMS,
   type PlatformRow,
@@ -8,11 +13,6 @@ import {
   SECRET,
   TOKEN,
 } from "../token-sources/http-platforms.js";
-import { type PlatformAnswer, startPlatform } from "../token-sources/platform-server.js";
-import { Witness } from "./leak-search.js";
-import { temporaryFolder } from "./sdk-environment.js";
-import { until } from "./virtual-clock.js";
-import { rejection, startWorld, type World } from "./world.js";
 
 const PLATFORMS: readonly (readonly [string, PlatformRow])[] = Object.entries(HTTP_PLATFORMS);
 
