@@ -17,6 +17,8 @@ Commands:
   doctor     say why AssumeRoleWithWebIdentity fails, and who must do what
   exec       run a command in any language with AWS credentials that stay fresh
   serve      serve credentials to other programs of this machine or pod
+  credential-process
+             print credentials for a profile's credential_process
   emulate    run a local identity provider and STS, with faults on demand
 
 Options:
@@ -31,6 +33,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./doctor/doctor-command.js")).doctorCommand,
   exec: async () => (await import("./exec/exec-command.js")).execCommand,
   serve: async () => (await import("./serve/serve-command.js")).serveCommand,
+  "credential-process": async () =>
+    (await import("./credential-process/credential-process-command.js")).credentialProcessCommand,
   emulate: async () => (await import("./emulate/emulate-command.js")).emulateCommand,
 };
 

@@ -1,17 +1,12 @@
 /**
  * The options by which every command that gets credentials names its role, its token and its
- * region, and the providers made from them. The doctor uses the same names.
+ * region. The doctor uses the same names. Loads nothing of the providers that are made from them.
  */
-import { isWebIdentityError } from "../model/errors.js";
-import type { WebIdentityEvent } from "../model/events.js";
-import type { TokenSource } from "../model/token-source.js";
-import { fromTokenFile } from "../provider/from-token-file.js";
-import { fromWebIdentity } from "../provider/from-web-identity.js";
 import type { WebIdentityInit } from "../provider/options.js";
-import type { WebIdentityProvider } from "../provider/web-identity-provider.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
-import { detectTokenSource, matchingSources, TOKEN_SOURCE_NAMES } from "../token-sources/detect.js";
-import { CommandFailure, EXIT, wrongUsage } from "./command-failure.js";
+import { safeText } from "../runtime/redact.js";
+import { TOKEN_SOURCE_NAMES } from "../token-sources/source-names.js";
+import { type CommandFailure, wrongUsage } from "./command-failure.js";
 import type { OptionSpec } from "./command-spec.js";
 import { parseDuration } from "./duration.js";
 
@@ -41,6 +36,11 @@ export const PROVIDER_OPTIONS = {
     type: "string",
     value: "TEXT",
     help: "Audience to request from the token source. Default: sts.amazonaws.com where the platform lets a workload choose.",
+  },
+  profile: {
+    type: "string",
+    value: "NAME",
+    help: "Profile whose role_arn, web_identity_token_file, role_session_name, duration_seconds and region are used. It comes before the environment; AWS_PROFILE comes after it.",
   },
   "role-session-name": {
     type: "string",
@@ -88,6 +88,8 @@ export type ProviderValues = {
 
 /** What all providers of one command have in common. */
 export interface ProviderSettings {
+  /** The role where none is named with a name of its own. */
+  readonly roleArn: string | undefined;
   readonly tokenFile: string | undefined;
   readonly tokenSource: (typeof TOKEN_SOURCES)[number] | undefined;
   readonly audience: string | undefined;
@@ -108,31 +110,57 @@ const DEFAULT_DURATION_SECONDS = 3_600;
  */
 const EARLY_SECONDS = { usual: 1_200, long: 3_900, longFrom: 5_400 };
 
-export function readProviderSettings(values: ProviderValues, env: Environment): ProviderSettings {
-  const durationSeconds = readDuration(values.duration);
-  const regions = (values["failover-region"] ?? []).flatMap((text) => text.split(","));
-  const region = optional("region", values.region, regionName);
-  const endpoint = optional("endpoint-url", values["endpoint-url"], httpUrl);
-  const isLong = (durationSeconds ?? DEFAULT_DURATION_SECONDS) >= EARLY_SECONDS.longFrom;
+/** In seconds. Of a short session the half, or the window would be longer than the session. */
+function earlySeconds(durationSeconds = DEFAULT_DURATION_SECONDS): number {
+  const { usual, long, longFrom } = EARLY_SECONDS;
+  const early = durationSeconds >= longFrom ? long : usual;
+  return Math.min(early, Math.floor(durationSeconds / 2));
+}
+
+/** @throws CommandFailure for an option, a variable or a profile that can't be used. */
+export async function readProviderSettings(
+  values: ProviderValues,
+  env: Environment,
+): Promise<ProviderSettings> {
   for (const flag of ["token-source", "audience"] as const) {
     if (values["token-file"] === undefined || values[flag] === undefined) continue;
     throw wrongUsage(`--token-file and --${flag} exclude each other; leave one out`);
   }
-  return {
-    env,
+  const named = {
+    roleArn: optional("role-arn", values["role-arn"], notEmpty),
     tokenFile: optional("token-file", values["token-file"], notEmpty),
     tokenSource: optional("token-source", values["token-source"], tokenSourceName),
     audience: optional("audience", values.audience, notEmpty),
-    region: region ?? readVariable(env, "AWS_REGION") ?? readVariable(env, "AWS_DEFAULT_REGION"),
+    roleSessionName: optional("role-session-name", values["role-session-name"], notEmpty),
+    durationSeconds: readDuration(values.duration),
+    region: optional("region", values.region, regionName),
+    endpoint: optional("endpoint-url", values["endpoint-url"], httpUrl),
+    failoverRegions: (values["failover-region"] ?? [])
+      .flatMap((text) => text.split(","))
+      .map((text) => regionName("failover-region", text)),
+  };
+  const profile = optional("profile", values.profile, notEmpty);
+  const fromProfile = await readProfile(profile, values, env);
+  const isTokenNamed = named.tokenSource !== undefined || named.audience !== undefined;
+  const durationSeconds = named.durationSeconds ?? fromProfile.durationSeconds;
+  const region = named.region ?? fromProfile.region;
+  return {
+    env,
+    roleArn: named.roleArn ?? fromProfile.roleArn,
+    tokenFile: named.tokenFile ?? (isTokenNamed ? undefined : fromProfile.tokenFile),
+    tokenSource: named.tokenSource,
+    audience: named.audience,
+    region: region ?? regionOf(env),
     init: {
-      roleSessionName: optional("role-session-name", values["role-session-name"], notEmpty),
+      roleSessionName: named.roleSessionName ?? fromProfile.roleSessionName,
       durationSeconds,
       region,
-      failoverRegions: regions.map((text) => regionName("failover-region", text)),
-      clientConfig: endpoint === undefined ? {} : { endpoint },
-      refresh: {
-        advisoryWindowSeconds: isLong ? EARLY_SECONDS.long : EARLY_SECONDS.usual,
+      failoverRegions: named.failoverRegions,
+      clientConfig: {
+        ...(named.endpoint !== undefined && { endpoint: named.endpoint }),
+        ...(profile !== undefined && { profile }),
       },
+      refresh: { advisoryWindowSeconds: earlySeconds(durationSeconds) },
       ...(values.timeout !== undefined && {
         retry: { budgetMs: parseDuration("timeout", values.timeout, 1_000, 600_000) },
       }),
@@ -140,48 +168,83 @@ export function readProviderSettings(values: ProviderValues, env: Environment): 
   };
 }
 
-/** A provider for one role. What is wrong with it ends the command. */
-export function createRoleProvider(
-  role: string | undefined,
-  settings: ProviderSettings,
-  onEvent: (event: WebIdentityEvent) => void,
-): WebIdentityProvider {
-  const { tokenFile, init, env } = settings;
-  const roleArn = role ?? readVariable(env, "AWS_ROLE_ARN");
-  if (roleArn === undefined) {
-    throw wrongUsage("there is no role; name it with --role-arn, or set AWS_ROLE_ARN");
-  }
-  const token = tokenFile === undefined ? createSource(settings) : undefined;
-  if (token === undefined) {
-    return fromTokenFile({ ...init, webIdentityTokenFile: tokenFile, roleArn, onEvent });
-  }
-  const roleSessionName = init.roleSessionName ?? readVariable(env, "AWS_ROLE_SESSION_NAME");
-  return fromWebIdentity({ ...init, token, roleArn, roleSessionName, onEvent });
+const OPTIONS_BEFORE_PROFILE = ["role-arn", "token-file", "token-source", "audience"] as const;
+const VARIABLES_BEFORE_PROFILE = ["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"];
+
+interface ProfileSettings {
+  readonly roleArn?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  readonly roleSessionName?: string | undefined;
+  readonly durationSeconds?: number | undefined;
+  readonly region?: string | undefined;
 }
 
-/** The token source, unless the token file of the environment is to be used. */
-function createSource({ tokenSource, audience, env }: ProviderSettings): TokenSource | undefined {
-  if (tokenSource !== undefined || audience !== undefined) {
-    return detectTokenSource({ source: tokenSource, audience, env });
+/**
+ * What the profile of the option says; or that of `AWS_PROFILE`, where nothing else names a role or a
+ * token and the profile names both. Any other profile of `AWS_PROFILE` is for the programs that use it.
+ */
+async function readProfile(
+  named: string | undefined,
+  values: ProviderValues,
+  env: Environment,
+): Promise<ProfileSettings> {
+  const profile = named ?? readVariable(env, "AWS_PROFILE");
+  const isConfigured =
+    OPTIONS_BEFORE_PROFILE.some((name) => values[name] !== undefined) ||
+    VARIABLES_BEFORE_PROFILE.some((name) => readVariable(env, name) !== undefined);
+  if (profile === undefined || (named === undefined && isConfigured)) return {};
+  const { profileReader } = await import("../sts/profile.js");
+  const read = profileReader(profile);
+  const [roleArn, tokenFile, roleSessionName, duration, region] = await Promise.all([
+    read("role_arn"),
+    read("web_identity_token_file"),
+    read("role_session_name"),
+    read("duration_seconds"),
+    read("region"),
+  ]).catch((error: unknown) => {
+    const { message } = error as Error;
+    throw wrongUsage(`the profile ${safeText(profile, 60)} can't be read: ${message}`);
+  });
+  const isByVariable = named === undefined;
+  if (isByVariable && (roleArn === undefined || tokenFile === undefined)) return {};
+  const durationSeconds = duration === undefined ? undefined : Number(duration);
+  if (durationSeconds !== undefined && !Number.isInteger(durationSeconds)) {
+    throw wrongUsage(`duration_seconds of the profile ${safeText(profile, 60)} is not a number`);
   }
-  if (readVariable(env, "AWS_WEB_IDENTITY_TOKEN_FILE") !== undefined) return undefined;
-  if (matchingSources(env).length > 0) return detectTokenSource({ env });
-  throw new CommandFailure(
-    "there is no token; name its file with --token-file or its source with --token-source, or set AWS_WEB_IDENTITY_TOKEN_FILE",
-    EXIT.noToken,
-  );
+  return {
+    ...{ roleArn, tokenFile, durationSeconds },
+    roleSessionName:
+      (isByVariable ? readVariable(env, "AWS_ROLE_SESSION_NAME") : undefined) ?? roleSessionName,
+    region: (isByVariable ? regionOf(env) : undefined) ?? region,
+  };
+}
+
+function regionOf(env: Environment): string | undefined {
+  return readVariable(env, "AWS_REGION") ?? readVariable(env, "AWS_DEFAULT_REGION");
+}
+
+/** The failure of a command that has no role to assume. */
+export function noRole(profile: string | undefined): CommandFailure {
+  const problem =
+    profile === undefined
+      ? "there is no role"
+      : `the profile ${safeText(profile, 60)} has no role_arn`;
+  return wrongUsage(`${problem}; name it with --role-arn, or set AWS_ROLE_ARN`);
+}
+
+interface RoleValues {
+  readonly role?: readonly string[] | undefined;
+  readonly "role-arn"?: string | undefined;
 }
 
 const ROLE = /^(?!\.{1,2}=)([\w.-]{1,64})=(\S+)$/;
 
-/** Role names and ARNs of `--role NAME=ARN`, or the one of `--role-arn`. */
+/** Role names and ARNs of `--role NAME=ARN`, or the one of the settings, which is `default`. */
 export function readRoles(
-  roles: readonly string[] = [],
-  roleArn: string | undefined,
+  { role: roles = [], "role-arn": roleArn }: RoleValues,
+  settings: ProviderSettings,
 ): ReadonlyMap<string, string | undefined> {
-  if (roles.length === 0) {
-    return new Map([["default", optional("role-arn", roleArn, notEmpty)]]);
-  }
+  if (roles.length === 0) return new Map([["default", settings.roleArn]]);
   if (roleArn !== undefined) {
     throw wrongUsage("--role and --role-arn exclude each other; name every role with --role");
   }
@@ -198,24 +261,6 @@ export function readRoles(
   }
   return named;
 }
-
-/**
- * Exit code of a command that could not get credentials: 1 for a refusal by STS or the issuer, 3
- * for a missing token, 4 when time ran out.
- */
-export function credentialsFailure(error: unknown): unknown {
-  if (!isWebIdentityError(error)) return error;
-  const exitCode = EXIT_CODES[error.code] ?? EXIT.refused;
-  return new CommandFailure(`${error.code}: ${error.message}`, exitCode);
-}
-
-const EXIT_CODES: Readonly<Record<string, number>> = {
-  ERR_NOT_CONFIGURED: EXIT.noToken,
-  ERR_TOKEN_UNAVAILABLE: EXIT.noToken,
-  ERR_IDP_UNREACHABLE: EXIT.outOfTime,
-  ERR_THROTTLED: EXIT.outOfTime,
-  ERR_STS_UNAVAILABLE: EXIT.outOfTime,
-};
 
 function readDuration(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;

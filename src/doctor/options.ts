@@ -1,5 +1,5 @@
 import type { Environment } from "../runtime/environment.js";
-import type { TokenSourceName } from "../token-sources/detect.js";
+import type { TokenSourceName } from "../token-sources/source-names.js";
 import type { Progress } from "./diagnosis.js";
 
 /** What {@link diagnose} looks at. Everything that is left out is read from the environment. */

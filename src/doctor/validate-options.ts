@@ -8,7 +8,7 @@ import {
   resolveNumber,
   word,
 } from "../runtime/validators.js";
-import { TOKEN_SOURCE_NAMES } from "../token-sources/detect.js";
+import { TOKEN_SOURCE_NAMES } from "../token-sources/source-names.js";
 import type { DiagnoseOptions } from "./options.js";
 
 const TEXTS = [

@@ -20,26 +20,10 @@ import {
   type TokenSourceInit,
   withAudience,
 } from "./source.js";
+import { TOKEN_SOURCE_NAMES, type TokenSourceName } from "./source-names.js";
 import { spiffe } from "./spiffe.js";
 import { terraformCloud, terraformVariables } from "./terraform-cloud.js";
 import { hasVercelRequest, vercel } from "./vercel.js";
-
-/** Sources that {@link detectTokenSource} knows by name. */
-export type TokenSourceName =
-  | "webIdentityTokenFile"
-  | "githubActions"
-  | "gitlab"
-  | "circleci"
-  | "bitbucket"
-  | "buildkite"
-  | "terraformCloud"
-  | "vercel"
-  | "fly"
-  | "spiffe"
-  | "azureWorkloadIdentityFile"
-  | "azureManagedIdentity"
-  | "googleMetadata"
-  | "kubernetesTokenRequest";
 
 /** Init of {@link detectTokenSource}. */
 export interface DetectTokenSourceInit extends TokenSourceInit {
@@ -161,9 +145,6 @@ const PLATFORMS: Readonly<Record<TokenSourceName, Platform>> = {
     create: kubernetesTokenRequest,
   },
 };
-
-/** Every name that `source` takes besides `auto`. */
-export const TOKEN_SOURCE_NAMES = Object.keys(PLATFORMS) as readonly TokenSourceName[];
 
 /**
  * The token source of the platform that this process runs on. `source` beats the environment; without it

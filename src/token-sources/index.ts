@@ -19,13 +19,14 @@ export {
   type ClientCredentialsInit,
   clientCredentials,
 } from "./client-credentials.js";
-export { type DetectTokenSourceInit, detectTokenSource, type TokenSourceName } from "./detect.js";
+export { type DetectTokenSourceInit, detectTokenSource } from "./detect.js";
 export { type FlyInit, fly } from "./fly.js";
 export { type GithubActionsInit, githubActions } from "./github-actions.js";
 export { type GitlabInit, gitlab } from "./gitlab.js";
 export { type GoogleMetadataInit, googleMetadata } from "./google-metadata.js";
 export { type KubernetesTokenRequestInit, kubernetesTokenRequest } from "./kubernetes.js";
 export type { PlatformTokenSource, TokenSourceInit } from "./source.js";
+export type { TokenSourceName } from "./source-names.js";
 export { type SpiffeInit, spiffe } from "./spiffe.js";
 export { type TerraformCloudInit, terraformCloud } from "./terraform-cloud.js";
 export { type VercelInit, vercel } from "./vercel.js";

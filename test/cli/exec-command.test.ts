@@ -1,38 +1,9 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { startPlatform } from "../support/platform-server.js";
-import { temporaryFolder } from "../support/temporary-folder.js";
+import { ROLE_ARN, startCredentialsWorld } from "./credentials-world.js";
 import { finished, runCli, startCli, waitFor } from "./run-cli.js";
-
-const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
-
-/** An IdP, an STS, a token file, and the variables by which the command finds them. */
-async function startWorld() {
-  const idp = await startLocalIdp({ algorithm: "ES256" });
-  const sts = await startLocalSts({ providers: [idp] });
-  const temporary = await temporaryFolder();
-  const folder = temporary.path;
-  const tokenFile = join(folder, "token");
-  await writeFile(tokenFile, await idp.issueToken());
-  return {
-    idp,
-    sts,
-    folder,
-    env: {
-      AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
-      AWS_ROLE_ARN: ROLE_ARN,
-      AWS_ENDPOINT_URL_STS: sts.url,
-      AWS_REGION: "eu-west-1",
-      TMPDIR: folder,
-    },
-    calls: () => sts.requests.filter(({ action }) => action === "AssumeRoleWithWebIdentity").length,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([idp.close(), sts.close(), temporary[Symbol.asyncDispose]()]);
-    },
-  };
-}
 
 /** Runs a line of JavaScript as the child, which is everywhere where these tests run. */
 const node = (script: string) => ["--", process.execPath, "-e", script];
@@ -41,7 +12,7 @@ const PRINT_ENV = node("console.log(JSON.stringify(process.env))");
 
 describe("the child's environment", () => {
   test("has the endpoint, both region variables, and nothing that wins over the endpoint", async () => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     const { stdout, exitCode } = await runCli(["exec", ...PRINT_ENV], {
       env: {
         ...world.env,
@@ -76,7 +47,7 @@ describe("the child's environment", () => {
   });
 
   test("has a profile for each role, and the first role as the default", async () => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     const roles = ["app", "audit"].map((name) => [
       "--role",
       `${name}=arn:aws:iam::123456789012:role/${name}`,
@@ -100,7 +71,7 @@ describe("the child's environment", () => {
 
 describe("the child's end", () => {
   test.each([0, 7, 255])("is passed on as exit code %i", async (code) => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     const { exitCode, stdout, stderr } = await runCli(
       ["exec", ...node(`process.exit(${code})`)],
       world,
@@ -109,7 +80,7 @@ describe("the child's end", () => {
   });
 
   test("by a signal is 128 and the signal's number", async () => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     const { exitCode } = await runCli(
       ["exec", ...node("process.kill(process.pid, 'SIGKILL')")],
       world,
@@ -118,7 +89,7 @@ describe("the child's end", () => {
   });
 
   test("leaves no file behind", async () => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     await runCli(["exec", ...node("")], world);
     expect(
       (await readdir(world.folder)).filter((name) => name.startsWith("resilient-sts")),
@@ -129,7 +100,7 @@ describe("the child's end", () => {
 test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const)(
   "%s reaches the child, which decides",
   async (signal) => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     const script = `
     setInterval(() => {}, 1000);
     process.on("${signal}", () => { process.exit(3); });
@@ -142,7 +113,7 @@ test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const)(
 );
 
 test("standard input and output are the child's own", async () => {
-  await using world = await startWorld();
+  await using world = await startCredentialsWorld();
   const echo = node("process.stdin.pipe(process.stdout); console.error('to stderr')");
   const { stdout, stderr } = await runCli(["exec", ...echo], {
     env: world.env,
@@ -151,9 +122,76 @@ test("standard input and output are the child's own", async () => {
   expect({ stdout, stderr }).toEqual({ stdout: "as it is\0\n", stderr: "to stderr\n" });
 });
 
+test.each([
+  ["15m", 900],
+  ["20m", 1_200],
+  ["1.5h", 5_400],
+  ["12h", 43_200],
+])("--duration %s asks STS for a session of %i s", async (duration, seconds) => {
+  await using world = await startCredentialsWorld();
+  const { exitCode, stderr } = await runCli(["exec", "--duration", duration, ...node("")], world);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  const session = world.sts.requests.at(-1)?.granted;
+  const lifetimeSeconds = ((session?.expiresAt ?? 0) - Date.now()) / 1_000;
+  expect(Math.round(lifetimeSeconds / 60)).toBe(seconds / 60);
+});
+
+describe("a profile", () => {
+  /** Has a web identity, and another role than the environment. */
+  async function withProfile(world: Awaited<ReturnType<typeof startCredentialsWorld>>) {
+    const file = join(world.folder, "config");
+    const lines = [
+      "[profile work]",
+      "role_arn = arn:aws:iam::123456789012:role/of-profile",
+      `web_identity_token_file = ${world.tokenFile}`,
+      "role_session_name = me",
+      "duration_seconds = 1800",
+      "region = eu-north-1",
+      "[profile keys]",
+      "aws_access_key_id = AKIAEXAMPLE",
+    ];
+    await writeFile(file, `${lines.join("\n")}\n`);
+    return { ...world.env, AWS_CONFIG_FILE: file };
+  }
+
+  const PRINT_REGION = node("console.log(process.env.AWS_REGION)");
+
+  test("that is named comes before the environment", async () => {
+    await using world = await startCredentialsWorld();
+    const env = await withProfile(world);
+    const { stdout } = await runCli(["exec", "--profile", "work", ...PRINT_REGION], { env });
+    expect(stdout).toBe("eu-north-1\n");
+    const granted = world.sts.requests.at(-1)?.granted;
+    expect(granted?.arn).toBe("arn:aws:sts::123456789012:assumed-role/of-profile/me");
+    expect(((granted?.expiresAt ?? 0) - Date.now()) / 60_000).toBeCloseTo(30, 0);
+  });
+
+  test("of AWS_PROFILE comes after the environment", async () => {
+    await using world = await startCredentialsWorld();
+    const { AWS_ROLE_ARN: _, AWS_WEB_IDENTITY_TOKEN_FILE: __, ...env } = await withProfile(world);
+    const { stdout } = await runCli(["exec", ...PRINT_REGION], {
+      env: { ...env, AWS_PROFILE: "work" },
+    });
+    expect(stdout).toBe("eu-west-1\n");
+    expect(world.sts.requests.at(-1)?.granted?.arn).toContain("/of-profile/me");
+    await runCli(["exec", ...node("")], {
+      env: { ...(await withProfile(world)), AWS_PROFILE: "work" },
+    });
+    expect(world.sts.requests.at(-1)?.granted?.arn).toContain("/app/");
+  });
+
+  test("without a role is named", async () => {
+    await using world = await startCredentialsWorld();
+    const { AWS_ROLE_ARN: _, ...env } = await withProfile(world);
+    const { exitCode, stderr } = await runCli(["exec", "--profile", "keys", ...node("")], { env });
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/the profile keys has no role_arn; name it with --role-arn/);
+  });
+});
+
 describe("without credentials", () => {
   test("the child is not started, and the error says who must change what", async () => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     world.sts.setFault("access-denied");
     const { exitCode, stdout, stderr } = await runCli(
       ["exec", ...node("console.log('started')")],
@@ -164,7 +202,7 @@ describe("without credentials", () => {
   });
 
   test("and with --no-wait the child is started", async () => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     world.sts.setFault("access-denied");
     const { exitCode, stdout } = await runCli(
       ["exec", "--no-wait", ...node("console.log('started')")],
@@ -177,7 +215,7 @@ describe("without credentials", () => {
     ["that the environment names", []],
     ["that is named", ["--token-source", "githubActions", "--audience", "sts.amazonaws.com"]],
   ])("credentials come by the token source %s", async (_, options) => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     const token = await world.idp.issueToken();
     await using github = await startPlatform({ body: JSON.stringify({ value: token }) });
     const { AWS_WEB_IDENTITY_TOKEN_FILE: __, ...env } = world.env;
@@ -196,7 +234,7 @@ describe("without credentials", () => {
   });
 
   test("a token source that lacks something ends with 3 and says what", async () => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     const args = ["exec", "--token-source", "bitbucket", ...node("")];
     const { exitCode, stderr } = await runCli(args, world);
     expect(exitCode).toBe(3);
@@ -204,7 +242,7 @@ describe("without credentials", () => {
   });
 
   test("a missing token ends with 3", async () => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     const { AWS_WEB_IDENTITY_TOKEN_FILE: _, ...env } = world.env;
     const { exitCode, stderr } = await runCli(["exec", ...node("")], { env });
     expect(exitCode).toBe(3);
@@ -239,7 +277,7 @@ describe("wrong usage ends with 2 and says what to do", () => {
   });
 
   test("a command that is not there ends with 127, as in a shell", async () => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     const { exitCode, stderr } = await runCli(["exec", "--", "no-such-command"], world);
     expect(exitCode).toBe(127);
     expect(stderr).toMatch(/there is no command "no-such-command"/);
@@ -248,7 +286,7 @@ describe("wrong usage ends with 2 and says what to do", () => {
 
 describe("serve", () => {
   test("prints where it is ready, writes the token file, and ends with 0 on SIGTERM", async () => {
-    await using world = await startWorld();
+    await using world = await startCredentialsWorld();
     const tokens = join(world.folder, "tokens");
     const readyFile = join(world.folder, "ready");
     const role = `app=${ROLE_ARN}`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { TOKEN_SOURCE_NAMES } from "../../src/token-sources/detect.js";
 import { detectTokenSource, type TokenSourceName } from "../../src/token-sources/index.js";
+import { TOKEN_SOURCE_NAMES } from "../../src/token-sources/source-names.js";
 import { makeToken } from "../support/make-token.js";
 import { startPlatform } from "../support/platform-server.js";
 import { temporaryFolder } from "../support/sdk-environment.js";

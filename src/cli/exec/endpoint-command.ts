@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { get } from "node:http";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
+import { printCredentials } from "../print.js";
 import type { Surroundings } from "../surroundings.js";
 
 /** Longer than the endpoint takes for any answer, in milliseconds. */
@@ -20,11 +21,7 @@ export async function endpointCommand(
   if (answer.status !== 200) {
     throw new CommandFailure(`${body.Code}: ${body.Message}`, EXIT.refused);
   }
-  // Not by print(), which takes out what looks like a token: these are for the SDK that asked.
-  await new Promise<void>((resolve, reject) => {
-    const text = `${JSON.stringify({ Version: 1, ...body, SessionToken })}\n`;
-    stdout.write(text, (error) => (error ? reject(error) : resolve()));
-  });
+  await printCredentials(stdout, { ...body, SessionToken });
   return EXIT.fine;
 }
 

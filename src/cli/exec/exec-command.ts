@@ -10,13 +10,12 @@ import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
 import { type CommandSpec, HELP_OPTION, helpText, readOptions } from "../command-spec.js";
 import { print } from "../print.js";
 import {
-  createRoleProvider,
-  credentialsFailure,
   PROVIDER_OPTION_NAMES,
   PROVIDER_OPTIONS,
   readProviderSettings,
   readRoles,
 } from "../provider-options.js";
+import { createRoleProvider, credentialsFailure } from "../role-provider.js";
 import type { Surroundings } from "../surroundings.js";
 import { childEnvironment } from "./child-environment.js";
 
@@ -83,8 +82,8 @@ export async function execCommand(args: string[], around: Surroundings): Promise
       "there is no command; put it behind --, such as resilient-sts exec -- terraform apply",
     );
   }
-  const settings = readProviderSettings(values, around.env);
-  const roles = readRoles(values.role, values["role-arn"]);
+  const settings = await readProviderSettings(values, around.env);
+  const roles = readRoles(values, settings);
   const outage = new OutageReport(around);
   const providers = Object.fromEntries(
     [...roles].map(([name, arn]) => [

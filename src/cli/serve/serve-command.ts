@@ -9,13 +9,12 @@ import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-fail
 import { type CommandSpec, HELP_OPTION, helpText, readOptions } from "../command-spec.js";
 import { print } from "../print.js";
 import {
-  createRoleProvider,
-  credentialsFailure,
   PROVIDER_OPTION_NAMES,
   PROVIDER_OPTIONS,
   readProviderSettings,
   readRoles,
 } from "../provider-options.js";
+import { createRoleProvider, credentialsFailure } from "../role-provider.js";
 import type { Surroundings } from "../surroundings.js";
 
 const SPEC = {
@@ -101,8 +100,8 @@ export async function serveCommand(args: string[], around: Surroundings): Promis
       "there is no --token-dir: name a private folder in which other programs find the tokens",
     );
   }
-  const settings = readProviderSettings(values, around.env);
-  const roles = readRoles(values.role, values["role-arn"]);
+  const settings = await readProviderSettings(values, around.env);
+  const roles = readRoles(values, settings);
   const providers = Object.fromEntries(
     [...roles].map(([name, arn]) => [
       name,

@@ -1,0 +1,211 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type {
+  CredentialStore,
+  StoredCredentials,
+  StoredValue,
+  StoreLease,
+} from "../../model/credential-store.js";
+import { decodeToken, trimToken } from "../../model/jwt.js";
+import { readVariable } from "../../runtime/environment.js";
+import { safeText } from "../../runtime/redact.js";
+import { storeKey } from "../../stores/store-key.js";
+import { CommandFailure, EXIT } from "../command-failure.js";
+import type { ProviderSettings } from "../provider-options.js";
+
+/** How long a refusal is repeated to other processes, in milliseconds. */
+const REFUSAL_MS = { permanent: 5_000, transient: 1_000 };
+
+/** How long a process with valid credentials does not refresh after another one failed to. */
+const PAUSE_MS = 30_000;
+
+/** A lease that isn't extended lapses after this, in milliseconds; a dead owner's lapses at once. */
+const LEASE_MS = 15_000;
+
+/** A clock that says so much less than when the credentials were stored was set back. */
+const CLOCK_TOLERANCE_MS = 60_000;
+
+/** What other processes left for this one. */
+export interface SharedEntry {
+  /** Credentials that are valid now. */
+  readonly credentials: StoredCredentials | undefined;
+  /** How long they stay valid; 0 without any. In milliseconds. */
+  readonly leftMs: number;
+  /** Whether they need no refresh yet. */
+  readonly isFresh: boolean;
+  /** Why another process got no credentials a moment ago. */
+  readonly refusal: CommandFailure | undefined;
+  readonly isLeased: boolean;
+}
+
+const NOTHING: SharedEntry = {
+  credentials: undefined,
+  leftMs: 0,
+  isFresh: false,
+  refusal: undefined,
+  isLeased: false,
+};
+
+interface SharedAnswerOptions {
+  /** `undefined` when nothing is shared. */
+  readonly store: CredentialStore | undefined;
+  readonly key: string;
+  readonly roleArn: string;
+  readonly minTtlMs: number;
+  /** Gets one sentence when the store can't be used. */
+  readonly onTrouble: (message: string) => void;
+}
+
+/**
+ * What all `credential-process` commands with the same settings share. A store that fails is not used
+ * any more: this process then asks STS for itself.
+ */
+export class SharedAnswer {
+  readonly #options: SharedAnswerOptions;
+  #isBroken: boolean;
+  #lease: StoreLease | undefined;
+  #extending: NodeJS.Timeout | undefined;
+
+  constructor(options: SharedAnswerOptions) {
+    this.#options = options;
+    this.#isBroken = options.store === undefined;
+  }
+
+  /** Whether processes share anything at all. */
+  get isShared(): boolean {
+    return !this.#isBroken;
+  }
+
+  async read(): Promise<SharedEntry> {
+    const { key, roleArn, minTtlMs } = this.#options;
+    const entry = await this.#run((store) => store.read(key));
+    if (entry === undefined) return NOTHING;
+    const now = Date.now();
+    const stored = entry.credentials?.roleArn === roleArn ? entry.credentials : undefined;
+    const lifetimeMs = stored === undefined ? 0 : stored.expiresAt - stored.issuedAt;
+    const leftMs = stored === undefined ? 0 : Math.min(stored.expiresAt - now, lifetimeMs);
+    const isValid = stored !== undefined && leftMs > 0;
+    const wasSetBack = stored !== undefined && now < stored.issuedAt - CLOCK_TOLERANCE_MS;
+    return {
+      credentials: isValid ? stored : undefined,
+      leftMs,
+      // Of a session of 15 minutes, no 16 are ever left.
+      isFresh: isValid && !wasSetBack && leftMs > Math.min(minTtlMs, lifetimeMs / 2),
+      refusal: recentRefusal(entry.refusal, now, isValid),
+      isLeased: entry.isLeased,
+    };
+  }
+
+  /** Takes the right to refresh for all. @returns whether this process has it. */
+  async claim(): Promise<boolean> {
+    const { key } = this.#options;
+    this.#lease = await this.#run((store) => store.claim(key, LEASE_MS));
+    if (this.#lease === undefined) return false;
+    this.#extending = setInterval(() => {
+      const lease = this.#lease;
+      if (lease !== undefined) void this.#run((store) => store.extend(lease, LEASE_MS));
+    }, LEASE_MS / 3);
+    return true;
+  }
+
+  /** Ends the lease, with what was got for all under it. */
+  async release(value?: StoredValue): Promise<void> {
+    clearInterval(this.#extending);
+    const lease = this.#lease;
+    this.#lease = undefined;
+    if (lease === undefined) return;
+    if (value !== undefined) {
+      await this.#run((store) => store.publish(value, lease, value.expiresAt - Date.now()));
+    }
+    await this.#run((store) => store.release(lease));
+  }
+
+  /** The failure for the others. A command that was called wrongly finds that out by itself. */
+  refusalOf({ message, exitCode }: CommandFailure): StoredValue | undefined {
+    if (exitCode === EXIT.usage) return undefined;
+    const { key, roleArn } = this.#options;
+    const now = Date.now();
+    return {
+      ...{ kind: "refusal", key, roleArn, issuedAt: now, expiresAt: now + PAUSE_MS },
+      ...{ code: String(exitCode), message: safeText(message, 2_000) },
+    };
+  }
+
+  async #run<T>(act: (store: CredentialStore) => Promise<T>): Promise<T | undefined> {
+    const { store, onTrouble } = this.#options;
+    if (this.#isBroken || store === undefined) return undefined;
+    try {
+      return await act(store);
+    } catch (error) {
+      this.#isBroken = true;
+      onTrouble(`the cache is not used: ${safeText((error as Error).message, 300)}`);
+      return undefined;
+    }
+  }
+}
+
+/** Processes that have valid credentials keep away for longer than those that have nothing to lose. */
+function recentRefusal(
+  refusal: Extract<StoredValue, { kind: "refusal" }> | undefined,
+  now: number,
+  hasCredentials: boolean,
+): CommandFailure | undefined {
+  if (refusal === undefined) return undefined;
+  const exitCode = Number(refusal.code);
+  const { permanent, transient } = REFUSAL_MS;
+  const limitMs = exitCode === EXIT.outOfTime ? transient : permanent;
+  const ageMs = now - refusal.issuedAt;
+  const isRecent = ageMs >= 0 && ageMs < (hasCredentials ? PAUSE_MS : limitMs);
+  return isRecent ? new CommandFailure(refusal.message, exitCode) : undefined;
+}
+
+/** Variables that decide which STS is asked, by which role. */
+const STS_VARIABLE =
+  /^AWS_(?:ROLE_ARN|ROLE_SESSION_NAME|REGION|DEFAULT_REGION|ENDPOINT_URL|ENDPOINT_URL_STS|USE_\w+|STS_\w+|IGNORE_CONFIGURED_ENDPOINT_URLS)$/;
+
+/** Variables that tell one workload of a platform from another. */
+const PLATFORM_VARIABLE =
+  /^(?:ACTIONS_ID_TOKEN_\w+|GITHUB_RUN_ID|CI_JOB_ID|CIRCLE_WORKFLOW_JOB_ID|BUILDKITE_JOB_ID|TFC_\w+|VERCEL\w*|FLY_\w+|SPIFFE_\w+|AZURE_\w+|IDENTITY_\w+|MSI_\w+|K_SERVICE|CLOUD_RUN_\w+|GAE_\w+|KUBERNETES_SERVICE_\w+)$/;
+
+/** The beginning of every JWT: GitLab lets its users choose the variable's name. */
+const JWT = /^\s*ey[\w-]+\./;
+
+/**
+ * The name under which processes share an answer: an HMAC over everything that decides which
+ * credentials STS returns. A token file counts by the claims of its token, so that another login has
+ * other credentials; a platform by the variables that name the workload, so that no token is minted
+ * to read a cache.
+ */
+export async function answerKey(settings: ProviderSettings, roleArn: string): Promise<string> {
+  const { env, init, tokenSource, audience } = settings;
+  const isSource = tokenSource !== undefined || audience !== undefined;
+  const file =
+    settings.tokenFile ?? (isSource ? undefined : readVariable(env, "AWS_WEB_IDENTITY_TOKEN_FILE"));
+  const claims = file === undefined ? undefined : await claimsOf(file);
+  const variables = Object.entries(env).filter(
+    ([name, value = ""]) =>
+      STS_VARIABLE.test(name) ||
+      (file === undefined && (PLATFORM_VARIABLE.test(name) || JWT.test(value))),
+  );
+  return storeKey({
+    claims: claims ?? {},
+    roleArn,
+    roleSessionName: init.roleSessionName ?? readVariable(env, "AWS_ROLE_SESSION_NAME"),
+    durationSeconds: init.durationSeconds,
+    policy: undefined,
+    policyArns: undefined,
+    endpoint: JSON.stringify([
+      "credential-process",
+      file !== undefined && claims === undefined ? resolve(file) : null,
+      [tokenSource, audience, init.region, init.failoverRegions, init.clientConfig],
+      variables.sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]),
+  });
+}
+
+async function claimsOf(file: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  // What is wrong with the file is for the refresh to say.
+  const text = await readFile(file, "utf8").catch(() => "");
+  const decoded = decodeToken(trimToken(text));
+  return "claims" in decoded ? decoded.claims : undefined;
+}

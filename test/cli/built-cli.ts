@@ -1,0 +1,56 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { build } from "esbuild";
+import { ROOT } from "../support/sources.js";
+import type { Finished } from "./run-cli.js";
+
+/** The command as JavaScript, in a folder of its own: it starts as fast as the published one. */
+export interface BuiltCli extends AsyncDisposable {
+  readonly script: string;
+  run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Finished>;
+}
+
+interface BuildOptions {
+  /** Whether packages can be loaded. Where they can't, a command that needs one fails. */
+  readonly withPackages: boolean;
+}
+
+export async function buildCli({ withPackages }: BuildOptions): Promise<BuiltCli> {
+  // Packages are found by the folders above a script.
+  const parent = withPackages ? join(ROOT, "node_modules", ".test-builds") : tmpdir();
+  await mkdir(parent, { recursive: true });
+  const folder = await mkdtemp(join(parent, "cli-"));
+  await build({
+    entryPoints: [join(ROOT, "src/cli/main.ts")],
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20.19",
+    packages: "external",
+  });
+  const script = join(folder, "main.mjs");
+  return {
+    script,
+    async run(args, env) {
+      const child = spawn(process.execPath, [script, ...args], {
+        env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8", ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      const [exitCode, stdout, stderr] = await Promise.all([
+        new Promise<number | null>((resolve, reject) => {
+          child.once("error", reject).once("close", resolve);
+        }),
+        text(child.stdout),
+        text(child.stderr),
+      ]);
+      return { exitCode, stdout, stderr };
+    },
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}

@@ -1,0 +1,286 @@
+import { execFile } from "node:child_process";
+import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findProgram, leaveOut } from "../support/program.js";
+import { type BuiltCli, buildCli } from "./built-cli.js";
+import { startCredentialsWorld } from "./credentials-world.js";
+
+const run = promisify(execFile);
+const PROCESS = ["credential-process"];
+
+let cli: BuiltCli;
+beforeAll(async () => {
+  cli = await buildCli({ withPackages: true });
+});
+afterAll(() => cli[Symbol.asyncDispose]());
+
+type World = Awaited<ReturnType<typeof startCredentialsWorld>>;
+
+const get = ({ env }: World, ...args: string[]) => cli.run([...PROCESS, ...args], env);
+
+const storeOf = ({ folder }: World) => join(folder, "resilient-sts");
+
+/** Rewrites what is stored as if the session of an hour had so much left. */
+async function age(world: World, leftMinutes: number): Promise<void> {
+  const names = await readdir(storeOf(world));
+  const name = names.find((one) => one.endsWith(".credentials.json")) ?? "";
+  const file = join(storeOf(world), name);
+  const record = JSON.parse(await readFile(file, "utf8"));
+  const expiresAt = Date.now() + leftMinutes * 60_000;
+  const value = { ...record.value, issuedAt: expiresAt - 3_600_000, expiresAt };
+  await writeFile(file, JSON.stringify({ ...record, until: expiresAt, value }));
+}
+
+describe("the answer", () => {
+  test("is one JSON document, and all that is written", async () => {
+    await using world = await startCredentialsWorld();
+    const { exitCode, stdout, stderr } = await get(world);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout.endsWith("}\n")).toBe(true);
+    const [session] = world.sts.requests;
+    expect(JSON.parse(stdout)).toEqual({
+      Version: 1,
+      AccessKeyId: session?.granted?.accessKeyId,
+      SecretAccessKey: expect.any(String),
+      SessionToken: expect.any(String),
+      Expiration: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      AccountId: "123456789012",
+    });
+  });
+
+  test("is shared by all processes with the same settings, and by no others", async () => {
+    await using world = await startCredentialsWorld();
+    const first = await get(world);
+    expect(await get(world)).toEqual(first);
+    expect(world.calls()).toBe(1);
+    await get(world, "--duration", "30m");
+    expect(world.calls()).toBe(2);
+    await get(world, "--cache", "off");
+    expect(world.calls()).toBe(3);
+    // Somebody else logged in: the file has the token of another subject.
+    await writeFile(world.tokenFile, await world.idp.issueToken({ subject: "another" }));
+    await get(world);
+    expect(world.calls()).toBe(4);
+  });
+
+  test("from the cache loads no package at all", async () => {
+    await using world = await startCredentialsWorld();
+    const first = await get(world);
+    // Nothing can be loaded from there: the AWS SDK and jose would be missing.
+    await using alone = await buildCli({ withPackages: false });
+    expect(await alone.run(PROCESS, world.env)).toEqual(first);
+    const { exitCode, stderr } = await alone.run([...PROCESS, "--cache", "off"], world.env);
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringContaining("Cannot find package"),
+    });
+  });
+
+  test("goes to no cache that others could have written", async () => {
+    await using world = await startCredentialsWorld();
+    await mkdir(storeOf(world), { mode: 0o700 });
+    await chmod(storeOf(world), 0o777);
+    const { exitCode, stdout, stderr } = await get(world);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout).Version).toBe(1);
+    expect(stderr).toMatch(/^resilient-sts: the cache is not used: .* run: chmod go-rwx/);
+    expect(await readdir(storeOf(world))).toEqual([]);
+  });
+
+  test("that nobody reads any more ends the command without a stack", async () => {
+    await using world = await startCredentialsWorld();
+    const line = `"${process.execPath}" "${cli.script}" credential-process 2>&1 >&- | cat`;
+    const { stdout } = await run("sh", ["-c", line], {
+      env: { PATH: process.env.PATH, ...world.env },
+    });
+    expect(stdout).not.toMatch(/\bat .*:\d+:\d+/);
+  });
+});
+
+describe("together", () => {
+  const CROWD = 24;
+
+  test("many processes make one STS call, and all have its credentials", async () => {
+    await using world = await startCredentialsWorld();
+    const answers = await Promise.all(Array.from({ length: CROWD }, () => get(world)));
+    expect(new Set(answers.map(({ stdout }) => stdout)).size).toBe(1);
+    expect(answers.map(({ exitCode, stderr }) => `${exitCode}${stderr}`)).toEqual(
+      Array.from({ length: CROWD }, () => "0"),
+    );
+    expect(world.calls()).toBe(1);
+  }, 60_000);
+
+  test("a refusal is every process's refusal, in the same words", async () => {
+    await using world = await startCredentialsWorld();
+    world.sts.setFault("access-denied");
+    const first = await get(world);
+    expect({ exitCode: first.exitCode, stdout: first.stdout }).toEqual({ exitCode: 1, stdout: "" });
+    expect(first.stderr).toMatch(/^resilient-sts: ERR_ACCESS_DENIED: .*trust policy/);
+    expect(await get(world)).toEqual(first);
+    expect(world.calls()).toBe(1);
+  });
+
+  test("the next process takes over from one that was killed", async () => {
+    await using world = await startCredentialsWorld();
+    world.sts.setFault("hang", { times: 1 });
+    const killed = execFile(process.execPath, [cli.script, ...PROCESS], {
+      env: { PATH: process.env.PATH, ...world.env },
+    });
+    const ended = new Promise((resolve) => killed.once("close", resolve));
+    await expect.poll(world.calls, { timeout: 15_000 }).toBe(1);
+    killed.kill("SIGKILL");
+    await ended;
+    const { exitCode } = await get(world);
+    expect({ exitCode, calls: world.calls() }).toEqual({ exitCode: 0, calls: 2 });
+  }, 60_000);
+});
+
+describe("credentials that expire soon", () => {
+  test("are replaced", async () => {
+    await using world = await startCredentialsWorld();
+    const first = await get(world);
+    await age(world, 15);
+    const second = await get(world);
+    expect(second.exitCode).toBe(0);
+    expect(second.stdout).not.toBe(first.stdout);
+    expect(await get(world)).toEqual(second);
+    expect(world.calls()).toBe(2);
+  });
+
+  test("are printed with one line about why they were not replaced", async () => {
+    await using world = await startCredentialsWorld();
+    const { AccessKeyId } = JSON.parse((await get(world)).stdout);
+    await age(world, 15);
+    world.sts.setFault("access-denied");
+    const { exitCode, stdout, stderr } = await get(world);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ AccessKeyId });
+    expect(stderr).toMatch(
+      /^resilient-sts: these credentials are valid for 1\d min.*ERR_ACCESS_DENIED.*\n$/,
+    );
+    // For a while, the next one does not ask STS again.
+    const next = await get(world);
+    expect({ exitCode: next.exitCode, calls: world.calls() }).toEqual({ exitCode: 0, calls: 2 });
+  });
+
+  test("that have expired are not printed", async () => {
+    await using world = await startCredentialsWorld();
+    await get(world);
+    await age(world, -1);
+    world.sts.setFault("access-denied");
+    const { exitCode, stdout } = await get(world);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+  });
+
+  test("of a session of 15 minutes are not replaced before its half", async () => {
+    await using world = await startCredentialsWorld();
+    await get(world, "--duration", "15m");
+    await get(world, "--duration", "15m");
+    expect(world.calls()).toBe(1);
+  });
+});
+
+describe("the exit code", () => {
+  test.each([
+    [2, ["--duration", "1m"], {}, /--duration takes a time from/],
+    [2, ["--min-ttl", "soon"], {}, /--min-ttl takes a time/],
+    [2, [], { AWS_ROLE_ARN: "" }, /there is no role/],
+    [3, [], { AWS_WEB_IDENTITY_TOKEN_FILE: "" }, /there is no token/],
+    [3, [], { AWS_WEB_IDENTITY_TOKEN_FILE: "/nonexistent/token" }, /\/nonexistent\/token/],
+    [4, ["--timeout", "1s"], { AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" }, /ERR_STS_UNAVAILABLE/],
+  ])("is %i for %j %j", async (code, args, changed, words) => {
+    await using world = await startCredentialsWorld();
+    const { exitCode, stdout, stderr } = await cli.run([...PROCESS, ...args], {
+      ...world.env,
+      ...(changed as Record<string, string>),
+    });
+    expect({ exitCode, stdout }).toEqual({ exitCode: code, stdout: "" });
+    expect(stderr).toMatch(words);
+  });
+});
+
+/** A config file with the lines of `--print-config`, and the variables that make an SDK use it. */
+async function profileOf(world: World, ...args: string[]) {
+  const lines = await cli.run([...PROCESS, "--print-config", ...args], world.env);
+  expect({ exitCode: lines.exitCode, stderr: lines.stderr }).toEqual({ exitCode: 0, stderr: "" });
+  const file = join(world.folder, "config");
+  await writeFile(file, lines.stdout);
+  return {
+    lines: lines.stdout,
+    env: {
+      PATH: process.env.PATH,
+      AWS_CONFIG_FILE: file,
+      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+      AWS_PROFILE: "app",
+      AWS_EC2_METADATA_DISABLED: "true",
+      AWS_ENDPOINT_URL_STS: world.env.AWS_ENDPOINT_URL_STS,
+      XDG_RUNTIME_DIR: world.folder,
+    },
+  };
+}
+
+describe("the profile that --print-config prints", () => {
+  test("names Node, the program and the token file by absolute paths", async () => {
+    await using world = await startCredentialsWorld();
+    const { lines } = await profileOf(world, "--duration", "30m");
+    const words = [process.execPath, cli.script, "credential-process"];
+    const options = ["--duration", "30m", "--role-arn", world.env.AWS_ROLE_ARN];
+    expect(lines).toBe(
+      [
+        "[profile app]",
+        "region = eu-west-1",
+        `credential_process = ${[...words, ...options, "--token-file", world.tokenFile].join(" ")}`,
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("works for the JavaScript SDK, also with blanks and quotes in a path", async () => {
+    await using world = await startCredentialsWorld();
+    const odd = join(world.folder, "it's a $HOME `x` token");
+    await writeFile(odd, await world.idp.issueToken());
+    const { env } = await profileOf(world, "--token-file", odd);
+    const script = `
+      import { fromProcess } from "@aws-sdk/credential-providers";
+      const { accessKeyId } = await fromProcess()();
+      console.log(accessKeyId);`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { env });
+    expect(stdout).toMatch(/^ASIA\w+\n$/);
+    expect(world.calls()).toBe(1);
+  });
+
+  const python = findProgram("python3");
+  const aws = findProgram("aws");
+  if (python === undefined || aws === undefined) {
+    leaveOut("the profile for Python and the AWS CLI", "python3 or aws");
+    return;
+  }
+
+  test("works for the AWS CLI and boto3 in processes of their own, with one STS call", async () => {
+    await using world = await startCredentialsWorld();
+    const { env } = await profileOf(world);
+    const boto = "import boto3; print(boto3.Session().get_credentials().access_key)";
+    const ids = [
+      (await run(python, ["-c", boto], { env })).stdout.trim(),
+      (await run(python, ["-c", boto], { env })).stdout.trim(),
+    ];
+    expect(ids[0]).toMatch(/^ASIA/);
+    expect(ids[1]).toBe(ids[0]);
+    const { stdout } = await run(aws, ["configure", "list"], { env });
+    expect(stdout).toContain(ids[0]?.slice(-4));
+    expect(stdout).toMatch(/custom-process/);
+    expect(world.calls()).toBe(1);
+  }, 60_000);
+
+  test("shows its user why there are no credentials", async () => {
+    await using world = await startCredentialsWorld();
+    const { env } = await profileOf(world);
+    world.sts.setFault("access-denied");
+    const boto = "import boto3; boto3.Session().get_credentials().access_key";
+    await expect(run(python, ["-c", boto], { env })).rejects.toMatchObject({
+      stderr: expect.stringMatching(/ERR_ACCESS_DENIED.*trust policy/),
+    });
+  }, 60_000);
+});
