@@ -77,20 +77,29 @@ const sdkOnce: EsbuildPlugin = {
 };
 
 /**
- * The part of the main entry that a start does without. Built apart, it repeats a few functions of
- * the entry; built together, both would load a third file that holds them.
+ * The parts of the main entry that a start does without. Built apart, they repeat a few functions of
+ * the entry; built together, all would load a third file that holds them. A class that is thrown or
+ * compared must not cross: each part has its own.
  */
-const LAZY = "look-at-subject";
+const lazy = {
+  "look-at-subject": "src/preflight/look-at-subject.ts",
+  "shared-refresh": "src/provider/shared-refresh.ts",
+};
 
 function lazyApart(extension: string): EsbuildPlugin {
+  const filter = new RegExp(`/(${Object.keys(lazy).join("|")})\\.js$`);
   return {
     name: "lazy-apart",
     setup(build) {
-      const path = `./${LAZY}${extension}`;
-      build.onResolve({ filter: /\/look-at-subject\.js$/ }, () => ({ path, external: true }));
+      build.onResolve({ filter }, ({ path }) => {
+        return { path: path.replace(/^.*\/(.*)\.js$/, `./$1${extension}`), external: true };
+      });
     },
   };
 }
+
+/** Each in one file. */
+const lazyEntries = Object.entries(lazy).map(([name, source]) => ({ [name]: source }));
 
 const esm = {
   ...code,
@@ -110,17 +119,16 @@ const cjs = {
 // Each on its own, and so in one file: what the other entries share with it would be cut into many.
 const { index, "token-sources": sources, ...others } = library;
 const sdk = { sdk: "src/sts/sdk.ts" };
-const lazy = { [LAZY]: "src/preflight/look-at-subject.ts" };
 
 export default defineConfig([
   { ...esm, entry: { index }, esbuildPlugins: [sdkAsCommonJs, lazyApart(".js")] },
   { ...esm, entry: { "token-sources": sources } },
-  { ...esm, entry: lazy },
+  ...lazyEntries.map((entry) => ({ ...esm, entry })),
   { ...esm, entry: sdk },
   { ...esm, entry: { ...others, cli: "src/cli/main.ts" } },
   { ...cjs, entry: { index }, esbuildPlugins: [sdkOnce, lazyApart(".cjs")] },
   { ...cjs, entry: { "token-sources": sources } },
-  { ...cjs, entry: lazy },
+  ...lazyEntries.map((entry) => ({ ...cjs, entry })),
   { ...cjs, entry: others, esbuildPlugins: [sdkOnce] },
   { ...cjs, entry: sdk },
   { format: ["esm", "cjs"], entry: library, dts: { only: true } },

@@ -20,7 +20,12 @@ export type {
   ResilienceOptions,
   WebIdentityInit,
 } from "./provider/options.js";
-export type { PreflightStatus, ProviderStatus, RegionStatus } from "./provider/provider-status.js";
+export type {
+  PreflightStatus,
+  ProviderStatus,
+  RegionStatus,
+  StoreStatus,
+} from "./provider/provider-status.js";
 export { refreshOnExpiredToken } from "./provider/refresh-on-expired-token.js";
 export type { ProviderProperties, WebIdentityProvider } from "./provider/web-identity-provider.js";
 export type { AssumeRoleInput } from "./sts/assume-role.js";

@@ -35,6 +35,9 @@ export interface CredentialStore {
   remove(key: string, accessKeyId: string): Promise<void>;
 }
 
+/** The operations of a store. */
+export type StoreOperation = Exclude<keyof CredentialStore, "name">;
+
 /** What is stored under one key. */
 export interface StoreEntry {
   readonly credentials?: StoredCredentials | undefined;

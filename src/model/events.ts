@@ -1,4 +1,5 @@
 import { channel } from "node:diagnostics_channel";
+import type { StoreOperation } from "./credential-store.js";
 import type { AttemptRecord, TokenFacts, WebIdentityErrorCode } from "./errors.js";
 import type { Finding } from "./findings.js";
 import type { RequestTiming } from "./issuer-report.js";
@@ -58,8 +59,10 @@ export interface RegionSwitchedEvent extends EventBase {
 /** New credentials are in the cache. */
 export interface CredentialsRefreshedEvent extends EventBase {
   readonly type: "credentials.refreshed";
+  /** Where they came from: `store` when another process had got them from STS. */
+  readonly source: "sts" | "store";
   readonly region: string | undefined;
-  /** How many attempts it took. */
+  /** How many attempts it took; 0 when STS was not asked. */
   readonly attempts: number;
   /** How long the whole refresh took, in milliseconds. */
   readonly ms: number;
@@ -77,6 +80,22 @@ export interface RefreshFailedEvent extends EventBase {
   readonly servedFromCache: boolean;
   /** The end of the refresh backoff, in milliseconds since the epoch; absent when there is none. */
   readonly nextRefreshAllowedAt?: number | undefined;
+}
+
+/**
+ * An operation of the store failed, or gave a value that can't be used. No caller notices: the provider
+ * asks STS itself, and leaves a store that failed alone until `openUntil`.
+ */
+export interface StoreFailedEvent extends EventBase {
+  readonly type: "store.failed";
+  /** The store's name: `file`, `redis`. */
+  readonly store: string;
+  readonly operation: StoreOperation;
+  /** `bad-value`: what is stored is malformed, cut, another workload's, or encrypted with another key. */
+  readonly reason: "timeout" | "error" | "bad-value";
+  readonly message: string;
+  /** In milliseconds since the epoch; absent for a bad value. */
+  readonly openUntil?: number | undefined;
 }
 
 /** Expired credentials were handed out because `serveExpired` is on and the refresh failed. */
@@ -112,6 +131,7 @@ export type WebIdentityEvent =
   | RegionSwitchedEvent
   | CredentialsRefreshedEvent
   | RefreshFailedEvent
+  | StoreFailedEvent
   | ExpiredServedEvent
   | StsDateRejectedEvent;
 
@@ -155,7 +175,7 @@ const storeOperations = channel(STORE_CHANNEL_NAME);
 
 /** One operation of a shared credential store. */
 export interface StoreOperationMessage {
-  readonly operation: "read" | "claim" | "publish" | "release" | "remove";
+  readonly operation: StoreOperation;
   readonly outcome: "success" | "failure";
   /** Milliseconds it took, or until its limit. */
   readonly ms: number;

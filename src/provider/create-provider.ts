@@ -1,18 +1,21 @@
 import type { FailureAdvice } from "../credentials/cache-options.js";
 import { CredentialCache } from "../credentials/credential-cache.js";
 import { isWebIdentityError, WebIdentityError } from "../model/errors.js";
+import type { EventBody } from "../model/events.js";
 import { createPreflight } from "../preflight/preflight.js";
 import { closeOnAbort } from "../runtime/abort.js";
+import { safeCause } from "../runtime/redact.js";
 import type { CallerClientConfig, StsSettings } from "../sts/client-config.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
 import type { StsTarget } from "../sts/target.js";
 import { createEventLog } from "./event-log.js";
 import type { IdentityResolver } from "./identity.js";
-import type { WebIdentityInit } from "./options.js";
+import type { ResolvedOptions, WebIdentityInit } from "./options.js";
 import { StatusBoard } from "./provider-status.js";
 import { type Refreshed, refreshCredentials } from "./refresh.js";
 import { RefreshTracer } from "./refresh-tracer.js";
 import { processRuntime, type Runtime } from "./runtime.js";
+import type { SharedRefresh } from "./shared-refresh.js";
 import { resolveOptions } from "./validate-options.js";
 import type { ProviderProperties, WebIdentityProvider } from "./web-identity-provider.js";
 
@@ -51,6 +54,29 @@ export function createProvider(
   let emit = eventLog("");
   let ignoreSignal = () => {};
   let refreshed: Refreshed | undefined;
+  let shared: SharedRefresh | undefined;
+  const { store } = init;
+  const unusedBecause = store && whyUnused(init, options);
+
+  /** Loaded with the first refresh, and only by a provider that has a store. */
+  const loadShared = async () => {
+    if (store === undefined || unusedBecause !== undefined) return undefined;
+    try {
+      const { SharedRefresh } = await import("./shared-refresh.js");
+      shared ??= new SharedRefresh({ store, init, options, runtime });
+    } catch (error) {
+      // Too many open files, and the like: it may pass.
+      const { message } = safeCause(error);
+      emit({
+        type: "store.failed",
+        store: store.name,
+        operation: "read",
+        reason: "error",
+        message,
+      });
+    }
+    return shared;
+  };
 
   const cache = new CredentialCache<AttributedCredentials, ProviderProperties>({
     onRefreshStarted: (isBackground) => tracer.started(isBackground),
@@ -62,20 +88,27 @@ export function createProvider(
       emit = eventLog(identity.roleArn);
       // A refresh that nobody asked for goes where the last one went.
       lastCaller = properties?.callerClientConfig ?? lastCaller;
+      const isForced = properties?.forceRefresh === true;
+      const snapshot = cache.snapshot();
+      // Looking at the issuer, or writing to the store, may end after the provider.
+      const emitWhileOpen = (event: EventBody) => {
+        if (!cache.isClosed) emit(event);
+      };
       refreshed = await refreshCredentials({
         init,
         options,
         settings,
         runtime,
         identity,
-        // A look that nobody waited for may end after the provider: nobody hears of it then.
-        emit: (event) => {
-          if (!cache.isClosed) emit(event);
-        },
+        emit: emitWhileOpen,
         caller: lastCaller,
         signal,
         preflight,
         tracer,
+        beginShared: async (target) => {
+          const turn = { identity, target, snapshot, isForced, emit: emitWhileOpen, signal };
+          return (await loadShared())?.begin(turn);
+        },
         onReport: (report) => {
           if (!cache.isClosed) board.looked(report);
         },
@@ -88,12 +121,12 @@ export function createProvider(
     },
     onRefreshed: () => {
       if (refreshed === undefined) return;
-      const { credentials, region, attempts, ms } = refreshed;
+      const { credentials, source, region, attempts, ms } = refreshed;
       const { expiration } = credentials;
       refreshed = undefined;
-      board.succeeded(region);
-      tracer.refreshed({ source: "sts", region, attempts, expiration });
-      emit({ type: "credentials.refreshed", region, attempts, ms, expiration });
+      board.succeeded(region, source);
+      tracer.refreshed({ source, region, attempts, expiration });
+      emit({ type: "credentials.refreshed", source, region, attempts, ms, expiration });
     },
     staleAnswer,
     adviceOf,
@@ -138,12 +171,32 @@ export function createProvider(
     restingUntil: pool.breaker(target, env, random).openUntil(clock.now()),
   });
 
-  return Object.assign((properties?: ProviderProperties) => cache.get(properties), {
+  const storeStatus =
+    store &&
+    (() => {
+      return { name: store.name, unusedBecause, restingUntil: shared?.guard.openUntil };
+    });
+
+  const get = (properties?: ProviderProperties) => {
+    if (properties?.forceRefresh) shared?.hurry();
+    return cache.get(properties);
+  };
+
+  const invalidate = (accessKeyId?: string) => {
+    const held = cache.snapshot().entry?.credentials.accessKeyId;
+    cache.invalidate(accessKeyId);
+    if (held !== undefined && (accessKeyId ?? held) === held) shared?.rejected(held, emit);
+  };
+
+  return Object.assign(get, {
     memoized: true as const,
-    status: () => board.read(cache.snapshot(), targets.map(regionStatus)),
-    invalidate: (accessKeyId?: string) => cache.invalidate(accessKeyId),
+    status: () => board.read(cache.snapshot(), targets.map(regionStatus), storeStatus?.()),
+    invalidate,
     close,
-    [Symbol.asyncDispose]: async () => close(),
+    [Symbol.asyncDispose]: async () => {
+      close();
+      await shared?.settled();
+    },
   });
 }
 
@@ -155,6 +208,16 @@ function adviceOf(error: unknown): FailureAdvice {
     isFree: code === "ERR_NOT_CONFIGURED",
     retryAfterMs,
   };
+}
+
+/** Why credentials of this provider can't be shared: it is not known who would get the same. */
+function whyUnused(init: WebIdentityInit, { validateToken }: ResolvedOptions): string | undefined {
+  if (init.providerId !== undefined) return "an access token names no subject (providerId)";
+  if (!validateToken) return "the token is not checked (validateToken)";
+  if (init.roleAssumerWithWebIdentity !== undefined) {
+    return "roleAssumerWithWebIdentity may ask any service";
+  }
+  return init.clientPlugins?.length ? "clientPlugins may change the request" : undefined;
 }
 
 function staleAnswer({ expiration }: AttributedCredentials): WebIdentityError {

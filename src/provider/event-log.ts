@@ -59,7 +59,12 @@ function linesFor(event: WebIdentityEvent): Line[] {
     case "region.switched":
       return [["warn", `${event.reason}: from STS in ${event.from} to ${event.to}`]];
     case "credentials.refreshed":
+      if (event.source === "store") return [["debug", "new credentials from the store"]];
       return [["debug", `new credentials after ${event.attempts} attempt(s)`]];
+    case "store.failed": {
+      const what = `the ${event.store} store failed (${event.operation}): ${event.message}`;
+      return [["warn", `${what}; STS is asked instead`]];
+    }
     case "refresh.failed": {
       const served = event.servedFromCache ? "; callers go on with the cached credentials" : "";
       return [["error", `no new credentials${served}: ${event.code}: ${event.message}`]];

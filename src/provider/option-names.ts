@@ -30,6 +30,7 @@ const OPTIONS: Readonly<Record<keyof WebIdentityInit | "roleArn" | TokenOption, 
   validateToken: true,
   onEvent: true,
   signal: true,
+  store: true,
 };
 
 /**

@@ -1,6 +1,7 @@
 import type { STSClientConfig } from "@aws-sdk/client-sts";
 import type { Logger } from "@smithy/types";
 import type { WindowOptions } from "../credentials/windows.js";
+import type { CredentialStore } from "../model/credential-store.js";
 import type { WebIdentityEvent } from "../model/events.js";
 import type { PreflightSettings } from "../preflight/settings.js";
 import type { RetryOptions } from "../retry/retry-loop.js";
@@ -89,6 +90,17 @@ export interface ResilienceOptions {
    * @default true
    */
   readonly validateToken?: boolean | undefined;
+  /**
+   * Shares credentials with other processes of the same role and subject, so that one of them refreshes
+   * for all: `fileStore()` or `redisStore()` of `resilient-sts/stores`. An operation has 250 ms; a store
+   * that fails is left alone for 30 to 60 s, and STS is asked as without one. A caller without valid
+   * credentials waits for another process's refresh for 5 s at most.
+   *
+   * It has no effect with `providerId`, `roleAssumerWithWebIdentity`, `clientPlugins`,
+   * `validateToken: false`, or an endpoint that is not a text: then it isn't known who would get the same.
+   * @default none
+   */
+  readonly store?: CredentialStore | undefined;
   /** Called with every event; what it throws goes to the logger. */
   readonly onEvent?: ((event: WebIdentityEvent) => void) | undefined;
   /** Ends the provider's life: like `close()`, but waiting callers get the signal's reason. */

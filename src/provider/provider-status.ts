@@ -26,6 +26,10 @@ export interface ProviderStatus {
   readonly nextRefreshAllowedAt: number | undefined;
   /** The region that gave the cached credentials; not known of a `roleAssumerWithWebIdentity`. */
   readonly region: string | undefined;
+  /** Where the cached credentials came from: `store` when another process got them from STS. */
+  readonly source: "sts" | "store" | undefined;
+  /** The store that credentials are shared in; absent without one. */
+  readonly store: StoreStatus | undefined;
   /** The regions that may be asked, in order; empty until the first refresh, or if not known. */
   readonly regions: readonly RegionStatus[];
   /** When the last refresh succeeded; milliseconds since the epoch. */
@@ -36,6 +40,16 @@ export interface ProviderStatus {
   readonly lastError: WebIdentityError | undefined;
   /** Absent until the issuer was looked at. */
   readonly preflight: PreflightStatus | undefined;
+}
+
+/** How the store is doing. */
+export interface StoreStatus {
+  /** `file`, `redis`. */
+  readonly name: string;
+  /** Why this provider does not use it; absent when it does. */
+  readonly unusedBecause: string | undefined;
+  /** It failed, and is left alone until then; milliseconds since the epoch. */
+  readonly restingUntil: number | undefined;
 }
 
 /** How STS in one region is doing. */
@@ -64,6 +78,7 @@ export class StatusBoard {
   #lastFailureAt: number | undefined;
   #lastError: WebIdentityError | undefined;
   #region: string | undefined;
+  #source: "sts" | "store" | undefined;
   #preflight: PreflightStatus | undefined;
 
   constructor(private readonly clock: Clock) {}
@@ -72,10 +87,11 @@ export class StatusBoard {
     this.#startedAt = this.clock.monotonic();
   }
 
-  succeeded(region: string | undefined): void {
+  succeeded(region: string | undefined, source: "sts" | "store"): void {
     this.#lastSuccessAt = this.clock.now();
     this.#lastError = undefined;
     this.#region = region;
+    this.#source = source;
   }
 
   looked({ issuer, findings }: IssuerReport): void {
@@ -89,7 +105,11 @@ export class StatusBoard {
     return Math.round(this.clock.monotonic() - this.#startedAt);
   }
 
-  read(snapshot: CacheSnapshot, regions: readonly RegionStatus[]): ProviderStatus {
+  read(
+    snapshot: CacheSnapshot,
+    regions: readonly RegionStatus[],
+    store?: StoreStatus,
+  ): ProviderStatus {
     const { entry, refreshing, nextRefreshAllowedAt, closed } = snapshot;
     return {
       state: stateOf(snapshot),
@@ -98,6 +118,8 @@ export class StatusBoard {
       refreshing,
       nextRefreshAllowedAt: nextRefreshAllowedAt,
       region: this.#region,
+      source: this.#source,
+      store,
       regions,
       lastSuccessAt: this.#lastSuccessAt,
       lastFailureAt: this.#lastFailureAt,

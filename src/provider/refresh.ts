@@ -9,13 +9,14 @@ import { withTimeout } from "../runtime/abort.js";
 import { type Deadline, startDeadline } from "../runtime/deadline.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import type { CallerClientConfig, StsSettings } from "../sts/client-config.js";
-import type { AttributedCredentials, IssuedCredentials } from "../sts/credentials.js";
+import type { AttributedCredentials } from "../sts/credentials.js";
 import { resolveTargets, type StsTarget } from "../sts/target.js";
 import { AttemptPreflight } from "./attempt-preflight.js";
 import type { Identity } from "./identity.js";
 import type { ResolvedOptions, WebIdentityInit } from "./options.js";
 import type { RefreshTracer } from "./refresh-tracer.js";
 import type { Runtime } from "./runtime.js";
+import type { SharedTurn } from "./shared-refresh.js";
 import { StsStep } from "./sts-step.js";
 import { TokenStep } from "./token-step.js";
 
@@ -31,6 +32,8 @@ export interface RefreshContext {
   readonly signal: AbortSignal;
   readonly preflight: Preflight;
   readonly tracer: RefreshTracer;
+  /** Begins this refresh's share of the store, if there is one. */
+  readonly beginShared: (target: StsTarget) => Promise<SharedTurn | undefined>;
   /** Told what every look at the issuer found. */
   readonly onReport: (report: IssuerReport) => void;
   /** Told which STSs this refresh may ask, as soon as that is settled. */
@@ -39,9 +42,10 @@ export interface RefreshContext {
 
 export interface Refreshed {
   readonly credentials: AttributedCredentials;
+  readonly source: "sts" | "store";
   /** The region that gave them, if that is known. */
   readonly region: string | undefined;
-  /** How many attempts it took. */
+  /** How many attempts it took; 0 when STS was not asked. */
   readonly attempts: number;
   /** How long it took, in milliseconds. */
   readonly ms: number;
@@ -60,33 +64,36 @@ export async function refreshCredentials(context: RefreshContext): Promise<Refre
   const deadline = startDeadline(clock, options.retry.budgetMs);
   const token = new TokenStep(context);
   let failedAttempts = 0;
+  let shared: SharedTurn | undefined;
   try {
-    const sts = new StsStep({ ...context, targets: await settleTargets(context, deadline) });
+    const targets = await settleTargets(context, deadline);
+    shared = await context.beginShared(targets[0]);
+    const sts = new StsStep({ ...context, targets });
     const preflight = createAttemptPreflight(context);
-    const steps = { token, sts, preflight };
-    const { credentials: issued } = await retryLoop(
-      (attempt) => runAttempt(attempt, steps, context),
-      {
-        ...options,
-        deadline,
-        clock,
-        random,
-        signal,
-        onAttemptFailed: (record) => {
-          failedAttempts += 1;
-          token.attemptFailed(record.verdict === "token-expired");
-          emit({ type: "attempt.failed", ...record });
-        },
+    const steps = { token, sts, preflight, shared };
+    const got = await retryLoop((attempt) => runAttempt(attempt, steps, context), {
+      ...options,
+      deadline,
+      clock,
+      random,
+      signal,
+      onAttemptFailed: (record) => {
+        failedAttempts += 1;
+        token.attemptFailed(record.verdict === "token-expired");
+        emit({ type: "attempt.failed", ...record });
       },
-    );
-    const $source = { ...issued.$source, ...identity.marks };
+    });
+    if (got.source === "sts") shared?.end(got);
+    else shared?.end();
+    const $source = { ...got.credentials.$source, ...identity.marks };
     return {
-      credentials: { ...issued, $source },
-      region: sts.region,
-      attempts: failedAttempts + 1,
+      ...got,
+      credentials: { ...got.credentials, $source },
+      attempts: failedAttempts + (got.source === "sts" ? 1 : 0),
       ms: Math.round(clock.monotonic() - start),
     };
   } catch (error) {
+    shared?.end();
     signal.throwIfAborted();
     throw toError(error, identity.roleArn, token.facts);
   }
@@ -96,13 +103,14 @@ interface Steps {
   readonly token: TokenStep;
   readonly sts: StsStep;
   readonly preflight: AttemptPreflight;
+  readonly shared: SharedTurn | undefined;
 }
 
 async function runAttempt(
   attempt: Attempt,
-  { token: tokenStep, sts, preflight }: Steps,
+  { token: tokenStep, sts, preflight, shared }: Steps,
   { init, identity, runtime, tracer }: RefreshContext,
-): Promise<IssuedCredentials> {
+): Promise<Pick<Refreshed, "credentials" | "region" | "source">> {
   const request = {
     RoleArn: identity.roleArn,
     // The stock provider's default, so that trust policies and dashboards written for it still fit.
@@ -114,14 +122,21 @@ async function runAttempt(
   };
   await sts.check(request);
   const token = await tokenStep.run(attempt, sts.serverClock);
+  const found = await shared?.before(token, attempt.deadline);
+  if (found !== undefined && "refused" in found) throw new AttemptError(found.refused);
+  if (found !== undefined) return { ...found, source: "store" };
   await preflight.before(token, attempt.deadline);
   const answered = preflight.beside(token);
   try {
     const send = () => sts.run({ ...request, WebIdentityToken: token }, attempt.deadline);
-    return await tracer.call(attempt.attempt, send, () => sts.region).finally(answered);
+    const { credentials } = await tracer
+      .call(attempt.attempt, send, () => sts.region)
+      .finally(answered);
+    return { credentials, region: sts.region, source: "sts" };
   } catch (error) {
     if (!(error instanceof AttemptError)) throw error;
     const failure = tokenStep.withoutRenewal(error.failure);
+    shared?.refused(failure);
     throw new AttemptError(await preflight.after(token, failure, attempt.deadline));
   }
 }

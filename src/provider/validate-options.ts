@@ -1,5 +1,5 @@
 import { MAX_TIMER_MS } from "../runtime/clock.js";
-import { safeText } from "../runtime/redact.js";
+import { readField, safeText } from "../runtime/redact.js";
 import {
   checkKeys,
   checkRegion,
@@ -37,6 +37,7 @@ export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
   checkRegion("region", init.region);
   checkType("onEvent", init.onEvent, "function");
   checkSignal(init.signal);
+  checkStore(init.store);
   return {
     retry: resolveRetry(init.retry),
     attemptTimeoutMs: resolveNumber(
@@ -57,6 +58,16 @@ export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
     ),
     validateToken: resolveBoolean("validateToken", init.validateToken, DEFAULTS.validateToken),
   };
+}
+
+const STORE_METHODS = ["read", "claim", "extend", "publish", "release", "remove"] as const;
+
+function checkStore(store: unknown): void {
+  if (store === undefined) return;
+  const missing = STORE_METHODS.find((name) => typeof readField(store, name) !== "function");
+  const what = "to be a store, such as fileStore() of resilient-sts/stores";
+  if (missing === undefined && typeof readField(store, "name") === "string") return;
+  throw expected("store", what, store);
 }
 
 function checkSdkFields(init: WebIdentityInit): void {

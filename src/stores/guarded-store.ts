@@ -1,4 +1,5 @@
-import type { CredentialStore } from "../model/credential-store.js";
+import type { CredentialStore, StoreOperation } from "../model/credential-store.js";
+import { publishStoreOperation } from "../model/events.js";
 import { untilAborted } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
 import { safeCause } from "../runtime/redact.js";
@@ -17,8 +18,6 @@ const PARTS = 5;
 
 /** How long a store that failed is left alone: drawn anew, so that a fleet does not come back at once. */
 const PAUSE_MS = { min: 30_000, max: 60_000 };
-
-export type StoreOperation = Exclude<keyof CredentialStore, "name">;
 
 /** Why an operation gave nothing. */
 export interface StoreFailure {
@@ -82,14 +81,20 @@ export class GuardedStore {
     // `async` turns a synchronous throw into a rejection.
     const running = (async () => act(this.#store))();
     const limit = new AbortController();
+    const start = clock.monotonic();
+    const tell = (outcome: "success" | "failure") => {
+      publishStoreOperation({ operation, outcome, ms: clock.monotonic() - start });
+    };
     const cancel = scheduleInParts(clock, () => limit.abort(reason));
     try {
       const result = await untilAborted(running, limit.signal);
       if (isProbe) this.#openUntil = 0;
+      tell("success");
       return result;
     } catch (error) {
       if (error === reason && late !== undefined) running.then(late, () => {});
       this.#open();
+      tell("failure");
       const { message } = safeCause(error);
       const openUntil = this.#openUntil;
       onFailure({ operation, reason: error === reason ? "timeout" : "error", message, openUntil });

@@ -64,6 +64,7 @@ describe("the public names", () => {
           "RequestTiming",
           "ResilienceOptions",
           "Severity",
+          "StoreStatus",
           "TokenFacts",
           "TokenSource",
           "TokenSourceContext",

@@ -7,9 +7,9 @@ import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { fileStore, redisStore } from "../../src/stores/index.js";
 import { testCredentialStore } from "../../src/testing/index.js";
+import { Memory, memoryStore } from "../support/memory-store.js";
 import { leaveOut } from "../support/program.js";
 import { REDIS_SERVER, type RedisServer, startRedisServer } from "../support/redis-server.js";
-import { Memory, memoryStore } from "./memory-store.js";
 
 const KEYS = [{ id: "k1", key: randomBytes(32) }];
 const namespace = "contract:tests";

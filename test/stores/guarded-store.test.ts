@@ -1,9 +1,11 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, test, vi } from "vitest";
 import type { CredentialStore, StoreLease } from "../../src/model/credential-store.js";
+import { STORE_CHANNEL_NAME } from "../../src/model/events.js";
 import { GuardedStore, type StoreFailure } from "../../src/stores/guarded-store.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { HOSTILE } from "../support/hostile-values.js";
-import { Memory, memoryStore } from "./memory-store.js";
+import { Memory, memoryStore } from "../support/memory-store.js";
 
 function guarded(changes: Partial<CredentialStore>) {
   const clock = new FakeClock();
@@ -57,6 +59,18 @@ describe("a guarded store", () => {
     expect(guard.openUntil).toBeUndefined();
     expect(await Promise.all([read(), read()])).toHaveLength(2);
     expect(call).toHaveBeenCalledTimes(5);
+  });
+
+  test("publishes how each operation went and how long it took", async () => {
+    const messages: unknown[] = [];
+    const listen = (message: unknown) => messages.push(message);
+    subscribe(STORE_CHANNEL_NAME, listen);
+    await guarded({}).read();
+    const silent = guarded({ read: never });
+    await silent.clock.run(silent.read());
+    unsubscribe(STORE_CHANNEL_NAME, listen);
+    expect(messages).toContainEqual({ operation: "read", outcome: "success", ms: 0 });
+    expect(messages).toContainEqual({ operation: "read", outcome: "failure", ms: 250 });
   });
 
   test("counts its limit in parts one after the other, so that a stall counts as one", async () => {
