@@ -5,8 +5,8 @@ import { type CheckIssuerInput, checkIssuerWith } from "../preflight/check-issue
 import { fetchDocument } from "../preflight/fetch-document.js";
 import { problemFinding, statusFinding } from "../preflight/fetch-findings.js";
 import { IssuerCache } from "../preflight/issuer-cache.js";
+import { KeySetsSeen } from "../preflight/key-history.js";
 import { readKeySet } from "../preflight/key-set.js";
-import { KeySetsSeen } from "../preflight/key-sets-seen.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { slow } from "../preflight/visit-findings.js";
 import type { Latency } from "./facts.js";

@@ -1,7 +1,6 @@
 import { untilAborted } from "../runtime/abort.js";
 import { discoveryUrl } from "./issuer-url.js";
-import { KeySetsSeen } from "./key-sets-seen.js";
-import { MissingKids } from "./missing-kids.js";
+import { KeySetsSeen, MissingKids } from "./key-history.js";
 import type { FetchContext } from "./renew-document.js";
 import type { Snapshot } from "./snapshot.js";
 import { type KeptDocuments, type MaxAge, visitIssuer } from "./visit-issuer.js";

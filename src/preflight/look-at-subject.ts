@@ -5,10 +5,10 @@ import type { Clock } from "../runtime/clock.js";
 import { printable } from "../runtime/redact.js";
 import { resolveHost } from "./guarded-lookup.js";
 import { IssuerCache } from "./issuer-cache.js";
-import { keyTable } from "./key-table.js";
 import { lookAt } from "./look.js";
 import type { PreflightRuntime, PreflightSettings } from "./settings.js";
 import type { Subject } from "./subject.js";
+import { keyTable } from "./token-key.js";
 
 interface SubjectLook {
   readonly signal: AbortSignal;

@@ -1,10 +1,8 @@
 import { type Finding, type FindingId, firstFatal } from "../model/findings.js";
 import { type Clock, sleep } from "../runtime/clock.js";
 import type { SharedIssuer } from "./issuer-cache.js";
-import { judgeKey, kids } from "./judge-key.js";
-import { keyNotFound } from "./key-findings.js";
-import { ANSWERS_THAT_AGREE } from "./key-sets-seen.js";
-import { LOOKS_APART_MS } from "./missing-kids.js";
+import { judgeKey, keyNotFound, kids } from "./key-findings.js";
+import { ANSWERS_THAT_AGREE, FETCHES_APART_MS } from "./key-history.js";
 import type { Snapshot } from "./snapshot.js";
 import type { Subject } from "./subject.js";
 import type { MaxAge } from "./visit-issuer.js";
@@ -29,7 +27,7 @@ const ANY_AGE: MaxAge = {
   jwksMs: Number.POSITIVE_INFINITY,
 };
 const RECENT: MaxAge = { discoveryMs: RECENT_MS, jwksMs: RECENT_MS };
-const NEW_KEYS: MaxAge = { discoveryMs: RECENT_MS, jwksMs: LOOKS_APART_MS - 1 };
+const NEW_KEYS: MaxAge = { discoveryMs: RECENT_MS, jwksMs: FETCHES_APART_MS - 1 };
 /** The keys are fetched however new those are that are kept. */
 const ANOTHER_ANSWER: MaxAge = { discoveryMs: RECENT_MS, jwksMs: -1 };
 
@@ -88,7 +86,7 @@ async function lookTwice(
   // Nothing can become certain where replicas differ: the next attempt need not wait.
   if (issuer.keySets.doDiffer) return first;
   // A clock that was set back meanwhile makes it no longer.
-  const waitMs = LOOKS_APART_MS - Math.max(0, clock.now() - snapshot.keys.fetchedAt);
+  const waitMs = FETCHES_APART_MS - Math.max(0, clock.now() - snapshot.keys.fetchedAt);
   if (waitMs > 0 && !fresh) return first;
   if (waitMs > 0) await sleep(clock, waitMs, signal);
 
@@ -114,7 +112,7 @@ async function untilAgreed(
     const { missingKid } = judged;
     const again = await look(ANOTHER_ANSWER);
     const isSame = again.missingKid !== undefined && again.missingKid === missingKid;
-    judged = isSame ? withLooks(again, issuer.missingKids.looks(missingKid)) : again;
+    judged = isSame ? withLooks(again, issuer.missingKids.fetchesWithout(missingKid)) : again;
   }
   return judged;
 }

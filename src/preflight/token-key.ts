@@ -1,21 +1,32 @@
-import { member } from "./json-document.js";
-import { problemOf } from "./key-material.js";
+import { createPublicKey, X509Certificate } from "node:crypto";
+import type { CryptoKey } from "jose";
+import type { KeyRow } from "../model/issuer-report.js";
+import { bareKey, keyFormProblem, STS_CURVES } from "../model/jwk.js";
+import { printable } from "../runtime/redact.js";
+import { type JsonObject, member } from "./json-document.js";
 import { hasOtherKid, type KeyEntry, type KeyProblem, type KeySet } from "./key-set.js";
+import type { Subject } from "./subject.js";
+
+// Which key of a JWKS STS uses for a token, whether STS can use it, and whether it verifies the
+// token's signature.
 
 /** Whether and with which key STS would verify a token. */
 export type TokenKey =
-  /** `doubt`: what may keep STS from using it all the same. */
+  /** `doubt`: a reason why STS may still be unable to use the key. */
   | { readonly kind: "found"; readonly entry: KeyEntry; readonly doubt?: KeyProblem | undefined }
   | { readonly kind: "unusable"; readonly entry: KeyEntry; readonly problem: KeyProblem }
-  /** `isCertain`: no reading of the observed rules chooses one. */
+  /** `isCertain`: no reading of the observed rules chooses a key. */
   | { readonly kind: "ambiguous"; readonly isCertain: boolean }
   | { readonly kind: "missing" };
 
-/** What of a token's header chooses the key. */
-export interface KeyWanted {
-  /** Absent when the header has none; the empty string is a kid; null stands for what is no string. */
+/** The parts of a token's header that choose the key. */
+export interface WantedKey {
+  /**
+   * `undefined` when the header has no kid, null when its kid is not a string. The empty string is a
+   * kid like any other.
+   */
   readonly kid: string | null | undefined;
-  /** Absent when there is no token: then any type of key will do. */
+  /** `undefined` when there is no token: any type of key then fits. */
   readonly alg: string | undefined;
 }
 
@@ -27,64 +38,65 @@ const CURVES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Finds a token's key as STS was observed to (2026-09): by `kid` alone, the last of several with the
- * same one, the only key where the token names none; `alg` of the key does not count. An empty `kid`
- * is one like any other, but fails among several keys where none has it.
+ * Finds a token's key the way STS was observed to (2026-09): by `kid` alone; among several keys with
+ * that kid, the last one; for a token without kid, the only key. The key's own `alg` does not count.
+ * An empty `kid` matches like any other, but fails among several keys when none of them has it.
  */
-export function findTokenKey(keySet: KeySet, wanted: KeyWanted): TokenKey {
+export function findTokenKey(keySet: KeySet, wanted: WantedKey): TokenKey {
   const { entries } = keySet;
   const { kid, alg } = wanted;
   const named = typeof kid === "string" ? entries.filter((entry) => entry.kid === kid) : [];
   const last = named.at(-1);
-  if (last !== undefined) return judge(last, alg, named);
+  if (last !== undefined) return judgeEntry(last, alg, named);
   if (typeof kid === "string" && hasOtherKid(keySet, kid)) {
     return { kind: "unusable", entry: { jwk: { kid }, kid, problem: UNREAD }, problem: UNREAD };
   }
   if (!kid) return findOnlyKey(entries, wanted);
   const alike = entries.findLast(({ jwk }) => isAlike(member(jwk, "kid"), kid));
-  if (alike !== undefined) return judge(alike, alg, [alike]);
+  if (alike !== undefined) return judgeEntry(alike, alg, [alike]);
   const [only] = entries;
-  // The one key there is has no kid: it is this token's, and STS does not find it.
+  // The only key has no kid: it is the token's key, and STS does not find it.
   return entries.length === 1 && only !== undefined && only.kid === undefined
-    ? judge(only, alg, [only])
+    ? judgeEntry(only, alg, [only])
     : { kind: "missing" };
 }
 
 const UNREAD: KeyProblem = {
-  words: "it stands behind more keys than are read here",
+  words: "it comes after more keys than this library reads",
   isCertain: false,
 };
 
-/** Whether a `kid` that is no string is written like this one: STS may take the two for one. */
+/** Whether a `kid` that is not a string has the same text: STS may treat the two as equal. */
 function isAlike(published: unknown, kid: string): boolean {
   const isScalar = published === null || ["number", "boolean"].includes(typeof published);
   return isScalar && String(published) === kid;
 }
 
-function findOnlyKey(entries: readonly KeyEntry[], { kid, alg }: KeyWanted): TokenKey {
+function findOnlyKey(entries: readonly KeyEntry[], { kid, alg }: WantedKey): TokenKey {
   const [only, ...more] = entries;
   if (only === undefined) return { kind: "missing" };
-  if (more.length === 0) return judge(only, alg, entries);
-  // Whether STS counts keys that it cannot use is not known, nor what it makes of a null or a number.
+  if (more.length === 0) return judgeEntry(only, alg, entries);
+  // It is not known whether STS counts unusable keys, nor how it reads a kid that is not a string.
   const usable = entries.filter((entry) => problemOf(entry) === undefined);
   return { kind: "ambiguous", isCertain: usable.length !== 1 && kid !== null };
 }
 
-function judge(
+function judgeEntry(
   entry: KeyEntry,
   alg: string | undefined,
   candidates: readonly KeyEntry[],
 ): TokenKey {
   const own = problemOf(entry);
-  const problem = own?.isCertain ? own : (unfit(entry, alg) ?? own);
+  const problem = own?.isCertain ? own : (misfit(entry, alg) ?? own);
   if (problem === undefined) return { kind: "found", entry };
-  // Whether an unusable duplicate hides a usable one before it is not known.
-  const isAlone = candidates.every((each) => each === entry || problemOf(each) !== undefined);
   if (!problem.isCertain) return { kind: "found", entry, doubt: problem };
+  // It is not known whether an unusable key hides a usable one with the same kid before it.
+  const isAlone = candidates.every((each) => each === entry || problemOf(each) !== undefined);
   return { kind: "unusable", entry, problem: { ...problem, isCertain: isAlone } };
 }
 
-function unfit({ jwk }: KeyEntry, alg: string | undefined): KeyProblem | undefined {
+/** Why a key cannot verify signatures of this algorithm. */
+function misfit({ jwk }: KeyEntry, alg: string | undefined): KeyProblem | undefined {
   if (alg === undefined) return undefined;
   const kty = alg.startsWith("RS") ? "RSA" : "EC";
   if (jwk.kty !== kty) {
@@ -92,9 +104,153 @@ function unfit({ jwk }: KeyEntry, alg: string | undefined): KeyProblem | undefin
     return { words, isCertain: true };
   }
   const curve = CURVES[alg];
-  // A curve by a name of its own may be the right one.
+  // A curve with an unknown name may be the right one.
   const isFit = kty === "RSA" || jwk.crv === curve || !Object.values(CURVES).includes(`${jwk.crv}`);
   return isFit
     ? undefined
-    : { words: `it is not on the curve ${curve} that ${alg} takes`, isCertain: true };
+    : { words: `it is not on the curve ${curve}, which ${alg} requires`, isCertain: true };
+}
+
+/** The result of {@link problemOf} for each key: parsing a key costs more than everything else here. */
+const problems = new WeakMap<JsonObject, KeyProblem | "none">();
+
+/**
+ * What is wrong with a key itself, whatever the token: its form, its parameters, or its certificate.
+ * A certain problem goes before an uncertain one.
+ */
+export function problemOf({ jwk, problem }: KeyEntry): KeyProblem | undefined {
+  if (problem?.isCertain) return problem;
+  const known = problems.get(jwk) ?? materialProblem(jwk) ?? "none";
+  problems.set(jwk, known);
+  const material = known === "none" ? undefined : known;
+  return material?.isCertain ? material : (problem ?? material);
+}
+
+function materialProblem(jwk: JsonObject): KeyProblem | undefined {
+  // How a lenient parser reads other values is not known; the key's form problem covers them.
+  if (!isReadable(jwk)) return undefined;
+  let key: ReturnType<typeof createPublicKey>;
+  try {
+    key = createPublicKey({ key: bareKey(jwk), format: "jwk" });
+    const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
+    if (modulusLength === 0 || publicExponent === 0n) return NO_KEY;
+  } catch {
+    return NO_KEY;
+  }
+  return certificateProblem(jwk, key) ?? encodingProblem(jwk);
+}
+
+function isReadable(jwk: JsonObject): boolean {
+  const [names, hasCurve] =
+    jwk.kty === "RSA"
+      ? [["n", "e"], true]
+      : [["x", "y"], STS_CURVES.some((curve) => curve === member(jwk, "crv"))];
+  return hasCurve && names.every((name) => typeof member(jwk, name) === "string");
+}
+
+/** However lenient, a verifier cannot make a key of these parameters. */
+const NO_KEY: KeyProblem = { words: "its parameters make no key", isCertain: true };
+
+function certificateProblem(
+  jwk: JsonObject,
+  key: ReturnType<typeof createPublicKey>,
+): KeyProblem | undefined {
+  const x5c = member(jwk, "x5c");
+  const leaf: unknown = Array.isArray(x5c) ? x5c[0] : undefined;
+  if (typeof leaf !== "string") return undefined;
+  try {
+    const certificate = new X509Certificate(Buffer.from(leaf, "base64"));
+    if (certificate.publicKey.equals(key)) return undefined;
+    // STS was observed to refuse such a key (2026-09).
+    return { words: "its x5c is the certificate of another key", isCertain: true };
+  } catch {
+    // How STS treats an unreadable certificate is not known.
+    return { words: "its x5c cannot be read", isCertain: false };
+  }
+}
+
+/** STS was reported once to answer "could not be validated" for such a key. */
+function encodingProblem(jwk: JsonObject): KeyProblem | undefined {
+  const words = keyFormProblem(jwk);
+  return words === undefined
+    ? undefined
+    : { words, isCertain: false, confirmedBy: "not-validated" };
+}
+
+/** The result of a verification; `undecided` when this process cannot decide. */
+export type SignatureVerdict = "valid" | "invalid" | "undecided";
+
+/** Imported keys by JWK and algorithm: importing a key costs more than verifying with it. */
+const imported = new WeakMap<JsonObject, Map<string, CryptoKey | Uint8Array>>();
+
+/** Loaded for the first signature: most processes finish their STS call before they need it. */
+const loadJose = () =>
+  Promise.all([import("jose/jws/compact/verify"), import("jose/key/import")] as const);
+let jose: ReturnType<typeof loadJose> | undefined;
+
+/** Verifies a compact JWS with the bare parameters of a key: the caller has applied STS's rules. */
+export async function verifySignature(
+  token: string,
+  alg: string,
+  jwk: JsonObject,
+): Promise<SignatureVerdict> {
+  jose ??= loadJose();
+  const [{ compactVerify }, { importJWK }] = await jose;
+  try {
+    const keys = imported.get(jwk) ?? new Map<string, CryptoKey | Uint8Array>();
+    const key = keys.get(alg) ?? (await importJWK({ ...bareKey(jwk) } as { kty: string }, alg));
+    imported.set(jwk, keys.set(alg, key));
+    await compactVerify(token, key, { algorithms: [alg] });
+    return "valid";
+  } catch (error) {
+    // Other codes are jose's own rules, such as 2048 bits for RSA, which STS does not have.
+    const { code } = error as { code?: unknown };
+    return code === "ERR_JWS_SIGNATURE_VERIFICATION_FAILED" ? "invalid" : "undecided";
+  }
+}
+
+const MAX_ROWS = 1_000;
+
+/** The issuer's keys, each with its problem; the token's key is marked. */
+export function keyTable(keySet: KeySet, subject: Subject): KeyRow[] {
+  const { kid, alg } = subject;
+  const chosen = subject.asksForKey ? findTokenKey(keySet, { kid, alg }) : undefined;
+  const matching = chosen !== undefined && "entry" in chosen ? chosen.entry : undefined;
+  const ofToken = chosen?.kind === "unusable" ? chosen.problem : undefined;
+  return keySet.entries.slice(0, MAX_ROWS).map((entry) => {
+    const isMatch = entry === matching;
+    return row(entry, isMatch, (isMatch ? ofToken : undefined) ?? problemOf(entry));
+  });
+}
+
+function row(
+  { jwk, kid }: KeyEntry,
+  matchesToken: boolean,
+  problem: KeyProblem | undefined,
+): KeyRow {
+  const text = (name: string) => {
+    const value = member(jwk, name);
+    return typeof value === "string" ? printable(value, 100) : undefined;
+  };
+  const modulus = jwk.kty === "RSA" ? member(jwk, "n") : undefined;
+  return {
+    kid: kid === undefined ? undefined : printable(kid, 100),
+    kty: text("kty"),
+    alg: text("alg"),
+    use: text("use"),
+    crv: text("crv"),
+    bits: typeof modulus === "string" ? bitsOf(modulus) : undefined,
+    usable: problem === undefined,
+    problem: problem?.words,
+    severity: problem && (problem.isCertain ? "fatal" : "suspect"),
+    matchesToken,
+  };
+}
+
+/** Length of a base64url number, in bits. */
+function bitsOf(number: string): number {
+  const bytes = Buffer.from(number, "base64url");
+  const first = bytes.findIndex((byte) => byte !== 0);
+  if (first === -1) return 0;
+  return (bytes.length - first) * 8 - Math.clz32(bytes[first] as number) + 24;
 }

@@ -46,7 +46,7 @@ describe("a key that is not published", () => {
     const error = await world.fail("advisory");
     const [first, second] = looks(world.idp).filter(({ document }) => document === "jwks");
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(1_000);
-    expect(error.findings[0]?.evidence).toMatchObject({ looks: 2 });
+    expect(error.findings[0]?.evidence).toMatchObject({ fetches: 2 });
   });
 
   it("is a rotation on its way when it is there at the second look: the refresh succeeds", async () => {

@@ -5,9 +5,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkDiscovery } from "../../src/preflight/discovery.js";
 import { MAX_DOCUMENT_BYTES } from "../../src/preflight/fetch-document.js";
-import { judgeKey } from "../../src/preflight/judge-key.js";
+import { judgeKey } from "../../src/preflight/key-findings.js";
+import { MissingKids } from "../../src/preflight/key-history.js";
 import { readKeySet } from "../../src/preflight/key-set.js";
-import { MissingKids } from "../../src/preflight/missing-kids.js";
 import type { Subject } from "../../src/preflight/subject.js";
 import { FakeClock } from "../support/fake-clock.js";
 

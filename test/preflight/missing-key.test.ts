@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ANSWERS_THAT_AGREE } from "../../src/preflight/key-sets-seen.js";
+import { ANSWERS_THAT_AGREE } from "../../src/preflight/key-history.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { found, lookWorld } from "./look-world.js";
 

@@ -1,0 +1,196 @@
+import { createHash } from "node:crypto";
+import type { Finding } from "../model/findings.js";
+import { bareKey } from "../model/jwk.js";
+import type { Clock } from "../runtime/clock.js";
+import { printable } from "../runtime/redact.js";
+import { type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
+import type { FetchedKeys } from "./snapshot.js";
+
+// What earlier answers of an issuer showed: keys that were missing, and sets of keys that differed.
+// One answer proves little, because a rotation takes time to spread and replicas may have a key each.
+
+/** Two fetches without a key count as two only this far apart, in milliseconds: a rotation takes time to spread. */
+export const FETCHES_APART_MS = 1_000;
+/** Unknown kids make the process fetch a JWKS again at most twice in this time, in milliseconds. */
+const COOLDOWN_MS = 30_000;
+/** Two fetches make certain; if the cooldown allowed one only, every rotation would stay in doubt. */
+const FETCHES_PER_COOLDOWN = 2;
+/** Strangers can send tokens with any number of kids. */
+const MAX_KIDS = 100;
+
+interface Absence {
+  fetches: number;
+  fetchId: number;
+  fetchedAt: number;
+}
+
+/** Counts the fresh fetches that did not have a key, and limits how often unknown kids cause one. */
+export class MissingKids {
+  readonly #clock: Clock;
+  readonly #absences = new Map<string, Absence>();
+  #refetches: number[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Records that a JWKS does not have the key. A JWKS that was fetched well before the check asked
+   * for the key does not count.
+   *
+   * @returns how many fresh fetches did not have the key so far
+   */
+  note(missing: string, { fetchId, fetchedAt }: FetchedKeys, askedAt: number): number {
+    const kid = shortened(missing);
+    const known = this.#absences.get(kid);
+    if (known === undefined) {
+      if (fetchedAt < askedAt - FETCHES_APART_MS) return 0;
+      this.#absences.set(kid, { fetches: 1, fetchId, fetchedAt });
+      const [oldest] = this.#absences.keys();
+      if (this.#absences.size > MAX_KIDS && oldest !== undefined) this.#absences.delete(oldest);
+      return 1;
+    }
+    if (fetchId !== known.fetchId && fetchedAt - known.fetchedAt >= FETCHES_APART_MS) {
+      this.#absences.set(kid, { fetches: known.fetches + 1, fetchId, fetchedAt });
+    }
+    return this.fetchesWithout(missing);
+  }
+
+  /** How many fresh fetches did not have the key. */
+  fetchesWithout(kid: string): number {
+    return this.#absences.get(shortened(kid))?.fetches ?? 0;
+  }
+
+  /** Records that a JWKS has the key. */
+  forget(kid: string): void {
+    this.#absences.delete(shortened(kid));
+  }
+
+  /** Whether an unknown kid may cause another fetch of the JWKS now; counts that fetch. */
+  mayRefetch(): boolean {
+    const now = this.#clock.now();
+    this.#refetches = this.#refetches.filter((at) => at <= now && at > now - COOLDOWN_MS);
+    if (this.#refetches.length >= FETCHES_PER_COOLDOWN) return false;
+    this.#refetches.push(now);
+    return true;
+  }
+}
+
+/** Longer kids are stored as a digest. A kid may be as long as a token; real issuers use up to 70 characters. */
+const MAX_KID = 256;
+
+function shortened(kid: string): string {
+  return kid.length <= MAX_KID ? kid : createHash("sha256").update(kid).digest("base64url");
+}
+
+/**
+ * This many answers in a row with the same keys make certain a finding that rests on the keys alone.
+ * Behind a load balancer that picks one of three replicas at random, seven answers would all come
+ * from the same wrong replica for one token in 1,000; eight answers for one in 3,000.
+ */
+export const ANSWERS_THAT_AGREE = 8;
+
+/** Older answers make nothing certain, in milliseconds. */
+const AGREE_MS = 30_000;
+/** Two sets of keys within this time mean replicas that differ, in milliseconds: the retry budget. */
+const DIFFER_MS = 60_000;
+/** STS uses at most this many keys; the rest are not compared. */
+const MAX_COMPARED = 2 * MAX_KEYS_PER_TYPE;
+const MAX_SETS = 8;
+
+/** One set of keys: each kid with its key, without members that do not matter. */
+interface SeenSet {
+  readonly members: ReadonlySet<string>;
+  readonly kids: readonly string[];
+  /** When an answer had this set, newest last, in milliseconds since the epoch. */
+  readonly seenAt: number[];
+}
+
+/** The sets of keys in an issuer's recent answers. */
+export class KeySetsSeen {
+  readonly #clock: Clock;
+  /** By the digest of the set, most recent last. */
+  readonly #sets = new Map<string, SeenSet>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Records one answer; an answer without keys is a set like any other. */
+  note(keySet: KeySet | undefined): void {
+    const entries = keySet?.entries.slice(0, MAX_COMPARED) ?? [];
+    const members = new Set(entries.map(memberOf));
+    const digest = digestOf([...members].toSorted().join());
+    const known = this.#sets.get(digest);
+    const seenAt = [...(known?.seenAt ?? []), this.#clock.now()].slice(-ANSWERS_THAT_AGREE);
+    this.#sets.delete(digest);
+    this.#sets.set(digest, { members, kids: entries.flatMap(({ kid }) => kid ?? []), seenAt });
+    const [oldest] = this.#sets.keys();
+    if (this.#sets.size > MAX_SETS && oldest !== undefined) this.#sets.delete(oldest);
+  }
+
+  /** Whether enough recent answers have the same keys, and none has others. */
+  get doAgree(): boolean {
+    const [seen, ...others] = this.#recent();
+    const since = this.#clock.now() - AGREE_MS;
+    const answers = seen?.seenAt.filter((at) => at > since).length ?? 0;
+    return others.length === 0 && answers >= ANSWERS_THAT_AGREE;
+  }
+
+  /** Whether recent answers have different keys. */
+  get doDiffer(): boolean {
+    return this.#recent().length > 1;
+  }
+
+  /**
+   * The finding that replicas differ, if they do.
+   *
+   * @param countsGrowth - whether a set that only gained or lost keys counts too. That may be a rotation.
+   */
+  finding(countsGrowth: boolean): Finding | undefined {
+    const sets = this.#recent();
+    const isDifferent =
+      sets.length > 1 && (countsGrowth || sets.some((a) => sets.some((b) => cross(a, b))));
+    return isDifferent ? inconsistent(sets.map(({ kids }) => kids)) : undefined;
+  }
+
+  #recent(): SeenSet[] {
+    const now = this.#clock.now();
+    // A time in the future means that the clock was set back: the answer's age is unknown.
+    const isRecent = (at: number) => at <= now && at > now - DIFFER_MS;
+    return [...this.#sets.values()].filter(({ seenAt }) => seenAt.some(isRecent));
+  }
+}
+
+function memberOf({ jwk, kid }: KeyEntry): string {
+  return digestOf(JSON.stringify([kid ?? null, bareKey(jwk)]));
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
+}
+
+/** Whether each set has a key that the other lacks. */
+function cross(a: SeenSet, b: SeenSet): boolean {
+  const hasOwn = (one: SeenSet, other: SeenSet) =>
+    [...one.members].some((member) => !other.members.has(member));
+  return hasOwn(a, b) && hasOwn(b, a);
+}
+
+function inconsistent(sets: readonly (readonly string[])[]): Finding {
+  const shown = sets.map((kids) => kids.slice(0, 5).map((kid) => printable(kid, 60)));
+  const described = shown.map((kids, index) => {
+    const more = (sets[index]?.length ?? 0) - kids.length;
+    const named = kids.map((kid) => JSON.stringify(kid)).join(", ") || "no kid";
+    return more > 0 ? `${named} and ${more} more` : named;
+  });
+  return {
+    id: "jwks-inconsistent",
+    severity: "suspect",
+    title: "The issuer's replicas publish different keys.",
+    detail: `Within ${DIFFER_MS / 1000} s the JWKS had ${sets.length} different sets of keys: ${described.join("; ")}. STS finds a token's key only when it reaches a replica that has it.`,
+    remedy:
+      "IdP: share the signing keys between all replicas, or publish the keys of all replicas in every JWKS. Make sure that a CDN does not mix old and new documents.",
+    evidence: { sets: shown },
+  };
+}

@@ -1,0 +1,185 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  ANSWERS_THAT_AGREE,
+  FETCHES_APART_MS,
+  KeySetsSeen,
+  MissingKids,
+} from "../../src/preflight/key-history.js";
+import { readKeySet } from "../../src/preflight/key-set.js";
+import type { FetchedKeys } from "../../src/preflight/snapshot.js";
+import { FakeClock } from "../support/fake-clock.js";
+
+function world() {
+  const clock = new FakeClock();
+  const missing = new MissingKids(clock);
+  let fetchId = 0;
+  const keySet = { entries: [], total: 0, otherKids: "", counts: { RSA: 0, EC: 0 } };
+  const fetched = (fetchedAt = clock.now()): FetchedKeys => {
+    fetchId += 1;
+    return { keySet, fetchId, fetchedAt };
+  };
+  return { clock, missing, fetched };
+}
+
+describe("the fetches that do not have a key", () => {
+  test("count as two when they are one second apart, and not a millisecond less", async () => {
+    const { clock, missing, fetched } = world();
+    expect(missing.note("a", fetched(), clock.now())).toBe(1);
+    await clock.advance(FETCHES_APART_MS - 1);
+    expect(missing.note("a", fetched(), clock.now())).toBe(1);
+    await clock.advance(1);
+    expect(missing.note("a", fetched(), clock.now())).toBe(2);
+    expect(missing.fetchesWithout("a")).toBe(2);
+  });
+
+  test("count once for a cached JWKS, however late a check reads it", async () => {
+    const { clock, missing, fetched } = world();
+    const kept = fetched();
+    expect(missing.note("a", kept, clock.now())).toBe(1);
+    await clock.advance(5_000);
+    expect(missing.note("a", kept, clock.now())).toBe(1);
+  });
+
+  test("do not count when they are older than the check that asks for the key", async () => {
+    const { clock, missing, fetched } = world();
+    const askedAt = clock.now();
+    expect(missing.note("a", fetched(askedAt - FETCHES_APART_MS - 1), askedAt)).toBe(0);
+    expect(missing.note("a", fetched(askedAt - FETCHES_APART_MS), askedAt)).toBe(1);
+  });
+
+  test("start again at zero for a key that a JWKS has, and for no other key", async () => {
+    const { clock, missing, fetched } = world();
+    missing.note("a", fetched(), clock.now());
+    missing.note("", fetched(), clock.now());
+    missing.forget("a");
+    expect([missing.fetchesWithout("a"), missing.fetchesWithout("")]).toEqual([0, 1]);
+    await clock.advance(FETCHES_APART_MS);
+    expect(missing.note("a", fetched(), clock.now())).toBe(1);
+    expect(missing.note("", fetched(), clock.now())).toBe(2);
+  });
+
+  test("are recorded for a hundred kids: the next one replaces the oldest", () => {
+    const { clock, missing, fetched } = world();
+    for (let index = 0; index <= 100; index += 1) {
+      missing.note(`stranger-${index}`, fetched(), clock.now());
+    }
+    const seen = ["stranger-0", "stranger-1", "stranger-100"].map((kid) =>
+      missing.fetchesWithout(kid),
+    );
+    expect(seen).toEqual([0, 1, 1]);
+  });
+});
+
+describe("the fetches that unknown kids cause", () => {
+  test("are at most two in 30 s", async () => {
+    const { clock, missing } = world();
+    expect([missing.mayRefetch(), missing.mayRefetch(), missing.mayRefetch()]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    await clock.advance(29_999);
+    expect(missing.mayRefetch()).toBe(false);
+    await clock.advance(1);
+    expect([missing.mayRefetch(), missing.mayRefetch(), missing.mayRefetch()]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  test("are allowed after the clock was set back", () => {
+    const { clock, missing } = world();
+    missing.mayRefetch();
+    missing.mayRefetch();
+    clock.setWallClock(clock.now() - 3_600_000);
+    expect(missing.mayRefetch()).toBe(true);
+  });
+});
+
+const keySet = (...keys: readonly Readonly<Record<string, unknown>>[]) =>
+  readKeySet(Buffer.from(JSON.stringify({ keys })), "https://issuer.invalid/jwks").keySet;
+const key = (kid: unknown, n = "AQAB", more = {}) => ({ kty: "RSA", kid, n, e: "AQAB", ...more });
+
+function seenBy(...sets: readonly ReturnType<typeof keySet>[]) {
+  const clock = new FakeClock();
+  const seen = new KeySetsSeen(clock);
+  for (const set of sets) seen.note(set);
+  return { clock, seen };
+}
+const times = (count: number, set: ReturnType<typeof keySet>) =>
+  Array.from({ length: count }, () => set);
+
+describe("answers with the same keys", () => {
+  test("agree when there are eight of them within 30 s", async () => {
+    const set = keySet(key("a"));
+    const { clock, seen } = seenBy(...times(ANSWERS_THAT_AGREE - 1, set));
+    expect(seen.doAgree).toBe(false);
+    await clock.advance(29_999);
+    seen.note(set);
+    expect(seen.doAgree).toBe(true);
+    await clock.advance(1);
+    expect(seen.doAgree).toBe(false);
+  });
+
+  test("have the same kid for each key, in any order and with any other members", () => {
+    const { seen } = seenBy(
+      keySet(key("a"), key("b")),
+      keySet(key("b", "AQAB", { alg: "RS256" }), key("a", "AQAB", { use: "sig", x5t: "x" })),
+    );
+    expect(seen.doDiffer).toBe(false);
+  });
+
+  test.each([
+    ["another kid", [key("b")]],
+    ["another key of the same kid", [key("a", "AQAD")]],
+    ["an empty kid", [key("")]],
+    ["no kid", [key(undefined)]],
+    ["one key more", [key("a"), key("b")]],
+    ["none of them", []],
+  ])("do not have %s", (_, keys) => {
+    const { seen } = seenBy(...times(ANSWERS_THAT_AGREE, keySet(key("a"))), keySet(...keys));
+    expect(seen.doDiffer).toBe(true);
+    expect(seen.doAgree).toBe(false);
+    expect(seen.finding(true)).toMatchObject({ id: "jwks-inconsistent", severity: "suspect" });
+  });
+});
+
+describe("answers with different keys", () => {
+  test("show that replicas differ when each has a key that the other lacks", () => {
+    const crossed = seenBy(keySet(key("a")), keySet(key("b"))).seen.finding(false);
+    expect(crossed?.detail).toMatch(/2 different sets of keys: "a"; "b"\./);
+    expect(crossed?.evidence).toEqual({ sets: [["a"], ["b"]] });
+  });
+
+  test("may show a rotation when one only has more keys: reported only for a missing key", () => {
+    const { seen } = seenBy(keySet(key("a")), keySet(key("a"), key("b")));
+    expect(seen.finding(false)).toBeUndefined();
+    expect(seen.finding(true)).toBeDefined();
+  });
+
+  test("count for one minute, and not after the clock was set back", async () => {
+    const { clock, seen } = seenBy(keySet(key("a")), keySet(key("b")));
+    await clock.advance(59_999);
+    expect(seen.doDiffer).toBe(true);
+    await clock.advance(1);
+    expect(seen.doDiffer).toBe(false);
+    const other = seenBy(keySet(key("a")), keySet(key("b")));
+    other.clock.setWallClock(other.clock.now() - 1_000);
+    expect(other.seen.doDiffer).toBe(false);
+  });
+
+  test("make a short finding, whatever the issuer publishes", () => {
+    const kid = fc.string({ maxLength: 3_000 });
+    fc.assert(
+      fc.property(fc.array(fc.array(kid, { maxLength: 40 }), { minLength: 2 }), (sets) => {
+        const { seen } = seenBy(...sets.map((kids) => keySet(...kids.map((each) => key(each)))));
+        const finding = seen.finding(true);
+        expect(finding !== undefined).toBe(seen.doDiffer);
+        expect((finding?.detail ?? "").length).toBeLessThan(8 * 5 * 150);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
