@@ -209,6 +209,13 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     what: "The answer is not one of STS: it reports success without credentials",
     remedy: FIND_THE_OTHER_SERVER,
   },
+  "answer-too-long": {
+    code: "ERR_STS_UNAVAILABLE",
+    id: "sts-unavailable",
+    severity: "suspect",
+    what: "The answer is not one of STS: it is longer than any answer of STS",
+    remedy: FIND_THE_OTHER_SERVER,
+  },
   unreachable: {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unreachable",

@@ -31,6 +31,7 @@ const VERDICTS = {
   "other-server-failed": "sts-unavailable",
   "other-server-refused": "sts-blocked",
   "no-credentials": "sts-unavailable",
+  "answer-too-long": "sts-unavailable",
   unreachable: "sts-unavailable",
   timeout: "sts-unavailable",
   "tls-handshake": "sts-unavailable",
@@ -61,7 +62,7 @@ export function situationOf(failure: Failure): Situation {
     case "preflight":
       return "issuer-unusable";
     case "bad-answer":
-      return "no-credentials";
+      return failure.code === "AnswerTooLong" ? "answer-too-long" : "no-credentials";
     case "timeout":
       return "timeout";
     case "network":

@@ -4,6 +4,7 @@ import { startLimit, withTimeout } from "../runtime/abort.js";
 import { type Clock, momentOf } from "../runtime/clock.js";
 import type { Deadline } from "../runtime/deadline.js";
 import type { Environment } from "../runtime/environment.js";
+import { withBoundedBody } from "./bounded-answer.js";
 import type { ClientPool, StsAnswer } from "./client-pool.js";
 import {
   type AttributedCredentials,
@@ -96,7 +97,7 @@ interface AskOptions {
   readonly abortSignal: AbortSignal;
 }
 
-/** The call itself. The SDK keeps the `Date` of an answer to itself, so it is noted on its way in. */
+/** The call itself. The SDK keeps the `Date` of an answer to itself, so it is noted on its way in, and its body is bounded. */
 async function ask(
   client: STSClient,
   input: AssumeRoleInput,
@@ -108,11 +109,12 @@ async function ask(
   command.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
-      headers = (result.response as { headers?: Record<string, string> }).headers ?? {};
-      return result;
+      headers =
+        (result.response as { headers?: Record<string, string> } | undefined)?.headers ?? {};
+      return { ...result, response: await withBoundedBody(result.response, abortSignal) };
     },
     // The innermost place: refusals pass here too, before they become errors.
-    { step: "deserialize", priority: "low", name: "dateOfAnswer" },
+    { step: "deserialize", priority: "low", name: "boundedAnswer" },
   );
   const sentAt = momentOf(clock);
   try {

@@ -16,6 +16,8 @@ export function quietConnections(
   return {
     httpAgent: quiet(new HttpAgent(options)),
     httpsAgent: quiet(new HttpsAgent(options)),
+    // It warns of calls that wait for a socket, which ours never do; by default 3 s after each call.
+    socketAcquisitionWarningTimeout: 0,
   };
 }
 
@@ -28,6 +30,9 @@ function quiet<A extends HttpAgent>(agent: A): A {
   };
   return Object.assign(agent, {
     createConnection: connectQuietly,
+    // Node asks whether it is truthy. The SDK asks for `true`, and starts a timer of 3 s then, which
+    // keeps the process alive: to set on the socket what the agent has set already.
+    keepAlive: 1,
     reuseSocket(socket: Socket, request: ClientRequest) {
       // By default a socket that is used again counts again.
       HttpAgent.prototype.reuseSocket.call(agent, socket, request);

@@ -25,11 +25,13 @@ it("a process ends by itself once it has its credentials, and once it has none",
     saidBy("silent-sts", silent),
     saidBy("hung-source", world),
     saidBy("background", later),
+    saidBy("gave-up", silent),
   ]);
   expect(said).toEqual([
     "credentials",
     "ERR_STS_UNAVAILABLE",
     "ERR_TOKEN_UNAVAILABLE",
     "credentials credentials true",
+    "gave up",
   ]);
 });

@@ -22,6 +22,12 @@ const proxy = (status: number): Failure => ({
 /** What a person reads at 3 a.m., by what happened: the id, the weight, and what must be in it. */
 const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, RegExp])[] = [
   [
+    { kind: "bad-answer", code: "AnswerTooLong", message: "longer", httpStatus: 403 },
+    ...(["sts-unavailable", "suspect", "sts-unavailable"] as const),
+    /longer than any answer of STS/,
+    /^Network: find the proxy/,
+  ],
+  [
     token("Couldn't retrieve verification key from your identity provider,  please"),
     ...(["sts-verification-key", "suspect", "idp-unreachable"] as const),
     /could not get the verification key/,

@@ -21,7 +21,8 @@ const ask = (port: number, agent: Agent) =>
 
 describe("the connections to STS", () => {
   test("are kept for the next call, and no more than so many are made", () => {
-    for (const agent of Object.values(agents(7)) as Agent[]) {
+    const { httpAgent, httpsAgent } = agents(7);
+    for (const agent of [httpAgent, httpsAgent]) {
       expect(agent).toMatchObject({ maxSockets: 7, options: { keepAlive: true } });
       agent.destroy();
     }

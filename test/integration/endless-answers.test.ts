@@ -1,0 +1,143 @@
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createGzip } from "node:zlib";
+import { FetchHttpHandler } from "@smithy/fetch-http-handler";
+import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { describe, expect, test } from "vitest";
+import type { WebIdentityError } from "../../src/model/errors.js";
+import { createProvider } from "../../src/provider/create-provider.js";
+import type { WebIdentityInit } from "../../src/provider/options.js";
+import { systemClock } from "../../src/runtime/clock.js";
+import { ClientPool } from "../../src/sts/client-pool.js";
+import { startLocalIdp } from "../../src/testing/index.js";
+import { withoutAwsSettings } from "./sdk-environment.js";
+import { REGION, ROLE_ARN, rejection } from "./world.js";
+
+withoutAwsSettings();
+
+const CHUNK = Buffer.alloc(64 * 1024, "<a>text</a>");
+
+/** Writes for as long as the client reads. */
+async function writeOn(response: NodeJS.WritableStream & { destroyed?: boolean }): Promise<void> {
+  while (!response.destroyed) {
+    if (!response.write(CHUNK))
+      await Promise.race([once(response, "drain"), once(response, "close")]);
+  }
+}
+
+const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
+  "without an end": (response) => void writeOn(response),
+  "of 100 MB by its length": (response) => {
+    response.setHeader("content-length", 100_000_000);
+    void writeOn(response);
+  },
+  "that is a refusal without an end": (response) => {
+    response.statusCode = 403;
+    void writeOn(response);
+  },
+};
+
+/** A server in the place of STS, and a provider that asks it once. */
+async function startEndless(answer: (response: ServerResponse) => void) {
+  const idp = await startLocalIdp();
+  let closed = 0;
+  const server = createServer((_, response) => {
+    response.on("close", () => {
+      closed += 1;
+    });
+    answer(response);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    closed: () => closed,
+    async failure(init: WebIdentityInit = {}) {
+      const provider = createProvider(
+        () => ({
+          source: () => idp.issueToken(),
+          sourceName: "the token source",
+          roleArn: ROLE_ARN,
+          roleSessionName: undefined,
+          marks: {},
+        }),
+        {
+          preflight: "off",
+          retry: { maxAttempts: 1 },
+          ...init,
+          clientConfig: { endpoint, region: REGION, ...init.clientConfig },
+        },
+        { clock: systemClock, pool: new ClientPool(), env: {}, random: Math.random },
+      );
+      return (await rejection(provider())) as WebIdentityError;
+    },
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await idp.close();
+    },
+  };
+}
+
+const HANDLERS = {
+  "the provider's own connections": () => undefined,
+  "a request handler of the user's": () => new NodeHttpHandler(),
+  "a request handler over fetch": () => new FetchHttpHandler(),
+} as const;
+
+describe.each(Object.entries(HANDLERS))("over %s", (_, handler) => {
+  test.each(Object.entries(ANSWERS))(
+    "an answer %s is cut, and the connection ends",
+    async (_name, answer) => {
+      await using sts = await startEndless(answer);
+      const requestHandler = handler();
+      const before = process.memoryUsage().rss;
+      const error = await sts.failure({
+        ...(requestHandler && { clientConfig: { requestHandler } }),
+      });
+      expect(error).toMatchObject({
+        code: "ERR_STS_UNAVAILABLE",
+        attempts: [{ verdict: "sts-unavailable" }],
+        message: expect.stringContaining("longer than"),
+      });
+      await expect.poll(sts.closed).toBe(1);
+      // The server's own end is in this process too; without a limit it is gigabytes.
+      expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
+    },
+  );
+});
+
+test("a compressed answer that fetch unpacks without an end is cut", async () => {
+  await using sts = await startEndless((response) => {
+    response.setHeader("content-encoding", "gzip");
+    const gzip = createGzip({ level: 9 });
+    gzip.pipe(response);
+    response.on("close", () => gzip.destroy());
+    void writeOn(gzip);
+  });
+  const error = await sts.failure({ clientConfig: { requestHandler: new FetchHttpHandler() } });
+  expect(error.message).toContain("longer than");
+});
+
+test("an answer that trickles ends with the attempt's timeout", async () => {
+  await using sts = await startEndless((response) => {
+    const timer = setInterval(() => response.write("<"), 5);
+    response.on("close", () => clearInterval(timer));
+  });
+  const error = await sts.failure({ attemptTimeoutMs: 200 });
+  expect(error).toMatchObject({
+    code: "ERR_STS_UNAVAILABLE",
+    attempts: [{ verdict: "sts-unavailable" }],
+  });
+  expect(error.message).toContain("200 ms");
+  await expect.poll(sts.closed).toBe(1);
+});
+
+test("headers without an end are cut by Node", async () => {
+  await using sts = await startEndless(({ socket }) => {
+    socket?.write("HTTP/1.1 200 OK\r\n");
+    const timer = setInterval(() => socket?.write(`x-more: ${"x".repeat(10_000)}\r\n`), 1);
+    socket?.on("close", () => clearInterval(timer));
+  });
+  expect(await sts.failure()).toMatchObject({ code: "ERR_STS_UNAVAILABLE" });
+});
