@@ -1,12 +1,11 @@
-import { untilAborted } from "../runtime/abort.js";
-import { type Clock, sleep } from "../runtime/clock.js";
+import { startLimit, untilAborted } from "../runtime/abort.js";
+import type { Clock } from "../runtime/clock.js";
 
 /** One refresh, and all who wait for it. While anybody does, the process is kept alive. */
 export class Flight<T> {
   readonly #landing: Promise<T>;
   readonly #clock: Clock;
   readonly #startedAt: number;
-  readonly #waits = new Map<AbortSignal, Promise<T>>();
   #waiters = 0;
   #letGo: (() => void) | undefined;
 
@@ -20,7 +19,7 @@ export class Flight<T> {
 
   /** Settles as the refresh does. The waiter's signal ends this wait alone: the refresh goes on. */
   wait(signal: AbortSignal | undefined): Promise<T> {
-    return this.#holding(this.#untilLanded(signal));
+    return this.#holding(signal ? untilAborted(this.#landing, signal) : this.#landing);
   }
 
   /**
@@ -30,18 +29,17 @@ export class Flight<T> {
   async waitBriefly(signal: AbortSignal | undefined, patienceMs: number): Promise<T | undefined> {
     const leftMs = this.#startedAt + patienceMs - this.#clock.monotonic();
     if (leftMs <= 0) return undefined;
-    const enough = new AbortController();
-    const tired = sleep(this.#clock, leftMs, enough.signal).then(() => undefined);
-    const first = Promise.race([this.#untilLanded(signal), tired]);
-    return this.#holding(first.finally(() => enough.abort()));
-  }
-
-  /** One listener for each signal, however many wait with it: Node warns of a leak at eleven. */
-  #untilLanded(signal: AbortSignal | undefined): Promise<T> {
-    if (signal === undefined) return this.#landing;
-    const wait = this.#waits.get(signal) ?? untilAborted(this.#landing, signal);
-    this.#waits.set(signal, wait);
-    return wait;
+    const reason = new Error("the refresh takes longer");
+    const caller = signal ?? new AbortController().signal;
+    const limit = startLimit({ clock: this.#clock, signal: caller, timeoutMs: leftMs, reason });
+    try {
+      return await this.#holding(untilAborted(this.#landing, limit.signal));
+    } catch (error) {
+      if (error === reason) return undefined;
+      throw error;
+    } finally {
+      limit.end();
+    }
   }
 
   async #holding<R>(wait: Promise<R>): Promise<R> {

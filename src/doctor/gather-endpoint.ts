@@ -1,5 +1,6 @@
 import { fetchDocument } from "../preflight/fetch-document.js";
 import { proxyFor } from "../preflight/proxy.js";
+import { startLimit } from "../runtime/abort.js";
 import { bareHostname } from "../runtime/bare-hostname.js";
 import { loadSdk } from "../sts/load-sdk.js";
 import type { StsTarget } from "../sts/target.js";
@@ -65,12 +66,10 @@ export function sourceName(source: StsTarget["regionSource"]): string {
 
 async function ask(run: Run, url: URL, region: string, signal: AbortSignal) {
   const { clock, env, resolve, ca } = run.runtime;
-  const controller = new AbortController();
-  const onAbort = () => controller.abort(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
   // A little before the run's end, which does not tell in which part it hung.
   const leftMs = Math.max(0, run.deadline.remainingMs() - 100);
-  const cancel = clock.schedule(Math.min(ENDPOINT_LIMIT_MS, leftMs), onAbort);
+  const timeoutMs = Math.min(ENDPOINT_LIMIT_MS, leftMs);
+  const limit = startLimit({ clock, signal, timeoutMs, reason: new Error("time is up") });
   const startMs = run.elapsedMs();
   const outcome = await fetchDocument(url, {
     document: "discovery",
@@ -78,10 +77,9 @@ async function ask(run: Run, url: URL, region: string, signal: AbortSignal) {
     allowPrivate: true,
     proxy: undefined,
     clock,
-    signal: controller.signal,
+    signal: limit.signal,
   });
-  cancel();
-  signal.removeEventListener("abort", onAbort);
+  limit.end();
   const { headers, tlsProtocol, certificate, status, firstByteMs, totalMs } = outcome.timing;
   // A page that is too long or compressed is an answer all the same.
   const failure = status === undefined && "problem" in outcome ? outcome.problem : undefined;

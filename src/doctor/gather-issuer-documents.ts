@@ -9,6 +9,7 @@ import { KeySetsSeen } from "../preflight/key-history.js";
 import { readKeySet } from "../preflight/key-set.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { slow } from "../preflight/visit-findings.js";
+import { startLimit } from "../runtime/abort.js";
 import type { Latency } from "./facts.js";
 import { requestParts } from "./request-parts.js";
 import { type Run, round } from "./run.js";
@@ -101,10 +102,7 @@ async function askAgain(
   { document, url: address, timeoutMs, tryNumber }: AskedAgain,
 ): Promise<{ readonly timing: RequestTiming; readonly finding?: Finding }> {
   const { clock, env, resolve, ca } = run.runtime;
-  const controller = new AbortController();
-  const onAbort = () => controller.abort(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  const cancel = clock.schedule(timeoutMs, onAbort);
+  const limit = startLimit({ clock, signal, timeoutMs, reason: new Error("time is up") });
   const startMs = run.elapsedMs();
   const url = new URL(address);
   const proxy = proxyFor(url, env);
@@ -115,7 +113,7 @@ async function askAgain(
       allowPrivate,
       proxy,
       clock,
-      signal: controller.signal,
+      signal: limit.signal,
     });
     const { timing } = outcome;
     noteRequest(run, timing, startMs, tryNumber);
@@ -130,8 +128,7 @@ async function askAgain(
     }
     return { timing, finding: statusFinding(document, timing, clock.now()) };
   } finally {
-    cancel();
-    signal.removeEventListener("abort", onAbort);
+    limit.end();
   }
 }
 

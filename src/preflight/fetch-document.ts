@@ -7,6 +7,7 @@ import type { Clock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
 import { errorCode } from "../runtime/error-chain.js";
 import { isLoopbackUrl } from "../runtime/loopback.js";
+import { onAbort } from "../runtime/on-abort.js";
 import { safeText } from "../runtime/redact.js";
 import { AddressRefused, guardedLookup, type ResolveHost } from "./guarded-lookup.js";
 import { isPublicAddress } from "./public-address.js";
@@ -75,8 +76,7 @@ class BodyTooLarge extends Error {}
 async function exchange(url: URL, options: FetchOptions, watch: Stopwatch) {
   options.signal.throwIfAborted();
   const request = await open(url, options, watch);
-  const onAbort = () => request.destroy();
-  options.signal.addEventListener("abort", onAbort, { once: true });
+  const ignoreSignal = onAbort(options.signal, () => request.destroy());
   try {
     const response = await responseOf(request);
     watch.answered(response.statusCode ?? 0, response.headers);
@@ -88,7 +88,7 @@ async function exchange(url: URL, options: FetchOptions, watch: Stopwatch) {
     const body = response.statusCode === 200 ? await readBody(response, watch) : Buffer.alloc(0);
     return { status: response.statusCode ?? 0, headers: response.headers, body };
   } finally {
-    options.signal.removeEventListener("abort", onAbort);
+    ignoreSignal();
     // The connection goes too: what is left of a body that was not wanted is never read.
     request.destroy();
   }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { bareHostname } from "../runtime/bare-hostname.js";
+import { onAbort } from "../runtime/on-abort.js";
 
 /** The proxy answered, but would not connect. */
 class TunnelRefused extends Error {
@@ -33,9 +34,7 @@ export async function openTunnel(proxy: URL, target: URL, signal: AbortSignal): 
   };
   return await new Promise((resolve, reject) => {
     const request = open({ ...place, method: "CONNECT", path: authority, headers, agent: false });
-    const onAbort = () => request.destroy(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    const done = () => signal.removeEventListener("abort", onAbort);
+    const done = onAbort(signal, () => request.destroy(signal.reason));
     request.on("socket", (socket) => socket.unref());
     request.on("connect", ({ statusCode }, socket) => {
       done();

@@ -1,17 +1,54 @@
 import type { Clock } from "./clock.js";
+import { onAbort } from "./on-abort.js";
 
-/** Settles as `work` does, or rejects with the signal's reason if that comes first. */
+interface Waiter {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Those who wait for a promise. What `then` is given stays with it until it settles; a set lets go. */
+const waitersOf = new WeakMap<Promise<unknown>, Set<Waiter>>();
+
+/**
+ * Settles as `work` does, or rejects with the signal's reason if that comes first. A wait that was
+ * aborted leaves nothing behind, neither on the signal nor on the work.
+ */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      work.catch(() => {});
+  const waiters = waitersOf.get(work) ?? gatherWaiters(work);
+  if (signal.aborted) return Promise.reject(signal.reason);
+  return new Promise<unknown>((resolve, reject) => {
+    const ignoreSignal = onAbort(signal, () => {
+      waiters.delete(waiter);
       reject(signal.reason);
-      return;
-    }
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
+    });
+    const waiter: Waiter = {
+      resolve(value) {
+        ignoreSignal();
+        resolve(value);
+      },
+      reject(reason) {
+        ignoreSignal();
+        reject(reason);
+      },
+    };
+    waiters.add(waiter);
+  }) as Promise<T>;
+}
+
+function gatherWaiters(work: Promise<unknown>): Set<Waiter> {
+  const waiters = new Set<Waiter>();
+  waitersOf.set(work, waiters);
+  work.then(
+    (value) => {
+      waitersOf.delete(work);
+      for (const { resolve } of waiters) resolve(value);
+    },
+    (reason: unknown) => {
+      waitersOf.delete(work);
+      for (const { reject } of waiters) reject(reason);
+    },
+  );
+  return waiters;
 }
 
 /** What a signal may end. */
@@ -21,35 +58,6 @@ interface Closable {
 
 /** Takes a collected owner off its signal. */
 const collected = new FinalizationRegistry<() => void>((remove) => remove());
-
-/** What closes the owners of one signal: its one listener, since Node warns of a leak at eleven. */
-const closers = new WeakMap<AbortSignal, Closer>();
-
-class Closer {
-  readonly #owners = new Set<WeakRef<Closable>>();
-  readonly #signal: AbortSignal;
-
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
-    signal.addEventListener("abort", this.#onAbort, { once: true });
-    closers.set(signal, this);
-  }
-
-  readonly #onAbort = () => {
-    for (const owner of this.#owners) owner.deref()?.close(this.#signal.reason);
-  };
-
-  add(owner: WeakRef<Closable>): void {
-    this.#owners.add(owner);
-  }
-
-  remove(owner: WeakRef<Closable>): void {
-    const wasLast = this.#owners.delete(owner) && this.#owners.size === 0;
-    if (!wasLast) return;
-    this.#signal.removeEventListener("abort", this.#onAbort);
-    closers.delete(this.#signal);
-  }
-}
 
 /**
  * Closes the owner with the signal's reason when it aborts. The signal may live as long as the
@@ -63,9 +71,7 @@ export function closeOnAbort(signal: AbortSignal, owner: Closable): () => void {
     return () => {};
   }
   const ref = new WeakRef(owner);
-  const closer = closers.get(signal) ?? new Closer(signal);
-  closer.add(ref);
-  const remove = () => closer.remove(ref);
+  const remove = onAbort(signal, () => ref.deref()?.close(signal.reason));
   collected.register(owner, remove);
   return remove;
 }
@@ -108,14 +114,14 @@ interface Limit {
 /** A signal that aborts with the caller's or when the time is up, unless it is ended before. */
 export function startLimit({ clock, signal, timeoutMs, reason }: TimeoutOptions): Limit {
   const controller = new AbortController();
-  const onAbort = () => controller.abort(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) controller.abort(signal.reason);
+  const ignoreSignal = onAbort(signal, () => controller.abort(signal.reason));
   const cancel = clock.schedule(timeoutMs, () => controller.abort(reason));
   return {
     signal: controller.signal,
     end() {
       cancel();
-      signal.removeEventListener("abort", onAbort);
+      ignoreSignal();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { uptime } from "node:os";
+import { onAbort } from "./on-abort.js";
 
 /** Where time comes from. Tests put a fake one in its place. */
 export interface Clock {
@@ -105,14 +106,13 @@ export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
       reject(signal.reason);
       return;
     }
-    const onAbort = () => {
-      cancel();
-      reject(signal.reason);
-    };
     const cancel = clock.schedule(ms, () => {
-      signal.removeEventListener("abort", onAbort);
+      ignoreSignal();
       resolve();
     });
-    signal.addEventListener("abort", onAbort, { once: true });
+    const ignoreSignal = onAbort(signal, () => {
+      cancel();
+      reject(signal.reason);
+    });
   });
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../runtime/clock.js";
+import { onAbort } from "../runtime/on-abort.js";
 
 interface HedgeOptions {
   readonly clock: Clock;
@@ -29,8 +30,7 @@ export async function hedged<T>(
 ): Promise<HedgeOutcome<T>> {
   signal.throwIfAborted();
   const race = new AbortController();
-  const onAbort = () => race.abort(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
+  const ignoreSignal = onAbort(signal, () => race.abort(signal.reason));
   try {
     return await new Promise<HedgeOutcome<T>>((resolve, reject) => {
       let running = 1;
@@ -61,7 +61,7 @@ export async function hedged<T>(
       );
     });
   } finally {
-    signal.removeEventListener("abort", onAbort);
+    ignoreSignal();
     race.abort();
   }
 }

@@ -1,5 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
+import { holdsAfterCollection } from "../support/garbage.js";
 import { CacheBench, fail, HOUR, hang } from "../support/make-cache.js";
 
 describe("a caller that gives up", () => {
@@ -111,4 +112,48 @@ test("a failure that nobody waited for is no unhandled rejection", async () => {
   await bench.clock.flush();
   process.off("unhandledRejection", note);
   expect([bench.failures.length, unhandled]).toEqual([1, []]);
+});
+
+describe("a caller that leaves", () => {
+  test("keeps nothing until the flight lands", async () => {
+    const bench = new CacheBench();
+    bench.answer = hang;
+    const staying = bench.get();
+    const left: WeakRef<object>[] = [];
+    const leave = async () => {
+      const controller = new AbortController();
+      const leaving = bench.get({ abortSignal: controller.signal });
+      await bench.clock.flush();
+      // A reason of its own: whatever keeps the wait keeps it too.
+      const reason = { words: "no time" };
+      controller.abort(reason);
+      expect(await leaving).toBe(reason);
+      left.push(new WeakRef(reason));
+    };
+    for (let count = 0; count < 10; count += 1) await leave();
+    expect(await holdsAfterCollection(() => left.every((ref) => ref.deref() === undefined))).toBe(
+      true,
+    );
+    expect(await Promise.race([staying, "still waiting"])).toBe("still waiting");
+  });
+
+  test("may leave thirty caches with one signal, without a warning", async () => {
+    const warnings: string[] = [];
+    const note = ({ name }: Error) => void warnings.push(name);
+    process.on("warning", note);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const leaving = Array.from({ length: 30 }, () => {
+      const bench = new CacheBench();
+      bench.answer = hang;
+      return bench.get({ abortSignal: signal });
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    controller.abort("no time");
+    expect(new Set(await Promise.all(leaving))).toEqual(new Set(["no time"]));
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+    process.off("warning", note);
+    expect(warnings).toEqual([]);
+  });
 });

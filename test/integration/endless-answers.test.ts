@@ -11,8 +11,8 @@ import type { WebIdentityInit } from "../../src/provider/options.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 import { startLocalIdp } from "../../src/testing/index.js";
-import { withoutAwsSettings } from "./sdk-environment.js";
-import { REGION, ROLE_ARN, rejection } from "./world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+import { REGION, ROLE_ARN, rejection } from "../support/world.js";
 
 withoutAwsSettings();
 

@@ -1,26 +1,11 @@
 import { getEventListeners } from "node:events";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { createProvider } from "../../src/provider/create-provider.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
+import { holdsAfterCollection } from "../support/garbage.js";
 import { until } from "../support/virtual-clock.js";
 import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage: () => void = runInNewContext("gc");
-
-/** Whether the condition holds of what is left after a few collections. */
-async function holdsAfterCollection(condition: () => boolean): Promise<boolean> {
-  for (let round = 0; round < 20 && !condition(); round += 1) {
-    // What a WeakRef has given is kept until the turn ends.
-    await nextTurn();
-    collectGarbage();
-  }
-  return condition();
-}
 
 /** A provider on the real clock, with its timer. */
 function provide({ sts, idp }: World, pool: ClientPool, signal: AbortSignal) {

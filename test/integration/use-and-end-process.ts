@@ -2,6 +2,7 @@
 
 import { createProvider } from "../../src/provider/create-provider.js";
 import { systemClock } from "../../src/runtime/clock.js";
+import type { ClientPlugin } from "../../src/sts/client-config.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 
 const [how = "", endpoint = "", token = ""] = process.argv.slice(2);
@@ -9,6 +10,18 @@ const [how = "", endpoint = "", token = ""] = process.argv.slice(2);
 let aheadMs = 0;
 const clock = { ...systemClock, now: () => Date.now() + aheadMs };
 const source = how === "hung-source" ? () => new Promise<string>(() => {}) : async () => token;
+const caller = new AbortController();
+/** Ends the caller's wait once the request is on its way. */
+const giveUp: ClientPlugin = {
+  applyToStack: (stack) =>
+    stack.add(
+      (next) => (args) => {
+        if (how === "gave-up") setTimeout(() => caller.abort({ code: "gave up" }), 100);
+        return next(args);
+      },
+      { step: "finalizeRequest", name: "giveUp" },
+    ),
+};
 const provider = createProvider(
   () => ({
     source,
@@ -22,6 +35,7 @@ const provider = createProvider(
     attemptTimeoutMs: how === "gave-up" ? 60_000 : 300,
     retry: { maxAttempts: how === "background" ? 20 : 2, baseDelayMs: 10 },
     clientConfig: { endpoint, region: "eu-west-1" },
+    clientPlugins: [giveUp],
   },
   { clock, random: Math.random, env: process.env, pool: new ClientPool() },
 );
@@ -33,10 +47,9 @@ const outcome = (result: Promise<unknown>) =>
     ({ code }: { code?: string }) => String(code),
   );
 
-const caller = new AbortController();
-if (how === "gave-up") setTimeout(() => caller.abort({ code: "gave up" }), 500);
 const said = [await outcome(provider({ abortSignal: caller.signal }))];
 // What keeps the process alive now: the SDK's timers would for three seconds.
+await new Promise(setImmediate);
 if (how === "gave-up") said.push(...process.getActiveResourcesInfo().filter(isTimer));
 if (how === "background") {
   aheadMs = 50 * 60_000;

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { DiagnoseOptions } from "../../doctor/options.js";
+import { onAbort } from "../../runtime/on-abort.js";
 import { CommandFailure, EXIT } from "../command-failure.js";
 import type { Surroundings } from "../surroundings.js";
 import { LOOK_COMMAND, type LookMessage, type LookRequest } from "./look-messages.js";
@@ -24,8 +25,7 @@ export async function lookApart(
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   const end = new AbortController();
-  const onAbort = () => end.abort(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
+  const ignoreSignal = onAbort(signal, () => end.abort(signal.reason));
   const limit = setTimeout(() => end.abort(ended("came to no end")), LIMIT_MS);
   try {
     return await told(child, request, onProgress, end.signal);
@@ -35,7 +35,7 @@ export async function lookApart(
     throw error;
   } finally {
     clearTimeout(limit);
-    signal.removeEventListener("abort", onAbort);
+    ignoreSignal();
     child.kill("SIGKILL");
   }
 }
@@ -47,7 +47,7 @@ function told(
   signal: AbortSignal,
 ): Promise<Diagnosis> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    onAbort(signal, () => reject(signal.reason));
     child.on("message", (message: LookMessage) => {
       if (message.kind === "progress") onProgress?.(message.progress);
       else if (message.kind === "diagnosis") resolve(message.diagnosis);
