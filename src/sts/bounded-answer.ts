@@ -21,8 +21,9 @@ interface Answer {
  */
 export async function withBoundedBody<A>(answer: A, signal: AbortSignal): Promise<A> {
   const { body, statusCode } = (answer ?? {}) as Answer;
-  if (body instanceof Uint8Array || typeof body === "string") {
-    if (body.length > MAX_ANSWER_BYTES) throw tooLong(statusCode);
+  if (ArrayBuffer.isView(body) || typeof body === "string") {
+    const size = typeof body === "string" ? body.length : body.byteLength;
+    if (size > MAX_ANSWER_BYTES) throw tooLong(statusCode);
     return answer;
   }
   if (isBlob(body) && body.size > MAX_ANSWER_BYTES) throw tooLong(statusCode);
