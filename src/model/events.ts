@@ -144,7 +144,10 @@ export type EventBody = WebIdentityEvent extends infer E
 
 export type EmitEvent = (event: EventBody) => void;
 
-/** Name of the `node:diagnostics_channel` that every provider's events are published on. */
+/**
+ * Name of the `node:diagnostics_channel` that every provider's events are published on. An error that
+ * a subscriber throws does not reach the provider: by Node's rule it becomes an `uncaughtException`.
+ */
 export const CHANNEL_NAME = "resilient-sts";
 
 const diagnostics = channel(CHANNEL_NAME);

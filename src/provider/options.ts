@@ -101,7 +101,10 @@ export interface ResilienceOptions {
    * @default none
    */
   readonly store?: CredentialStore | undefined;
-  /** Called with every event; what it throws goes to the logger. */
+  /**
+   * Called with every event; what it throws goes to the logger. Like the token source, the logger and
+   * the request handler, it runs in no caller's `AsyncLocalStorage` context: a refresh serves them all.
+   */
   readonly onEvent?: ((event: WebIdentityEvent) => void) | undefined;
   /** Ends the provider's life: like `close()`, but waiting callers get the signal's reason. */
   readonly signal?: AbortSignal | undefined;

@@ -1,6 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { CacheBench, fail, HOUR, hang, outage, succeed } from "../support/make-cache.js";
 
+test("a cache is closed once: the first reason counts, and the end is told once", async () => {
+  let ends = 0;
+  const bench = new CacheBench({
+    onClosed: () => {
+      ends += 1;
+    },
+  });
+  bench.cache.close(outage);
+  bench.cache.close(new Error("another reason"));
+  expect([await bench.get(), ends]).toEqual([outage, 1]);
+});
+
 describe("expired credentials", () => {
   test("are not handed out: everybody waits, and hears of a failure", async () => {
     const bench = new CacheBench();

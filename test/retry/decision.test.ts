@@ -4,6 +4,7 @@ import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
 import { equalJitterMs } from "../../src/retry/backoff.js";
 import { type DecisionContext, decide } from "../../src/retry/decision.js";
+import { readRetryAfter } from "../../src/runtime/retry-after.js";
 import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
 
 const VERDICTS: readonly Verdict[] = [
@@ -167,6 +168,63 @@ describe("throttling", () => {
       expect([cut(0), cut(0.5), cut(ALMOST_ONE)]).toEqual([15_000, 22_500, 30_000]);
     }
     expect(wait({ failure: failure({ retryAfterMs: 58_500 }), random: () => 0 })).toBe(59_000);
+  });
+});
+
+describe("whatever Retry-After asks for", () => {
+  const headers = fc.oneof(
+    fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }).map(String),
+    fc.date().map((date) => (Number.isNaN(date.getTime()) ? "Invalid Date" : date.toUTCString())),
+    fc.constantFrom("", " ", "soon", "1e9", "0x10", "-1", "+5", "NaN", "Infinity", "9".repeat(400)),
+    fc.string(),
+  );
+  const budgets = fc.integer({ min: 1, max: 600_000 });
+
+  test("the waits of a refresh stay within the budget, with another attempt where there is time for one", () => {
+    fc.assert(
+      fc.property(headers, budgets, units, fc.boolean(), (header, budgetMs, random, isFirst) => {
+        const now = Date.UTC(2026, 0, 1);
+        const retryAfterMs = readRetryAfter({ "retry-after": header }, now);
+        expect(retryAfterMs ?? 0).toBeGreaterThanOrEqual(0);
+        const minAttemptMs = Math.min(1_000, budgetMs / 10);
+        const verdict = isFirst ? "sts-unavailable" : "throttled";
+        const changes = { failure: failure({ retryAfterMs }), minAttemptMs, random: () => random };
+        let remainingMs = budgetMs;
+        let attempts = 1;
+        for (;;) {
+          const input = context({
+            ...changes,
+            remainingMs,
+            failures: attempts,
+            timesSeen: attempts,
+          });
+          const waitMs = decide(verdict, input);
+          if (waitMs === undefined) break;
+          expect(waitMs + minAttemptMs).toBeLessThanOrEqual(remainingMs);
+          remainingMs -= waitMs + minAttemptMs;
+          attempts += 1;
+          expect(attempts).toBeLessThan(1_000);
+        }
+        const plain = decide(
+          verdict,
+          context({ ...changes, failure: failure(), remainingMs: budgetMs }),
+        );
+        expect(attempts > 1).toBe(plain !== undefined);
+      }),
+    );
+  });
+
+  test("a verdict that must not be retried is not", () => {
+    const never: Verdict[] = [
+      ...(["token-invalid", "token-rejected", "request-invalid", "access-denied"] as const),
+      "region-disabled",
+    ];
+    fc.assert(
+      fc.property(headers, fc.constantFrom(...never), (header, verdict) => {
+        const retryAfterMs = readRetryAfter({ "retry-after": header }, 0);
+        expect(decide(verdict, context({ failure: failure({ retryAfterMs }) }))).toBeUndefined();
+      }),
+    );
   });
 });
 

@@ -64,6 +64,12 @@ describe("a session name", () => {
   );
 });
 
+test("a role ARN may have 2,048 characters, and not one more", async () => {
+  const ofLength = (length: number) => "arn:aws:iam::123456789012:role/".padEnd(length, "r");
+  expect(await ids({ RoleArn: ofLength(2_048) })).toEqual([]);
+  expect(await ids({ RoleArn: ofLength(2_049) })).toEqual(["role-arn-invalid"]);
+});
+
 describe("a duration", () => {
   test.each([undefined, 900, 3_600, 43_200])("may be %j", async (DurationSeconds) => {
     expect(await ids({ DurationSeconds })).toEqual([]);

@@ -16,6 +16,38 @@ describe("a region that never failed", () => {
   });
 });
 
+describe("an answer", () => {
+  test("forgets the hedges that the region lost before, their number and their silence", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    const lose = (times: number, silentMs: number) => {
+      for (let i = 0; i < times; i += 1) breaker.lost(NOW, silentMs);
+      return breaker.openUntil(NOW) !== undefined;
+    };
+    expect(lose(2, 5_000)).toBe(false);
+    breaker.succeeded();
+    expect(lose(2, 5_000)).toBe(false);
+    breaker.succeeded();
+    expect(lose(3, 300)).toBe(false);
+    expect(lose(1, 100)).toBe(true);
+  });
+
+  test("ends a trial: a call that is given up after it reopens nothing", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    breaker.failed(NOW);
+    const after = NOW + 30_000;
+    expect(breaker.admits(after)).toBe(true);
+    breaker.succeeded();
+    breaker.triedInVain(after + 1);
+    expect([breaker.admits(after + 1), breaker.admits(after + 1)]).toEqual([true, true]);
+  });
+
+  test("is not needed by a region that never failed: a call that is given up closes it to none", () => {
+    const breaker = new CircuitBreaker(() => 0);
+    breaker.triedInVain(NOW);
+    expect([breaker.admits(NOW), breaker.admits(NOW)]).toEqual([true, true]);
+  });
+});
+
 describe("a region that failed", () => {
   test("rests for 30 to 60 s, by chance", () => {
     const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
