@@ -1,8 +1,8 @@
 import { sleep } from "../src/runtime/clock.js";
 import { startLocalIdp } from "../src/testing/index.js";
-import { seededRandom } from "../test/support/world.js";
 import type { GetCredentials } from "./in-process.js";
 import { figure, type PartResult, type Promised } from "./report.js";
+import { seededRandom } from "./support/seeded-random.js";
 import {
   createVirtualWorld,
   memoizedInVirtualTime,

@@ -1,10 +1,10 @@
 import type { Options } from "p-retry";
 import { sleep } from "../src/runtime/clock.js";
 import { startLocalIdp } from "../src/testing/index.js";
-import { seededRandom } from "../test/support/world.js";
 import type { GetCredentials } from "./in-process.js";
 import { figure, type PartResult } from "./report.js";
 import { median, quantile } from "./sampling.js";
+import { seededRandom } from "./support/seeded-random.js";
 import { createVirtualWorld, timersOf, type VirtualWorld } from "./virtual-world.js";
 
 const OUTAGES_S = [3, 10, 30, 120];

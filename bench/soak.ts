@@ -4,11 +4,11 @@ import { HttpResponse } from "@smithy/core/protocols";
 import { createProvider } from "../src/provider/create-provider.js";
 import { ClientPool } from "../src/sts/client-pool.js";
 import { startLocalIdp } from "../src/testing/index.js";
-import { FakeClock } from "../test/support/fake-clock.js";
-import { seededRandom } from "../test/support/world.js";
 import { lineChart } from "./chart.js";
 import { REGION, ROLE_ARN } from "./in-process.js";
 import { figure, type PartResult } from "./report.js";
+import { FakeClock } from "./support/fake-clock.js";
+import { seededRandom } from "./support/seeded-random.js";
 
 const CALLS = 1_000_000;
 const REFRESHES = 10_000;

@@ -1,10 +1,10 @@
 import { startLocalIdp } from "../src/testing/index.js";
-import { seededRandom } from "../test/support/world.js";
 import { lineChart } from "./chart.js";
 import type { GetCredentials } from "./in-process.js";
 import { TUNED } from "./recovery.js";
 import { figure, type PartResult } from "./report.js";
 import { median } from "./sampling.js";
+import { seededRandom } from "./support/seeded-random.js";
 import { createVirtualWorld, timersOf, type VirtualWorld } from "./virtual-world.js";
 
 const RATES = [10, 20, 30, 40, 50, 60, 70, 80, 90];

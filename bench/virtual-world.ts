@@ -6,8 +6,8 @@ import { createProvider } from "../src/provider/create-provider.js";
 import { sleep } from "../src/runtime/clock.js";
 import { ClientPool } from "../src/sts/client-pool.js";
 import { WIRE_ERRORS } from "../src/testing/sts/wire-error.js";
-import { FakeClock } from "../test/support/fake-clock.js";
 import { type GetCredentials, REGION, ROLE_ARN } from "./in-process.js";
+import { FakeClock } from "./support/fake-clock.js";
 
 /** How STS fails: not at all, at once with a verification-key error, by a reset, or by silence. */
 export type VirtualFault = "none" | "verification-key" | "reset" | "silence";

@@ -1,5 +1,6 @@
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../bench/support/seeded-random.js";
 import { isWebIdentityError } from "../../src/index.js";
 import type { WebIdentityEvent } from "../../src/model/events.js";
 import type { TokenSource } from "../../src/model/token-source.js";
@@ -8,7 +9,7 @@ import type { WebIdentityInit } from "../../src/provider/options.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 import { type LocalSts, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { VirtualClock } from "../support/virtual-clock.js";
-import { REGION, ROLE_ARN, rejection, seededRandom } from "../support/world.js";
+import { REGION, ROLE_ARN, rejection } from "../support/world.js";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

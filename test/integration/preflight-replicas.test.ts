@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../bench/support/seeded-random.js";
 import type { WebIdentityError } from "../../src/model/errors.js";
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
-import { rejection, seededRandom } from "../support/world.js";
+import { rejection } from "../support/world.js";
 import { found, looking, looks, startPreflightWorld } from "./preflight-world.js";
 
 withoutAwsSettings();

@@ -1,5 +1,6 @@
 import { STSClient } from "@aws-sdk/client-sts";
 import type { HttpRequest } from "@smithy/core/protocols";
+import { seededRandom } from "../../bench/support/seeded-random.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { WebIdentityProvider } from "../../src/provider/web-identity-provider.js";
@@ -11,7 +12,7 @@ import {
   startLocalSts,
 } from "../../src/testing/index.js";
 import { VirtualClock } from "../support/virtual-clock.js";
-import { ROLE_ARN, seededRandom } from "../support/world.js";
+import { ROLE_ARN } from "../support/world.js";
 
 type SdkHandler = STSClient["config"]["requestHandler"];
 

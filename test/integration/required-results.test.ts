@@ -4,10 +4,11 @@ import {
 } from "@aws-sdk/credential-provider-web-identity";
 import pRetry from "p-retry";
 import { describe, expect, it, vi } from "vitest";
+import { seededRandom } from "../../bench/support/seeded-random.js";
 import type { StsFault } from "../../src/testing/index.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
-import { ROLE_ARN, rejection, seededRandom, startWorld, type World } from "../support/world.js";
+import { ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 
 withoutAwsSettings();
 

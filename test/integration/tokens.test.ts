@@ -1,19 +1,13 @@
 import { symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import { seededRandom } from "../../bench/support/seeded-random.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import { tokenFileIdentity } from "../../src/provider/from-token-file.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { TokenRequest } from "../../src/testing/index.js";
 import { temporaryFolder } from "../support/sdk-environment.js";
-import {
-  REGION,
-  ROLE_ARN,
-  rejection,
-  seededRandom,
-  startWorld,
-  type World,
-} from "../support/world.js";
+import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 
 /** A provider that reads the token from a file, with waits that cost no time. */
 function fromFile({ clock, pool, sts }: World, file: string, init: WebIdentityInit = {}) {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../bench/support/seeded-random.js";
 import { CredentialCache } from "../../src/credentials/credential-cache.js";
 import type { CredentialStore } from "../../src/model/credential-store.js";
 import type { EventBody } from "../../src/model/events.js";
@@ -12,7 +13,6 @@ import type { StsTarget } from "../../src/sts/target.js";
 import { type Chaos, chaosStore } from "../support/chaos-store.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { Memory, memoryStore } from "../support/memory-store.js";
-import { seededRandom } from "../support/world.js";
 
 const TARGET: StsTarget = {
   region: "eu-west-1",

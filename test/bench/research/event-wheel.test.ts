@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { EventWheel } from "../../bench/fleet/event-wheel.js";
+import { EventWheel } from "../../../bench/research/event-wheel.js";
 
 function drain(wheel: EventWheel): [member: number, at: number][] {
   const out: [number, number][] = [];

@@ -1,9 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { measure, objections } from "../../bench/fleet/candidate-table.js";
-import { simulateLoneService } from "../../bench/fleet/lone-service.js";
-import { OURS_WITHOUT_LOOKS, type Policy, REFERENCE, RIVALS } from "../../bench/fleet/policy.js";
-import { type FleetOptions, simulateFleet } from "../../bench/fleet/simulate.js";
-import { seededRandom } from "../support/world.js";
+import { measure, objections } from "../../../bench/research/candidate-table.js";
+import { simulateLoneService } from "../../../bench/research/lone-service.js";
+import {
+  OURS_WITHOUT_LOOKS,
+  type Policy,
+  REFERENCE,
+  RIVALS,
+} from "../../../bench/research/policy.js";
+import { type FleetOptions, simulateFleet } from "../../../bench/research/simulate.js";
+import { seededRandom } from "../../../bench/support/seeded-random.js";
 
 const named = (name: string): Policy => {
   const policy = RIVALS.find((each) => each.name === name);

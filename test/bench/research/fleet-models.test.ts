@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { IssuerCapacity, type Overload } from "../../bench/fleet/issuer-capacity.js";
-import { IssuerLooks } from "../../bench/fleet/issuer-looks.js";
-import { ISSUER_MS, STS_MS, StsModel, type StsOptions } from "../../bench/fleet/sts-model.js";
-import { seededRandom } from "../support/world.js";
+import { IssuerCapacity, type Overload } from "../../../bench/research/issuer-capacity.js";
+import { IssuerLooks } from "../../../bench/research/issuer-looks.js";
+import { ISSUER_MS, STS_MS, StsModel, type StsOptions } from "../../../bench/research/sts-model.js";
+import { seededRandom } from "../../../bench/support/seeded-random.js";
 
 const burst = (issuer: IssuerCapacity, atMs: number, requests = 200) =>
   Array.from({ length: requests }, () => issuer.waitMs(atMs)).filter((wait) => wait !== undefined);

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { CANDIDATES, OURS, type Policy, REFERENCE } from "../../bench/fleet/policy.js";
-import { NO_KEY } from "../../bench/fleet/sts-model.js";
-import { WorkloadLoop } from "../../bench/fleet/workload-loop.js";
-import { AttemptError } from "../../src/model/failure.js";
-import { retryLoop } from "../../src/retry/retry-loop.js";
-import { sleep } from "../../src/runtime/clock.js";
-import { startDeadline } from "../../src/runtime/deadline.js";
-import { FakeClock } from "../support/fake-clock.js";
-import { seededRandom } from "../support/world.js";
+import { CANDIDATES, OURS, type Policy, REFERENCE } from "../../../bench/research/policy.js";
+import { NO_KEY } from "../../../bench/research/sts-model.js";
+import { WorkloadLoop } from "../../../bench/research/workload-loop.js";
+import { seededRandom } from "../../../bench/support/seeded-random.js";
+import { AttemptError } from "../../../src/model/failure.js";
+import { retryLoop } from "../../../src/retry/retry-loop.js";
+import { sleep } from "../../../src/runtime/clock.js";
+import { startDeadline } from "../../../src/runtime/deadline.js";
+import { FakeClock } from "../../support/fake-clock.js";
 
 const CALL_MS = 100;
 

@@ -1,5 +1,5 @@
-import { seededRandom } from "../../test/support/world.js";
 import { figure } from "../report.js";
+import { seededRandom } from "../support/seeded-random.js";
 import type { Policy } from "./policy.js";
 import { type FleetOptions, type FleetResult, simulateFleet } from "./simulate.js";
 

@@ -1,5 +1,5 @@
-import { seededRandom } from "../../test/support/world.js";
 import { figure, type Table } from "../report.js";
+import { seededRandom } from "../support/seeded-random.js";
 import { type LoneResult, simulateLoneService } from "./lone-service.js";
 import { CANDIDATES, type Policy, REFERENCE } from "./policy.js";
 import { peakCell, runFleet, STORM, servedCell, wastedCell } from "./scenario.js";

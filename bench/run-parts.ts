@@ -1,0 +1,35 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { type PartResult, type Promised, printPromise, printTable } from "./report.js";
+
+/** The parts of a benchmark, by the name that its command line takes. */
+export type Parts = Readonly<Record<string, () => Promise<PartResult>>>;
+
+/**
+ * Runs the parts that the command line names, or all of them, in their order: prints their tables,
+ * writes their charts, and ends with the limits that were checked.
+ */
+export async function runParts(parts: Parts, charts: URL): Promise<void> {
+  const names = process.argv.slice(2);
+  const unknown = names.filter((name) => !(name in parts));
+  if (unknown.length > 0) {
+    const known = Object.keys(parts).join(", ");
+    console.error(`Unknown part: ${unknown.join(", ")}. The parts are: ${known}`);
+    process.exitCode = 2;
+    return;
+  }
+  const promises: Promised[] = [];
+  const seconds: string[] = [];
+  mkdirSync(charts, { recursive: true });
+  for (const [name, run] of Object.entries(parts)) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    const start = performance.now();
+    const { tables, promises: made = [], charts: drawn = {} } = await run();
+    for (const table of tables) printTable(table);
+    for (const [file, svg] of Object.entries(drawn)) writeFileSync(new URL(file, charts), svg);
+    promises.push(...made);
+    seconds.push(`${name} ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  }
+  if (promises.length > 0) console.log("\nLimits");
+  for (const promised of promises) printPromise(promised);
+  console.log(`\nDuration: ${seconds.join(", ")}`);
+}
