@@ -1,12 +1,13 @@
+import { MAX_TIMER_MS } from "../runtime/clock.js";
 import { expected, resolveNumber, word } from "../runtime/validators.js";
 
-/** When a fault strikes. */
+/** Which requests a fault applies to. */
 export interface FaultRule<Request> {
-  /** Strikes this many requests, then is gone. @default standing until cleared */
+  /** Applies to this many requests, then ends. @default applies until cleared */
   readonly times?: number | undefined;
-  /** Strikes this share of the requests, 0 to 1. @default 1 */
+  /** Applies to this share of the requests, 0 to 1. @default 1 */
   readonly probability?: number | undefined;
-  /** Strikes only the requests for which this returns true. @default all */
+  /** Applies only to the requests for which this returns true. @default all */
   readonly when?: ((request: Request) => boolean) | undefined;
 }
 
@@ -18,8 +19,8 @@ interface Entry<Fault, Request> {
 }
 
 /**
- * Which fault strikes which request. Faults with `times` come first, in the order they were set;
- * then the standing ones, the newest first.
+ * Chooses the fault for each request. Faults with `times` come first, in the order in which they
+ * were set; then those that apply until cleared, the newest first.
  */
 export class FaultScript<Fault, Request> {
   readonly #random: () => number;
@@ -41,11 +42,11 @@ export class FaultScript<Fault, Request> {
     else this.#counted.push(entry);
   }
 
-  /** The fault for this request; one that is counted is used up by it. */
+  /** Returns the fault for this request, and counts it against the fault's `times`. */
   take(request: Request): Fault | undefined {
-    const strikes = (entry: Entry<Fault, Request>) =>
+    const applies = (entry: Entry<Fault, Request>) =>
       entry.when(request) && (entry.probability === 1 || this.#random() < entry.probability);
-    const entry = this.#counted.find(strikes) ?? this.#standing.find(strikes);
+    const entry = this.#counted.find(applies) ?? this.#standing.find(applies);
     if (!entry) return undefined;
     entry.left -= 1;
     this.#counted = this.#counted.filter(({ left }) => left > 0);
@@ -56,4 +57,54 @@ export class FaultScript<Fault, Request> {
     this.#counted = [];
     this.#standing = [];
   }
+}
+
+/** How many requests pass in any window of this length. */
+export interface RateLimit {
+  readonly requests: number;
+  readonly windowSeconds: number;
+}
+
+/** Returns a function that counts one request and reports whether it is over the limit. */
+export function createRateLimit(limit: RateLimit, now: () => number): () => boolean {
+  if (!(limit.requests >= 0 && limit.windowSeconds > 0)) {
+    throw new TypeError(
+      `Expected \`limit\` to have \`requests\` >= 0 and \`windowSeconds\` > 0, got ${JSON.stringify(limit)}`,
+    );
+  }
+  let passed: number[] = [];
+  return () => {
+    const at = now();
+    passed = passed.filter((time) => time > at - limit.windowSeconds * 1000);
+    if (passed.length >= limit.requests) return true;
+    passed.push(at);
+    return false;
+  };
+}
+
+/** @throws TypeError that lists the known values. */
+export function checkOneOf(name: string, value: unknown, known: readonly string[]): void {
+  if (known.some((each) => each === value)) return;
+  throw expected(name, `to be one of ${known.join(", ")}`, word(value));
+}
+
+/** @throws TypeError for a value that isn't the status of a final response; `undefined` passes. */
+export function checkHttpStatus(value: unknown): void {
+  if (value === undefined || (Number.isInteger(value) && isFinal(value as number))) return;
+  throw expected("httpStatus", "to be a whole number from 200 to 599", word(value));
+}
+
+function isFinal(status: number): boolean {
+  return status >= 200 && status <= 599;
+}
+
+interface Waits {
+  readonly delayMs?: number | undefined;
+  readonly retryAfterSeconds?: number | undefined;
+}
+
+/** @throws TypeError for a negative time or one that isn't a number; `undefined` passes. */
+export function checkWaits({ delayMs, retryAfterSeconds }: Waits): void {
+  resolveNumber("delayMs", delayMs, 0, 0, MAX_TIMER_MS);
+  resolveNumber("retryAfterSeconds", retryAfterSeconds, 0, 0, MAX_TIMER_MS);
 }

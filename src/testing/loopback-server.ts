@@ -1,10 +1,16 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { createServer as createHttpServer } from "node:http";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { resolveNumber } from "../runtime/validators.js";
 
-/** The address every local server listens on. */
+/** Every local server listens on this address, which only this machine can reach. */
 const LOOPBACK = "127.0.0.1";
 
 /** A private key and its certificate chain, PEM encoded. */
@@ -13,21 +19,22 @@ export interface TlsIdentity {
   readonly cert: string | Buffer;
 }
 
-/** What every local server can do, whatever it speaks. */
+/** What the local IdP and the local STS have in common. */
 export interface LocalServer extends AsyncDisposable {
   /** The loopback port; the same before and after {@link LocalServer.refuseConnections}. */
   readonly port: number;
-  /** TCP connections: accepted since the start, and open now. */
+  /** The number of TCP connections accepted since the start, and of those open now. */
   readonly connections: { readonly total: number; readonly open: number };
-  /** Stops listening and cuts every open connection: from here on connections are refused. */
+  /** Stops listening and closes every open connection. New connections are refused. */
   refuseConnections(): Promise<void>;
   /**
    * Listens again, on the same port.
    *
-   * @throws the system's error (`EADDRINUSE`) when another process took the port meanwhile.
+   * @throws the system error (`EADDRINUSE`) when another process has taken the port, and `TypeError`
+   * after {@link LocalServer.close}.
    */
   acceptConnections(): Promise<void>;
-  /** Stops for good and cuts every open connection at once, hung requests included. */
+  /** Stops the server permanently and closes every open connection, including hung requests. */
   close(): Promise<void>;
 }
 
@@ -37,7 +44,7 @@ export interface Exchange {
   readonly response: ServerResponse;
   /** Numbers the connection, from 1 in the order of arrival. */
   readonly connection: number;
-  /** Aborts when the client is gone or the server closes. */
+  /** Aborts when the client disconnects or the server closes. */
   readonly signal: AbortSignal;
 }
 
@@ -58,8 +65,8 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
   const server: Server = tls
     ? createHttpsServer({ key: tls.key, cert: tls.cert })
     : createHttpServer();
-  // Clients may keep idle connections for as long as they like: a server that closes them after
-  // Node's 5 seconds makes tests of pooled clients fail now and then.
+  // Never close an idle connection: with Node's default of 5 seconds, a pooled client sometimes
+  // sends a request on a connection that the server is closing.
   server.keepAliveTimeout = 0;
 
   server.on("connection", (socket: Socket) => {
@@ -70,8 +77,8 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
     socket.on("close", () => open.delete(socket));
     socket.on("error", () => socket.destroy());
   });
-  // Over TLS a request carries the encrypted socket, not the one that was accepted; others may have
-  // been accepted meanwhile.
+  // Over TLS, a request carries the encrypted socket and not the accepted one. The server may have
+  // accepted other connections meanwhile.
   server.on("secureConnection", (socket: Socket) => {
     numbers.set(socket, numberOfPort.get(socket.remotePort) ?? total);
   });
@@ -82,7 +89,7 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
     onRequest({ request, response, connection, signal: gone.signal }).catch((error: unknown) => {
       if (gone.signal.aborted) return;
       if (response.headersSent) response.destroy();
-      // A function of the test's own threw: say so instead of a puzzling reset.
+      // A function that the test passed has thrown: report it, instead of a reset without a reason.
       else response.writeHead(500).end(`The local server failed: ${String(error)}`);
     });
   });
@@ -102,7 +109,7 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
       open.clear();
     });
 
-  // A string that is no number would be the path of a socket to `listen`.
+  // `listen` would treat a string that isn't a number as the path of a socket.
   await listen(resolveNumber("port", options.port, 0, 0, 65_535));
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
@@ -121,10 +128,65 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
       if (server.listening) await stop();
     },
     async acceptConnections() {
-      if (closed) throw new TypeError("This server is closed; start a new one");
+      if (closed) throw new TypeError("This server is closed. Start a new one.");
       if (!server.listening) await listen(port);
     },
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** A whole response. */
+export interface Answer {
+  readonly httpStatus: number;
+  readonly body: string;
+  readonly headers: OutgoingHttpHeaders;
+}
+
+/** Sends a response with its `content-length`, so that the client can keep the connection. */
+export function sendAnswer(
+  { request, response }: Exchange,
+  { httpStatus, body, headers }: Answer,
+): void {
+  const bytes = Buffer.from(body);
+  response.sendDate = false;
+  // A 304 has no body and no length (RFC 9110, section 15.4.5).
+  const length = httpStatus === 304 ? {} : { "content-length": bytes.length };
+  response.writeHead(httpStatus, { ...headers, ...length });
+  response.end(request.method === "HEAD" || httpStatus === 304 ? undefined : bytes);
+}
+
+/** Sends the headers at once, and then one byte of the body every `intervalMs` milliseconds. */
+export async function trickleAnswer(
+  { response, signal }: Exchange,
+  { httpStatus, body, headers }: Answer,
+  intervalMs: number,
+): Promise<void> {
+  const bytes = Buffer.from(body);
+  response.sendDate = false;
+  response.writeHead(httpStatus, { ...headers, "content-length": bytes.length });
+  response.flushHeaders();
+  for (const byte of bytes) {
+    await delay(intervalMs, undefined, { signal });
+    response.write(Buffer.of(byte));
+  }
+  response.end();
+}
+
+/** Resets the TCP connection before any answer. */
+export function resetConnection({ request }: Exchange): void {
+  const { socket } = request;
+  // Node can't reset a TLS socket, only destroy it; clients report both in the same way.
+  if ("encrypted" in socket) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
+/** Waits before the answer; rejects when the exchange ends first. */
+export async function waitBeforeAnswer({ signal }: Exchange, delayMs: number): Promise<void> {
+  if (delayMs > 0) await delay(delayMs, undefined, { signal });
+}
+
+/** An HTML page, as a proxy, a login page or a load balancer sends it. */
+export function htmlPage(httpStatus: number): string {
+  return `<!DOCTYPE html>\n<html><head><title>${httpStatus}</title></head><body><h1>${httpStatus}</h1></body></html>\n`;
 }

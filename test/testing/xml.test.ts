@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { escapeXml, writeXml } from "../../src/testing/sts/xml.js";
+import { escapeXml, writeXml } from "../../src/testing/sts/sts-answer.js";
 
 it.each([
   ["<&>\"'", "&lt;&amp;&gt;&quot;&apos;"],

@@ -1,7 +1,7 @@
 import type { IdpFault, IdpFaultRule } from "../../testing/idp/idp-fault.js";
-import type { LocalIdp } from "../../testing/idp/idp-interface.js";
+import type { LocalIdp } from "../../testing/idp/local-idp.js";
+import type { LocalSts } from "../../testing/sts/local-sts.js";
 import { STS_FAULT_NAMES, type StsFaultOptions } from "../../testing/sts/sts-fault.js";
-import type { LocalSts } from "../../testing/sts/sts-interface.js";
 import { wrongUsage } from "../command-failure.js";
 import { parseDuration } from "../duration.js";
 

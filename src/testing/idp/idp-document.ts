@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 
-/** The two documents an IdP publishes. */
+/** The two documents that an IdP publishes. */
 export type IdpDocumentName = "discovery" | "jwks";
 
 /**
- * What to serve in place of a document: a value (served as JSON), a string (served byte for byte),
- * or a function from the right document to the one to serve.
+ * What the IdP serves in place of a document: a value (as JSON), a string (byte for byte), or a
+ * function that receives the correct document and returns the one to serve.
  */
 export type IdpDocument =
   | string
@@ -27,13 +27,13 @@ export function discoveryDocument(
   };
 }
 
-/** Where a document of an issuer is: a slash at the end of the issuer is not doubled. */
+/** The URL of a document of an issuer. A slash at the end of the issuer isn't doubled. */
 export function documentUrl(issuer: string, name: IdpDocumentName): string {
   const base = issuer.replace(/\/$/, "");
   return name === "discovery" ? `${base}/.well-known/openid-configuration` : `${base}/jwks`;
 }
 
-/** The bytes of the document as it is served now. */
+/** The text of the document as the IdP serves it now. */
 export function documentBody(
   right: Readonly<Record<string, unknown>>,
   override: IdpDocument | undefined,
@@ -47,7 +47,7 @@ export function entityTag(body: string): string {
   return `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
 }
 
-/** Whether `If-None-Match` names this validator. */
+/** Whether `If-None-Match` contains this validator. */
 export function matchesEntityTag(ifNoneMatch: string | undefined, tag: string): boolean {
   if (ifNoneMatch === undefined) return false;
   const tags = ifNoneMatch.split(",").map((text) => text.trim().replace(/^W\//, ""));

@@ -1,39 +1,43 @@
 import type { OutgoingHttpHeaders } from "node:http";
+import { MAX_TIMER_MS } from "../../runtime/clock.js";
+import { checkType, expected, requireString, resolveNumber } from "../../runtime/validators.js";
+import { checkHttpStatus, checkOneOf, checkWaits, type RateLimit } from "../fault-script.js";
 import {
+  type Answer,
+  type Exchange,
   htmlPage,
   resetConnection,
   sendAnswer,
   trickleAnswer,
   waitBeforeAnswer,
-} from "../answer.js";
-import type { Exchange } from "../loopback-server.js";
-import type { RateLimit } from "../rate-limit.js";
+} from "../loopback-server.js";
 import type { IdpDocumentName } from "./idp-document.js";
 
-/** Whom a fault of the IdP strikes, and when. */
+/** Which requests a fault of the IdP applies to. */
 export interface IdpFaultRule {
   /** @default both documents */
   readonly on?: IdpDocumentName;
-  /** Strikes this many requests, then is gone. @default standing until cleared */
+  /** Applies to this many requests, then ends. @default applies until cleared */
   readonly times?: number;
-  /** Strikes this share of the requests, 0 to 1. @default 1 */
+  /** Applies to this share of the requests, 0 to 1. @default 1 */
   readonly probability?: number;
   /** Waits this long before the fault, in milliseconds. @default 0 */
   readonly delayMs?: number;
 }
 
 /**
- * What can be wrong with an IdP.
+ * A fault of the IdP.
  *
- * - `slow`: the right answer, after `delayMs`.
- * - `rate-limit`: 429; with `limit` only for what is over the limit.
- * - `status`: that HTTP status, with a JSON error as its body unless told otherwise.
- * - `html`: a page instead of the document, with 200 unless told otherwise: a login wall.
- * - `redirect`: to another URL.
- * - `hang`: the request is taken and never answered.
- * - `reset`: the connection is reset.
- * - `trickle`: the right answer, a byte at a time.
- * - `truncate`: the right answer, cut in the middle.
+ * - `slow`: sends the correct document after `delayMs`.
+ * - `rate-limit`: sends 429; with `limit`, only to requests over the limit.
+ * - `status`: sends this HTTP status. The default `body` is a JSON error.
+ * - `html`: sends an HTML page in place of the document, as a login page does. The default
+ *   `httpStatus` is 200.
+ * - `redirect`: redirects to `location`. The default `httpStatus` is 302.
+ * - `hang`: accepts the request and never answers it.
+ * - `reset`: resets the connection.
+ * - `trickle`: sends the correct document one byte at a time.
+ * - `truncate`: sends half of the correct document and closes the connection.
  */
 export type IdpFault = IdpFaultRule &
   (
@@ -52,15 +56,17 @@ export type IdpFault = IdpFaultRule &
     | { readonly kind: "trickle"; readonly intervalMs?: number }
   );
 
-/** Plays a fault; returns false when the right answer is still to be sent. */
+/**
+ * Plays a fault in place of `right`, the correct answer. Returns false when the caller must still
+ * send that answer.
+ */
 export async function playIdpFault(
   fault: IdpFault,
   exchange: Exchange,
-  body: string,
-  headers: OutgoingHttpHeaders,
+  right: Answer,
 ): Promise<boolean> {
   await waitBeforeAnswer(exchange, fault.delayMs ?? 0);
-  const date = headers.date;
+  const { date } = right.headers;
   const json = { date, "content-type": "application/json" };
   switch (fault.kind) {
     case "slow":
@@ -71,32 +77,81 @@ export async function playIdpFault(
       resetConnection(exchange);
       return true;
     case "trickle":
-      await trickleAnswer(exchange, body, headers, fault.intervalMs ?? 50);
+      await trickleAnswer(exchange, right, fault.intervalMs ?? 50);
       return true;
     case "truncate": {
       const { response } = exchange;
-      const bytes = Buffer.from(body);
-      response.writeHead(200, { ...headers, "content-length": bytes.length });
+      const bytes = Buffer.from(right.body);
+      response.writeHead(200, { ...right.headers, "content-length": bytes.length });
       response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
       return true;
     }
     case "redirect":
-      sendAnswer(exchange, fault.httpStatus ?? 302, "", { date, location: fault.location });
+      sendAnswer(exchange, {
+        httpStatus: fault.httpStatus ?? 302,
+        body: "",
+        headers: { date, location: fault.location },
+      });
       return true;
     case "html": {
-      const status = fault.httpStatus ?? 200;
-      sendAnswer(exchange, status, htmlPage(status), { date, "content-type": "text/html" });
+      const httpStatus = fault.httpStatus ?? 200;
+      const headers = { date, "content-type": "text/html" };
+      sendAnswer(exchange, { httpStatus, body: htmlPage(httpStatus), headers });
       return true;
     }
     case "rate-limit": {
-      const answer: OutgoingHttpHeaders = { ...json };
+      const headers: OutgoingHttpHeaders = { ...json };
       if (fault.retryAfterSeconds !== undefined)
-        answer["retry-after"] = String(fault.retryAfterSeconds);
-      sendAnswer(exchange, 429, '{"error":"too_many_requests"}', answer);
+        headers["retry-after"] = String(fault.retryAfterSeconds);
+      sendAnswer(exchange, { httpStatus: 429, body: '{"error":"too_many_requests"}', headers });
       return true;
     }
     case "status":
-      sendAnswer(exchange, fault.httpStatus, fault.body ?? '{"error":"server_error"}', json);
+      sendAnswer(exchange, {
+        httpStatus: fault.httpStatus,
+        body: fault.body ?? '{"error":"server_error"}',
+        headers: json,
+      });
       return true;
   }
+}
+
+/** Records and not lists, so that the compiler reports a missing name. */
+const KINDS: Readonly<Record<IdpFault["kind"], true>> = {
+  slow: true,
+  "rate-limit": true,
+  status: true,
+  html: true,
+  redirect: true,
+  hang: true,
+  reset: true,
+  truncate: true,
+  trickle: true,
+};
+const DOCUMENTS: Readonly<Record<IdpDocumentName, true>> = { discovery: true, jwks: true };
+
+/**
+ * Rejects a fault that the IdP can't play: a test would pass because nothing fails.
+ *
+ * @throws TypeError that names the option and the expected value.
+ */
+export function checkIdpFault(fault: IdpFault): void {
+  if (typeof fault !== "object") {
+    throw expected("fault", "to be an object, such as { kind: 'rate-limit' }", fault);
+  }
+  checkType("fault", fault, "object");
+  checkOneOf("kind", fault.kind, Object.keys(KINDS));
+  if (fault.on !== undefined) checkOneOf("on", fault.on, Object.keys(DOCUMENTS));
+  checkWaits(fault);
+  if ("httpStatus" in fault) checkHttpStatus(fault.httpStatus);
+  if (fault.kind === "status") requireGiven("httpStatus", fault.httpStatus);
+  if (fault.kind === "slow") requireGiven("delayMs", fault.delayMs);
+  if (fault.kind === "redirect") requireString("location", fault.location);
+  if (fault.kind === "trickle") {
+    resolveNumber("intervalMs", fault.intervalMs, 0, 0, MAX_TIMER_MS);
+  }
+}
+
+function requireGiven(name: string, value: unknown): void {
+  if (value === undefined) throw expected(name, "to be given", value);
 }

@@ -1,44 +1,46 @@
 import type { KeyRing } from "./key-ring.js";
-import { type SigningAlgorithm, signCompact } from "./signing-key.js";
+import { type SigningAlgorithm, signCompact } from "./key-ring.js";
 
-/** What a token says and how it is signed. Every part can be made wrong on purpose. */
+/** The content and the signature of a token. Each part can be wrong on purpose. */
 export interface TokenRequest {
   /** The `sub` claim. @default "test-subject" */
   readonly subject?: string;
   /** The `aud` claim. @default "sts.amazonaws.com" */
   readonly audience?: string | readonly string[];
   /**
-   * From now to `exp`, in seconds; negative for a token that has expired, which was then issued an
-   * hour before its end. @default 3600
+   * From now to `exp`, in seconds. Negative for an expired token, whose `iat` is then one hour before
+   * its `exp`. @default 3600
    */
   readonly expiresInSeconds?: number;
   /**
-   * Adds and overrides claims. A claim that is `undefined` is left out, one that is `null` is sent
-   * as null.
+   * Adds and replaces claims. The token doesn't contain a claim that is `undefined`; one that is
+   * `null` is null in the token.
    */
   readonly claims?: Readonly<Record<string, unknown>>;
-  /** The payload byte for byte instead of any claims: for what no JSON encoder writes. */
+  /** The payload byte for byte, in place of the claims: for what a JSON encoder can't write. */
   readonly payload?: string;
-  /** Adds and overrides header parameters, with the same rule: `{ kid: undefined }` removes it. */
+  /** Adds and replaces header parameters by the same rule: `{ kid: undefined }` removes the `kid`. */
   readonly header?: Readonly<Record<string, unknown>>;
   /** The `kid` of the key that signs, published or not. @default the current key */
   readonly key?: string;
-  /** Must fit the key; any RSA key signs all of RS256, RS384 and RS512. @default the key's own */
+  /** Must fit the key; an RSA key signs with RS256, RS384 and RS512. @default the key's own */
   readonly algorithm?: SigningAlgorithm;
-  /** Spoils the signature and leaves everything else as it is. @default false */
+  /** Makes the signature invalid and changes nothing else. @default false */
   readonly breakSignature?: boolean;
 }
 
-/** Of a token that nothing else is said of. */
+/** The default lifetime of a token. */
 const LIFETIME_SECONDS = 3600;
 
+/** The IdP that issues a token, and the moment. */
+interface Issuing {
+  readonly keys: KeyRing;
+  readonly issuer: string;
+  readonly nowMs: number;
+}
+
 /** Makes and signs a token. */
-export function issueToken(
-  keys: KeyRing,
-  issuer: string,
-  nowMs: number,
-  request: TokenRequest = {},
-): string {
+export function issueToken({ keys, issuer, nowMs }: Issuing, request: TokenRequest = {}): string {
   const key = request.key === undefined ? keys.current : keys.get(request.key);
   const algorithm = request.algorithm ?? key.algorithm;
   const header = { alg: algorithm, typ: "JWT", kid: key.kid, ...request.header };
@@ -53,11 +55,11 @@ export function issueToken(
     ...request.claims,
   };
   const payload = request.payload ?? JSON.stringify(claims);
-  const token = signCompact(key, algorithm, JSON.stringify(header), payload);
+  const token = signCompact({ header: JSON.stringify(header), payload }, key, algorithm);
   return request.breakSignature ? breakSignature(token) : token;
 }
 
-/** Flips the first character: the last one may hold bits that base64url ignores. */
+/** Changes the first character: the last one may hold bits that base64url ignores. */
 function breakSignature(token: string): string {
   const start = token.lastIndexOf(".") + 1;
   const flipped = token[start] === "A" ? "B" : "A";

@@ -1,13 +1,79 @@
-import type { JsonWebKey } from "node:crypto";
-import { generateSigningKey, type SigningAlgorithm, type SigningKey } from "./signing-key.js";
+import { createHash, generateKeyPair, type JsonWebKey, type KeyObject, sign } from "node:crypto";
+import { promisify } from "node:util";
 
-/** Which key to add to the IdP. */
+/** The algorithms that STS verifies. */
+export type SigningAlgorithm = "RS256" | "RS384" | "RS512" | "ES256" | "ES384" | "ES512";
+
+/** A key pair of the IdP. */
+export interface SigningKey {
+  readonly kid: string;
+  readonly algorithm: SigningAlgorithm;
+  readonly privateKey: KeyObject;
+  /** The public key, as the JWKS contains it. */
+  readonly jwk: JsonWebKey;
+}
+
+const generate = promisify(generateKeyPair);
+
+const CURVES = { ES256: "P-256", ES384: "P-384", ES512: "P-521" } as const;
+
+/** Makes a key pair; the default `kid` is its thumbprint (RFC 7638). */
+export async function generateSigningKey(
+  algorithm: SigningAlgorithm,
+  kid?: string,
+): Promise<SigningKey> {
+  const { publicKey, privateKey } = isEllipticCurve(algorithm)
+    ? await generate("ec", { namedCurve: CURVES[algorithm] })
+    : await generate("rsa", { modulusLength: 2048 });
+  const jwk = publicKey.export({ format: "jwk" });
+  const id = kid ?? thumbprint(jwk);
+  return { kid: id, algorithm, privateKey, jwk: { ...jwk, kid: id, use: "sig", alg: algorithm } };
+}
+
+/**
+ * Signs a header and a payload byte for byte, as a compact JWS (RFC 7515, section 3.1).
+ *
+ * @throws TypeError when the key can't sign with that algorithm.
+ */
+export function signCompact(
+  { header, payload }: { readonly header: string; readonly payload: string },
+  key: SigningKey,
+  algorithm: SigningAlgorithm,
+): string {
+  const fits = isEllipticCurve(algorithm)
+    ? algorithm === key.algorithm
+    : !isEllipticCurve(key.algorithm);
+  if (!fits)
+    throw new TypeError(`The ${key.algorithm} key ${key.kid} can't sign with ${algorithm}`);
+  const input = `${base64url(header)}.${base64url(payload)}`;
+  const signature = sign(`sha${algorithm.slice(2)}`, Buffer.from(input), {
+    key: key.privateKey,
+    dsaEncoding: "ieee-p1363",
+  });
+  return `${input}.${signature.toString("base64url")}`;
+}
+
+function isEllipticCurve(algorithm: SigningAlgorithm): algorithm is keyof typeof CURVES {
+  return algorithm in CURVES;
+}
+
+function base64url(text: string): string {
+  return Buffer.from(text).toString("base64url");
+}
+
+function thumbprint(jwk: JsonWebKey): string {
+  const { crv, e, kty, n, x, y } = jwk;
+  const members = kty === "EC" ? { crv, kty, x, y } : { e, kty, n };
+  return createHash("sha256").update(JSON.stringify(members)).digest("base64url");
+}
+
+/** The key to add to the IdP. */
 export interface AddKeyOptions {
   /** @default the algorithm the IdP was started with */
   readonly algorithm?: SigningAlgorithm;
   /** @default the key's thumbprint (RFC 7638) */
   readonly kid?: string;
-  /** Shows the key in the JWKS. @default true */
+  /** Whether the JWKS contains the key. @default true */
   readonly publish?: boolean;
 }
 
@@ -17,13 +83,16 @@ export interface RotateKeysOptions {
   readonly algorithm?: SigningAlgorithm;
   /** @default the key's thumbprint (RFC 7638) */
   readonly kid?: string;
-  /** Leaves the earlier keys in the JWKS, as a careful IdP does. @default true */
+  /** Whether the earlier keys stay in the JWKS, as they should. @default true */
   readonly keepOldKeys?: boolean;
-  /** Shows the new key in the JWKS; false is a rotation that has not spread yet. @default true */
+  /**
+   * Whether the JWKS contains the new key. False is a rotation that hasn't reached the JWKS yet.
+   * @default true
+   */
   readonly publish?: boolean;
 }
 
-/** The keys of the IdP: which one signs, and which ones the JWKS shows. */
+/** The keys of the IdP: the one that signs, and those that the JWKS contains. */
 export class KeyRing {
   readonly #algorithm: SigningAlgorithm;
   readonly #keys = new Map<string, SigningKey>();
@@ -54,7 +123,7 @@ export class KeyRing {
     return { keys: keys.map(({ jwk }) => ({ ...jwk })) };
   }
 
-  /** @throws TypeError when there is no such key. */
+  /** @throws TypeError when no key has this `kid`. */
   get(kid: string): SigningKey {
     const key = this.#keys.get(kid);
     if (!key)
@@ -79,7 +148,7 @@ export class KeyRing {
     return this.#current;
   }
 
-  /** Shows in the JWKS a key that was added or rotated in without it. */
+  /** Adds to the JWKS a key that was made with `publish: false`. */
   publish(kid: string): void {
     this.#published.add(this.get(kid).kid);
   }

@@ -1,9 +1,12 @@
-import type { OutgoingHttpHeaders } from "node:http";
-import { sendAnswer } from "../answer.js";
-import { FaultScript } from "../fault-script.js";
-import { type Exchange, type LocalServer, startLoopbackServer } from "../loopback-server.js";
-import { createRateLimit } from "../rate-limit.js";
-import { checkIdpFault } from "./check-idp-fault.js";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import { createRateLimit, FaultScript } from "../fault-script.js";
+import {
+  type Exchange,
+  type LocalServer,
+  sendAnswer,
+  startLoopbackServer,
+  type TlsIdentity,
+} from "../loopback-server.js";
 import {
   discoveryDocument,
   documentBody,
@@ -13,10 +16,105 @@ import {
   type IdpDocumentName,
   matchesEntityTag,
 } from "./idp-document.js";
-import { type IdpFault, playIdpFault } from "./idp-fault.js";
-import type { IdpRequest, LocalIdp, LocalIdpOptions } from "./idp-interface.js";
-import { issueToken } from "./issue-token.js";
-import { KeyRing } from "./key-ring.js";
+import { checkIdpFault, type IdpFault, playIdpFault } from "./idp-fault.js";
+import { issueToken, type TokenRequest } from "./issue-token.js";
+import {
+  type AddKeyOptions,
+  KeyRing,
+  type RotateKeysOptions,
+  type SigningAlgorithm,
+} from "./key-ring.js";
+
+/*
+ * The local identity provider: `local-idp.ts` answers the requests. `idp-document.ts` makes the
+ * discovery document and the JWKS, `key-ring.ts` the keys, `issue-token.ts` the tokens, and
+ * `idp-fault.ts` plays the faults.
+ */
+
+/** An identity provider on a loopback port. */
+export interface LocalIdp extends LocalServer {
+  /** The issuer URL, exactly as in the `iss` of the tokens. */
+  readonly issuer: string;
+  readonly discoveryUrl: string;
+  readonly jwksUrl: string;
+  /** The discovery document as the IdP serves it now, byte for byte. */
+  readonly discoveryText: string;
+  /** The JWKS as the IdP serves it now, byte for byte. */
+  readonly jwksText: string;
+  /** The `kid` of the current key, which signs the tokens. */
+  readonly kid: string;
+  /** The requests received, oldest first. */
+  readonly requests: readonly IdpRequest[];
+  /** The number of requests for each document, including those that a fault answered. */
+  readonly counts: Readonly<Record<IdpDocumentName, number>>;
+  /**
+   * Makes a signed token.
+   *
+   * @throws TypeError when the key is unknown or can't sign with the algorithm.
+   */
+  issueToken(request?: TokenRequest): Promise<string>;
+  /** Adds a key for tokens that name it; the current key stays current. Returns the new `kid`. */
+  addKey(options?: AddKeyOptions): Promise<string>;
+  /** Makes a new key the current key. Returns its `kid`. */
+  rotateKeys(options?: RotateKeysOptions): Promise<string>;
+  /**
+   * Adds to the JWKS a key that was made with `publish: false`.
+   *
+   * @throws TypeError when the key is unknown.
+   */
+  publishKey(kid: string): void;
+  /** Serves this discovery document; without an argument, the correct one again. */
+  setDiscovery(document?: IdpDocument): void;
+  /** Serves this JWKS; without an argument, the correct one again. */
+  setJwks(document?: IdpDocument): void;
+  /** Changes the headers of the documents; `null` removes a header. */
+  setHeaders(headers: Readonly<Record<string, string | null>>): void;
+  /**
+   * Sets a fault for the next `times` requests; without `times`, until {@link LocalIdp.clearFaults}.
+   *
+   * @throws TypeError for a fault that the IdP can't play.
+   */
+  setFault(fault: IdpFault): void;
+  /** Sets a fault for the next request, or for the next `times` requests. */
+  failNext(fault: IdpFault): void;
+  /** Ends every fault of {@link LocalIdp.setFault} and {@link LocalIdp.failNext}. */
+  clearFaults(): void;
+  /** Clears `requests` and `counts`. */
+  resetRequests(): void;
+}
+
+/** How to start a {@link LocalIdp}. */
+export interface LocalIdpOptions {
+  /** The path of the issuer: `"/realms/acme"`, or `"/"` for an issuer that ends in a slash. @default "" */
+  readonly path?: string;
+  /** The host name in the issuer URL; it must resolve to 127.0.0.1. @default "127.0.0.1" */
+  readonly host?: string;
+  /** @default an ephemeral port */
+  readonly port?: number;
+  /** Serves HTTPS. @default HTTP */
+  readonly tls?: TlsIdentity;
+  /** @default "RS256" */
+  readonly algorithm?: SigningAlgorithm;
+  /** The `kid` of the first key. @default its thumbprint (RFC 7638) */
+  readonly kid?: string;
+  /** Headers of the documents. @default \{ "cache-control": "public, max-age=3600" \} */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch: for `iat`, the `Date` header and rate limits. @default Date.now */
+  readonly now?: () => number;
+  /** Returns a number from 0 to 1, for faults with a probability. @default Math.random */
+  readonly random?: () => number;
+}
+
+/** One request that the IdP received. */
+export interface IdpRequest {
+  readonly path: string;
+  readonly document: IdpDocumentName | undefined;
+  readonly headers: Readonly<IncomingHttpHeaders>;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** The number of its connection, from 1 in the order of arrival. */
+  readonly connection: number;
+}
 
 const DEFAULT_HEADERS = { "cache-control": "public, max-age=3600" };
 
@@ -24,8 +122,8 @@ const DEFAULT_HEADERS = { "cache-control": "public, max-age=3600" };
  * Starts an OpenID Connect identity provider on a loopback port: a discovery document, a JWKS,
  * tokens signed with its keys, and faults on demand.
  *
- * @throws TypeError for an option that makes no sense, and the system's error (`EADDRINUSE`) when
- * the port is taken.
+ * @throws TypeError for an option out of its range, and the system error (`EADDRINUSE`) when another
+ * process uses the port.
  *
  * @example
  * ```ts
@@ -74,7 +172,7 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
     requests.push({ ...asked, at: now(), connection });
     const date = new Date(now()).toUTCString();
     if (name === undefined) {
-      sendAnswer(exchange, 404, '{"error":"not_found"}', { date });
+      sendAnswer(exchange, { httpStatus: 404, body: '{"error":"not_found"}', headers: { date } });
       return;
     }
     const text = body(name);
@@ -88,10 +186,11 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
       if (value === null) delete answerHeaders[header];
       else answerHeaders[header] = value;
     }
+    const right = { httpStatus: 200, body: text, headers: answerHeaders };
     const fault = faults.take(name);
-    if (fault && (await playIdpFault(fault, exchange, text, answerHeaders))) return;
+    if (fault && (await playIdpFault(fault, exchange, right))) return;
     const unchanged = matchesEntityTag(request.headers["if-none-match"], tag);
-    sendAnswer(exchange, unchanged ? 304 : 200, text, answerHeaders);
+    sendAnswer(exchange, unchanged ? { ...right, httpStatus: 304 } : right);
   }
 
   function setFault(fault: IdpFault): void {
@@ -125,7 +224,7 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
       return { discovery: count("discovery").length, jwks: count("jwks").length };
     },
     async issueToken(request) {
-      return issueToken(keys, issuer, now(), request);
+      return issueToken({ keys, issuer, nowMs: now() }, request);
     },
     addKey: async (which) => (await keys.add(which)).kid,
     rotateKeys: async (how) => (await keys.rotate(how)).kid,

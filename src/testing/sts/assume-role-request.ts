@@ -1,8 +1,7 @@
 import { STS_MAX_TOKEN_LENGTH } from "../../model/sts-limits.js";
-import { readSessionPolicies, type SessionPolicies } from "./session-policies.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 
-/** What AssumeRoleWithWebIdentity was asked for, checked against the limits of the API model. */
+/** The input of AssumeRoleWithWebIdentity, checked against the limits of the API model. */
 export interface AssumeRoleRequest {
   readonly role: RoleArn;
   readonly sessionName: string;
@@ -17,7 +16,7 @@ export interface RoleArn {
   readonly arn: string;
   readonly partition: string;
   readonly accountId: string;
-  /** Without its path: assumed-role ARNs do not have it. */
+  /** Without its path: the ARN of an assumed role doesn't contain it. */
   readonly name: string;
 }
 
@@ -44,11 +43,11 @@ interface Member {
   readonly min: number;
   readonly max: number;
   readonly pattern?: string;
-  /** Its value is never repeated. */
+  /** STS never prints its value. */
   readonly sensitive?: boolean;
 }
 
-/** @throws StsRefusal naming every limit that is broken, as STS does. */
+/** @throws StsRefusal that names every broken limit, as STS does. */
 export function readAssumeRoleRequest(parameters: ReadonlyMap<string, string>): AssumeRoleRequest {
   const broken = [
     ...MEMBERS.flatMap((member) => brokenLimits(member, parameters.get(member.parameter))),
@@ -117,4 +116,61 @@ function readRoleArn(arn: string): RoleArn {
     throw new StsRefusal(WIRE_ERRORS.validation("Request ARN is invalid"));
   }
   return { arn, partition, accountId, name };
+}
+
+/** The session policies of a request. */
+export interface SessionPolicies {
+  readonly inline: string | undefined;
+  readonly arns: readonly string[];
+}
+
+const MAX_POLICY_ARNS = 10;
+
+/** In place of the real packed limit, which AWS doesn't publish. */
+const PACKED_LIMIT = 2048;
+
+/** @throws StsRefusal for an invalid policy document, and for too many policy ARNs. */
+export function readSessionPolicies(parameters: ReadonlyMap<string, string>): SessionPolicies {
+  const inline = parameters.get("Policy");
+  if (inline !== undefined) checkPolicy(inline);
+  const arns = [...parameters]
+    .filter(([name]) => /^PolicyArns\.member\.\d+\.arn$/.test(name))
+    .map(([, arn]) => arn);
+  if (arns.length > MAX_POLICY_ARNS) {
+    const limit = `Member must have length less than or equal to ${MAX_POLICY_ARNS}`;
+    throw new StsRefusal(
+      WIRE_ERRORS.validation(
+        `1 validation error detected: Value '[${arns.join(", ")}]' at 'policyArns' failed to satisfy constraint: ${limit}`,
+      ),
+    );
+  }
+  return { inline, arns };
+}
+
+/**
+ * The `PackedPolicySize` of an answer, in percent.
+ *
+ * @throws StsRefusal above 100 %.
+ */
+export function packedPolicySize(
+  policies: SessionPolicies,
+  tags: Readonly<Record<string, string>>,
+): number {
+  const parts = [policies.inline ?? "", ...policies.arns, ...Object.entries(tags).flat()];
+  const characters = parts.reduce((sum, part) => sum + part.length, 0);
+  const percent = Math.max(1, Math.ceil((characters / PACKED_LIMIT) * 100));
+  if (percent > 100) throw new StsRefusal(WIRE_ERRORS.packedPolicyTooLarge(percent));
+  return percent;
+}
+
+function checkPolicy(text: string): void {
+  let policy: unknown;
+  try {
+    policy = JSON.parse(text);
+  } catch {
+    throw new StsRefusal(WIRE_ERRORS.malformedPolicy("This policy contains invalid Json"));
+  }
+  if (typeof policy !== "object" || policy === null || !("Statement" in policy)) {
+    throw new StsRefusal(WIRE_ERRORS.malformedPolicy("Syntax errors in policy."));
+  }
 }

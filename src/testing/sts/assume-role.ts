@@ -1,11 +1,11 @@
-import type { AssumeRoleAnswer } from "./assume-role-answer.js";
-import { type AssumeRoleRequest, readAssumeRoleRequest } from "./assume-role-request.js";
-import { type JsonWebToken, readJsonWebToken } from "./json-web-token.js";
+import {
+  type AssumeRoleRequest,
+  packedPolicySize,
+  readAssumeRoleRequest,
+} from "./assume-role-request.js";
 import type { KeySource } from "./key-source.js";
-import { packedPolicySize } from "./session-policies.js";
-import { readSessionAttributes, type SessionAttributes } from "./session-tags.js";
 import type { Sessions } from "./sessions.js";
-import { checkRequiredClaims, checkTimes, readAudience, readSubject } from "./token-claims.js";
+import type { AssumeRoleAnswer } from "./sts-answer.js";
 import {
   authorizeRole,
   checkAudience,
@@ -16,42 +16,58 @@ import {
   type WebIdentity,
 } from "./trust.js";
 import { selectVerificationKey, verifySignature } from "./verification-key.js";
+import {
+  checkRequiredClaims,
+  checkTimes,
+  type JsonWebToken,
+  readAudience,
+  readJsonWebToken,
+  readSessionAttributes,
+  readSubject,
+  type SessionAttributes,
+} from "./web-identity-token.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 
-/** What the action works with. */
-export interface AssumeRoleContext {
+/** The account that the action belongs to. */
+export interface Account {
   readonly now: () => number;
   readonly providers: readonly TrustedProvider[] | undefined;
   readonly roles: readonly TrustedRole[] | undefined;
   readonly keySource: KeySource;
   readonly sessions: Sessions;
-  /** Overrides the duration that was asked for. */
+}
+
+/** One call of the action. */
+export interface AssumeRoleCall {
+  readonly parameters: ReadonlyMap<string, string>;
+  /** Replaces the requested duration. */
   readonly credentialLifetimeSeconds: number | undefined;
+  readonly signal: AbortSignal;
 }
 
 /**
- * AssumeRoleWithWebIdentity. The order of the checks is known only in part: required claims come
- * before the provider (legacy Kubernetes tokens show it), and trust comes last.
+ * AssumeRoleWithWebIdentity in one account. The order of the checks is known only in part: STS checks
+ * the required claims before the provider (legacy Kubernetes tokens show this), and trust last.
  *
- * @throws StsRefusal with what STS would answer.
+ * @throws StsRefusal with the error that STS would send.
  */
 export async function assumeRole(
-  parameters: ReadonlyMap<string, string>,
-  context: AssumeRoleContext,
-  signal: AbortSignal,
+  account: Account,
+  { parameters, credentialLifetimeSeconds, signal }: AssumeRoleCall,
 ): Promise<AssumeRoleAnswer> {
   const request = readAssumeRoleRequest(parameters);
   const token = readToken(request);
-  const verified = await verifyToken(token, context, signal);
+  const verified = await verifyToken(token, account, signal);
   const attributes = readSessionAttributes(token.claims);
   const identity = { ...verified, actions: actionsFor(attributes) };
   const packedSize = packedPolicySize(request.policies, attributes.tags);
 
   const { role, sessionName, durationSeconds } = request;
-  const maximum = authorizeRole(context.roles, role, identity, context.now());
+  const now = account.now();
+  const maximum = authorizeRole(account.roles, { role, identity, now });
   if (durationSeconds > maximum) throw new StsRefusal(WIRE_ERRORS.durationTooLong);
-  const lifetime = context.credentialLifetimeSeconds ?? durationSeconds;
-  const session = context.sessions.issue(role, sessionName, context.now() + lifetime * 1000);
+  const lifetime = credentialLifetimeSeconds ?? durationSeconds;
+  const session = account.sessions.issue(role, sessionName, now + lifetime * 1000);
   return { role, identity, session, packedSize, ...attributes };
 }
 
@@ -82,7 +98,7 @@ function readToken({ providerId, token }: AssumeRoleRequest): JsonWebToken {
 
 async function verifyToken(
   token: JsonWebToken,
-  { now, providers, keySource }: AssumeRoleContext,
+  { now, providers, keySource }: Account,
   signal: AbortSignal,
 ): Promise<Omit<WebIdentity, "actions">> {
   const { claims } = token;
@@ -92,24 +108,21 @@ async function verifyToken(
   checkTimes(claims, Math.floor(now() / 1000));
   const audience = readAudience(claims);
   checkAudience(provider, audience);
-  verifySignature(await findKey(provider.issuer, token, keySource, signal), token);
-  return { issuer: provider.issuer, subject, audience };
+  const { issuer } = provider;
+  const cached = findCachedKey(keySource.cached(issuer), token);
+  // Keys rotate: STS fetches the JWKS again when the cached one has no key for the token.
+  const key = cached ?? selectVerificationKey(await keySource.fetch(issuer, signal), token);
+  verifySignature(key, token);
+  return { issuer, subject, audience };
 }
 
-/** Looks again, once, when a key set that was kept has no key for the token: keys rotate. */
-async function findKey(
-  issuer: string,
+function findCachedKey(
+  keys: readonly unknown[] | undefined,
   token: JsonWebToken,
-  keySource: KeySource,
-  signal: AbortSignal,
-): Promise<ReturnType<typeof selectVerificationKey>> {
-  const cached = keySource.cached(issuer);
-  if (cached) {
-    try {
-      return selectVerificationKey(cached, token);
-    } catch {
-      // Falls through to a fresh look.
-    }
+): ReturnType<typeof selectVerificationKey> | undefined {
+  try {
+    return keys && selectVerificationKey(keys, token);
+  } catch {
+    return undefined;
   }
-  return selectVerificationKey(await keySource.fetch(issuer, signal), token);
 }

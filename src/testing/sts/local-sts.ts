@@ -1,35 +1,125 @@
 import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
 import { expected } from "../../runtime/validators.js";
-import { sendAnswer } from "../answer.js";
-import { FaultScript } from "../fault-script.js";
-import { type Exchange, startLoopbackServer } from "../loopback-server.js";
-import { createRateLimit } from "../rate-limit.js";
+import { createRateLimit, FaultScript } from "../fault-script.js";
+import {
+  type Exchange,
+  type LocalServer,
+  sendAnswer,
+  startLoopbackServer,
+  type TlsIdentity,
+} from "../loopback-server.js";
 import { assumeRole } from "./assume-role.js";
-import { type AssumeRoleAnswer, assumeRoleResult } from "./assume-role-answer.js";
-import { callerIdentity } from "./caller-identity.js";
-import { checkStsFault } from "./check-sts-fault.js";
 import { KeySource } from "./key-source.js";
-import { playStsFault, type ScriptedStsFault } from "./play-sts-fault.js";
-import { type QueryRequest, readQueryRequest } from "./query-request.js";
 import {
   type GrantedSession,
   type OpenStsRequest,
+  type QueryRequest,
+  readQueryRequest,
   recordRequest,
   type StsRequest,
-} from "./request-log.js";
-import { Sessions } from "./sessions.js";
-import { sendError, sendResult } from "./sts-answer.js";
-import type { StsFault, StsFaultOptions } from "./sts-fault.js";
-import type { LocalSts, LocalStsOptions, StsAnswerOptions } from "./sts-interface.js";
+} from "./query-request.js";
+import { callerIdentity, Sessions } from "./sessions.js";
+import {
+  type AnswerShape,
+  type AssumeRoleAnswer,
+  assumeRoleResult,
+  sendError,
+  sendResult,
+  type XmlContent,
+} from "./sts-answer.js";
+import {
+  checkStsFault,
+  playStsFault,
+  type ScriptedStsFault,
+  type StsFault,
+  type StsFaultOptions,
+} from "./sts-fault.js";
+import type { TrustedProvider, TrustedRole } from "./trust.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
-import type { XmlContent } from "./xml.js";
+
+/*
+ * The local STS: `local-sts.ts` receives a request (`query-request.ts`), plays a fault
+ * (`sts-fault.ts`) or calls the action, and sends the answer (`sts-answer.ts`) or an error
+ * (`wire-error.ts`). `assume-role.ts` is the order of the checks: the request
+ * (`assume-role-request.ts`), the token (`web-identity-token.ts`), the issuer's keys
+ * (`key-source.ts`, `verification-key.ts`), the role (`trust.ts`), and at last the session
+ * (`sessions.ts`).
+ */
+
+/** An STS on a loopback port. */
+export interface LocalSts extends LocalServer {
+  /** The endpoint for an SDK client, the AWS CLI or botocore. */
+  readonly url: string;
+  /** The requests received and their outcomes, oldest first. Without tokens and secrets. */
+  readonly requests: readonly StsRequest[];
+  /**
+   * Fails the next request, or the next `times` requests.
+   *
+   * @throws TypeError for a fault that STS can't play.
+   */
+  failNext(fault: StsFault, options?: StsFaultOptions): void;
+  /**
+   * Fails every request that the options select, until {@link LocalSts.clearFaults}.
+   *
+   * @throws TypeError for a fault that STS can't play.
+   */
+  setFault(fault: StsFault, options?: StsFaultOptions): void;
+  /** Ends every fault. */
+  clearFaults(): void;
+  /** Changes the form of the answers from now on. An option that is absent keeps its value. */
+  configure(answers: StsAnswerOptions): void;
+  /** Clears `requests`. */
+  resetRequests(): void;
+}
+
+/** The form of the local STS's answers. */
+export interface StsAnswerOptions extends AnswerShape {
+  /**
+   * The lifetime of the credentials, in seconds, in place of the requested one. A negative one makes
+   * expired credentials. @default the requested duration
+   */
+  readonly credentialLifetimeSeconds?: number | undefined;
+}
+
+/** How to start a {@link LocalSts}. */
+export interface LocalStsOptions extends StsAnswerOptions {
+  /**
+   * The OIDC providers of the account. A `LocalIdp` can be passed as one.
+   * @default every issuer on the loopback address, with any audience
+   */
+  readonly providers?: readonly TrustedProvider[];
+  /** @default every role exists and trusts every valid token */
+  readonly roles?: readonly TrustedRole[];
+  /** @default an ephemeral port */
+  readonly port?: number;
+  /** Serves HTTPS. @default HTTP */
+  readonly tls?: TlsIdentity;
+  /** The host name in `url`; it must resolve to 127.0.0.1. @default "127.0.0.1" */
+  readonly host?: string;
+  /** PEM certificates to trust for an HTTPS issuer. @default those of Node.js */
+  readonly ca?: string | Buffer;
+  /**
+   * The timeout for the discovery document and the JWKS together, in milliseconds. When STS reaches
+   * it, STS reports that it can't retrieve the verification key. @default 5000
+   */
+  readonly idpTimeoutMs?: number;
+  /**
+   * How long STS caches a JWKS, in seconds, whatever its headers are; 0 never caches it.
+   * @default according to its headers
+   */
+  readonly jwksCacheSeconds?: number;
+  /** Milliseconds since the epoch: for tokens, credentials, caches and `Date`. @default Date.now */
+  readonly now?: () => number;
+  /** Returns a number from 0 to 1, for faults with a probability. @default Math.random */
+  readonly random?: () => number;
+}
 
 /**
- * Starts an STS on a loopback port: AssumeRoleWithWebIdentity, which verifies tokens as AWS was seen
- * to do it, and GetCallerIdentity, with faults on demand.
+ * Starts an STS on a loopback port: AssumeRoleWithWebIdentity, which verifies tokens as AWS was
+ * observed to do, and GetCallerIdentity, with faults on demand.
  *
- * @throws TypeError for an option that makes no sense, and the system's error (`EADDRINUSE`) when
- * the port is taken.
+ * @throws TypeError for an option out of its range, and the system error (`EADDRINUSE`) when another
+ * process uses the port.
  *
  * @example
  * ```ts
@@ -54,6 +144,7 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
   }
   const keySource = new KeySource({ now, idpTimeoutMs, jwksCacheSeconds, ca });
   const sessions = new Sessions();
+  const account = { now, providers, roles, keySource, sessions };
   const faults = new FaultScript<ScriptedStsFault, StsRequest>(random);
   const requests: OpenStsRequest[] = [];
   let answers: StsAnswerOptions = options;
@@ -66,8 +157,8 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
     switch (record.action) {
       case "AssumeRoleWithWebIdentity": {
         const { credentialLifetimeSeconds } = answers;
-        const context = { now, providers, roles, keySource, sessions, credentialLifetimeSeconds };
-        const answer = await assumeRole(request.parameters, context, signal);
+        const { parameters } = request;
+        const answer = await assumeRole(account, { parameters, credentialLifetimeSeconds, signal });
         record.granted = grantedSession(answer);
         return assumeRoleResult(answer, answers);
       }
@@ -81,7 +172,7 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
   async function onRequest(exchange: Exchange): Promise<void> {
     const request = await readQueryRequest(exchange.request);
     if (!request) {
-      sendAnswer(exchange, 413, "", { connection: "close" });
+      sendAnswer(exchange, { httpStatus: 413, body: "", headers: { connection: "close" } });
       return;
     }
     const record = recordRequest(request, now(), exchange.connection);
@@ -89,10 +180,10 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
     const { signal } = exchange;
     try {
       const fault = faults.take(record);
-      if (fault && (await playStsFault(fault, exchange, record, now))) return;
+      if (fault && (await playStsFault(fault, { exchange, record, now }))) return;
       const result = await act(request, record, signal);
       record.outcome = "ok";
-      sendResult(exchange, now(), record.action, result);
+      sendResult(exchange, now(), { action: record.action, result });
     } catch (error) {
       const refusal = error instanceof StsRefusal ? error.answer : undefined;
       record.outcome = signal.aborted ? "aborted" : (refusal?.code ?? "failed");

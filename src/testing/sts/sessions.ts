@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { RoleArn } from "./assume-role-request.js";
+import { type QueryRequest, readCredentialScope } from "./query-request.js";
+import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 
-/** Credentials that were issued, and for whom. */
+/** Issued credentials, and the role session they belong to. */
 export interface Session {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -15,7 +17,7 @@ export interface Session {
   readonly arn: string;
 }
 
-/** Issues credentials and remembers them. */
+/** Issues credentials and keeps them, so that a later request can be signed with them. */
 export class Sessions {
   readonly #byAccessKeyId = new Map<string, Session>();
 
@@ -43,4 +45,42 @@ export class Sessions {
 function base32(bytes: Buffer): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   return [...bytes].map((byte) => alphabet.charAt(byte % 32)).join("");
+}
+
+/** The result of GetCallerIdentity, element by element. */
+type CallerIdentity = { readonly [element in "UserId" | "Account" | "Arn"]: string };
+
+/**
+ * GetCallerIdentity. The request must carry a signature; the local STS doesn't verify it.
+ *
+ * @throws StsRefusal unless the request is signed with valid credentials of this local STS.
+ */
+export function callerIdentity(
+  request: QueryRequest,
+  sessions: Sessions,
+  now: number,
+): CallerIdentity {
+  const { accountId, arn, assumedRoleId } = findSession(request, sessions, now);
+  return { UserId: assumedRoleId, Account: accountId, Arn: arn };
+}
+
+function findSession(request: QueryRequest, sessions: Sessions, now: number): Session {
+  const { headers, parameters } = request;
+  const authorization = headers.authorization;
+  if (authorization === undefined && !parameters.has("X-Amz-Signature")) {
+    throw new StsRefusal(WIRE_ERRORS.missingAuthentication);
+  }
+  const scope = readCredentialScope(request);
+  const signature =
+    /Signature=([^\s,]+)/.exec(authorization ?? "")?.[1] ?? parameters.get("X-Amz-Signature") ?? "";
+  if (!scope || !/^[0-9a-f]{64}$/.test(signature)) {
+    throw new StsRefusal(WIRE_ERRORS.incompleteSignature);
+  }
+  const session = sessions.find(scope.accessKeyId);
+  const token = headers["x-amz-security-token"] ?? parameters.get("X-Amz-Security-Token");
+  if (!session || token !== session.sessionToken) {
+    throw new StsRefusal(WIRE_ERRORS.invalidClientToken);
+  }
+  if (now >= session.expiresAt) throw new StsRefusal(WIRE_ERRORS.expiredCredentials);
+  return session;
 }

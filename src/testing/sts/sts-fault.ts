@@ -1,27 +1,41 @@
 import type { Verdict } from "../../model/failure.js";
-import type { FaultRule } from "../fault-script.js";
-import type { RateLimit } from "../rate-limit.js";
-import type { StsRequest } from "./request-log.js";
+import { checkType, expected, requireString } from "../../runtime/validators.js";
+import {
+  checkHttpStatus,
+  checkOneOf,
+  checkWaits,
+  type FaultRule,
+  type RateLimit,
+} from "../fault-script.js";
+import {
+  type Exchange,
+  htmlPage,
+  resetConnection,
+  sendAnswer,
+  waitBeforeAnswer,
+} from "../loopback-server.js";
+import type { OpenStsRequest, StsRequest } from "./query-request.js";
+import { sendError, sendResult } from "./sts-answer.js";
 import { WIRE_ERRORS, type WireError } from "./wire-error.js";
 
-/** A failure by what it means to a client: the verdicts that an answer of STS can lead to. */
+/** A failure by its meaning to a client: the verdicts that an answer of STS can lead to. */
 export type StsVerdictFault = Exclude<
   Verdict,
   "token-unavailable" | "token-invalid" | "sts-blocked"
 >;
 
 /**
- * A failure of what carries the answer.
+ * A failure of the transport.
  *
- * - `hang`: the request is taken and never answered.
- * - `reset`: the connection is reset.
- * - `html`: a page, as from a proxy; 502 unless `httpStatus` says otherwise.
- * - `empty-200`: a success with an empty result.
- * - `slow`: the right answer, after `delayMs`.
+ * - `hang`: accepts the request and never answers it.
+ * - `reset`: resets the connection.
+ * - `html`: sends an HTML page, as a proxy does. The default `httpStatus` is 502.
+ * - `empty-200`: sends a success with an empty result.
+ * - `slow`: sends the correct answer after `delayMs`.
  */
 export type StsTransportFault = "hang" | "reset" | "html" | "empty-200" | "slow";
 
-/** Records, so that the compiler notices what is left out. */
+/** Records and not lists, so that the compiler reports a missing name. */
 const TRANSPORT_FAULTS: Readonly<Record<StsTransportFault, true>> = {
   hang: true,
   reset: true,
@@ -42,31 +56,31 @@ const VERDICT_FAULTS: Readonly<Record<StsVerdictFault, true>> = {
   unknown: true,
 };
 
-/** Every fault of STS that has a name. */
+/** The name of every fault that has one. */
 export const STS_FAULT_NAMES = Object.keys({
   ...VERDICT_FAULTS,
   ...TRANSPORT_FAULTS,
 }) as readonly (StsVerdictFault | StsTransportFault)[];
 
-/** What can be wrong with STS: by meaning, by transport, or as it stands on the wire. */
+/** A fault of STS: by its meaning, by its transport, or as an error on the wire. */
 export type StsFault = StsVerdictFault | StsTransportFault | WireError;
 
-/** When a fault of STS strikes, and its details. */
+/** Which requests a fault of STS applies to, and its details. */
 export interface StsFaultOptions extends FaultRule<StsRequest> {
   /** Waits this long before the fault, in milliseconds. @default 0; 1000 for `slow` */
   readonly delayMs?: number | undefined;
   /** Adds a `Retry-After` header to an error. @default none */
   readonly retryAfterSeconds?: number | undefined;
-  /** For `html`. @default 502 */
+  /** The status of `html`. @default 502 */
   readonly httpStatus?: number | undefined;
-  /** Strikes only what is over this limit. @default everything */
+  /** Applies only to requests over this limit. @default no limit */
   readonly limit?: RateLimit | undefined;
 }
 
-/** The account in answers that name one and are not about a role. */
+/** The account in an answer that must name one when the request has no role ARN. */
 const SAMPLE_ACCOUNT = "111122223333";
 
-/** The error that leads a client to a verdict. */
+/** The error on the wire that leads a client to a verdict. */
 export function wireErrorFor(fault: StsVerdictFault, request: StsRequest): WireError {
   const seconds = Math.floor(request.at / 1000);
   switch (fault) {
@@ -95,9 +109,81 @@ export function wireErrorFor(fault: StsVerdictFault, request: StsRequest): WireE
   }
 }
 
-/** Whether a fault stands for a verdict, and not for a transport failure. */
+/** Whether a fault is a verdict, and not a transport failure. */
 export function isVerdictFault(
   fault: StsVerdictFault | StsTransportFault,
 ): fault is StsVerdictFault {
   return !(fault in TRANSPORT_FAULTS);
+}
+
+/**
+ * Rejects a fault that STS can't play: a test would pass because nothing fails.
+ *
+ * @throws TypeError that names the option and the expected value.
+ */
+export function checkStsFault(fault: StsFault, options: StsFaultOptions): void {
+  if (typeof fault === "object" && fault !== null) {
+    requireString("code", fault.code);
+    if (typeof fault.message !== "string") {
+      throw expected("message", "to be a string", fault.message);
+    }
+    checkHttpStatus(fault.httpStatus ?? Number.NaN);
+  } else {
+    checkOneOf("fault", fault, STS_FAULT_NAMES);
+  }
+  checkType("options", options, "object");
+  checkType("when", options.when, "function");
+  checkWaits(options);
+  checkHttpStatus(options.httpStatus);
+}
+
+/** A fault and its details. */
+export interface ScriptedStsFault {
+  readonly fault: StsFault;
+  readonly options: StsFaultOptions;
+}
+
+/** The request that a fault applies to, and the clock of the server. */
+interface FaultyExchange {
+  readonly exchange: Exchange;
+  readonly record: OpenStsRequest;
+  readonly now: () => number;
+}
+
+/** Plays a fault. Returns false when the caller must still send the correct answer. */
+export async function playStsFault(
+  { fault, options }: ScriptedStsFault,
+  { exchange, record, now }: FaultyExchange,
+): Promise<boolean> {
+  await waitBeforeAnswer(exchange, options.delayMs ?? (fault === "slow" ? 1000 : 0));
+  if (fault === "slow") return false;
+  if (typeof fault === "object" || isVerdictFault(fault)) {
+    const error = typeof fault === "object" ? fault : wireErrorFor(fault, record);
+    record.outcome = error.code;
+    sendError(exchange, now(), withRetryAfter(error, options.retryAfterSeconds));
+    return true;
+  }
+  record.outcome = fault;
+  switch (fault) {
+    case "hang":
+      break;
+    case "reset":
+      resetConnection(exchange);
+      break;
+    case "html": {
+      const httpStatus = options.httpStatus ?? 502;
+      const headers = { date: new Date(now()).toUTCString(), "content-type": "text/html" };
+      sendAnswer(exchange, { httpStatus, body: htmlPage(httpStatus), headers });
+      break;
+    }
+    case "empty-200":
+      sendResult(exchange, now(), { action: record.action, result: {} });
+      break;
+  }
+  return true;
+}
+
+function withRetryAfter(error: WireError, seconds: number | undefined): WireError {
+  if (seconds === undefined) return error;
+  return { ...error, headers: { ...error.headers, "retry-after": String(seconds) } };
 }

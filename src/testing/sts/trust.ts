@@ -1,11 +1,11 @@
 import type { RoleArn } from "./assume-role-request.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 
-/** An OIDC provider of the account. A {@link LocalIdp} is one as it is. */
+/** An OIDC provider of the account. A `LocalIdp` can be passed as one. */
 export interface TrustedProvider {
   /** Exactly the `iss` of its tokens. */
   readonly issuer: string;
-  /** The client ids that are registered. @default any */
+  /** The registered client IDs. @default any */
   readonly audiences?: readonly string[];
 }
 
@@ -16,32 +16,36 @@ export interface TrustedRole {
   readonly trust?: RoleTrust;
   /** @default 3600 */
   readonly maxSessionDurationSeconds?: number;
-  /** Milliseconds since the epoch; before, the role has not spread yet: access is denied. @default always */
+  /**
+   * Milliseconds since the epoch. Before this time, STS denies access, as it does while a new role
+   * propagates. @default always
+   */
   readonly usableFrom?: number;
 }
 
-/** The conditions of a trust policy; all that are there have to hold. */
+/** The conditions of a trust policy. All that are given must hold. */
 export interface RoleTrust {
   readonly issuer?: string;
-  /** One has to match: a string with `*` and `?` as in `StringLike`, or a regular expression. */
+  /** One must match: a string with `*` and `?` as in `StringLike`, or a regular expression. */
   readonly subjects?: readonly (string | RegExp)[];
   readonly audiences?: readonly string[];
   /**
-   * What the policy allows besides `sts:AssumeRoleWithWebIdentity`: a token with session tags needs
-   * `sts:TagSession`, one with a source identity `sts:SetSourceIdentity`. @default both
+   * The actions that the policy allows in addition to `sts:AssumeRoleWithWebIdentity`. A token with
+   * session tags needs `sts:TagSession`; one with a source identity needs `sts:SetSourceIdentity`.
+   * @default both
    */
   readonly allowedActions?: readonly TrustedAction[];
 }
 
-/** An action that a trust policy has to allow for what a token carries. */
+/** An action that a trust policy must allow because of a claim of the token. */
 export type TrustedAction = "sts:TagSession" | "sts:SetSourceIdentity";
 
-/** Who a valid token stands for. */
+/** The identity in a valid token. */
 export interface WebIdentity {
   readonly issuer: string;
   readonly subject: string;
   readonly audience: string;
-  /** What the token's session tags and source identity need. */
+  /** The actions that the token's session tags and source identity need. */
   readonly actions: readonly TrustedAction[];
 }
 
@@ -50,10 +54,10 @@ const MAX_SESSION_SECONDS = 43_200;
 const DEFAULT_MAX_SESSION_SECONDS = 3600;
 
 /**
- * Finds the provider of an issuer. Where none is configured, any issuer on the loopback address is
- * one: nothing here may call out to the internet because a token says so.
+ * Finds the provider of an issuer. Without configured providers, any issuer on the loopback address
+ * is one: a token must not make the local STS call a host on the internet.
  *
- * @throws StsRefusal when there is none.
+ * @throws StsRefusal when the account has no such provider.
  */
 export function findProvider(
   providers: readonly TrustedProvider[] | undefined,
@@ -74,24 +78,31 @@ export function checkAudience(provider: TrustedProvider, audience: string): void
   }
 }
 
+/** The session that a caller requests. */
+interface RoleSession {
+  readonly role: RoleArn;
+  readonly identity: WebIdentity;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
 /**
- * The longest session that the role allows to this identity, in seconds. Where no roles are
- * configured, every role exists and trusts every valid token.
+ * The longest session that a role allows this identity, in seconds. Without configured roles, every
+ * role exists and trusts every valid token.
  *
- * @throws StsRefusal when the role does not trust it, or does not exist: STS says the same.
+ * @throws StsRefusal when the role doesn't exist or doesn't trust the identity; STS sends the same
+ * error for both.
  */
 export function authorizeRole(
   roles: readonly TrustedRole[] | undefined,
-  { arn }: RoleArn,
-  identity: WebIdentity,
-  now: number,
+  { role: { arn }, identity, now }: RoleSession,
 ): number {
   if (!roles) return MAX_SESSION_SECONDS;
-  const role = roles.find((each) => each.arn === arn);
-  if (!role || now < (role.usableFrom ?? 0) || !isTrusted(role.trust ?? {}, identity)) {
+  const found = roles.find((each) => each.arn === arn);
+  if (!found || now < (found.usableFrom ?? 0) || !isTrusted(found.trust ?? {}, identity)) {
     throw new StsRefusal(WIRE_ERRORS.accessDenied);
   }
-  return role.maxSessionDurationSeconds ?? DEFAULT_MAX_SESSION_SECONDS;
+  return found.maxSessionDurationSeconds ?? DEFAULT_MAX_SESSION_SECONDS;
 }
 
 function isTrusted(trust: RoleTrust, { issuer, subject, audience, actions }: WebIdentity): boolean {
@@ -104,7 +115,7 @@ function isTrusted(trust: RoleTrust, { issuer, subject, audience, actions }: Web
 }
 
 function matches(pattern: string | RegExp, subject: string): boolean {
-  // A new one, since a global or sticky expression remembers where it stopped.
+  // A copy, because a global or sticky expression keeps its last position.
   if (typeof pattern !== "string") return new RegExp(pattern.source, pattern.flags).test(subject);
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")

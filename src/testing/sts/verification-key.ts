@@ -1,9 +1,9 @@
 import { createPublicKey, type KeyObject, verify, X509Certificate } from "node:crypto";
 import { bareKey, keyFormProblem, STS_CURVES } from "../../model/jwk.js";
-import type { JsonWebToken } from "./json-web-token.js";
+import type { JsonWebToken } from "./web-identity-token.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 
-/** Counted apart for RSA and EC: over the limit, no key of that type is usable. */
+/** The limit for RSA keys and for EC keys. Above it, no key of that type is usable. */
 const MAX_KEYS_PER_TYPE = 100;
 
 const CURVE_OF: Readonly<Record<string, string>> = {
@@ -14,13 +14,13 @@ const CURVE_OF: Readonly<Record<string, string>> = {
 
 interface UsableKey {
   readonly key: KeyObject;
-  /** Whether it verifies nothing all the same, which STS tells as a token that it cannot validate. */
+  /** Whether STS finds the key and rejects every token that it signed. */
   readonly isRefused: boolean;
 }
 
 /**
- * Finds the key of a token the way STS does: not by `alg`, and never one without a `kid`. An empty
- * `kid` is one like any other.
+ * Finds the key of a token as STS does: not by `alg`, and never a key without a `kid`. An empty
+ * `kid` is a `kid`.
  *
  * @throws StsRefusal with the verification-key message.
  */
@@ -30,7 +30,7 @@ export function selectVerificationKey(keys: readonly unknown[], token: JsonWebTo
   const usable = usableKeys(keys);
   const only = usable.size === 1 ? [...usable.values()][0] : undefined;
   const named = token.kid === undefined ? undefined : usable.get(token.kid);
-  // What STS makes of an empty kid beside one key with another kid is not known: it is let through.
+  // How STS treats an empty `kid` when the only key has another `kid` isn't known: accept it.
   const found = named ?? (token.kid ? undefined : only);
   if (ofType.length > MAX_KEYS_PER_TYPE || !found) {
     throw new StsRefusal(WIRE_ERRORS.verificationKey);
@@ -38,14 +38,14 @@ export function selectVerificationKey(keys: readonly unknown[], token: JsonWebTo
   return found;
 }
 
-/** The keys of a JWKS that STS can use, by their `kid`: of two with the same the last wins. */
+/** The keys of a JWKS that STS can use, by `kid`. Of two keys with the same `kid`, the last one counts. */
 export function usableKeys(keys: readonly unknown[]): Map<string, UsableKey> {
   const usable = new Map<string, UsableKey>();
   for (const jwk of keys) {
     if (!isObject(jwk)) continue;
     const { kid, use, key_ops: keyOps } = jwk;
     const key = importKey(jwk);
-    // Whether STS takes another use than sig and enc is not known: SPIFFE's jwt-svid is let through.
+    // Whether STS accepts a `use` other than sig and enc isn't known: accept SPIFFE's jwt-svid.
     if (typeof kid !== "string" || use === "enc" || !key) continue;
     const isRefused = (keyOps ?? undefined) !== undefined || keyFormProblem(jwk) !== undefined;
     usable.set(kid, { key, isRefused });
@@ -54,8 +54,8 @@ export function usableKeys(keys: readonly unknown[]): Map<string, UsableKey> {
 }
 
 /**
- * @throws StsRefusal when the key carries `key_ops` or is not written as RFC 7518 wants it, or the
- * signature is not the key's.
+ * @throws StsRefusal when the key has `key_ops` or an encoding that RFC 7518 doesn't allow, or when
+ * the key didn't make the signature.
  */
 export function verifySignature({ key, isRefused }: UsableKey, token: JsonWebToken): void {
   const { algorithm, signed, signature } = token;
@@ -71,8 +71,8 @@ export function verifySignature({ key, isRefused }: UsableKey, token: JsonWebTok
 }
 
 /**
- * The key of the parameters; none for a JWK with only a certificate or with a contradicting one, or
- * on a curve that no algorithm of STS signs on.
+ * The key of the parameters. None for a JWK with only a certificate, with the certificate of another
+ * key, or on a curve that no algorithm of STS uses.
  */
 function importKey(jwk: Readonly<Record<string, unknown>>): KeyObject | undefined {
   const { kty, crv, x5c } = jwk;

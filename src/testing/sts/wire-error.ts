@@ -1,4 +1,4 @@
-/** An error as STS puts it on the wire. */
+/** An error as STS sends it. */
 export interface WireError {
   /** The `Code` element: `"InvalidIdentityToken"`. */
   readonly code: string;
@@ -7,7 +7,7 @@ export interface WireError {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Thrown inside the local STS to answer with an error. */
+/** Makes the local STS answer with an error. */
 export class StsRefusal extends Error {
   override readonly name = "StsRefusal";
   readonly answer: WireError;
@@ -22,9 +22,9 @@ const invalidToken = (message: string): WireError => {
   return { code: "InvalidIdentityToken", message, httpStatus: 400 };
 };
 
-/** What STS says, word for word where the words were seen. */
+/** The errors of STS, word for word where its words are known. */
 export const WIRE_ERRORS = {
-  /** Two spaces after the comma: so it is on the wire. */
+  /** STS sends two spaces after the comma. */
   verificationKey: invalidToken(
     "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements",
   ),
@@ -39,24 +39,24 @@ export const WIRE_ERRORS = {
   ),
   invalidTimestamp: invalidToken("Invalid timestamp in token claims."),
   notLoginWithAmazon: invalidToken("Provided Token is not a Login With Amazon token"),
-  /** Stands for words that no client has a rule for. */
+  /** A message that no client has a rule for. */
   neverSeen: invalidToken("The token was refused for a reason that nobody has seen yet"),
   missingClaim: (claim: string) => invalidToken(`Missing a required claim: ${claim}`),
   providerNotFound: (issuer: string) =>
     invalidToken(`No OpenIDConnect provider found in your account for ${issuer}`),
-  /** `limit` is what STS prints as the current time: 300 seconds before the real one. */
+  /** STS prints `limit` as the current time. It is 300 seconds before the real one. */
   tokenExpired: (limit: number, exp: number): WireError => ({
     code: "ExpiredTokenException",
     message: `Token expired: current date/time ${limit} must be before the expiration date/time ${exp}`,
     httpStatus: 400,
   }),
   issuedInFuture: (iat: number) => invalidToken(`Token issued in the future: ${iat}`),
-  /** `limit` is what STS prints as the current time: 300 seconds after the real one. */
+  /** STS prints `limit` as the current time. It is 300 seconds after the real one. */
   notYetValid: (limit: number, nbf: number) =>
     invalidToken(
       `Token not yet valid: current date/time ${limit} must be after or equal to the not-before date/time ${nbf}`,
     ),
-  /** A permanent fault of the token, answered as if it were one of the server. */
+  /** STS reports this permanent fault of the token as a fault of the server. */
   nullSubject: {
     code: "InternalFailure",
     message: "Unknown error validating third-party token",
