@@ -22,6 +22,8 @@ export interface Import {
   readonly file: string | undefined;
   readonly typeOnly: boolean;
   readonly reExport: boolean;
+  /** An `import()` in the code, which loads the file only when it runs. */
+  readonly lazy: boolean;
 }
 
 export interface Source {
@@ -68,21 +70,26 @@ export function commentsOf(source: Source): string[] {
 
 function importsOf(path: string, tree: ts.SourceFile): Import[] {
   const found: Import[] = [];
-  const add = (specifier: ts.Node | undefined, typeOnly: boolean, reExport = false) => {
+  const add = (
+    specifier: ts.Node | undefined,
+    { typeOnly = false, reExport = false, lazy = false },
+  ) => {
     if (specifier === undefined || !ts.isStringLiteralLike(specifier)) return;
     const { text } = specifier;
     const file = text.startsWith(".")
       ? posix.join(posix.dirname(path), text.replace(/\.js$/, ".ts"))
       : undefined;
-    found.push({ specifier: text, file, typeOnly, reExport });
+    found.push({ specifier: text, file, typeOnly, reExport, lazy });
   };
   for (const node of nodesOf(tree)) {
-    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, importsTypesOnly(node));
-    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly, true);
+    if (ts.isImportDeclaration(node))
+      add(node.moduleSpecifier, { typeOnly: importsTypesOnly(node) });
+    else if (ts.isExportDeclaration(node))
+      add(node.moduleSpecifier, { typeOnly: node.isTypeOnly, reExport: true });
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
-      add(node.argument.literal, true);
+      add(node.argument.literal, { typeOnly: true });
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-      add(node.arguments[0], false);
+      add(node.arguments[0], { lazy: true });
     }
   }
   return found;
