@@ -6,6 +6,7 @@ const report = process.env.TEST_REPORT;
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/bundle-programs.ts"],
     // Most tests wait for sockets and child processes: one more than there are cores keeps them busy.
     maxWorkers: availableParallelism() + 1,
     // The SDK's advice about Node's version, once for each worker.

@@ -60,9 +60,8 @@ describe("the child's environment", () => {
         console.log(Version, Expiration.endsWith("Z"), AccessKeyId.slice(0, 4));
       }
       console.log(process.env.AWS_CONTAINER_CREDENTIALS_FULL_URI.split("/").at(-1));`;
-    // The profiles call the command as it was started, which here is not JavaScript yet.
     const { stdout, stderr } = await runCli(["exec", ...roles.flat(), ...node(script)], {
-      env: { ...world.env, NODE_OPTIONS: "--import tsx" },
+      env: world.env,
     });
     expect(stderr).toBe("");
     expect(stdout).toBe("1 true ASIA\n1 true ASIA\napp\n");

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { PROGRAMS } from "../support/bundle-programs.js";
 import { ROOT } from "../support/sources.js";
 
 /** Longer than any command takes on a machine that is busy with other things. */
@@ -18,12 +20,12 @@ export interface CliOptions {
   readonly ownGroup?: boolean;
 }
 
-/** Starts the command from its source, with nothing of AWS in its environment but what is given. */
+/** Starts the command line without the AWS settings of this machine: only `options.env`. */
 export function startCli(args: readonly string[], options: CliOptions = {}): ChildProcess {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(AWS_|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|ACTIONS_|GITHUB_)/.test(name),
   );
-  const child = spawn(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args], {
+  const child = spawn(process.execPath, [join(PROGRAMS, "cli.mjs"), ...args], {
     cwd: ROOT,
     env: {
       ...Object.fromEntries(inherited),

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
-
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+import { PROGRAMS } from "../support/bundle-programs.js";
 
 /** Longer than any example takes on a machine that is busy with other things. */
 const LIMIT_MS = 60_000;
@@ -22,9 +21,8 @@ export function startExample(
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(AWS_|NODE_OPTIONS$|FORCE_COLOR$|ACTIONS_|GITHUB_)/.test(name),
   );
-  return spawn(process.execPath, ["--import", "tsx", `examples/${path}`, ...args], {
-    // The examples' names for the package resolve by the tsconfig.json of this folder.
-    cwd: ROOT,
+  const program = join(PROGRAMS, "examples", path.replace(/\.ts$/, ".mjs"));
+  return spawn(process.execPath, [program, ...args], {
     env: {
       ...Object.fromEntries(inherited),
       AWS_CONFIG_FILE: "/nonexistent/config",
