@@ -9,9 +9,6 @@ const ZERO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]/u;
 /** Letters of two columns: East Asian ones (UAX #11) and emoji. */
 const DOUBLE_WIDTH =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]/u;
-/** What a terminal does not show: two names may differ by nothing else. */
-const UNSEEN = /\p{Cf}/gu;
-
 /** How many columns a text takes, colours aside. */
 export function widthOf(text: string): number {
   let width = 0;
@@ -24,12 +21,9 @@ function columnsOf(letter: string): number {
   return DOUBLE_WIDTH.test(letter) ? 2 : 1;
 }
 
-/** Anybody's text on one line: without controls, and with the marks that nobody sees spelled out. */
+/** Anybody's text on one line, in the columns that it seems to take. */
 function shown(text: string): string {
-  return printable(text, MAX_TEXT).replace(UNSEEN, (mark) => {
-    const code = (mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
-    return `<U+${code}>`;
-  });
+  return printable(text, MAX_TEXT);
 }
 
 export function padEnd(text: string, width: number): string {

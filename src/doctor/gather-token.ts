@@ -4,7 +4,7 @@ import { decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import type { TokenSource } from "../model/token-source.js";
 import { readVariable } from "../runtime/environment.js";
-import { printable, safeText } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import { fromFile } from "../runtime/token-file.js";
 import { checkToken } from "../token/check.js";
 import { seconds, tokenFacts } from "../token/facts.js";
@@ -133,7 +133,7 @@ export function reportToken(
   const { claims } = decoded;
   const facts = tokenFacts(decoded);
   const { exp, iat } = facts;
-  const shown = (value: unknown) => (typeof value === "string" ? printable(value, 200) : undefined);
+  const shown = (value: unknown) => (typeof value === "string" ? safeText(value, 200) : undefined);
   return {
     ...facts,
     source,

@@ -3,7 +3,7 @@ import { decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
 import type { Clock } from "../runtime/clock.js";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import { checkRequest } from "../sts/check-request.js";
 import type { ServerClock } from "../sts/server-clock.js";
 import type { StsTarget } from "../sts/target.js";
@@ -90,7 +90,7 @@ async function gatherIssuerAlone(
   run: Run,
 ): Promise<Gathered> {
   const looked = await lookAtIssuer(run, issuer, { issuer }, allowPrivateIssuers);
-  const told: Setting[] = [{ name: "issuer", value: printable(issuer, 200), source: "option" }];
+  const told: Setting[] = [{ name: "issuer", value: safeText(issuer, 200), source: "option" }];
   return {
     facts: { ...common(run, told), issuer: looked.facts, sts: [] },
     timings: inOrder(run),
@@ -124,7 +124,7 @@ async function gatherIssuer(run: Run, { token }: Loaded, allowPrivate: boolean):
   // The token check tells what is wrong with such an issuer.
   if (typeof iss !== "string") return nothing;
   const looked = await lookAtIssuer(run, iss, { token }, allowPrivate);
-  const told: Setting = { name: "issuer", value: printable(iss, 200), source: "token" };
+  const told: Setting = { name: "issuer", value: safeText(iss, 200), source: "token" };
   return { ...looked, settings: [told] };
 }
 
@@ -141,7 +141,7 @@ async function lookAtIssuer(
   const { report, latency = [], findings = [] } = documents ?? {};
   const urlOf = (name: string) => report?.requests.find(({ document }) => document === name)?.url;
   const facts: IssuerFacts = {
-    issuer: printable(issuer, 200),
+    issuer: safeText(issuer, 200),
     discoveryUrl: discoveryUrl(issuer)?.href,
     jwksUrl: urlOf("jwks"),
     ...network,

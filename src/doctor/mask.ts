@@ -1,4 +1,4 @@
-import { printable, redact } from "../runtime/redact.js";
+import { redact, replaceSecrets } from "../runtime/redact.js";
 import type { Diagnosis } from "./diagnosis.js";
 
 interface MaskOptions {
@@ -12,33 +12,23 @@ interface MaskOptions {
 const ACCOUNT = /(?<!\w)(?<!-[0-9a-f]{4}-)\d{12}(?!\w)/g;
 /** What stands in the place of one. */
 export const MASKED_ACCOUNT = "************";
-/** A shorter part of a token is none worth hiding, and may be a word of an answer. */
-const MIN_SECRET = 16;
 /** A shorter subject is a word like any other; it is not told by itself. */
 const MIN_SUBJECT = 6;
 
 /** The diagnosis without the token in any text, whoever repeated it. */
 export function mask(
   diagnosis: Diagnosis,
-  { token = "", isRedacted, subject }: MaskOptions,
+  { token = "", isRedacted, subject = "" }: MaskOptions,
 ): Diagnosis {
-  const secrets = [token, ...token.split(".").slice(1)].filter(
-    ({ length }) => length >= MIN_SECRET,
-  );
-  const subjects = isRedacted ? spellingsOf(subject) : [];
+  const secrets = token === "" ? [] : [token];
+  const subjects = isRedacted && subject.length >= MIN_SUBJECT ? [subject] : [];
   const clean = (text: string) => {
     const safe = redact(text, secrets);
     if (!isRedacted) return safe;
     const anonymous = safe.replace(ACCOUNT, MASKED_ACCOUNT);
-    return subjects.reduce((left, one) => left.replaceAll(one, "[subject]"), anonymous);
+    return replaceSecrets(anonymous, subjects, "[subject]");
   };
   return walk(diagnosis, clean) as Diagnosis;
-}
-
-/** As the token has it, as it is shown, and as it is quoted. */
-function spellingsOf(subject = ""): string[] {
-  if (subject.length < MIN_SUBJECT) return [];
-  return [subject, printable(subject, 200), JSON.stringify(subject).slice(1, -1)];
 }
 
 /** Plain data, with every text cleaned; what is undefined is left out, as JSON does. */

@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { isPublicAddress } from "../preflight/public-address.js";
 import { withTimeout } from "../runtime/abort.js";
 import { errorCode } from "../runtime/error-chain.js";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import type { AddressFacts } from "./facts.js";
 import { type Run, round } from "./run.js";
 
@@ -89,5 +89,5 @@ export async function openSocket(
 }
 
 export function codeOf(error: unknown): string {
-  return printable(errorCode(error) ?? "UNKNOWN", 60);
+  return safeText(errorCode(error) ?? "UNKNOWN", 60);
 }

@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import type { CertificateFacts } from "./facts.js";
 
 /** RFC 5246, section 6.2.1 and 7.4: record and message types. */
@@ -56,14 +56,14 @@ function parse(der: Buffer): CertificateFacts | undefined {
 /** What is told of a certificate. */
 export function factsOf(certificate: X509Certificate): CertificateFacts {
   const { subject, issuer, subjectAltName, fingerprint } = certificate;
-  const oneLine = (name: string) => printable(name.split("\n").join(", "), 200);
+  const oneLine = (name: string) => safeText(name.split("\n").join(", "), 200);
   const names = (subjectAltName ?? "").split(", ").filter((name) => name !== "");
   return {
     subject: oneLine(subject),
     issuer: oneLine(issuer),
     validFrom: new Date(certificate.validFrom).toISOString(),
     validTo: new Date(certificate.validTo).toISOString(),
-    names: names.slice(0, 20).map((name) => printable(name, 100)),
+    names: names.slice(0, 20).map((name) => safeText(name, 100)),
     isSelfSigned: certificate.checkIssued(certificate),
     thumbprint: fingerprint.replaceAll(":", "").toLowerCase(),
   };

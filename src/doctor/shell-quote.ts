@@ -8,7 +8,7 @@ export function quoteForPowerShell(text: string): string {
   return `'${oneLine(text).replace(/['‘’‚‛]/g, "$&$&")}'`;
 }
 
-/** A command is pasted: a line break in it would run what follows. */
+/** A command is pasted: a line break in it would run what follows, a hidden mark would not be seen. */
 function oneLine(text: string): string {
-  return text.replace(/\p{Cc}+/gu, "");
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu, "");
 }

@@ -1,6 +1,6 @@
 import type { Finding } from "../model/findings.js";
 import { STS_ALGORITHMS } from "../model/sts-limits.js";
-import { printable, safeText } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import { canonicalIssuer, isFetchable } from "./issuer-url.js";
 import {
   byteOrderMark,
@@ -76,7 +76,7 @@ function notJson(url: string, came: NoObject): Finding {
 }
 
 function mismatch(named: unknown, issuer: string, url: string): Finding {
-  const expected = printable(issuer, 200);
+  const expected = safeText(issuer, 200);
   // Two spellings of the same characters; whether STS tells them apart is not known.
   const isSpelling = typeof named === "string" && isSameText(named, canonicalIssuer(issuer));
   return {

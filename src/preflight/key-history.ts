@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Finding } from "../model/findings.js";
 import { bareKey } from "../model/jwk.js";
 import type { Clock } from "../runtime/clock.js";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import { type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
 import type { FetchedKeys } from "./snapshot.js";
 
@@ -178,7 +178,7 @@ function cross(a: SeenSet, b: SeenSet): boolean {
 }
 
 function inconsistent(sets: readonly (readonly string[])[]): Finding {
-  const shown = sets.map((kids) => kids.slice(0, 5).map((kid) => printable(kid, 60)));
+  const shown = sets.map((kids) => kids.slice(0, 5).map((kid) => safeText(kid, 60)));
   const described = shown.map((kids, index) => {
     const more = (sets[index]?.length ?? 0) - kids.length;
     const named = kids.map((kid) => JSON.stringify(kid)).join(", ") || "no kid";

@@ -2,7 +2,7 @@ import type { Finding, Severity } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import type { Clock } from "../runtime/clock.js";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import { resolveHost } from "./guarded-lookup.js";
 import { IssuerCache } from "./issuer-cache.js";
 import { lookAt } from "./look.js";
@@ -25,7 +25,7 @@ export async function lookAtSubject(
   { signal, fresh, table }: SubjectLook,
 ): Promise<IssuerReport> {
   const { clock, env } = runtime;
-  const name = printable(subject.issuer, 200);
+  const name = safeText(subject.issuer, 200);
   const { allowedIssuers, timeoutMs = STS_ISSUER_TIMEOUT_MS } = settings;
   if (allowedIssuers && !allowedIssuers.includes(subject.issuer)) {
     return { issuer: name, findings: [notAllowed(name)], requests: [] };

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
 import type { Clock } from "../runtime/clock.js";
-import { printable, safeText } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 
 /** How far a request has come. */
 export type Phase = "dns" | "connect" | "tls" | "answer" | "body";
@@ -74,7 +74,7 @@ export class Stopwatch {
     return {
       document: this.#document,
       url: shownUrl(this.#url),
-      ...(error !== undefined && { error: printable(error, 100) }),
+      ...(error !== undefined && { error: safeText(error, 100) }),
       ...this.#times,
       totalMs: round(this.#clock.monotonic() - this.#start),
       fromCache: false,

@@ -1,7 +1,7 @@
 import type { Finding } from "../model/findings.js";
 import { decodeToken, malformedToken } from "../model/jwt.js";
 import { STS_ALGORITHMS } from "../model/sts-limits.js";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import { discoveryUrl } from "./issuer-url.js";
 
 /** Whose documents are looked at, and for which key. */
@@ -46,7 +46,7 @@ export function subjectOfIssuer(issuer: string, kid: string | undefined): Subjec
 }
 
 function invalidIssuer(issuer: string): Finding {
-  const shown = printable(issuer, 100);
+  const shown = safeText(issuer, 100);
   return {
     id: "token-claim-invalid",
     // IAM takes https URLs without a query as issuers alone (API reference, CreateOpenIDConnectProvider).

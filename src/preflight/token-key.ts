@@ -2,7 +2,7 @@ import { createPublicKey, X509Certificate } from "node:crypto";
 import type { CryptoKey } from "jose";
 import type { KeyRow } from "../model/issuer-report.js";
 import { bareKey, keyFormProblem, STS_CURVES } from "../model/jwk.js";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import { type JsonObject, member } from "./json-document.js";
 import { hasOtherKid, type KeyEntry, type KeyProblem, type KeySet } from "./key-set.js";
 import type { Subject } from "./subject.js";
@@ -230,11 +230,11 @@ function row(
 ): KeyRow {
   const text = (name: string) => {
     const value = member(jwk, name);
-    return typeof value === "string" ? printable(value, 100) : undefined;
+    return typeof value === "string" ? safeText(value, 100) : undefined;
   };
   const modulus = jwk.kty === "RSA" ? member(jwk, "n") : undefined;
   return {
-    kid: kid === undefined ? undefined : printable(kid, 100),
+    kid: kid === undefined ? undefined : safeText(kid, 100),
     kty: text("kty"),
     alg: text("alg"),
     use: text("use"),

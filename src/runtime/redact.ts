@@ -1,27 +1,60 @@
+import { KnownSecrets, type Span, sourceSpan } from "./known-secrets.js";
+import { unspell } from "./spellings.js";
+import { findSecretShapes } from "./token-shapes.js";
+
+/*
+ * The one door for text that someone else wrote: answers, documents, claims, thrown errors, settings.
+ * What goes through it is bounded, printable, on one line, and free of tokens and secrets in every
+ * spelling. Each step takes linear time.
+ */
+
 /** Longest piece of foreign text (an answer's message, a claim) that is shown. */
 const MAX_SHOWN = 500;
-const MAX_STACK = 4_000;
-/** Longest piece of foreign text that is looked through; more than any token has. */
+/** Longest piece of foreign text that is read; more than the longest token STS takes, encoded. */
 const MAX_READ = 64 * 1024;
+/** A stack repeats its message; what counts is where the error came from. */
+const MAX_FRAMES = 20;
+const MAX_FRAME = 300;
+const MAX_FRAMES_READ = 16 * 1024;
+/** Errors that one AggregateError is shown with: one for each address of a host, as a rule. */
+const MAX_ERRORS = 5;
 
-/** Dotted base64url parts: a JWT, a JWE, a host name. Linear, since a run has only one start. */
-const DOTTED = /(?<![\w-])[\w-]+(?:\.[\w-]*)+/g;
-/** Base64url of `{"`, or a whole JOSE header that begins with a blank: `{ "alg"…`. */
-const JOSE_HEADER = /eyJ|^(?:ey[A-D]|ew[0ko])[\w-]{16,}/;
-const BEARER_SHAPE = /\b(Bearer|Basic)\s+[\w.~+/=-]+/gi;
+/** What stands in the place of a secret. */
+const MARK = "[redacted]";
+
 /** C0 and C1 controls, line separators, and the marks that reorder text in a terminal. */
 const UNPRINTABLE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   /[\0-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g;
+/** What nobody sees, and halves of surrogate pairs: two names may differ by nothing else. */
+const INVISIBLE = /\p{Cf}|\p{Cs}|\u034f|[\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
+const LINE_BREAK = /\r\n|[\n\v\f\r\x85\u2028\u2029]/;
 
-/** Foreign text made fit for one line of an error, event or log: no control characters, bounded. */
+/**
+ * Someone else's text, fit for one line of an error, event or log: at most `maxLength` characters and
+ * an ellipsis, no control characters, invisible marks spelled out as `<U+200B>`, no token, and none of
+ * the given secrets in any spelling.
+ */
+export function safeText(
+  text: string,
+  maxLength = MAX_SHOWN,
+  secrets: readonly string[] = [],
+): string {
+  return printable(redact(text.slice(0, MAX_READ), secrets), maxLength);
+}
+
+/** {@link safeText} for the reports of the command line, whose facts went through it one by one. */
 export function printable(text: string, maxLength = MAX_SHOWN): string {
   const oneLine = text
     .slice(0, maxLength * 2)
     .replace(UNPRINTABLE, " ")
+    .replace(INVISIBLE, (mark) => `<U+${codePoint(mark)}>`)
     .trim();
-  const cut = oneLine.length > maxLength ? `${oneLine.slice(0, maxLength)}…` : oneLine;
-  return text.length > cut.length ? detached(cut) : cut;
+  if (oneLine.length <= maxLength)
+    return text.length > oneLine.length ? detached(oneLine) : oneLine;
+  // Not between the halves of a pair.
+  const end = /[\ud800-\udbff]/.test(oneLine.charAt(maxLength - 1)) ? maxLength - 1 : maxLength;
+  return detached(`${oneLine.slice(0, end)}…`);
 }
 
 /** A copy: V8 makes a piece of a string a view, which keeps the whole string in memory. */
@@ -29,42 +62,104 @@ function detached(text: string): string {
   return Buffer.from(text).toString();
 }
 
-/** {@link redact} and {@link printable}: text of anybody's that may hold a token, fit to be shown. */
-export function safeText(text: string, maxLength?: number, secrets?: readonly string[]): string {
-  return printable(redact(text, secrets), maxLength);
+function codePoint(mark: string): string {
+  return (mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
 }
 
-/** The text without the given secrets and without anything that looks like a JWT or a bearer token. */
+/** Secrets that were made ready once, by the list they came in. */
+const prepared = new WeakMap<readonly string[], KnownSecrets>();
+
+/**
+ * The text without the given secrets and without what gives itself away as one: JWTs, bearer tokens,
+ * passwords of URLs, values of fields such as `SessionToken`. Found in every spelling of `unspell()`,
+ * in base64 and hexadecimal, in any letter case, wrapped, or cut off: no 16 characters of a given secret
+ * in a row are left.
+ */
 export function redact(text: string, secrets: readonly string[] = []): string {
-  let clean = text;
-  for (const secret of secrets) {
-    if (secret.length > 0) clean = clean.replaceAll(secret, "[redacted]");
-  }
-  return clean.replace(DOTTED, withoutToken).replace(BEARER_SHAPE, "$1 [redacted]");
+  const known = knownSecrets(secrets);
+  const spans = unspell(text).flatMap((plain) => [
+    ...findSecretShapes(plain).map(([start, end]) => sourceSpan(plain, start, end)),
+    ...known.find(plain),
+  ]);
+  return withoutSpans(text, spans);
 }
 
-function withoutToken(dotted: string): string {
-  const start = dotted.search(JOSE_HEADER);
-  return start === -1 ? dotted : `${dotted.slice(0, start)}[redacted]`;
+/** The text with `mark` in place of the given secrets, found as {@link redact} finds them. */
+export function replaceSecrets(text: string, secrets: readonly string[], mark: string): string {
+  const known = knownSecrets(secrets);
+  return withoutSpans(
+    text,
+    unspell(text).flatMap((plain) => known.find(plain)),
+    mark,
+  );
+}
+
+function knownSecrets(secrets: readonly string[]): KnownSecrets {
+  const known = prepared.get(secrets) ?? new KnownSecrets(secrets);
+  prepared.set(secrets, known);
+  return known;
+}
+
+function withoutSpans(text: string, spans: readonly Span[], mark = MARK): string {
+  const pieces: string[] = [];
+  let at = 0;
+  let marked = -1;
+  for (const [start, end] of spans.toSorted((a, b) => a[0] - b[0])) {
+    if (end <= at) continue;
+    // Two that touch are one.
+    if (start > at || marked !== at) pieces.push(text.slice(at, Math.max(at, start)), mark);
+    at = end;
+    marked = end;
+  }
+  return [...pieces, text.slice(at)].join("");
 }
 
 /**
- * A copy of any thrown value that is safe to keep as a `cause`: name, message, code and stack, redacted.
+ * A copy of any thrown value that is safe to keep as a `cause`: name, message, code, stack, causes, and
+ * the errors of an AggregateError, each through {@link safeText}.
  * SDK and HTTP client errors carry the whole request and response with them, and with those the token.
  * Never throws, whatever was thrown.
  */
 export function safeCause(thrown: unknown, secrets: readonly string[] = [], depth = 3): Error {
-  const clean = (text: string) => redact(bounded(text), secrets);
-  const message = printable(clean(readText(thrown, "message") ?? asText(thrown)));
-  const copy = new Error(message);
-  copy.name = printable(clean(readText(thrown, "name") ?? "Error"), 100);
+  const given = readText(thrown, "message") ?? asText(thrown);
+  const message = safeText(given, MAX_SHOWN, secrets);
+  const errors = depth > 0 ? readErrors(thrown) : [];
+  const copy =
+    errors.length > 0
+      ? new AggregateError(
+          errors.map((error) => safeCause(error, secrets, 0)),
+          message,
+        )
+      : new Error(message);
+  copy.name = safeText(readText(thrown, "name") ?? "Error", 100, secrets);
   const code = readText(thrown, "code");
-  if (code !== undefined) Object.assign(copy, { code: printable(clean(code), 100) });
-  const stack = readText(thrown, "stack") ?? `${copy.name}: ${message}`;
-  copy.stack = detached(clean(stack).slice(0, MAX_STACK));
+  if (code !== undefined) Object.assign(copy, { code: safeText(code, 100, secrets) });
+  const title = message === "" ? copy.name : `${copy.name}: ${message}`;
+  const stack = framesOf(readText(thrown, "stack") ?? "", given, secrets);
+  copy.stack = [title, ...stack].join("\n");
   const cause = readField(thrown, "cause");
   if (cause !== undefined && depth > 0) copy.cause = safeCause(cause, secrets, depth - 1);
   return copy;
+}
+
+/** The lines of a stack that name a place; its first ones are the message, which may have forged some. */
+function framesOf(stack: string, message: string, secrets: readonly string[]): string[] {
+  const at = stack.slice(0, MAX_READ).indexOf(message);
+  const rest = at === -1 ? stack : stack.slice(at + message.length);
+  return redact(rest.slice(0, MAX_FRAMES_READ), secrets)
+    .split(LINE_BREAK)
+    .filter((line) => /^\s+at\s/.test(line))
+    .slice(0, MAX_FRAMES)
+    .map((line) => `    ${printable(line, MAX_FRAME)}`);
+}
+
+function readErrors(thrown: unknown): unknown[] {
+  const errors = readField(thrown, "errors");
+  try {
+    return Array.isArray(errors) ? errors.slice(0, MAX_ERRORS) : [];
+  } catch {
+    return [];
+  }
 }
 
 function readText(thrown: unknown, field: string): string | undefined {
@@ -89,12 +184,4 @@ function asText(thrown: unknown): string {
   } catch {
     return `a thrown ${typeof thrown} that has no text`;
   }
-}
-
-/** The beginning of a long text, cut at a blank: half of a token would not be known for one. */
-function bounded(text: string): string {
-  if (text.length <= MAX_READ) return text;
-  let end = MAX_READ;
-  while (end > 0 && !/\s/.test(text.charAt(end - 1))) end -= 1;
-  return text.slice(0, end);
 }

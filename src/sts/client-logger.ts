@@ -1,6 +1,9 @@
 import type { Logger } from "@smithy/types";
 import { callListener } from "../model/events.js";
-import { redact } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
+
+/** Longest text of the SDK's that is logged. */
+const MAX_LOGGED = 2_000;
 
 /**
  * The user's logger as the STS client gets it. The SDK logs whole answers and errors: the session
@@ -27,7 +30,7 @@ export function withoutSecrets(logger: Logger): Logger {
 
 /** What was called and how it went; of an answer or an error only where it came from. */
 function withoutAnswer(content: unknown): unknown {
-  if (typeof content === "string") return redact(content);
+  if (typeof content === "string") return safeText(content, MAX_LOGGED);
   const { clientName, commandName, metadata } = (content ?? {}) as Record<string, unknown>;
   const { httpStatusCode } = (metadata ?? {}) as { httpStatusCode?: unknown };
   return { clientName, commandName, metadata: { httpStatusCode } };

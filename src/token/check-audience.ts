@@ -1,6 +1,6 @@
 import { DEFAULT_AUDIENCE, isForKubernetesApi, POD_TOKEN } from "../model/audience.js";
 import type { Finding } from "../model/findings.js";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 
 /**
  * What STS compares with the client IDs of the IAM OIDC provider: `azp` where the token has one, else
@@ -72,5 +72,5 @@ function unexpectedParty(
 }
 
 function shownList(audiences: readonly string[]): string[] {
-  return audiences.slice(0, 10).map((entry) => printable(entry, 200));
+  return audiences.slice(0, 10).map((entry) => safeText(entry, 200));
 }

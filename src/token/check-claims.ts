@@ -1,7 +1,7 @@
 import type { Finding } from "../model/findings.js";
 import { ISSUERS_WITHOUT_SCHEME } from "../model/jwt.js";
 import { isLoopbackUrl } from "../runtime/loopback.js";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import { seconds } from "./facts.js";
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -46,7 +46,7 @@ function issuerProblem(value: unknown): string | undefined {
   if (url?.protocol === "https:") return undefined;
   // Local emulators speak plain http; STS itself could never reach them.
   if (url?.protocol === "http:" && isLoopbackUrl(url)) return undefined;
-  return `is not an https URL (${JSON.stringify(printable(value, 100))})`;
+  return `is not an https URL (${JSON.stringify(safeText(value, 100))})`;
 }
 
 function claimMissing(claim: string): Finding {

@@ -3,7 +3,7 @@ import type { Finding } from "../model/findings.js";
 import { decodeToken, malformedToken } from "../model/jwt.js";
 import { STS_ALGORITHMS, STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { notAJwt } from "../model/token-shape.js";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import { checkAudience } from "./check-audience.js";
 import { checkClaims } from "./check-claims.js";
 import { checkTimes, type TimeContext } from "./check-times.js";
@@ -51,7 +51,7 @@ export function checkToken(token: string, context: CheckContext): CheckedToken {
 function checkHeader(header: Readonly<Record<string, unknown>>): Finding[] {
   const findings: Finding[] = [];
   if (typeof header.alg !== "string" || !STS_ALGORITHMS.includes(header.alg)) {
-    const alg = typeof header.alg === "string" ? printable(header.alg, 40) : typeof header.alg;
+    const alg = typeof header.alg === "string" ? safeText(header.alg, 40) : typeof header.alg;
     findings.push({
       id: "token-algorithm-unsupported",
       severity: "fatal",

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { TokenFacts } from "../model/errors.js";
 import type { DecodedToken } from "../model/jwt.js";
-import { printable } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 
 const MAX_AUDIENCES = 10;
 const MAX_CLAIM_LENGTH = 200;
@@ -42,7 +42,7 @@ export function seconds(value: unknown): number | undefined {
 }
 
 function shown(value: unknown): string | undefined {
-  return typeof value === "string" ? printable(value, MAX_CLAIM_LENGTH) : undefined;
+  return typeof value === "string" ? safeText(value, MAX_CLAIM_LENGTH) : undefined;
 }
 
 function shownAudience(value: unknown): string | readonly string[] | undefined {

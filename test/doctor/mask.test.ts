@@ -40,4 +40,10 @@ it("and no subject, as it is or as it is shown", () => {
   expect(masked(`sub ${subject}`, subject)).toBe("sub [subject]");
   expect(masked("sub repo:acme/app :ref:refs/heads/main", subject)).toBe("sub [subject]");
   expect(masked('sub "repo:acme/app\\n:ref:refs/heads/main"', subject)).toBe('sub "[subject]"');
+  expect(masked("sub=repo%3Aacme%2Fapp%0A%3Aref%3Arefs%2Fheads%2Fmain", subject)).toBe(
+    "sub=[subject]",
+  );
+  expect(masked("sub repo&#58;acme&#x2F;app :ref:refs/heads/main.", subject)).toBe(
+    "sub [subject].",
+  );
 });

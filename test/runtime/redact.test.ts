@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { printable, redact, safeCause } from "../../src/runtime/redact.js";
+import { printable, redact, safeCause, safeText } from "../../src/runtime/redact.js";
 import { HOSTILE } from "../support/hostile-values.js";
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -112,6 +112,41 @@ describe("redact", () => {
   });
 });
 
+describe("what remains", () => {
+  test.each<[string, readonly string[], string]>([
+    ["an empty secret takes nothing out", [""], "some words"],
+    ["a short secret is taken out as it is written", ["words"], "some [redacted]"],
+    ["no secret, and the text is whole", [], "some words"],
+  ])("%s", (_, secrets, expected) => {
+    expect(redact("some words", secrets)).toBe(expected);
+  });
+
+  test("a secret of seven characters is found as it is written alone, one of eight in every case", () => {
+    expect(redact("ABCDEFG abcdefg", ["abcdefg"])).toBe("ABCDEFG [redacted]");
+    expect(redact("%41BCDEFGH abcdefgh", ["abcdefgh"])).toBe("[redacted] [redacted]");
+  });
+
+  test("sixteen characters of a longer secret in a row are taken out, fifteen stay", () => {
+    const secret = "0123456789abcdefghijklmnopqrstuvwxyz";
+    for (let at = 0; at + 16 <= secret.length; at += 1) {
+      expect(redact(`<${secret.slice(at, at + 16)}>`, [secret])).toBe("<[redacted]>");
+      expect(redact(`<${secret.slice(at, at + 15)}>`, [secret])).not.toContain("[redacted]");
+    }
+  });
+
+  test("secrets that touch leave one mark, others one each", () => {
+    const [one, two] = ["0123456789abcdef", "ghijklmnopqrstuv"];
+    expect(redact(`a ${one}${two} b ${one} ${two} c`, [one, two])).toBe(
+      "a [redacted] b [redacted] [redacted] c",
+    );
+  });
+
+  test("safeText() trims, and reads 64 KiB", () => {
+    expect(safeText("  a b \n")).toBe("a b");
+    expect(safeText(`${"x".repeat(65_536)}tail`, 100_000)).toBe("x".repeat(65_536));
+  });
+});
+
 describe("printable", () => {
   test("any text comes out on one line, without control characters, within the limit", () => {
     const units = fc.string({ unit: "binary", maxLength: 3_000 });
@@ -126,6 +161,17 @@ describe("printable", () => {
 
   test("colours, line ends and marks that reverse text become blanks", () => {
     expect(printable("a\u001b[31mred\r\nb\u202ec\u061cd\u2028e")).toBe("a [31mred b c d e");
+  });
+
+  test("marks that nobody sees and halves of pairs are spelled out", () => {
+    expect(printable("a\u200bb\ufeffc\u00add\ud800e\u{e0041}f")).toBe(
+      "a<U+200B>b<U+FEFF>c<U+00AD>d<U+D800>e<U+E0041>f",
+    );
+  });
+
+  test("a pair of surrogates is not cut in two", () => {
+    expect(printable("ab😀c", 3)).toBe("ab…");
+    expect(printable("ab😀c", 4)).toBe("ab😀…");
   });
 
   test("what is cut ends with an ellipsis, what fits does not", () => {
@@ -202,7 +248,51 @@ describe("a safe cause", () => {
     expect(everything(cause)).not.toMatch(/eyJ|AAAA|BBBB/);
   });
 
-  test("one unbroken run of a million characters is dropped, not searched", () => {
-    expect(safeCause(new Error("eyJ".repeat(400_000))).message).toBe("");
+  test("one unbroken run of a million characters is cut before it is searched", () => {
+    expect(safeCause(new Error("eyJ".repeat(400_000))).message).toHaveLength(501);
+  });
+
+  test("its stack is one line for the message, and its frames", () => {
+    const forged = "no\n    at forged (x.js:1:1)\n2026-01-01 ERROR root logged in\u001b[2J";
+    const { stack = "" } = safeCause(new TypeError(forged));
+    const [title, ...frames] = stack.split("\n");
+    expect(title).toBe(
+      "TypeError: no     at forged (x.js:1:1) 2026-01-01 ERROR root logged in [2J",
+    );
+    expect(frames.length).toBeGreaterThan(2);
+    expect(frames.filter((line) => !line.startsWith("    at "))).toEqual([]);
+    expect(stack.match(/forged/g)).toHaveLength(1);
+  });
+
+  test("its stack keeps twenty frames of 300 characters, and nothing else of a stack that was set", () => {
+    const frame = `    at f\u202e (${"x".repeat(400)})`;
+    const given = `Error: other words\nnot a frame\r\n${`${frame}\n`.repeat(30)}`;
+    const lines =
+      safeCause(Object.assign(new Error("x"), { stack: given })).stack?.split("\n") ?? [];
+    expect(lines).toHaveLength(21);
+    expect(lines[0]).toBe("Error: x");
+    expect(new Set(lines.slice(1))).toEqual(
+      new Set([`    at f  (${"x".repeat(400)}`.slice(0, 304).concat("…")]),
+    );
+  });
+
+  test("its stack is its title alone where there are no frames", () => {
+    expect(safeCause("words").stack).toBe("Error: words");
+    expect(safeCause(Object.assign(new Error(""), { stack: "Error" })).stack).toBe("Error");
+  });
+
+  test("has a cause where there was one, and none where there was none", () => {
+    expect(safeCause(new Error("x"))).not.toHaveProperty("cause");
+    expect(safeCause(new Error("x", { cause: "why" })).cause).toMatchObject({ message: "why" });
+  });
+
+  test("has the first five errors of an AggregateError, without their own causes", () => {
+    const inner = new Error("one", { cause: new Error("deep") });
+    const copy = safeCause(new AggregateError([inner, "two", 3, 4, 5, 6], "all"));
+    expect(copy).toBeInstanceOf(AggregateError);
+    const { errors } = copy as AggregateError;
+    expect(errors.map(({ message }: Error) => message)).toEqual(["one", "two", "3", "4", "5"]);
+    expect(errors[0]).not.toHaveProperty("cause");
+    expect(safeCause(new AggregateError([]))).not.toBeInstanceOf(AggregateError);
   });
 });

@@ -1,5 +1,5 @@
 import type { KeyRow } from "../../model/issuer-report.js";
-import { printable } from "../../runtime/redact.js";
+import { safeText } from "../../runtime/redact.js";
 import { clip, padEnd, widthOf, wrap } from "../layout.js";
 import type { Paint } from "../paint.js";
 
@@ -35,7 +35,7 @@ export function keyRows(keys: readonly KeyRow[], width: number, paint: Paint): s
     const text = line(`  ${pointer}`, kidOf(key), kind, size, key.use ?? "-");
     const row = key.matchesToken ? paint("bold", text) : text;
     if (key.usable) return [`${row}  ${paint("green", "✓ usable")}`];
-    const problem = printable(key.problem ?? "unusable");
+    const problem = safeText(key.problem ?? "unusable");
     const isDoubt = key.severity === "suspect";
     const [color, mark, word] = isDoubt ? DOUBT : UNUSABLE;
     if (widthOf(text) + 4 + widthOf(problem) <= width) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { quoteForPosix, quoteForPowerShell } from "../../doctor/shell-quote.js";
-import { printable } from "../../runtime/redact.js";
+import { safeText } from "../../runtime/redact.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import type { LocalServer } from "../../testing/loopback-server.js";
 import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
@@ -55,12 +55,12 @@ function introduction(options: EmulateOptions, { idp, sts }: Servers, tokenFile:
     AWS_REGION: options.region,
   });
   const { faultNames, tokenLifetimeMs } = options;
-  const faults = faultNames.map((name) => printable(name)).join("  ");
+  const faults = faultNames.map((name) => safeText(name)).join("  ");
   return [
     `# Identity provider  ${idp.issuer}`,
     `# STS                ${sts.url}`,
     `# Faults             ${faults === "" ? "none" : faults}`,
-    `# Token file         ${printable(tokenFile)}, renewed every ${formatDuration(tokenLifetimeMs / 2)}`,
+    `# Token file         ${safeText(tokenFile)}, renewed every ${formatDuration(tokenLifetimeMs / 2)}`,
     "",
     ...variables.map(([name, value]) => `export ${name}=${quoteForPosix(value)}`),
     "",

@@ -3,7 +3,7 @@ import { rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { quoteForPosix } from "../../doctor/shell-quote.js";
 import type { WebIdentityEvent } from "../../model/events.js";
-import { printable, safeText } from "../../runtime/redact.js";
+import { safeText } from "../../runtime/redact.js";
 import { type CredentialsServer, serveCredentials } from "../../serve/serve-credentials.js";
 import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
 import { type CommandSpec, HELP_OPTION, helpText, readOptions } from "../command-spec.js";
@@ -205,7 +205,7 @@ function variablesOf(name: string, listen: string, directory: string | undefined
   }
   const host = listen.replace(/^localhost(?=:)/i, "127.0.0.1");
   const variables = {
-    AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://${printable(host)}/v1/roles/${name}`,
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://${safeText(host)}/v1/roles/${name}`,
     AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: join(resolve(directory), `${name}.token`),
   };
   return Object.entries(variables)

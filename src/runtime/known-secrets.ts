@@ -1,0 +1,144 @@
+import type { PlainText } from "./spellings.js";
+import { unspell } from "./spellings.js";
+
+/** A piece of a text: from its first character to the one after its last. */
+export type Span = readonly [start: number, end: number];
+
+/**
+ * So many characters of a secret in a row are taken out, whatever stands around them: 96 bits of a
+ * base64url text. Fewer may be a word of the answer. A shorter secret is taken out as a whole.
+ */
+export const MIN_PART = 16;
+/** A shorter secret is found as it is written, but in no other spelling: it may be a word. */
+const MIN_WHOLE = 8;
+/** Every part of `MIN_PART` characters holds one sample that begins at a multiple of the step. */
+const STEP = 8;
+const SAMPLE = MIN_PART - STEP + 1;
+/** How many places of one sample are compared: a secret may be one letter over and over. */
+const MAX_PLACES = 32;
+/** Keeps two secrets apart; no plain text holds one. */
+const SEPARATOR = "\0";
+
+/** Secrets, made ready to be found in any text, whole or in part, in any spelling. */
+export class KnownSecrets {
+  readonly #literal: readonly string[];
+  readonly #whole: readonly string[];
+  readonly #long: string;
+  readonly #samples = new Map<string, number[]>();
+
+  constructor(secrets: readonly string[]) {
+    this.#literal = secrets.filter((secret) => secret !== "");
+    const forms = [...new Set(this.#literal.flatMap(formsOf))];
+    const long = forms.filter(({ length }) => length >= MIN_PART);
+    this.#whole = forms.filter(({ length }) => length >= MIN_WHOLE && length < MIN_PART);
+    this.#long = long.join(SEPARATOR);
+    let offset = 0;
+    for (const form of long) {
+      for (let at = 0; at + SAMPLE <= form.length; at += STEP) this.#index(offset + at);
+      offset += form.length + SEPARATOR.length;
+    }
+  }
+
+  /** Where they stand in the source of a plain text. */
+  find(plain: PlainText): Span[] {
+    const { text, places } = compared(plain.text);
+    const spans = [
+      ...this.#findParts(text),
+      ...this.#whole.flatMap((each) => occurrences(text, each)),
+    ];
+    return [
+      ...this.#literal.flatMap((secret) => occurrences(plain.source, secret)),
+      ...spans.map(([start, end]) =>
+        sourceSpan(plain, places[start] ?? 0, (places[end - 1] ?? 0) + 1),
+      ),
+    ];
+  }
+
+  #index(at: number): void {
+    const sample = this.#long.slice(at, at + SAMPLE);
+    const places = this.#samples.get(sample);
+    if (places === undefined) this.#samples.set(sample, [at]);
+    else if (places.length < MAX_PLACES) places.push(at);
+  }
+
+  #findParts(text: string): Span[] {
+    const found: Span[] = [];
+    if (this.#samples.size === 0) return found;
+    let at = 0;
+    while (at + SAMPLE <= text.length) {
+      const places = this.#samples.get(text.slice(at, at + SAMPLE)) ?? [];
+      const spans = places.map((place) => this.#common(text, at, place));
+      const longest = spans.sort((a, b) => b[1] - b[0] - (a[1] - a[0]))[0];
+      if (longest !== undefined && longest[1] - longest[0] >= MIN_PART) {
+        found.push(longest);
+        // The next one may overlap with this one.
+        at = Math.max(at + 1, longest[1] - SAMPLE + 1);
+      } else at += 1;
+    }
+    return found;
+  }
+
+  /** What a text has in common with a secret around two equal places. */
+  #common(text: string, at: number, place: number): Span {
+    const secret = this.#long;
+    let before = 0;
+    while (before < STEP && at > before && text[at - before - 1] === secret[place - before - 1]) {
+      before += 1;
+    }
+    let length = SAMPLE;
+    while (at + length < text.length && text[at + length] === secret[place + length]) length += 1;
+    return [at - before, at + length];
+  }
+}
+
+/** A piece of a plain text as a piece of its source. */
+export function sourceSpan({ starts, ends }: PlainText, start: number, end: number): Span {
+  return [starts[start] ?? 0, ends[end - 1] ?? 0];
+}
+
+/** The plain text of a secret and of what encoders make of its bytes. */
+function formsOf(secret: string): string[] {
+  const plain = unspell(secret).map(({ text }) => compared(text).text);
+  if (plain.some(({ length }) => length < MIN_WHOLE)) return [];
+  const bytes = Buffer.from(secret);
+  const encoded = [...new Set([secret, encodeURIComponent(bytes.toString())])];
+  const others = [...encoded.flatMap(base64Forms), bytes.toString("hex"), bytes.join(",")];
+  // Nothing in these is an escape; a plus is left out of a plain text.
+  return [...plain, ...others.map((form) => compared(form.replaceAll("+", "")).text)];
+}
+
+/** Marks of escapes: a half of one may stand before or behind a secret. */
+const MARKS = "=%&;";
+
+/** What is compared: in lower case, without {@link MARKS}, and where each character stands. */
+function compared(text: string): { readonly text: string; readonly places: Int32Array } {
+  const places = new Int32Array(text.length);
+  const kept: string[] = [];
+  for (let at = 0; at < text.length; at += 1) {
+    if (MARKS.includes(text.charAt(at))) continue;
+    places[kept.length] = at;
+    kept.push(text.charAt(at));
+  }
+  return { text: kept.join("").toLowerCase(), places };
+}
+
+/** In both alphabets, and as a part of a longer text: base64 depends on what stands before. */
+function base64Forms(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  return ["base64", "base64url"].flatMap((alphabet) =>
+    [0, 1, 2].map((shift) => {
+      const whole = Buffer.concat([Buffer.alloc(shift), bytes]);
+      // Only the characters that the secret alone decides.
+      const last = Math.floor((whole.length * 8) / 6);
+      return whole.toString(alphabet as BufferEncoding).slice(Math.ceil((shift * 8) / 6), last);
+    }),
+  );
+}
+
+function occurrences(text: string, part: string): Span[] {
+  const found: Span[] = [];
+  for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + part.length)) {
+    found.push([at, at + part.length]);
+  }
+  return found;
+}

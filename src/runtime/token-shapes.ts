@@ -1,0 +1,232 @@
+import type { Span } from "./known-secrets.js";
+import { GAP, type PlainText } from "./spellings.js";
+
+/** What only the beginning of a JOSE header gives: base64url of `{"`, or of `{` and a blank. */
+const JOSE_START = /e(?:yJ|y[A-D]|w[0ko])/g;
+/** So much of a header is decoded to know it: the shortest one, `{"alg":""}`, has 14 characters. */
+const JOSE_SAMPLE = 12;
+const JOSE_BEGINNING = /^\{\s*(?:"[\x20-\x7e]*)?$/;
+/** The beginning of a JWT that was encoded in base64 as a whole, as Kubernetes keeps secrets. */
+const ENCODED_START = /ZXlK/g;
+const ENCODED_SAMPLE = 24;
+
+const TOKEN = /[\w.-]/;
+const CREDENTIAL = /[\w.~/=-]/;
+const ENCODED = /[\w/=-]/;
+const NAMED_VALUE = /[^<>&,;(){}[\]]/;
+
+/** A scheme of `Authorization` headers (RFC 9110, 11.1). */
+const SCHEME = /bearer|basic/gi;
+/** A word after a scheme that is no credential: "basic authentication", `Bearer realm="…"`. */
+const PLAIN_WORD = /^(?:[a-z]+|[A-Z][a-z]*|[A-Z]+)[=.:]*$/;
+const MAX_PLAIN_WORD = 20;
+
+/** Fields that hold nothing but secrets, with what stands between name and value. */
+const NAMED =
+  /(?:secret_?access_?key|session_?token|(?:amz-)?security-?token|web_?identity_?token|access_?token|id_?token|refresh_?token|client_?secret|client_?assertion|password|passwd|api_?key|private_?key)[:=>]{1,3}/gi;
+/** Parameters of a URL that sign it or stand for a password. */
+const QUERY =
+  /[?&](?:[\w.-]{0,40}[_.-])?(?:token|secret|password|passwd|pwd|sig|signature|key|apikey|code|credential|auth)=/gi;
+const AUTHORITY = /:\/\//g;
+const MAX_USERINFO = 1024;
+
+/** A line of a wrapped token has at least this length; openssl's have 64, MIME's 76. */
+const MIN_WRAPPED = 32;
+/** So many letters, digits and capitals in a row are no word. */
+const MIN_PIECE = 16;
+
+/**
+ * What gives itself away as a secret, whoever it belongs to: JWTs and JWEs, also cut off or wrapped,
+ * credentials of `Authorization` headers, of URLs, and values of fields that hold only secrets.
+ */
+export function findSecretShapes(plain: PlainText): Span[] {
+  const reader = new ShapeReader(plain);
+  return [
+    ...reader.tokens(),
+    ...reader.tokensInAnyCase(),
+    ...reader.encodedTokens(),
+    ...reader.authorization(),
+    ...reader.named(),
+    ...reader.parameters(),
+    ...reader.userinfo(),
+  ];
+}
+
+class ShapeReader {
+  readonly #plain: PlainText;
+  readonly #text: string;
+  readonly #gaps: Uint8Array;
+
+  constructor(plain: PlainText) {
+    this.#plain = plain;
+    this.#text = plain.text;
+    this.#gaps = plain.gaps;
+  }
+
+  tokens(): Span[] {
+    return this.#matches(JOSE_START, (start) => {
+      const sample = this.#text.slice(start, start + JOSE_SAMPLE);
+      if (!/^[\w-]{12}$/.test(sample)) return undefined;
+      if (!JOSE_BEGINNING.test(Buffer.from(sample, "base64url").toString("latin1"))) {
+        return undefined;
+      }
+      return this.#run(start, TOKEN);
+    });
+  }
+
+  /** Of a JWT whose letter case is gone, as that of a host name, the header cannot be decoded. */
+  tokensInAnyCase(): Span[] {
+    let floor = 0;
+    return this.#matches(/\.eyj/gi, (dot) => {
+      let start = dot;
+      while (start > floor && !this.#isApart(start) && this.#isWord(start - 1)) start -= 1;
+      floor = dot;
+      const header = this.#text.slice(start, dot).search(/eyj[\w-]{10}/i);
+      return header === -1 ? undefined : [start + header, this.#run(dot, TOKEN)[1]];
+    });
+  }
+
+  encodedTokens(): Span[] {
+    return this.#matches(ENCODED_START, (start) => {
+      const sample = this.#text.slice(start, start + ENCODED_SAMPLE);
+      const isToken = /^eyJ[\w.-]+$/.test(Buffer.from(sample, "base64").toString("latin1"));
+      return isToken ? this.#run(start, ENCODED) : undefined;
+    });
+  }
+
+  authorization(): Span[] {
+    return this.#matches(SCHEME, (start, end) => {
+      const isWord = start === 0 || this.#isApart(start) || !this.#isWord(start - 1);
+      if (!isWord || (this.#gaps[end] ?? 0) === 0) return undefined;
+      const value = this.#run(end, CREDENTIAL);
+      const word = this.#text.slice(...value);
+      const isHeader = /authorization\W{0,3}$/i.test(
+        this.#text.slice(Math.max(0, start - 18), start),
+      );
+      const isPlain = word.length <= MAX_PLAIN_WORD && PLAIN_WORD.test(word);
+      return isPlain && !isHeader ? undefined : value;
+    });
+  }
+
+  named(): Span[] {
+    return this.#matches(NAMED, (_, end) => this.#value(end));
+  }
+
+  parameters(): Span[] {
+    return this.#matches(QUERY, (start, end) =>
+      this.#isApart(start + 1) ? undefined : this.#value(end),
+    );
+  }
+
+  /** One that begins with `$` is a shell's variable. */
+  #value(start: number): Span | undefined {
+    if (this.#text.charAt(start) === "$") return undefined;
+    let [, end] = this.#run(start, NAMED_VALUE);
+    while (end < this.#text.length && !this.#isApart(end) && this.#isEscaped(end, start - 1)) {
+      [, end] = this.#run(end + 1, NAMED_VALUE);
+    }
+    return [start, end];
+  }
+
+  /** Whether a mark belongs to the value, since it is spelled longer than the mark before the value. */
+  #isEscaped(at: number, before: number): boolean {
+    const { source, starts } = this.#plain;
+    return (
+      this.#sourceLength(at) > this.#sourceLength(before) &&
+      // An ampersand in HTML is spelled `&amp;` wherever it stands.
+      source.charAt(starts[at] ?? 0) !== this.#text.charAt(at)
+    );
+  }
+
+  #sourceLength(at: number): number {
+    return (this.#plain.ends[at] ?? 0) - (this.#plain.starts[at] ?? 0);
+  }
+
+  /** `user:password@` of a URL. */
+  userinfo(): Span[] {
+    return this.#matches(AUTHORITY, (_, start) => {
+      let at = start;
+      let end: number | undefined;
+      while (at < this.#text.length && at - start < MAX_USERINFO) {
+        const letter = this.#text.charAt(at);
+        if (/[/?#]/.test(letter) || (at > start && this.#isApart(at))) break;
+        if (letter === "@") end = at;
+        at += 1;
+      }
+      return end === undefined ? undefined : [start, end];
+    });
+  }
+
+  /** What begins at each match; the search goes on behind what was found. */
+  #matches(pattern: RegExp, spanAt: (start: number, end: number) => Span | undefined): Span[] {
+    const found: Span[] = [];
+    const search = new RegExp(pattern);
+    for (let match = search.exec(this.#text); match !== null; match = search.exec(this.#text)) {
+      const span = spanAt(match.index, search.lastIndex);
+      if (span === undefined || span[1] <= span[0]) {
+        // Another one may begin within this match.
+        search.lastIndex = match.index + 1;
+        continue;
+      }
+      found.push(span);
+      search.lastIndex = Math.max(span[1], match.index + 1);
+    }
+    return found;
+  }
+
+  /** As far as the letters go, over the line breaks of a wrapped token. */
+  #run(start: number, letters: RegExp): Span {
+    let end = this.#lineEnd(start, letters);
+    let lineLength = end - start;
+    for (;;) {
+      const next = this.#nextLine(end, lineLength, letters);
+      if (next === undefined) return [start, end];
+      [, end] = next;
+      lineLength = end - next[0];
+    }
+  }
+
+  #lineEnd(start: number, letters: RegExp): number {
+    let at = start;
+    while (at < this.#text.length && letters.test(this.#text.charAt(at))) {
+      if (at > start && this.#isApart(at)) break;
+      at += 1;
+    }
+    return at;
+  }
+
+  /**
+   * The next line of a wrapped token, also behind marks of quotation (`>`, `|`, `,`): one that is
+   * made of such letters alone, or that no word looks like.
+   */
+  #nextLine(end: number, lineLength: number, letters: RegExp): Span | undefined {
+    let start = end;
+    let gap = this.#gaps[start] ?? 0;
+    while (start - end < 3 && /[>|,#]/.test(this.#text.charAt(start))) {
+      start += 1;
+      gap |= this.#gaps[start] ?? 0;
+    }
+    if ((gap & (GAP.line | GAP.blank)) === 0 || lineLength < MIN_PIECE) return undefined;
+    const next = this.#lineEnd(start, letters);
+    const piece = this.#text.slice(start, next);
+    if (piece.length >= MIN_PIECE && isEncoded(piece)) return [start, next];
+    const isLine =
+      (gap & GAP.line) > 0 &&
+      (next === this.#text.length || ((this.#gaps[next] ?? 0) & GAP.line) > 0);
+    return isLine && lineLength >= MIN_WRAPPED && next > start ? [start, next] : undefined;
+  }
+
+  #isWord(at: number): boolean {
+    return /[\w-]/.test(this.#text.charAt(at));
+  }
+
+  /** Whether a blank, a quote or a line break stands before a character. */
+  #isApart(at: number): boolean {
+    return ((this.#gaps[at] ?? 0) & (GAP.blank | GAP.line)) > 0;
+  }
+}
+
+/** Base64 mixes what words keep apart. */
+function isEncoded(piece: string): boolean {
+  return /[a-z]/.test(piece) && /[A-Z]/.test(piece) && /\d/.test(piece);
+}
