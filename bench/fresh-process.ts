@@ -40,6 +40,8 @@ export function workload(token: string, stsUrl: string): Workload {
 
 interface Started {
   readonly ms: number;
+  /** Processor time in those milliseconds: a busy machine changes it less. */
+  readonly cpuMs: number;
   /** From the credentials to the end of the process, in milliseconds. */
   readonly endedAfterMs: number;
 }
@@ -62,8 +64,10 @@ export function startProcess(args: readonly string[], env: NodeJS.ProcessEnv): P
         reject(new Error(`${args.join(" ")} ended with ${code}: ${complained.slice(0, 500)}`));
         return;
       }
-      const { ms, doneAt } = JSON.parse(said) as { ms: number; doneAt: number };
-      resolve({ ms, endedAfterMs: Date.now() - doneAt });
+      const { ms, cpuMs, doneAt } = JSON.parse(said) as Omit<Started, "endedAfterMs"> & {
+        readonly doneAt: number;
+      };
+      resolve({ ms, cpuMs, endedAfterMs: Date.now() - doneAt });
     });
   });
 }

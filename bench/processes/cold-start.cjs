@@ -1,6 +1,7 @@
 // The same for a program in CommonJS.
 if (process.env.LOADED_BEFORE !== undefined) require(process.env.LOADED_BEFORE);
 const start = process.hrtime.bigint();
+const cpuBefore = process.cpuUsage();
 const [specifier, mode] = process.argv.slice(2);
 
 function provider() {
@@ -26,5 +27,7 @@ function floor({ STSClient, AssumeRoleWithWebIdentityCommand }) {
 const getCredentials = provider();
 getCredentials().then(() => {
   const ms = Number(process.hrtime.bigint() - start) / 1e6;
-  process.stdout.write(JSON.stringify({ ms, doneAt: Date.now() }));
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const cpuMs = (user + system) / 1e3;
+  process.stdout.write(JSON.stringify({ ms, cpuMs, doneAt: Date.now() }));
 });

@@ -1,6 +1,7 @@
 // Started anew for every sample: from here to the first credentials.
 if (process.env.LOADED_BEFORE !== undefined) await import(process.env.LOADED_BEFORE);
 const start = process.hrtime.bigint();
+const cpuBefore = process.cpuUsage();
 const [specifier, mode] = process.argv.slice(2);
 
 async function provider() {
@@ -32,5 +33,7 @@ if (mode === "p-retry") {
   await getCredentials();
 }
 const ms = Number(process.hrtime.bigint() - start) / 1e6;
+const { user, system } = process.cpuUsage(cpuBefore);
+const cpuMs = (user + system) / 1e3;
 // Nothing ends this process: it has to end by itself.
-process.stdout.write(JSON.stringify({ ms, doneAt: Date.now() }));
+process.stdout.write(JSON.stringify({ ms, cpuMs, doneAt: Date.now() }));
