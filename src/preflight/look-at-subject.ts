@@ -2,6 +2,8 @@ import type { Finding, Severity } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import type { Clock } from "../runtime/clock.js";
+import { type Environment, readVariable } from "../runtime/environment.js";
+import { isLoopbackUrl } from "../runtime/loopback.js";
 import { safeText } from "../runtime/redact.js";
 import { resolveHost } from "./guarded-lookup.js";
 import { IssuerCache } from "./issuer-cache.js";
@@ -32,7 +34,7 @@ export async function lookAtSubject(
   }
   const { resolve = resolveHost, ca } = runtime;
   const transport = { env, resolve, ca };
-  const allowPrivate = settings.allowPrivateIssuers ?? false;
+  const allowPrivate = settings.allowPrivateIssuers ?? isAllowedLoopback(subject.issuer, env);
   const issuers = runtime.issuers ?? sharedIssuers(clock);
   const issuer = issuers.of(subject.issuer, { clock, transport, allowPrivate, timeoutMs });
   if (issuer === undefined) return { issuer: name, findings: [], requests: [] };
@@ -43,6 +45,17 @@ export async function lookAtSubject(
     requests: snapshot.requests,
     ...(table && snapshot.keys && { keys: keyTable(snapshot.keys.keySet, subject) }),
   };
+}
+
+/**
+ * Set by `resilient-sts emulate`, so that a service behaves towards a local issuer as it does towards
+ * its own in production. Any other issuer at a private address is refused as before.
+ */
+const LOOPBACK_VARIABLE = "RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS";
+
+function isAllowedLoopback(issuer: string, env: Environment): boolean {
+  if (readVariable(env, LOOPBACK_VARIABLE)?.toLowerCase() !== "true") return false;
+  return URL.canParse(issuer) && isLoopbackUrl(new URL(issuer));
 }
 
 /** One for each clock: the process has one, and a test's time is its own. */

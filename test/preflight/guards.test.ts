@@ -5,6 +5,7 @@ import { problemFinding } from "../../src/preflight/fetch-findings.js";
 import { isPublicAddress } from "../../src/preflight/public-address.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { makeToken } from "../support/make-token.js";
 import { makeTlsIdentity } from "../support/tls-identity.js";
 import { found, lookWorld } from "./look-world.js";
 
@@ -254,4 +255,37 @@ describe("the address of a JWKS", () => {
     expect(finding.title).toMatch(/^The issuer is the cluster's internal name/);
     expect(finding.remedy).toMatch(/--service-account-issuer/);
   });
+});
+
+describe("RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS", () => {
+  const env = { RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true" };
+
+  test("lets the pre-flight look at an issuer of this machine", async () => {
+    await using idp = await startLocalIdp();
+    const { look } = lookWorld({ allowPrivateIssuers: undefined }, { env });
+    expect(found(await look(await idp.issueToken()))).toEqual([]);
+    expect(idp.requests).toHaveLength(2);
+  });
+
+  test.each([
+    [
+      "is not true",
+      { allowPrivateIssuers: undefined },
+      { ...env, [Object.keys(env)[0] ?? ""]: "1" },
+    ],
+    ["is overruled by the option", { allowPrivateIssuers: false }, env],
+  ])("changes nothing when it %s", async (_, settings, given) => {
+    await using idp = await startLocalIdp();
+    await lookWorld(settings, { env: given }).look(await idp.issueToken());
+    expect(idp.requests).toEqual([]);
+  });
+
+  test.each(["http://10.1.2.3", "http://169.254.169.254/latest", "http://127.0.0.1.example.com"])(
+    "changes nothing for %s",
+    async (issuer) => {
+      const { look } = lookWorld({ allowPrivateIssuers: undefined }, { env });
+      const { requests } = await look(makeToken({ iss: issuer }));
+      expect(requests).toEqual([]);
+    },
+  );
 });
