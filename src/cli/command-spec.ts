@@ -43,6 +43,13 @@ export const HELP_OPTION = {
   help: { type: "boolean", short: "h", help: "Print this help." },
 } as const satisfies Options;
 
+/** The options of a command that runs another one, and that other one, which stands behind `--`. */
+export function splitCommand(args: readonly string[]): [own: string[], command: string[]] {
+  const separator = args.indexOf("--");
+  if (separator === -1) return [[...args], []];
+  return [args.slice(0, separator), args.slice(separator + 1)];
+}
+
 /** The values of the options; what the command does not know ends it. */
 export function readOptions<const O extends Options>(
   { name, options }: CommandSpec<O>,

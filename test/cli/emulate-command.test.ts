@@ -32,6 +32,15 @@ describe("the emulation", () => {
     expect(existsSync(tokenFile)).toBe(false);
   });
 
+  it("prints both region variables, and what makes the pre-flight look at its issuer", async () => {
+    await using emulation = await startEmulation("--region", "eu-north-1");
+    expect(emulation.env).toMatchObject({
+      AWS_REGION: "eu-north-1",
+      AWS_DEFAULT_REGION: "eu-north-1",
+      RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true",
+    });
+  });
+
   it("plays the faults of the command line, which the doctor names", async () => {
     await using emulation = await startEmulation("--fault", "idp:missing-key");
     const { env } = emulation;
@@ -93,5 +102,53 @@ describe("the emulation", () => {
     server.close();
     expect(exitCode).toBe(2);
     expect(stderr).toBe(`resilient-sts: port ${port} is taken; choose another with --idp-port\n`);
+  });
+});
+
+describe("a command in the emulation", () => {
+  const node = (script: string) => ["--", process.execPath, "-e", script];
+
+  it("starts when the servers do answer, and nothing else wins over them", async () => {
+    const script = `
+      const { AWS_ENDPOINT_URL_STS, AWS_WEB_IDENTITY_TOKEN_FILE } = process.env;
+      const token = require("node:fs").readFileSync(AWS_WEB_IDENTITY_TOKEN_FILE, "utf8");
+      const query = new URLSearchParams({
+        Action: "AssumeRoleWithWebIdentity", Version: "2011-06-15", RoleSessionName: "me",
+        RoleArn: process.env.AWS_ROLE_ARN, WebIdentityToken: token,
+      });
+      fetch(AWS_ENDPOINT_URL_STS + "/?" + query).then(({ status }) => {
+        console.log(JSON.stringify({ status, env: process.env }));
+      });`;
+    const { exitCode, stdout, stderr } = await runCli(["emulate", ...node(script)], {
+      env: { AWS_ACCESS_KEY_ID: "AKIAINHERITED", AWS_PROFILE: "dev" },
+    });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    const { status, env } = JSON.parse(stdout);
+    expect(status).toBe(200);
+    expect(env).toMatchObject({ AWS_DEFAULT_REGION: "us-east-1", AWS_CONFIG_FILE: "/dev/null" });
+    expect(env).not.toHaveProperty("AWS_ACCESS_KEY_ID");
+    expect(env).not.toHaveProperty("AWS_PROFILE");
+    expect(existsSync(env.AWS_WEB_IDENTITY_TOKEN_FILE)).toBe(false);
+  });
+
+  it("decides about the exit code, and gets every signal", async () => {
+    const { exitCode } = await runCli(["emulate", ...node("process.exit(7)")]);
+    expect(exitCode).toBe(7);
+    const script = `
+      setInterval(() => {}, 1000);
+      process.on("SIGTERM", () => { process.exit(3); });
+      console.log("running");`;
+    const child = startCli(["emulate", ...node(script)]);
+    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    await waitFor(child, /running/);
+    child.kill("SIGTERM");
+    expect(await ended).toBe(3);
+  });
+
+  it("has to be there", async () => {
+    const { exitCode, stderr } = await runCli(["emulate", "--"]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/there is no command behind --/);
+    expect((await runCli(["emulate", "--", "no-such-command"])).exitCode).toBe(127);
   });
 });

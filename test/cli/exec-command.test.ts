@@ -68,6 +68,42 @@ describe("the child's environment", () => {
   });
 });
 
+describe("--keep-config", () => {
+  test.each([
+    ["aws_access_key_id", "AKIAEXAMPLE"],
+    ["role_arn", "arn:aws:iam::123456789012:role/other"],
+    ["credential_process", "/bin/cat credentials"],
+    ["sso_session", "work"],
+    ["sso_start_url", "https://example.com"],
+    ["source_profile", "base"],
+    ["credential_source", "Ec2InstanceMetadata"],
+    ["login_session", "arn:aws:iam::123456789012:user/me"],
+  ])("is refused when the profile has %s, which would win", async (key, value) => {
+    await using world = await startCredentialsWorld();
+    const file = join(world.folder, "config");
+    await writeFile(file, `[default]\nregion = eu-west-1\n[profile work]\n${key} = ${value}\n`);
+    const env = { ...world.env, AWS_CONFIG_FILE: file };
+    const args = ["exec", "--keep-config", ...PRINT_ENV];
+    const refused = await runCli(args, { env: { ...env, AWS_PROFILE: "work" } });
+    expect({ exitCode: refused.exitCode, calls: world.calls() }).toEqual({ exitCode: 2, calls: 0 });
+    expect(refused.stderr).toContain(`the profile work has ${key}`);
+    // The default profile is fine: the files go on to the command.
+    const { stdout } = await runCli(args, { env });
+    expect(JSON.parse(stdout)).toMatchObject({ AWS_CONFIG_FILE: file });
+  });
+
+  test("is refused when the credentials file has keys for the default profile", async () => {
+    await using world = await startCredentialsWorld();
+    const file = join(world.folder, "credentials");
+    await writeFile(file, "[default]\naws_access_key_id = AKIAEXAMPLE\n");
+    const { exitCode, stderr } = await runCli(["exec", "--keep-config", ...PRINT_ENV], {
+      env: { ...world.env, AWS_SHARED_CREDENTIALS_FILE: file },
+    });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("the profile default has aws_access_key_id");
+  });
+});
+
 describe("the child's end", () => {
   test.each([0, 7, 255])("is passed on as exit code %i", async (code) => {
     await using world = await startCredentialsWorld();

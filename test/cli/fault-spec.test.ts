@@ -1,10 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { EMULATE_HELP } from "../../src/cli/emulate/emulate-help.js";
+import { SPEC } from "../../src/cli/emulate/emulate-options.js";
 import { readFault } from "../../src/cli/emulate/fault-spec.js";
 import { startDoctorWorld } from "../support/doctor-world.js";
 
 describe("a fault of the command line", () => {
-  const inHelp = [...EMULATE_HELP.matchAll(/\b(?:idp|sts):[^\s,]+/g)].map(([spec]) => spec);
+  const inHelp = [...SPEC.about.matchAll(/\b(?:idp|sts):[^\s,()]*[^\s,().]/g)].map(
+    ([spec]) => spec,
+  );
+
+  it("is named in the help", () => {
+    expect(inHelp).toHaveLength(30);
+  });
 
   it.each(inHelp)("that the help names can be played: %s", async (spec) => {
     await using world = await startDoctorWorld();

@@ -3,11 +3,13 @@ import { quoteForPosix, quoteForPowerShell } from "../../doctor/shell-quote.js";
 import { safeText } from "../../runtime/redact.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import type { LocalServer } from "../../testing/loopback-server.js";
+import { childEnvironment } from "../child-environment.js";
+import { runChild } from "../child-process.js";
 import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
+import { helpText } from "../command-spec.js";
 import { print } from "../print.js";
 import type { Surroundings } from "../surroundings.js";
-import { EMULATE_HELP } from "./emulate-help.js";
-import { type EmulateOptions, readEmulateOptions } from "./emulate-options.js";
+import { type EmulateOptions, readEmulateOptions, SPEC } from "./emulate-options.js";
 import type { Servers } from "./fault-spec.js";
 import { KeptTokenFile } from "./kept-token-file.js";
 import { tellRequests } from "./tell-requests.js";
@@ -16,7 +18,7 @@ import { tellRequests } from "./tell-requests.js";
 export async function emulateCommand(args: string[], around: Surroundings): Promise<ExitCode> {
   const options = readEmulateOptions(args, around.env);
   if (options.wantsHelp) {
-    await print(around.stdout, EMULATE_HELP);
+    await print(around.stdout, helpText(SPEC));
     return EXIT.fine;
   }
   const { startLocalIdp } = await import("../../testing/idp/local-idp.js");
@@ -27,13 +29,53 @@ export async function emulateCommand(args: string[], around: Surroundings): Prom
   const expiresInSeconds = Math.ceil(options.tokenLifetimeMs / 1000);
   const newToken = () => idp.issueToken({ expiresInSeconds });
   await using tokenFile = await KeptTokenFile.create(options.tokenFile, await newToken());
-  await print(around.stdout, introduction(options, { idp, sts }, tokenFile.path));
-  using _requests = tellRequests({ idp, sts }, around.stderr);
-  while (!around.signal.aborted) {
-    await sleep(options.tokenLifetimeMs / 2, undefined, around).catch(() => {});
-    if (!around.signal.aborted) await tokenFile.replace(await newToken());
+  const renew = async () => tokenFile.replace(await newToken());
+  const variables = emulatedVariables(options, { sts }, tokenFile.path);
+  if (options.command.length > 0) {
+    around.handOverSignals();
+    const env = childEnvironment(around.env, {
+      ...{ region: options.region, keepsConfig: false, configFile: undefined },
+      credentials: variables,
+    });
+    const child = await runChild(options.command, env, around);
+    const ended = new AbortController();
+    const exitCode = child.exitCode.finally(() => ended.abort());
+    await renewUntil(ended.signal, options, renew);
+    return await exitCode;
   }
+  await print(around.stdout, introduction(options, { idp, sts }, variables));
+  using _requests = tellRequests({ idp, sts }, around.stderr);
+  await renewUntil(around.signal, options, renew);
   return EXIT.fine;
+}
+
+/** Writes a new token each half of its lifetime. */
+async function renewUntil(
+  signal: AbortSignal,
+  { tokenLifetimeMs }: EmulateOptions,
+  renew: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(tokenLifetimeMs / 2, undefined, { signal }).catch(() => {});
+    if (!signal.aborted) await renew();
+  }
+}
+
+/** What makes an SDK, and this library in it, use the local servers. */
+function emulatedVariables(
+  { roleArn, region }: EmulateOptions,
+  { sts }: Pick<Servers, "sts">,
+  tokenFile: string,
+): Readonly<Record<string, string>> {
+  return {
+    AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+    AWS_ROLE_ARN: roleArn,
+    AWS_ENDPOINT_URL_STS: sts.url,
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    // As in production, the pre-flight looks at what the issuer publishes.
+    RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true",
+  };
 }
 
 async function started<Server extends LocalServer>(flag: string, server: Promise<Server>) {
@@ -47,13 +89,13 @@ async function started<Server extends LocalServer>(flag: string, server: Promise
   }
 }
 
-function introduction(options: EmulateOptions, { idp, sts }: Servers, tokenFile: string): string {
-  const variables = Object.entries({
-    AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
-    AWS_ROLE_ARN: options.roleArn,
-    AWS_ENDPOINT_URL_STS: sts.url,
-    AWS_REGION: options.region,
-  });
+function introduction(
+  options: EmulateOptions,
+  { idp, sts }: Servers,
+  environment: Readonly<Record<string, string>>,
+): string {
+  const variables = Object.entries(environment);
+  const tokenFile = environment.AWS_WEB_IDENTITY_TOKEN_FILE ?? "";
   const { faultNames, tokenLifetimeMs } = options;
   const faults = faultNames.map((name) => safeText(name)).join("  ");
   return [

@@ -1,9 +1,87 @@
 import type { Environment } from "../../runtime/environment.js";
 import { readVariable } from "../../runtime/environment.js";
 import { wrongUsage } from "../command-failure.js";
+import { type CommandSpec, HELP_OPTION, readOptions, splitCommand } from "../command-spec.js";
 import { parseDuration } from "../duration.js";
-import { readArguments } from "../read-arguments.js";
 import { type ApplyFault, readFault } from "./fault-spec.js";
+
+export const SPEC = {
+  name: "emulate",
+  summary: "run a local identity provider and STS, with faults on demand",
+  usage: "[options] [-- command [argument...]]",
+  about: `
+Runs a local identity provider and a local STS, writes a token to a file and renews it. With a
+command it runs that command in an environment that leads to them, passes signals on to it and ends
+with its exit code. Without one it prints the environment as a shell script, and runs until Ctrl-C.
+
+Faults of the identity provider, of both documents or of one (idp:jwks:slow=6s, idp:discovery:hang):
+idp:slow=6s, idp:hang, idp:rate-limit, idp:status=503, idp:redirect=https://example.com/, idp:html,
+idp:reset, idp:trickle, idp:truncate, idp:down, idp:no-cache, idp:missing-key.
+
+Faults of STS: sts:slow=3s, sts:hang, sts:reset, sts:html, sts:empty-200, sts:down,
+sts:idp-unreachable, sts:throttled, sts:sts-unavailable, sts:token-expired, sts:token-early,
+sts:token-rejected, sts:access-denied, sts:region-disabled, sts:request-invalid, sts:unknown.
+
+How often, for all but down, no-cache and missing-key: with ",times=3" only the next three requests,
+with ",probability=0.3" three of ten.`,
+  groups: {
+    "The servers": ["idp-port", "sts-port", "fault"],
+    "The environment": ["token-file", "token-lifetime", "role-arn", "region"],
+    Others: ["help"],
+  },
+  options: {
+    "idp-port": {
+      type: "string",
+      value: "PORT",
+      help: "Port of the identity provider. Default: 4011; with a command, any that is free.",
+    },
+    "sts-port": {
+      type: "string",
+      value: "PORT",
+      help: "Port of STS. Default: 4012; with a command, any that is free.",
+    },
+    "token-file": {
+      type: "string",
+      value: "FILE",
+      complete: "file",
+      help: "New file for the token. Default: one in the folder for temporary files.",
+    },
+    "token-lifetime": {
+      type: "string",
+      value: "TIME",
+      default: "60m",
+      help: "How long a token lives; after half of it a new one is written. Default: 60m.",
+    },
+    "role-arn": {
+      type: "string",
+      value: "ARN",
+      default: "arn:aws:iam::123456789012:role/emulated",
+      help: "Role of the environment. Every role is granted.",
+    },
+    region: {
+      type: "string",
+      value: "REGION",
+      help: "Region of the environment. Default: AWS_REGION, or us-east-1.",
+    },
+    fault: {
+      type: "string",
+      multiple: true,
+      value: "FAULT",
+      help: "A fault to play; may be repeated.",
+    },
+    ...HELP_OPTION,
+  },
+  examples: [
+    [
+      "Your own service while the identity provider is slow three times of ten",
+      "resilient-sts emulate --fault idp:jwks:slow=6s,probability=0.3 -- npm start",
+    ],
+    [
+      "An environment for several programs",
+      "resilient-sts emulate > emulated.env &   then   . ./emulated.env",
+    ],
+  ],
+} as const satisfies CommandSpec;
 
 /** What `resilient-sts emulate` was told to do. */
 export interface EmulateOptions {
@@ -16,35 +94,34 @@ export interface EmulateOptions {
   readonly region: string;
   readonly faults: readonly ApplyFault[];
   readonly faultNames: readonly string[];
+  /** The command to run; empty when the environment is printed. */
+  readonly command: readonly string[];
 }
 
 export function readEmulateOptions(args: string[], env: Environment): EmulateOptions {
-  const values = readArguments("emulate ", args, {
-    help: { type: "boolean", short: "h" },
-    "idp-port": { type: "string", default: "4011" },
-    "sts-port": { type: "string", default: "4012" },
-    "token-file": { type: "string" },
-    "token-lifetime": { type: "string", default: "60m" },
-    "role-arn": { type: "string", default: "arn:aws:iam::123456789012:role/emulated" },
-    region: { type: "string" },
-    fault: { type: "string", multiple: true },
-  });
+  const [own, command] = splitCommand(args);
+  const values = readOptions(SPEC, own);
   const faultNames = values.fault ?? [];
   const tokenFile = notEmpty("token-file", values["token-file"]);
   // Its name goes into a script, in which a line break would begin the next command.
   if (/\p{Cc}/u.test(tokenFile ?? "")) {
     throw wrongUsage("--token-file has a control character in its name; choose another");
   }
+  if (args.includes("--") && command.length === 0) {
+    throw wrongUsage("there is no command behind --; leave out -- to print the environment");
+  }
+  const [idpPort, stsPort] = command.length === 0 ? ["4011", "4012"] : ["0", "0"];
   return {
     wantsHelp: values.help ?? false,
-    idpPort: readPort("idp-port", values["idp-port"]),
-    stsPort: readPort("sts-port", values["sts-port"]),
+    idpPort: readPort("idp-port", values["idp-port"] ?? idpPort),
+    stsPort: readPort("sts-port", values["sts-port"] ?? stsPort),
     tokenFile,
     tokenLifetimeMs: parseDuration("token-lifetime", values["token-lifetime"], 2000, 86_400_000),
     roleArn: notEmpty("role-arn", values["role-arn"]),
     region: notEmpty("region", values.region) ?? readVariable(env, "AWS_REGION") ?? "us-east-1",
     faults: faultNames.map(readFault),
     faultNames,
+    command,
   };
 }
 

@@ -5,9 +5,16 @@ import type { WebIdentityEvent } from "../../model/events.js";
 import type { WebIdentityProvider } from "../../provider/web-identity-provider.js";
 import { safeText } from "../../runtime/redact.js";
 import { type CredentialsServer, serveCredentials } from "../../serve/serve-credentials.js";
+import { childEnvironment } from "../child-environment.js";
 import { runChild } from "../child-process.js";
 import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
-import { type CommandSpec, HELP_OPTION, helpText, readOptions } from "../command-spec.js";
+import {
+  type CommandSpec,
+  HELP_OPTION,
+  helpText,
+  readOptions,
+  splitCommand,
+} from "../command-spec.js";
 import { print } from "../print.js";
 import {
   PROVIDER_OPTION_NAMES,
@@ -17,9 +24,9 @@ import {
 } from "../provider-options.js";
 import { createRoleProvider, credentialsFailure } from "../role-provider.js";
 import type { Surroundings } from "../surroundings.js";
-import { childEnvironment } from "./child-environment.js";
+import { checkKeptProfile } from "./kept-profile.js";
 
-const SPEC = {
+export const SPEC = {
   name: "exec",
   summary: "run a command in any language with AWS credentials that stay fresh",
   usage: "[options] -- command [argument...]",
@@ -69,19 +76,19 @@ export const ENDPOINT_COMMAND = "endpoint-credentials";
 
 /** `resilient-sts exec`. */
 export async function execCommand(args: string[], around: Surroundings): Promise<ExitCode> {
-  const separator = args.indexOf("--");
-  const own = separator === -1 ? args : args.slice(0, separator);
+  const [own, command] = splitCommand(args);
   const values = readOptions(SPEC, own);
   if (values.help) {
     await print(around.stdout, helpText(SPEC));
     return EXIT.fine;
   }
-  const command = separator === -1 ? [] : args.slice(separator + 1);
   if (command.length === 0) {
     throw wrongUsage(
       "there is no command; put it behind --, such as resilient-sts exec -- terraform apply",
     );
   }
+  const keepsConfig = values["keep-config"] ?? false;
+  if (keepsConfig) await checkKeptProfile(around.env);
   const settings = await readProviderSettings(values, around.env);
   const roles = readRoles(values, settings);
   const outage = new OutageReport(around);
@@ -97,9 +104,9 @@ export async function execCommand(args: string[], around: Surroundings): Promise
     if (!values["no-wait"]) await firstCredentials(Object.values(providers), around);
     const env = childEnvironment(around.env, {
       region: settings.region,
-      keepsConfig: values["keep-config"] ?? false,
+      keepsConfig,
       configFile: await folder.writeConfig([...roles.keys()], server, around.script),
-      endpoint: await folder.endpointVariables(server),
+      credentials: await folder.endpointVariables(server),
     });
     around.handOverSignals();
     const child = await runChild(command, env, around);

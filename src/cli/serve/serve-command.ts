@@ -17,7 +17,7 @@ import {
 import { createRoleProvider, credentialsFailure } from "../role-provider.js";
 import type { Surroundings } from "../surroundings.js";
 
-const SPEC = {
+export const SPEC = {
   name: "serve",
   summary: "serve credentials to other programs of this machine or pod",
   usage: "[options]",

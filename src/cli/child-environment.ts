@@ -1,5 +1,5 @@
 import { devNull } from "node:os";
-import type { Environment } from "../../runtime/environment.js";
+import type { Environment } from "../runtime/environment.js";
 
 /**
  * Variables that some SDK reads before the container-credentials endpoint, or for it: inherited ones
@@ -31,14 +31,14 @@ interface ChildEnvironmentOptions {
   readonly keepsConfig: boolean;
   /** Config file made for the child, with a profile for each role. */
   readonly configFile: string | undefined;
-  /** Variables of the endpoint: {@link CredentialsServer.env}. */
-  readonly endpoint: Readonly<Record<string, string>>;
+  /** Variables of the child's one source of credentials, such as {@link CredentialsServer.env}. */
+  readonly credentials: Readonly<Record<string, string>>;
 }
 
-/** The child's environment: the inherited one, with the endpoint as its only source of credentials. */
+/** The child's environment: the inherited one, with one source of credentials. */
 export function childEnvironment(
   inherited: Environment,
-  { region, keepsConfig, configFile, endpoint }: ChildEnvironmentOptions,
+  { region, keepsConfig, configFile, credentials }: ChildEnvironmentOptions,
 ): Record<string, string> {
   const removed = new Set(
     CREDENTIAL_VARIABLES.filter((name) => !(keepsConfig && name.endsWith("PROFILE"))),
@@ -61,7 +61,7 @@ export function childEnvironment(
     ...withoutProxy(inherited),
     // Java's default chain would go on to the instance's role if the endpoint ever failed.
     AWS_EC2_METADATA_DISABLED: inherited.AWS_EC2_METADATA_DISABLED ?? "true",
-    ...endpoint,
+    ...credentials,
   };
 }
 
