@@ -82,7 +82,7 @@ const sdkOnce: EsbuildPlugin = {
  * compared must not cross: each part has its own.
  */
 const lazy = {
-  "look-at-subject": "src/preflight/look-at-subject.ts",
+  "run-issuer-check": "src/preflight/run-issuer-check.ts",
   "shared-refresh": "src/provider/shared-refresh.ts",
 };
 

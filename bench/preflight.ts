@@ -1,6 +1,6 @@
 import { AssumeRoleWithWebIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { IssuerCache } from "../src/preflight/issuer-cache.js";
-import { createPreflight } from "../src/preflight/preflight.js";
+import { createPreflight } from "../src/preflight/issuer-check.js";
 import { systemClock } from "../src/runtime/clock.js";
 import {
   type LocalIdp,
@@ -61,7 +61,7 @@ function lookOnce(issuers: IssuerCache, token: string): Promise<unknown> {
   const runtime = { clock: systemClock, env: {}, issuers };
   const preflight = createPreflight({ allowPrivateIssuers: true }, runtime);
   const { signal } = new AbortController();
-  return preflight.look(token, { signal });
+  return preflight.check(token, { signal });
 }
 
 async function warm(idp: LocalIdp, name: string): Promise<string[]> {

@@ -9,7 +9,7 @@ export {
   type CheckIssuerInput,
   type CheckIssuerOptions,
   checkIssuer,
-} from "./preflight/check-issuer.js";
+} from "./preflight/issuer-check.js";
 export { type FromTokenFileInit, fromTokenFile } from "./provider/from-token-file.js";
 export { type FromWebIdentityInit, fromWebIdentity } from "./provider/from-web-identity.js";
 export { type FromWebTokenInit, fromWebToken } from "./provider/from-web-token.js";

@@ -1,4 +1,4 @@
-import { lifetimeMs, restMs } from "../../src/preflight/freshness.js";
+import { lifetimeMs, pauseMs } from "../../src/preflight/freshness.js";
 import type { IssuerCapacity } from "./issuer-capacity.js";
 import { ISSUER_MS } from "./sts-model.js";
 
@@ -6,7 +6,7 @@ import { ISSUER_MS } from "./sts-model.js";
 const RECENT_MS = 30_000;
 const KEPT_MS = lifetimeMs({}, 0);
 /** What follows a 429 without `Retry-After`. */
-const REST_MS = restMs({}, 0);
+const REST_MS = pauseMs({}, 0);
 /** What follows a failure of any kind, doubling; see `visitIssuer`. */
 const BASE_REST_MS = 5_000;
 const MAX_REST_MS = 60_000;
@@ -62,8 +62,8 @@ export class IssuerLooks {
   #rest(workload: number, fromMs: number): void {
     const failures = this.#failures[workload] as number;
     const asksForRest = this.#issuer.refusalMs === 0;
-    const restMs = Math.min(MAX_REST_MS, BASE_REST_MS * 2 ** failures);
-    this.#restUntil[workload] = fromMs + Math.max(restMs, asksForRest ? REST_MS : 0);
+    const pauseMs = Math.min(MAX_REST_MS, BASE_REST_MS * 2 ** failures);
+    this.#restUntil[workload] = fromMs + Math.max(pauseMs, asksForRest ? REST_MS : 0);
     this.#failures[workload] = Math.min(failures + 1, 255);
   }
 }

@@ -1,14 +1,13 @@
 import type { Finding } from "../model/findings.js";
 import type { DocumentName, IssuerReport, RequestTiming } from "../model/issuer-report.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
-import { type CheckIssuerInput, checkIssuerWith } from "../preflight/check-issuer.js";
+import { problemFinding, slow, statusFinding } from "../preflight/document-findings.js";
 import { fetchDocument } from "../preflight/fetch-document.js";
-import { problemFinding, statusFinding } from "../preflight/fetch-findings.js";
 import { IssuerCache } from "../preflight/issuer-cache.js";
+import { type CheckIssuerInput, checkIssuerWith } from "../preflight/issuer-check.js";
 import { KeySetsSeen } from "../preflight/key-history.js";
 import { readKeySet } from "../preflight/key-set.js";
 import { proxyFor } from "../preflight/proxy.js";
-import { slow } from "../preflight/visit-findings.js";
 import { startLimit } from "../runtime/abort.js";
 import type { Latency } from "./facts.js";
 import { requestParts } from "./request-parts.js";

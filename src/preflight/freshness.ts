@@ -74,7 +74,7 @@ export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number 
 }
 
 /** How long an issuer is left alone after an answer that says "slow down", in milliseconds. */
-export function restMs(headers: IncomingHttpHeaders, now: number): number {
+export function pauseMs(headers: IncomingHttpHeaders, now: number): number {
   return retryAfterMs(headers, now) ?? DEFAULT_RETRY_AFTER_MS;
 }
 

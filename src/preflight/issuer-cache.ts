@@ -1,117 +1,126 @@
 import { untilAborted } from "../runtime/abort.js";
+import {
+  type FetchSettings,
+  IssuerDocuments,
+  type MaxAge,
+  type Snapshot,
+} from "./issuer-documents.js";
 import { discoveryUrl } from "./issuer-url.js";
 import { KeySetsSeen, MissingKids } from "./key-history.js";
-import type { FetchContext } from "./renew-document.js";
-import type { Snapshot } from "./snapshot.js";
-import { type KeptDocuments, type MaxAge, visitIssuer } from "./visit-issuer.js";
 
-/** Issuers come from tokens, and tokens may come from strangers: no more than these are kept. */
+/** Issuers come from tokens, and strangers can send tokens: the cache keeps no more than these. */
 const MAX_ISSUERS = 100;
 
 /**
- * The documents behind what is kept, together. A hundred issuers with a JWKS of Entra's size have
- * 2 MiB; what is kept of hostile ones takes up to three times the bytes of their documents.
+ * The length of all cached documents together. A hundred issuers with a JWKS of Entra's size have
+ * 2 MiB. Hostile documents take up to three times their length in memory.
  */
-const MAX_KEPT_BYTES = 8 * 1024 * 1024;
+const MAX_CACHED_BYTES = 8 * 1024 * 1024;
 
-/** One issuer as everybody in the process shares it. */
+interface SharedIssuerInit {
+  readonly issuer: string;
+  readonly discoveryUrl: URL;
+  readonly settings: FetchSettings;
+  readonly onRenewed: () => void;
+}
+
+/** One issuer, shared by all checks of the process. */
 export class SharedIssuer {
   readonly missingKids: MissingKids;
   readonly keySets: KeySetsSeen;
-  readonly #issuer: string;
-  readonly #url: URL;
-  readonly #context: FetchContext;
-  readonly #onVisited: () => void;
-  readonly #kept: KeptDocuments = { failures: 0 };
+  readonly #documents: IssuerDocuments;
+  readonly #settings: FetchSettings;
+  readonly #onRenewed: () => void;
   #snapshot: Snapshot | undefined;
-  #flight: Promise<Snapshot> | undefined;
+  #renewal: Promise<Snapshot> | undefined;
 
-  constructor(issuer: string, url: URL, context: FetchContext, onVisited: () => void) {
-    this.#onVisited = onVisited;
-    this.#issuer = issuer;
-    this.#url = url;
-    this.#context = context;
-    this.missingKids = new MissingKids(context.clock);
-    this.keySets = new KeySetsSeen(context.clock);
+  constructor({ issuer, discoveryUrl: url, settings, onRenewed }: SharedIssuerInit) {
+    this.#documents = new IssuerDocuments(issuer, url, settings);
+    this.#settings = settings;
+    this.#onRenewed = onRenewed;
+    this.missingKids = new MissingKids(settings.clock);
+    this.keySets = new KeySetsSeen(settings.clock);
   }
 
+  /** Whether requests to the issuer are in progress. */
   get isBusy(): boolean {
-    return this.#flight !== undefined;
+    return this.#renewal !== undefined;
   }
 
-  /** Of the documents behind what is kept. */
+  /** The length of the cached documents. */
   get bytes(): number {
-    const { discovery, jwks } = this.#kept;
-    return (discovery?.bytes ?? 0) + (jwks?.bytes ?? 0);
+    return this.#documents.bytes;
   }
 
-  /** What is kept and may still be used: no promise, so that a warm look costs nothing. */
-  kept(maxAge: MaxAge): Snapshot | undefined {
+  /** The cached snapshot while it may be used. It is not a promise, so that a cached check is cheap. */
+  cached(maxAge: MaxAge): Snapshot | undefined {
     const snapshot = this.#snapshot;
-    const now = this.#context.clock.now();
+    const now = this.#settings.clock.now();
     if (snapshot === undefined || now >= snapshot.expiresAt) return undefined;
     const age = now - snapshot.fetchedAt;
-    // Somebody set the clock back: nothing is known then.
+    // The clock was set back: how old the snapshot is is not known.
     if (age < 0) return undefined;
-    // A failure is left alone whoever asks: looking again would add to the issuer's trouble.
+    // After a failure no caller may ask again: another request would add to the issuer's load.
     if (snapshot.isFailure) return snapshot;
     const keysAge = now - (snapshot.keys?.fetchedAt ?? snapshot.fetchedAt);
     return age <= maxAge.discoveryMs && keysAge <= maxAge.jwksMs ? snapshot : undefined;
   }
 
   /**
-   * What the issuer publishes, no older than asked for, unless a failure has to be waited out. One
-   * visit for all who ask meanwhile; it goes on when those who wait give up.
+   * What the issuer publishes, no older than `maxAge`, unless the pause after a failure is still on.
+   * Checks that ask at the same time share the requests, which go on when a check stops waiting.
    */
   async get(maxAge: MaxAge, signal: AbortSignal): Promise<Snapshot> {
-    const kept = this.#flight === undefined ? this.kept(maxAge) : undefined;
-    if (kept) return kept;
+    const cached = this.#renewal === undefined ? this.cached(maxAge) : undefined;
+    if (cached) return cached;
     signal.throwIfAborted();
-    this.#flight ??= this.#visit(maxAge);
-    return await untilAborted(this.#flight, signal);
+    this.#renewal ??= this.#renew(maxAge);
+    return await untilAborted(this.#renewal, signal);
   }
 
-  async #visit(maxAge: MaxAge): Promise<Snapshot> {
+  async #renew(maxAge: MaxAge): Promise<Snapshot> {
     try {
-      const before = this.#kept.jwks?.fetchId;
-      const visit = visitIssuer(this.#issuer, this.#url, this.#kept, maxAge, this.#context);
-      this.#snapshot = withoutWaiting(await visit);
-      const { jwks } = this.#kept;
+      const before = this.#documents.jwks?.fetchId;
+      const snapshot = await this.#documents.renew(maxAge);
+      this.#snapshot = asCached(snapshot);
+      const { jwks } = this.#documents;
       const isEmpty = jwks?.findings.some(({ id }) => id === "jwks-empty");
       const isRead = jwks?.content !== undefined || isEmpty === true;
       if (isRead && jwks?.fetchId !== before) this.keySets.note(jwks?.content);
-      return await visit;
+      return snapshot;
     } finally {
-      this.#flight = undefined;
-      this.#onVisited();
+      this.#renewal = undefined;
+      this.#onRenewed();
     }
   }
 }
 
-/** For all who ask later, the requests were somebody else's. */
-function withoutWaiting(snapshot: Snapshot): Snapshot {
+/** For all later checks, the requests were made by an earlier one. */
+function asCached(snapshot: Snapshot): Snapshot {
   const requests = snapshot.requests.map((timing) => ({ ...timing, fromCache: true }));
   return { ...snapshot, requests };
 }
 
-/** The issuers a process knows, the longest unused forgotten first. */
+/** The issuers that a process knows. When the cache is full, it drops the least recently used. */
 export class IssuerCache {
   readonly #issuers = new Map<string, SharedIssuer>();
 
-  /** The issuer as it is shared by all who look in the same way; nothing for what is no issuer URL. */
-  of(issuer: string, context: FetchContext): SharedIssuer | undefined {
-    const key = `${context.timeoutMs} ${context.allowPrivate} ${issuer}`;
+  /** The issuer that all checks with the same settings share; nothing for an invalid issuer URL. */
+  of(issuer: string, settings: FetchSettings): SharedIssuer | undefined {
+    const key = `${settings.timeoutMs} ${settings.allowPrivate} ${issuer}`;
     const url = discoveryUrl(issuer);
     if (url === undefined) return undefined;
+    const onRenewed = () => this.#trim();
     const shared =
-      this.#issuers.get(key) ?? new SharedIssuer(issuer, url, context, () => this.#trim());
+      this.#issuers.get(key) ??
+      new SharedIssuer({ issuer, discoveryUrl: url, settings, onRenewed });
     this.#issuers.delete(key);
     this.#issuers.set(key, shared);
     this.#trim();
     return shared;
   }
 
-  /** The one that was asked for last. */
+  /** The issuer that was used last. */
   get latest(): SharedIssuer | undefined {
     return [...this.#issuers.values()].at(-1);
   }
@@ -120,7 +129,7 @@ export class IssuerCache {
     let bytes = 0;
     for (const issuer of this.#issuers.values()) bytes += issuer.bytes;
     for (const [key, issuer] of this.#issuers) {
-      if (this.#issuers.size <= MAX_ISSUERS && bytes <= MAX_KEPT_BYTES) return;
+      if (this.#issuers.size <= MAX_ISSUERS && bytes <= MAX_CACHED_BYTES) return;
       if (issuer.isBusy) continue;
       this.#issuers.delete(key);
       bytes -= issuer.bytes;

@@ -3,8 +3,8 @@ import type { Finding } from "../model/findings.js";
 import { bareKey } from "../model/jwk.js";
 import type { Clock } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
+import type { FetchedKeys } from "./issuer-documents.js";
 import { type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
-import type { FetchedKeys } from "./snapshot.js";
 
 // What earlier answers of an issuer showed: keys that were missing, and sets of keys that differed.
 // One answer proves little, because a rotation takes time to spread and replicas may have a key each.

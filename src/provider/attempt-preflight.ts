@@ -2,7 +2,7 @@ import type { EmitEvent } from "../model/events.js";
 import { AttemptError, type Failure } from "../model/failure.js";
 import { type Finding, firstFatal } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
-import type { Preflight } from "../preflight/preflight.js";
+import type { Preflight } from "../preflight/issuer-check.js";
 import { confirmedBy } from "../retry/confirmation.js";
 import { judge } from "../retry/verdict.js";
 import { withTimeout } from "../runtime/abort.js";
@@ -104,7 +104,7 @@ export class AttemptPreflight {
 
   async #look(token: string, signal: AbortSignal, fresh = false): Promise<IssuerReport> {
     const { preflight, emit, onReport } = this.#options;
-    const report = await preflight.look(token, { signal, fresh });
+    const report = await preflight.check(token, { signal, fresh });
     const { issuer, findings, requests } = report;
     // A token that names no issuer: nothing was looked at.
     if (issuer === "") return report;

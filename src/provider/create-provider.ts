@@ -2,7 +2,7 @@ import type { FailureAdvice } from "../credentials/cache-options.js";
 import { CredentialCache } from "../credentials/credential-cache.js";
 import { isWebIdentityError, WebIdentityError } from "../model/errors.js";
 import type { EventBody } from "../model/events.js";
-import { createPreflight } from "../preflight/preflight.js";
+import { createPreflight } from "../preflight/issuer-check.js";
 import { closeOnAbort } from "../runtime/abort.js";
 import { safeCause } from "../runtime/redact.js";
 import type { CallerClientConfig, StsSettings } from "../sts/client-config.js";

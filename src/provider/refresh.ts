@@ -2,7 +2,7 @@ import { type TokenFacts, WebIdentityError } from "../model/errors.js";
 import type { EmitEvent } from "../model/events.js";
 import { AttemptError } from "../model/failure.js";
 import type { IssuerReport } from "../model/issuer-report.js";
-import type { Preflight } from "../preflight/preflight.js";
+import type { Preflight } from "../preflight/issuer-check.js";
 import { explain } from "../retry/explain.js";
 import { type Attempt, AttemptsFailed, retryLoop } from "../retry/retry-loop.js";
 import { withTimeout } from "../runtime/abort.js";

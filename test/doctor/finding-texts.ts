@@ -1,7 +1,13 @@
 import type { Finding, FindingId } from "../../src/model/findings.js";
 import type { RequestTiming } from "../../src/model/issuer-report.js";
+import {
+  notCacheable,
+  problemFinding,
+  proxyInUse,
+  slow,
+  statusFinding,
+} from "../../src/preflight/document-findings.js";
 import type { FetchProblem } from "../../src/preflight/fetch-document.js";
-import { problemFinding, statusFinding } from "../../src/preflight/fetch-findings.js";
 import {
   keyAmbiguous,
   keyNotFound,
@@ -9,7 +15,6 @@ import {
   signatureInvalid,
   tooManyKeys,
 } from "../../src/preflight/key-findings.js";
-import { notCacheable, proxyInUse, slow } from "../../src/preflight/visit-findings.js";
 import { check, makeToken, NOW_SECONDS } from "../support/make-token.js";
 
 /** A finding: what its title and detail say, what its remedy asks for, and a value it shows. */

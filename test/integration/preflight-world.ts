@@ -1,7 +1,7 @@
 import { isWebIdentityError, type PreflightOptions } from "../../src/index.js";
 import type { WebIdentityError } from "../../src/model/errors.js";
 // Loaded before the first look, so that the virtual clock waits for no module.
-import "../../src/preflight/look-at-subject.js";
+import "../../src/preflight/run-issuer-check.js";
 import type { TokenSource } from "../../src/model/token-source.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { LocalIdp, LocalStsOptions } from "../../src/testing/index.js";

@@ -1,4 +1,4 @@
-import { createPreflight } from "../../src/preflight/preflight.js";
+import { createPreflight } from "../../src/preflight/issuer-check.js";
 import { systemClock } from "../../src/runtime/clock.js";
 
 // A process that no longer waits for its look, as one whose STS call was answered first.
@@ -8,7 +8,7 @@ const preflight = createPreflight(
   { clock: systemClock, env: {} },
 );
 const controller = new AbortController();
-const looking = preflight.look(token, { signal: controller.signal });
+const looking = preflight.check(token, { signal: controller.signal });
 process.stdout.write("looking\n");
 process.stdin.once("data", () => {
   controller.abort(new Error("answered"));

@@ -3,7 +3,7 @@ import {
   type CheckIssuerInput,
   checkIssuer,
   checkIssuerWith,
-} from "../../src/preflight/check-issuer.js";
+} from "../../src/preflight/issuer-check.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { found, lookWorld } from "./look-world.js";
 

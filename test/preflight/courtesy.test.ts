@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { createPreflight } from "../../src/preflight/preflight.js";
+import { createPreflight } from "../../src/preflight/issuer-check.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { anySignal, found, lookWorld } from "./look-world.js";
 
@@ -9,7 +9,7 @@ it("costs one discovery and one JWKS request for 50 providers of one issuer", as
   const tokens = await Promise.all(Array.from({ length: 50 }, () => idp.issueToken()));
   const reports = await Promise.all(
     tokens.map((token) =>
-      createPreflight({ allowPrivateIssuers: true }, runtime).look(token, anySignal()),
+      createPreflight({ allowPrivateIssuers: true }, runtime).check(token, anySignal()),
     ),
   );
   expect(reports.flatMap(found)).toEqual([]);
@@ -22,7 +22,7 @@ it("shares a cache among all that share a clock, without being told to", async (
   const token = await idp.issueToken();
   for (let index = 0; index < 2; index += 1) {
     const preflight = createPreflight({ allowPrivateIssuers: true }, { clock, env });
-    await preflight.look(token, anySignal());
+    await preflight.check(token, anySignal());
   }
   expect(idp.counts).toEqual({ discovery: 1, jwks: 1 });
 });
@@ -200,7 +200,7 @@ it("goes on with a visit when the one who waited for it gives up", async () => {
   const { preflight, look, clock } = lookWorld();
   const token = await idp.issueToken();
   const controller = new AbortController();
-  const waiting = preflight.look(token, { signal: controller.signal });
+  const waiting = preflight.check(token, { signal: controller.signal });
   const joined = look(token);
   controller.abort(new Error("no longer wanted"));
   await expect(waiting).rejects.toThrow("no longer wanted");
@@ -214,7 +214,7 @@ it("asks nobody for one who gave up before the visit began", async () => {
   await using idp = await startLocalIdp();
   const { preflight, clock } = lookWorld();
   const controller = new AbortController();
-  const waiting = preflight.look(await idp.issueToken(), { signal: controller.signal });
+  const waiting = preflight.check(await idp.issueToken(), { signal: controller.signal });
   controller.abort(new Error("no longer wanted"));
   await expect(waiting).rejects.toThrow("no longer wanted");
   expect(clock.scheduled).toEqual([]);
@@ -225,14 +225,14 @@ it("does not share what a look under other guards found", async () => {
   const { runtime, look } = lookWorld();
   const token = await idp.issueToken();
   const guarded = createPreflight({}, runtime);
-  expect(found(await guarded.look(token, anySignal()))).toEqual(["suspect issuer-private"]);
+  expect(found(await guarded.check(token, anySignal()))).toEqual(["suspect issuer-private"]);
   expect(found(await look(token))).toEqual([]);
 });
 
 it("never keeps the process alive", async () => {
   await using idp = await startLocalIdp();
   const { preflight, clock } = lookWorld();
-  const looking = preflight.look(await idp.issueToken(), anySignal());
+  const looking = preflight.check(await idp.issueToken(), anySignal());
   expect(clock.holds).toBe(0);
   await looking;
 });

@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import {
   isUncacheable,
   lifetimeMs,
+  pauseMs,
   readFreshness,
-  restMs,
   retryAfterMs,
 } from "../../src/preflight/freshness.js";
 
@@ -90,7 +90,7 @@ describe("Retry-After of an issuer", () => {
   });
 
   test("is assumed to be 30 s where an answer asks for a pause without one", () => {
-    expect(restMs({}, 0)).toBe(30_000);
-    expect(restMs({ "retry-after": "5" }, 0)).toBe(5_000);
+    expect(pauseMs({}, 0)).toBe(30_000);
+    expect(pauseMs({ "retry-after": "5" }, 0)).toBe(5_000);
   });
 });

@@ -151,7 +151,7 @@ for (const [monster, text] of Object.entries(MONSTERS)) {
     for (const serve of ["setDiscovery", "setJwks"] as const) {
       idp.setDiscovery();
       idp[serve](text);
-      const report = await inTime(() => lookWorld().preflight.look(token, anySignal()));
+      const report = await inTime(() => lookWorld().preflight.check(token, anySignal()));
       expect(found(report).length).toBeGreaterThan(0);
     }
   });

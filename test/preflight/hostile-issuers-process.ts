@@ -1,8 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { checkIssuerWith } from "../../src/preflight/check-issuer.js";
 import { MAX_DOCUMENT_BYTES } from "../../src/preflight/fetch-document.js";
 import { IssuerCache } from "../../src/preflight/issuer-cache.js";
+import { checkIssuerWith } from "../../src/preflight/issuer-check.js";
 import { systemClock } from "../../src/runtime/clock.js";
 
 // A process that looks at a hundred issuers with the largest JWKS there may be, and tells how many

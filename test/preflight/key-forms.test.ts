@@ -2,7 +2,7 @@ import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bareKey, keyFormProblem } from "../../src/model/jwk.js";
-import { checkIssuerWith } from "../../src/preflight/check-issuer.js";
+import { checkIssuerWith } from "../../src/preflight/issuer-check.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { assumeRole } from "../support/ask-sts.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";

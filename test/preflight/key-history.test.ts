@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { FetchedKeys } from "../../src/preflight/issuer-documents.js";
 import {
   ANSWERS_THAT_AGREE,
   FETCHES_APART_MS,
@@ -7,7 +8,6 @@ import {
   MissingKids,
 } from "../../src/preflight/key-history.js";
 import { readKeySet } from "../../src/preflight/key-set.js";
-import type { FetchedKeys } from "../../src/preflight/snapshot.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 function world() {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkIssuerWith } from "../../src/preflight/check-issuer.js";
+import { checkIssuerWith } from "../../src/preflight/issuer-check.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { assumeRole } from "../support/ask-sts.js";
 import { found, lookWorld } from "./look-world.js";

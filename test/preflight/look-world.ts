@@ -1,8 +1,8 @@
 import type { IssuerReport } from "../../src/model/issuer-report.js";
 import { IssuerCache } from "../../src/preflight/issuer-cache.js";
 // Loaded before the first look, so that the fake clock waits for no module.
-import "../../src/preflight/look-at-subject.js";
-import { createPreflight } from "../../src/preflight/preflight.js";
+import "../../src/preflight/run-issuer-check.js";
+import { createPreflight } from "../../src/preflight/issuer-check.js";
 import type { PreflightRuntime, PreflightSettings } from "../../src/preflight/settings.js";
 import { FakeClock } from "../support/fake-clock.js";
 
@@ -18,10 +18,10 @@ export function lookWorld(
     clock,
     preflight,
     runtime: complete,
-    look: (token: string) => preflight.look(token, anySignal()),
+    look: (token: string) => preflight.check(token, anySignal()),
     /** Looks as after a failure of STS, while `ms` milliseconds of fake time pass. */
     async lookFresh(token: string, ms = 0) {
-      const looking = preflight.look(token, { ...anySignal(), fresh: true });
+      const looking = preflight.check(token, { ...anySignal(), fresh: true });
       if (ms > 0) await clock.advance(ms);
       return await looking;
     },

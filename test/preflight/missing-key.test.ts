@@ -36,7 +36,7 @@ it("stops waiting for the second look with the signal", async () => {
   const token = await idp.issueToken({ header: { kid: "nobody" } });
   await look(token);
   const controller = new AbortController();
-  const waiting = preflight.look(token, { signal: controller.signal, fresh: true });
+  const waiting = preflight.check(token, { signal: controller.signal, fresh: true });
   await clock.flush();
   controller.abort(new Error("enough"));
   await expect(waiting).rejects.toThrow("enough");

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { Provider } from "oidc-provider";
-import { checkIssuer } from "../../src/preflight/check-issuer.js";
+import { checkIssuer } from "../../src/preflight/issuer-check.js";
 
 // A process of its own, since Node reads NODE_EXTRA_CA_CERTS when it starts: a certified OIDC server
 // over https, a token from it, and what the pre-flight says of both.

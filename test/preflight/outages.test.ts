@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import type { RequestTiming } from "../../src/model/issuer-report.js";
-import { slow } from "../../src/preflight/visit-findings.js";
+import { slow } from "../../src/preflight/document-findings.js";
 import { type IdpFault, startLocalIdp } from "../../src/testing/index.js";
 import { anySignal, found, lookWorld } from "./look-world.js";
 
@@ -223,7 +223,7 @@ it("rejects with the reason of a signal that has aborted, and asks nobody", asyn
   await using idp = await startLocalIdp();
   const token = await idp.issueToken();
   const signal = AbortSignal.abort(new Error("closed"));
-  await expect(lookWorld().preflight.look(token, { signal })).rejects.toThrow("closed");
+  await expect(lookWorld().preflight.check(token, { signal })).rejects.toThrow("closed");
   expect(idp.counts.discovery).toBe(0);
 });
 
@@ -236,7 +236,7 @@ it("has nothing to say of a token whose issuer is no URL", async () => {
 it("has nothing to say of what is no token", async () => {
   const { preflight } = lookWorld();
   for (const token of ["", "opaque", "a.b.c", "e30.e30.e30"]) {
-    const report = await preflight.look(token, anySignal());
+    const report = await preflight.check(token, anySignal());
     expect(report).toEqual({ issuer: "", findings: [], requests: [] });
   }
 });

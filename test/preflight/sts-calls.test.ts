@@ -41,7 +41,7 @@ async function callsInAdvisory({ look, preflight, clock }: World, token: string,
     expect(reply.message).toMatch(/^Couldn't retrieve verification key/);
     await beside;
     const signal = new AbortController().signal;
-    const fresh = preflight.look(token, { signal, fresh: true });
+    const fresh = preflight.check(token, { signal, fresh: true });
     await clock.advance(1_000);
     if (firstFatal((await fresh).findings)) return { calls, reply };
   }
@@ -53,7 +53,7 @@ async function callsInStrict({ preflight, clock }: World, token: string, limit =
   await using sts = await startLocalSts();
   for (let calls = 0; calls < limit; calls += 1) {
     const signal = new AbortController().signal;
-    const looking = preflight.look(token, { signal, fresh: calls > 0 });
+    const looking = preflight.check(token, { signal, fresh: calls > 0 });
     if (calls > 0) await clock.advance(1_000);
     if (firstFatal((await looking).findings)) return calls;
     await assumeRole(sts, token);

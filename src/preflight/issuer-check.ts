@@ -1,0 +1,169 @@
+// This folder reads an issuer's discovery document and JWKS the way STS does, and reports what STS
+// cannot use: the issuer check, also called the pre-flight.
+//
+//   issuer-check.ts      the entry: createPreflight() for a provider, checkIssuer() for everyone else
+//   run-issuer-check.ts  one check of one token: which documents it needs, what is certain
+//   issuer-cache.ts      the issuers that all checks of this process share
+//   issuer-documents.ts  an issuer's two documents: when and how they are fetched again
+//   fetch-document.ts    one guarded and limited request (guarded-lookup.ts, proxy.ts, stopwatch.ts)
+//   discovery.ts         reads the discovery document
+//   key-set.ts           reads the JWKS
+//   token-key.ts         chooses the token's key and verifies the signature with it
+//   key-findings.ts      what the keys mean for the token
+//
+// A process loads only this file, settings, subject and issuer URL at the start. The rest is loaded
+// by the first check, which most processes never need.
+
+import type { Finding } from "../model/findings.js";
+import type { IssuerReport } from "../model/issuer-report.js";
+import { trimToken } from "../model/jwt.js";
+import { systemClock } from "../runtime/clock.js";
+import {
+  checkSignal,
+  checkString,
+  checkStrings,
+  checkType,
+  expected,
+  requireString,
+  resolveNumber,
+} from "../runtime/validators.js";
+import type { PreflightRuntime, PreflightSettings } from "./settings.js";
+import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";
+
+/** The input of {@link checkIssuer}: a token, or an issuer and optionally the kid of one key. */
+export type CheckIssuerInput =
+  | { readonly token: string; readonly issuer?: undefined; readonly kid?: undefined }
+  | {
+      readonly issuer: string;
+      /** The kid that tokens will name. The empty string is a kid too. */
+      readonly kid?: string | undefined;
+      readonly token?: undefined;
+    };
+
+export interface CheckIssuerOptions extends PreflightSettings {
+  /** Aborts the check, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Fetches documents again that are older than 30 s, whatever their headers allow, and fetches the
+   * JWKS a second time, 1 s later, when the key is missing.
+   * @default true
+   */
+  readonly fresh?: boolean | undefined;
+}
+
+/**
+ * Checks an issuer the way STS does: discovery document, JWKS, the token's key and its signature.
+ * The report lists what STS cannot use, what may be temporary, and how long each request took.
+ *
+ * Faults of the issuer or the network are findings, never errors. Documents that were fetched within
+ * the last 30 s are not fetched again, except for a missing key.
+ *
+ * @throws TypeError when the input or an option is invalid; the signal's reason when it aborts.
+ *
+ * @example
+ * ```ts
+ * import { checkIssuer } from "resilient-sts";
+ *
+ * const { findings } = await checkIssuer({ issuer: "https://token.actions.githubusercontent.com" });
+ * for (const { severity, detail, remedy } of findings) console.log(severity, detail, remedy);
+ * ```
+ */
+export async function checkIssuer(
+  input: CheckIssuerInput,
+  options: CheckIssuerOptions = {},
+): Promise<IssuerReport> {
+  return await checkIssuerWith(input, options, { clock: systemClock, env: process.env });
+}
+
+/** {@link checkIssuer} with the caller's clock, environment and network. */
+export async function checkIssuerWith(
+  input: CheckIssuerInput,
+  options: CheckIssuerOptions,
+  runtime: PreflightRuntime,
+): Promise<IssuerReport> {
+  const subject = readInput(input);
+  validateOptions(options);
+  const { signal = new AbortController().signal, fresh = true, ...settings } = options;
+  signal.throwIfAborted();
+  if ("severity" in subject) return { issuer: "", findings: [subject], requests: [] };
+  // The caller waits for this check, and nothing else may be keeping the process alive.
+  const release = runtime.clock.hold();
+  try {
+    const { runIssuerCheck } = await loadIssuerCheck();
+    return await runIssuerCheck({ subject, settings, runtime, signal, fresh, listKeys: true });
+  } finally {
+    release();
+  }
+}
+
+export interface PreflightCheckOptions {
+  /** Ends the wait; requests that other checks wait for too go on. */
+  readonly signal: AbortSignal;
+  /**
+   * Set after STS failed to get the key. Documents older than 30 s are then fetched again, and for a
+   * missing key the check waits until a second fetch is due (1 s).
+   * @default false
+   */
+  readonly fresh?: boolean | undefined;
+}
+
+export interface Preflight {
+  /**
+   * Checks the token's issuer. The check does not keep the process alive, except while it resolves a
+   * name or opens a connection: Node cannot release those. For a token without a usable issuer the
+   * report is empty, because the token check reports that.
+   *
+   * @throws the signal's reason, and nothing else.
+   */
+  check(token: string, options: PreflightCheckOptions): Promise<IssuerReport>;
+}
+
+/** Creates the pre-flight of one provider. All pre-flights of a process share the documents. */
+export function createPreflight(settings: PreflightSettings, runtime: PreflightRuntime): Preflight {
+  return {
+    async check(token, { signal, fresh = false }) {
+      signal.throwIfAborted();
+      const subject = subjectOfToken(token);
+      if ("severity" in subject) return { issuer: "", findings: [], requests: [] };
+      const { runIssuerCheck } = await loadIssuerCheck();
+      return await runIssuerCheck({ subject, settings, runtime, signal, fresh, listKeys: false });
+    },
+  };
+}
+
+let loading: Promise<typeof import("./run-issuer-check.js")> | undefined;
+
+/**
+ * Loads most of this folder with the first check. The promise is kept, because tools that hook into
+ * imports (tracers, transpilers) spend more time on each `import()` than a cached check takes.
+ */
+function loadIssuerCheck(): Promise<typeof import("./run-issuer-check.js")> {
+  loading ??= import("./run-issuer-check.js").catch((error: unknown) => {
+    // The cause may be temporary, for example too many open files.
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
+function readInput(input: CheckIssuerInput): Subject | Finding {
+  if (typeof input !== "object" || input === null) {
+    throw expected("input", "to be an object with `token` or `issuer`", input);
+  }
+  const { token, issuer, kid } = input as Partial<Record<"token" | "issuer" | "kid", unknown>>;
+  if (token !== undefined && (issuer ?? kid) !== undefined) {
+    throw expected("input", "to have `token` alone, which names both, or `issuer`", input);
+  }
+  if (token !== undefined) return subjectOfToken(trimToken(requireString("token", token)));
+  if (kid !== "") checkString("kid", kid);
+  return subjectOfIssuer(requireString("issuer", issuer), kid as string | undefined);
+}
+
+function validateOptions(options: CheckIssuerOptions): void {
+  const { timeoutMs, allowedIssuers, allowPrivateIssuers, fresh, signal } = options;
+  resolveNumber("timeoutMs", timeoutMs, 0, 1, 60_000);
+  checkStrings("allowedIssuers", allowedIssuers);
+  checkType("allowPrivateIssuers", allowPrivateIssuers, "boolean");
+  checkType("fresh", fresh, "boolean");
+  checkSignal(signal);
+}

@@ -1,0 +1,254 @@
+import { type Finding, type FindingId, firstFatal, type Severity } from "../model/findings.js";
+import type { IssuerReport } from "../model/issuer-report.js";
+import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
+import { type Clock, sleep } from "../runtime/clock.js";
+import { type Environment, readVariable } from "../runtime/environment.js";
+import { isLoopbackUrl } from "../runtime/loopback.js";
+import { safeText } from "../runtime/redact.js";
+import { resolveHost } from "./guarded-lookup.js";
+import { IssuerCache, type SharedIssuer } from "./issuer-cache.js";
+import type { MaxAge, Snapshot } from "./issuer-documents.js";
+import { judgeKey, keyNotFound, kids } from "./key-findings.js";
+import { ANSWERS_THAT_AGREE, FETCHES_APART_MS } from "./key-history.js";
+import type { PreflightRuntime, PreflightSettings } from "./settings.js";
+import type { Subject } from "./subject.js";
+import { keyTable } from "./token-key.js";
+
+export interface IssuerCheckRequest {
+  readonly subject: Subject;
+  readonly settings: PreflightSettings;
+  readonly runtime: PreflightRuntime;
+  readonly signal: AbortSignal;
+  /** Whether cached documents may be no older than {@link RECENT_MS}. */
+  readonly fresh: boolean;
+  /** Whether the report lists the issuer's keys. */
+  readonly listKeys: boolean;
+}
+
+/**
+ * Checks one issuer for one token, or without a token.
+ *
+ * @throws the signal's reason, and nothing else.
+ */
+export async function runIssuerCheck(request: IssuerCheckRequest): Promise<IssuerReport> {
+  const { subject, settings, runtime, signal, fresh, listKeys } = request;
+  const name = safeText(subject.issuer, 200);
+  const { allowedIssuers } = settings;
+  if (allowedIssuers && !allowedIssuers.includes(subject.issuer)) {
+    return { issuer: name, findings: [notAllowed(name)], requests: [] };
+  }
+  const issuer = sharedIssuer(subject, settings, runtime);
+  if (issuer === undefined) return { issuer: name, findings: [], requests: [] };
+  const { clock } = runtime;
+  const check = new IssuerCheck({ issuer, subject, clock, signal, fresh });
+  const { findings, snapshot } = await check.run();
+  return {
+    issuer: name,
+    findings: bySeverity(findings),
+    requests: snapshot.requests,
+    ...(listKeys && snapshot.keys && { keys: keyTable(snapshot.keys.keySet, subject) }),
+  };
+}
+
+/** One cache for each clock: a process has one clock, and a test has its own. */
+const caches = new WeakMap<Clock, IssuerCache>();
+
+function sharedIssuer(
+  subject: Subject,
+  settings: PreflightSettings,
+  runtime: PreflightRuntime,
+): SharedIssuer | undefined {
+  const { clock, env, ca, resolve = resolveHost } = runtime;
+  const { timeoutMs = STS_ISSUER_TIMEOUT_MS } = settings;
+  const allowPrivate = settings.allowPrivateIssuers ?? isAllowedLoopback(subject.issuer, env);
+  const issuers = runtime.issuers ?? caches.get(clock) ?? new IssuerCache();
+  if (runtime.issuers === undefined) caches.set(clock, issuers);
+  const transport = { env, resolve, ca };
+  return issuers.of(subject.issuer, { clock, transport, allowPrivate, timeoutMs });
+}
+
+/**
+ * Set by `resilient-sts emulate`, so that a service treats a local issuer as it treats its own issuer
+ * in production. All other issuers at private addresses are still refused.
+ */
+const LOOPBACK_VARIABLE = "RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS";
+
+function isAllowedLoopback(issuer: string, env: Environment): boolean {
+  if (readVariable(env, LOOPBACK_VARIABLE)?.toLowerCase() !== "true") return false;
+  return URL.canParse(issuer) && isLoopbackUrl(new URL(issuer));
+}
+
+/** Documents that are older than this, in milliseconds, do not support a fatal finding. */
+const RECENT_MS = 30_000;
+
+const ANY_AGE: MaxAge = {
+  discoveryMs: Number.POSITIVE_INFINITY,
+  jwksMs: Number.POSITIVE_INFINITY,
+};
+const RECENT: MaxAge = { discoveryMs: RECENT_MS, jwksMs: RECENT_MS };
+const NEW_KEYS: MaxAge = { discoveryMs: RECENT_MS, jwksMs: FETCHES_APART_MS - 1 };
+/** Fetches the JWKS however new the cached one is. */
+const ANOTHER_ANSWER: MaxAge = { discoveryMs: RECENT_MS, jwksMs: -1 };
+
+/** Findings that may hold for one replica of the issuer and not for another. */
+const OF_ONE_REPLICA: readonly FindingId[] = [
+  "jwks-empty",
+  "jwks-key-not-found",
+  "signature-invalid",
+];
+
+/** What one state of the documents means for the token. */
+interface Judgement {
+  readonly findings: readonly Finding[];
+  readonly snapshot: Snapshot;
+  /** The kid that the token names and the JWKS does not have. */
+  readonly missingKid?: string | undefined;
+}
+
+interface IssuerCheckInit {
+  readonly issuer: SharedIssuer;
+  readonly subject: Subject;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly fresh: boolean;
+}
+
+/**
+ * One check. Cached documents are enough while nothing in them is wrong for the token. A fault in
+ * cached documents is checked again with new ones, unless they were fetched a moment ago. A fault of
+ * the keys alone is certain only when several answers in a row have the same keys.
+ */
+class IssuerCheck {
+  readonly #issuer: SharedIssuer;
+  readonly #subject: Subject;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #fresh: boolean;
+  readonly #startedAt: number;
+
+  constructor({ issuer, subject, clock, signal, fresh }: IssuerCheckInit) {
+    this.#issuer = issuer;
+    this.#subject = subject;
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#fresh = fresh;
+    this.#startedAt = clock.now();
+  }
+
+  async run(): Promise<Judgement> {
+    let judged = await this.#judge(this.#fresh ? RECENT : ANY_AGE);
+    if (this.#isOld(judged) && hasDoubt(judged)) judged = await this.#judge(RECENT);
+    // The issuer must be left alone for now, so whether the fault is still there is not known.
+    if (this.#isOld(judged)) {
+      judged = { ...judged, findings: judged.findings.map(withoutCertainty) };
+    }
+    judged = await this.#confirmMissingKey(judged);
+    judged = await this.#askUntilAnswersAgree(judged);
+    const { missingKid, snapshot } = judged;
+    const { kid } = this.#subject;
+    if (missingKid === undefined && typeof kid === "string" && snapshot.keys) {
+      this.#issuer.missingKids.forget(kid);
+    }
+    return { ...judged, findings: this.#withReplicas(judged) };
+  }
+
+  async #judge(maxAge: MaxAge): Promise<Judgement> {
+    const issuer = this.#issuer;
+    const snapshot = issuer.cached(maxAge) ?? (await issuer.get(maxAge, this.#signal));
+    const { keys, findings } = snapshot;
+    if (keys === undefined) return { findings, snapshot };
+    const judged = await judgeKey(keys.keySet, this.#subject);
+    return { findings: [...findings, ...judged.findings], snapshot, missingKid: judged.missingKid };
+  }
+
+  #isOld({ snapshot }: Judgement): boolean {
+    return snapshot.fetchedAt < this.#startedAt - RECENT_MS;
+  }
+
+  /** Fetches the JWKS a second time for a missing key, some time after the first. */
+  async #confirmMissingKey(first: Judgement): Promise<Judgement> {
+    const { missingKids, keySets } = this.#issuer;
+    const { missingKid, snapshot } = first;
+    if (missingKid === undefined || snapshot.keys === undefined) return first;
+    const fetches = missingKids.note(missingKid, snapshot.keys, this.#startedAt);
+    if (fetches >= 2) return withFetches(first, fetches);
+    // Nothing can become certain when replicas differ: the next attempt need not wait.
+    if (keySets.doDiffer) return first;
+    // If the clock was set back meanwhile, the wait does not get longer.
+    const waitMs = FETCHES_APART_MS - Math.max(0, this.#clock.now() - snapshot.keys.fetchedAt);
+    if (waitMs > 0 && !this.#fresh) return first;
+    if (waitMs > 0) await sleep(this.#clock, waitMs, this.#signal);
+
+    const isShared = this.#issuer.isBusy || this.#issuer.cached(NEW_KEYS) !== undefined;
+    if (!isShared && !missingKids.mayRefetch()) return first;
+    const second = await this.#judge(NEW_KEYS);
+    const { keys } = second.snapshot;
+    if (second.missingKid === undefined || keys === undefined) return second;
+    return withFetches(second, missingKids.note(missingKid, keys, this.#startedAt));
+  }
+
+  /** Fetches the JWKS on new connections until enough answers agree, or one differs. */
+  async #askUntilAnswersAgree(first: Judgement): Promise<Judgement> {
+    const { missingKids, keySets } = this.#issuer;
+    let judged = first;
+    for (let answers = 1; answers < ANSWERS_THAT_AGREE; answers += 1) {
+      const isOfOne = judged.findings.some(
+        ({ id, severity }) => severity === "fatal" && OF_ONE_REPLICA.includes(id),
+      );
+      if (!isOfOne || keySets.doAgree || keySets.doDiffer) break;
+      const { missingKid } = judged;
+      const again = await this.#judge(ANOTHER_ANSWER);
+      const isSame = again.missingKid !== undefined && again.missingKid === missingKid;
+      judged = isSame ? withFetches(again, missingKids.fetchesWithout(missingKid)) : again;
+    }
+    return judged;
+  }
+
+  /** The findings, none certain that rests on one of several answers that differ. */
+  #withReplicas({ findings, missingKid }: Judgement): readonly Finding[] {
+    const { keySets } = this.#issuer;
+    const inconsistent = keySets.finding(missingKid !== undefined);
+    const all = inconsistent ? [inconsistent, ...findings] : findings;
+    return all.map((finding) => {
+      const isOfKeys = /^(jwks|signature)-/.test(finding.id);
+      const isOfOne = OF_ONE_REPLICA.includes(finding.id) && !keySets.doAgree;
+      return isOfOne || (isOfKeys && keySets.doDiffer) ? withoutCertainty(finding) : finding;
+    });
+  }
+}
+
+function hasDoubt({ findings, missingKid }: Judgement): boolean {
+  return firstFatal(findings) !== undefined || missingKid !== undefined;
+}
+
+function withoutCertainty(finding: Finding): Finding {
+  return finding.severity === "fatal" ? { ...finding, severity: "suspect" } : finding;
+}
+
+/** The same judgement, with the number of fetches that did not have the key. */
+function withFetches(judged: Judgement, fetches: number): Judgement {
+  const { findings, snapshot, missingKid } = judged;
+  const counted = findings.map((finding) =>
+    finding.id === "jwks-key-not-found" && missingKid !== undefined && snapshot.keys
+      ? keyNotFound(missingKid, kids(snapshot.keys.keySet), fetches)
+      : finding,
+  );
+  return { ...judged, findings: counted };
+}
+
+const ORDER: readonly Severity[] = ["fatal", "suspect", "advice", "info"];
+
+function bySeverity(findings: readonly Finding[]): Finding[] {
+  return findings.toSorted((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
+}
+
+function notAllowed(issuer: string): Finding {
+  return {
+    id: "issuer-not-allowed",
+    severity: "info",
+    title: "The issuer is not an allowed one, so its documents were not requested.",
+    detail: `\`allowedIssuers\` does not contain ${JSON.stringify(issuer)}.`,
+    remedy: "Workload: add the issuer to `allowedIssuers` if you expect tokens from it.",
+    evidence: { issuer },
+  };
+}
