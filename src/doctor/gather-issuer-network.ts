@@ -1,7 +1,6 @@
 import { isIP } from "node:net";
 import { discoveryUrl } from "../preflight/issuer-url.js";
-import { proxyFor } from "../preflight/proxy.js";
-import { openTunnel } from "../preflight/tunnel.js";
+import { openTunnel, proxyFor } from "../preflight/proxy.js";
 import { withTimeout } from "../runtime/abort.js";
 import { bareHostname } from "../runtime/bare-hostname.js";
 import type { IssuerFacts, TlsFacts } from "./facts.js";

@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { isPublicAddress } from "../preflight/public-address.js";
+import { isPublicAddress } from "../preflight/guarded-lookup.js";
 import { withTimeout } from "../runtime/abort.js";
 import { errorCode } from "../runtime/error-chain.js";
 import { safeText } from "../runtime/redact.js";

@@ -8,7 +8,7 @@ import { isLoopbackUrl } from "../runtime/loopback.js";
 import { safeText } from "../runtime/redact.js";
 import { type FetchProblem, MAX_DOCUMENT_BYTES } from "./fetch-document.js";
 import { retryAfterMs } from "./freshness.js";
-import { isPublicAddress } from "./public-address.js";
+import { isPublicAddress } from "./guarded-lookup.js";
 
 /** What is told of a request that got no document. */
 interface Failed {

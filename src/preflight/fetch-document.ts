@@ -9,18 +9,23 @@ import { errorCode } from "../runtime/error-chain.js";
 import { isLoopbackUrl } from "../runtime/loopback.js";
 import { onAbort } from "../runtime/on-abort.js";
 import { safeText } from "../runtime/redact.js";
-import { AddressRefused, guardedLookup, type ResolveHost } from "./guarded-lookup.js";
-import { isPublicAddress } from "./public-address.js";
+import {
+  AddressRefused,
+  guardedLookup,
+  isPublicAddress,
+  type ResolveHost,
+} from "./guarded-lookup.js";
+import { openTunnel } from "./proxy.js";
 import { type Phase, Stopwatch } from "./stopwatch.js";
 
-/** Longer documents are not read on; Google's JWKS has 1 KiB, Entra's 20 KiB. */
+/** Reading stops at this length. Google's JWKS has 1 KiB, Entra's 20 KiB. */
 export const MAX_DOCUMENT_BYTES = 512 * 1024;
 
-/** The way to the outside world; tests put their own in its place. */
+/** The access to the network. Tests replace it. */
 export interface Transport {
   readonly env: Environment;
   readonly resolve: ResolveHost;
-  /** PEM certificates to trust instead of Node's own (with NODE_EXTRA_CA_CERTS among them). */
+  /** PEM certificates to trust instead of Node's own and those of NODE_EXTRA_CA_CERTS. */
   readonly ca?: string | Buffer | undefined;
 }
 
@@ -30,7 +35,7 @@ export interface FetchOptions {
   readonly allowPrivate: boolean;
   readonly proxy: URL | undefined;
   readonly clock: Clock;
-  /** Ends the fetch, answered or not. */
+  /** Aborts the request. */
   readonly signal: AbortSignal;
   /** For `If-None-Match`. */
   readonly etag?: string | undefined;
@@ -51,7 +56,7 @@ export type FetchOutcome = { readonly timing: RequestTiming } & (
   | { readonly problem: FetchProblem }
 );
 
-/** GETs one document under every guard. Never rejects: whatever happens is an outcome. */
+/** Requests one document under all guards and limits. Never rejects: every failure is an outcome. */
 export async function fetchDocument(url: URL, options: FetchOptions): Promise<FetchOutcome> {
   const literal = bareHostname(url);
   const isAddress = isIP(literal) !== 0;
@@ -80,7 +85,7 @@ async function exchange(url: URL, options: FetchOptions, watch: Stopwatch) {
   try {
     const response = await responseOf(request);
     watch.answered(response.statusCode ?? 0, response.headers);
-    // Some object stores send the header with nothing in it.
+    // Some object stores send an empty header.
     const encoding = response.headers["content-encoding"] || "identity";
     if (response.statusCode === 200 && encoding.toLowerCase() !== "identity") {
       throw new EncodedBody(encoding);
@@ -89,7 +94,7 @@ async function exchange(url: URL, options: FetchOptions, watch: Stopwatch) {
     return { status: response.statusCode ?? 0, headers: response.headers, body };
   } finally {
     ignoreSignal();
-    // The connection goes too: what is left of a body that was not wanted is never read.
+    // Closes the connection too, so that the rest of an unwanted body is never read.
     request.destroy();
   }
 }
@@ -106,10 +111,10 @@ async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<
   signal.throwIfAborted();
   const request: ClientRequest = start(url, {
     ...connection,
-    // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: STS verifies, so this look has to.
+    // STS verifies certificates, so this check does too, whatever NODE_TLS_REJECT_UNAUTHORIZED says.
     rejectUnauthorized: true,
     headers: {
-      // A Kubernetes API server answers 406 to whoever does not accept the JWKS's own media type.
+      // A Kubernetes API server answers 406 when the request does not accept the media type of a JWKS.
       accept: "application/json, application/jwk-set+json",
       "accept-encoding": "identity",
       "user-agent": "resilient-sts",
@@ -117,7 +122,7 @@ async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<
     },
   });
   request.on("socket", (socket) => {
-    // Nobody's process stays alive for a look: whoever waits for it holds it.
+    // A check does not keep the process alive; a caller that waits for one holds it.
     socket.unref();
     watch.observe(socket);
     if (proxy !== undefined || allowPrivate) return;
@@ -137,10 +142,7 @@ async function tunnelled(
   signal: AbortSignal,
   watch: Stopwatch,
 ) {
-  const [{ openTunnel }, { connect }] = await Promise.all([
-    import("./tunnel.js"),
-    import("node:tls"),
-  ]);
+  const { connect } = await import("node:tls");
   const socket = await openTunnel(proxy, url, signal);
   watch.connected();
   const host = bareHostname(url);
@@ -151,7 +153,8 @@ async function tunnelled(
 function responseOf(request: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once("response", resolve);
-    // Stays on: an error after the answer is read off the response, and must not be unheard here.
+    // This listener stays: an error after the response is read from the response, and Node would throw
+    // it if the request had no listener.
     request.on("error", reject);
     request.once("close", () => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
   });
@@ -175,7 +178,7 @@ function problemOf(error: unknown, phase: Phase, isTimeUp: boolean): FetchProble
   if (isTimeUp) return { kind: "timeout", phase };
   const known = errorCode(error) ?? "UNKNOWN";
   if (known === "ETIMEDOUT") return { kind: "timeout", phase };
-  // Whatever ends a handshake is TLS's own doing, but for a peer that just goes away.
+  // An error during the handshake is a TLS error, unless the peer just closed the connection.
   const isTls = phase === "tls" && !["ECONNRESET", "EPIPE"].includes(known);
   return isTls ? { kind: "tls", code: known } : { kind: "network", code: known, phase };
 }

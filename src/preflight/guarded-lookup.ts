@@ -1,11 +1,10 @@
 import type { LookupAddress } from "node:dns";
-import type { LookupFunction } from "node:net";
-import { isPublicAddress } from "./public-address.js";
+import { BlockList, isIPv4, isIPv6, type LookupFunction } from "node:net";
 
 /** Resolves a host name to all its addresses. */
 export type ResolveHost = (hostname: string) => Promise<readonly LookupAddress[]>;
 
-/** A connection was about to go, or went, to an address that is not public. */
+/** A connection would go, or went, to an address that is not public. */
 export class AddressRefused extends Error {
   constructor(readonly address: string) {
     super(`${address} is no public address`);
@@ -13,9 +12,9 @@ export class AddressRefused extends Error {
 }
 
 /**
- * Asks once for a name that is asked for again meanwhile. A process resolves two names at a time
- * (libuv's slow tasks have half of its threads), for ten seconds and more where the resolver is
- * silent: two looks at such an issuer would keep the calls to STS from their own name.
+ * Shares one lookup between all callers that ask for the same name at the same time. Node resolves
+ * two names at a time (libuv gives half of its threads to slow tasks), and each takes ten seconds or
+ * more when the resolver is silent: two checks of such an issuer would block the lookup of STS.
  */
 export function oncePerName(resolve: ResolveHost): ResolveHost {
   const running = new Map<string, Promise<readonly LookupAddress[]>>();
@@ -28,20 +27,20 @@ export function oncePerName(resolve: ResolveHost): ResolveHost {
   };
 }
 
-/** As the process resolves any other name: hosts file, resolver, in the order they come. */
+/** Resolves a name as Node does by default: hosts file, then resolver, without reordering. */
 export const resolveHost: ResolveHost = oncePerName(async (hostname) => {
   const { lookup } = await import("node:dns/promises");
   return await lookup(hostname, { all: true });
 });
 
 /**
- * The `lookup` of a connection: what it returns is what is connected to, so a name that resolves
- * differently a moment later gains nothing. One address that is not public refuses the name: names
- * that mix the two exist to slip past such checks.
+ * The `lookup` function of a connection. The connection goes to the address that it returns, so a
+ * name that resolves differently a moment later cannot evade the check. One address that is not
+ * public is enough to refuse the name: names that mix both exist to evade such checks.
  */
 export function guardedLookup(resolve: ResolveHost, allowPrivate: boolean): LookupFunction {
   return (hostname, options, callback) => {
-    // Thrown synchronously or not, a resolver's failure goes to the callback.
+    // A resolver may throw or reject; both go to the callback.
     Promise.resolve()
       .then(() => resolve(hostname))
       .then((addresses) => {
@@ -61,4 +60,70 @@ export function guardedLookup(resolve: ResolveHost, allowPrivate: boolean): Look
         (error: Error) => callback(error, options.all === true ? [] : "", 0),
       );
   };
+}
+
+/**
+ * Whether an IP address is public: not private, loopback, link-local (where cloud metadata services
+ * are), shared, reserved or multicast. An IPv4 address inside an IPv6 address (mapped, NAT64) is
+ * judged as that IPv4 address.
+ */
+export function isPublicAddress(address: string): boolean {
+  if (isIPv4(address)) return !RESERVED_IPV4.check(address, "ipv4");
+  const bare = address.split("%", 1)[0] as string;
+  if (!isIPv6(bare)) return false;
+  const groups = groupsOf(bare);
+  const embedded = embeddedIpv4(groups);
+  if (embedded !== undefined) return isPublicAddress(embedded);
+  // Only 2000::/3 is assigned for public use (IANA IPv6 address space registry).
+  const isGlobal = ((groups[0] as number) & 0xe000) === 0x2000;
+  return isGlobal && !RESERVED_IPV6.check(bare, "ipv6");
+}
+
+/** IANA IPv4 special-purpose registry (RFC 6890), multicast and class E. */
+const RESERVED_IPV4 = blockList("ipv4", [
+  ["0.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["100.64.0.0", 10],
+  ["127.0.0.0", 8],
+  ["169.254.0.0", 16],
+  ["172.16.0.0", 12],
+  ["192.0.0.0", 24],
+  ["192.0.2.0", 24],
+  ["192.88.99.0", 24],
+  ["192.168.0.0", 16],
+  ["198.18.0.0", 15],
+  ["198.51.100.0", 24],
+  ["203.0.113.0", 24],
+  ["224.0.0.0", 3],
+]);
+
+/** Of 2000::/3: protocol assignments with Teredo, documentation, 6to4 (it carries any IPv4 address). */
+const RESERVED_IPV6 = blockList("ipv6", [
+  ["2001::", 23],
+  ["2001:db8::", 32],
+  ["2002::", 16],
+  ["3fff::", 20],
+]);
+
+function blockList(family: "ipv4" | "ipv6", subnets: readonly [string, number][]): BlockList {
+  const list = new BlockList();
+  for (const [network, prefix] of subnets) list.addSubnet(network, prefix, family);
+  return list;
+}
+
+/** The IPv4 address in ::ffff:0:0/96 (mapped) or 64:ff9b::/96 (NAT64, RFC 6052). */
+function embeddedIpv4(groups: readonly number[]): string | undefined {
+  const start = groups.slice(0, 6).join();
+  if (start !== "0,0,0,0,0,65535" && start !== `${0x64},${0xff9b},0,0,0,0`) return undefined;
+  const [high, low] = groups.slice(6) as [number, number];
+  return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+}
+
+/** The eight 16-bit groups of an IPv6 address; the URL parser writes every form in hexadecimal. */
+function groupsOf(address: string): number[] {
+  const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = Array.from({ length: 8 - before.length - after.length }, () => "0");
+  return [...before, ...zeros, ...after].map((group) => Number.parseInt(group, 16));
 }

@@ -2,7 +2,7 @@ import type { LookupAddress } from "node:dns";
 import { describe, expect, it, test } from "vitest";
 import { problemFinding } from "../../src/preflight/document-findings.js";
 import { type FetchProblem, fetchDocument } from "../../src/preflight/fetch-document.js";
-import { isPublicAddress } from "../../src/preflight/public-address.js";
+import { isPublicAddress } from "../../src/preflight/guarded-lookup.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { makeToken } from "../support/make-token.js";

@@ -1,8 +1,7 @@
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { proxyFor } from "../../src/preflight/proxy.js";
-import { openTunnel } from "../../src/preflight/tunnel.js";
+import { openTunnel, proxyFor } from "../../src/preflight/proxy.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import {
   type CertificateAuthority,
