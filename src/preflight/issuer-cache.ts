@@ -32,7 +32,7 @@ export class SharedIssuer {
   readonly #settings: FetchSettings;
   readonly #onRenewed: () => void;
   #snapshot: Snapshot | undefined;
-  #renewal: Promise<Snapshot> | undefined;
+  #running: Promise<Snapshot> | undefined;
 
   constructor({ issuer, discoveryUrl: url, settings, onRenewed }: SharedIssuerInit) {
     this.#documents = new IssuerDocuments(issuer, url, settings);
@@ -44,7 +44,7 @@ export class SharedIssuer {
 
   /** Whether requests to the issuer are in progress. */
   get isBusy(): boolean {
-    return this.#renewal !== undefined;
+    return this.#running !== undefined;
   }
 
   /** The length of the cached documents. */
@@ -71,11 +71,11 @@ export class SharedIssuer {
    * Checks that ask at the same time share the requests, which go on when a check stops waiting.
    */
   async get(maxAge: MaxAge, signal: AbortSignal): Promise<Snapshot> {
-    const cached = this.#renewal === undefined ? this.cached(maxAge) : undefined;
+    const cached = this.#running === undefined ? this.cached(maxAge) : undefined;
     if (cached) return cached;
     signal.throwIfAborted();
-    this.#renewal ??= this.#renew(maxAge);
-    return await untilAborted(this.#renewal, signal);
+    this.#running ??= this.#renew(maxAge);
+    return await untilAborted(this.#running, signal);
   }
 
   async #renew(maxAge: MaxAge): Promise<Snapshot> {
@@ -89,7 +89,7 @@ export class SharedIssuer {
       if (isRead && jwks?.fetchId !== before) this.keySets.note(jwks?.content);
       return snapshot;
     } finally {
-      this.#renewal = undefined;
+      this.#running = undefined;
       this.#onRenewed();
     }
   }

@@ -74,7 +74,7 @@ interface DocumentFailure {
   readonly pauseMs: number | undefined;
 }
 
-interface Renewal<Content> {
+interface DocumentRequest<Content> {
   readonly document: DocumentName;
   readonly url: URL;
   readonly cached: CachedDocument<Content> | undefined;
@@ -169,12 +169,12 @@ export class IssuerDocuments {
 
   /** The cached document while it may be used, otherwise a new or revalidated one. Never rejects. */
   async #renew<Content>(
-    renewal: Renewal<Content>,
+    request: DocumentRequest<Content>,
   ): Promise<CachedDocument<Content> | DocumentFailure> {
-    const { document, url, signal } = renewal;
+    const { document, url, signal } = request;
     const { clock, transport, allowPrivate, timeoutMs } = this.#settings;
-    const cached = renewal.cached?.url === url.href ? renewal.cached : undefined;
-    if (cached && isUsable(cached, renewal.maxAgeMs, clock.now())) {
+    const cached = request.cached?.url === url.href ? request.cached : undefined;
+    if (cached && isUsable(cached, request.maxAgeMs, clock.now())) {
       return { ...cached, timing: { ...cached.timing, fromCache: true } };
     }
     const proxy = proxyFor(url, transport.env);
@@ -202,7 +202,7 @@ export class IssuerDocuments {
     }
     // A 304 need not repeat headers that have not changed.
     const { age: _, ...before } = unchanged?.timing.headers ?? {};
-    const read = unchanged ?? renewal.read(body);
+    const read = unchanged ?? request.read(body);
     fetches += 1;
     return {
       url: url.href,

@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import ts from "typescript";
 import { describe, expect, test } from "vitest";
-import { nodesOf, ROOT, readSources, type Source } from "../support/sources.js";
+import { ROOT, readSources } from "../support/sources.js";
 
 const sources = new Map(readSources("src").map((source) => [source.path, source]));
 
@@ -11,25 +10,10 @@ function loadedWith(path: string, loaded = new Set<string>()): Set<string> {
   const source = sources.get(path);
   if (source === undefined || loaded.has(path)) return loaded;
   loaded.add(path);
-  const lazily = dynamicSpecifiers(source);
-  const imports = source.imports.filter(({ typeOnly }) => !typeOnly);
-  for (const { file, specifier } of imports) {
-    const count = imports.filter((each) => each.specifier === specifier).length;
-    const lazyCount = lazily.filter((each) => each === specifier).length;
-    if (file !== undefined && count > lazyCount) loadedWith(file, loaded);
+  for (const { file, typeOnly, lazy } of source.imports) {
+    if (file !== undefined && !typeOnly && !lazy) loadedWith(file, loaded);
   }
   return loaded;
-}
-
-function dynamicSpecifiers({ tree }: Source): string[] {
-  const found: string[] = [];
-  for (const node of nodesOf(tree)) {
-    if (!ts.isCallExpression(node) || node.expression.kind !== ts.SyntaxKind.ImportKeyword)
-      continue;
-    const [specifier] = node.arguments;
-    if (specifier !== undefined && ts.isStringLiteralLike(specifier)) found.push(specifier.text);
-  }
-  return found;
 }
 
 const ofPreflight = (path: string) => path.startsWith("src/preflight/");

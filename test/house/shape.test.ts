@@ -22,7 +22,7 @@ const PARAMETERS_LEFT: Readonly<Record<string, number>> = {
   cli: 9,
   credentials: 1,
   doctor: 14,
-  preflight: 8,
+  preflight: 3,
   provider: 1,
   retry: 3,
   runtime: 1,
@@ -34,7 +34,6 @@ const WORDS_LEFT: Readonly<Record<string, readonly string[]>> = {
   cli: ["beside", "look", "looked", "looks"],
   credentials: ["landing", "look", "slot", "tired"],
   doctor: ["look", "looked"],
-  preflight: ["look", "looked", "looks", "renewal", "visit"],
   provider: ["beside", "gave up", "look", "looked", "lost", "renewal", "resting"],
   sts: ["beside", "gave up", "give up", "lost", "resting", "stop", "stops", "trial", "vain"],
 };
