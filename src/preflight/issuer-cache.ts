@@ -80,13 +80,16 @@ export class SharedIssuer {
 
   async #renew(maxAge: MaxAge): Promise<Snapshot> {
     try {
-      const before = this.#documents.jwks?.fetchId;
+      const before = this.#documents.fetchIds;
       const snapshot = await this.#documents.renew(maxAge);
       this.#snapshot = asCached(snapshot);
-      const { jwks } = this.#documents;
-      const isEmpty = jwks?.findings.some(({ id }) => id === "jwks-empty");
-      const isRead = jwks?.content !== undefined || isEmpty === true;
-      if (isRead && jwks?.fetchId !== before) this.keySets.note(jwks?.content);
+      const { isComplete, fetchIds, keySet, findings } = this.#documents;
+      if (isComplete && fetchIds !== before) {
+        this.keySets.note(
+          keySet,
+          findings.map(({ id }) => id),
+        );
+      }
       return snapshot;
     } finally {
       this.#running = undefined;

@@ -110,11 +110,24 @@ export class IssuerDocuments {
     return (this.#discovery?.bytes ?? 0) + (this.#jwks?.bytes ?? 0);
   }
 
-  /** The JWKS that was fetched last. Its content is absent when it had no keys or was unreadable. */
-  get jwks():
-    | Pick<CachedDocument<KeySet | undefined>, "content" | "fetchId" | "findings">
-    | undefined {
-    return this.#jwks;
+  /** Whether the last renewal fetched both documents, or found that there is no JWKS to fetch. */
+  get isComplete(): boolean {
+    return this.#failures === 0;
+  }
+
+  /** Changes with every document that is fetched. */
+  get fetchIds(): string {
+    return `${this.#discovery?.fetchId} ${this.#jwks?.fetchId}`;
+  }
+
+  /** The keys that were fetched last; absent when there were none, or the JWKS was unreadable. */
+  get keySet(): KeySet | undefined {
+    return this.#jwks?.content;
+  }
+
+  /** What is wrong with the documents themselves. */
+  get findings(): readonly Finding[] {
+    return [...(this.#discovery?.findings ?? []), ...(this.#jwks?.findings ?? [])];
   }
 
   /** Fetches the documents that are too old, discovery first. Never rejects. */

@@ -5,6 +5,7 @@ import type { Clock } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
 import type { FetchedKeys } from "./issuer-documents.js";
 import { type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
+import { problemOf } from "./token-key.js";
 
 // What earlier answers of an issuer showed: keys that were missing, and sets of keys that differed.
 // One answer proves little, because a rotation takes time to spread and replicas may have a key each.
@@ -116,11 +117,17 @@ export class KeySetsSeen {
     this.#clock = clock;
   }
 
-  /** Records one answer; an answer without keys is a set like any other. */
-  note(keySet: KeySet | undefined): void {
+  /**
+   * Records one answer; an answer without keys is a set like any other.
+   *
+   * @param faults - what is wrong with the documents themselves, as ids of findings
+   */
+  note(keySet: KeySet | undefined, faults: readonly string[] = []): void {
     const entries = keySet?.entries.slice(0, MAX_COMPARED) ?? [];
     const members = new Set(entries.map(memberOf));
-    const digest = digestOf([...members].toSorted().join());
+    // A replica may publish the same keys in another form.
+    const problems = entries.map((entry) => `${memberOf(entry)} ${problemOf(entry)?.words}`);
+    const digest = digestOf([...new Set([...problems, ...faults])].toSorted().join());
     const known = this.#sets.get(digest);
     const seenAt = [...(known?.seenAt ?? []), this.#clock.now()].slice(-ANSWERS_THAT_AGREE);
     this.#sets.delete(digest);

@@ -1,4 +1,4 @@
-import { type Finding, type FindingId, firstFatal, type Severity } from "../model/findings.js";
+import { type Finding, firstFatal, type Severity } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { type Clock, sleep } from "../runtime/clock.js";
@@ -87,15 +87,18 @@ const ANY_AGE: MaxAge = {
 };
 const RECENT: MaxAge = { discoveryMs: RECENT_MS, jwksMs: RECENT_MS };
 const NEW_KEYS: MaxAge = { discoveryMs: RECENT_MS, jwksMs: FETCHES_APART_MS - 1 };
-/** Fetches the JWKS however new the cached one is. */
-const ANOTHER_ANSWER: MaxAge = { discoveryMs: RECENT_MS, jwksMs: -1 };
+/** Fetch the document again, however new the cached one is. */
+const OTHER_KEYS: MaxAge = { discoveryMs: RECENT_MS, jwksMs: -1 };
+const OTHER_DOCUMENTS: MaxAge = { discoveryMs: -1, jwksMs: -1 };
+
+/**
+ * Larger documents are not fetched repeatedly, in bytes: a fault in them stays a suspicion. Entra's
+ * have 22 KiB together, and 101 RSA keys with a certificate each 200 KiB.
+ */
+const MAX_REPEATED_BYTES = 256 * 1024;
 
 /** Findings that may hold for one replica of the issuer and not for another. */
-const OF_ONE_REPLICA: readonly FindingId[] = [
-  "jwks-empty",
-  "jwks-key-not-found",
-  "signature-invalid",
-];
+const OF_ONE_REPLICA = /^(discovery|jwks|signature)-/;
 
 /** What one state of the documents means for the token. */
 interface Judgement {
@@ -116,7 +119,7 @@ interface IssuerCheckInit {
 /**
  * One check. Cached documents are enough while nothing in them is wrong for the token. A fault in
  * cached documents is checked again with new ones, unless they were fetched a moment ago. A fault of
- * the keys alone is certain only when several answers in a row have the same keys.
+ * the documents or keys is certain only when several answers in a row agree.
  */
 class IssuerCheck {
   readonly #issuer: SharedIssuer;
@@ -187,17 +190,17 @@ class IssuerCheck {
     return withFetches(second, missingKids.note(missingKid, keys, this.#startedAt));
   }
 
-  /** Fetches the JWKS on new connections until enough answers agree, or one differs. */
+  /** Fetches the documents on new connections until enough answers agree, or one differs. */
   async #askUntilAnswersAgree(first: Judgement): Promise<Judgement> {
     const { missingKids, keySets } = this.#issuer;
     let judged = first;
     for (let answers = 1; answers < ANSWERS_THAT_AGREE; answers += 1) {
-      const isOfOne = judged.findings.some(
-        ({ id, severity }) => severity === "fatal" && OF_ONE_REPLICA.includes(id),
-      );
-      if (!isOfOne || keySets.doAgree || keySets.doDiffer) break;
+      const grave = judged.findings.filter(isGrave);
+      const isSettled = keySets.doAgree || keySets.doDiffer;
+      if (grave.length === 0 || isSettled || this.#issuer.bytes > MAX_REPEATED_BYTES) break;
       const { missingKid } = judged;
-      const again = await this.#judge(ANOTHER_ANSWER);
+      const isOfDiscovery = grave.some(({ id }) => id.startsWith("discovery-"));
+      const again = await this.#judge(isOfDiscovery ? OTHER_DOCUMENTS : OTHER_KEYS);
       const isSame = again.missingKid !== undefined && again.missingKid === missingKid;
       judged = isSame ? withFetches(again, missingKids.fetchesWithout(missingKid)) : again;
     }
@@ -209,19 +212,23 @@ class IssuerCheck {
     const { keySets } = this.#issuer;
     const inconsistent = keySets.finding(missingKid !== undefined);
     const all = inconsistent ? [inconsistent, ...findings] : findings;
-    return all.map((finding) => {
-      const isOfKeys = /^(jwks|signature)-/.test(finding.id);
-      const isOfOne = OF_ONE_REPLICA.includes(finding.id) && !keySets.doAgree;
-      return isOfOne || (isOfKeys && keySets.doDiffer) ? withoutCertainty(finding) : finding;
-    });
+    return all.map((finding) =>
+      OF_ONE_REPLICA.test(finding.id) && !keySets.doAgree ? withoutCertainty(finding) : finding,
+    );
   }
+}
+
+/** Whether a finding ends the attempts: by itself, or together with STS's refusal. */
+function isGrave({ id, severity, confirmedBy }: Finding): boolean {
+  return OF_ONE_REPLICA.test(id) && (severity === "fatal" || confirmedBy !== undefined);
 }
 
 function hasDoubt({ findings, missingKid }: Judgement): boolean {
   return firstFatal(findings) !== undefined || missingKid !== undefined;
 }
 
-function withoutCertainty(finding: Finding): Finding {
+/** The finding as a suspicion, which STS's refusal does not make certain. */
+function withoutCertainty({ confirmedBy: _, ...finding }: Finding): Finding {
   return finding.severity === "fatal" ? { ...finding, severity: "suspect" } : finding;
 }
 

@@ -54,8 +54,8 @@ describe("three replicas with a key each, behind a balancer that picks at random
     )) as WebIdentityError;
     expect(error.code).toBe("ERR_IDP_UNREACHABLE");
     expect(found(error)).toEqual(["suspect jwks-inconsistent", "suspect jwks-key-not-found"]);
-    expect(error.message).toMatch(/the JWKS showed \d different sets of keys/);
-    expect(error.hint).toMatch(/^IdP: let all replicas share their signing keys/);
+    expect(error.message).toMatch(/the JWKS had \d different sets of keys/);
+    expect(error.hint).toMatch(/^IdP: share the signing keys between all replicas/);
     expect(world.calls()).toBeGreaterThan(8);
   });
 });
@@ -79,6 +79,45 @@ describe("replicas with keys of the same kid", () => {
     const provider = world.provide(looking(mode), { token: async () => token });
     await expect(provider()).resolves.toHaveProperty("accessKeyId");
     expect(world.calls()).toBe(calls);
+  });
+});
+
+describe("a fault that two answers have and the next one has not", () => {
+  const keys = (change: Jwk) => (idp: LocalIdp, isWrong: () => boolean) =>
+    idp.setJwks((right) => ({
+      keys: (right.keys as Jwk[]).map((key) => (isWrong() ? { ...key, ...change } : key)),
+    }));
+  const discovery = (change: Jwk) => (idp: LocalIdp, isWrong: () => boolean) =>
+    idp.setDiscovery((right) => (isWrong() ? { ...right, ...change } : right));
+
+  test.each<[string, (idp: LocalIdp, isWrong: () => boolean) => void]>([
+    ["a key for encryption", keys({ use: "enc" })],
+    ["a key without kid", keys({ kid: undefined })],
+    ["a key on an unknown curve", keys({ crv: "secp256k1" })],
+    [
+      "a JWKS that is not an object",
+      (idp, isWrong) => idp.setJwks((right) => (isWrong() ? "[]" : right)),
+    ],
+    [
+      "a JWKS with a byte order mark",
+      (idp, isWrong) =>
+        idp.setJwks((right) => (isWrong() ? `\uFEFF${JSON.stringify(right)}` : right)),
+    ],
+    [
+      "a discovery document without a required member",
+      discovery({ subject_types_supported: undefined }),
+    ],
+    ["another issuer's discovery document", discovery({ issuer: "https://issuer.invalid" })],
+  ])("does not end the refresh: %s", async (_, publish) => {
+    await using world = await startPreflightWorld();
+    // The first request is of STS, the second one of the issuer check.
+    let requests = 0;
+    publish(world.idp, () => {
+      requests += 1;
+      return requests <= 2;
+    });
+    await expect(world.provide(looking("advisory"))()).resolves.toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(2);
   });
 });
 

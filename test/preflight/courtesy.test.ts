@@ -129,7 +129,7 @@ it("is not certain of a fault that it saw before an issuer asked to be left alon
   const { look, clock } = lookWorld();
   const token = await idp.issueToken();
   const limited = "suspect jwks-rate-limited";
-  expect(found(await look(token))).toEqual(["fatal discovery-field-missing", limited]);
+  expect(found(await look(token))).toEqual(["suspect discovery-field-missing", limited]);
   await clock.advance(30_001);
   expect(found(await look(token))).toEqual(["suspect discovery-field-missing", limited]);
   expect(idp.counts).toEqual({ discovery: 1, jwks: 1 });
@@ -142,7 +142,7 @@ it("is not certain of a fault in what was kept while the rest could not be fetch
   const { look, clock } = lookWorld();
   const token = await idp.issueToken();
   const down = "suspect jwks-http-status";
-  expect(found(await look(token))).toEqual(["fatal discovery-field-missing", down]);
+  expect(found(await look(token))).toEqual(["suspect discovery-field-missing", down]);
   idp.setDiscovery();
   await clock.advance(30_001);
   expect(found(await look(token))).toEqual(["suspect discovery-field-missing", down]);
