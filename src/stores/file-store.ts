@@ -100,10 +100,11 @@ class FileStore implements CredentialStore {
 
   async claim(key: string, leaseMs: number): Promise<StoreLease | undefined> {
     const owner = randomBytes(16).toString("base64url");
-    const before = await this.#readLease(key);
+    const [before, lastFence] = await Promise.all([this.#readLease(key), this.#lastFence(key)]);
     if (before !== undefined && this.#isHeld(before)) return undefined;
     if (before !== undefined && !(await this.#breakLease(key, before))) return undefined;
-    const fence = await this.#nextFence(key, before);
+    // Higher than all that can be seen; the time makes it higher than what was removed since.
+    const fence = Math.max(Date.now(), lastFence, before?.fence ?? 0) + 1;
     const isMine = await this.#directory.create(
       leaseFile(key),
       this.#leaseText({ owner, fence }, leaseMs),
@@ -126,7 +127,7 @@ class FileStore implements CredentialStore {
     if (record !== undefined && record.fence > fence) return false;
     if (record !== undefined && record.value.expiresAt >= value.expiresAt) return false;
     const written: ValueRecord = { fence, until: Date.now() + ttlMs, value };
-    await this.#directory.replace(valueFile(key, value.kind), JSON.stringify(written));
+    await this.#directory.replace(valueFile(key, value.kind), JSON.stringify(written), true);
     return true;
   }
 
@@ -192,14 +193,12 @@ class FileStore implements CredentialStore {
     return isTheOne;
   }
 
-  /** Higher than all that can be seen; the time makes it higher than what was removed since. */
-  async #nextFence(key: string, before: LeaseRecord | undefined): Promise<number> {
+  async #lastFence(key: string): Promise<number> {
     const values = await Promise.all([
       this.#readValue(key, "credentials"),
       this.#readValue(key, "refusal"),
     ]);
-    const fences = values.map(({ record }) => record?.fence ?? 0);
-    return Math.max(Date.now(), ...fences, before?.fence ?? 0) + 1;
+    return Math.max(...values.map(({ record }) => record?.fence ?? 0));
   }
 
   #leaseText({ owner, fence }: Pick<StoreLease, "owner" | "fence">, leaseMs: number): string {

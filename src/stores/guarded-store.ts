@@ -11,10 +11,11 @@ import { safeCause } from "../runtime/redact.js";
 export const OPERATION_MS = 250;
 
 /**
- * The limit is counted in parts. When a process is busy (it loads the AWS SDK), its timers are late
- * and the answer is not yet read: such a stall counts as one part, and not against the store.
+ * The limit is counted in parts. In a process that is short of CPU time, or loads the AWS SDK, timers
+ * are late and answers are not read in time: a part that took a fifth longer than it should does not
+ * count against the store, up to a second in all.
  */
-const PARTS = 5;
+const PARTS = { count: 5, lateFactor: 1.2, maxMs: 1_000 };
 
 /** How long a store that failed is left alone: drawn anew, so that a fleet does not come back at once. */
 const PAUSE_MS = { min: 30_000, max: 60_000 };
@@ -115,14 +116,20 @@ export class GuardedStore {
 }
 
 function scheduleInParts(clock: Clock, callback: () => void): () => void {
-  let left = PARTS;
+  const partMs = OPERATION_MS / PARTS.count;
+  const start = clock.monotonic();
+  let left = PARTS.count;
   let cancel = () => {};
-  const next = () => {
-    if (left === 0) return callback();
-    left -= 1;
-    cancel = clock.schedule(OPERATION_MS / PARTS, next);
+  const wait = () => {
+    const begin = clock.monotonic();
+    cancel = clock.schedule(partMs, () => {
+      const now = clock.monotonic();
+      if (now - begin < partMs * PARTS.lateFactor) left -= 1;
+      if (left === 0 || now - start >= PARTS.maxMs) callback();
+      else wait();
+    });
   };
-  next();
+  wait();
   return () => cancel();
 }
 

@@ -48,23 +48,35 @@ export class StoreDirectory {
     return join(this.#path, name);
   }
 
-  /** The text of a file; `undefined` if there is none. */
+  /** The text of a file; `undefined` if there is none. In few steps: each one is a turn of a thread. */
   async read(name: string): Promise<string | undefined> {
+    const path = this.file(name);
+    const checked = this.#check();
+    const opened = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    // Whichever fails first: the other one must be heard too.
+    checked.catch(() => {});
+    opened.catch(() => {});
     try {
-      await this.#check();
-      const file = await open(this.file(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      const file = await opened;
       try {
-        const stats = await file.stat();
-        if (!stats.isFile()) throw new Error(`${this.file(name)} is not a file`);
-        checkOwner(this.file(name), stats);
-        if (stats.size > MAX_VALUE_BYTES) return "";
-        return await file.readFile("utf8");
+        const reading = Buffer.allocUnsafe(MAX_VALUE_BYTES + 1);
+        const [stats, { bytesRead }] = await Promise.all([
+          file.stat(),
+          file.read(reading, 0, reading.length, 0),
+          checked,
+        ]);
+        if (!stats.isFile()) throw new Error(`${path} is not a file`);
+        checkOwner(path, stats);
+        return bytesRead > MAX_VALUE_BYTES ? "" : reading.toString("utf8", 0, bytesRead);
       } finally {
-        await file.close();
+        file.close().catch(() => {});
       }
     } catch (error) {
-      if (readField(error, "code") === "ENOENT") return undefined;
-      throw error;
+      if (readField(error, "code") !== "ENOENT") throw error;
+      await checked.catch((reason: unknown) => {
+        if (readField(reason, "code") !== "ENOENT") throw reason;
+      });
+      return undefined;
     }
   }
 
@@ -80,18 +92,22 @@ export class StoreDirectory {
     }
   }
 
-  /** Replaces a file as a whole: a reader sees the old text or the new one. */
-  async replace(name: string, text: string): Promise<void> {
+  /**
+   * Replaces a file as a whole: a reader sees the old text or the new one.
+   *
+   * @param isLasting - whether it must be whole after a power failure.
+   */
+  async replace(name: string, text: string, isLasting = false): Promise<void> {
     await this.#prepare();
     const temporary = this.file(`${name}.${randomBytes(8).toString("hex")}.tmp`);
-    await writeNew(temporary, text);
+    await writeNew(temporary, text, isLasting);
     try {
       await moveTo(this.file(name), temporary);
     } catch (error) {
       await unlink(temporary).catch(() => {});
       throw error;
     }
-    await this.#sweepOnce();
+    this.#sweepOnce().catch(() => {});
   }
 
   /** Takes a file away under a name that no other process knows. @returns the name, if it was there. */
@@ -119,8 +135,13 @@ export class StoreDirectory {
   }
 
   async #prepare(): Promise<void> {
-    await mkdir(this.#path, { recursive: true, mode: 0o700 });
-    await this.#check();
+    try {
+      await this.#check();
+    } catch (error) {
+      if (readField(error, "code") !== "ENOENT") throw error;
+      await mkdir(this.#path, { recursive: true, mode: 0o700 });
+      await this.#check();
+    }
   }
 
   async #check(): Promise<void> {
@@ -161,12 +182,12 @@ async function moveTo(target: string, source: string): Promise<void> {
   }
 }
 
-async function writeNew(path: string, text: string): Promise<void> {
+async function writeNew(path: string, text: string, isLasting = false): Promise<void> {
   const file = await open(path, "wx", 0o600);
   try {
-    await file.writeFile(text);
+    await file.write(text);
     // A power failure after the rename must not leave an empty file under the right name.
-    await file.sync();
+    if (isLasting) await file.sync();
   } finally {
     await file.close();
   }
