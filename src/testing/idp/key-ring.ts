@@ -18,10 +18,7 @@ const generate = promisify(generateKeyPair);
 const CURVES = { ES256: "P-256", ES384: "P-384", ES512: "P-521" } as const;
 
 /** Makes a key pair; the default `kid` is its thumbprint (RFC 7638). */
-export async function generateSigningKey(
-  algorithm: SigningAlgorithm,
-  kid?: string,
-): Promise<SigningKey> {
+async function generateSigningKey(algorithm: SigningAlgorithm, kid?: string): Promise<SigningKey> {
   const { publicKey, privateKey } = isEllipticCurve(algorithm)
     ? await generate("ec", { namedCurve: CURVES[algorithm] })
     : await generate("rsa", { modulusLength: 2048 });

@@ -130,7 +130,7 @@ const MAX_POLICY_ARNS = 10;
 const PACKED_LIMIT = 2048;
 
 /** @throws StsRefusal for an invalid policy document, and for too many policy ARNs. */
-export function readSessionPolicies(parameters: ReadonlyMap<string, string>): SessionPolicies {
+function readSessionPolicies(parameters: ReadonlyMap<string, string>): SessionPolicies {
   const inline = parameters.get("Policy");
   if (inline !== undefined) checkPolicy(inline);
   const arns = [...parameters]

@@ -101,7 +101,7 @@ export interface FetchedDocument {
  *
  * @throws an error for anything other than a JSON document with status 200.
  */
-export function fetchDocument(
+function fetchDocument(
   url: string,
   ca: string | Buffer | undefined,
   signal: AbortSignal,

@@ -81,7 +81,7 @@ export interface StsFaultOptions extends FaultRule<StsRequest> {
 const SAMPLE_ACCOUNT = "111122223333";
 
 /** The error on the wire that leads a client to a verdict. */
-export function wireErrorFor(fault: StsVerdictFault, request: StsRequest): WireError {
+function wireErrorFor(fault: StsVerdictFault, request: StsRequest): WireError {
   const seconds = Math.floor(request.at / 1000);
   switch (fault) {
     case "idp-unreachable":
@@ -110,9 +110,7 @@ export function wireErrorFor(fault: StsVerdictFault, request: StsRequest): WireE
 }
 
 /** Whether a fault is a verdict, and not a transport failure. */
-export function isVerdictFault(
-  fault: StsVerdictFault | StsTransportFault,
-): fault is StsVerdictFault {
+function isVerdictFault(fault: StsVerdictFault | StsTransportFault): fault is StsVerdictFault {
   return !(fault in TRANSPORT_FAULTS);
 }
 
