@@ -2,6 +2,7 @@
  * The options by which every command that gets credentials names its role, its token and its
  * region. The doctor uses the same names. Loads nothing of the providers that are made from them.
  */
+import type { CredentialStore } from "../model/credential-store.js";
 import type { WebIdentityInit } from "../provider/options.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
@@ -94,6 +95,8 @@ export interface ProviderSettings {
   readonly tokenSource: (typeof TOKEN_SOURCES)[number] | undefined;
   readonly audience: string | undefined;
   readonly init: WebIdentityInit;
+  /** Where processes share credentials. */
+  readonly store?: CredentialStore | undefined;
   readonly env: Environment;
   /** The region that an option or the environment names. */
   readonly region: string | undefined;

@@ -15,7 +15,8 @@ export function createRoleProvider(
   settings: ProviderSettings,
   onEvent: (event: WebIdentityEvent) => void,
 ): WebIdentityProvider {
-  const { tokenFile, init, env } = settings;
+  const { tokenFile, env, store } = settings;
+  const init = { ...settings.init, store };
   const roleArn = role ?? readVariable(env, "AWS_ROLE_ARN");
   if (roleArn === undefined) throw noRole(init.clientConfig?.profile);
   const token = tokenFile === undefined ? createSource(settings) : undefined;

@@ -171,59 +171,6 @@ test.each([
   expect(Math.round(lifetimeSeconds / 60)).toBe(seconds / 60);
 });
 
-describe("a profile", () => {
-  /** Has a web identity, and another role than the environment. */
-  async function withProfile(world: Awaited<ReturnType<typeof startCredentialsWorld>>) {
-    const file = join(world.folder, "config");
-    const lines = [
-      "[profile work]",
-      "role_arn = arn:aws:iam::123456789012:role/of-profile",
-      `web_identity_token_file = ${world.tokenFile}`,
-      "role_session_name = me",
-      "duration_seconds = 1800",
-      "region = eu-north-1",
-      "[profile keys]",
-      "aws_access_key_id = AKIAEXAMPLE",
-    ];
-    await writeFile(file, `${lines.join("\n")}\n`);
-    return { ...world.env, AWS_CONFIG_FILE: file };
-  }
-
-  const PRINT_REGION = node("console.log(process.env.AWS_REGION)");
-
-  test("that is named comes before the environment", async () => {
-    await using world = await startCredentialsWorld();
-    const env = await withProfile(world);
-    const { stdout } = await runCli(["exec", "--profile", "work", ...PRINT_REGION], { env });
-    expect(stdout).toBe("eu-north-1\n");
-    const granted = world.sts.requests.at(-1)?.granted;
-    expect(granted?.arn).toBe("arn:aws:sts::123456789012:assumed-role/of-profile/me");
-    expect(((granted?.expiresAt ?? 0) - Date.now()) / 60_000).toBeCloseTo(30, 0);
-  });
-
-  test("of AWS_PROFILE comes after the environment", async () => {
-    await using world = await startCredentialsWorld();
-    const { AWS_ROLE_ARN: _, AWS_WEB_IDENTITY_TOKEN_FILE: __, ...env } = await withProfile(world);
-    const { stdout } = await runCli(["exec", ...PRINT_REGION], {
-      env: { ...env, AWS_PROFILE: "work" },
-    });
-    expect(stdout).toBe("eu-west-1\n");
-    expect(world.sts.requests.at(-1)?.granted?.arn).toContain("/of-profile/me");
-    await runCli(["exec", ...node("")], {
-      env: { ...(await withProfile(world)), AWS_PROFILE: "work" },
-    });
-    expect(world.sts.requests.at(-1)?.granted?.arn).toContain("/app/");
-  });
-
-  test("without a role is named", async () => {
-    await using world = await startCredentialsWorld();
-    const { AWS_ROLE_ARN: _, ...env } = await withProfile(world);
-    const { exitCode, stderr } = await runCli(["exec", "--profile", "keys", ...node("")], { env });
-    expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/the profile keys has no role_arn; name it with --role-arn/);
-  });
-});
-
 describe("without credentials", () => {
   test("the child is not started, and the error says who must change what", async () => {
     await using world = await startCredentialsWorld();

@@ -23,6 +23,7 @@ import {
   readRoles,
 } from "../provider-options.js";
 import { createRoleProvider, credentialsFailure } from "../role-provider.js";
+import { openSharedStore, STORE_OPTION_NAMES, STORE_OPTIONS } from "../shared-store.js";
 import type { Surroundings } from "../surroundings.js";
 import { checkKeptProfile } from "./kept-profile.js";
 
@@ -38,11 +39,12 @@ failures of the identity provider and STS.
 The command keeps this terminal, gets every signal, and its exit code is passed on. AWS keys,
 profiles and files that would win over the endpoint are not passed on.`,
   groups: {
-    Credentials: ["role", ...PROVIDER_OPTION_NAMES],
+    Credentials: ["role", ...PROVIDER_OPTION_NAMES, ...STORE_OPTION_NAMES],
     "The command": ["no-wait", "keep-config", "help"],
   },
   options: {
     ...PROVIDER_OPTIONS,
+    ...STORE_OPTIONS,
     role: {
       type: "string",
       multiple: true,
@@ -91,11 +93,13 @@ export async function execCommand(args: string[], around: Surroundings): Promise
   if (keepsConfig) await checkKeptProfile(around.env);
   const settings = await readProviderSettings(values, around.env);
   const roles = readRoles(values, settings);
+  await using shared = await openSharedStore(values, around.env);
+  const { store } = shared;
   const outage = new OutageReport(around);
   const providers = Object.fromEntries(
     [...roles].map(([name, arn]) => [
       name,
-      createRoleProvider(arn, settings, (event) => outage.onEvent(name, event)),
+      createRoleProvider(arn, { ...settings, store }, (event) => outage.onEvent(name, event)),
     ]),
   );
   await using folder = await ChildFolder.create();
@@ -113,7 +117,7 @@ export async function execCommand(args: string[], around: Surroundings): Promise
     outage.isReported = true;
     return await child.exitCode;
   } finally {
-    for (const provider of Object.values(providers)) provider.close();
+    await Promise.all(Object.values(providers).map((provider) => provider[Symbol.asyncDispose]()));
   }
 }
 

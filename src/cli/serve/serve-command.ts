@@ -15,6 +15,7 @@ import {
   readRoles,
 } from "../provider-options.js";
 import { createRoleProvider, credentialsFailure } from "../role-provider.js";
+import { openSharedStore, STORE_OPTION_NAMES, STORE_OPTIONS } from "../shared-store.js";
 import type { Surroundings } from "../surroundings.js";
 
 export const SPEC = {
@@ -26,11 +27,12 @@ Gets AWS credentials from an OIDC token and serves them to every AWS SDK and the
 container-credentials protocol, on a loopback address and behind a random token for each role.
 Runs until SIGTERM or Ctrl-C.`,
   groups: {
-    Roles: ["role", ...PROVIDER_OPTION_NAMES],
+    Roles: ["role", ...PROVIDER_OPTION_NAMES, ...STORE_OPTION_NAMES],
     "The server": ["listen", "token-dir", "print-env", "ready-fd", "ready-file", "no-wait", "help"],
   },
   options: {
     ...PROVIDER_OPTIONS,
+    ...STORE_OPTIONS,
     role: {
       type: "string",
       multiple: true,
@@ -102,10 +104,12 @@ export async function serveCommand(args: string[], around: Surroundings): Promis
   }
   const settings = await readProviderSettings(values, around.env);
   const roles = readRoles(values, settings);
+  await using shared = await openSharedStore(values, around.env);
+  const { store } = shared;
   const providers = Object.fromEntries(
     [...roles].map(([name, arn]) => [
       name,
-      createRoleProvider(arn, settings, (event) => report(name, event, around)),
+      createRoleProvider(arn, { ...settings, store }, (event) => report(name, event, around)),
     ]),
   );
   try {
@@ -123,7 +127,7 @@ export async function serveCommand(args: string[], around: Surroundings): Promis
     await untilStopped(around.signal);
     return EXIT.fine;
   } finally {
-    for (const provider of Object.values(providers)) provider.close();
+    await Promise.all(Object.values(providers).map((provider) => provider[Symbol.asyncDispose]()));
   }
 }
 
@@ -226,6 +230,9 @@ function report(role: string, event: WebIdentityEvent, { stderr }: Surroundings)
 function wordsFor(event: WebIdentityEvent): string | undefined {
   switch (event.type) {
     case "credentials.refreshed":
+      if (event.source === "store") {
+        return `refreshed by another process, valid until ${event.expiration?.toISOString()}`;
+      }
       return `refreshed after ${event.attempts === 1 ? "1 attempt" : `${event.attempts} attempts`}, valid until ${event.expiration?.toISOString()}`;
     case "attempt.failed":
       return `attempt ${event.attempt} failed: ${event.verdict}: ${event.message}`;
@@ -233,6 +240,8 @@ function wordsFor(event: WebIdentityEvent): string | undefined {
       return event.servedFromCache
         ? `not refreshed, the cached credentials go on: ${event.code}: ${event.message}`
         : `no valid credentials: ${event.code}: ${event.message}`;
+    case "store.failed":
+      return `the ${event.store} store failed (${event.operation}): ${event.message}`;
     default:
       return undefined;
   }

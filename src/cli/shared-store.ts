@@ -1,0 +1,119 @@
+/** The options by which a command shares credentials with other processes, and the store made of them. */
+import { open } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { CredentialStore } from "../model/credential-store.js";
+import { type Environment, readVariable } from "../runtime/environment.js";
+import { safeText } from "../runtime/redact.js";
+import { wrongUsage } from "./command-failure.js";
+import type { OptionSpec } from "./command-spec.js";
+
+/** Rows for {@link CommandSpec.options}. */
+export const STORE_OPTIONS = {
+  store: {
+    type: "string",
+    value: "STORE",
+    complete: ["file", "redis://", "rediss://"],
+    help: "Share credentials, so that one process refreshes for all: file or file:DIR for the processes of this user, redis://HOST or rediss://HOST for a fleet. Default: RESILIENT_STS_STORE, where a URL may have a password.",
+  },
+  "store-keys": {
+    type: "string",
+    value: "FILE",
+    complete: "file",
+    help: "File with the keys that encrypt values in Redis, one ID:KEY a line; mode 0600. Default: RESILIENT_STS_STORE_KEYS, with commas between them.",
+  },
+} as const satisfies Readonly<Record<string, OptionSpec>>;
+
+export const STORE_OPTION_NAMES = Object.keys(STORE_OPTIONS) as (keyof typeof STORE_OPTIONS)[];
+
+/** Values of {@link STORE_OPTIONS}. */
+export type StoreValues = { readonly [Name in keyof typeof STORE_OPTIONS]?: string | undefined };
+
+/** A store, and what ends its connection. */
+export interface SharedStore extends AsyncDisposable {
+  /** `undefined` when nothing is shared. */
+  readonly store: CredentialStore | undefined;
+}
+
+/** Separates this program's names from whatever else is in the same Redis. */
+const NAMESPACE = "resilient-sts";
+
+/** @throws CommandFailure for a store or keys that can't be used. */
+export async function openSharedStore(values: StoreValues, env: Environment): Promise<SharedStore> {
+  const named = values.store ?? readVariable(env, "RESILIENT_STS_STORE");
+  if (named === undefined) return { store: undefined, [Symbol.asyncDispose]: async () => {} };
+  const [kind = "", place] = splitOnce(named, ":");
+  if (kind === "file") {
+    const { fileStore } = await import("../stores/file-store.js");
+    const directory = place === undefined || place === "" ? undefined : resolve(place);
+    return { store: fileStore({ directory }), [Symbol.asyncDispose]: async () => {} };
+  }
+  if ((kind !== "redis" && kind !== "rediss") || !URL.canParse(named)) {
+    throw wrongUsage("--store takes file, file:DIR, redis://HOST or rediss://HOST");
+  }
+  if (values.store !== undefined && new URL(named).password !== "") {
+    throw wrongUsage(
+      "a password on the command line can be read by everybody on this machine; put the URL into RESILIENT_STS_STORE",
+    );
+  }
+  return await openRedis(named, await readKeys(values["store-keys"], env));
+}
+
+async function openRedis(url: string, keys: readonly StoreKey[]): Promise<SharedStore> {
+  const { createClient } = await import("@redis/client").catch(() => {
+    throw wrongUsage(
+      "--store redis:// needs the package @redis/client; install it beside resilient-sts",
+    );
+  });
+  const client = createClient({ url });
+  // A store that fails is an event of the provider's; the client goes on to connect.
+  client.on("error", () => {});
+  client.connect().catch(() => {});
+  const { redisStore } = await import("../stores/redis-store.js");
+  return {
+    store: redisStore({ client, keys, namespace: NAMESPACE }),
+    async [Symbol.asyncDispose]() {
+      if (client.isOpen) client.destroy();
+    },
+  };
+}
+
+interface StoreKey {
+  readonly id: string;
+  readonly key: string;
+}
+
+async function readKeys(file: string | undefined, env: Environment): Promise<StoreKey[]> {
+  const text = file === undefined ? env.RESILIENT_STS_STORE_KEYS : await readKeyFile(file);
+  const entries = (text ?? "").split(/[\s,]+/).filter((entry) => entry !== "");
+  if (entries.length > 0) {
+    return entries.map((entry) => {
+      const [id = "", key = ""] = splitOnce(entry, ":");
+      return { id, key };
+    });
+  }
+  throw wrongUsage(
+    "--store redis:// needs keys: set RESILIENT_STS_STORE_KEYS to ID:KEY, or name a file with --store-keys; openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' makes a key",
+  );
+}
+
+/** Who can read the keys can read the credentials of the fleet. */
+async function readKeyFile(path: string): Promise<string> {
+  const named = JSON.stringify(safeText(path, 200));
+  const file = await open(path, "r").catch(({ code }: NodeJS.ErrnoException) => {
+    throw wrongUsage(`the file of --store-keys, ${named}, can't be read: ${code}`);
+  });
+  try {
+    const { mode } = await file.stat();
+    if (process.getuid !== undefined && (mode & 0o077) !== 0) {
+      throw wrongUsage(`${named} is open to other users; run: chmod 600 ${safeText(path, 200)}`);
+    }
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
+  }
+}
+
+function splitOnce(text: string, mark: string): [string, string | undefined] {
+  const at = text.indexOf(mark);
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
