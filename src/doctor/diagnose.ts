@@ -1,6 +1,6 @@
 import { decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
-import { resolveHost } from "../preflight/guarded-lookup.js";
+import { resolveHost, resolveStsHost } from "../preflight/guarded-lookup.js";
 import { systemClock } from "../runtime/clock.js";
 import { ClientPool } from "../sts/client-pool.js";
 import { conclude } from "./conclude.js";
@@ -39,7 +39,7 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   const pool = new ClientPool();
   const env = options.env ?? process.env;
   return await diagnoseWith(options, {
-    ...{ clock: systemClock, env, resolve: resolveHost, pool },
+    ...{ clock: systemClock, env, resolve: resolveHost, resolveSts: resolveStsHost, pool },
     readMachineVendor,
   });
 }

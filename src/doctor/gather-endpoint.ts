@@ -1,4 +1,5 @@
 import { fetchDocument } from "../preflight/fetch-document.js";
+import type { ResolveHost } from "../preflight/guarded-lookup.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { startLimit } from "../runtime/abort.js";
 import { bareHostname } from "../runtime/bare-hostname.js";
@@ -50,7 +51,7 @@ export async function gatherEndpoint(
   return await run.step("sts-endpoint", label, limitMs, late, async (signal) => {
     const host = bareHostname(url);
     const [resolved, answer] = await Promise.all([
-      resolveName(run, host, ENDPOINT_LIMIT_MS, signal),
+      resolveName(run, host, { limitMs: ENDPOINT_LIMIT_MS, signal, resolve: stsResolver(run) }),
       ask(run, url, region, signal),
     ]);
     const isPrivate =
@@ -64,8 +65,13 @@ export function sourceName(source: StsTarget["regionSource"]): string {
   return source === "region" || source === "failoverRegions" ? "option" : source;
 }
 
+/** STS's name does not wait for an issuer's whose resolver is silent. */
+function stsResolver({ runtime }: Run): ResolveHost {
+  return runtime.resolveSts ?? runtime.resolve;
+}
+
 async function ask(run: Run, url: URL, region: string, signal: AbortSignal) {
-  const { clock, env, resolve, ca } = run.runtime;
+  const { clock, env, ca } = run.runtime;
   // A little before the run's end, which does not tell in which part it hung.
   const leftMs = Math.max(0, run.deadline.remainingMs() - 100);
   const timeoutMs = Math.min(ENDPOINT_LIMIT_MS, leftMs);
@@ -73,7 +79,7 @@ async function ask(run: Run, url: URL, region: string, signal: AbortSignal) {
   const startMs = run.elapsedMs();
   const outcome = await fetchDocument(url, {
     document: "discovery",
-    transport: { env, resolve, ca },
+    transport: { env, resolve: stsResolver(run), ca },
     allowPrivate: true,
     proxy: undefined,
     clock,

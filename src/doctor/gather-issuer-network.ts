@@ -58,9 +58,9 @@ async function openTunnelInTime(run: Run, proxy: URL, url: URL, signal: AbortSig
   const { clock } = run.runtime;
   const reason = new Error("no tunnel");
   const limits = { clock, signal, timeoutMs: PART_LIMIT_MS, reason };
-  return await withTimeout(limits, (limited) => openTunnel(proxy, url, limited)).catch(
-    () => undefined,
-  );
+  return await withTimeout(limits, (limited) =>
+    openTunnel(proxy, url, { signal: limited, resolve: run.runtime.resolve }),
+  ).catch(() => undefined);
 }
 
 async function resolveIssuer(
@@ -69,7 +69,11 @@ async function resolveIssuer(
   signal: AbortSignal,
 ): Promise<Partial<Resolved> & Pick<Resolved, "addresses">> {
   const startMs = run.elapsedMs();
-  const resolved = await resolveName(run, host, PART_LIMIT_MS, signal);
+  const resolved = await resolveName(run, host, {
+    limitMs: PART_LIMIT_MS,
+    signal,
+    resolve: run.runtime.resolve,
+  });
   if (isIP(host) !== 0) return { addresses: resolved.addresses };
   const { dnsMs, dnsError: error } = resolved;
   const what = { step: "issuer-network", party: "issuer", label: `DNS of ${host}` } as const;

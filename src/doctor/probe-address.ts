@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { isPublicAddress } from "../preflight/guarded-lookup.js";
+import { isPublicAddress, type ResolveHost } from "../preflight/guarded-lookup.js";
 import { withTimeout } from "../runtime/abort.js";
 import { errorCode } from "../runtime/error-chain.js";
 import { safeText } from "../runtime/redact.js";
@@ -16,19 +16,25 @@ export interface Resolved {
   readonly addresses: readonly AddressFacts[];
 }
 
+interface ResolveOptions {
+  readonly limitMs: number;
+  readonly signal: AbortSignal;
+  readonly resolve: ResolveHost;
+}
+
 /** Resolves a name (an address is its own) within `limitMs`. Rejects only with the signal's reason. */
 export async function resolveName(
   run: Run,
   host: string,
-  limitMs: number,
-  signal: AbortSignal,
+  { limitMs, signal, resolve }: ResolveOptions,
 ): Promise<Resolved> {
-  const { clock, resolve } = run.runtime;
+  const { clock } = run.runtime;
   const startMs = run.elapsedMs();
   const late = Object.assign(new Error("no answer"), { code: "timeout" });
   try {
-    const found = await withTimeout({ clock, signal, timeoutMs: limitMs, reason: late }, () =>
-      resolve(host),
+    const found = await withTimeout(
+      { clock, signal, timeoutMs: limitMs, reason: late },
+      (limited) => resolve(host, { signal: limited }),
     );
     const addresses = found.map(({ address, family }) => ({
       address,

@@ -8,6 +8,8 @@ export interface DoctorRuntime {
   readonly clock: Clock;
   readonly env: Environment;
   readonly resolve: ResolveHost;
+  /** The same for the names of STS endpoints. @default `resolve` */
+  readonly resolveSts?: ResolveHost | undefined;
   /** PEM certificates to trust instead of Node's own. */
   readonly ca?: string | Buffer | undefined;
   readonly pool: ClientPool;

@@ -139,7 +139,19 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
   }
 }
 
+/** Nothing is known of the issuer: it was not even looked up. */
+const NOT_ASKED = {
+  id: "issuer-timeout",
+  severity: "info",
+  title: "The issuer was not checked: the names of other issuers took too long to resolve.",
+  remedy: "Network: check this machine's DNS, which does not answer for the other issuers' names.",
+} as const;
+
 function timedOut(phase: string, failed: Failed, host: string, timeoutMs: number) {
+  if (phase === "dns-queue") {
+    const detail = `${host} is resolved after the names before it; its turn did not come within ${timeoutMs} ms.`;
+    return { ...NOT_ASKED, detail };
+  }
   const isConnected = phase === "answer" || phase === "body";
   const within = `within ${timeoutMs} ms (phase "${phase}")`;
   if (failed.document === "jwks") {

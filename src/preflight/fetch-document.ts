@@ -104,10 +104,15 @@ async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<
   const isSecure = url.protocol === "https:";
   const { request: start } = await import(isSecure ? "node:https" : "node:http");
   const ca = transport.ca === undefined ? {} : { ca: transport.ca };
+  const wait = {
+    signal,
+    onQueued: () => watch.queued(),
+    onTurn: () => watch.resolving(),
+  };
   const connection =
     proxy === undefined
-      ? { agent: false, lookup: guardedLookup(transport.resolve, allowPrivate), ...ca }
-      : { createConnection: await tunnelled(proxy, url, ca, signal, watch) };
+      ? { agent: false, lookup: guardedLookup(transport.resolve, allowPrivate, wait), ...ca }
+      : { createConnection: await tunnelled(proxy, url, ca, options, watch) };
   signal.throwIfAborted();
   const request: ClientRequest = start(url, {
     ...connection,
@@ -139,11 +144,11 @@ async function tunnelled(
   proxy: URL,
   url: URL,
   ca: { readonly ca?: string | Buffer },
-  signal: AbortSignal,
+  { transport, signal }: FetchOptions,
   watch: Stopwatch,
 ) {
   const { connect } = await import("node:tls");
-  const socket = await openTunnel(proxy, url, signal);
+  const socket = await openTunnel(proxy, url, { signal, resolve: transport.resolve });
   watch.connected();
   const host = bareHostname(url);
   const name = isIP(host) === 0 ? { servername: host } : { host };

@@ -1,48 +1,111 @@
 import type { LookupAddress } from "node:dns";
 import { BlockList, isIPv4, isIPv6, type LookupFunction } from "node:net";
+import { untilAborted } from "../runtime/abort.js";
+
+/** How long a caller waits for a name, and for what. A resolver without a queue may ignore it. */
+export interface LookupWait {
+  /** Ends the wait. A name that no caller waits for leaves the queue. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called when another name is resolved first. */
+  readonly onQueued?: (() => void) | undefined;
+  /** Called when the name has its turn. */
+  readonly onTurn?: (() => void) | undefined;
+}
 
 /** Resolves a host name to all its addresses. */
-export type ResolveHost = (hostname: string) => Promise<readonly LookupAddress[]>;
+export type ResolveHost = (
+  hostname: string,
+  wait?: LookupWait,
+) => Promise<readonly LookupAddress[]>;
 
-/** A connection would go, or went, to an address that is not public. */
+/** A connection was about to go, or went, to an address that is not public. */
 export class AddressRefused extends Error {
   constructor(readonly address: string) {
     super(`${address} is no public address`);
   }
 }
 
+/** A name that is resolved, or waits for its turn, for all who ask for it meanwhile. */
+interface Lookup {
+  readonly hostname: string;
+  readonly addresses: Promise<readonly LookupAddress[]>;
+  readonly start: () => void;
+  readonly waits: Set<LookupWait>;
+}
+
 /**
- * Shares one lookup between all callers that ask for the same name at the same time. Node resolves
- * two names at a time (libuv gives half of its threads to slow tasks), and each takes ten seconds or
- * more when the resolver is silent: two checks of such an issuer would block the lookup of STS.
+ * Resolves one name at a time, first come, first served. A process has two threads for names (half
+ * of libuv's four), and where a resolver is silent each name takes one for ten seconds and more,
+ * whether or not a caller still waits. Tokens name the issuers: without the queue, two names that
+ * strangers chose keep STS's own from being resolved.
  */
-export function oncePerName(resolve: ResolveHost): ResolveHost {
-  const running = new Map<string, Promise<readonly LookupAddress[]>>();
-  return (hostname) => {
-    const known = running.get(hostname);
-    if (known !== undefined) return known;
-    const started = resolve(hostname).finally(() => running.delete(hostname));
-    running.set(hostname, started);
-    return started;
+export function oneAtATime(resolve: ResolveHost): ResolveHost {
+  const queue = new Map<string, Lookup>();
+  let running: Lookup | undefined;
+
+  const startNext = () => {
+    const [first] = queue.values();
+    running = first;
+    if (first === undefined) return;
+    queue.delete(first.hostname);
+    for (const { onTurn } of first.waits) onTurn?.();
+    first.start();
+  };
+  const enqueue = (hostname: string): Lookup => {
+    let start = () => {};
+    const turn = new Promise<void>((begin) => {
+      start = begin;
+    });
+    const addresses = turn.then(() => resolve(hostname)).finally(startNext);
+    const lookup = { hostname, addresses, start, waits: new Set<LookupWait>() };
+    queue.set(hostname, lookup);
+    return lookup;
+  };
+
+  return async (hostname, wait = {}) => {
+    const { signal } = wait;
+    signal?.throwIfAborted();
+    const known = running?.hostname === hostname ? running : queue.get(hostname);
+    const lookup = known ?? enqueue(hostname);
+    lookup.waits.add(wait);
+    if (running === undefined) startNext();
+    else if (running !== lookup) wait.onQueued?.();
+    try {
+      return await (signal ? untilAborted(lookup.addresses, signal) : lookup.addresses);
+    } finally {
+      lookup.waits.delete(wait);
+      const isUnwanted = lookup.waits.size === 0 && queue.get(hostname) === lookup;
+      // The thread of a lookup that has begun can't be taken back.
+      if (isUnwanted) queue.delete(hostname);
+    }
   };
 }
 
-/** Resolves a name as Node does by default: hosts file, then resolver, without reordering. */
-export const resolveHost: ResolveHost = oncePerName(async (hostname) => {
+const lookUp: ResolveHost = async (hostname) => {
   const { lookup } = await import("node:dns/promises");
   return await lookup(hostname, { all: true });
-});
+};
+
+/** The names of issuers, as the process resolves any other: hosts file and resolver in their order. */
+export const resolveHost: ResolveHost = oneAtATime(lookUp);
+
+/** The same for STS endpoints, which never wait for an issuer. */
+export const resolveStsHost: ResolveHost = oneAtATime(lookUp);
 
 /**
- * The `lookup` function of a connection. The connection goes to the address that it returns, so a
- * name that resolves differently a moment later cannot evade the check. One address that is not
- * public is enough to refuse the name: names that mix both exist to evade such checks.
+ * The `lookup` of a connection: what it returns is what is connected to, so a name that resolves
+ * differently a moment later gains nothing. One address that is not public refuses the name: names
+ * that mix the two exist to slip past such checks.
  */
-export function guardedLookup(resolve: ResolveHost, allowPrivate: boolean): LookupFunction {
+export function guardedLookup(
+  resolve: ResolveHost,
+  allowPrivate: boolean,
+  wait?: LookupWait,
+): LookupFunction {
   return (hostname, options, callback) => {
-    // A resolver may throw or reject; both go to the callback.
+    // Thrown synchronously or not, a resolver's failure goes to the callback.
     Promise.resolve()
-      .then(() => resolve(hostname))
+      .then(() => resolve(hostname, wait))
       .then((addresses) => {
         const refused = allowPrivate
           ? undefined

@@ -3,6 +3,7 @@ import { bareHostname } from "../runtime/bare-hostname.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { isLoopbackUrl } from "../runtime/loopback.js";
 import { onAbort } from "../runtime/on-abort.js";
+import { guardedLookup, type ResolveHost } from "./guarded-lookup.js";
 
 /**
  * The proxy for an https URL, from the variables that curl and Node packages read: `https_proxy`,
@@ -47,11 +48,21 @@ class TunnelRefused extends Error {
   }
 }
 
+interface TunnelOptions {
+  readonly signal: AbortSignal;
+  /** Resolves the proxy's name, which may be at any address. */
+  readonly resolve: ResolveHost;
+}
+
 /**
  * Opens a connection to the host of `target` through an HTTP proxy (CONNECT; RFC 9110, section
  * 9.3.6). The connection does not keep the process alive.
  */
-export async function openTunnel(proxy: URL, target: URL, signal: AbortSignal): Promise<Socket> {
+export async function openTunnel(
+  proxy: URL,
+  target: URL,
+  { signal, resolve: resolveHost }: TunnelOptions,
+): Promise<Socket> {
   const { request: open } =
     proxy.protocol === "https:" ? await import("node:https") : await import("node:http");
   signal.throwIfAborted();
@@ -68,7 +79,9 @@ export async function openTunnel(proxy: URL, target: URL, signal: AbortSignal): 
     port: proxy.port === "" ? (proxy.protocol === "https:" ? 443 : 80) : Number(proxy.port),
   };
   return await new Promise((resolve, reject) => {
-    const request = open({ ...place, method: "CONNECT", path: authority, headers, agent: false });
+    const lookup = guardedLookup(resolveHost, true, { signal });
+    const connect = { method: "CONNECT", path: authority, headers, agent: false, lookup };
+    const request = open({ ...place, ...connect });
     const done = onAbort(signal, () => request.destroy(signal.reason));
     request.on("socket", (socket) => socket.unref());
     request.on("connect", ({ statusCode }, socket) => {

@@ -6,7 +6,7 @@ import type { Clock } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
 
 /** How far a request has come. */
-export type Phase = "dns" | "connect" | "tls" | "answer" | "body";
+export type Phase = "dns-queue" | "dns" | "connect" | "tls" | "answer" | "body";
 
 /** Takes the times of one request, part by part. */
 export class Stopwatch {
@@ -50,6 +50,16 @@ export class Stopwatch {
       this.#peer = { ...this.#peer, tlsProtocol, certificate: validityOf(tls) };
       this.#times = { ...this.#times, tlsMs: this.#next("answer") };
     });
+  }
+
+  /** Other names are resolved first. */
+  queued(): void {
+    this.#next("dns-queue");
+  }
+
+  /** From here on the name itself is resolved. */
+  resolving(): void {
+    this.#next("dns");
   }
 
   connected(): void {

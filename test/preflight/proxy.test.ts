@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { openTunnel, proxyFor } from "../../src/preflight/proxy.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import {
@@ -110,7 +111,10 @@ it("opens no tunnel that nobody waits for any more", async () => {
   await using proxy = await startProxy(idp.port);
   const proxyUrl = new URL(`http://127.0.0.1:${proxy.port}`);
   const controller = new AbortController();
-  const opening = openTunnel(proxyUrl, new URL("https://issuer.invalid"), controller.signal);
+  const opening = openTunnel(proxyUrl, new URL("https://issuer.invalid"), {
+    signal: controller.signal,
+    resolve: resolveHost,
+  });
   controller.abort(new Error("time is up"));
   await expect(opening).rejects.toThrow("time is up");
   expect(proxy.tunnels).toEqual([]);

@@ -69,6 +69,30 @@ describe("a concurrency limit", () => {
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   });
 
+  test("lets nobody in for a waiter who leaves the middle of the queue", async () => {
+    const room = new ConcurrencyLimit(1);
+    const [first, second, third] = [makeWork(), makeWork(), makeWork()];
+    const begun: string[] = [];
+    const begin = (name: string, work: ReturnType<typeof makeWork>, by = signal) =>
+      room.run(by, () => {
+        begun.push(name);
+        return work.run();
+      });
+    const caller = new AbortController();
+    const running = begin("first", first);
+    const leaving = begin("second", second, caller.signal).catch((reason: unknown) => reason);
+    const waiting = begin("third", third);
+    caller.abort("enough");
+    expect(await leaving).toBe("enough");
+    await new Promise(setImmediate);
+    expect(begun).toEqual(["first"]);
+    first.end();
+    await running;
+    third.end();
+    await waiting;
+    expect(begun).toEqual(["first", "third"]);
+  });
+
   test("loses no place to a waiter who is admitted and aborted in the same breath", async () => {
     const room = new ConcurrencyLimit(1);
     const first = makeWork();

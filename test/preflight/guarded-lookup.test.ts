@@ -1,0 +1,150 @@
+import type { LookupAddress } from "node:dns";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { guardedLookup, oneAtATime, type ResolveHost } from "../../src/preflight/guarded-lookup.js";
+
+const ADDRESSES: readonly LookupAddress[] = [
+  { address: "203.0.114.7", family: 4 },
+  { address: "2600::7", family: 6 },
+];
+
+/** A resolver that answers when it is told to. */
+function slowResolver() {
+  const asked: string[] = [];
+  let settle: (end: readonly LookupAddress[] | Error) => void = () => {};
+  const resolve = oneAtATime((hostname) => {
+    asked.push(hostname);
+    return new Promise((answer, fail) => {
+      settle = (end) => (end instanceof Error ? fail(end) : answer(end));
+    });
+  });
+  return {
+    asked,
+    resolve,
+    settle: async (end: readonly LookupAddress[] | Error) => {
+      await nextTurn();
+      settle(end);
+      await nextTurn();
+    },
+  };
+}
+
+describe("a name that is asked for meanwhile", () => {
+  test("is asked for once", async () => {
+    const { asked, resolve, settle } = slowResolver();
+    const both = [resolve("a.invalid"), resolve("a.invalid")];
+    await settle(ADDRESSES);
+    expect(await Promise.all(both)).toEqual([ADDRESSES, ADDRESSES]);
+    expect(asked).toEqual(["a.invalid"]);
+  });
+
+  test("is asked for again once the answer is there: nothing is kept", async () => {
+    const { asked, resolve, settle } = slowResolver();
+    const first = resolve("a.invalid");
+    await settle(ADDRESSES);
+    await first;
+    void resolve("a.invalid");
+    await nextTurn();
+    expect(asked).toEqual(["a.invalid", "a.invalid"]);
+  });
+
+  test("fails for every caller, and the failure is not kept", async () => {
+    const { asked, resolve, settle } = slowResolver();
+    const both = Promise.allSettled([resolve("a.invalid"), resolve("a.invalid")]);
+    const failure = Object.assign(new Error("no such name"), { code: "ENOTFOUND" });
+    await settle(failure);
+    expect(await both).toEqual([
+      { status: "rejected", reason: failure },
+      { status: "rejected", reason: failure },
+    ]);
+    void resolve("a.invalid");
+    await nextTurn();
+    expect(asked).toHaveLength(2);
+  });
+});
+
+describe("several names", () => {
+  test("are resolved one at a time, in the order in which they were asked for", async () => {
+    const { asked, resolve, settle } = slowResolver();
+    const told: string[] = [];
+    const lookUps = ["a", "b", "c"].map((hostname) =>
+      resolve(hostname, {
+        onQueued: () => told.push(`${hostname} waits`),
+        onTurn: () => told.push(`${hostname} has its turn`),
+      }),
+    );
+    const answers = Promise.allSettled(lookUps);
+    await nextTurn();
+    expect(asked).toEqual(["a"]);
+    await settle(new Error("no such name"));
+    expect(asked).toEqual(["a", "b"]);
+    await settle(ADDRESSES);
+    await settle(ADDRESSES);
+    expect(asked).toEqual(["a", "b", "c"]);
+    expect(told).toEqual([
+      ...["a has its turn", "b waits", "c waits"],
+      ...["b has its turn", "c has its turn"],
+    ]);
+    expect((await answers).map(({ status }) => status)).toEqual([
+      ...["rejected", "fulfilled", "fulfilled"],
+    ]);
+  });
+
+  test("leave the queue with the last caller that waits for them", async () => {
+    const { asked, resolve, settle } = slowResolver();
+    const [one, other] = [new AbortController(), new AbortController()];
+    const waits = Promise.allSettled([
+      resolve("silent"),
+      resolve("given up", { signal: one.signal }),
+      resolve("wanted", { signal: one.signal }),
+      resolve("wanted", { signal: other.signal }),
+    ]);
+    one.abort("enough");
+    await settle(ADDRESSES);
+    expect(asked).toEqual(["silent", "wanted"]);
+    await settle(ADDRESSES);
+    expect(await waits).toMatchObject([
+      { value: ADDRESSES },
+      { reason: "enough" },
+      { reason: "enough" },
+      { value: ADDRESSES },
+    ]);
+  });
+
+  test("do not wait for one that every caller gave up, but in the resolver itself", async () => {
+    const { asked, resolve, settle } = slowResolver();
+    const controller = new AbortController();
+    const silent = resolve("silent", { signal: controller.signal });
+    await nextTurn();
+    controller.abort("enough");
+    await expect(silent).rejects.toBe("enough");
+    const next = resolve("next");
+    await nextTurn();
+    expect(asked).toEqual(["silent"]);
+    await settle(new Error("timeout"));
+    await settle(ADDRESSES);
+    expect(await next).toEqual(ADDRESSES);
+  });
+});
+
+describe("the lookup of a connection", () => {
+  const lookUp = (resolve: ResolveHost, all: boolean) =>
+    new Promise((done) => {
+      const lookup = guardedLookup(resolve, false);
+      lookup("a.invalid", { all }, (error, address, family) => done([error, address, family]));
+    });
+
+  test("gives one address where one is asked for, and all where all are", async () => {
+    expect(await lookUp(async () => ADDRESSES, false)).toEqual([null, "203.0.114.7", 4]);
+    expect(await lookUp(async () => ADDRESSES, true)).toEqual([null, ADDRESSES, undefined]);
+  });
+
+  test.each([false, true])(
+    "reports ENODATA for a name without an address (all: %s)",
+    async (all) => {
+      const none = all ? [] : "";
+      const error = expect.objectContaining({ code: "ENODATA" });
+      expect(await lookUp(async () => [], all)).toEqual([error, none, 0]);
+    },
+  );
+});
