@@ -81,16 +81,16 @@ export function oneAtATime(resolve: ResolveHost): ResolveHost {
   };
 }
 
-const lookUp: ResolveHost = async (hostname) => {
+const resolveByNode: ResolveHost = async (hostname) => {
   const { lookup } = await import("node:dns/promises");
   return await lookup(hostname, { all: true });
 };
 
 /** The names of issuers, as the process resolves any other: hosts file and resolver in their order. */
-export const resolveHost: ResolveHost = oneAtATime(lookUp);
+export const resolveHost: ResolveHost = oneAtATime(resolveByNode);
 
 /** The same for STS endpoints, which never wait for an issuer. */
-export const resolveStsHost: ResolveHost = oneAtATime(lookUp);
+export const resolveStsHost: ResolveHost = oneAtATime(resolveByNode);
 
 /**
  * The `lookup` of a connection: what it returns is what is connected to, so a name that resolves
