@@ -5,7 +5,8 @@ const report = process.env.TEST_REPORT;
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    // The mutation runner asks for the unit tests of one folder alone.
+    include: [process.env.MUTATION_TESTS ?? "test/**/*.test.ts"],
     globalSetup: ["test/support/bundle-programs.ts"],
     // Most tests wait for sockets and child processes: one more than there are cores keeps them busy.
     maxWorkers: availableParallelism() + 1,

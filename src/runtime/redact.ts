@@ -169,9 +169,8 @@ function readText(thrown: unknown, field: string): string | undefined {
 
 /** A field of anything that was thrown; `undefined` also when a getter or a proxy throws. */
 export function readField(thrown: unknown, field: string): unknown {
-  if (typeof thrown !== "object" || thrown === null) return undefined;
   try {
-    return (thrown as Record<string, unknown>)[field];
+    return (thrown as Record<string, unknown> | null | undefined)?.[field];
   } catch {
     return undefined;
   }

@@ -1,10 +1,12 @@
 import type { Failure } from "../model/failure.js";
+import { decodeToken } from "../model/jwt.js";
+import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { errorChain } from "../runtime/error-chain.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { readRetryAfter } from "../runtime/retry-after.js";
 
-/** A part of a token that is shorter than this is not worth hiding, and may be a word of the answer. */
-const MIN_SECRET = 16;
+/** A shorter subject may be a word of the answer, such as the name of a role. */
+const MIN_SUBJECT = 16;
 
 /** Names the SDK gives to an answer that carries no error code; `NotFound` for every 404. */
 const NO_CODE = ["Unknown", "UnknownError", "Error", "NotFound"];
@@ -15,7 +17,6 @@ const REQUEST_FAULTS =
 
 /** What one failure is read with. */
 interface Reading {
-  readonly thrown: unknown;
   readonly cause: Error;
   readonly secrets: readonly string[];
   readonly now: number;
@@ -27,7 +28,7 @@ interface Reading {
  */
 export function readFailure(thrown: unknown, token: string, now: number): Failure {
   const secrets = secretsOf(token);
-  const reading: Reading = { thrown, cause: safeCause(thrown, secrets), secrets, now };
+  const reading: Reading = { cause: safeCause(thrown, secrets), secrets, now };
   const chain = errorChain(thrown);
   const answer = chain.find((error) => statusOf(error) !== undefined);
   if (answer !== undefined) return readAnswer(answer, reading);
@@ -59,8 +60,8 @@ interface Link {
   readonly statusCode: unknown;
 }
 
-function linkOf(error: unknown, { thrown, cause, secrets }: Reading): Link {
-  const { name, message } = error === thrown ? cause : safeCause(error, secrets, 0);
+function linkOf(error: unknown, { secrets }: Reading): Link {
+  const { name, message } = safeCause(error, secrets, 0);
   const code = text(readField(error, "code"));
   return {
     name,
@@ -85,13 +86,13 @@ function statusOf(error: unknown): number | undefined {
   return typeof status === "number" ? status : undefined;
 }
 
-function readAnswer(error: unknown, { thrown, cause, secrets, now }: Reading): Failure {
+function readAnswer(error: unknown, { cause, secrets, now }: Reading): Failure {
   const shown = (value: string) => safeText(value, 100, secrets);
   const field = (name: string) => text(readField(error, name));
   const header = (name: string) =>
     text(readField(readField(readField(error, "$response"), "headers"), name));
   const httpStatus = statusOf(error) ?? 0;
-  const { message } = error === thrown ? cause : safeCause(error, secrets, 0);
+  const { message } = safeCause(error, secrets, 0);
   const code = [field("Code"), field("name")].find((name) => name && !NO_CODE.includes(name));
   const isParseFault = /Deserialization error|parse error/i.test(message);
   const requestId =
@@ -123,9 +124,11 @@ function notFromSts(httpStatus: number, marks: readonly string[]): string {
   return `HTTP ${httpStatus} with a body that is not an STS answer${sender}`;
 }
 
-/** The token, and its payload and signature, which an answer may repeat by themselves. */
+/** The token, of which any part is hidden, and its subject: errors name it by its hash alone. */
 function secretsOf(token: string): string[] {
-  return [token, ...token.split(".").slice(1)].filter((secret) => secret.length >= MIN_SECRET);
+  const decoded = token.length > STS_MAX_TOKEN_LENGTH ? undefined : decodeToken(token);
+  const sub = decoded !== undefined && "claims" in decoded ? decoded.claims.sub : undefined;
+  return typeof sub === "string" && sub.length >= MIN_SUBJECT ? [token, sub] : [token];
 }
 
 /**

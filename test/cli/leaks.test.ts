@@ -1,9 +1,18 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { redact } from "../../src/runtime/redact.js";
 import { type DoctorWorld, startDoctorWorld } from "../support/doctor-world.js";
 import { secretsOf } from "../support/leak-search.js";
 import { finished, runCli, startCli } from "./run-cli.js";
+
+/** Colours, C1, marks that reorder or hide text, and a shell's own signs. */
+const NOISE = "\u001b[31m\u009b2J\u202e\u2066\u200b\u061c\u2028'\"$(id)`id`;\n";
+/** Percent-encoded throughout, in lines of 64. */
+const wrapped = (token: string) =>
+  token
+    .replace(/./g, (letter) => `%${letter.charCodeAt(0).toString(16)}`)
+    .replace(/.{64}/g, "$&\r\n  ");
 
 const WORLDS: Readonly<Record<string, (world: DoctorWorld) => unknown>> = {
   healthy: () => {},
@@ -11,6 +20,16 @@ const WORLDS: Readonly<Record<string, (world: DoctorWorld) => unknown>> = {
     sts.setFault({ code: "InvalidIdentityToken", httpStatus: 400, message: `no: ${token}` }),
   "whose discovery document holds the token": ({ idp, token }) =>
     idp.setDiscovery((right) => ({ ...right, issuer: token, jwks_uri: `${idp.issuer}/${token}` })),
+  "that echoes the token in another spelling": ({ sts, token }) =>
+    sts.setFault({ code: "AccessDenied", httpStatus: 403, message: `no: ${wrapped(token)}` }),
+  "whose documents hold marks that a terminal obeys": ({ idp }) => {
+    idp.setDiscovery((right) => ({
+      ...right,
+      issuer: NOISE,
+      jwks_uri: `${right.jwks_uri}#${NOISE}`,
+    }));
+    idp.setJwks((right) => ({ ...right, keys: [{ kty: NOISE, kid: NOISE, use: NOISE }] }));
+  },
   "whose headers hold the token": ({ idp, token }) =>
     idp.setHeaders({ etag: token, "cache-control": token }),
 };
@@ -37,6 +56,10 @@ describe("no token, signature or secret is in any output of a world", () => {
     for (const secret of [token, signature, payload]) {
       expect(secret.length).toBeGreaterThan(20);
       expect(texts.filter((text) => text.includes(secret))).toEqual([]);
+    }
+    for (const text of texts) {
+      expect(redact(text)).toBe(text);
+      expect(text.match(/[^\P{C}\n]/gu) ?? []).toEqual([]);
     }
     expect(texts.filter((text) => /<SessionToken>|SecretAccessKey":/.test(text))).toEqual([]);
   });

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { printable, redact, safeCause, safeText } from "../../src/runtime/redact.js";
+import {
+  printable,
+  redact,
+  replaceSecrets,
+  safeCause,
+  safeText,
+} from "../../src/runtime/redact.js";
 import { HOSTILE } from "../support/hostile-values.js";
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -112,6 +118,16 @@ describe("redact", () => {
   });
 });
 
+describe("replaceSecrets", () => {
+  test("puts the mark in the place of the secrets alone", () => {
+    const text = "repo%3Aacme/app has Bearer a1b2c3d4";
+    expect(replaceSecrets(text, ["repo:acme/app"], "[subject]")).toBe(
+      "[subject] has Bearer a1b2c3d4",
+    );
+    expect(replaceSecrets(text, [], "[subject]")).toBe(text);
+  });
+});
+
 describe("what remains", () => {
   test.each<[string, readonly string[], string]>([
     ["an empty secret takes nothing out", [""], "some words"],
@@ -172,6 +188,11 @@ describe("printable", () => {
   test("a pair of surrogates is not cut in two", () => {
     expect(printable("ab😀c", 3)).toBe("ab…");
     expect(printable("ab😀c", 4)).toBe("ab😀…");
+  });
+
+  test("no more is read than twice the limit", () => {
+    expect(printable(`${"\0".repeat(10)}a`, 5)).toBe("");
+    expect(printable(`${"\0".repeat(9)}a`, 5)).toBe("a");
   });
 
   test("what is cut ends with an ellipsis, what fits does not", () => {
@@ -294,5 +315,30 @@ describe("a safe cause", () => {
     expect(errors.map(({ message }: Error) => message)).toEqual(["one", "two", "3", "4", "5"]);
     expect(errors[0]).not.toHaveProperty("cause");
     expect(safeCause(new AggregateError([]))).not.toBeInstanceOf(AggregateError);
+  });
+
+  test("its frames are all of a stack that does not hold its message", () => {
+    const stack = "Error: other\n    at one (a.js:1:1)\nlook at this\n    at two (b.js:2:2)";
+    expect(safeCause(Object.assign(new Error("zz"), { stack })).stack).toBe(
+      "Error: zz\n    at one (a.js:1:1)\n    at two (b.js:2:2)",
+    );
+  });
+
+  test("its frames are read from 16 KiB of a stack", () => {
+    const stack = `Error: x\n${"-".repeat(16 * 1024)}\n    at late (a.js:1:1)`;
+    expect(safeCause(Object.assign(new Error("x"), { stack })).stack).toBe("Error: x");
+  });
+
+  test("has no errors where there is no list of them, or none that can be read", () => {
+    const { proxy, revoke } = Proxy.revocable([], {});
+    revoke();
+    for (const errors of ["one", { length: 1 }, proxy, undefined]) {
+      const copy = safeCause(Object.assign(new Error("x"), { errors }));
+      expect(copy).not.toBeInstanceOf(AggregateError);
+    }
+  });
+
+  test("says so when a thrown value has no text", () => {
+    expect(safeCause(Object.create(null)).message).toBe("a thrown object that has no text");
   });
 });

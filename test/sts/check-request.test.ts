@@ -17,6 +17,7 @@ describe("a role ARN", () => {
     "arn:aws:iam::123456789012:role/path/to/service",
     "arn:aws:iam::123456789012:role/aws-service-role/x.amazonaws.com/R",
     "arn:aws:iam::123456789012:role/with+=,.@-_chars",
+    ROLE.padEnd(2_048, "x"),
   ])("may be %s", async (RoleArn) => {
     expect(await ids({ RoleArn })).toEqual([]);
   });
@@ -33,6 +34,7 @@ describe("a role ARN", () => {
     ["of an OIDC provider", "arn:aws:iam::123456789012:oidc-provider/example.com"],
     ["of a session", "arn:aws:sts::123456789012:assumed-role/service/session"],
     ["without a name", "arn:aws:iam::123456789012:role/"],
+    ["one character longer than 2048", ROLE.padEnd(2_049, "x")],
     ["longer than 2048", `${ROLE}${"x".repeat(2_048)}`],
   ])("is refused when it is %s", async (_, RoleArn) => {
     expect(await ids({ RoleArn })).toEqual(["role-arn-invalid"]);
@@ -104,5 +106,59 @@ describe("a request", () => {
     const RoleArn = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
     const shown = JSON.stringify(await checkRequest({ ...request, RoleArn }, makeTarget()));
     expect(shown).not.toMatch(/eyJ|c2lnb/);
+  });
+});
+
+describe("a finding says what is wrong, with which value, and who must do what", () => {
+  const find = async (changes: object, region = "eu-west-1") =>
+    (await checkRequest({ ...request, ...changes }, makeTarget({ region })))[0];
+
+  test("about the role ARN", async () => {
+    expect(await find({ RoleArn: "ser\u200bvice" })).toEqual({
+      id: "role-arn-invalid",
+      severity: "fatal",
+      title: "The role ARN is not one of an IAM role.",
+      detail: 'The role ARN is "ser<U+200B>vice".',
+      remedy: expect.stringMatching(/^Workload: set roleArn .*AWS_ROLE_ARN.* arn:PARTITION:iam::/),
+      evidence: { roleArn: "ser<U+200B>vice" },
+    });
+  });
+
+  test("about the partitions", async () => {
+    expect(await find({}, "cn-north-1")).toEqual({
+      id: "role-partition-mismatch",
+      severity: "fatal",
+      title: "The role and the region are in different AWS partitions.",
+      detail: `The role ${ROLE} is in aws; the region cn-north-1 is in aws-cn.`,
+      remedy: "Workload: choose a region of aws, or a role of aws-cn.",
+      evidence: {
+        ...{ roleArn: ROLE, rolePartition: "aws" },
+        ...{ region: "cn-north-1", regionPartition: "aws-cn" },
+      },
+    });
+  });
+
+  test("about the session name", async () => {
+    expect(await find({ RoleSessionName: "a b" })).toEqual({
+      id: "session-name-invalid",
+      severity: "fatal",
+      title: "STS does not accept this role session name.",
+      detail: 'The role session name is "a b" (3 characters).',
+      remedy: expect.stringMatching(
+        /^Workload: set roleSessionName .*AWS_ROLE_SESSION_NAME.* 2–64/,
+      ),
+      evidence: { sessionName: "a b", length: 3 },
+    });
+  });
+
+  test("about the duration", async () => {
+    expect(await find({ DurationSeconds: 899 })).toEqual({
+      id: "duration-invalid",
+      severity: "fatal",
+      title: "STS does not accept this session duration.",
+      detail: "durationSeconds is 899; STS accepts whole seconds from 900 to 43200.",
+      remedy: expect.stringMatching(/^Workload: set durationSeconds to 900–43200/),
+      evidence: { durationSeconds: 899, min: 900, max: 43_200 },
+    });
   });
 });

@@ -2,6 +2,7 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { readFailure } from "../../src/sts/read-failure.js";
 import { HOSTILE } from "../support/hostile-values.js";
+import { partIn, piecesOf, SPELLINGS } from "../support/spellings.js";
 
 const TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ";
 const NOW = Date.UTC(2026, 0, 1);
@@ -261,6 +262,59 @@ describe("a fault is recognized by its shape, wherever it stands in the chain", 
   });
 });
 
+describe("what looks alike", () => {
+  const failed = (facts: object, message = "x") => read(Object.assign(new Error(message), facts));
+
+  test("is not an answer when its status is no number", () => {
+    expect(failed({ $metadata: { httpStatusCode: "403" } }).kind).toBe("local");
+  });
+
+  test("is a bad answer below 300, and an answer from there", () => {
+    expect(read(answer(299)).kind).toBe("bad-answer");
+    expect(read(answer(300)).kind).toBe("answer");
+  });
+
+  test("has the request id of the body where the header has none, or none", () => {
+    const $metadata = { httpStatusCode: 400 };
+    expect(read(answer(400, { $metadata, RequestId: "of-body" })).requestId).toBe("of-body");
+    expect(read(answer(400, { $metadata })).requestId).toBeUndefined();
+    expect(read(answer(400, { $metadata, RequestId: 7 })).requestId).toBeUndefined();
+    expect(read(answer(400, { Code: "" })).code).toBe("AccessDenied");
+  });
+
+  test.each<[string, object, string, string]>([
+    [
+      "a code that only ends like the system's",
+      { code: "xEFOO", syscall: "connect" },
+      "x",
+      "local",
+    ],
+    ["a code that only begins like it", { code: "EFOO_1", syscall: "connect" }, "x", "local"],
+    [
+      "an unknown code of the system's while connecting",
+      { code: "EFOO", syscall: "connect" },
+      "x",
+      "network",
+    ],
+    ["an unknown code without a system call", { code: "EFOO" }, "x", "local"],
+    ["a payload that failed", {}, "the payload failed", "local"],
+    ["a load that failed", {}, "Load failed", "network"],
+    ["a connection that was reset", {}, "the connection was reset", "network"],
+    ["a connection reset", {}, "connection reset by peer", "network"],
+    ["a status code of something else", { statusCode: 407 }, "x", "local"],
+    ["a tunnel that was refused without a status", { code: "ERR_PROXY_TUNNEL" }, "x", "proxy"],
+    ["SOCKS of no version", {}, "socks proxy rejected the connection", "proxy"],
+  ])("%s", (_, facts, message, kind) => {
+    expect(failed(facts, message).kind).toBe(kind);
+  });
+
+  test("a tunnel's status is read where it is a number", () => {
+    const code = "ERR_PROXY_TUNNEL";
+    expect(failed({ code, statusCode: 407 }).code).toBe("PROXY_STATUS_407");
+    expect(failed({ code, statusCode: "407" }).code).toBe("PROXY_STATUS_403");
+  });
+});
+
 describe("what is read holds no token", () => {
   const shown = (thrown: unknown, token: string) => {
     const { cause, ...failure } = read(thrown, token);
@@ -292,5 +346,38 @@ describe("what is read holds no token", () => {
     for (const part of [payload, signature]) {
       expect(shown(answer(400, { message: `bad part: ${part}` }), TOKEN)).not.toContain(part);
     }
+  });
+
+  test.each(Object.entries(SPELLINGS))("nor an opaque token %s", (_, spell) => {
+    const token = "Atza|IQEBLjAsAhRmHjNgHpi0U-Dme37rR6CuUpSREXAMPLE";
+    const pieces = spell(piecesOf(token));
+    const echo = `got ${pieces.join("")} here`;
+    for (const thrown of [answer(400, { message: echo, Code: echo }), new Error(echo)]) {
+      const { cause, ...failure } = read(thrown, token);
+      const texts = [failure.code, failure.message, cause?.message, cause?.stack, cause?.name];
+      expect(partIn(texts.join("\n"), pieces, 20)).toBeUndefined();
+    }
+  });
+
+  test("nor the subject, which errors name by its hash alone", () => {
+    const sub = "repo:acme/app:ref:refs/heads/main";
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const token = `${part({ alg: "RS256" })}.${part({ sub })}.c2lnbmF0dXJlLXNpZ25hdHVyZQ`;
+    for (const echo of [sub, encodeURIComponent(sub), sub.replaceAll("/", "&#47;")]) {
+      expect(shown(answer(403, { message: `${echo} is denied` }), token)).toContain(
+        "[redacted] is",
+      );
+      expect(shown(answer(403, { message: `${echo} is denied` }), token)).not.toContain(echo);
+    }
+  });
+
+  test("but keeps a subject of fifteen characters, which may be a word", () => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const tokenOf = (sub: unknown) => `${part({ alg: "RS256" })}.${part({ sub })}.c2ln`;
+    const messageFor = (sub: string) =>
+      read(answer(403, { message: `no ${sub}` }), tokenOf(sub)).message;
+    expect(messageFor("fifteen-letters")).toBe("no fifteen-letters");
+    expect(messageFor("sixteen--letters")).toBe("no [redacted]");
+    expect(read(answer(403, { message: "no 7" }), tokenOf(7)).message).toBe("no 7");
   });
 });

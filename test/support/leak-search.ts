@@ -50,9 +50,18 @@ export class Witness implements Disposable {
     return this.#seen.length;
   }
 
+  get seen(): readonly unknown[] {
+    return this.#seen;
+  }
+
+  /** All of it, as the tools that print values would print it. */
+  text(): string {
+    return this.#seen.flatMap(textsOf).join("\n");
+  }
+
   /** The secrets that can be found in what was seen, by their names. */
   find(secrets: Readonly<Record<string, string>>): string[] {
-    const text = this.#seen.flatMap(textsOf).join("\n");
+    const text = this.text();
     return Object.entries(secrets).flatMap(([name, secret]) =>
       secret !== "" && text.includes(secret) ? [name] : [],
     );
@@ -69,7 +78,8 @@ function textsOf(value: unknown): string[] {
     maxArrayLength: null,
     breakLength: Number.POSITIVE_INFINITY,
   });
-  return [JSON.stringify(value) ?? "", full, String(value), stack];
+  const clone = value instanceof Error ? inspect(structuredClone(value)) : "";
+  return [JSON.stringify(value) ?? "", full, String(value), stack, clone, inspect(value)];
 }
 
 /** A token, and each part of it that could be put to use. */
