@@ -290,14 +290,14 @@ export function tokenSourceName(flag: string, text: string): (typeof TOKEN_SOURC
 }
 
 /** Part of a host name, as the SDK has it. */
-export function regionName(flag: string, text: string): string {
+function regionName(flag: string, text: string): string {
   const region = text.trim();
   if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region)) return region;
   throw wrongUsage(`--${flag} takes the name of an AWS region, such as eu-west-1`);
 }
 
 /** The text as it was given: an issuer is compared letter by letter. */
-export function httpUrl(flag: string, text: string): string {
+function httpUrl(flag: string, text: string): string {
   // `https:example.com` is a URL to a browser, and not to an issuer or an SDK.
   const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
   if (url?.username === "" && url.password === "") return text;

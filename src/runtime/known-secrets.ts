@@ -8,7 +8,7 @@ export type Span = readonly [start: number, end: number];
  * So many characters of a secret in a row are taken out, whatever stands around them: 96 bits of a
  * base64url text. Fewer may be a word of the answer. A shorter secret is taken out as a whole.
  */
-export const MIN_PART = 16;
+const MIN_PART = 16;
 /** A shorter secret is found as it is written, but in no other spelling: it may be a word. */
 const MIN_WHOLE = 8;
 /** Every part of `MIN_PART` characters holds one sample that begins at a multiple of the step. */

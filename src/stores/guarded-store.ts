@@ -8,7 +8,7 @@ import { safeCause } from "../runtime/redact.js";
  * The limit of one operation, in milliseconds. A Redis nearby answers in one, and a store must cost a
  * caller less than the STS call that it may save.
  */
-export const OPERATION_MS = 250;
+const OPERATION_MS = 250;
 
 /**
  * The limit is counted in parts. In a process that is short of CPU time, or loads the AWS SDK, timers

@@ -5,7 +5,7 @@ import { untilAborted } from "../runtime/abort.js";
  * The longest answer that is read, in bytes. A success of STS has 1 to 3 KiB, and at most some
  * 20 KiB with a packed policy and a token of the largest size in its subject and audience.
  */
-export const MAX_ANSWER_BYTES = 1024 * 1024;
+const MAX_ANSWER_BYTES = 1024 * 1024;
 
 interface Answer {
   readonly statusCode?: number;

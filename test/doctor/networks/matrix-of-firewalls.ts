@@ -35,7 +35,7 @@ export const FIREWALL_ROWS: readonly NetworkRow[] = [
     incoming: fromHere("issuer", DROP),
     cause: "issuer-timeout",
     verdict: "degraded",
-    says: /STS took the token all the same/,
+    says: /STS accepted the token anyway/,
   },
   {
     name: "a firewall resets what anybody sends to the issuer",

@@ -113,7 +113,7 @@ export const LINK_ROWS: readonly NetworkRow[] = [
     cause: "issuer-timeout",
     verdict: "degraded",
     also: ["proxy-in-use"],
-    says: /^The proxy http:\/\/proxy\.example:3128 gave no connection to world\d+\.issuer/,
+    says: /^The proxy http:\/\/proxy\.example:3128 did not connect to world\d+\.issuer/,
   },
   {
     name: "the proxy's name is wrong",
@@ -121,6 +121,6 @@ export const LINK_ROWS: readonly NetworkRow[] = [
     cause: "issuer-connection-refused",
     verdict: "degraded",
     also: ["proxy-in-use"],
-    says: /^The proxy http:\/\/poxy\.example:3128 gave no connection .*ENOTFOUND/,
+    says: /^The proxy http:\/\/poxy\.example:3128 did not connect .*ENOTFOUND/,
   },
 ];

@@ -16,7 +16,7 @@ export const RESOLVER_ROWS: readonly NetworkRow[] = [
     names: ({ issuerHost }) => ({ [issuerHost]: "silence" }),
     cause: "issuer-dns-failure",
     verdict: "degraded",
-    says: /STS took the token all the same/,
+    says: /STS accepted the token anyway/,
   },
   {
     name: "the resolver fails for the issuer",
