@@ -10,7 +10,7 @@ const AUDIENCE = "sts.amazonaws.com";
 const TOKEN_LIFETIME_SECONDS = 600;
 const CLIENT = { id: "checkout", secret: "not-a-secret-outside-of-this-demo" };
 
-/** What the issuer does to whoever asks for its keys. */
+/** How the issuer answers requests for its keys. */
 export type Condition = "answers" | "answers 429" | "is down";
 
 /** `oidc-provider`, with its public side in the hands of the storm. */

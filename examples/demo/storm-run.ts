@@ -62,7 +62,7 @@ export async function runStorm(printer: Printer): Promise<boolean> {
   introduce(printer, issuer.url, sts.url);
   printer.startClock();
   issuer.rateLimit();
-  printer.event("issuer", "rate-limits: 429 to whoever asks for its keys");
+  printer.event("issuer", "rate-limits: 429 to every request for its keys");
   const calm = new AbortController();
   const storm = rageOver(issuer, (what) => printer.event("issuer", what), calm.signal);
   try {

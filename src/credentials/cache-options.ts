@@ -11,7 +11,7 @@ export interface CacheRequest {
 }
 
 export interface CacheOptions<T extends CachedIdentity, R extends CacheRequest> {
-  /** Gets new credentials for whoever asked first; its signal aborts when the cache is closed. */
+  /** Gets new credentials for the first caller; its signal aborts when the cache is closed. */
   readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<T>;
   /**
    * A refresh starts: called in the `AsyncLocalStorage` context of the caller that needs it, unless a

@@ -28,7 +28,7 @@ interface RefreshFailure {
 const moduleContext = new AsyncResource("resilient-sts", { requireManualDestroy: true });
 
 /**
- * One set of credentials, refreshed by one refresh at a time whoever asks. While the cached
+ * One set of credentials, with one refresh at a time for all callers. While the cached
  * credentials are valid, no failed refresh reaches a caller. After a failed refresh the cache keeps
  * what it has and waits before it starts another: callers with valid credentials get those, all
  * others get the error of the failed refresh at once.
@@ -157,7 +157,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     return this.#serveExpired(entry.credentials);
   }
 
-  /** The time for a refresh has come and nobody has called. */
+  /** Starts a refresh that is due without a caller. */
   onTimer(): void {
     this.#flight ??= this.#start(undefined, true);
   }

@@ -1,7 +1,7 @@
 import { equalJitterMs } from "../retry/backoff.js";
 
 /**
- * The backoff after a failed refresh, whoever asks for the next one: equal jitter, from 0.5 to 1 s at
+ * The backoff after a failed refresh, for any caller of the next one: equal jitter, from 0.5 to 1 s at
  * first and 2 to 4 s at last. It grows as the waits between the attempts of one refresh do, so an
  * outage sees no more requests from many refreshes that fail fast than from one that fails slowly,
  * and a caller gets credentials within 4 s of its end.

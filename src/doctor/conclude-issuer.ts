@@ -123,7 +123,7 @@ function contradicted(finding: Finding): Finding {
   return { ...finding, severity: "suspect", detail };
 }
 
-/** A key in a form that nobody has seen STS refuse. */
+/** A key in a form that STS has not been observed to refuse. */
 function isInDoubt({ id, severity }: Finding): boolean {
   return severity === "suspect" && (id === "jwks-key-unusable" || id === "jwks-key-ambiguous");
 }

@@ -1,6 +1,6 @@
 import { type Markup, markup, NOTHING } from "./markup.js";
 
-/** One line of a table: what it is about, then what is told of it. */
+/** One row of a table: its label, then its values. */
 export interface Row {
   readonly head: string | Markup;
   readonly cells: readonly (string | Markup)[];

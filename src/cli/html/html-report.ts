@@ -101,7 +101,7 @@ ${body}
 
 function settings({ facts }: Diagnosis): Markup {
   const rows = facts.settings.map(({ name, value, source }) => {
-    // A token is told of, never told.
+    // The page describes the token and never shows it.
     const absent = name === "token" && source !== "none" ? "given, not shown" : "–";
     return { head: name, cells: [value === undefined ? absent : mono(value), source] };
   });
