@@ -188,6 +188,11 @@ export function publishStoreOperation(message: StoreOperationMessage): void {
   if (storeOperations.hasSubscribers) storeOperations.publish(message);
 }
 
+/** Whether any subscriber listens to the events of all providers. */
+export function isObserved(): boolean {
+  return diagnostics.hasSubscribers;
+}
+
 /**
  * Tells one event to the handler and to the diagnostics channel. Whoever listens cannot break a
  * refresh: what a handler throws is handed to `onHandlerError` and goes no further.

@@ -1,6 +1,6 @@
 import type { Logger } from "@smithy/types";
 import type { EmitEvent, WebIdentityEvent } from "../model/events.js";
-import { callListener, publishEvent } from "../model/events.js";
+import { callListener, isObserved, publishEvent } from "../model/events.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 
 interface EventLogOptions {
@@ -15,9 +15,11 @@ export function createEventLog(options: EventLogOptions): (roleArn: string) => E
   const onHandlerError = (error: unknown) =>
     write(logger, "warn", `onEvent threw: ${safeCause(error).message}`);
   return (roleArn) => {
-    // What was given for the role may be a token that belongs elsewhere.
-    const shownArn = safeText(roleArn);
+    let shownArn: string | undefined;
     return (body) => {
+      if (!isObserved() && onEvent === undefined && logger === undefined) return;
+      // The value given for the role may be a token that belongs elsewhere.
+      shownArn ??= safeText(roleArn);
       const event: WebIdentityEvent = { ...body, at: now(), roleArn: shownArn };
       publishEvent(event, onEvent, onHandlerError);
       if (logger === undefined) return;

@@ -26,9 +26,18 @@ export class RefreshTracer {
     if (this.#trace !== undefined) traceJoin(this.#trace);
   }
 
-  /** The value given for a role may be a token that belongs elsewhere. */
+  /** Notes the role. Its text is made safe when a subscriber reads it: a cold start has no time for it. */
   isFor(roleArn: string): void {
-    if (this.#trace !== undefined) this.#trace.roleArn = safeText(roleArn);
+    if (this.#trace === undefined) return;
+    let shown: string | undefined;
+    Object.defineProperty(this.#trace, "roleArn", {
+      enumerable: true,
+      get: () => {
+        // The value given for a role may be a token that belongs elsewhere.
+        shown ??= safeText(roleArn);
+        return shown;
+      },
+    });
   }
 
   /** Runs one STS call between its start and its end on the channel. */

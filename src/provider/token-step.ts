@@ -27,7 +27,7 @@ export class TokenStep {
   #last: string | undefined;
   #lastExpired = false;
   #serverClock: ServerClock | undefined;
-  #facts: TokenFacts | undefined;
+  #checked: CheckedToken | undefined;
 
   constructor(options: TokenStepOptions) {
     this.#options = options;
@@ -35,7 +35,7 @@ export class TokenStep {
 
   /** What could be read off the last token. */
   get facts(): TokenFacts | undefined {
-    return this.#facts;
+    return this.#checked?.facts;
   }
 
   /** Told after every failed attempt: an expired token is not sent twice. */
@@ -67,8 +67,9 @@ export class TokenStep {
     const sameToken = this.#lastExpired && token === this.#last;
     this.#last = token;
     this.#serverClock = serverClock;
-    const { findings, facts, validInMs } = this.#check(token);
-    this.#facts = facts;
+    const checked = this.#check(token);
+    this.#checked = checked;
+    const { findings, validInMs } = checked;
     const fatal = firstFatal(findings);
     if (fatal !== undefined) {
       const { id: code, detail: message } = fatal;
@@ -76,7 +77,15 @@ export class TokenStep {
       throw new AttemptError(this.withoutRenewal(failure));
     }
     if (sameToken) throw new AttemptError(EXPIRED_AGAIN);
-    emit({ type: "token.loaded", attempt, ms, token: facts, findings });
+    emit({
+      type: "token.loaded",
+      attempt,
+      ms,
+      get token() {
+        return checked.facts;
+      },
+      findings,
+    });
     return token;
   }
 

@@ -17,6 +17,7 @@ export interface CheckContext extends TimeContext {
 
 export interface CheckedToken {
   readonly findings: readonly Finding[];
+  /** Made when they are read: most refreshes need none. */
   readonly facts?: TokenFacts | undefined;
   /** How long until STS takes a token that is not valid yet, in milliseconds. */
   readonly validInMs?: number | undefined;
@@ -36,6 +37,7 @@ export function checkToken(token: string, context: CheckContext): CheckedToken {
   }
 
   const times = checkTimes(decoded.claims, context);
+  let facts: TokenFacts | undefined;
   return {
     findings: [
       ...checkHeader(decoded.header),
@@ -43,7 +45,10 @@ export function checkToken(token: string, context: CheckContext): CheckedToken {
       ...checkAudience(decoded.claims, context.audiences),
       ...times.findings,
     ],
-    facts: tokenFacts(decoded),
+    get facts() {
+      facts ??= tokenFacts(decoded);
+      return facts;
+    },
     validInMs: times.validInMs,
   };
 }

@@ -37,6 +37,17 @@ describe("the event log", () => {
     expect(lines[0]).toBe("warn: resilient-sts: onEvent threw: cannot [redacted]");
   });
 
+  test("reads nothing of an event that no handler, logger or subscriber gets", () => {
+    const log = createEventLog({ logger: undefined, onEvent: undefined, now: () => 42 });
+    const unread = {
+      type: "token.loaded",
+      get token(): never {
+        throw new Error("the facts of the token were read");
+      },
+    } as unknown as EventBody;
+    expect(() => log(ROLE)(unread)).not.toThrow();
+  });
+
   test("shows no token that was given where the role belongs", () => {
     const seen: WebIdentityEvent[] = [];
     const { lines, log } = setUp((event) => seen.push(event));
