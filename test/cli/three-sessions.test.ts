@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { LocalSts } from "../../src/testing/index.js";
+import {
+  FAILURES_PER_SESSION,
+  sessionOutcomes,
+  stormBeforeEachSession,
+} from "../support/issuer-storm.js";
+import { findProgram, findPythonWithBoto3, leaveOut } from "../support/program.js";
+import { startCredentialsWorld } from "./credentials-world.js";
+import { finished, startCli, waitFor } from "./run-cli.js";
+
+/** Long enough for the refresh in the middle of a session to get through the storm before its end. */
+const SESSION_SECONDS = 12;
+
+/** A program uses three sessions to their end, and then the fourth. */
+const SESSIONS = 4;
+
+/** Asks STS who it is until the file STOP exists, then prints what failed. It retries nothing. */
+const BOTO3_PROGRAM = `
+import json, os, time, boto3, botocore.config
+config = botocore.config.Config(retries={"total_max_attempts": 1})
+sts = boto3.client("sts", endpoint_url=os.environ["AWS_ENDPOINT_URL_STS"], config=config)
+requests, failures = 0, []
+while not os.path.exists(os.environ["STOP"]):
+    requests += 1
+    try:
+        sts.get_caller_identity()
+    except Exception as error:
+        failures.append(str(error))
+    time.sleep(0.1)
+print(json.dumps({"requests": requests, "failures": failures}))
+`;
+
+/** The same with a process for each request. */
+const AWS_CLI_PROGRAM = `
+requests=0
+: >"$STOP.failures"
+while [ ! -e "$STOP" ]; do
+  requests=$((requests + 1))
+  aws sts get-caller-identity --endpoint-url "$AWS_ENDPOINT_URL_STS" >/dev/null 2>>"$STOP.failures"
+  sleep 1
+done
+printf '{"requests": %s, "failures": [%s]}' "$requests" "$(sed '/./!d; s/.*/"&"/' "$STOP.failures")"
+`;
+
+async function startStormyWorld() {
+  const world = await startCredentialsWorld({
+    credentialLifetimeSeconds: SESSION_SECONDS,
+    jwksCacheSeconds: 0,
+  });
+  const { idp, sts, folder } = world;
+  await writeFile(world.tokenFile, await idp.issueToken({ expiresInSeconds: 3_600 }));
+  const storm = stormBeforeEachSession(idp, sts);
+  const stopFile = join(folder, "stop");
+  return {
+    folder,
+    env: {
+      ...world.env,
+      STOP: stopFile,
+      AWS_MAX_ATTEMPTS: "1",
+      // As in production, the pre-flight looks at the issuer too.
+      RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true",
+    },
+    /** Lets the program use the sessions, then ends it. What it reports, and what STS answered. */
+    async outcomeOf(program: ChildProcess) {
+      const ended = finished(program);
+      await Promise.race([ended, lastSessionUsed(sts)]);
+      await writeFile(stopFile, "");
+      const { exitCode, stdout, stderr } = await ended;
+      const { requests, failures } = JSON.parse(stdout || "{}");
+      return { exitCode, stderr, requests, failures, stsAnswers: sessionOutcomes(sts) };
+    },
+    async [Symbol.asyncDispose]() {
+      storm[Symbol.dispose]();
+      await world[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function lastSessionUsed({ requests }: LocalSts): Promise<void> {
+  const isUsed = () => {
+    const sessions = requests.flatMap(({ granted }) => granted?.accessKeyId ?? []);
+    const last = sessions[SESSIONS - 1];
+    return requests.some(({ accessKeyId, action, outcome }) => {
+      const isRequest = action === "GetCallerIdentity" && outcome === "ok";
+      return isRequest && last !== undefined && accessKeyId === last;
+    });
+  };
+  await expect.poll(isUsed, { timeout: 100_000, interval: 100 }).toBe(true);
+}
+
+/** What every program must report: the storm was there, and it noticed nothing. */
+const UNHARMED = {
+  exitCode: 0,
+  stderr: "",
+  failures: [],
+  stsAnswers: Array.from({ length: SESSIONS }, () => [
+    ...Array<string>(FAILURES_PER_SESSION).fill("InvalidIdentityToken"),
+    "ok",
+  ]).flat(),
+};
+
+const python = findPythonWithBoto3();
+const PROGRAMS = [
+  { name: "boto3", command: python && [python, "-c", BOTO3_PROGRAM], atLeast: 50 },
+  { name: "the AWS CLI", command: findProgram("aws") && ["sh", "-c", AWS_CLI_PROGRAM], atLeast: 5 },
+];
+
+describe("three sessions with an issuer that fails before each", { timeout: 120_000 }, () => {
+  for (const { name, command, atLeast } of PROGRAMS) {
+    if (!command) {
+      leaveOut(`three sessions of ${name}`, name);
+      continue;
+    }
+
+    test.concurrent(`cost ${name} no request under exec`, async () => {
+      await using world = await startStormyWorld();
+      const outcome = await world.outcomeOf(startCli(["exec", "--", ...command], world));
+      expect(outcome).toMatchObject(UNHARMED);
+      expect(outcome.requests).toBeGreaterThan(atLeast);
+    });
+
+    test.concurrent(`cost ${name} no request with serve`, async () => {
+      await using world = await startStormyWorld();
+      const tokens = join(world.folder, "tokens");
+      const server = startCli(["serve", "--listen", "127.0.0.1:0", "--token-dir", tokens], world);
+      const url = /ready at (\S+)/.exec(await waitFor(server, /ready at/))?.[1];
+      const [program = "", ...args] = command;
+      const { STOP, AWS_ENDPOINT_URL_STS, AWS_MAX_ATTEMPTS } = world.env;
+      const outcome = await world.outcomeOf(
+        spawn(program, args, {
+          env: {
+            ...{ PATH: process.env.PATH, STOP, AWS_ENDPOINT_URL_STS, AWS_MAX_ATTEMPTS },
+            ...{ AWS_CONFIG_FILE: "/dev/null", AWS_SHARED_CREDENTIALS_FILE: "/dev/null" },
+            AWS_DEFAULT_REGION: "eu-west-1",
+            AWS_CONTAINER_CREDENTIALS_FULL_URI: `${url}/v1/roles/default`,
+            AWS_CONTAINER_AUTHORIZATION_TOKEN: await readFile(
+              join(tokens, "default.token"),
+              "utf8",
+            ),
+          },
+        }),
+      );
+      server.kill("SIGTERM");
+      await finished(server);
+      expect(outcome).toMatchObject(UNHARMED);
+      expect(outcome.requests).toBeGreaterThan(atLeast);
+    });
+  }
+});
