@@ -80,7 +80,7 @@ async function ask(run: Run, url: URL, region: string, signal: AbortSignal) {
   const outcome = await fetchDocument(url, {
     document: "discovery",
     transport: { env, resolve: stsResolver(run), ca },
-    allowPrivate: true,
+    reach: "any",
     proxy: undefined,
     clock,
     signal: limit.signal,

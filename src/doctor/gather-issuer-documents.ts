@@ -8,6 +8,7 @@ import { type CheckIssuerInput, checkIssuerWith } from "../preflight/issuer-chec
 import { KeySetsSeen } from "../preflight/key-history.js";
 import { readKeySet } from "../preflight/key-set.js";
 import { proxyFor } from "../preflight/proxy.js";
+import type { Reach } from "../preflight/reach.js";
 import { startLimit } from "../runtime/abort.js";
 import type { Latency } from "./facts.js";
 import { requestParts } from "./request-parts.js";
@@ -23,11 +24,18 @@ export interface IssuerDocuments {
   readonly latency: readonly Latency[];
 }
 
+interface MayAsk {
+  /** The option of the doctor. */
+  readonly allowPrivate: boolean | undefined;
+  /** What follows from it for the issuer, and from the environment. */
+  readonly reach: Reach;
+}
+
 /** The pre-flight's look, and two more tries of each document for their latency. */
 export async function gatherIssuerDocuments(
   run: Run,
   input: CheckIssuerInput,
-  allowPrivateIssuers: boolean,
+  { allowPrivate, reach }: MayAsk,
 ): Promise<IssuerDocuments | undefined> {
   const label = "asking the issuer for its documents";
   const requests: RequestTiming[] = [];
@@ -38,12 +46,16 @@ export async function gatherIssuerDocuments(
     const startMs = run.elapsedMs();
     const issuers = new IssuerCache();
     const runtime = { clock, env, resolve, ca, issuers };
-    const settings = { allowPrivateIssuers, timeoutMs: STS_ISSUER_TIMEOUT_MS, signal };
+    const settings = {
+      allowPrivateIssuers: allowPrivate,
+      timeoutMs: STS_ISSUER_TIMEOUT_MS,
+      signal,
+    };
     report = await checkIssuerWith(input, settings, runtime);
     noteLook(run, report, startMs);
     requests.push(...report.requests);
     const keySets = issuers.latest?.keySets ?? new KeySetsSeen(clock);
-    const again = { report, requests, allowPrivate: allowPrivateIssuers, keySets, signal };
+    const again = { report, requests, reach, keySets, signal };
     const findings = await tryAgain(run, again);
     return { report, findings, latency: latencies(requests) };
   });
@@ -55,7 +67,7 @@ interface LookAgain {
   readonly report: IssuerReport;
   /** All that were made; more are added. */
   readonly requests: RequestTiming[];
-  readonly allowPrivate: boolean;
+  readonly reach: Reach;
   readonly keySets: KeySetsSeen;
   readonly signal: AbortSignal;
 }
@@ -97,7 +109,7 @@ interface AskedAgain {
 
 async function askAgain(
   run: Run,
-  { allowPrivate, keySets, signal }: LookAgain,
+  { reach, keySets, signal }: LookAgain,
   { document, url: address, timeoutMs, tryNumber }: AskedAgain,
 ): Promise<{ readonly timing: RequestTiming; readonly finding?: Finding }> {
   const { clock, env, resolve, ca } = run.runtime;
@@ -109,7 +121,7 @@ async function askAgain(
     const outcome = await fetchDocument(url, {
       document,
       transport: { env, resolve, ca },
-      allowPrivate,
+      reach,
       proxy,
       clock,
       signal: limit.signal,

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { discoveryUrl } from "../preflight/issuer-url.js";
 import { openTunnel, proxyFor } from "../preflight/proxy.js";
+import { isWithin, type Reach } from "../preflight/reach.js";
 import { withTimeout } from "../runtime/abort.js";
 import { bareHostname } from "../runtime/bare-hostname.js";
 import type { IssuerFacts, TlsFacts } from "./facts.js";
@@ -21,7 +22,7 @@ export type IssuerNetwork = Pick<
 export async function gatherIssuerNetwork(
   run: Run,
   issuer: string,
-  allowPrivate: boolean,
+  reach: Reach,
 ): Promise<IssuerNetwork> {
   const url = discoveryUrl(issuer);
   if (url === undefined) return { addresses: [] };
@@ -37,7 +38,7 @@ export async function gatherIssuerNetwork(
     // A proxy resolves for itself, and may be the only one that can.
     const resolved = proxy ? { addresses: [] } : await resolveIssuer(run, host, signal);
     known = { ...place, ...resolved };
-    const isRefused = resolved.addresses.some(({ isPublic }) => !isPublic) && !allowPrivate;
+    const isRefused = resolved.addresses.some(({ address }) => !isWithin(reach, address));
     if (isRefused) return known;
     const addresses = await connectToEach(run, resolved.addresses, port, PART_LIMIT_MS, signal);
     known = { ...known, addresses };

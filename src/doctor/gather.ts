@@ -2,6 +2,7 @@ import type { Finding } from "../model/findings.js";
 import { decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
+import { reachOf } from "../preflight/reach.js";
 import type { Clock } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
 import { checkRequest } from "../sts/check-request.js";
@@ -39,7 +40,7 @@ export async function gather(
   const isAsked = first !== undefined && mayAsk(options, loaded, request);
   const [sts, issuer, assumed] = await Promise.all([
     Promise.all(targets.map((each) => gatherEndpoint(run, each))),
-    gatherIssuer(run, loaded, options.allowPrivateIssuers ?? false),
+    gatherIssuer(run, loaded, options.allowPrivateIssuers),
     isAsked ? assume(run, loaded.token ?? "", settings, first) : undefined,
   ]);
   // A run that is repeated opens its connections anew, to measure them.
@@ -86,7 +87,7 @@ function skewOf(
 
 async function gatherIssuerAlone(
   issuer: string,
-  { allowPrivateIssuers = false }: DiagnoseOptions,
+  { allowPrivateIssuers }: DiagnoseOptions,
   run: Run,
 ): Promise<Gathered> {
   const looked = await lookAtIssuer(run, issuer, { issuer }, allowPrivateIssuers);
@@ -115,7 +116,11 @@ interface LookedAt {
   readonly settings: readonly Setting[];
 }
 
-async function gatherIssuer(run: Run, { token }: Loaded, allowPrivate: boolean): Promise<LookedAt> {
+async function gatherIssuer(
+  run: Run,
+  { token }: Loaded,
+  allowPrivate: boolean | undefined,
+): Promise<LookedAt> {
   const nothing: LookedAt = { findings: [], settings: [] };
   const decoded =
     token === undefined || token.length > STS_MAX_TOKEN_LENGTH ? undefined : decodeToken(token);
@@ -132,11 +137,12 @@ async function lookAtIssuer(
   run: Run,
   issuer: string,
   input: { readonly token: string } | { readonly issuer: string },
-  allowPrivate: boolean,
+  allowPrivate: boolean | undefined,
 ): Promise<LookedAt> {
+  const reach = reachOf(issuer, allowPrivate, run.runtime.env);
   const [network, documents] = await Promise.all([
-    gatherIssuerNetwork(run, issuer, allowPrivate),
-    gatherIssuerDocuments(run, input, allowPrivate),
+    gatherIssuerNetwork(run, issuer, reach),
+    gatherIssuerDocuments(run, input, { allowPrivate, reach }),
   ]);
   const { report, latency = [], findings = [] } = documents ?? {};
   const urlOf = (name: string) => report?.requests.find(({ document }) => document === name)?.url;

@@ -34,7 +34,11 @@ export interface DiagnoseOptions {
   readonly issuer?: string | undefined;
   /** An STS endpoint that is not AWS's own choice. @default AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL */
   readonly endpointUrl?: string | undefined;
-  /** Lets the look go to private and loopback issuers, to the latter over http too. @default false */
+  /**
+   * Checks private and loopback issuers too, the latter over http as well.
+   * @default false, but loopback issuers are checked where the environment has
+   * `RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS=true`
+   */
   readonly allowPrivateIssuers?: boolean | undefined;
   /** Whether one real AssumeRoleWithWebIdentity call is made. @default true */
   readonly assume?: boolean | undefined;

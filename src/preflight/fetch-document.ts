@@ -9,13 +9,9 @@ import { errorCode } from "../runtime/error-chain.js";
 import { isLoopbackUrl } from "../runtime/loopback.js";
 import { onAbort } from "../runtime/on-abort.js";
 import { safeText } from "../runtime/redact.js";
-import {
-  AddressRefused,
-  guardedLookup,
-  isPublicAddress,
-  type ResolveHost,
-} from "./guarded-lookup.js";
+import { AddressRefused, guardedLookup, type ResolveHost } from "./guarded-lookup.js";
 import { openTunnel } from "./proxy.js";
+import { isWithin, type Reach } from "./reach.js";
 import { type Phase, Stopwatch } from "./stopwatch.js";
 
 /** Reading stops at this length. Google's JWKS has 1 KiB, Entra's 20 KiB. */
@@ -32,7 +28,7 @@ export interface Transport {
 export interface FetchOptions {
   readonly document: DocumentName;
   readonly transport: Transport;
-  readonly allowPrivate: boolean;
+  readonly reach: Reach;
   readonly proxy: URL | undefined;
   readonly clock: Clock;
   /** Aborts the request. */
@@ -62,8 +58,11 @@ export async function fetchDocument(url: URL, options: FetchOptions): Promise<Fe
   const isAddress = isIP(literal) !== 0;
   const isResolved = isAddress || options.proxy !== undefined;
   const watch = new Stopwatch(options.clock, options.document, url, isResolved);
-  const isRefused = isAddress ? !isPublicAddress(literal) : isLoopbackUrl(url);
-  if (isRefused && !options.allowPrivate) {
+  const { reach } = options;
+  const isRefused = isAddress
+    ? !isWithin(reach, literal)
+    : reach === "public" && isLoopbackUrl(url);
+  if (isRefused) {
     return { timing: watch.stop(), problem: { kind: "not-public", address: literal } };
   }
   try {
@@ -100,7 +99,8 @@ async function exchange(url: URL, options: FetchOptions, watch: Stopwatch) {
 }
 
 async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<ClientRequest> {
-  const { transport, allowPrivate, proxy, signal, etag } = options;
+  const { transport, reach, proxy, signal, etag } = options;
+  const isAllowed = (address: string) => isWithin(reach, address);
   const isSecure = url.protocol === "https:";
   const { request: start } = await import(isSecure ? "node:https" : "node:http");
   const ca = transport.ca === undefined ? {} : { ca: transport.ca };
@@ -111,7 +111,7 @@ async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<
   };
   const connection =
     proxy === undefined
-      ? { agent: false, lookup: guardedLookup(transport.resolve, allowPrivate, wait), ...ca }
+      ? { agent: false, lookup: guardedLookup(transport.resolve, isAllowed, wait), ...ca }
       : { createConnection: await tunnelled(proxy, url, ca, options, watch) };
   signal.throwIfAborted();
   const request: ClientRequest = start(url, {
@@ -130,10 +130,10 @@ async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<
     // A check does not keep the process alive; a caller that waits for one holds it.
     socket.unref();
     watch.observe(socket);
-    if (proxy !== undefined || allowPrivate) return;
+    if (proxy !== undefined) return;
     socket.once("connect", () => {
       const { remoteAddress = "" } = socket;
-      if (!isPublicAddress(remoteAddress)) socket.destroy(new AddressRefused(remoteAddress));
+      if (!isAllowed(remoteAddress)) socket.destroy(new AddressRefused(remoteAddress));
     });
   });
   request.end();

@@ -94,12 +94,12 @@ export const resolveStsHost: ResolveHost = oneAtATime(resolveByNode);
 
 /**
  * The `lookup` of a connection: what it returns is what is connected to, so a name that resolves
- * differently a moment later gains nothing. One address that is not public refuses the name: names
+ * differently a moment later gains nothing. One address that is not allowed refuses the name: names
  * that mix the two exist to slip past such checks.
  */
 export function guardedLookup(
   resolve: ResolveHost,
-  allowPrivate: boolean,
+  isAllowed: (address: string) => boolean,
   wait?: LookupWait,
 ): LookupFunction {
   return (hostname, options, callback) => {
@@ -107,9 +107,7 @@ export function guardedLookup(
     Promise.resolve()
       .then(() => resolve(hostname, wait))
       .then((addresses) => {
-        const refused = allowPrivate
-          ? undefined
-          : addresses.find(({ address }) => !isPublicAddress(address));
+        const refused = addresses.find(({ address }) => !isAllowed(address));
         if (refused) throw new AddressRefused(refused.address);
         const [first] = addresses;
         if (!first) throw Object.assign(new Error("no address"), { code: "ENODATA" });

@@ -110,7 +110,7 @@ export class IssuerCache {
 
   /** The issuer that all checks with the same settings share; nothing for an invalid issuer URL. */
   of(issuer: string, settings: FetchSettings): SharedIssuer | undefined {
-    const key = `${settings.timeoutMs} ${settings.allowPrivate} ${issuer}`;
+    const key = `${settings.timeoutMs} ${settings.reach} ${issuer}`;
     const url = discoveryUrl(issuer);
     if (url === undefined) return undefined;
     const onRenewed = () => this.#trim();

@@ -90,7 +90,8 @@ export async function checkIssuerWith(
   const release = runtime.clock.hold();
   try {
     const { runIssuerCheck } = await loadIssuerCheck();
-    return await runIssuerCheck({ subject, settings, runtime, signal, fresh, listKeys: true });
+    const how = { signal, fresh, mustAgree: false, listKeys: true };
+    return await runIssuerCheck({ subject, settings, runtime, ...how });
   } finally {
     release();
   }
@@ -105,6 +106,13 @@ export interface PreflightCheckOptions {
    * @default false
    */
   readonly fresh?: boolean | undefined;
+  /**
+   * Set after STS answered that it could not validate the token: a key in a form that STS refuses
+   * looks so too. The documents are then fetched until enough answers agree, for up to 5 s, even if
+   * nothing in the first one is wrong: STS may have asked another replica of the issuer.
+   * @default false
+   */
+  readonly mustAgree?: boolean | undefined;
 }
 
 export interface Preflight {
@@ -121,12 +129,13 @@ export interface Preflight {
 /** Creates the pre-flight of one provider. All pre-flights of a process share the documents. */
 export function createPreflight(settings: PreflightSettings, runtime: PreflightRuntime): Preflight {
   return {
-    async check(token, { signal, fresh = false }) {
+    async check(token, { signal, fresh = false, mustAgree = false }) {
       signal.throwIfAborted();
       const subject = subjectOfToken(token);
       if ("severity" in subject) return { issuer: "", findings: [], requests: [] };
       const { runIssuerCheck } = await loadIssuerCheck();
-      return await runIssuerCheck({ subject, settings, runtime, signal, fresh, listKeys: false });
+      const how = { signal, fresh, mustAgree, listKeys: false };
+      return await runIssuerCheck({ subject, settings, runtime, ...how });
     },
   };
 }

@@ -13,12 +13,13 @@ import { fetchDocument, type Transport } from "./fetch-document.js";
 import { isUncacheable, lifetimeMs, pauseMs } from "./freshness.js";
 import { type KeySet, readKeySet } from "./key-set.js";
 import { proxyFor } from "./proxy.js";
+import type { Reach } from "./reach.js";
 
 /** How and for how long documents are fetched. */
 export interface FetchSettings {
   readonly clock: Clock;
   readonly transport: Transport;
-  readonly allowPrivate: boolean;
+  readonly reach: Reach;
   /** The limit of both requests together, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -49,6 +50,8 @@ export interface FetchedKeys {
   readonly fetchId: number;
   /** In milliseconds since the epoch. */
   readonly fetchedAt: number;
+  /** The same moment by the monotonic clock. */
+  readonly fetchedMonotonic: number;
 }
 
 interface CachedDocument<Content> {
@@ -63,6 +66,8 @@ interface CachedDocument<Content> {
   readonly fetchId: number;
   /** In milliseconds since the epoch. */
   readonly fetchedAt: number;
+  /** The same moment by the monotonic clock. */
+  readonly fetchedMonotonic: number;
   /** In milliseconds since the epoch. */
   readonly expiresAt: number;
 }
@@ -72,6 +77,8 @@ interface DocumentFailure {
   readonly timing: RequestTiming;
   /** The pause that the issuer asks for, in milliseconds; absent when it asks for none. */
   readonly pauseMs: number | undefined;
+  /** Whether no request was sent, because of what the document before this one says. */
+  readonly isUnsent?: boolean | undefined;
 }
 
 interface DocumentRequest<Content> {
@@ -96,6 +103,8 @@ export class IssuerDocuments {
   readonly #settings: FetchSettings;
   #discovery: CachedDocument<URL | undefined> | undefined;
   #jwks: CachedDocument<KeySet | undefined> | undefined;
+  /** Why the JWKS that the discovery document names was not requested. */
+  #unsent: Finding | undefined;
   /** How many renewals in a row failed. */
   #failures = 0;
 
@@ -127,7 +136,8 @@ export class IssuerDocuments {
 
   /** What is wrong with the documents themselves. */
   get findings(): readonly Finding[] {
-    return [...(this.#discovery?.findings ?? []), ...(this.#jwks?.findings ?? [])];
+    const unsent = this.#unsent === undefined ? [] : [this.#unsent];
+    return [...(this.#discovery?.findings ?? []), ...unsent, ...(this.#jwks?.findings ?? [])];
   }
 
   /** Fetches the documents that are too old, discovery first. Never rejects. */
@@ -142,10 +152,12 @@ export class IssuerDocuments {
       this.#discovery = discovery;
       const jwksUrl = discovery.content;
       const jwks = jwksUrl && (await this.#renewJwks(jwksUrl, maxAge.jwksMs, signal));
-      if (jwks && "finding" in jwks) return this.#failed(jwks, [discovery]);
-      this.#jwks = jwks;
+      const isFailure = jwks !== undefined && "finding" in jwks;
+      if (isFailure && !jwks.isUnsent) return this.#failed(jwks, [discovery]);
+      this.#unsent = isFailure ? jwks.finding : undefined;
+      this.#jwks = isFailure ? undefined : jwks;
       this.#failures = 0;
-      return this.#succeeded(discovery, jwks);
+      return this.#succeeded(discovery, this.#jwks, isFailure ? [jwks.timing] : []);
     } finally {
       cancel();
     }
@@ -185,7 +197,7 @@ export class IssuerDocuments {
     request: DocumentRequest<Content>,
   ): Promise<CachedDocument<Content> | DocumentFailure> {
     const { document, url, signal } = request;
-    const { clock, transport, allowPrivate, timeoutMs } = this.#settings;
+    const { clock, transport, reach, timeoutMs } = this.#settings;
     const cached = request.cached?.url === url.href ? request.cached : undefined;
     if (cached && isUsable(cached, request.maxAgeMs, clock.now())) {
       return { ...cached, timing: { ...cached.timing, fromCache: true } };
@@ -194,7 +206,7 @@ export class IssuerDocuments {
     const outcome = await fetchDocument(url, {
       document,
       transport,
-      allowPrivate,
+      reach,
       proxy,
       clock,
       signal,
@@ -203,7 +215,9 @@ export class IssuerDocuments {
     const { timing } = outcome;
     if ("problem" in outcome) {
       const finding = problemFinding(outcome.problem, { document, timing, timeoutMs, proxy });
-      return { finding, timing, pauseMs: undefined };
+      // An address in the URL itself: what the discovery document says is the fault, and may be another replica's.
+      const isUnsent = outcome.problem.kind === "not-public" && finding.confirmedBy !== undefined;
+      return { finding, timing, pauseMs: undefined, isUnsent };
     }
     const { status, headers, body } = outcome;
     const now = clock.now();
@@ -226,6 +240,7 @@ export class IssuerDocuments {
       bytes: unchanged?.bytes ?? body.length,
       fetchId: fetches,
       fetchedAt: now,
+      fetchedMonotonic: clock.monotonic(),
       expiresAt: now + lifetimeMs({ ...before, ...headers }, now),
     };
   }
@@ -233,19 +248,18 @@ export class IssuerDocuments {
   #succeeded(
     discovery: CachedDocument<unknown>,
     jwks: CachedDocument<KeySet | undefined> | undefined,
+    unsent: readonly RequestTiming[],
   ): Snapshot {
     const documents = jwks ? [discovery, jwks] : [discovery];
-    const requests = documents.map(({ timing }) => timing);
+    const requests = [...documents.map(({ timing }) => timing), ...unsent];
     return {
       findings: [
-        ...documents.flatMap(({ findings }) => findings),
+        ...this.findings,
         ...(jwks && isUncacheable(jwks.timing.headers) ? [notCacheable(jwks.timing)] : []),
         ...this.#findingsOf(requests),
       ],
       requests,
-      ...(jwks?.content && {
-        keys: { keySet: jwks.content, fetchId: jwks.fetchId, fetchedAt: jwks.fetchedAt },
-      }),
+      ...(jwks?.content && { keys: fetchedKeys(jwks, jwks.content) }),
       fetchedAt: Math.min(...documents.map(({ fetchedAt }) => fetchedAt)),
       expiresAt: Math.min(...documents.map(({ expiresAt }) => expiresAt)),
       isFailure: false,
@@ -277,6 +291,13 @@ export class IssuerDocuments {
       .find((each) => each !== undefined);
     return [...slow(requests), ...(proxy ? [proxyInUse(proxy)] : [])];
   }
+}
+
+function fetchedKeys(
+  { fetchId, fetchedAt, fetchedMonotonic }: CachedDocument<unknown>,
+  keySet: KeySet,
+): FetchedKeys {
+  return { keySet, fetchId, fetchedAt, fetchedMonotonic };
 }
 
 /** Longer entity tags are not cached; those of CDNs and web servers have up to 70 characters. */

@@ -19,10 +19,11 @@ const FETCHES_PER_COOLDOWN = 2;
 /** Strangers can send tokens with any number of kids. */
 const MAX_KIDS = 100;
 
+/** Times here are monotonic: setting the machine's clock changes no count. */
 interface Absence {
   fetches: number;
   fetchId: number;
-  fetchedAt: number;
+  fetchedMonotonic: number;
 }
 
 /** Counts the fresh fetches that did not have a key, and limits how often unknown kids cause one. */
@@ -39,20 +40,23 @@ export class MissingKids {
    * Records that a JWKS does not have the key. A JWKS that was fetched well before the check asked
    * for the key does not count.
    *
+   * @param askedMonotonic - when the check began, by the monotonic clock
    * @returns how many fresh fetches did not have the key so far
    */
-  note(missing: string, { fetchId, fetchedAt }: FetchedKeys, askedAt: number): number {
+  note(missing: string, keys: FetchedKeys, askedMonotonic: number): number {
+    const { fetchId, fetchedMonotonic } = keys;
     const kid = shortened(missing);
     const known = this.#absences.get(kid);
     if (known === undefined) {
-      if (fetchedAt < askedAt - FETCHES_APART_MS) return 0;
-      this.#absences.set(kid, { fetches: 1, fetchId, fetchedAt });
+      if (fetchedMonotonic < askedMonotonic - FETCHES_APART_MS) return 0;
+      this.#absences.set(kid, { fetches: 1, fetchId, fetchedMonotonic });
       const [oldest] = this.#absences.keys();
       if (this.#absences.size > MAX_KIDS && oldest !== undefined) this.#absences.delete(oldest);
       return 1;
     }
-    if (fetchId !== known.fetchId && fetchedAt - known.fetchedAt >= FETCHES_APART_MS) {
-      this.#absences.set(kid, { fetches: known.fetches + 1, fetchId, fetchedAt });
+    const apartMs = fetchedMonotonic - known.fetchedMonotonic;
+    if (fetchId !== known.fetchId && apartMs >= FETCHES_APART_MS) {
+      this.#absences.set(kid, { fetches: known.fetches + 1, fetchId, fetchedMonotonic });
     }
     return this.fetchesWithout(missing);
   }
@@ -69,8 +73,8 @@ export class MissingKids {
 
   /** Whether an unknown kid may cause another fetch of the JWKS now; counts that fetch. */
   mayRefetch(): boolean {
-    const now = this.#clock.now();
-    this.#refetches = this.#refetches.filter((at) => at <= now && at > now - COOLDOWN_MS);
+    const now = this.#clock.monotonic();
+    this.#refetches = this.#refetches.filter((at) => at > now - COOLDOWN_MS);
     if (this.#refetches.length >= FETCHES_PER_COOLDOWN) return false;
     this.#refetches.push(now);
     return true;
@@ -99,12 +103,22 @@ const DIFFER_MS = 60_000;
 const MAX_COMPARED = 2 * MAX_KEYS_PER_TYPE;
 const MAX_SETS = 8;
 
-/** One set of keys: each kid with its key, without members that do not matter. */
+/** One set of keys. Of the keys, only digests and what the finding shows are kept. */
 interface SeenSet {
+  /** A digest of each key with its kid, and of what is wrong with it. */
   readonly members: ReadonlySet<string>;
-  readonly kids: readonly string[];
-  /** When an answer had this set, newest last, in milliseconds since the epoch. */
+  readonly shown: ShownSet;
+  /** When an answer had this set, newest last, by the monotonic clock. */
   readonly seenAt: number[];
+}
+
+interface ShownSet {
+  /** The kids of the first keys. */
+  readonly kids: readonly string[];
+  /** What is wrong with the keys: the first fault, in words. */
+  readonly problem: string | undefined;
+  /** How many kids the set has. */
+  readonly total: number;
 }
 
 /** The sets of keys in an issuer's recent answers. */
@@ -124,14 +138,13 @@ export class KeySetsSeen {
    */
   note(keySet: KeySet | undefined, faults: readonly string[] = []): void {
     const entries = keySet?.entries.slice(0, MAX_COMPARED) ?? [];
-    const members = new Set(entries.map(memberOf));
     // A replica may publish the same keys in another form.
-    const problems = entries.map((entry) => `${memberOf(entry)} ${problemOf(entry)?.words}`);
-    const digest = digestOf([...new Set([...problems, ...faults])].toSorted().join());
+    const members = new Set(entries.map(memberOf));
+    const digest = digestOf([...members, ...faults].toSorted().join());
     const known = this.#sets.get(digest);
-    const seenAt = [...(known?.seenAt ?? []), this.#clock.now()].slice(-ANSWERS_THAT_AGREE);
+    const seenAt = [...(known?.seenAt ?? []), this.#clock.monotonic()].slice(-ANSWERS_THAT_AGREE);
     this.#sets.delete(digest);
-    this.#sets.set(digest, { members, kids: entries.flatMap(({ kid }) => kid ?? []), seenAt });
+    this.#sets.set(digest, { members, shown: shownOf(entries), seenAt });
     const [oldest] = this.#sets.keys();
     if (this.#sets.size > MAX_SETS && oldest !== undefined) this.#sets.delete(oldest);
   }
@@ -139,7 +152,7 @@ export class KeySetsSeen {
   /** Whether enough recent answers have the same keys, and none has others. */
   get doAgree(): boolean {
     const [seen, ...others] = this.#recent();
-    const since = this.#clock.now() - AGREE_MS;
+    const since = this.#clock.monotonic() - AGREE_MS;
     const answers = seen?.seenAt.filter((at) => at > since).length ?? 0;
     return others.length === 0 && answers >= ANSWERS_THAT_AGREE;
   }
@@ -158,19 +171,30 @@ export class KeySetsSeen {
     const sets = this.#recent();
     const isDifferent =
       sets.length > 1 && (countsGrowth || sets.some((a) => sets.some((b) => cross(a, b))));
-    return isDifferent ? inconsistent(sets.map(({ kids }) => kids)) : undefined;
+    return isDifferent ? inconsistent(sets.map(({ shown }) => shown)) : undefined;
   }
 
   #recent(): SeenSet[] {
-    const now = this.#clock.now();
-    // A time in the future means that the clock was set back: the answer's age is unknown.
-    const isRecent = (at: number) => at <= now && at > now - DIFFER_MS;
-    return [...this.#sets.values()].filter(({ seenAt }) => seenAt.some(isRecent));
+    const since = this.#clock.monotonic() - DIFFER_MS;
+    return [...this.#sets.values()].filter(({ seenAt }) => seenAt.some((at) => at > since));
   }
 }
 
-function memberOf({ jwk, kid }: KeyEntry): string {
-  return digestOf(JSON.stringify([kid ?? null, bareKey(jwk)]));
+function memberOf(entry: KeyEntry): string {
+  const { jwk, kid } = entry;
+  return digestOf(JSON.stringify([kid ?? null, bareKey(jwk), problemOf(entry)?.words]));
+}
+
+const MAX_SHOWN = 5;
+
+function shownOf(entries: readonly KeyEntry[]): ShownSet {
+  const kids = entries.flatMap(({ kid }) => kid ?? []);
+  const problem = entries.map(problemOf).find((each) => each !== undefined)?.words;
+  return {
+    kids: kids.slice(0, MAX_SHOWN).map((kid) => safeText(kid, 60)),
+    problem: problem && safeText(problem, 120),
+    total: kids.length,
+  };
 }
 
 function digestOf(text: string): string {
@@ -184,20 +208,19 @@ function cross(a: SeenSet, b: SeenSet): boolean {
   return hasOwn(a, b) && hasOwn(b, a);
 }
 
-function inconsistent(sets: readonly (readonly string[])[]): Finding {
-  const shown = sets.map((kids) => kids.slice(0, 5).map((kid) => safeText(kid, 60)));
-  const described = shown.map((kids, index) => {
-    const more = (sets[index]?.length ?? 0) - kids.length;
+function inconsistent(sets: readonly ShownSet[]): Finding {
+  const described = sets.map(({ kids, problem, total }) => {
     const named = kids.map((kid) => JSON.stringify(kid)).join(", ") || "no kid";
-    return more > 0 ? `${named} and ${more} more` : named;
+    const more = total > kids.length ? ` and ${total - kids.length} more` : "";
+    return `${named}${more}${problem === undefined ? "" : ` (${problem})`}`;
   });
   return {
     id: "jwks-inconsistent",
     severity: "suspect",
     title: "The issuer's replicas publish different keys.",
-    detail: `Within ${DIFFER_MS / 1000} s the JWKS had ${sets.length} different sets of keys: ${described.join("; ")}. STS finds a token's key only when it reaches a replica that has it.`,
+    detail: `Within ${DIFFER_MS / 1000} s the JWKS had ${sets.length} different sets of keys: ${described.join("; ")}. STS verifies a token only when it reaches a replica that has its key in a form that STS can use.`,
     remedy:
       "IdP: share the signing keys between all replicas, or publish the keys of all replicas in every JWKS. Make sure that a CDN does not mix old and new documents.",
-    evidence: { sets: shown },
+    evidence: { sets: sets.map(({ kids }) => kids) },
   };
 }

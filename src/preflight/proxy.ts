@@ -79,7 +79,7 @@ export async function openTunnel(
     port: proxy.port === "" ? (proxy.protocol === "https:" ? 443 : 80) : Number(proxy.port),
   };
   return await new Promise((resolve, reject) => {
-    const lookup = guardedLookup(resolveHost, true, { signal });
+    const lookup = guardedLookup(resolveHost, () => true, { signal });
     const connect = { method: "CONNECT", path: authority, headers, agent: false, lookup };
     const request = open({ ...place, ...connect });
     const done = onAbort(signal, () => request.destroy(signal.reason));

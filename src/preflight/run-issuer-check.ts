@@ -2,14 +2,13 @@ import { type Finding, firstFatal, type Severity } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { type Clock, sleep } from "../runtime/clock.js";
-import { type Environment, readVariable } from "../runtime/environment.js";
-import { isLoopbackUrl } from "../runtime/loopback.js";
 import { safeText } from "../runtime/redact.js";
 import { resolveHost } from "./guarded-lookup.js";
 import { IssuerCache, type SharedIssuer } from "./issuer-cache.js";
 import type { MaxAge, Snapshot } from "./issuer-documents.js";
 import { judgeKey, keyNotFound, kids } from "./key-findings.js";
 import { ANSWERS_THAT_AGREE, FETCHES_APART_MS } from "./key-history.js";
+import { reachOf } from "./reach.js";
 import type { PreflightRuntime, PreflightSettings } from "./settings.js";
 import type { Subject } from "./subject.js";
 import { keyTable } from "./token-key.js";
@@ -21,6 +20,8 @@ export interface IssuerCheckRequest {
   readonly signal: AbortSignal;
   /** Whether cached documents may be no older than {@link RECENT_MS}. */
   readonly fresh: boolean;
+  /** See `PreflightCheckOptions.mustAgree`. */
+  readonly mustAgree: boolean;
   /** Whether the report lists the issuer's keys. */
   readonly listKeys: boolean;
 }
@@ -31,7 +32,7 @@ export interface IssuerCheckRequest {
  * @throws the signal's reason, and nothing else.
  */
 export async function runIssuerCheck(request: IssuerCheckRequest): Promise<IssuerReport> {
-  const { subject, settings, runtime, signal, fresh, listKeys } = request;
+  const { subject, settings, runtime, signal, fresh, mustAgree, listKeys } = request;
   const name = safeText(subject.issuer, 200);
   const { allowedIssuers } = settings;
   if (allowedIssuers && !allowedIssuers.includes(subject.issuer)) {
@@ -40,7 +41,7 @@ export async function runIssuerCheck(request: IssuerCheckRequest): Promise<Issue
   const issuer = sharedIssuer(subject, settings, runtime);
   if (issuer === undefined) return { issuer: name, findings: [], requests: [] };
   const { clock } = runtime;
-  const check = new IssuerCheck({ issuer, subject, clock, signal, fresh });
+  const check = new IssuerCheck({ issuer, subject, clock, signal, fresh, mustAgree });
   const { findings, snapshot } = await check.run();
   return {
     issuer: name,
@@ -60,22 +61,11 @@ function sharedIssuer(
 ): SharedIssuer | undefined {
   const { clock, env, ca, resolve = resolveHost } = runtime;
   const { timeoutMs = STS_ISSUER_TIMEOUT_MS } = settings;
-  const allowPrivate = settings.allowPrivateIssuers ?? isAllowedLoopback(subject.issuer, env);
+  const reach = reachOf(subject.issuer, settings.allowPrivateIssuers, env);
   const issuers = runtime.issuers ?? caches.get(clock) ?? new IssuerCache();
   if (runtime.issuers === undefined) caches.set(clock, issuers);
   const transport = { env, resolve, ca };
-  return issuers.of(subject.issuer, { clock, transport, allowPrivate, timeoutMs });
-}
-
-/**
- * Set by `resilient-sts emulate`, so that a service treats a local issuer as it treats its own issuer
- * in production. All other issuers at private addresses are still refused.
- */
-const LOOPBACK_VARIABLE = "RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS";
-
-function isAllowedLoopback(issuer: string, env: Environment): boolean {
-  if (readVariable(env, LOOPBACK_VARIABLE)?.toLowerCase() !== "true") return false;
-  return URL.canParse(issuer) && isLoopbackUrl(new URL(issuer));
+  return issuers.of(subject.issuer, { clock, transport, reach, timeoutMs });
 }
 
 /** Documents that are older than this, in milliseconds, do not support a fatal finding. */
@@ -97,8 +87,12 @@ const OTHER_DOCUMENTS: MaxAge = { discoveryMs: -1, jwksMs: -1 };
  */
 const MAX_REPEATED_BYTES = 256 * 1024;
 
-/** Findings that may hold for one replica of the issuer and not for another. */
-const OF_ONE_REPLICA = /^(discovery|jwks|signature)-/;
+const OF_KEYS = /^(jwks|signature)-/;
+
+/** Whether a finding may hold for one replica of the issuer and not for another. */
+function isOfOneReplica({ id, confirmedBy }: Finding): boolean {
+  return OF_KEYS.test(id) || id.startsWith("discovery-") || confirmedBy !== undefined;
+}
 
 /** What one state of the documents means for the token. */
 interface Judgement {
@@ -114,6 +108,7 @@ interface IssuerCheckInit {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly fresh: boolean;
+  readonly mustAgree: boolean;
 }
 
 /**
@@ -127,15 +122,19 @@ class IssuerCheck {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #fresh: boolean;
+  readonly #mustAgree: boolean;
   readonly #startedAt: number;
+  readonly #startedMonotonic: number;
 
-  constructor({ issuer, subject, clock, signal, fresh }: IssuerCheckInit) {
+  constructor({ issuer, subject, clock, signal, fresh, mustAgree }: IssuerCheckInit) {
     this.#issuer = issuer;
     this.#subject = subject;
     this.#clock = clock;
     this.#signal = signal;
     this.#fresh = fresh;
+    this.#mustAgree = mustAgree;
     this.#startedAt = clock.now();
+    this.#startedMonotonic = clock.monotonic();
   }
 
   async run(): Promise<Judgement> {
@@ -173,12 +172,11 @@ class IssuerCheck {
     const { missingKids, keySets } = this.#issuer;
     const { missingKid, snapshot } = first;
     if (missingKid === undefined || snapshot.keys === undefined) return first;
-    const fetches = missingKids.note(missingKid, snapshot.keys, this.#startedAt);
+    const fetches = missingKids.note(missingKid, snapshot.keys, this.#startedMonotonic);
     if (fetches >= 2) return withFetches(first, fetches);
     // Nothing can become certain when replicas differ: the next attempt need not wait.
     if (keySets.doDiffer) return first;
-    // If the clock was set back meanwhile, the wait does not get longer.
-    const waitMs = FETCHES_APART_MS - Math.max(0, this.#clock.now() - snapshot.keys.fetchedAt);
+    const waitMs = FETCHES_APART_MS - (this.#clock.monotonic() - snapshot.keys.fetchedMonotonic);
     if (waitMs > 0 && !this.#fresh) return first;
     if (waitMs > 0) await sleep(this.#clock, waitMs, this.#signal);
 
@@ -187,7 +185,7 @@ class IssuerCheck {
     const second = await this.#judge(NEW_KEYS);
     const { keys } = second.snapshot;
     if (second.missingKid === undefined || keys === undefined) return second;
-    return withFetches(second, missingKids.note(missingKid, keys, this.#startedAt));
+    return withFetches(second, missingKids.note(missingKid, keys, this.#startedMonotonic));
   }
 
   /** Fetches the documents on new connections until enough answers agree, or one differs. */
@@ -196,15 +194,21 @@ class IssuerCheck {
     let judged = first;
     for (let answers = 1; answers < ANSWERS_THAT_AGREE; answers += 1) {
       const grave = judged.findings.filter(isGrave);
-      const isSettled = keySets.doAgree || keySets.doDiffer;
-      if (grave.length === 0 || isSettled || this.#issuer.bytes > MAX_REPEATED_BYTES) break;
+      const isOpen = grave.length > 0 || (this.#mustAgree && this.#isInTime);
+      const isSettled = keySets.doAgree || keySets.doDiffer || judged.snapshot.isFailure;
+      if (!isOpen || isSettled || this.#issuer.bytes > MAX_REPEATED_BYTES) break;
       const { missingKid } = judged;
-      const isOfDiscovery = grave.some(({ id }) => id.startsWith("discovery-"));
+      const isOfDiscovery = grave.some(({ id }) => !OF_KEYS.test(id));
       const again = await this.#judge(isOfDiscovery ? OTHER_DOCUMENTS : OTHER_KEYS);
       const isSame = again.missingKid !== undefined && again.missingKid === missingKid;
       judged = isSame ? withFetches(again, missingKids.fetchesWithout(missingKid)) : again;
     }
     return judged;
+  }
+
+  /** Whether the caller, whose token may be at fault, has not waited for long. */
+  get #isInTime(): boolean {
+    return this.#clock.monotonic() - this.#startedMonotonic < STS_ISSUER_TIMEOUT_MS;
   }
 
   /** The findings, none certain that rests on one of several answers that differ. */
@@ -213,14 +217,15 @@ class IssuerCheck {
     const inconsistent = keySets.finding(missingKid !== undefined);
     const all = inconsistent ? [inconsistent, ...findings] : findings;
     return all.map((finding) =>
-      OF_ONE_REPLICA.test(finding.id) && !keySets.doAgree ? withoutCertainty(finding) : finding,
+      isOfOneReplica(finding) && !keySets.doAgree ? withoutCertainty(finding) : finding,
     );
   }
 }
 
 /** Whether a finding ends the attempts: by itself, or together with STS's refusal. */
-function isGrave({ id, severity, confirmedBy }: Finding): boolean {
-  return OF_ONE_REPLICA.test(id) && (severity === "fatal" || confirmedBy !== undefined);
+function isGrave(finding: Finding): boolean {
+  const { severity, confirmedBy } = finding;
+  return isOfOneReplica(finding) && (severity === "fatal" || confirmedBy !== undefined);
 }
 
 function hasDoubt({ findings, missingKid }: Judgement): boolean {

@@ -15,8 +15,9 @@ export interface PreflightSettings {
   /**
    * Asks issuers at private, loopback and link-local addresses too, and http on this machine. A
    * token names its issuer: switch it on only where tokens do not come from strangers.
-   * @default false; loopback issuers are asked where the environment has
-   * `RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS=true`, which `resilient-sts emulate` sets
+   * @default false; where the environment has `RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS=true`, which
+   * `resilient-sts emulate` sets, issuers on this machine are asked too, for documents on this
+   * machine or at public addresses
    */
   readonly allowPrivateIssuers?: boolean | undefined;
 }

@@ -2,8 +2,8 @@ import type { EmitEvent } from "../model/events.js";
 import { AttemptError, type Failure } from "../model/failure.js";
 import { type Finding, firstFatal } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
-import type { Preflight } from "../preflight/issuer-check.js";
-import { confirmedBy } from "../retry/confirmation.js";
+import type { Preflight, PreflightCheckOptions } from "../preflight/issuer-check.js";
+import { confirmedBy, keyRefusalOf } from "../retry/confirmation.js";
 import { judge } from "../retry/verdict.js";
 import { withTimeout } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
@@ -18,6 +18,8 @@ interface AttemptPreflightOptions {
   readonly clock: Clock;
   readonly onReport: (report: IssuerReport) => void;
 }
+
+type HowToLook = Omit<PreflightCheckOptions, "signal">;
 
 /**
  * How long STS has not answered when an advisory look starts beside its call. A sound STS answers
@@ -46,7 +48,7 @@ export class AttemptPreflight {
    */
   async before(token: string, deadline: Deadline): Promise<void> {
     if (this.#options.mode !== "strict") return;
-    const report = await this.#lookWithin(deadline.remainingMs() / 2, token, false);
+    const report = await this.#lookWithin(deadline.remainingMs() / 2, token, {});
     const findings = report?.findings ?? [];
     const fatal = firstFatal(findings);
     if (fatal === undefined) return;
@@ -78,7 +80,11 @@ export class AttemptPreflight {
     const verdict = judge(failure);
     const aboutTheKey = verdict === "idp-unreachable" || verdict === "token-rejected";
     if (mode === "off" || !aboutTheKey) return failure;
-    const report = await this.#lookWithin(deadline.remainingMs(), token, true);
+    const mustAgree = keyRefusalOf(failure) === "not-validated";
+    const report = await this.#lookWithin(deadline.remainingMs(), token, {
+      fresh: true,
+      mustAgree,
+    });
     // What an earlier look suspected is better than nothing: there is no other attempt to come.
     const findings = report?.findings ?? this.#suspected;
     return { ...failure, findings: confirmedBy(findings, failure) };
@@ -88,13 +94,13 @@ export class AttemptPreflight {
   async #lookWithin(
     timeoutMs: number,
     token: string,
-    fresh: boolean,
+    how: HowToLook,
   ): Promise<IssuerReport | undefined> {
     const { clock, signal } = this.#options;
     const reason = new Error("the time for the look was up");
     try {
       return await withTimeout({ clock, signal, timeoutMs, reason }, (limited) =>
-        this.#look(token, limited, fresh),
+        this.#look(token, limited, how),
       );
     } catch (error) {
       if (error === reason) return undefined;
@@ -102,9 +108,9 @@ export class AttemptPreflight {
     }
   }
 
-  async #look(token: string, signal: AbortSignal, fresh = false): Promise<IssuerReport> {
+  async #look(token: string, signal: AbortSignal, how: HowToLook = {}): Promise<IssuerReport> {
     const { preflight, emit, onReport } = this.#options;
-    const report = await preflight.check(token, { signal, fresh });
+    const report = await preflight.check(token, { signal, ...how });
     const { issuer, findings, requests } = report;
     // A token that names no issuer: nothing was looked at.
     if (issuer === "") return report;

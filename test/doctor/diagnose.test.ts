@@ -57,6 +57,20 @@ it("tells the environment's settings with their sources", async () => {
   );
 });
 
+describe("RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS", () => {
+  it.each([
+    ["lets the doctor check a loopback issuer, as it lets the provider", undefined, true],
+    ["is overruled by allowPrivateIssuers", false, false],
+  ] as const)("%s", async (_, allowPrivateIssuers, isChecked) => {
+    await using site = new Site();
+    const { idp } = await healthy(site);
+    const env = { RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true" };
+    const { facts } = await diagnose({ issuer: idp.issuer, allowPrivateIssuers, env });
+    const connected = facts.issuer?.addresses.some(({ connectMs }) => connectMs !== undefined);
+    expect([connected, idp.requests.length > 0]).toEqual([isChecked, isChecked]);
+  });
+});
+
 it("is plain data without the token, its payload, its signature or the credentials", async () => {
   let token = "";
   const diagnosis = await examine(async (site) => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../bench/support/seeded-random.js";
 import type { WebIdentityError } from "../../src/model/errors.js";
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
+import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { rejection } from "../support/world.js";
 import { found, looking, looks, startPreflightWorld } from "./preflight-world.js";
@@ -79,6 +80,95 @@ describe("replicas with keys of the same kid", () => {
     const provider = world.provide(looking(mode), { token: async () => token });
     await expect(provider()).resolves.toHaveProperty("accessKeyId");
     expect(world.calls()).toBe(calls);
+  });
+});
+
+describe("a key that STS refuses in the form of one of three replicas", () => {
+  const withZero = (text: unknown) =>
+    Buffer.concat([Buffer.alloc(1), Buffer.from(String(text), "base64url")]).toString("base64url");
+  const FORMS: Readonly<Record<string, (key: Jwk) => Jwk>> = {
+    key_ops: (key) => ({ ...key, key_ops: ["verify"] }),
+    "a leading zero octet": (key) => ({ ...key, x: withZero(key.x) }),
+  };
+  // Who answers whom: STS gets the faulty form first, and the check gets it never, at once or later.
+  test.each(
+    Object.keys(FORMS).flatMap((form) =>
+      [
+        [1, 1, 1, 0],
+        [1, 1, 0, 0, 1, 0],
+        [1, 1, 0, 0, 0, 0, 0, 0, 1, 0],
+      ].map((turns) => [form, turns] as const),
+    ),
+  )("does not end the refresh: %s, answers %j", async (form, turns) => {
+    await using world = await startPreflightWorld();
+    const left = [...turns];
+    world.idp.setJwks((right) => {
+      const isFaulty = (left.shift() ?? 0) === 1;
+      const keys = right.keys as Jwk[];
+      return { keys: isFaulty ? keys.map(FORMS[form] as (key: Jwk) => Jwk) : keys };
+    });
+    await expect(world.provide(looking("advisory"))()).resolves.toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(2);
+  });
+
+  test("is named with the form when every attempt meets it", async () => {
+    await using world = await startPreflightWorld();
+    let answers = 0;
+    world.idp.setJwks((right) => {
+      answers += 1;
+      const keys = right.keys as Jwk[];
+      return {
+        keys: answers % 2 === 1 ? keys.map((key) => ({ ...key, key_ops: ["verify"] })) : keys,
+      };
+    });
+    world.sts.setFault(WIRE_ERRORS.notValidated);
+    const error = await world.fail("advisory");
+    expect(error.message).toMatch(/it has key_ops/);
+    expect(world.calls()).toBeGreaterThan(8);
+  });
+});
+
+describe("a discovery document that names a cluster's address", () => {
+  /** The first answers to the issuer check name it; STS does not ask the issuer. */
+  async function fail(wrongAnswers: number, refusals: number) {
+    const env = { RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true" };
+    const world = await startPreflightWorld(undefined, { env });
+    world.sts.setFault("idp-unreachable", { times: refusals });
+    let requests = 0;
+    world.idp.setDiscovery((right) => {
+      requests += 1;
+      return requests <= wrongAnswers ? { ...right, jwks_uri: "https://10.178.0.2/keys" } : right;
+    });
+    const provider = world.provide({ preflight: { mode: "advisory" } });
+    const result = await provider().catch((error: WebIdentityError) => error);
+    return { world, result };
+  }
+
+  test("does not end the refresh when one replica does", async () => {
+    const { world, result } = await fail(1, 1);
+    await using _ = world;
+    expect(result).toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(2);
+  });
+
+  test("ends it after one call when eight answers agree", async () => {
+    const { world, result } = await fail(100, 100);
+    await using _ = world;
+    expect(found(result as WebIdentityError)).toEqual(["fatal issuer-private"]);
+    expect(world.calls()).toBe(1);
+    expect(looks(world.idp)).toHaveLength(8);
+  });
+});
+
+describe("an audience that STS refuses", () => {
+  test("ends the refresh after one call, when eight answers of the issuer agree", async () => {
+    await using world = await startPreflightWorld();
+    world.sts.setFault(WIRE_ERRORS.notValidated);
+    const error = await world.fail("advisory");
+    expect(error.code).toBe("ERR_TOKEN_REJECTED");
+    expect(found(error)).toEqual([]);
+    expect(world.calls()).toBe(1);
+    expect(looks(world.idp).filter(({ document }) => document === "jwks")).toHaveLength(8);
   });
 });
 

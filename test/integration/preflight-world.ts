@@ -4,10 +4,10 @@ import type { WebIdentityError } from "../../src/model/errors.js";
 import "../../src/preflight/run-issuer-check.js";
 import type { TokenSource } from "../../src/model/token-source.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import type { LocalIdp, LocalStsOptions } from "../../src/testing/index.js";
+import type { LocalIdp } from "../../src/testing/index.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 import { VirtualClock } from "../support/virtual-clock.js";
-import { rejection, startWorld, type World } from "../support/world.js";
+import { rejection, startWorld, type World, type WorldOptions } from "../support/world.js";
 
 /** The look's own limit is 5 s: it passes only when a test says so. */
 const LOOKS_TAKE_THEIR_TIME_MS = 4_999;
@@ -20,7 +20,7 @@ export interface PreflightWorld extends World {
 /** An IdP, and an STS that asks it for every token; the waits of a provider cost no time. */
 export async function startPreflightWorld(
   clock = new VirtualClock(LOOKS_TAKE_THEIR_TIME_MS),
-  sts: LocalStsOptions = {},
+  sts: WorldOptions = {},
 ): Promise<PreflightWorld> {
   const world = await startWorld({ clock, jwksCacheSeconds: 0, ...sts });
   return Object.assign(world, {

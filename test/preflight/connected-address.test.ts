@@ -8,7 +8,8 @@ vi.mock("../../src/preflight/guarded-lookup.js", async (importActual) => {
   const actual = await importActual<typeof import("../../src/preflight/guarded-lookup.js")>();
   return {
     ...actual,
-    guardedLookup: (resolve: typeof actual.resolveHost) => actual.guardedLookup(resolve, true),
+    guardedLookup: (resolve: typeof actual.resolveHost) =>
+      actual.guardedLookup(resolve, () => true),
   };
 });
 

@@ -1,7 +1,12 @@
 import type { LookupAddress } from "node:dns";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { guardedLookup, oneAtATime, type ResolveHost } from "../../src/preflight/guarded-lookup.js";
+import {
+  guardedLookup,
+  isPublicAddress,
+  oneAtATime,
+  type ResolveHost,
+} from "../../src/preflight/guarded-lookup.js";
 
 const ADDRESSES: readonly LookupAddress[] = [
   { address: "203.0.114.7", family: 4 },
@@ -130,7 +135,7 @@ describe("several names", () => {
 describe("the lookup of a connection", () => {
   const lookUp = (resolve: ResolveHost, all: boolean) =>
     new Promise((done) => {
-      const lookup = guardedLookup(resolve, false);
+      const lookup = guardedLookup(resolve, isPublicAddress);
       lookup("a.invalid", { all }, (error, address, family) => done([error, address, family]));
     });
 

@@ -3,6 +3,7 @@ import { describe, expect, it, test } from "vitest";
 import { problemFinding } from "../../src/preflight/document-findings.js";
 import { type FetchProblem, fetchDocument } from "../../src/preflight/fetch-document.js";
 import { isPublicAddress } from "../../src/preflight/guarded-lookup.js";
+import { isWithin } from "../../src/preflight/reach.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { makeToken } from "../support/make-token.js";
@@ -134,7 +135,7 @@ it("guards the JWKS as it does the issuer", async () => {
   const outcome = await fetchDocument(new URL(`https://issuer.invalid:${idp.port}/jwks`), {
     document: "jwks",
     transport,
-    allowPrivate: false,
+    reach: "public",
     proxy: undefined,
     clock: new FakeClock(),
     signal,
@@ -283,6 +284,32 @@ describe("RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS", () => {
     await using idp = await startLocalIdp();
     await lookWorld(settings, { env: given }).look(await idp.issueToken());
     expect(idp.requests).toEqual([]);
+  });
+
+  test.each([
+    "https://10.1.2.3/keys",
+    "https://169.254.169.254/latest",
+    "https://[fe80::1]/keys",
+    "https://[::ffff:10.1.2.3]/keys",
+    "https://private.invalid/keys",
+  ])("does not lead such an issuer to the JWKS at %s", async (jwks_uri) => {
+    await using idp = await startLocalIdp();
+    idp.setDiscovery((right) => ({ ...right, jwks_uri }));
+    const resolve = async (name: string) => [
+      { address: name === "private.invalid" ? "10.1.2.3" : "127.0.0.1", family: 4 },
+    ];
+    const { look } = lookWorld({ allowPrivateIssuers: undefined }, { env, resolve });
+    const { findings } = await look(await idp.issueToken());
+    expect(findings).toMatchObject([{ id: "issuer-private", evidence: { kind: "not-public" } }]);
+  });
+
+  test("lets it lead to a JWKS of this machine by name and in every form of its addresses", async () => {
+    for (const address of ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"]) {
+      expect([isWithin("loopback", address), isWithin("public", address)]).toEqual([true, false]);
+    }
+    for (const address of ["203.0.114.7", "2606:4700::1"]) {
+      expect(isWithin("loopback", address)).toBe(true);
+    }
   });
 
   test.each(["http://10.1.2.3", "http://169.254.169.254/latest", "http://127.0.0.1.example.com"])(

@@ -3,6 +3,8 @@ import type { AddressInfo } from "node:net";
 import { MAX_DOCUMENT_BYTES } from "../../src/preflight/fetch-document.js";
 import { IssuerCache } from "../../src/preflight/issuer-cache.js";
 import { checkIssuerWith } from "../../src/preflight/issuer-check.js";
+import { KeySetsSeen } from "../../src/preflight/key-history.js";
+import { readKeySet } from "../../src/preflight/key-set.js";
 import { systemClock } from "../../src/runtime/clock.js";
 
 // A process that looks at a hundred issuers with the largest JWKS there may be, and tells how many
@@ -65,5 +67,24 @@ collect();
 const kept = process.memoryUsage().heapUsed - before;
 server.close();
 server.closeAllConnections();
+
+// Ten issuers whose keys are other ones with every answer.
+const histories = Array.from({ length: 10 }, () => new KeySetsSeen(systemClock));
+const beforeHistories = process.memoryUsage().heapUsed;
+for (const history of histories) {
+  for (let answer = 0; answer < 8; answer += 1) {
+    const types = ["RSA", "EC"].map((kty) =>
+      Array.from({ length: 100 }, (_, index) => ({
+        kty,
+        kid: `${answer} ${index} ${"k".repeat(2_000)}`,
+      })),
+    );
+    const text = JSON.stringify({ keys: types.flat() });
+    history.note(readKeySet(Buffer.from(text), "https://issuer.invalid/jwks").keySet);
+  }
+}
+collect();
+const keptOfHistories = process.memoryUsage().heapUsed - beforeHistories;
 // What is kept is kept until here.
-process.stdout.write(`${JSON.stringify({ kept, issuers: typeof issuers })}\n`);
+const holds = typeof issuers + histories.length;
+process.stdout.write(`${JSON.stringify({ kept, keptOfHistories, holds })}\n`);

@@ -6,7 +6,7 @@ function world() {
   const clock = new FakeClock();
   // Names that nobody ever resolves: a look at them does not end.
   const transport = { env: {}, resolve: () => new Promise<never>(() => {}) };
-  const context = { clock, transport, allowPrivate: false, timeoutMs: 5_000 };
+  const context = { clock, transport, reach: "public" as const, timeoutMs: 5_000 };
   const cache = new IssuerCache();
   const of = (name: number | string) => cache.of(`https://${name}.invalid`, context);
   return { cache, context, of };
@@ -20,7 +20,7 @@ describe("the issuers that a process knows", () => {
     expect(of("a")).toBe(of("a"));
     expect(of("b")).not.toBe(of("a"));
     const issuer = "https://a.invalid";
-    expect(cache.of(issuer, { ...context, allowPrivate: true })).not.toBe(of("a"));
+    expect(cache.of(issuer, { ...context, reach: "any" })).not.toBe(of("a"));
     expect(cache.of(issuer, { ...context, timeoutMs: 1 })).not.toBe(of("a"));
     expect(cache.of("no URL", context)).toBeUndefined();
   });

@@ -3,6 +3,7 @@ import type { TokenSource } from "../../src/model/token-source.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { WebIdentityProvider } from "../../src/provider/web-identity-provider.js";
+import type { Environment } from "../../src/runtime/environment.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 import {
   type LocalIdp,
@@ -35,11 +36,13 @@ interface WorldIdentity {
 }
 
 export interface WorldOptions extends LocalStsOptions {
+  /** The environment of the providers. @default {} */
+  readonly env?: Environment;
   readonly clock?: VirtualClock;
 }
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
-  const { clock = new VirtualClock(), ...stsOptions } = options;
+  const { clock = new VirtualClock(), env = {}, ...stsOptions } = options;
   const idp = await startLocalIdp({ algorithm: "ES256", now: clock.now });
   const sts = await startLocalSts({ providers: [idp], now: clock.now, ...stsOptions });
   const pool = new ClientPool(clock);
@@ -64,7 +67,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
           refresh: { aheadOfTime: false },
           ...init,
         },
-        { clock, pool, env: {}, random: seededRandom(1) },
+        { clock, pool, env, random: seededRandom(1) },
       );
     },
     calls: () => sts.requests.filter(({ action }) => action === "AssumeRoleWithWebIdentity").length,

@@ -77,7 +77,7 @@ export function readDoctorOptions(args: string[]): DoctorOptions {
       failoverRegions: regions.map((region) => regionName("failover-region", region)),
       issuer: httpUrl("issuer", values.issuer),
       endpointUrl: httpUrl("endpoint-url", values["endpoint-url"]),
-      allowPrivateIssuers: values["allow-private-issuers"] ?? false,
+      allowPrivateIssuers: values["allow-private-issuers"],
       assume: values["no-assume"] !== true && values.commands !== true,
       redact: values.redact ?? false,
       ...(timeout === undefined
