@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { PUBLIC_ENTRIES, parse } from "../support/sources.js";
+import { PUBLIC_ENTRIES, parse, ROOT } from "../support/sources.js";
 import { type Consumer, installPackage, repositoryVersion } from "./consumer.js";
 import { GOOD_SAMPLE, MISUSE_SAMPLE } from "./samples.js";
 
@@ -50,15 +50,26 @@ afterAll(async () => {
 });
 
 describe("the tarball", () => {
-  it("holds the build, the licence, the manifest, two documents and the schema of a diagnosis", () => {
-    const outsideDist = consumer.packed.filter((file) => !file.startsWith("dist/"));
-    expect(outsideDist.toSorted()).toEqual([
+  it("holds the build, the licence, the manifest, the documents and the schema of a diagnosis", () => {
+    const others = consumer.packed.filter((file) => !/^(?:dist|docs|examples)\//.test(file));
+    expect(others.toSorted()).toEqual([
       "CHANGELOG.md",
       "LICENSE",
       "README.md",
+      "SECURITY.md",
       "package.json",
       "schema/diagnosis-v1.schema.json",
     ]);
+  });
+
+  it("holds every page of docs, and the examples that run outside the repository", async () => {
+    const guides = await readdir(join(ROOT, "docs"));
+    const docs = consumer.packed.filter((file) => file.startsWith("docs/"));
+    expect(docs.toSorted()).toEqual(guides.map((name) => `docs/${name}`).toSorted());
+    const examples = consumer.packed.filter((file) => file.startsWith("examples/"));
+    const texts = examples.map((file) => readFile(join(consumer.folder, PACKAGE, file), "utf8"));
+    expect(examples).toContain("examples/irsa.ts");
+    expect((await Promise.all(texts)).filter((text) => text.includes('from "../'))).toEqual([]);
   });
 
   it("holds nothing in dist but code, types, maps and third-party licences", () => {
