@@ -2,22 +2,22 @@ import type { Finding } from "../model/findings.js";
 import type { Facts } from "./facts.js";
 
 const HOUR_MS = 3_600_000;
-/** Whoever renews by a machine has renewed by then. */
+/** Automatic renewal has happened by then. */
 const RENEWED_BY_MS = 14 * 24 * HOUR_MS;
-/** Certificates of a few days are renewed later than that, but not in their last quarter. */
+/** Certificates that are valid for a few days are renewed later, but before their last quarter. */
 const RENEWED_BY_SHARE = 1 / 4;
 
-/** A certificate, and whose it is. */
+/** A certificate, and its host. */
 interface Served {
   readonly host: string;
   readonly validFrom: string;
   readonly validTo: string;
-  /** What tells it from the host's others. */
+  /** What distinguishes it from the host's other certificates. */
   readonly mark: { readonly subject: string } | { readonly region: string };
   readonly remedy: string;
 }
 
-/** Certificates that end soon: the first to end of the issuer's chain, and the STS endpoints' own. */
+/** Finds certificates that expire soon: the first in the issuer's chain, and those of the STS endpoints. */
 export function certificateFindings({ issuer, sts, startedAt, clockSkewMs = 0 }: Facts): Finding[] {
   const now = Date.parse(startedAt) + clockSkewMs;
   const chain = (issuer?.tls?.chain ?? []).map(({ validFrom, validTo, subject }): Served => {
@@ -40,7 +40,7 @@ const OF_THE_ISSUER =
 const OF_STS =
   "Network: have the operator of this endpoint (VPC endpoint, TLS inspection, an STS of your own) renew its certificate.";
 
-/** One that has ended is no advice: it is not trusted, and told as such. */
+/** An expired certificate is not trusted, which is another finding. */
 function endsSoon({ validFrom, validTo }: Served, now: number): boolean {
   const left = Date.parse(validTo) - now;
   const life = Date.parse(validTo) - Date.parse(validFrom);
@@ -55,7 +55,7 @@ function ending({ host, validTo, mark, remedy }: Served, now: number): Finding {
     id: "certificate-expires-soon",
     severity: "advice",
     title: "A TLS certificate expires soon.",
-    detail: `${host}: ${whose} ends at ${validTo}, in ${left}.`,
+    detail: `${host}: ${whose} expires at ${validTo}, in ${left}.`,
     remedy,
     evidence: { host, ...mark, validTo, hoursLeft },
   };

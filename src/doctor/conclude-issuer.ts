@@ -1,24 +1,32 @@
-import type { Finding } from "../model/findings.js";
-import { FROM_HERE, tryElsewhere, withCommands } from "./another-network.js";
-import { addressFindings } from "./conclude-addresses.js";
+import type { Finding, FindingId } from "../model/findings.js";
+import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import type { Facts, IssuerFacts, TlsFacts } from "./facts.js";
+import { quoteForPosix as quote } from "./shell-quote.js";
 
-/** The pre-flight's findings in the light of the network's facts and of what STS made of the token. */
+/** Findings that hold for this network only: STS is in another one. */
+const FROM_HERE: readonly FindingId[] = [
+  "issuer-private",
+  "issuer-dns-failure",
+  "issuer-connection-refused",
+  "issuer-timeout",
+  "issuer-tls-untrusted",
+];
+
+/** Refines the findings of the issuer check by the network's facts and by STS's answer. */
 export function issuerFindings(findings: readonly Finding[], facts: Facts): Finding[] {
   const { issuer, assumeRole } = facts;
   if (issuer === undefined) return [...findings];
   const refined = findings.map((each) => refine(each, issuer));
   const isAccepted = assumeRole?.outcome === "ok";
-  const isAsked = assumeRole !== undefined;
   const isReached = !refined.some(({ id }) => FROM_HERE.includes(id));
   const uneven = isReached ? addressFindings(issuer) : [];
   return [...refined, ...uneven, ...tlsFindings(issuer, refined)].map((each) => {
-    const told = isAccepted ? contradicted(each) : each;
-    return FROM_HERE.includes(each.id) ? withOtherNetwork(told, issuer, isAsked, isAccepted) : told;
+    const finding = isAccepted ? contradicted(each) : each;
+    return FROM_HERE.includes(each.id) ? withOtherNetwork(finding, issuer, assumeRole) : finding;
   });
 }
 
-/** A limit that ran out says where, and where decides what it means. */
+/** What a failed request means depends on the part in which it failed. */
 function refine(finding: Finding, issuer: IssuerFacts): Finding {
   const { host = "the issuer", dnsError, tls, proxy } = issuer;
   const { id, evidence } = finding;
@@ -39,7 +47,7 @@ function refine(finding: Finding, issuer: IssuerFacts): Finding {
       id: "issuer-timeout",
       title:
         "No connection to the host of the JWKS: a firewall that drops packets looks like this.",
-      detail: `${keyHost} could not be connected to in phase "${String(evidence.phase)}".`,
+      detail: `The connection to ${keyHost} failed in phase "${String(evidence.phase)}".`,
       remedy: `Network: let this machine (and STS) reach ${keyHost}, which is not the issuer's own host, on its port.`,
     };
   }
@@ -72,7 +80,7 @@ function isOld(tls: TlsFacts | undefined): boolean {
   return tls11 === true && tls12 === false && tls13 === false;
 }
 
-/** What only the handshakes tell. */
+/** What only the handshakes show. */
 function tlsFindings({ tls, host }: IssuerFacts, known: readonly Finding[]): Finding[] {
   if (tls === undefined || known.some(({ id }) => /^issuer-tls/.test(id))) return [];
   const { tls12, tls13 } = tls.offers;
@@ -105,25 +113,25 @@ function tlsFindings({ tls, host }: IssuerFacts, known: readonly Finding[]): Fin
   ];
 }
 
-/** STS accepted the token a moment ago: what speaks against it here is not certain any more. */
+/** STS has just accepted the token, so a finding against it is no longer certain. */
 function contradicted(finding: Finding): Finding {
-  // Nothing could be read here, but STS still speaks what the issuer does.
+  // This machine could read nothing, but STS still supports the old version.
   if (finding.id === "issuer-tls-old") {
     const detail = `${finding.detail} STS accepted the token anyway.`;
     return { ...finding, severity: "advice", detail };
   }
-  // What rests on one report is refuted by this answer.
+  // This answer refutes a finding that rests on one report.
   if (finding.confirmedBy !== undefined || isInDoubt(finding)) {
-    const { confirmedBy: _, ...told } = finding;
+    const { confirmedBy: _, ...weaker } = finding;
     const detail = `${finding.detail} STS accepted the token anyway.`;
-    return { ...told, severity: "advice", detail };
+    return { ...weaker, severity: "advice", detail };
   }
   if (finding.severity !== "fatal") return finding;
   const detail = `${finding.detail} STS accepted the token a moment ago: it caches keys for a while.`;
   return { ...finding, severity: "suspect", detail };
 }
 
-/** A key in a form that STS has not been observed to refuse. */
+/** Whether the finding is about a form of key that STS has not been observed to refuse. */
 function isInDoubt({ id, severity }: Finding): boolean {
   return severity === "suspect" && (id === "jwks-key-unusable" || id === "jwks-key-ambiguous");
 }
@@ -131,16 +139,92 @@ function isInDoubt({ id, severity }: Finding): boolean {
 function withOtherNetwork(
   finding: Finding,
   issuer: IssuerFacts,
-  isAsked: boolean,
-  isAccepted: boolean,
+  assumeRole: Facts["assumeRole"],
 ): Finding {
-  if (isAccepted) {
+  if (assumeRole?.outcome === "ok") {
     const detail = `${finding.detail} STS accepted the token anyway: it reaches the issuer from its own network, or still has its keys.`;
     return { ...finding, detail };
   }
-  const words = isAsked ? "" : " STS may still reach it: only this machine was checked.";
+  const words = assumeRole ? "" : " STS may still reach it: only this machine was checked.";
   const { url } = finding.evidence;
   const commands = tryElsewhere(issuer, typeof url === "string" ? url : undefined);
   const remedy = withCommands(finding.remedy, commands);
   return { ...finding, detail: `${finding.detail}${words}`, remedy };
+}
+
+const FIGURES = quote("%{http_code} in %{time_total} s\\n");
+
+/**
+ * Commands to run from another network. Their parts come from strangers: the issuer from a token, the
+ * URL of the JWKS from the issuer.
+ */
+export function tryElsewhere({ issuer, discoveryUrl }: IssuerFacts, url = discoveryUrl): string[] {
+  const curl = `curl -gsS -m ${STS_ISSUER_TIMEOUT_MS / 1000} -o /dev/null -w ${FIGURES} --url`;
+  return [
+    ...(isWhole(url) ? [`${curl} ${quote(url)}`] : []),
+    ...(isWhole(issuer) ? [`npx resilient-sts doctor --issuer ${quote(issuer)}`] : []),
+  ];
+}
+
+/** Adds commands to a remedy, each on a line of its own. */
+export function withCommands(remedy: string, commands: readonly string[]): string {
+  const prose = `${remedy} Try from another network${commands.length > 0 ? ":" : "."}`;
+  return [prose, ...commands].join("\n");
+}
+
+/** Facts are shortened and redacted. A URL that was is not a URL any more. */
+function isWhole(text: string | undefined): text is string {
+  return text !== undefined && !/…$|\[redacted\]/.test(text);
+}
+
+/** The error codes of a connection that no host answers. */
+const LATE: readonly (string | undefined)[] = ["timeout", "ETIMEDOUT"];
+
+/**
+ * Finds that some of the issuer's addresses accept connections and others do not. The issuer check
+ * succeeds then, because Node tries the next address. Only addresses of one family are compared, because
+ * IPv6 may be broken on this machine alone.
+ */
+export function addressFindings({ addresses, host = "the issuer" }: IssuerFacts): Finding[] {
+  const dead = addresses.filter(
+    ({ error, family }) =>
+      error !== undefined &&
+      addresses.some((other) => other.family === family && other.connectMs !== undefined),
+  );
+  if (dead.length === 0) return [];
+  const named = dead.map(({ address, error }) => `${address} (${error})`);
+  return [
+    {
+      id: dead.every(({ error }) => LATE.includes(error))
+        ? "issuer-timeout"
+        : "issuer-connection-refused",
+      severity: "suspect",
+      title: "Some of the issuer's addresses accept no connections, so requests fail at random.",
+      detail: `${host} has ${addresses.length} addresses; these accept no connection: ${named.join(", ")}.`,
+      remedy: "IdP: restore the servers at these addresses, or remove the addresses from DNS.",
+      evidence: { host, addresses: dead.map(({ address, error }) => ({ address, error })) },
+    },
+  ];
+}
+
+/** An issuer whose documents had not arrived when the run ended is not healthy. */
+export function unreadFindings({ issuer, unfinished, elapsedMs }: Facts): Finding[] {
+  const isUnread = unfinished.includes("issuer-documents") && issuer?.requests.length === 0;
+  if (!isUnread) return [];
+  const { host = "the issuer", proxy, addresses } = issuer;
+  const isConnected = addresses.some(({ connectMs }) => connectMs !== undefined);
+  const ms = Math.round(elapsedMs);
+  return [
+    {
+      id: isConnected || proxy !== undefined ? "discovery-slow" : "issuer-timeout",
+      severity: "suspect",
+      title: isConnected
+        ? "The issuer returned no documents before the time of this run was up."
+        : "No connection to the issuer was established before the time of this run was up.",
+      detail: `${host} was not read when the run ended after ${ms} ms.`,
+      remedy:
+        "IdP and network: make sure that the issuer's documents arrive within 5 s. Workload: run the doctor again with a longer --timeout.",
+      evidence: { host, ms },
+    },
+  ];
 }

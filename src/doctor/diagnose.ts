@@ -1,3 +1,12 @@
+/**
+ * The doctor answers one question: why does this workload get no credentials, and who must change what?
+ *
+ * A run has two halves. `gather.ts` collects facts and measures times: settings, the token, the issuer
+ * (`gather-issuer.ts`), the STS endpoints (`gather-sts.ts`) and one real call (`gather-assume-role.ts`).
+ * `conclude.ts` is pure: it turns facts into findings by subject (`conclude-*.ts`) and lets `ranking.ts`
+ * choose the root cause. Each step has a limit of its own and the run's (`run.ts`), so that a run ends in
+ * time and reports what it has. At last `mask.ts` removes the token from every text.
+ */
 import { decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { resolveHost, resolveStsHost } from "../preflight/guarded-lookup.js";
@@ -7,24 +16,22 @@ import { conclude } from "./conclude.js";
 import type { Diagnosis } from "./diagnosis.js";
 import { gather } from "./gather.js";
 import { mask } from "./mask.js";
-import type { DiagnoseOptions } from "./options.js";
+import { type DiagnoseOptions, validateOptions } from "./options.js";
 import { readMachineVendor } from "./other-credentials.js";
-import { Run } from "./run.js";
-import type { DoctorRuntime } from "./runtime.js";
-import { validateOptions } from "./validate-options.js";
+import { type DoctorRuntime, Run } from "./run.js";
 
-/** The whole run, in milliseconds. */
+/** The limit of the whole run, in milliseconds. */
 const DEFAULT_TIMEOUT_MS = 18_000;
 
 /**
- * Looks at everything between a workload and its credentials — token, issuer, keys, network, STS —
- * and names the one cause that explains what it finds, with who must do what.
+ * Checks everything between a workload and its credentials (token, issuer, keys, network, STS) and names
+ * the one cause that explains what it finds, with who must change what.
  *
- * Makes one real AssumeRoleWithWebIdentity call unless `assume` is false, and drops what it gets.
- * Ends within 20 s whatever hangs, unless `timeoutMs` is longer. The world's faults are findings;
- * the result holds no token, but the token's subject unless `redact` is true.
+ * Makes one real AssumeRoleWithWebIdentity call unless `assume` is false, and drops the credentials.
+ * Ends within 20 s whatever hangs, unless `timeoutMs` is longer. Faults are findings, not errors. The
+ * result never contains the token; it contains the token's subject unless `redact` is true.
  *
- * @throws TypeError when an option makes no sense; the signal's reason.
+ * @throws TypeError for an invalid option; the signal's reason when it aborts.
  *
  * @example
  * ```ts
@@ -39,20 +46,28 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   const pool = new ClientPool();
   const env = options.env ?? process.env;
   return await diagnoseWith(options, {
-    ...{ clock: systemClock, env, resolve: resolveHost, resolveSts: resolveStsHost, pool },
+    clock: systemClock,
+    env,
+    resolve: resolveHost,
+    resolveSts: resolveStsHost,
+    pool,
     readMachineVendor,
   });
 }
 
-/** {@link diagnose} with the clock, the environment and the network of the caller. */
+/** {@link diagnose} with the caller's clock, environment and network. */
 export async function diagnoseWith(
   options: DiagnoseOptions,
   runtime: DoctorRuntime,
 ): Promise<Diagnosis> {
   validateOptions(options);
-  const { signal = new AbortController().signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const {
+    signal = new AbortController().signal,
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+    onProgress,
+  } = options;
   signal.throwIfAborted();
-  const run = new Run(runtime, signal, timeoutMs, options.onProgress);
+  const run = new Run({ runtime, signal, timeoutMs, onProgress });
   const release = runtime.clock.hold();
   try {
     const { gathered, token } = await gather(options, run);

@@ -2,20 +2,20 @@ import type { Finding } from "../model/findings.js";
 import type { RequestParts } from "../model/issuer-report.js";
 import type { Facts, Step } from "./facts.js";
 
-/** What {@link diagnose} found: plain data that survives JSON, without token, signature or secret. */
+/** The result of {@link diagnose}: plain data that survives JSON, without token, signature or secret. */
 export interface Diagnosis {
-  /** Grows when a field changes its meaning or goes; new fields leave it as it is. */
+  /** Raised when a field changes its meaning or is removed; a new field does not raise it. */
   readonly schemaVersion: 1;
   /**
-   * - `broken`: there are no credentials: until someone changes something when the root cause is
-   *   `fatal`, for the time being when it is `suspect`.
-   * - `degraded`: there may be credentials, and something explains failures.
-   * - `healthy`: nothing weighs more than advice.
+   * - `broken`: the workload can't get credentials. If the root cause is `fatal`, that lasts until
+   *   someone changes something; if it is `suspect`, it may pass.
+   * - `degraded`: the workload may get credentials, and something explains failures.
+   * - `healthy`: there is advice at most.
    */
   readonly verdict: "healthy" | "degraded" | "broken";
-  /** The one finding that explains the rest; `null` when the verdict is `healthy`. */
+  /** The one finding that explains the others; `null` when the verdict is `healthy`. */
   readonly rootCause: Finding | null;
-  /** The most telling first. */
+  /** In the order of their weight, the root cause first. */
   readonly findings: readonly Finding[];
   /** Every request and connection, in the order of their start. */
   readonly timings: readonly Timing[];
@@ -25,22 +25,22 @@ export interface Diagnosis {
 /** One request, connection or read, and how long its parts took. */
 export interface Timing extends RequestParts {
   readonly step: Step;
-  /** Who was asked. */
+  /** The other side. */
   readonly party: "token" | "issuer" | "sts";
   /** Such as `discovery document (2 of 3)` or `STS in eu-west-1`. */
   readonly label: string;
   readonly url?: string | undefined;
   /** When it began, in milliseconds since the run did. */
   readonly startMs: number;
-  /** When the other side gives up, in milliseconds: STS waits 5000 for both documents together. */
+  /** When STS would stop waiting, in milliseconds: it waits 5000 for both documents together. */
   readonly limitMs?: number | undefined;
 }
 
-/** A step that began or ended, for whoever watches. */
+/** Reports that a step began or ended. */
 export interface Progress {
   readonly step: Step;
   readonly state: "started" | "finished";
-  /** What is being done, in a few words. */
+  /** What the step does, in a few words. */
   readonly label: string;
   /** Since the run began, in milliseconds. */
   readonly elapsedMs: number;

@@ -3,24 +3,24 @@ import type { Verdict } from "../model/failure.js";
 import type { DocumentName, KeyRow, RequestParts, RequestTiming } from "../model/issuer-report.js";
 import type { RejectedDate } from "../sts/server-clock.js";
 
-/** The parts of a run; those that do not wait for each other run side by side. */
+/** The parts of a run. Those that do not depend on each other run in parallel. */
 export type Step = "token" | "issuer-network" | "issuer-documents" | "sts-endpoint" | "assume-role";
 
-/** Everything that was gathered. What could not be gathered is absent. */
+/** Everything that was gathered. A fact that could not be gathered is absent. */
 export interface Facts {
   /** When the run began (ISO 8601). */
   readonly startedAt: string;
   /** How long it took, in milliseconds. */
   readonly elapsedMs: number;
-  /** Steps that were cut off because the time was up. */
+  /** Steps that the end of the run cut off. */
   readonly unfinished: readonly Step[];
   /** Every setting in use, and where it came from. */
   readonly settings: readonly Setting[];
   readonly token?: TokenReport | undefined;
   readonly issuer?: IssuerFacts | undefined;
-  /** The chosen endpoint first, then those of `failoverRegions`; empty when an issuer alone was asked for. */
+  /** The chosen endpoint first, then those of `failoverRegions`; empty when only an issuer was checked. */
   readonly sts: readonly EndpointFacts[];
-  /** Of the chosen STS endpoint's clock against this machine's. */
+  /** The clock of the chosen STS endpoint minus this machine's, in milliseconds. */
   readonly clockSkewMs?: number | undefined;
   /** Absent when no call was made. */
   readonly assumeRole?: AssumeRoleFacts | undefined;
@@ -46,16 +46,16 @@ export interface Setting {
   readonly source: string;
 }
 
-/** What can be told of the token. */
+/** The facts about the token. */
 export interface TokenReport extends TokenFacts {
   /** `the token file /var/run/…` or `the token given`. */
   readonly source: string;
-  /** Where STS's trust policy looks; absent with `redact`. */
+  /** What the role's trust policy compares; absent with `redact`. */
   readonly subject?: string | undefined;
   readonly notBefore?: number | undefined;
   /** Characters. */
   readonly length?: number | undefined;
-  /** Until `exp`, in seconds; negative when it has passed. */
+  /** Until `exp`, in seconds; negative when the token has expired. */
   readonly secondsLeft?: number | undefined;
   /** From `iat` to `exp`, in seconds. */
   readonly lifetimeSeconds?: number | undefined;
@@ -66,13 +66,13 @@ export interface AddressFacts {
   readonly address: string;
   readonly family: 4 | 6;
   readonly isPublic: boolean;
-  /** TCP connection to this very address, in milliseconds; absent when it was not tried or failed. */
+  /** TCP connection to this address, in milliseconds; absent when it was not tried or failed. */
   readonly connectMs?: number | undefined;
-  /** Why no connection came about (`ECONNREFUSED`, `timeout`). */
+  /** Why the connection failed (`ECONNREFUSED`, `timeout`). */
   readonly error?: string | undefined;
 }
 
-/** What the network says of an issuer, and what the issuer publishes. */
+/** The network path to an issuer, and what the issuer publishes. */
 export interface IssuerFacts {
   readonly issuer: string;
   readonly discoveryUrl?: string | undefined;
@@ -86,9 +86,9 @@ export interface IssuerFacts {
   readonly dnsError?: string | undefined;
   readonly addresses: readonly AddressFacts[];
   readonly tls?: TlsFacts | undefined;
-  /** The requests of the look that the findings are about. */
+  /** The requests of the issuer check, which the findings are about. */
   readonly requests: readonly RequestTiming[];
-  /** Of up to three tries of each document. */
+  /** Of up to three requests for each document. */
   readonly latency: readonly Latency[];
   /** The keys of the JWKS, with the token's key marked. */
   readonly keys?: readonly KeyRow[] | undefined;
@@ -103,11 +103,11 @@ export interface Latency {
   readonly maxMs: number;
 }
 
-/** A TLS handshake with a host, as it was served. */
+/** What a host serves over TLS. */
 export interface TlsFacts {
   /** Such as `TLSv1.3`. */
   readonly protocol?: string | undefined;
-  /** Whether a connection that speaks only this version comes about; absent when not known. */
+  /** Whether a handshake with only this version succeeds; absent when not known. */
   readonly offers: {
     readonly tls11?: boolean | undefined;
     readonly tls12?: boolean | undefined;
@@ -115,7 +115,7 @@ export interface TlsFacts {
   };
   /** Whether Node trusts the chain for this host. */
   readonly isTrusted: boolean;
-  /** OpenSSL's code of why not. */
+  /** OpenSSL's code, if it does not. */
   readonly error?: string | undefined;
   /** Whether the first certificate is for this host. */
   readonly hostMatches?: boolean | undefined;
@@ -139,7 +139,7 @@ export interface CertificateFacts {
   readonly thumbprint: string;
 }
 
-/** One STS endpoint as this machine sees it, by a bare GET: any status is an answer. */
+/** One STS endpoint as this machine reaches it by a bare GET. Any status is an answer. */
 export interface EndpointFacts extends RequestParts {
   readonly region: string;
   readonly regionSource: string;
@@ -153,15 +153,15 @@ export interface EndpointFacts extends RequestParts {
   /** Such as `aws` or `aws-cn`. */
   readonly partition?: string | undefined;
   readonly addresses: readonly AddressFacts[];
-  /** Whether it resolves to a private address: an interface VPC endpoint, or a split horizon. */
+  /** Whether it resolves to a private address: a VPC interface endpoint, or split-horizon DNS. */
   readonly isPrivate: boolean;
   readonly proxy?: string | undefined;
   readonly tlsProtocol?: string | undefined;
   /** When the host's own certificate begins and ends (ISO 8601). */
   readonly certificate?: { readonly validFrom: string; readonly validTo: string } | undefined;
-  /** Which part it failed in, when it did. */
+  /** The part in which the request failed, if it did. */
   readonly failedIn?: "dns" | "connect" | "tls" | "answer" | undefined;
-  /** The endpoint's clock minus this machine's, in milliseconds; whole seconds at best. */
+  /** The endpoint's clock minus this machine's, in milliseconds, with an accuracy of a second. */
   readonly clockSkewMs?: number | undefined;
 }
 
@@ -170,16 +170,16 @@ export interface AssumeRoleFacts {
   readonly region: string;
   /** `ok`, or what the failure means. */
   readonly outcome: "ok" | Verdict;
-  /** The wire code of the answer (`InvalidIdentityToken`) or the system's (`ECONNRESET`). */
+  /** The code of STS's answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
   readonly code?: string | undefined;
-  /** The words of the answer. */
+  /** The message of STS's answer or of the system. */
   readonly message?: string | undefined;
   readonly httpStatus?: number | undefined;
-  /** What AWS Support asks for. */
+  /** Include it when you contact AWS Support. */
   readonly requestId?: string | undefined;
   readonly ms: number;
-  /** When the credentials end (ISO 8601); they themselves are dropped at once. */
+  /** When the credentials expire (ISO 8601). The credentials are dropped at once. */
   readonly expiresAt?: string | undefined;
-  /** The answer's `Date`, where it cannot be right. */
+  /** The answer's `Date`, if it cannot be right. */
   readonly rejectedDate?: RejectedDate | undefined;
 }

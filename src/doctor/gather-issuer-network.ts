@@ -4,21 +4,21 @@ import { openTunnel, proxyFor } from "../preflight/proxy.js";
 import { isWithin, type Reach } from "../preflight/reach.js";
 import { withTimeout } from "../runtime/abort.js";
 import { bareHostname } from "../runtime/bare-hostname.js";
-import type { IssuerFacts, TlsFacts } from "./facts.js";
+import type { IssuerFacts } from "./facts.js";
 import { connectToEach, openSocket, type Resolved, resolveName } from "./probe-address.js";
 import { type OpenConnection, probeTls } from "./probe-tls.js";
 import { type Run, round } from "./run.js";
 
-/** One part of the way (name, connection, handshake), in milliseconds. */
+/** The limit of each part (name, connection, handshake), in milliseconds. */
 const PART_LIMIT_MS = 5_000;
 
-/** What the network says of the way to an issuer. */
+/** The facts that the network alone shows. */
 export type IssuerNetwork = Pick<
   IssuerFacts,
   "host" | "port" | "proxy" | "dnsMs" | "dnsError" | "addresses" | "tls"
 >;
 
-/** Name, addresses, connections and TLS of an issuer, whatever it publishes. */
+/** Resolves an issuer's name, connects to its addresses and measures its TLS, whatever it publishes. */
 export async function gatherIssuerNetwork(
   run: Run,
   issuer: string,
@@ -31,37 +31,51 @@ export async function gatherIssuerNetwork(
   const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
   const proxy = proxyFor(url, env);
   const place = { host, port, ...(proxy && { proxy: `${proxy.protocol}//${proxy.host}` }) };
-  const label = "looking at the way to the issuer";
   let known: IssuerNetwork = { ...place, addresses: [] };
-  const limitMs = 3 * PART_LIMIT_MS;
-  const whole = await run.step("issuer-network", label, limitMs, undefined, async (signal) => {
-    // A proxy resolves for itself, and may be the only one that can.
+  const step = {
+    step: "issuer-network",
+    label: "checking the network path to the issuer",
+    limitMs: 3 * PART_LIMIT_MS,
+    // What is known by then is returned.
+    late: () => known,
+  } as const;
+  return await run.step<IssuerNetwork>(step, async (signal) => {
+    // A proxy resolves names itself, and may be the only one that can.
     const resolved = proxy ? { addresses: [] } : await resolveIssuer(run, host, signal);
     known = { ...place, ...resolved };
     const isRefused = resolved.addresses.some(({ address }) => !isWithin(reach, address));
     if (isRefused) return known;
-    const addresses = await connectToEach(run, resolved.addresses, port, PART_LIMIT_MS, signal);
+    const limits = { port, limitMs: PART_LIMIT_MS, signal };
+    const addresses = await connectToEach(run, resolved.addresses, limits);
     known = { ...known, addresses };
     if (url.protocol !== "https:") return known;
     const reached = addresses.find(({ connectMs }) => connectMs !== undefined)?.address;
     if (reached === undefined && proxy === undefined) return known;
     const open: OpenConnection = async () => {
-      if (proxy !== undefined) return await openTunnelInTime(run, proxy, url, signal);
-      const opened = await openSocket(run, reached ?? host, port, PART_LIMIT_MS, signal);
+      if (proxy !== undefined) {
+        const { clock, resolve } = run.runtime;
+        const reason = new Error("no tunnel");
+        const limit = { clock, signal, timeoutMs: PART_LIMIT_MS, reason };
+        return await withTimeout(limit, (limited) =>
+          openTunnel(proxy, url, { signal: limited, resolve }),
+        ).catch(() => undefined);
+      }
+      const opened = await openSocket(run, reached ?? host, limits);
       return "socket" in opened ? opened.socket : undefined;
     };
-    return { ...known, tls: await measuredTls(run, open, host, url, signal) };
+    const startMs = run.elapsedMs();
+    const tls = await probeTls(run, { open, host, limitMs: PART_LIMIT_MS, signal });
+    run.timings.push({
+      step: "issuer-network",
+      party: "issuer",
+      label: `TLS of ${host}`,
+      url: url.origin,
+      startMs,
+      totalMs: round(run.elapsedMs() - startMs),
+      error: tls.error,
+    });
+    return { ...known, tls };
   });
-  return whole ?? known;
-}
-
-async function openTunnelInTime(run: Run, proxy: URL, url: URL, signal: AbortSignal) {
-  const { clock } = run.runtime;
-  const reason = new Error("no tunnel");
-  const limits = { clock, signal, timeoutMs: PART_LIMIT_MS, reason };
-  return await withTimeout(limits, (limited) =>
-    openTunnel(proxy, url, { signal: limited, resolve: run.runtime.resolve }),
-  ).catch(() => undefined);
 }
 
 async function resolveIssuer(
@@ -80,25 +94,4 @@ async function resolveIssuer(
   const what = { step: "issuer-network", party: "issuer", label: `DNS of ${host}` } as const;
   run.timings.push({ ...what, startMs, totalMs: dnsMs, dnsMs, error });
   return resolved;
-}
-
-async function measuredTls(
-  run: Run,
-  open: OpenConnection,
-  host: string,
-  url: URL,
-  signal: AbortSignal,
-): Promise<TlsFacts> {
-  const startMs = run.elapsedMs();
-  const tls = await probeTls(run, open, { host, limitMs: PART_LIMIT_MS, signal });
-  run.timings.push({
-    step: "issuer-network",
-    party: "issuer",
-    label: `TLS of ${host}`,
-    url: url.origin,
-    startMs,
-    totalMs: round(run.elapsedMs() - startMs),
-    error: tls.error,
-  });
-  return tls;
 }

@@ -19,15 +19,15 @@ import type { DiagnoseOptions } from "./options.js";
 import { otherCredentials } from "./other-credentials.js";
 import { type Run, round } from "./run.js";
 
-/** How long a token source may take, in milliseconds. */
+/** The limit of the token source, in milliseconds. */
 const TOKEN_LIMIT_MS = 5_000;
 
-/** The token, or why there is none. It goes no further than the run. */
-export type Loaded =
+/** The token, or why there is none. It never leaves the run. */
+export type LoadedToken =
   | {
       readonly token: string;
       readonly source: string;
-      /** About where it comes from. */
+      /** About the place that it was read from. */
       readonly findings?: readonly Finding[];
       readonly isElsewhere?: undefined;
     }
@@ -35,53 +35,55 @@ export type Loaded =
       readonly token?: undefined;
       readonly source: string;
       readonly findings: readonly Finding[];
-      /** The workload has credentials of another kind. */
+      /** Whether the workload has credentials of another kind. */
       readonly isElsewhere?: boolean;
     };
 
-/** Reads the token as the provider does. Rejects with nothing but the signal's reason. */
+/** Reads the token as the provider does. Rejects only with the signal's reason. */
 export async function gatherToken(
   run: Run,
   options: DiagnoseOptions,
   tokenFile: string | undefined,
-): Promise<Loaded> {
+): Promise<LoadedToken> {
   const place = await findToken(run, options, tokenFile);
   if ("source" in place) return place;
   const { clock } = run.runtime;
   const { read, name: source, findings: about = [] } = place;
   const startMs = run.elapsedMs();
-  const measured = (error?: string) => {
+  const record = (error?: string) => {
     const totalMs = round(run.elapsedMs() - startMs);
     run.timings.push({ step: "token", party: "token", label: "token", startMs, totalMs, error });
   };
-  const late: Loaded = { source, findings: [unreadable(`${source} gave no token in time`)] };
-  return await run.step<Loaded>(
-    "token",
-    "reading the token",
-    TOKEN_LIMIT_MS + 500,
-    late,
-    async (signal) => {
-      try {
-        const loaded = await loadToken(read, {
-          name: source,
-          timeoutMs: TOKEN_LIMIT_MS,
-          clock,
-          signal,
-          attempt: 1,
-        });
-        measured();
-        return { token: loaded, source, findings: about };
-      } catch (error) {
-        if (!(error instanceof AttemptError)) throw error;
-        const { code, findings, message } = error.failure;
-        measured(code ?? "unreadable");
-        return { source, findings: findings ?? [unreadable(message)] };
-      }
-    },
-  );
+  const step = {
+    step: "token",
+    label: "reading the token",
+    limitMs: TOKEN_LIMIT_MS + 500,
+    late: () => ({
+      source,
+      findings: [unreadable(`Reading ${source} took longer than ${TOKEN_LIMIT_MS / 1000} s.`)],
+    }),
+  } as const;
+  return await run.step<LoadedToken>(step, async (signal) => {
+    try {
+      const loaded = await loadToken(read, {
+        name: source,
+        timeoutMs: TOKEN_LIMIT_MS,
+        clock,
+        signal,
+        attempt: 1,
+      });
+      record();
+      return { token: loaded, source, findings: about };
+    } catch (error) {
+      if (!(error instanceof AttemptError)) throw error;
+      const { code, findings, message } = error.failure;
+      record(code ?? "unreadable");
+      return { source, findings: findings ?? [unreadable(message)] };
+    }
+  });
 }
 
-/** A place that has the token, and how it is read. */
+/** A place that has a token, and the function that reads it. */
 interface TokenPlace {
   /** As it is named in messages: `the token file /var/run/…`. */
   readonly name: string;
@@ -89,14 +91,14 @@ interface TokenPlace {
   readonly findings?: readonly Finding[];
 }
 
-/** The option, then the token file, then what else the environment names; or why there is nothing. */
+/** Finds the token: the option, then the token file, then any other source that the environment names. */
 async function findToken(
   { runtime: { clock, env, readMachineVendor } }: Run,
   { token, tokenSource, tokenFile: fileOption, audience }: DiagnoseOptions,
   tokenFile: string | undefined,
-): Promise<TokenPlace | Loaded> {
+): Promise<TokenPlace | LoadedToken> {
   if (token !== undefined) return { name: "the token given", read: async () => token };
-  // An audience is for a source that can choose it, or that compares it.
+  // Only a token source can request or compare an audience.
   if (tokenSource !== undefined || (audience !== undefined && fileOption === undefined)) {
     return detected({ source: tokenSource, audience, env });
   }
@@ -119,9 +121,9 @@ function detected(init: DetectTokenSourceInit): TokenPlace {
   return { name: `the token source ${read.name}()`, read };
 }
 
-/** What can be told of the token, at the time `now`. */
+/** The facts about the token at the time `now`. */
 export function reportToken(
-  { source, token }: Loaded,
+  { source, token }: LoadedToken,
   now: number,
   isRedacted: boolean,
 ): TokenReport {
@@ -145,9 +147,13 @@ export function reportToken(
   };
 }
 
-/** What the token alone tells, at the time `now`, which STS may not have confirmed. */
+/**
+ * What the token alone shows at the time `now`.
+ *
+ * @param isVerified - whether STS has confirmed that time.
+ */
 export function tokenFindings(
-  { token, findings = [] }: Loaded,
+  { token, findings = [] }: LoadedToken,
   now: number,
   isVerified: boolean,
 ): readonly Finding[] {
@@ -169,7 +175,7 @@ const NOT_CONFIGURED: Finding = {
   evidence: { variable: "AWS_WEB_IDENTITY_TOKEN_FILE" },
 };
 
-/** No SDK reads it; build scripts put a token there to write it to a file. */
+/** No SDK reads it. Build scripts put a token there and write it to a file later. */
 const TOKEN_VARIABLE = "AWS_WEB_IDENTITY_TOKEN";
 
 const VARIABLE_UNREAD: Finding = {

@@ -8,14 +8,14 @@ interface MaskOptions {
   readonly subject: string | undefined;
 }
 
-/** Wherever it stands by itself; the last part of a UUID may look like one. */
+/** Twelve digits of their own. The last part of a UUID may be twelve digits too. */
 const ACCOUNT = /(?<!\w)(?<!-[0-9a-f]{4}-)\d{12}(?!\w)/g;
-/** What stands in the place of one. */
+/** Replaces an account id. */
 export const MASKED_ACCOUNT = "************";
-/** A shorter subject is a word like any other; it is not told by itself. */
+/** A shorter subject is an ordinary word. It is not replaced in texts. */
 const MIN_SUBJECT = 6;
 
-/** The diagnosis without the token in any text, whoever repeated it. */
+/** Removes the token from every text of the diagnosis, whichever party repeated it. */
 export function mask(
   diagnosis: Diagnosis,
   { token = "", isRedacted, subject = "" }: MaskOptions,
@@ -31,7 +31,7 @@ export function mask(
   return walk(diagnosis, clean) as Diagnosis;
 }
 
-/** Plain data, with every text cleaned; what is undefined is left out, as JSON does. */
+/** Cleans every text of plain data, and leaves out what is undefined, as JSON does. */
 function walk(value: unknown, clean: (text: string) => string): unknown {
   if (typeof value === "string") return clean(value);
   if (Array.isArray(value)) return value.map((each) => walk(each, clean));

@@ -1,55 +1,114 @@
 import type { Environment } from "../runtime/environment.js";
-import type { TokenSourceName } from "../token-sources/source-names.js";
+import {
+  checkRegion,
+  checkSignal,
+  checkString,
+  checkStrings,
+  checkType,
+  expected,
+  resolveNumber,
+  word,
+} from "../runtime/validators.js";
+import { TOKEN_SOURCE_NAMES, type TokenSourceName } from "../token-sources/source-names.js";
 import type { Progress } from "./diagnosis.js";
 
-/** What {@link diagnose} looks at. Everything that is left out is read from the environment. */
+/** Options of {@link diagnose}. What is left out is read from the environment. */
 export interface DiagnoseOptions {
   /** Path of the token file. @default AWS_WEB_IDENTITY_TOKEN_FILE, the profile's */
   readonly tokenFile?: string | undefined;
   /** The token itself; wins over `tokenFile`. */
   readonly token?: string | undefined;
   /**
-   * The source of `resilient-sts/token-sources` that the token comes from, or `"auto"`: the one that
+   * The source from `resilient-sts/token-sources` that provides the token, or `"auto"`: the one that
    * the environment names.
    * @default the token file; where none is configured, `"auto"`
    */
   readonly tokenSource?: TokenSourceName | "auto" | undefined;
-  /** The audience to request from the source. @default what the source takes by default */
+  /** The audience to request from the source. @default the source's own default */
   readonly audience?: string | undefined;
   /**
    * The profile whose `role_arn`, `web_identity_token_file`, `role_session_name`, `duration_seconds` and
-   * `region` are in use. Given here, it comes before the environment; as AWS_PROFILE, after it.
+   * `region` apply. As an option, the profile comes before the environment; as AWS_PROFILE, after it.
    * @default AWS_PROFILE, else "default"
    */
   readonly profile?: string | undefined;
   /** @default AWS_ROLE_ARN, the profile's `role_arn` */
   readonly roleArn?: string | undefined;
-  /** @default AWS_ROLE_SESSION_NAME, the profile's, or a name of the doctor's own */
+  /** @default AWS_ROLE_SESSION_NAME, the profile's, `resilient-sts-doctor` */
   readonly roleSessionName?: string | undefined;
   /** @default AWS_REGION, AWS_DEFAULT_REGION, the profile, us-east-1 */
   readonly region?: string | undefined;
   /** Regions whose STS is measured too. @default [] */
   readonly failoverRegions?: readonly string[] | undefined;
-  /** Looks at this issuer alone: no token, no STS. */
+  /** Checks this issuer alone, without a token and without STS. */
   readonly issuer?: string | undefined;
-  /** An STS endpoint that is not AWS's own choice. @default AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL */
+  /** URL of the STS endpoint. @default AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the region's endpoint */
   readonly endpointUrl?: string | undefined;
   /**
-   * Checks private and loopback issuers too, the latter over http as well.
-   * @default false, but loopback issuers are checked where the environment has
+   * Allows requests to issuers on private and loopback addresses, to the latter over http as well.
+   * @default false, but loopback issuers are allowed where the environment has
    * `RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS=true`
    */
   readonly allowPrivateIssuers?: boolean | undefined;
-  /** Whether one real AssumeRoleWithWebIdentity call is made. @default true */
+  /** Whether to make one real AssumeRoleWithWebIdentity call. @default true */
   readonly assume?: boolean | undefined;
-  /** Masks account ids and leaves out the subject. @default false */
+  /** Whether to mask account ids and leave out the subject. @default false */
   readonly redact?: boolean | undefined;
-  /** The whole run, in milliseconds; from 1000 to 60000. @default 18000 */
+  /** Limit of the whole run, in milliseconds, from 1000 to 60000. When it is reached, the run ends with what was found. @default 18000 */
   readonly timeoutMs?: number | undefined;
-  /** Is told when a step begins and ends. What it throws is ignored. */
+  /** Called when a step begins and when it ends. Errors that it throws are ignored. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Ends the run: it rejects with the signal's reason. */
+  /** Ends the run. The promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** @default process.env */
   readonly env?: Environment | undefined;
+}
+
+const TEXTS = [
+  ...(["tokenFile", "audience", "profile", "roleArn", "roleSessionName"] as const),
+  ...(["issuer", "endpointUrl"] as const),
+] as const;
+const SWITCHES = ["allowPrivateIssuers", "assume", "redact"] as const;
+
+/** @throws TypeError that names the option. */
+export function validateOptions(options: DiagnoseOptions): void {
+  checkType("options", options ?? null, "object");
+  for (const name of TEXTS) checkString(name, options[name]);
+  for (const name of SWITCHES) checkType(name, options[name], "boolean");
+  const { token, issuer, region, failoverRegions = [], endpointUrl } = options;
+  // An empty token is a finding, not a misuse.
+  if (token !== "") checkString("token", token);
+  if (region !== undefined) checkAwsRegion("region", region);
+  checkStrings("failoverRegions", failoverRegions);
+  for (const name of failoverRegions) checkAwsRegion("failoverRegions", name);
+  if (endpointUrl !== undefined && !/^https?:$/.test(protocolOf(endpointUrl))) {
+    throw expected("endpointUrl", "to be an http or https URL", endpointUrl);
+  }
+  resolveNumber("timeoutMs", options.timeoutMs, 0, 1_000, 60_000);
+  checkType("onProgress", options.onProgress, "function");
+  checkSignal(options.signal);
+  const { tokenSource } = options;
+  if (tokenSource !== undefined) {
+    const known = ["auto", ...TOKEN_SOURCE_NAMES];
+    if (!known.includes(tokenSource)) {
+      throw expected("tokenSource", `to be one of ${known.join(", ")}`, word(tokenSource));
+    }
+    if ((token ?? options.tokenFile ?? issuer) !== undefined) {
+      throw new TypeError("Expected one of `tokenSource`, `token`, `tokenFile` and `issuer`.");
+    }
+  }
+  if (issuer !== undefined && (token ?? options.tokenFile) !== undefined) {
+    throw new TypeError("Expected either `issuer` or a token, not both: a token names its issuer.");
+  }
+}
+
+/** The SDK accepts capital letters too, but services reject the signatures. */
+function checkAwsRegion(name: string, region: string): void {
+  checkRegion(name, region);
+  if (region === region.toLowerCase()) return;
+  throw expected(name, "to be in lower case, such as eu-west-1", word(region));
+}
+
+function protocolOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).protocol : "";
 }

@@ -3,11 +3,11 @@ import type { Finding } from "../model/findings.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
 
-/** Where a workload gets credentials from when it uses no web identity. */
+/** A source of credentials that does not use web identity. */
 interface OtherCredentials {
   /** `EKS Pod Identity`, as the end of a sentence. */
   readonly from: string;
-  /** What shows it. */
+  /** What shows that the workload uses it. */
   readonly evidence: string;
   readonly remedy: string;
 }
@@ -23,7 +23,7 @@ const POD_IDENTITY_HOSTS: readonly string[] = ["169.254.170.23", "[fd00:ec2::23]
 /** What the machine's firmware says on EC2 (EC2 User Guide, "Identify EC2 instances"). */
 const VENDOR_FILE = "/sys/devices/virtual/dmi/id/sys_vendor";
 
-/** The vendor of this machine, where its firmware names one. */
+/** The vendor that this machine's firmware names. */
 export async function readMachineVendor(): Promise<string | undefined> {
   return await readFile(VENDOR_FILE, "utf8").then(
     (text) => text.trim(),
@@ -32,8 +32,8 @@ export async function readMachineVendor(): Promise<string | undefined> {
 }
 
 /**
- * What other credentials the environment names, by the order of the SDK's default chain. No address is
- * asked; an instance role shows itself only by the machine it would be on.
+ * Finds the other credentials that the environment names, in the order of the SDK's default chain. It
+ * sends no request: an instance role is only assumed from the vendor of the machine.
  */
 export function otherCredentials(
   env: Environment,

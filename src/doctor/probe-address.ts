@@ -6,7 +6,7 @@ import { safeText } from "../runtime/redact.js";
 import type { AddressFacts } from "./facts.js";
 import { type Run, round } from "./run.js";
 
-/** More addresses than this of one name say nothing new. */
+/** More addresses of one name show nothing new. */
 const MAX_ADDRESSES = 4;
 
 export interface Resolved {
@@ -17,16 +17,16 @@ export interface Resolved {
 }
 
 interface ResolveOptions {
+  readonly resolve: ResolveHost;
   readonly limitMs: number;
   readonly signal: AbortSignal;
-  readonly resolve: ResolveHost;
 }
 
-/** Resolves a name (an address is its own) within `limitMs`. Rejects only with the signal's reason. */
+/** Resolves a name; an address resolves to itself. Rejects only with the signal's reason. */
 export async function resolveName(
   run: Run,
   host: string,
-  { limitMs, signal, resolve }: ResolveOptions,
+  { resolve, limitMs, signal }: ResolveOptions,
 ): Promise<Resolved> {
   const { clock } = run.runtime;
   const startMs = run.elapsedMs();
@@ -48,17 +48,21 @@ export async function resolveName(
   }
 }
 
-/** Connects to each address, side by side, and hangs up at once. */
+interface ConnectOptions {
+  readonly port: number;
+  readonly limitMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Connects to each address in parallel, and closes each connection at once. */
 export async function connectToEach(
   run: Run,
   addresses: readonly AddressFacts[],
-  port: number,
-  limitMs: number,
-  signal: AbortSignal,
+  options: ConnectOptions,
 ): Promise<AddressFacts[]> {
   const tried = addresses.slice(0, MAX_ADDRESSES).map(async (each): Promise<AddressFacts> => {
     const startMs = run.elapsedMs();
-    const opened = await openSocket(run, each.address, port, limitMs, signal);
+    const opened = await openSocket(run, each.address, options);
     if (!("socket" in opened)) return { ...each, error: opened.error };
     opened.socket.destroy();
     return { ...each, connectMs: round(run.elapsedMs() - startMs) };
@@ -66,13 +70,11 @@ export async function connectToEach(
   return [...(await Promise.all(tried)), ...addresses.slice(MAX_ADDRESSES)];
 }
 
-/** A TCP connection, or the code of why there is none. */
+/** Opens a TCP connection, or returns the code of the error. */
 export async function openSocket(
   run: Run,
   host: string,
-  port: number,
-  limitMs: number,
-  signal: AbortSignal,
+  { port, limitMs, signal }: ConnectOptions,
 ): Promise<{ readonly socket: Socket } | { readonly error: string }> {
   const socket = connect({ host, port });
   const late = Object.assign(new Error("no connection"), { code: "timeout" });

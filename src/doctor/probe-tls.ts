@@ -1,13 +1,14 @@
+import { X509Certificate } from "node:crypto";
 import { isIP, type Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { type ConnectionOptions, checkServerIdentity, connect, type TLSSocket } from "node:tls";
 import { withTimeout } from "../runtime/abort.js";
+import { safeText } from "../runtime/redact.js";
 import type { CertificateFacts, TlsFacts } from "./facts.js";
 import { codeOf } from "./probe-address.js";
-import { factsOf, readChain } from "./read-chain.js";
 import type { Run } from "./run.js";
-import { tapped } from "./tapped-socket.js";
 
-/** Opens one more connection to the host under test; `undefined` when none comes about. */
+/** Opens one more connection to the host under test, or returns `undefined`. */
 export type OpenConnection = () => Promise<Socket | undefined>;
 
 const NO_CONNECTION = "no connection";
@@ -18,33 +19,31 @@ interface Handshake {
   readonly error?: string | undefined;
   readonly hostMatches?: boolean | undefined;
   readonly chain: readonly CertificateFacts[];
-  /** Whether there was a handshake to its end, trusted or not. */
+  /** Whether the handshake was completed, trusted or not. */
   readonly isDone: boolean;
 }
 
 interface ProbeOptions {
+  readonly open: OpenConnection;
   readonly host: string;
+  /** Of one handshake. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * What a host serves over TLS, as it is: handshakes with every version, and with one version each,
- * to see which it offers. The chain is read off the TLS 1.2 handshake, where it is sent in the
- * clear and so in the host's own order.
+ * Measures what a host serves over TLS: one handshake with all versions, then one with each version, to
+ * see which ones it offers. The chain is read from the TLS 1.2 handshake, because there it is sent in
+ * clear text and so in the host's own order.
  */
-export async function probeTls(
-  run: Run,
-  open: OpenConnection,
-  options: ProbeOptions,
-): Promise<TlsFacts> {
+export async function probeTls(run: Run, options: ProbeOptions): Promise<TlsFacts> {
   const [usual, only12, only13] = await Promise.all([
-    shakeHands(run, open, options, {}),
-    shakeHands(run, open, options, { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" }),
-    shakeHands(run, open, options, { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" }),
+    shakeHands(run, options, {}),
+    shakeHands(run, options, { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" }),
+    shakeHands(run, options, { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" }),
   ]);
   const isOld = !usual.isDone && !only12.isDone && !only13.isDone && usual.error !== NO_CONNECTION;
-  const only11 = isOld ? await shakeHands(run, open, options, TLS11) : undefined;
+  const only11 = isOld ? await shakeHands(run, options, TLS11) : undefined;
   const seen = usual.isDone ? usual : (only11 ?? usual);
   const chain = only12.chain.length > 0 ? only12.chain : seen.chain;
   return {
@@ -58,7 +57,7 @@ export async function probeTls(
   };
 }
 
-/** OpenSSL 3 speaks these only below its first security level. */
+/** OpenSSL 3 offers these versions only at security level 0. */
 const TLS11: ConnectionOptions = {
   minVersion: "TLSv1",
   maxVersion: "TLSv1.1",
@@ -67,8 +66,7 @@ const TLS11: ConnectionOptions = {
 
 async function shakeHands(
   run: Run,
-  open: OpenConnection,
-  { host, limitMs, signal }: ProbeOptions,
+  { open, host, limitMs, signal }: ProbeOptions,
   versions: ConnectionOptions,
 ): Promise<Handshake> {
   const { clock, ca } = run.runtime;
@@ -88,7 +86,7 @@ async function shakeHands(
     ...name,
     ...versions,
     ...(ca !== undefined && { ca }),
-    // The look is at what is served, trusted or not; nothing is sent over this connection.
+    // What is served counts, trusted or not; nothing is sent over this connection.
     rejectUnauthorized: false,
   });
   const reason = Object.assign(new Error("no handshake"), { code: "timeout" });
@@ -123,16 +121,117 @@ function secured(tls: TLSSocket): Promise<void> {
   });
 }
 
-/** A string, whatever the types say: `CERT_HAS_EXPIRED`. */
+/** Node's types declare an `Error`, but the value is a string such as `CERT_HAS_EXPIRED`. */
 function authorizationCode(tls: TLSSocket): string {
   const error: unknown = tls.authorizationError;
   return typeof error === "string" ? error : codeOf(error);
 }
 
-/** Whether each certificate is followed by its issuer's. */
+/** Whether each certificate is followed by that of its issuer. */
 function isInOrder(chain: readonly CertificateFacts[]): boolean {
   return chain.every(({ issuer }, index) => {
     const next = chain[index + 1];
     return next === undefined || next.subject === issuer;
   });
+}
+
+/** No chain of certificates is longer. */
+const MAX_KEPT_BYTES = 128 * 1024;
+
+/** Wraps a connection and keeps the first bytes that arrive: the handshake. */
+function tapped(connection: Socket): {
+  readonly socket: Duplex;
+  readonly received: Buffer[];
+} {
+  const received: Buffer[] = [];
+  let length = 0;
+  const socket = new Duplex({
+    read() {
+      connection.resume();
+    },
+    write(chunk: Buffer, _encoding, done) {
+      connection.write(chunk, (error) => done(error));
+    },
+    final(done) {
+      connection.end(done);
+    },
+    destroy(error, done) {
+      connection.destroy();
+      done(error);
+    },
+  });
+  connection.on("data", (chunk: Buffer) => {
+    if (length < MAX_KEPT_BYTES) received.push(chunk);
+    length += chunk.length;
+    if (!socket.push(chunk)) connection.pause();
+  });
+  connection.on("end", () => socket.push(null));
+  connection.on("error", (error) => socket.destroy(error));
+  return { socket, received };
+}
+
+/** RFC 5246, section 6.2.1 and 7.4: record and message types. */
+const HANDSHAKE_RECORD = 22;
+const CERTIFICATE_MESSAGE = 11;
+
+/** Reads the certificates from the server's half of a TLS 1.2 handshake, in the order they were sent. */
+export function readChain(stream: Buffer): CertificateFacts[] {
+  const messages = handshakeOf(stream);
+  let at = 0;
+  while (at + 4 <= messages.length) {
+    const length = messages.readUIntBE(at + 1, 3);
+    const body = messages.subarray(at + 4, at + 4 + length);
+    if (messages[at] === CERTIFICATE_MESSAGE) return certificatesOf(body);
+    at += 4 + length;
+  }
+  return [];
+}
+
+/** The contents of the handshake records, up to the first record of another type. */
+function handshakeOf(stream: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  let at = 0;
+  while (at + 5 <= stream.length && stream[at] === HANDSHAKE_RECORD) {
+    const length = stream.readUInt16BE(at + 3);
+    parts.push(stream.subarray(at + 5, at + 5 + length));
+    at += 5 + length;
+  }
+  return Buffer.concat(parts);
+}
+
+/** RFC 5246, section 7.4.2: a list of certificates, each preceded by its length. */
+function certificatesOf(body: Buffer): CertificateFacts[] {
+  const found: CertificateFacts[] = [];
+  let at = 3;
+  while (at + 3 <= body.length) {
+    const length = body.readUIntBE(at, 3);
+    const certificate = parse(body.subarray(at + 3, at + 3 + length));
+    if (certificate === undefined) return found;
+    found.push(certificate);
+    at += 3 + length;
+  }
+  return found;
+}
+
+function parse(der: Buffer): CertificateFacts | undefined {
+  try {
+    return factsOf(new X509Certificate(der));
+  } catch {
+    return undefined;
+  }
+}
+
+function factsOf(certificate: X509Certificate): CertificateFacts {
+  const { subject, issuer, subjectAltName, fingerprint } = certificate;
+  const oneLine = (name: string) => safeText(name.split("\n").join(", "), 200);
+  const names = (subjectAltName ?? "").split(", ").filter((name) => name !== "");
+  return {
+    subject: oneLine(subject),
+    issuer: oneLine(issuer),
+    validFrom: new Date(certificate.validFrom).toISOString(),
+    validTo: new Date(certificate.validTo).toISOString(),
+    names: names.slice(0, 20).map((name) => safeText(name, 100)),
+    isSelfSigned: certificate.checkIssued(certificate),
+    thumbprint: fingerprint.replaceAll(":", "").toLowerCase(),
+  };
 }

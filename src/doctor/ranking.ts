@@ -1,12 +1,11 @@
 import type { Finding, FindingId, Severity } from "../model/findings.js";
 
 /**
- * Every finding, the one that explains most first: what is nearest to the workload, and what makes
- * the rest meaningless, comes before what it brings about. Among equals of severity the earlier one
- * is the cause.
+ * Every finding, ordered from cause to effect: what is nearest to the workload, and what makes the rest
+ * meaningless, comes first. Of two findings with the same severity, the earlier one is the cause.
  */
 export const RANKING: readonly FindingId[] = [
-  // Without a token there is nothing to look at.
+  // Without a token there is nothing to check.
   "token-unreadable",
   "token-malformed",
   "token-too-large",
@@ -22,11 +21,11 @@ export const RANKING: readonly FindingId[] = [
   "role-partition-mismatch",
   "session-name-invalid",
   "duration-invalid",
-  // The way to STS.
+  // The network path to STS.
   "sts-tls-untrusted",
   "sts-unreachable",
   "sts-timeout",
-  // The way to the issuer, from the name up to the document: each step hides those after it.
+  // The path to the issuer, from the name to the documents: each step hides those after it.
   "issuer-not-allowed",
   "issuer-dns-failure",
   "issuer-private",
@@ -55,7 +54,7 @@ export const RANKING: readonly FindingId[] = [
   "signature-invalid",
   "jwks-slow",
   "discovery-slow",
-  // What STS said, where nothing above explains it.
+  // STS's answer, if nothing above explains it.
   "sts-provider-missing",
   "sts-thumbprint",
   "sts-audience-refused",
@@ -69,7 +68,7 @@ export const RANKING: readonly FindingId[] = [
   "sts-verification-key",
   "sts-throttled",
   "sts-unavailable",
-  // What works today.
+  // What does not fail today.
   "token-variable-unread",
   "token-expires-soon",
   "token-audience-unexpected",
@@ -94,7 +93,7 @@ const IN_THE_REQUEST: readonly FindingId[] = [
   "duration-invalid",
 ];
 
-/** What may stand behind an answer of STS. An answer that is not here speaks for itself. */
+/** The findings that can explain an answer of STS. An answer without a row explains itself. */
 export const EXPLAINED_BY: Readonly<Partial<Record<FindingId, readonly FindingId[]>>> = {
   "sts-verification-key": AT_THE_ISSUER,
   "sts-thumbprint": ["issuer-tls-untrusted"],
@@ -117,19 +116,19 @@ export const EXPLAINED_BY: Readonly<Partial<Record<FindingId, readonly FindingId
 const ORDER: readonly Severity[] = ["fatal", "suspect", "advice", "info"];
 
 /**
- * The findings with the most telling first, and the one that explains the rest.
+ * Orders the findings by weight, and chooses the one that explains the others.
  *
- * @param answer - what STS itself said, where it refused.
+ * @param answer - the finding for STS's own refusal, if it refused.
  */
 export function rank(
   findings: readonly Finding[],
   answer: Finding | undefined,
 ): { readonly rootCause: Finding | null; readonly ranked: readonly Finding[] } {
   const sorted = findings.toSorted(byWeight);
-  const telling = sorted.filter(({ severity }) => severity === "fatal" || severity === "suspect");
-  const behind = telling.filter((each) => isBehind(each, answer));
-  const isFinal = answer?.severity === "fatal" || telling[0]?.severity !== "fatal";
-  const rootCause = behind[0] ?? (isFinal ? answer : undefined) ?? telling[0] ?? null;
+  const causes = sorted.filter(({ severity }) => severity === "fatal" || severity === "suspect");
+  const behind = causes.filter((each) => isBehind(each, answer));
+  const isFinal = answer?.severity === "fatal" || causes[0]?.severity !== "fatal";
+  const rootCause = behind[0] ?? (isFinal ? answer : undefined) ?? causes[0] ?? null;
   if (rootCause === null) return { rootCause, ranked: sorted };
   return { rootCause, ranked: [rootCause, ...sorted.filter((each) => each !== rootCause)] };
 }

@@ -1,25 +1,66 @@
+import type { RequestParts } from "../model/issuer-report.js";
+import type { ResolveHost } from "../preflight/guarded-lookup.js";
 import { withTimeout } from "../runtime/abort.js";
+import type { Clock } from "../runtime/clock.js";
 import { type Deadline, startDeadline } from "../runtime/deadline.js";
+import type { Environment } from "../runtime/environment.js";
+import type { ClientPool } from "../sts/client-pool.js";
 import type { Timing } from "./diagnosis.js";
 import type { Step } from "./facts.js";
 import type { DiagnoseOptions } from "./options.js";
-import type { DoctorRuntime } from "./runtime.js";
 
-/** One run: its deadline, what it has measured so far, and who is told of its progress. */
+/** The doctor's access to the machine and the network. Tests replace it. */
+export interface DoctorRuntime {
+  readonly clock: Clock;
+  readonly env: Environment;
+  /** Resolves the names of issuers and proxies. */
+  readonly resolve: ResolveHost;
+  /** Resolves the names of STS endpoints. @default `resolve` */
+  readonly resolveSts?: ResolveHost | undefined;
+  /** PEM certificates to trust instead of Node's own. */
+  readonly ca?: string | Buffer | undefined;
+  readonly pool: ClientPool;
+  /** The vendor that this machine's firmware names, such as `Amazon EC2`. */
+  readonly readMachineVendor?: (() => Promise<string | undefined>) | undefined;
+}
+
+interface RunOptions {
+  readonly runtime: DoctorRuntime;
+  readonly signal: AbortSignal;
+  /** Of the whole run. */
+  readonly timeoutMs: number;
+  readonly onProgress: DiagnoseOptions["onProgress"];
+}
+
+interface Limit<T> {
+  /** Of this work alone; the end of the run may come earlier. In milliseconds. */
+  readonly limitMs: number;
+  /** Makes the result when the time is up. */
+  readonly late: () => T;
+}
+
+interface StepOptions<T> extends Limit<T> {
+  readonly step: Step;
+  /** What the step does, in a few words. */
+  readonly label: string;
+}
+
+/** One run: its deadline, what it has measured so far, and the listener that follows its progress. */
 export class Run {
   readonly timings: Timing[] = [];
   readonly unfinished: Step[] = [];
   readonly startedAt: string;
   readonly deadline: Deadline;
+  readonly runtime: DoctorRuntime;
+  readonly signal: AbortSignal;
+  readonly #onProgress: RunOptions["onProgress"];
   readonly #start: number;
 
-  constructor(
-    readonly runtime: DoctorRuntime,
-    readonly signal: AbortSignal,
-    timeoutMs: number,
-    private readonly onProgress: DiagnoseOptions["onProgress"],
-  ) {
+  constructor({ runtime, signal, timeoutMs, onProgress }: RunOptions) {
     const { clock } = runtime;
+    this.runtime = runtime;
+    this.signal = signal;
+    this.#onProgress = onProgress;
     this.#start = clock.monotonic();
     this.startedAt = new Date(clock.now()).toISOString();
     this.deadline = startDeadline(clock, timeoutMs);
@@ -31,37 +72,33 @@ export class Run {
   }
 
   /**
-   * A step under a limit of its own and the run's: `fallback` when time is up, whatever hangs.
+   * Runs a step and reports its begin and its end. A step that is late counts as unfinished.
    *
    * @throws the signal's reason, and what `work` throws.
    */
   async step<T>(
-    step: Step,
-    label: string,
-    limitMs: number,
-    fallback: T,
+    { step, label, limitMs, late }: StepOptions<T>,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    this.#tell(step, "started", label);
+    this.#report(step, "started", label);
     try {
-      const late = () => {
+      const unfinished = () => {
         this.unfinished.push(step);
-        return fallback;
+        return late();
       };
-      return await this.within(limitMs, late, work);
+      return await this.within({ limitMs, late: unfinished }, work);
     } finally {
-      this.#tell(step, "finished", label);
+      this.#report(step, "finished", label);
     }
   }
 
   /**
-   * Work under a limit of its own and the run's, heeded or not: what `late` returns when time is up.
+   * Runs `work` until it ends, its limit is reached or the run ends, whether or not it heeds its signal.
    *
    * @throws the signal's reason, and what `work` throws.
    */
   async within<T>(
-    limitMs: number,
-    late: () => T,
+    { limitMs, late }: Limit<T>,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const reason = new Error("the time of this step is up");
@@ -75,13 +112,19 @@ export class Run {
     }
   }
 
-  #tell(step: Step, state: "started" | "finished", label: string): void {
+  #report(step: Step, state: "started" | "finished", label: string): void {
     try {
-      this.onProgress?.({ step, state, label, elapsedMs: this.elapsedMs() });
+      this.#onProgress?.({ step, state, label, elapsedMs: this.elapsedMs() });
     } catch {
-      // Somebody else's display is no reason to stop.
+      // A display that fails does not end the run.
     }
   }
+}
+
+/** The parts that a {@link Timing} shares with every measured request. */
+export function requestParts(timing: RequestParts): RequestParts {
+  const { status, error, dnsMs, connectMs, tlsMs, firstByteMs, totalMs } = timing;
+  return { status, error, dnsMs, connectMs, tlsMs, firstByteMs, totalMs };
 }
 
 /** To a hundredth of a millisecond. */

@@ -7,21 +7,21 @@ import type { Setting } from "./facts.js";
 import type { DiagnoseOptions } from "./options.js";
 import type { Run } from "./run.js";
 
-/** What the run works with, and where each part of it came from. */
+/** The settings of a run, and the source of each. */
 export interface ResolvedSettings {
   readonly tokenFile: string | undefined;
   readonly roleArn: string | undefined;
   readonly roleSessionName: string;
   readonly durationSeconds: number | undefined;
   readonly sts: StsSettings;
-  /** As they are told; the region joins them when it is chosen. */
-  readonly told: readonly Setting[];
+  /** As the report shows them. The region and the issuer are added when they are known. */
+  readonly shown: readonly Setting[];
 }
 
-/** Tells the doctor's session from the workload's in CloudTrail. */
+/** Distinguishes the doctor's session from the workload's in CloudTrail. */
 const SESSION_NAME = "resilient-sts-doctor";
 
-/** A home directory may be on a mount that hangs, and the SDK's first load takes a while. */
+/** A home directory may be on a mount that hangs, and loading the SDK takes a while. In milliseconds. */
 const PROFILE_LIMIT_MS = 5_000;
 
 interface Found {
@@ -40,7 +40,7 @@ const PROFILE_KEYS = [
 
 type Profile = Readonly<Record<(typeof PROFILE_KEYS)[number], string | undefined>>;
 
-/** Every setting by option, environment, profile or default, in this order. */
+/** Reads each setting from the option, the environment, the profile or the default, in this order. */
 export async function readSettings(options: DiagnoseOptions, run: Run): Promise<ResolvedSettings> {
   const { env } = run.runtime;
   const find = (option: string | undefined, ...variables: string[]): Found => {
@@ -52,15 +52,14 @@ export async function readSettings(options: DiagnoseOptions, run: Run): Promise<
   const profile = profileName.value;
   const read = profileReader(profile);
   const inProfile: Partial<Profile> = await run.within(
-    PROFILE_LIMIT_MS,
-    () => ({}),
+    { limitMs: PROFILE_LIMIT_MS, late: () => ({}) },
     // A profile that cannot be read is reported where the region is chosen.
     async () => {
       const values = await Promise.all(PROFILE_KEYS.map((key) => read(key).catch(() => undefined)));
       return Object.fromEntries(PROFILE_KEYS.map((key, index) => [key, values[index]]));
     },
   );
-  /** A profile that is named as an option comes before the environment, as for the AWS CLI. */
+  /** A profile that an option names comes before the environment, as in the AWS CLI. */
   const choose = (option: string | undefined, variable: string, key: keyof Profile): Found => {
     const named = find(option, variable);
     const value = inProfile[key];
@@ -80,10 +79,9 @@ export async function readSettings(options: DiagnoseOptions, run: Run): Promise<
   const duration = inProfile.duration_seconds;
   const endpoint = find(options.endpointUrl, "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL");
   const mode = find(undefined, "AWS_STS_REGIONAL_ENDPOINTS");
-  // A profile that cannot be read to its end is told where the region is chosen.
+  // A profile that cannot be read to its end is reported where the region is chosen.
   const [endpointUrl, regionalMode] = await run.within(
-    PROFILE_LIMIT_MS,
-    () => [endpoint, mode],
+    { limitMs: PROFILE_LIMIT_MS, late: () => [endpoint, mode] },
     async () => await Promise.all([endpointOf(options, env), modeOf(mode, profile)]),
   );
   const failoverRegions = options.failoverRegions ?? [];
@@ -104,7 +102,7 @@ export async function readSettings(options: DiagnoseOptions, run: Run): Promise<
       failoverRegions,
       parentClientConfig: {},
     },
-    told: [
+    shown: [
       tokenSetting(options, tokenFile),
       ...(options.audience === undefined
         ? []
@@ -138,18 +136,18 @@ async function endpointOf({ endpointUrl }: DiagnoseOptions, env: Environment): P
 
 async function modeOf(mode: Found, profile: string | undefined): Promise<Found> {
   if (mode.value !== undefined) return mode;
-  // A profile that cannot be read is told where the region is chosen.
+  // A profile that cannot be read is reported where the region is chosen.
   const value = await profileReader(profile)("sts_regional_endpoints").catch(() => undefined);
   return { value, source: value === undefined ? "none" : "profile" };
 }
 
 export function setting(name: Setting["name"], { value, source }: Found): Setting {
   if (value === undefined) return { name, source };
-  // A token may stand where a path or an ARN belongs.
+  // The value may be a token, given where a path or an ARN belongs.
   return { name, value: safeText(value, 300), source };
 }
 
-/** The SDK reads these of the process; a run may have an environment of its own. */
+/** The SDK reads these from the process, but a run can have its own environment. */
 function endpointFlags(env: Environment) {
   const isOn = (name: string) => readVariable(env, name)?.toLowerCase() === "true";
   return {

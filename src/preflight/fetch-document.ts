@@ -12,7 +12,7 @@ import { safeText } from "../runtime/redact.js";
 import { AddressRefused, guardedLookup, type ResolveHost } from "./guarded-lookup.js";
 import { openTunnel } from "./proxy.js";
 import { isWithin, type Reach } from "./reach.js";
-import { type Phase, Stopwatch } from "./stopwatch.js";
+import { type MeasuredRequest, type Phase, Stopwatch } from "./stopwatch.js";
 
 /** Reading stops at this length. Google's JWKS has 1 KiB, Entra's 20 KiB. */
 export const MAX_DOCUMENT_BYTES = 512 * 1024;
@@ -25,14 +25,19 @@ export interface Transport {
   readonly ca?: string | Buffer | undefined;
 }
 
-export interface FetchOptions {
-  readonly document: DocumentName;
+export interface GetOptions {
   readonly transport: Transport;
   readonly reach: Reach;
   readonly proxy: URL | undefined;
   readonly clock: Clock;
   /** Aborts the request. */
   readonly signal: AbortSignal;
+  /** Headers beside the user agent. @default {} */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+interface FetchOptions extends Omit<GetOptions, "headers"> {
+  readonly document: DocumentName;
   /** For `If-None-Match`. */
   readonly etag?: string | undefined;
 }
@@ -47,17 +52,31 @@ export type FetchProblem =
   | { readonly kind: "too-large" };
 
 /** An answer, whatever its status, or the reason why there is none. */
-export type FetchOutcome = { readonly timing: RequestTiming } & (
+type Outcome<Timing> = { readonly timing: Timing } & (
   | { readonly headers: IncomingHttpHeaders; readonly status: number; readonly body: Buffer }
   | { readonly problem: FetchProblem }
 );
 
-/** Requests one document under all guards and limits. Never rejects: every failure is an outcome. */
-export async function fetchDocument(url: URL, options: FetchOptions): Promise<FetchOutcome> {
+/** Requests one document of an issuer as {@link guardedGet} does. */
+export async function fetchDocument(
+  url: URL,
+  { document, etag, ...options }: FetchOptions,
+): Promise<Outcome<RequestTiming>> {
+  const headers = {
+    // A Kubernetes API server answers 406 when the request does not accept the media type of a JWKS.
+    accept: "application/json, application/jwk-set+json",
+    ...(etag !== undefined && { "if-none-match": etag }),
+  };
+  const outcome = await guardedGet(url, { ...options, headers });
+  return { ...outcome, timing: { document, fromCache: false, ...outcome.timing } };
+}
+
+/** Sends one GET under all guards and limits. Never rejects: every failure is an outcome. */
+export async function guardedGet(url: URL, options: GetOptions): Promise<Outcome<MeasuredRequest>> {
   const literal = bareHostname(url);
   const isAddress = isIP(literal) !== 0;
   const isResolved = isAddress || options.proxy !== undefined;
-  const watch = new Stopwatch(options.clock, options.document, url, isResolved);
+  const watch = new Stopwatch(options.clock, url, isResolved);
   const { reach } = options;
   const isRefused = isAddress
     ? !isWithin(reach, literal)
@@ -77,7 +96,7 @@ export async function fetchDocument(url: URL, options: FetchOptions): Promise<Fe
 class EncodedBody extends Error {}
 class BodyTooLarge extends Error {}
 
-async function exchange(url: URL, options: FetchOptions, watch: Stopwatch) {
+async function exchange(url: URL, options: GetOptions, watch: Stopwatch) {
   options.signal.throwIfAborted();
   const request = await open(url, options, watch);
   const ignoreSignal = onAbort(options.signal, () => request.destroy());
@@ -98,8 +117,8 @@ async function exchange(url: URL, options: FetchOptions, watch: Stopwatch) {
   }
 }
 
-async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<ClientRequest> {
-  const { transport, reach, proxy, signal, etag } = options;
+async function open(url: URL, options: GetOptions, watch: Stopwatch): Promise<ClientRequest> {
+  const { transport, reach, proxy, signal, headers = {} } = options;
   const isAllowed = (address: string) => isWithin(reach, address);
   const isSecure = url.protocol === "https:";
   const { request: start } = await import(isSecure ? "node:https" : "node:http");
@@ -119,11 +138,9 @@ async function open(url: URL, options: FetchOptions, watch: Stopwatch): Promise<
     // STS verifies certificates, so this check does too, whatever NODE_TLS_REJECT_UNAUTHORIZED says.
     rejectUnauthorized: true,
     headers: {
-      // A Kubernetes API server answers 406 when the request does not accept the media type of a JWKS.
-      accept: "application/json, application/jwk-set+json",
+      ...headers,
       "accept-encoding": "identity",
       "user-agent": "resilient-sts",
-      ...(etag !== undefined && { "if-none-match": etag }),
     },
   });
   request.on("socket", (socket) => {
@@ -144,7 +161,7 @@ async function tunnelled(
   proxy: URL,
   url: URL,
   ca: { readonly ca?: string | Buffer },
-  { transport, signal }: FetchOptions,
+  { transport, signal }: GetOptions,
   watch: Stopwatch,
 ) {
   const { connect } = await import("node:tls");

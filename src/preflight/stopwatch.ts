@@ -1,17 +1,19 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
+import type { RequestTiming } from "../model/issuer-report.js";
 import type { Clock } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
 
 /** How far a request has come. */
 export type Phase = "dns-queue" | "dns" | "connect" | "tls" | "answer" | "body";
 
+/** The times and the answer of one request, whatever was requested. */
+export type MeasuredRequest = Omit<RequestTiming, "document" | "fromCache">;
+
 /** Takes the times of one request, part by part. */
 export class Stopwatch {
   readonly #clock: Clock;
-  readonly #document: DocumentName;
   readonly #url: URL;
   readonly #start: number;
   #phase: Phase;
@@ -22,9 +24,8 @@ export class Stopwatch {
   #peer: Partial<Pick<RequestTiming, "address" | "tlsProtocol" | "certificate">> = {};
 
   /** @param isResolved whether there is no name to resolve: an address, or a proxy's business */
-  constructor(clock: Clock, document: DocumentName, url: URL, isResolved: boolean) {
+  constructor(clock: Clock, url: URL, isResolved: boolean) {
     this.#clock = clock;
-    this.#document = document;
     this.#url = url;
     this.#phase = isResolved ? "connect" : "dns";
     this.#start = clock.monotonic();
@@ -80,14 +81,12 @@ export class Stopwatch {
     return this.#bytes;
   }
 
-  stop(error?: string): RequestTiming {
+  stop(error?: string): MeasuredRequest {
     return {
-      document: this.#document,
       url: shownUrl(this.#url),
       ...(error !== undefined && { error: safeText(error, 100) }),
       ...this.#times,
       totalMs: round(this.#clock.monotonic() - this.#start),
-      fromCache: false,
       bytes: this.#bytes,
       headers: {},
       ...this.#peer,

@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { tryElsewhere } from "../../src/doctor/another-network.js";
-import { issuerFindings } from "../../src/doctor/conclude-issuer.js";
+import { issuerFindings, tryElsewhere } from "../../src/doctor/conclude-issuer.js";
 import type { Facts, IssuerFacts } from "../../src/doctor/facts.js";
 import type { Finding } from "../../src/model/findings.js";
 import { discoveryUrl } from "../../src/preflight/issuer-url.js";

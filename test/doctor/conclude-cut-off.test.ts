@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cutOff } from "../../src/doctor/conclude-cut-off.js";
+import { weakenCutOff } from "../../src/doctor/conclude-answer.js";
 import { diagnose } from "../../src/doctor/diagnose.js";
 import type { EndpointFacts } from "../../src/doctor/facts.js";
 import type { Failure } from "../../src/model/failure.js";
@@ -26,7 +26,7 @@ describe("a call that gave no answer is held", () => {
     const failure: Failure = { kind: "timeout", message: "", cutShort: cutAtMs !== false };
     const assumeRole = { region: "", outcome: "sts-unavailable", ms: cutAtMs || 10_000 } as const;
     const facts = { sts: endpoint ? [endpoint] : [], assumeRole };
-    const told = cutOff(finding("sts-timeout", "fatal"), failure, facts, seen);
+    const told = weakenCutOff(finding("sts-timeout", "fatal"), failure, { facts, seen });
     expect(told.severity).toBe(severity);
     expect(told.detail.includes("bare GET")).toBe(severity !== "fatal");
   });

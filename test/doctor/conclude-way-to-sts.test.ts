@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { brokenEndpoint } from "../../src/doctor/conclude-way-to-sts.js";
+import { brokenEndpoint } from "../../src/doctor/conclude-sts.js";
 import type { EndpointFacts } from "../../src/doctor/facts.js";
 
 const endpoint = (changes: Partial<EndpointFacts>): EndpointFacts => ({
@@ -48,7 +48,12 @@ describe("what stands between here and STS is told by the part that failed", () 
       /no answer in 6000 ms/,
       /accepts/,
     ],
-    [{ failedIn: "answer", error: "ECONNRESET" }, /cuts the connection/, /cut before/, /accepts/],
+    [
+      { failedIn: "answer", error: "ECONNRESET" },
+      /closes the connection/,
+      /closed before/,
+      /accepts/,
+    ],
   ])("%j", (changes, title, detail, remedy) => {
     const [found] = brokenEndpoint(endpoint(changes), "fatal", []);
     expect(found?.title).toMatch(title);

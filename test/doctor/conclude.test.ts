@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { conclude } from "../../src/doctor/conclude.js";
 import type { EndpointFacts, Facts } from "../../src/doctor/facts.js";
-import type { Gathered } from "../../src/doctor/gathered.js";
+import type { Gathered } from "../../src/doctor/gather.js";
 import type { Failure } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
 

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { addressFindings } from "../../src/doctor/conclude-addresses.js";
 import { certificateFindings } from "../../src/doctor/conclude-certificates.js";
-import { endpointFindings } from "../../src/doctor/conclude-endpoint.js";
-import { issuerFindings } from "../../src/doctor/conclude-issuer.js";
-import { unreadFindings } from "../../src/doctor/conclude-unread.js";
+import {
+  addressFindings,
+  issuerFindings,
+  unreadFindings,
+} from "../../src/doctor/conclude-issuer.js";
+import { stsFindings } from "../../src/doctor/conclude-sts.js";
 import type { EndpointFacts, Facts, IssuerFacts } from "../../src/doctor/facts.js";
 import { CLAIMS } from "../support/make-token.js";
 import { one, PROVIDER_ROWS, type TextRow } from "./finding-texts.js";
@@ -44,7 +46,7 @@ const CERTIFICATE = { validFrom: "2025-10-10T00:00:00.000Z", validTo: "2026-01-0
 const DOCTOR_ROWS: readonly TextRow[] = [
   [
     "sts-slow",
-    () => one(endpointFindings(facts({ sts: [endpoint({ firstByteMs: 2_500 })] }))),
+    () => one(stsFindings(facts({ sts: [endpoint({ firstByteMs: 2_500 })] }))),
     /answers slowly.*2500 ms/,
     /^Network: check the route.*Workload: /,
     { ms: 2_500 },
@@ -53,7 +55,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
     "sts-region-slower",
     () =>
       one(
-        endpointFindings(
+        stsFindings(
           facts({ sts: [endpoint({ firstByteMs: 900 }), endpoint({ region: "eu-north-1" })] }),
         ),
       ),
@@ -63,29 +65,28 @@ const DOCTOR_ROWS: readonly TextRow[] = [
   ],
   [
     "endpoint-global",
-    () => one(endpointFindings(facts({ sts: [endpoint({ kind: "global" })] }))),
+    () => one(stsFindings(facts({ sts: [endpoint({ kind: "global" })] }))),
     /global STS endpoint.*sts\.example/,
     /^Workload: set AWS_STS_REGIONAL_ENDPOINTS=regional/,
     { host: "sts.example" },
   ],
   [
     "region-defaulted",
-    () => one(endpointFindings(facts({ settings: [{ name: "region", source: "default" }] }))),
+    () => one(stsFindings(facts({ settings: [{ name: "region", source: "default" }] }))),
     /No region is configured.*eu-west-1 is used/,
     /^Workload: set AWS_REGION/,
     { region: "eu-west-1" },
   ],
   [
     "clock-skew",
-    () => one(endpointFindings(facts({ clockSkewMs: 90_000 }))),
+    () => one(stsFindings(facts({ clockSkewMs: 90_000 }))),
     /clock/,
     /NTP/,
     { skewMs: 90_000 },
   ],
   [
     "sts-unreachable",
-    () =>
-      one(endpointFindings(facts({ sts: [endpoint({ failedIn: "dns", error: "ENOTFOUND" })] }))),
+    () => one(stsFindings(facts({ sts: [endpoint({ failedIn: "dns", error: "ENOTFOUND" })] }))),
     /does not resolve.*sts\.example.*ENOTFOUND/,
     /^Network: .*private DNS.*Workload: make sure that the region eu-west-1/,
     { phase: "dns" },
@@ -93,11 +94,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
   [
     "sts-tls-untrusted",
     () =>
-      one(
-        endpointFindings(
-          facts({ sts: [endpoint({ failedIn: "tls", error: "CERT_HAS_EXPIRED" })] }),
-        ),
-      ),
+      one(stsFindings(facts({ sts: [endpoint({ failedIn: "tls", error: "CERT_HAS_EXPIRED" })] }))),
     /not trusted.*its certificate has expired/,
     /^Network: .*NODE_EXTRA_CA_CERTS/,
     { error: "CERT_HAS_EXPIRED" },

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { diagnoseWith } from "../../src/doctor/diagnose.js";
-import { readChain } from "../../src/doctor/read-chain.js";
+import { readChain } from "../../src/doctor/probe-tls.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";

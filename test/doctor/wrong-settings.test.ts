@@ -13,7 +13,7 @@ describe("a setting that is wrong by itself is the cause", () => {
     const token = await idp.issueToken();
     const settings = { token, roleArn: ROLE_ARN, allowPrivateIssuers: true, env };
     const { verdict, rootCause, facts } = await diagnose(settings);
-    expect(rootCause?.detail).toContain('"localhost:4566" is no http or https URL.');
+    expect(rootCause?.detail).toContain('"localhost:4566" is not an http or https URL.');
     expect(verdict).toBe("broken");
     expect(facts.sts).toEqual([]);
   });

@@ -21,7 +21,6 @@ const tree = (files: Record<string, string>): Source[] =>
 const PARAMETERS_LEFT: Readonly<Record<string, number>> = {
   cli: 9,
   credentials: 1,
-  doctor: 14,
   preflight: 3,
   provider: 1,
   retry: 3,
@@ -33,7 +32,6 @@ const SMALL_FILES_LEFT = 12;
 const WORDS_LEFT: Readonly<Record<string, readonly string[]>> = {
   cli: ["beside", "look", "looked", "looks"],
   credentials: ["landing", "look", "slot", "tired"],
-  doctor: ["look", "looked"],
   provider: ["beside", "gave up", "look", "looked", "lost", "renewal", "resting"],
   sts: ["beside", "gave up", "give up", "lost", "resting", "stop", "stops", "trial", "vain"],
 };

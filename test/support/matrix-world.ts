@@ -1,7 +1,7 @@
 import { diagnoseWith } from "../../src/doctor/diagnose.js";
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
 import type { DiagnoseOptions } from "../../src/doctor/options.js";
-import type { DoctorRuntime } from "../../src/doctor/runtime.js";
+import type { DoctorRuntime } from "../../src/doctor/run.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { ClientPool } from "../../src/sts/client-pool.js";

@@ -5,43 +5,84 @@ import { problemFinding, slow, statusFinding } from "../preflight/document-findi
 import { fetchDocument } from "../preflight/fetch-document.js";
 import { IssuerCache } from "../preflight/issuer-cache.js";
 import { type CheckIssuerInput, checkIssuerWith } from "../preflight/issuer-check.js";
+import { discoveryUrl } from "../preflight/issuer-url.js";
 import { KeySetsSeen } from "../preflight/key-history.js";
 import { readKeySet } from "../preflight/key-set.js";
 import { proxyFor } from "../preflight/proxy.js";
-import type { Reach } from "../preflight/reach.js";
+import { type Reach, reachOf } from "../preflight/reach.js";
 import { startLimit } from "../runtime/abort.js";
-import type { Latency } from "./facts.js";
-import { requestParts } from "./request-parts.js";
-import { type Run, round } from "./run.js";
+import { safeText } from "../runtime/redact.js";
+import type { IssuerFacts, Latency } from "./facts.js";
+import { gatherIssuerNetwork } from "./gather-issuer-network.js";
+import { type Run, requestParts, round } from "./run.js";
 
-/** Each document is asked for as often as this, the look among them. */
+/** Each document is requested this often, the issuer check included. */
 const TRIES = 3;
 
-export interface IssuerDocuments {
-  readonly report: IssuerReport;
-  /** Of the tries after the look, where they found what it did not. */
+interface IssuerOptions {
+  /** Verbatim, as the token or the option names it. */
+  readonly issuer: string;
+  readonly input: CheckIssuerInput;
+  readonly allowPrivate: boolean | undefined;
+}
+
+export interface GatheredIssuer {
+  readonly facts: IssuerFacts;
+  readonly findings: readonly Finding[];
+}
+
+/** Checks an issuer, its documents and the network path to it in parallel. */
+export async function gatherIssuer(
+  run: Run,
+  { issuer, input, allowPrivate }: IssuerOptions,
+): Promise<GatheredIssuer> {
+  const reach = reachOf(issuer, allowPrivate, run.runtime.env);
+  const [network, { report, latency, findings }] = await Promise.all([
+    gatherIssuerNetwork(run, issuer, reach),
+    gatherDocuments(run, input, { allowPrivate, reach }),
+  ]);
+  const facts: IssuerFacts = {
+    issuer: safeText(issuer, 200),
+    discoveryUrl: discoveryUrl(issuer)?.href,
+    jwksUrl: report?.requests.find(({ document }) => document === "jwks")?.url,
+    ...network,
+    requests: report?.requests ?? [],
+    latency,
+    keys: report?.keys,
+  };
+  return { facts, findings: [...(report?.findings ?? []), ...findings] };
+}
+
+interface Documents {
+  /** Absent when the time was up before the issuer check ended. */
+  readonly report?: IssuerReport | undefined;
+  /** Of the tries after the issuer check, where they found what it did not. */
   readonly findings: readonly Finding[];
   readonly latency: readonly Latency[];
 }
 
-interface MayAsk {
-  /** The option of the doctor. */
+interface Allowed {
+  /** The doctor's option. */
   readonly allowPrivate: boolean | undefined;
-  /** What follows from it for the issuer, and from the environment. */
+  /** What the option and the environment allow for this issuer. */
   readonly reach: Reach;
 }
 
-/** The pre-flight's look, and two more tries of each document for their latency. */
-export async function gatherIssuerDocuments(
+/** Runs the provider's issuer check, then requests each document twice more to measure its latency. */
+async function gatherDocuments(
   run: Run,
   input: CheckIssuerInput,
-  { allowPrivate, reach }: MayAsk,
-): Promise<IssuerDocuments | undefined> {
-  const label = "asking the issuer for its documents";
+  { allowPrivate, reach }: Allowed,
+): Promise<Documents> {
   const requests: RequestTiming[] = [];
   let report: IssuerReport | undefined;
-  const limitMs = run.deadline.remainingMs();
-  const whole = await run.step("issuer-documents", label, limitMs, undefined, async (signal) => {
+  const step = {
+    step: "issuer-documents",
+    label: "requesting the issuer's documents",
+    limitMs: run.deadline.remainingMs(),
+    late: () => ({ report, findings: [], latency: latencies(requests) }),
+  } as const;
+  return await run.step<Documents>(step, async (signal) => {
     const { clock, env, resolve, ca } = run.runtime;
     const startMs = run.elapsedMs();
     const issuers = new IssuerCache();
@@ -52,65 +93,62 @@ export async function gatherIssuerDocuments(
       signal,
     };
     report = await checkIssuerWith(input, settings, runtime);
-    noteLook(run, report, startMs);
+    recordCheck(run, report, startMs);
     requests.push(...report.requests);
     const keySets = issuers.latest?.keySets ?? new KeySetsSeen(clock);
-    const again = { report, requests, reach, keySets, signal };
-    const findings = await tryAgain(run, again);
+    const repeated = { report, requests, reach, keySets, signal };
+    const findings = await repeat(run, repeated);
     return { report, findings, latency: latencies(requests) };
   });
-  if (whole !== undefined || report === undefined) return whole;
-  return { report, findings: [], latency: latencies(requests) };
 }
 
-interface LookAgain {
+interface RepeatOptions {
   readonly report: IssuerReport;
-  /** All that were made; more are added. */
+  /** All requests so far; more are added. */
   readonly requests: RequestTiming[];
   readonly reach: Reach;
   readonly keySets: KeySetsSeen;
   readonly signal: AbortSignal;
 }
 
-/** The same requests again, while both answer and there is time. */
-async function tryAgain(run: Run, look: LookAgain): Promise<Finding[]> {
-  const { report, requests, keySets } = look;
-  // 304 is the answer to a second look at the JWKS.
+/** Repeats the check's requests as long as both documents are served and time is left. */
+async function repeat(run: Run, options: RepeatOptions): Promise<Finding[]> {
+  const { report, requests, keySets } = options;
+  // 304 is the answer to the second request for a JWKS that the check makes.
   const isServed = ({ status }: RequestTiming) => status === 200 || status === 304;
   const isWhole = report.requests.length === 2 && report.requests.every(isServed);
   if (!isWhole) return [];
   const known = new Set(report.findings.map(({ id }) => id));
   for (let tryNumber = 2; tryNumber <= TRIES; tryNumber += 1) {
-    const again: RequestTiming[] = [];
+    const repeated: RequestTiming[] = [];
     for (const { document, url } of report.requests) {
-      // The rest of the run needs a moment to be told.
+      // Leaves time to report what was found.
       const timeoutMs = Math.min(STS_ISSUER_TIMEOUT_MS, run.deadline.remainingMs() - 500);
       if (timeoutMs < 1_000) return [];
-      const asked = await askAgain(run, look, { document, url, timeoutMs, tryNumber });
-      if (asked.finding !== undefined) {
-        return known.has(asked.finding.id) ? [] : [passing(asked.finding, tryNumber)];
-      }
-      again.push(asked.timing);
+      const request = { document, url, timeoutMs, tryNumber };
+      const { timing, finding } = await requestAgain(run, options, request);
+      if (finding !== undefined) return known.has(finding.id) ? [] : [passing(finding, tryNumber)];
+      repeated.push(timing);
     }
-    requests.push(...again);
-    const late = slow(again).filter(({ id }) => !known.has(id));
+    requests.push(...repeated);
+    const late = slow(repeated).filter(({ id }) => !known.has(id));
     if (late.length > 0) return late.map((finding) => passing(finding, tryNumber));
   }
   const inconsistent = known.has("jwks-inconsistent") ? undefined : keySets.finding(false);
   return inconsistent ? [inconsistent] : [];
 }
 
-interface AskedAgain {
+interface RepeatedRequest {
   readonly document: DocumentName;
   readonly url: string;
   readonly timeoutMs: number;
   readonly tryNumber: number;
 }
 
-async function askAgain(
+async function requestAgain(
   run: Run,
-  { reach, keySets, signal }: LookAgain,
-  { document, url: address, timeoutMs, tryNumber }: AskedAgain,
+  { reach, keySets, signal }: RepeatOptions,
+  { document, url: address, timeoutMs, tryNumber }: RepeatedRequest,
 ): Promise<{ readonly timing: RequestTiming; readonly finding?: Finding }> {
   const { clock, env, resolve, ca } = run.runtime;
   const limit = startLimit({ clock, signal, timeoutMs, reason: new Error("time is up") });
@@ -127,13 +165,13 @@ async function askAgain(
       signal: limit.signal,
     });
     const { timing } = outcome;
-    noteRequest(run, timing, startMs, tryNumber);
+    record(run, timing, { startMs, tryNumber });
     if ("problem" in outcome) {
       const failed = { document, timing, timeoutMs, proxy };
       return { timing, finding: problemFinding(outcome.problem, failed) };
     }
     if (outcome.status === 200) {
-      // Replicas behind a balancer may have other keys than the one that answered before.
+      // Replicas behind a load balancer may serve other keys than the one that answered before.
       if (document === "jwks") keySets.note(readKeySet(outcome.body, address).keySet);
       return { timing };
     }
@@ -144,20 +182,25 @@ async function askAgain(
 }
 
 function passing(finding: Finding, tryNumber: number): Finding {
-  const detail = `${finding.detail} (At try ${tryNumber} of ${TRIES}; the ones before it went well.)`;
+  const detail = `${finding.detail} (Try ${tryNumber} of ${TRIES}; the earlier tries succeeded.)`;
   return { ...finding, detail, evidence: { ...finding.evidence, tryNumber } };
 }
 
-/** The look tells no starts: discovery begins with it, the JWKS ends with it. */
-function noteLook(run: Run, { requests }: IssuerReport, startMs: number): void {
+/** A report has no start times: discovery starts with the check, the JWKS ends with it. */
+function recordCheck(run: Run, { requests }: IssuerReport, checkStartMs: number): void {
   const endMs = run.elapsedMs();
   for (const timing of requests) {
     const isFirst = timing.document === "discovery";
-    noteRequest(run, timing, isFirst ? startMs : round(endMs - timing.totalMs), 1);
+    const startMs = isFirst ? checkStartMs : round(endMs - timing.totalMs);
+    record(run, timing, { startMs, tryNumber: 1 });
   }
 }
 
-function noteRequest(run: Run, timing: RequestTiming, startMs: number, tryNumber: number): void {
+function record(
+  run: Run,
+  timing: RequestTiming,
+  { startMs, tryNumber }: { readonly startMs: number; readonly tryNumber: number },
+): void {
   const { document, url } = timing;
   const name = document === "discovery" ? "discovery document" : "JWKS";
   run.timings.push({

@@ -1,0 +1,206 @@
+import { CERTIFICATE_FAULTS } from "../model/certificate-faults.js";
+import type { Finding } from "../model/findings.js";
+import { formatDuration } from "../runtime/time-text.js";
+import type { RejectedDate } from "../sts/server-clock.js";
+import type { EndpointFacts, Facts } from "./facts.js";
+
+/** A bare GET that takes longer is slow, in milliseconds. */
+const SLOW_MS = 2_000;
+/** A smaller difference is not worth another region, in milliseconds. */
+const WORTHWHILE_MS = 100;
+/** STS accepts signatures and tokens for 5 minutes around its own time. */
+const SKEW = { adviceMs: 60_000, fatalMs: 300_000 };
+
+/** Concludes from the facts about the STS endpoints: the network path, the choice of region, the clocks. */
+export function stsFindings({ sts, settings, clockSkewMs, assumeRole }: Facts): Finding[] {
+  const [chosen, ...others] = sts;
+  if (chosen === undefined) return [];
+  // An HTTP answer to the real call proves that the path works, whatever the bare GET showed.
+  const isProven = assumeRole?.outcome === "ok" || assumeRole?.httpStatus !== undefined;
+  return [
+    ...(isProven ? [] : brokenEndpoint(chosen, "fatal", settings)),
+    ...others.flatMap((endpoint) => brokenEndpoint(endpoint, "advice", settings)),
+    ...slow(chosen),
+    ...slower(chosen, others),
+    ...skewed(clockSkewMs, chosen),
+    ...wrongDate(assumeRole?.rejectedDate, chosen),
+    ...global(chosen),
+    ...(isDefaulted(settings) ? [defaulted(chosen)] : []),
+  ];
+}
+
+function slow({ firstByteMs, host, region }: EndpointFacts): Finding[] {
+  if (firstByteMs === undefined || firstByteMs <= SLOW_MS) return [];
+  return [
+    {
+      id: "sts-slow",
+      severity: "advice",
+      title: "STS answers slowly from here.",
+      detail: `${host} took ${Math.round(firstByteMs)} ms to answer a bare GET.`,
+      remedy: "Network: check the route to STS. Workload: use the region you run in.",
+      evidence: { host, region, ms: firstByteMs },
+    },
+  ];
+}
+
+function slower(chosen: EndpointFacts, others: readonly EndpointFacts[]): Finding[] {
+  const { firstByteMs: own, region } = chosen;
+  const [best] = others
+    .flatMap((each) => (each.firstByteMs === undefined ? [] : [{ ...each, ms: each.firstByteMs }]))
+    .toSorted((a, b) => a.ms - b.ms);
+  if (own === undefined || best === undefined) return [];
+  if (best.ms >= own / 2 || own - best.ms < WORTHWHILE_MS) return [];
+  return [
+    {
+      id: "sts-region-slower",
+      severity: "advice",
+      title: "Another configured region answers in less than half the time.",
+      detail: `${region} took ${Math.round(own)} ms, ${best.region} ${Math.round(best.ms)} ms.`,
+      remedy: `Workload: put ${best.region} first, if this machine stays in place.`,
+      evidence: { region, ms: own, fasterRegion: best.region, fasterMs: best.ms },
+    },
+  ];
+}
+
+function skewed(skewMs: number | undefined, { host }: EndpointFacts): Finding[] {
+  if (skewMs === undefined || Math.abs(skewMs) <= SKEW.adviceMs) return [];
+  return [
+    {
+      id: "clock-skew",
+      severity: Math.abs(skewMs) > SKEW.fatalMs ? "fatal" : "advice",
+      title: "This machine's clock is wrong.",
+      detail: `It is ${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? "behind" : "ahead of"} that of ${host}.`,
+      remedy: "Workload: synchronize the machine's clock with NTP (chrony, systemd-timesyncd).",
+      evidence: { skewMs, host },
+    },
+  ];
+}
+
+function wrongDate(rejected: RejectedDate | undefined, { host }: EndpointFacts): Finding[] {
+  if (rejected === undefined) return [];
+  const { date, expiration, reason } = rejected;
+  const consequence =
+    reason === "session-too-long"
+      ? "would live longer than requested"
+      : "would have expired on arrival";
+  return [
+    {
+      id: "sts-date-wrong",
+      severity: "advice",
+      title: "The Date of STS's answer cannot be right.",
+      detail: `${host} answered at ${date}, by its Date, with a session that ends at ${expiration}: by that clock it ${consequence}. The Date was ignored.`,
+      remedy:
+        "Network: find what sets the Date between this machine and STS (a proxy, an STS of your own), and correct its clock.",
+      evidence: { host, ...rejected },
+    },
+  ];
+}
+
+function global({ kind, host, regionalHost = "the regional endpoint" }: EndpointFacts): Finding[] {
+  if (kind !== "global") return [];
+  return [
+    {
+      id: "endpoint-global",
+      severity: "advice",
+      title: "The global STS endpoint is in use, which depends on one region.",
+      detail: `Calls go to ${host} instead of ${regionalHost}.`,
+      remedy: `Workload: set AWS_STS_REGIONAL_ENDPOINTS=regional (or remove sts_regional_endpoints and the endpoint URL), so that calls go to ${regionalHost}.`,
+      evidence: { host, regionalHost },
+    },
+  ];
+}
+
+function isDefaulted(settings: Facts["settings"]): boolean {
+  return settings.some(({ name, source }) => name === "region" && source === "default");
+}
+
+function defaulted({ region }: EndpointFacts): Finding {
+  return {
+    id: "region-defaulted",
+    severity: "advice",
+    title: "No region is configured.",
+    detail: `No option, AWS_REGION, AWS_DEFAULT_REGION or profile names one; ${region} is used.`,
+    remedy: "Workload: set AWS_REGION to the region you run in.",
+    evidence: { region },
+  };
+}
+
+type Part = NonNullable<EndpointFacts["failedIn"]>;
+
+/** What blocks the path to an endpoint, by the part of the request that failed. */
+export function brokenEndpoint(
+  endpoint: EndpointFacts,
+  severity: "fatal" | "advice",
+  settings: Facts["settings"],
+): Finding[] {
+  const { failedIn, error = "", host, region, proxy, totalMs } = endpoint;
+  if (failedIn === undefined) return [];
+  const isLate = error === "timeout" || error === "ETIMEDOUT";
+  const id = isLate ? "sts-timeout" : failedIn === "tls" ? "sts-tls-untrusted" : "sts-unreachable";
+  const title = titleOf(failedIn, isLate);
+  const answer = isLate
+    ? `no answer in ${Math.round(totalMs)} ms`
+    : "it was closed before an answer";
+  const problem = failedIn === "answer" ? `there is a connection, but ${answer}` : WORDS[failedIn];
+  const ignored =
+    proxy === undefined
+      ? ""
+      : ` The proxy ${proxy} is configured, but the AWS SDK does not use it.`;
+  return [
+    {
+      id,
+      severity,
+      title: severity === "fatal" ? `${title}.` : `Failover region ${region}: ${title}.`,
+      detail: `${host} (${region}): ${CERTIFICATE_FAULTS[error] ?? problem} (${error} in phase "${failedIn}").${ignored}`,
+      remedy: `Network: ${remedyOf(failedIn, host)} Workload: make sure that ${chosenBy(endpoint, settings)} is right.`,
+      evidence: { host, region, phase: failedIn, error, ...(proxy !== undefined && { proxy }) },
+    },
+  ];
+}
+
+function titleOf(part: Part, isLate: boolean): string {
+  switch (part) {
+    case "dns":
+      return "The name of the STS endpoint does not resolve here";
+    case "connect":
+      return isLate
+        ? "No connection to STS: a firewall that drops packets looks like this"
+        : "STS cannot be reached from here";
+    case "tls":
+      return isLate
+        ? "STS does not finish the TLS handshake in time"
+        : "The TLS certificate of the STS endpoint is not trusted";
+    case "answer":
+      return isLate ? "STS did not answer in time" : "STS closes the connection without an answer";
+  }
+}
+
+const WORDS: Readonly<Record<Exclude<Part, "answer">, string>> = {
+  dns: "its name does not resolve",
+  connect: "no connection is established",
+  tls: "the TLS handshake fails",
+};
+
+function remedyOf(part: Part, host: string): string {
+  switch (part) {
+    case "dns":
+      return `let this machine resolve ${host} (its DNS, the private DNS of a VPC endpoint).`;
+    case "connect":
+      return `let this machine connect to ${host} (route to the internet or VPC endpoint, security group, firewall).`;
+    case "tls":
+      return `exempt ${host} from TLS inspection, or trust the inspecting proxy's CA (NODE_EXTRA_CA_CERTS).`;
+    case "answer":
+      return `find what accepts connections for ${host} without forwarding them (firewall, load balancer, VPC endpoint).`;
+  }
+}
+
+/** The setting that the host comes from, which may be wrong. */
+function chosenBy({ kind, region }: EndpointFacts, settings: Facts["settings"]): string {
+  const source = settings.find(({ name }) => name === "endpointUrl")?.source ?? "option";
+  if (kind !== "custom") return `the region ${region}`;
+  return source === "option"
+    ? "the endpoint URL"
+    : source === "profile"
+      ? "endpoint_url of the profile"
+      : source;
+}

@@ -1,0 +1,197 @@
+import type { Finding } from "../model/findings.js";
+import { type FetchProblem, guardedGet } from "../preflight/fetch-document.js";
+import type { ResolveHost } from "../preflight/guarded-lookup.js";
+import { proxyFor } from "../preflight/proxy.js";
+import { startLimit } from "../runtime/abort.js";
+import { bareHostname } from "../runtime/bare-hostname.js";
+import { safeCause, safeText } from "../runtime/redact.js";
+import { type ResolvedEndpoint, resolveEndpoint } from "../sts/endpoint-url.js";
+import { loadSdk } from "../sts/load-sdk.js";
+import { spanPartitions } from "../sts/region-group.js";
+import { resolveTargets, type StsTarget } from "../sts/target.js";
+import type { EndpointFacts } from "./facts.js";
+import { resolveName } from "./probe-address.js";
+import { type Run, requestParts, round } from "./run.js";
+import type { ResolvedSettings } from "./settings.js";
+
+/** An STS endpoint to measure: the region, and the URL to which the SDK would send its calls. */
+export interface ChosenTarget {
+  readonly target: StsTarget;
+  readonly endpoint: ResolvedEndpoint;
+}
+
+interface Chosen {
+  readonly targets: readonly ChosenTarget[];
+  readonly findings: readonly Finding[];
+}
+
+/** The SDK is loaded by then, so only a file that cannot be read to its end takes longer. In milliseconds. */
+const CHOICE_LIMIT_MS = 3_000;
+
+/** Chooses the endpoints as the SDK does, those of the failover regions last; or finds why it can't. */
+export async function chooseTargets({ sts }: ResolvedSettings, run: Run): Promise<Chosen> {
+  const { endpoint } = sts.clientConfig;
+  // The SDK reads `localhost:4566` as a URL with the scheme `localhost:`, and calls another host.
+  if (typeof endpoint === "string" && !/^https?:\/\//i.test(endpoint)) {
+    const shown = JSON.stringify(safeText(endpoint, 200));
+    return { targets: [], findings: [noEndpoint(`${shown} is not an http or https URL`)] };
+  }
+  const chosen = await choose(sts, run);
+  const regions = chosen.targets.map(({ target }) => target.region);
+  if (spanPartitions(regions)) {
+    throw new TypeError(
+      `Expected \`failoverRegions\` to be of one AWS partition with the region ${regions[0]}.`,
+    );
+  }
+  return chosen;
+}
+
+async function choose(sts: ResolvedSettings["sts"], run: Run): Promise<Chosen> {
+  const { env, pool } = run.runtime;
+  try {
+    return await run.within({ limitMs: CHOICE_LIMIT_MS, late: filesAreLate }, async () => {
+      const resolved = await resolveTargets(sts, undefined, env);
+      const targets = resolved.map(async (target) => {
+        const endpoint = await pool.use(target, env, ({ client }) => resolveEndpoint(client));
+        return { target, endpoint };
+      });
+      return { targets: await Promise.all(targets), findings: [] };
+    });
+  } catch (error) {
+    run.signal.throwIfAborted();
+    return { targets: [], findings: [noEndpoint(safeCause(error).message)] };
+  }
+}
+
+function filesAreLate(): Chosen {
+  const problem =
+    "the shared AWS files (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, ~/.aws) were not read in time";
+  return { targets: [], findings: [noEndpoint(problem)] };
+}
+
+function noEndpoint(problem: string): Finding {
+  return {
+    id: "sts-request-invalid",
+    severity: "fatal",
+    title: "The SDK finds no STS endpoint for these settings.",
+    detail: `Choosing the endpoint failed: ${problem.replace(/\.$/, "")}.`,
+    remedy:
+      "Workload: correct the region, the endpoint URL, the FIPS and dual-stack settings or the profile's file.",
+    evidence: { problem },
+  };
+}
+
+/** The limit of a bare GET, in milliseconds. An attempt would not wait longer either. */
+const ENDPOINT_LIMIT_MS = 6_000;
+
+/** Measures the network path to one STS endpoint by a bare GET: any status is an answer. */
+export async function gatherEndpoint(
+  run: Run,
+  { target, endpoint }: ChosenTarget,
+): Promise<EndpointFacts> {
+  const { env } = run.runtime;
+  const { region, regionSource, customEndpoint } = target;
+  const { url, isGlobal, isFips, isDualStack, regionalHost } = endpoint;
+  const { partition } = await loadSdk();
+  // The SDK connects to STS directly, whatever the proxy variables say. So does this request.
+  const proxy = proxyFor(url, env);
+  const known = {
+    region,
+    regionSource: sourceName(regionSource),
+    url: url.href,
+    host: url.host,
+    kind: isGlobal ? "global" : customEndpoint ? "custom" : "regional",
+    ...(isGlobal && { regionalHost }),
+    isFips,
+    isDualStack,
+    partition: partition(region).name,
+    ...(proxy && { proxy: `${proxy.protocol}//${proxy.host}` }),
+  } as const;
+  const step = {
+    step: "sts-endpoint",
+    label: `connecting to STS in ${region}`,
+    // Longer than the request's own limit, which shows in which part it hung.
+    limitMs: ENDPOINT_LIMIT_MS + 500,
+    late: () => ({
+      ...known,
+      addresses: [],
+      isPrivate: false,
+      totalMs: ENDPOINT_LIMIT_MS,
+      failedIn: "answer" as const,
+      error: "timeout",
+    }),
+  } as const;
+  return await run.step<EndpointFacts>(step, async (signal) => {
+    const limits = { resolve: stsResolver(run), limitMs: ENDPOINT_LIMIT_MS, signal };
+    const [{ addresses }, answer] = await Promise.all([
+      resolveName(run, bareHostname(url), limits),
+      probe(run, endpoint.url, { region, signal }),
+    ]);
+    const isPrivate = addresses.some(({ isPublic }) => !isPublic);
+    return { ...known, addresses, isPrivate, ...answer };
+  });
+}
+
+/** The provider calls `region` what is an option to the caller. */
+export function sourceName(source: StsTarget["regionSource"]): string {
+  return source === "region" || source === "failoverRegions" ? "option" : source;
+}
+
+/** A silent resolver of an issuer's name must not delay that of STS. */
+function stsResolver({ runtime }: Run): ResolveHost {
+  return runtime.resolveSts ?? runtime.resolve;
+}
+
+async function probe(
+  run: Run,
+  url: URL,
+  { region, signal }: { readonly region: string; readonly signal: AbortSignal },
+) {
+  const { clock, env, ca } = run.runtime;
+  // Ends shortly before the run, whose end does not show in which part the request hung.
+  const leftMs = Math.max(0, run.deadline.remainingMs() - 100);
+  const timeoutMs = Math.min(ENDPOINT_LIMIT_MS, leftMs);
+  const limit = startLimit({ clock, signal, timeoutMs, reason: new Error("time is up") });
+  const startMs = run.elapsedMs();
+  const outcome = await guardedGet(url, {
+    transport: { env, resolve: stsResolver(run), ca },
+    reach: "any",
+    proxy: undefined,
+    clock,
+    signal: limit.signal,
+  });
+  limit.end();
+  const { headers, tlsProtocol, certificate, status, firstByteMs, totalMs } = outcome.timing;
+  // A page that is too long or compressed is an answer too.
+  const problem = status === undefined && "problem" in outcome ? outcome.problem : undefined;
+  const parts = { ...requestParts(outcome.timing), ...(!problem && { error: undefined }) };
+  run.timings.push({
+    step: "sts-endpoint",
+    party: "sts",
+    label: `STS in ${region}`,
+    url: url.href,
+    startMs,
+    ...parts,
+  });
+  return {
+    ...parts,
+    tlsProtocol,
+    certificate,
+    ...(problem && { failedIn: partOf(problem) }),
+    ...(headers.date !== undefined && {
+      clockSkewMs: skew(headers.date, clock.now() - (totalMs - (firstByteMs ?? totalMs))),
+    }),
+  };
+}
+
+function partOf(problem: FetchProblem): NonNullable<EndpointFacts["failedIn"]> {
+  if (problem.kind === "tls") return "tls";
+  const phase = "phase" in problem ? problem.phase : undefined;
+  return phase === "dns" || phase === "connect" || phase === "tls" ? phase : "answer";
+}
+
+/** A `Date` has whole seconds, rounded down: half a second is added. */
+function skew(date: string, now: number): number | undefined {
+  const at = Date.parse(date);
+  return Number.isNaN(at) ? undefined : round(at + 500 - now);
+}
