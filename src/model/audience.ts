@@ -1,6 +1,6 @@
 import type { TokenFacts } from "./errors.js";
 
-/** The audience that AWS's own integrations (EKS, GitHub Actions) ask for. */
+/** The audience that AWS's own integrations (EKS, GitHub Actions) request. */
 export const DEFAULT_AUDIENCE = "sts.amazonaws.com";
 
 /**
@@ -9,13 +9,13 @@ export const DEFAULT_AUDIENCE = "sts.amazonaws.com";
  */
 const KUBERNETES_API = /^(https:\/\/)?kubernetes\.default(\.svc(\.[\w.-]+)?)?(:\d+)?\/?$/i;
 
-/** Whether a token is for the Kubernetes API, and for nothing else. */
+/** Whether a token is only for the Kubernetes API. */
 export function isForKubernetesApi(audience: TokenFacts["audience"] = []): boolean {
   const audiences = [audience].flat();
   return audiences.length > 0 && audiences.every((each) => KUBERNETES_API.test(each));
 }
 
-/** What to say of such a token. */
+/** The sentences about such a token. */
 export const POD_TOKEN = {
   what: "The token is the pod's own token for the Kubernetes API",
   remedy: `Workload: mount the projected service account token with audience ${DEFAULT_AUDIENCE}, and use its path. On EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.`,

@@ -1,7 +1,7 @@
 /**
  * Why Node does not accept a server's TLS certificate: its error codes (Node.js API, `tls`, "X509
- * certificate error codes") in words that follow the server's name and a colon. None of these
- * passes by itself, but the two that depend on this machine's clock.
+ * certificate error codes") in words that follow the server's name and a colon. Only the two that depend
+ * on the clock can pass without a change.
  */
 export const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
   CERT_CHAIN_TOO_LONG: "its certificate chain is too long",
@@ -26,7 +26,7 @@ export const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
     "the CA that signed its certificate is unknown: an intermediate is missing, or the CA is private",
 };
 
-/** Whether a code says that a certificate is not accepted, also one that a later Node adds. */
+/** Whether a code reports that a certificate is not accepted; includes codes that a later Node may add. */
 export function isCertificateFault(code: string): boolean {
   return (
     Object.hasOwn(CERTIFICATE_FAULTS, code) || /^(CERT_|CRL_|UNABLE_TO_|ERROR_IN_C)/.test(code)

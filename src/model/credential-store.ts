@@ -56,7 +56,7 @@ export interface StoreEntry {
 /** The right to refresh for all processes that share a key. */
 export interface StoreLease {
   readonly key: string;
-  /** Tells this lease from every other one: a random string. */
+  /** A random string that identifies this lease. */
   readonly owner: string;
   /**
    * Grows with every lease of the key, so that the value of an earlier holder can't replace that of a

@@ -3,56 +3,56 @@ import { readField } from "../runtime/redact.js";
 import type { Verdict } from "./failure.js";
 import type { Finding } from "./findings.js";
 
-/** Why no credentials could be given. */
+/** Why the provider has no credentials to return. */
 export type WebIdentityErrorCode =
-  /** No token file or no role is named. Without a token file, and only then, a `chain()` moves on. */
+  /** No token file or no role is configured. Only without a token file does a `chain()` go on to its next provider. */
   | "ERR_NOT_CONFIGURED"
-  /** The token file or source gave nothing. */
+  /** The token file or source returned no token. */
   | "ERR_TOKEN_UNAVAILABLE"
   /** STS is certain to refuse this token, or it is not valid yet. */
   | "ERR_TOKEN_INVALID"
-  /** The token has expired and no newer one is to be had. */
+  /** The token has expired, and its source has no newer one. */
   | "ERR_TOKEN_EXPIRED"
-  /** STS refused the token, and would again. */
+  /** STS refused the token and would refuse it again. */
   | "ERR_TOKEN_REJECTED"
-  /** The identity provider answers, but STS cannot use what it publishes. */
+  /** The identity provider answers, but STS can't use what it publishes. */
   | "ERR_IDP_UNUSABLE"
-  /** STS did not get the verification key until attempts or budget were used up. */
+  /** STS could not get the verification key before the attempts or the budget ran out. */
   | "ERR_IDP_UNREACHABLE"
-  /** STS answered "slow down" until attempts or budget were used up. */
+  /** STS throttled every attempt until the attempts or the budget ran out. */
   | "ERR_THROTTLED"
-  /** There was no usable answer until attempts or budget were used up. */
+  /** STS returned no usable answer before the attempts or the budget ran out. */
   | "ERR_STS_UNAVAILABLE"
-  /** The role's trust policy does not admit this token, or there is no such role. */
+  /** The role's trust policy does not allow this token, or the role does not exist. */
   | "ERR_ACCESS_DENIED"
-  /** STS is switched off in this region for the role's account. */
+  /** STS is not activated in this region for the role's account. */
   | "ERR_REGION_DISABLED"
   /** The request is wrong: role ARN, session name, duration, policy, endpoint options. */
   | "ERR_REQUEST_INVALID"
   /** The provider was closed. */
   | "ERR_CLOSED";
 
-/** One try at getting credentials, as it is told in errors and events. */
+/** One attempt to get credentials, as errors and events report it. */
 export interface AttemptRecord {
   /** 1 for the first. */
   readonly attempt: number;
-  /** The region whose STS was asked; absent when none was. */
+  /** The region of the STS endpoint that was called; absent when none was. */
   readonly region?: string | undefined;
   readonly verdict: Verdict;
-  /** The wire code of the answer (`InvalidIdentityToken`) or the system's (`ECONNRESET`). */
+  /** The error code of the answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
   readonly code?: string | undefined;
-  /** The words of the answer. */
+  /** The message of the answer. */
   readonly message: string;
   readonly httpStatus?: number | undefined;
-  /** What AWS Support asks for. */
+  /** The request ID. AWS Support asks for it. */
   readonly requestId?: string | undefined;
   /** How long the attempt took, in milliseconds. */
   readonly ms: number;
-  /** How long was waited after it, in milliseconds; absent when it was the last. */
+  /** How long the provider waited after it, in milliseconds; absent after the last attempt. */
   readonly waitMs?: number | undefined;
 }
 
-/** What can be read off a token and told: facts, never the token. */
+/** The facts about a token that are safe to show; never the token itself. */
 export interface TokenFacts {
   readonly issuer?: string | undefined;
   readonly audience?: string | readonly string[] | undefined;
@@ -71,7 +71,7 @@ export interface TokenFacts {
   readonly hasSessionTags?: true | undefined;
   /** Whether it carries a source identity, for which it must allow `sts:SetSourceIdentity`. */
   readonly hasSourceIdentity?: true | undefined;
-  /** The first 16 hex digits of the SHA-256 of `sub`: tells subjects apart without naming them. */
+  /** The first 16 hex digits of the SHA-256 of `sub`: distinguishes subjects without naming them. */
   readonly subjectHash?: string | undefined;
 }
 
@@ -90,8 +90,8 @@ interface WebIdentityErrorInit {
 }
 
 /**
- * The one error a provider rejects with. Its message says what failed, with which value and what to
- * do next; no field of it holds a token or a secret.
+ * The only error that a provider rejects with. Its message says what failed, with which value, and what
+ * to do next. None of its fields contains a token or a secret.
  *
  * @example
  * ```ts
@@ -109,15 +109,15 @@ export class WebIdentityError extends Error {
   readonly code: WebIdentityErrorCode;
   /** What to do next, and who must do it. */
   readonly hint: string;
-  /** Every attempt that was made, in order. */
+  /** Every attempt, in order. */
   readonly attempts: readonly AttemptRecord[];
-  /** What could be read off the last token. */
+  /** Facts about the last token. */
   readonly token: TokenFacts | undefined;
-  /** What the local checks and the pre-flight found. */
+  /** What the local checks and the issuer check found. */
   readonly findings: readonly Finding[];
-  /** Whether a `chain()` of providers may try its next one: only when no token file is named here. */
+  /** Whether a `chain()` may try its next provider: only when no token file is configured. */
   readonly tryNextLink: boolean;
-  /** How long the last answer asked to wait (`Retry-After`), in milliseconds. */
+  /** The `Retry-After` of the last answer, in milliseconds. */
   readonly retryAfterMs: number | undefined;
   /**
    * The end of the refresh backoff, in milliseconds since the epoch. Until then every caller without
@@ -135,16 +135,16 @@ export class WebIdentityError extends Error {
     this.findings = init.findings ?? [];
     this.tryNextLink = init.tryNextLink ?? false;
     this.retryAfterMs = init.retryAfterMs;
-    // The cache decides about the backoff after the error was made.
+    // The cache sets it later, when it decides on the backoff.
     this.nextRefreshAllowedAt = undefined;
-    // The stack's first line was written before `name` was set.
+    // Without this, the first line of the stack has the name of the base class.
     Error.captureStackTrace(this, new.target);
   }
 }
 
 /**
- * Whether a caught value is a {@link WebIdentityError}, also one from another copy of this package
- * in the tree or from another realm, where `instanceof` fails.
+ * Whether a caught value is a {@link WebIdentityError}. It recognizes errors from another copy of this
+ * package or from another realm, where `instanceof` fails.
  *
  * @example
  * ```ts

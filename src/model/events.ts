@@ -4,87 +4,87 @@ import type { AttemptRecord, TokenFacts, WebIdentityErrorCode } from "./errors.j
 import type { Finding } from "./findings.js";
 import type { RequestTiming } from "./issuer-report.js";
 
-/** What every event carries. */
+/** The fields of every event. */
 interface EventBase {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly roleArn: string;
 }
 
-/** A token was read and no local check is certain that STS refuses it. */
+/** The source returned a token, and no local check is certain that STS refuses it. */
 export interface TokenLoadedEvent extends EventBase {
   readonly type: "token.loaded";
   readonly attempt: number;
   /** How long the source took, in milliseconds. */
   readonly ms: number;
-  /** Absent when the token was not looked at (`providerId`, `validateToken: false`). */
+  /** Absent when the token was not checked (`providerId`, `validateToken: false`). */
   readonly token?: TokenFacts | undefined;
   /**
-   * Advice, and what only a clock that STS has not confirmed says (`suspect`). A fatal finding is a
-   * failed attempt.
+   * Advice, and findings that depend on a clock that STS has not confirmed (`suspect`). A fatal finding
+   * is reported as a failed attempt instead.
    */
   readonly findings: readonly Finding[];
 }
 
-/** A look at the issuer's documents ended. */
+/** A check of the issuer's documents ended. */
 export interface PreflightFinishedEvent extends EventBase {
   readonly type: "preflight.finished";
   readonly issuer: string;
   /** Most severe first. */
   readonly findings: readonly Finding[];
-  /** With the time that each took, part by part; `fromCache` for one that was not made again. */
+  /** The requests with their timings; `fromCache` marks an answer that an earlier request returned. */
   readonly requests: readonly RequestTiming[];
 }
 
-/** An attempt failed; `waitMs` is there when another one follows. */
+/** An attempt failed. `waitMs` is present when another attempt follows. */
 export interface AttemptFailedEvent extends EventBase, AttemptRecord {
   readonly type: "attempt.failed";
 }
 
-/** No region was configured anywhere, so us-east-1 was taken. */
+/** No region is configured, so the provider uses us-east-1. */
 export interface RegionDefaultedEvent extends EventBase {
   readonly type: "region.defaulted";
   readonly region: string;
 }
 
-/** Another region than the one before is asked, or has answered first. */
+/** The provider calls another region, or another region answered first. */
 export interface RegionSwitchedEvent extends EventBase {
   readonly type: "region.switched";
   readonly from: string;
   readonly to: string;
-  /** `failover`: the one before failed or is resting; `hedge`: this one answered first. */
+  /** `failover`: the earlier region failed, or its circuit breaker is open. `hedge`: this region answered first. */
   readonly reason: "failover" | "hedge";
 }
 
 /** New credentials are in the cache. */
 export interface CredentialsRefreshedEvent extends EventBase {
   readonly type: "credentials.refreshed";
-  /** Where they came from: `store` when another process had got them from STS. */
+  /** Where they came from: `store` when another process got them from STS. */
   readonly source: "sts" | "store";
   readonly region: string | undefined;
-  /** How many attempts it took; 0 when STS was not asked. */
+  /** How many attempts it took; 0 when STS was not called. */
   readonly attempts: number;
   /** How long the whole refresh took, in milliseconds. */
   readonly ms: number;
   readonly expiration: Date | undefined;
 }
 
-/** A refresh failed for good; `servedFromCache` tells whether any caller noticed. */
+/** A refresh failed after its last attempt. `servedFromCache` says whether callers still get credentials. */
 export interface RefreshFailedEvent extends EventBase {
   readonly type: "refresh.failed";
   readonly code: WebIdentityErrorCode;
   readonly message: string;
   readonly attempts: number;
   readonly ms: number;
-  /** Whether callers go on with cached credentials. */
+  /** Whether callers still get the cached credentials. */
   readonly servedFromCache: boolean;
   /** The end of the refresh backoff, in milliseconds since the epoch; absent when there is none. */
   readonly nextRefreshAllowedAt?: number | undefined;
 }
 
 /**
- * An operation of the store failed, or gave a value that can't be used. No caller notices: the provider
- * asks STS itself, and leaves a store that failed alone until `openUntil`.
+ * An operation of the store failed or returned a value that can't be used. Callers are not affected: the
+ * provider calls STS itself, and does not use a failed store until `openUntil`.
  */
 export interface StoreFailedEvent extends EventBase {
   readonly type: "store.failed";
@@ -98,17 +98,17 @@ export interface StoreFailedEvent extends EventBase {
   readonly openUntil?: number | undefined;
 }
 
-/** Expired credentials were handed out because `serveExpired` is on and the refresh failed. */
+/** The provider returned expired credentials because `serveExpired` is on and the refresh failed. */
 export interface ExpiredServedEvent extends EventBase {
   readonly type: "credentials.expired-served";
   readonly expiration: Date;
 }
 
 /**
- * The `Date` of an answer of STS cannot be right, and was not believed: by it, the session would
- * live longer than was asked for, or would have expired on arrival. The session counts by this machine's
- * clock, or by what STS's earlier answers have shown, where it is as long by that as was asked for; else
- * it counts as exactly that long.
+ * The `Date` of an STS answer can't be right, and the provider ignored it: according to it, the session
+ * would last longer than requested, or would already have expired. The provider uses this machine's clock,
+ * or the clock that earlier answers of STS have shown, if the session has the requested length by that
+ * clock; otherwise it assumes exactly the requested length.
  */
 export interface StsDateRejectedEvent extends EventBase {
   readonly type: "sts-date.rejected";
@@ -116,13 +116,13 @@ export interface StsDateRejectedEvent extends EventBase {
   readonly reason: "session-too-long" | "expired-on-arrival";
   /** The answer's `Date` (ISO 8601). */
   readonly date: string;
-  /** By how much it differs from the clock that was believed instead, in milliseconds. */
+  /** How much it differs from the clock that the provider used instead, in milliseconds. */
   readonly skewMs: number;
   /** When the session ends (ISO 8601). */
   readonly expiration: string;
 }
 
-/** Everything a provider tells through `onEvent` and the diagnostics channel `resilient-sts`. */
+/** Every event that a provider reports through `onEvent` and the diagnostics channel `resilient-sts`. */
 export type WebIdentityEvent =
   | TokenLoadedEvent
   | PreflightFinishedEvent
@@ -135,7 +135,7 @@ export type WebIdentityEvent =
   | ExpiredServedEvent
   | StsDateRejectedEvent;
 
-/** An event as the rooms tell it: time and role are added on the way out. */
+/** An event without its time and role, which the event log adds. */
 export type EventBody = WebIdentityEvent extends infer E
   ? E extends WebIdentityEvent
     ? Omit<E, keyof EventBase>
@@ -145,8 +145,8 @@ export type EventBody = WebIdentityEvent extends infer E
 export type EmitEvent = (event: EventBody) => void;
 
 /**
- * Name of the `node:diagnostics_channel` that every provider's events are published on. An error that
- * a subscriber throws does not reach the provider: by Node's rule it becomes an `uncaughtException`.
+ * Name of the `node:diagnostics_channel` on which every provider publishes its events. An error that a
+ * subscriber throws does not reach the provider: Node reports it as an `uncaughtException`.
  */
 export const CHANNEL_NAME = "resilient-sts";
 
@@ -159,7 +159,7 @@ const served = channel(SERVE_CHANNEL_NAME);
 
 /** One request to the container-credentials endpoint. */
 export interface ServeRequestMessage {
-  /** The role that was asked for; absent for a request that was refused. */
+  /** The name of the requested role; absent for a refused request. */
   readonly role: string | undefined;
   /** HTTP status of the answer. */
   readonly status: number;
@@ -194,8 +194,8 @@ export function isObserved(): boolean {
 }
 
 /**
- * Tells one event to the handler and to the diagnostics channel. Whoever listens cannot break a
- * refresh: what a handler throws is handed to `onHandlerError` and goes no further.
+ * Passes an event to the handler and to the diagnostics channel. A handler can't break a refresh:
+ * `onHandlerError` receives what it throws.
  */
 export function publishEvent(
   event: WebIdentityEvent,
@@ -206,10 +206,10 @@ export function publishEvent(
   callListener(() => onEvent?.(event), onHandlerError);
 }
 
-/** Calls a handler or a logger of the user's; what it throws or rejects with goes to `onError`. */
+/** Calls a user's handler or logger. `onError` receives what it throws or rejects with. */
 export function callListener(listener: () => unknown, onError: (error: unknown) => void): void {
   try {
-    // It may be async all the same: its rejection must not end the process.
+    // A handler may be async although its type says otherwise: its rejection must not end the process.
     const returned = listener();
     if (typeof returned === "object" && returned !== null && "then" in returned) {
       Promise.resolve(returned).catch(onError);

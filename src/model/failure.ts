@@ -1,6 +1,6 @@
 import type { Finding } from "./findings.js";
 
-/** What a failed attempt means, and so what to do next. */
+/** What a failed attempt means. It decides what happens next. */
 export type Verdict =
   | "idp-unreachable"
   | "throttled"
@@ -16,18 +16,18 @@ export type Verdict =
   | "request-invalid"
   | "unknown";
 
-/** What went wrong in one attempt, as plain facts: no SDK object, no token, no secret. */
+/** Why one attempt failed, as plain facts: no SDK object, no token, no secret. */
 export interface Failure {
   /**
-   * - `token`: no usable token, STS was not asked.
-   * - `request`: the request itself cannot be sent as configured, STS was not asked.
-   * - `preflight`: what the issuer publishes cannot work, STS was not asked.
-   * - `answer`: STS answered with an error, or something in front of it did: then there is no `code`.
-   * - `bad-answer`: the answer was a success without usable credentials.
+   * - `token`: there is no usable token. STS was not called.
+   * - `request`: the request can't be sent as configured. STS was not called.
+   * - `preflight`: STS can't use what the issuer publishes. STS was not called.
+   * - `answer`: STS returned an error. Without a `code`, something in front of STS may have returned it.
+   * - `bad-answer`: STS reported success, but returned no usable credentials.
    * - `proxy`: a proxy refused the connection to STS (`PROXY_STATUS_403`).
-   * - `network`: no answer: refused, reset, unresolved, TLS.
+   * - `network`: no answer: the connection was refused or reset, the name did not resolve, or TLS failed.
    * - `timeout`: no answer in time.
-   * - `local`: something on this side of the wire threw.
+   * - `local`: code in this process threw.
    */
   readonly kind:
     | "token"
@@ -39,36 +39,36 @@ export interface Failure {
     | "network"
     | "timeout"
     | "local";
-  /** The wire code of the answer, or the system's (`ECONNRESET`). */
+  /** The error code of the answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
   readonly code?: string | undefined;
-  /** The words of the answer, made printable and free of the token. */
+  /** The message of the answer, made printable and without the token. */
   readonly message: string;
   readonly httpStatus?: number | undefined;
   readonly requestId?: string | undefined;
-  /** What `Retry-After` asked for, in milliseconds. */
+  /** The `Retry-After` of the answer, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
-  /** How long until the token becomes valid for STS, in milliseconds. */
+  /** How long until STS accepts the token, in milliseconds. */
   readonly validInMs?: number | undefined;
-  /** The source gave the very token again that had expired in the attempt before. */
+  /** The source returned the same token that had expired in the attempt before. */
   readonly sameToken?: boolean | undefined;
   /**
-   * Whether another attempt can get a token, where the source itself knows: it is retried to the
-   * budget, or not at all. Absent for any other failure.
+   * Whether another attempt can get a token, if the source knows: true means attempts until the budget
+   * ends, false means none. Absent for any other failure.
    */
   readonly retryable?: boolean | undefined;
-  /** No answer came because the call was ended, or not even made, before its own time was up. */
+  /** There is no answer because the call ended before its own timeout, or was not made at all. */
   readonly cutShort?: boolean | undefined;
-  /** Another region can be asked at once. */
+  /** Another region can be called at once. */
   readonly alternative?: boolean | undefined;
   /** What the local checks found. */
   readonly findings?: readonly Finding[] | undefined;
   /** A copy of the error that is safe to show. */
   readonly cause?: Error | undefined;
-  /** The region whose STS was asked. */
+  /** The region of the STS endpoint that was called. */
   readonly region?: string | undefined;
 }
 
-/** Carries a {@link Failure} up to the retry loop. Never reaches a user. */
+/** Carries a {@link Failure} to the retry loop. It never reaches a user. */
 export class AttemptError extends Error {
   override readonly name = "AttemptError";
 

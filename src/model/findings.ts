@@ -1,14 +1,14 @@
 /**
- * How much a finding weighs.
+ * How severe a finding is.
  *
  * - `fatal`: STS will refuse this token until someone changes something.
- * - `suspect`: explains a passing failure; STS may or may not see the same.
- * - `advice`: works today, will hurt.
+ * - `suspect`: explains a failure that may pass; STS may or may not see the same.
+ * - `advice`: works today, and will cause trouble later.
  * - `info`: worth knowing.
  */
 export type Severity = "fatal" | "suspect" | "advice" | "info";
 
-/** The stable names of everything that can be found. Part of the public API. */
+/** The stable IDs of all findings. Part of the public API. */
 export type FindingId =
   | "token-unreadable"
   | "token-variable-unread"
@@ -82,33 +82,33 @@ export type FindingId =
   | "sts-unknown"
   | "certificate-expires-soon";
 
-/** One fact that was found out, with what to do about it. */
+/** One fact that a check found, with what to do about it. */
 export interface Finding {
   readonly id: FindingId;
   readonly severity: Severity;
-  /** A plain sentence. */
+  /** One plain sentence, without values. */
   readonly title: string;
-  /** The same with the values seen. */
+  /** The same with the values that the check read. */
   readonly detail: string;
   /**
    * What to do, and who must do it: the workload, the IdP, the AWS account or the network. Lines
-   * after the first are commands for a POSIX shell, to paste.
+   * after the first are commands for a POSIX shell.
    */
   readonly remedy: string;
-  /** The values seen, for machines. Never a token, a signature or a secret. */
+  /** The values that the check read, for programs. Never a token, a signature or a secret. */
   readonly evidence: Readonly<Record<string, unknown>>;
   /**
-   * The refusal that makes a `suspect` finding certain, since STS was reported once to answer so:
+   * The refusal that makes a `suspect` finding certain, because STS was reported to answer this way:
    * `verification-key` for "Couldn't retrieve verification key from your identity provider",
    * `not-validated` for "The web identity token provided could not be validated".
    */
   readonly confirmedBy?: "verification-key" | "not-validated" | undefined;
 }
 
-/** The refusals by which STS speaks of an issuer's documents and keys. */
+/** The refusals in which STS reports a fault of an issuer's documents or keys. */
 export type KeyRefusal = NonNullable<Finding["confirmedBy"]>;
 
-/** The finding that stops everything, if there is one. */
+/** The first fatal finding, if there is one. */
 export function firstFatal(findings: readonly Finding[]): Finding | undefined {
   return findings.find((finding) => finding.severity === "fatal");
 }

@@ -3,13 +3,13 @@ import type { Finding } from "./findings.js";
 /** The two documents of an issuer. */
 export type DocumentName = "discovery" | "jwks";
 
-/** How long one request took, part by part, and what came of it. */
+/** How long the parts of one request took, and how it ended. */
 export interface RequestParts {
   /** The HTTP status; absent when there was no answer. */
   readonly status?: number | undefined;
-  /** The system's or OpenSSL's code of what went wrong (`ECONNREFUSED`, `CERT_HAS_EXPIRED`, `timeout`). */
+  /** The error code of the system or of OpenSSL (`ECONNREFUSED`, `CERT_HAS_EXPIRED`, `timeout`). */
   readonly error?: string | undefined;
-  /** Name resolution, in milliseconds; absent for an address, or when a proxy does it. */
+  /** Name resolution, in milliseconds; absent for an IP address, or when a proxy resolves the name. */
   readonly dnsMs?: number | undefined;
   /** TCP connection (through a proxy: the tunnel), in milliseconds. */
   readonly connectMs?: number | undefined;
@@ -21,27 +21,27 @@ export interface RequestParts {
   readonly totalMs: number;
 }
 
-/** One request to an issuer: how long it took, and what came back. */
+/** One request to an issuer: its timing and its answer. */
 export interface RequestTiming extends RequestParts {
   readonly document: DocumentName;
   readonly url: string;
-  /** Whether the figures are those of an earlier request whose answer is still kept. */
+  /** Whether the answer and its timing are from an earlier request. */
   readonly fromCache: boolean;
-  /** The length of the body as far as it was read. */
+  /** How many bytes of the body were read. */
   readonly bytes: number;
-  /** The address that was connected to: the issuer's, or the proxy's. */
+  /** The IP address of the connection: the issuer's, or the proxy's. */
   readonly address?: string | undefined;
-  /** Such as `TLSv1.3`. */
+  /** For example `TLSv1.3`. */
   readonly tlsProtocol?: string | undefined;
-  /** When the host's own certificate begins and ends (ISO 8601). */
+  /** The validity of the host's own certificate (ISO 8601). */
   readonly certificate?: { readonly validFrom: string; readonly validTo: string } | undefined;
-  /** The headers that matter to caching, rate limits and redirects; made printable. */
+  /** The headers that matter for caching, rate limits and redirects, made printable. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** One key of a JWKS as STS sees it. */
+/** One key of a JWKS, as STS reads it. */
 export interface KeyRow {
-  /** The empty string is one; absent when there is none that is a string. */
+  /** May be the empty string; absent when the key has no `kid` that is a string. */
   readonly kid?: string | undefined;
   readonly kty?: string | undefined;
   readonly alg?: string | undefined;
@@ -49,24 +49,24 @@ export interface KeyRow {
   readonly crv?: string | undefined;
   /** Length of an RSA modulus, in bits. */
   readonly bits?: number | undefined;
-  /** Whether nothing in its form or its parameters speaks against its use by STS. */
+  /** Whether STS can use the key, as far as its form and parameters show. */
   readonly usable: boolean;
-  /** What speaks against it. */
+  /** Why STS can't use it, or may not. */
   readonly problem?: string | undefined;
-  /** `fatal`: STS refuses it. `suspect`: what STS makes of it is not known for sure. */
+  /** `fatal`: STS refuses the key. `suspect`: it is not certain how STS treats it. */
   readonly severity?: "fatal" | "suspect" | undefined;
-  /** Whether it is the one that STS takes for the token. */
+  /** Whether STS uses this key for the token. */
   readonly matchesToken: boolean;
 }
 
-/** What a look at an issuer found. */
+/** The result of an issuer check. */
 export interface IssuerReport {
-  /** As the token (or the caller) names it, made printable; empty when the token names none. */
+  /** The issuer that the token or the caller names, made printable; empty when the token names none. */
   readonly issuer: string;
   /** Most severe first. */
   readonly findings: readonly Finding[];
-  /** Discovery first; empty when no request was made. */
+  /** The discovery document first; empty when no request was made. */
   readonly requests: readonly RequestTiming[];
-  /** The keys of the JWKS, where one was read and the table was asked for. */
+  /** The keys of the JWKS; only where a JWKS was read and the caller requested the table. */
   readonly keys?: readonly KeyRow[] | undefined;
 }

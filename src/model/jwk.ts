@@ -1,6 +1,6 @@
 import type { JsonWebKey } from "node:crypto";
 
-/** A JWK as a stranger's JSON gave it. */
+/** A JWK from an issuer's JSON: its members may have any type. */
 type Members = Readonly<Record<string, unknown>>;
 
 /** Octets of one coordinate, by the curves of ES256, ES384 and ES512 (RFC 7518, sections 3.4 and 6.2.1). */
@@ -10,20 +10,20 @@ const COORDINATE_OCTETS: Readonly<Record<string, number>> = {
   "P-521": 66,
 };
 
-/** The curves that the algorithms of STS sign on; it was seen to verify ES256, ES384 and ES512 (2026-09). */
+/** The curves of the algorithms that STS verifies; observed 2026-09 for ES256, ES384 and ES512. */
 export const STS_CURVES: readonly string[] = Object.keys(COORDINATE_OCTETS);
 
 /** The members that are numbers, by key type. */
 const NUMBERS: Readonly<Record<string, readonly string[]>> = { RSA: ["n", "e"], EC: ["x", "y"] };
 
-/** OpenSSL and the Java platform take RSA numbers of 16,384 bits at most: 2,731 characters. */
+/** OpenSSL and the Java platform accept RSA numbers of at most 16,384 bits: 2,731 characters. */
 const MAX_NUMBER_LENGTH = 4_096;
 
 /**
- * How the numbers of an RSA or EC key depart from their form, in words; undefined when they do not.
- * RFC 7518 (sections 2, 6.2.1 and 6.3.1) wants base64url without padding (RFC 7515, section 2): of an
- * RSA number no leading zero octet, of an EC coordinate all octets of the curve. Many libraries are
- * less strict, Node's among them. STS was reported to refuse a modulus with a leading zero octet.
+ * How the encoding of an RSA or EC key breaks RFC 7518, in words; undefined when it does not.
+ * RFC 7518 (sections 2, 6.2.1 and 6.3.1) requires base64url without padding (RFC 7515, section 2). An
+ * RSA number must not have a leading zero octet; an EC coordinate must have all octets of the curve. Many
+ * libraries are less strict, including Node. STS was reported to refuse a modulus with a leading zero octet.
  */
 export function keyFormProblem(jwk: Members): string | undefined {
   const { kty, crv } = jwk;
@@ -43,7 +43,7 @@ function numberProblem(name: string, text: unknown, octets: number | undefined) 
   if (text.length % 4 === 1) return `its ${name} is not base64url (RFC 7515): it is cut off`;
   const bytes = Buffer.from(text, "base64url");
   if (octets === undefined) {
-    // Zero itself is one octet.
+    // The number zero is one zero octet.
     if (bytes[0] !== 0 || bytes.length === 1) return undefined;
     return `its ${name} begins with a zero octet (${bytes.length} octets in all), which RFC 7518 does not allow`;
   }
@@ -64,8 +64,8 @@ function coordinateOctets(crv: unknown): number | undefined {
 }
 
 /**
- * The parameters that make the key, each in the form of RFC 7518, so that one in another form still
- * verifies signatures; `alg`, `use`, `key_ops` and all else are left behind.
+ * The parameters of the key in the form that RFC 7518 requires, so that a key in another form still
+ * verifies signatures. Leaves out `alg`, `use`, `key_ops` and every other member.
  */
 export function bareKey(jwk: Members): JsonWebKey {
   const own = (name: string) => (Object.hasOwn(jwk, name) ? jwk[name] : undefined);

@@ -2,18 +2,18 @@ import { isUtf8 } from "node:buffer";
 import type { Finding } from "./findings.js";
 import { notAJwt, type OtherShape, otherShape } from "./token-shape.js";
 
-/** A JWT's two readable parts. Nothing is verified. */
+/** The header and the claims of a JWT. Nothing is verified. */
 export interface DecodedToken {
   readonly header: Readonly<Record<string, unknown>>;
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** Without the byte order mark, the line end and the blanks that editors and shells add. */
+/** Removes the byte order mark, line ends and blanks that editors and shells add. */
 export function trimToken(text: string): string {
   return text.replace(/^\uFEFF/, "").trim();
 }
 
-/** Reads the header and the claims of a compact JWT, or says what the text is instead. */
+/** Reads the header and the claims of a compact JWT, or reports what the text is instead. */
 export function decodeToken(token: string): DecodedToken | OtherShape {
   const other = otherShape(token);
   if (other !== undefined) return other;
@@ -25,7 +25,7 @@ export function decodeToken(token: string): DecodedToken | OtherShape {
   return { header, claims };
 }
 
-/** A token that {@link decodeToken} has a problem with, or STS with its header. */
+/** The finding for a token that {@link decodeToken} can't read, or whose header STS refuses. */
 export function malformedToken(
   { problem, remedy }: OtherShape,
   evidence: Finding["evidence"] = {},

@@ -7,7 +7,7 @@ export const STS_ISSUER_TIMEOUT_MS = 5_000;
 /** The longest `WebIdentityToken`, in characters (AWS STS API reference, AssumeRoleWithWebIdentity). */
 export const STS_MAX_TOKEN_LENGTH = 20_000;
 
-/** STS tolerates this much on `exp`, `iat` and `nbf`, in seconds; observed 2026-09. */
+/** The tolerance of STS for `exp`, `iat` and `nbf`, in seconds; observed 2026-09. */
 export const STS_TIME_TOLERANCE_SECONDS = 300;
 
 /** The signature algorithms that STS verifies; observed 2026-09. */

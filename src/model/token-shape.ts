@@ -1,6 +1,6 @@
-/** What a text is that is not a JWT. */
+/** What a text is, if it is not a JWT. */
 export interface OtherShape {
-  /** In words that follow "the token is not a JWT:". */
+  /** Completes the sentence "the token is not a JWT: …". */
   readonly problem: string;
   /** What to do instead, and who must do it. */
   readonly remedy: string;
@@ -14,7 +14,7 @@ const PASS_THE_TOKEN_FILE =
 
 type Rule = readonly [beginning: RegExp, problem: string, remedy?: string];
 
-/** Files that stand beside tokens. */
+/** Files that are often in the same folder as the token. */
 const KEY_FILES: readonly Rule[] = [
   [/^-----BEGIN [A-Z ]*CERTIFICATE/, "it is a PEM certificate", PASS_THE_TOKEN_FILE],
   [
@@ -25,7 +25,7 @@ const KEY_FILES: readonly Rule[] = [
   [/^(-----BEGIN |ssh-|ecdsa-)/, "it is a key or another PEM file", PASS_THE_TOKEN_FILE],
 ];
 
-/** Texts by their beginning, which no JWT has. They are asked in order. */
+/** Texts recognized by a beginning that no JWT has; the first match counts. */
 const BEGINNINGS: readonly Rule[] = [
   ...KEY_FILES,
   [/^["'`]/, "it has quotes around it", "Workload: remove the quotes."],
@@ -63,7 +63,7 @@ const BEGINNINGS: readonly Rule[] = [
   [/^A(KI|SI|RO|ID)A[A-Z0-9]{12,}$/, "it is an AWS access key or role ID"],
 ];
 
-/** What the text is, where that shows; otherwise `undefined`. Never repeats any of it. */
+/** What the text is, if it can be recognized. The result never contains any of the text. */
 export function otherShape(text: string): OtherShape | undefined {
   for (const [beginning, problem, remedy = PASS_THE_TOKEN] of BEGINNINGS) {
     if (beginning.test(text)) return { problem, remedy };
@@ -72,12 +72,12 @@ export function otherShape(text: string): OtherShape | undefined {
   return encoded(text) ?? inParts(text);
 }
 
-/** A text that is not a JWT, in its own words. */
+/** A text that is not a JWT, for the given reason. */
 export function notAJwt(problem: string): OtherShape {
   return { problem, remedy: PASS_THE_TOKEN };
 }
 
-/** Members by which well-known JSON files are told apart. */
+/** Members that identify well-known JSON files. */
 const JSON_FILES: readonly (readonly [member: string, kind: string])[] = [
   ["keys", "a JWKS"],
   ["signatures", "a JWS in JSON serialization"],
@@ -103,7 +103,7 @@ function wrapper(text: string): string {
   return path === undefined ? WRAPS : `${WRAPS}, which is its member \`${path}\``;
 }
 
-/** Where in the JSON a JWT stands: `value`, or `status.token` of a Kubernetes TokenRequest. */
+/** The path of a JWT in the JSON: `value`, or `status.token` of a Kubernetes TokenRequest. */
 function tokenIn(value: object, depth = 2): string | undefined {
   for (const [name, member] of Object.entries(value).slice(0, 50)) {
     if (!/^\w{1,40}$/.test(name)) continue;
@@ -118,7 +118,7 @@ function tokenIn(value: object, depth = 2): string | undefined {
 
 const JWT = /^ey[\w-]+\.[\w-]+\.[\w-]*$/;
 
-/** Base64 of something that is known: the `data` of a Kubernetes Secret is. */
+/** Recognizes base64 of a known text, such as the `data` of a Kubernetes Secret. */
 function encoded(text: string): OtherShape | undefined {
   if (!/^[A-Za-z0-9+/\s_-]{16,}={0,2}$/.test(text)) return undefined;
   const decoded = Buffer.from(text, "base64").toString();
@@ -133,7 +133,7 @@ function encoded(text: string): OtherShape | undefined {
   return /^\{\s*"/.test(decoded) ? notAJwt("it is base64 of JSON") : undefined;
 }
 
-/** Three parts of base64url are a JWT's; what else is seen in their number and their letters? */
+/** A JWT has three parts in base64url. Reports how the text differs from that. */
 function inParts(text: string): OtherShape | undefined {
   if (/\s/.test(text)) {
     return {

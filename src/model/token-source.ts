@@ -2,7 +2,7 @@ import { readField } from "../runtime/redact.js";
 
 /** What a token source receives with each call. */
 export interface TokenSourceContext {
-  /** Aborts when the token is no longer wanted: out of time, or the provider was closed. */
+  /** Aborts when the token is no longer needed: the time is up, or the provider was closed. */
   readonly signal: AbortSignal;
   /** 1 for the first attempt of a refresh. */
   readonly attempt: number;
@@ -26,9 +26,9 @@ export interface TokenSource {
 export type TokenSourceErrorCode =
   /** A variable, a permission, a program or a package is missing. Permanent. */
   | "ERR_SOURCE_NOT_CONFIGURED"
-  /** The platform refused, and will again. Permanent. */
+  /** The platform refused the request and will refuse it again. Permanent. */
   | "ERR_SOURCE_REFUSED"
-  /** The platform did not answer, or not with a token. Passing. */
+  /** The platform did not answer, or answered without a token. Temporary. */
   | "ERR_SOURCE_UNAVAILABLE";
 
 interface TokenSourceErrorInit {
@@ -46,7 +46,7 @@ interface TokenSourceErrorInit {
 const ERROR_NAME = "TokenSourceError";
 
 /**
- * The error of a token source that knows whether another try can help. A provider retries it within
+ * The error of a token source that knows whether another attempt can help. A provider retries it within
  * its budget when it is `retryable`, and stops at once when it is not; any other error of a source
  * gets two retries. A source of your own may throw it too. It is recognized by its shape, also as
  * the `cause` of another error, so two copies of this package can be mixed.
@@ -88,8 +88,8 @@ export class TokenSourceError extends Error {
 }
 
 /**
- * Whether a caught value is a {@link TokenSourceError}, also one from another copy of this package in
- * the tree or from another realm, where `instanceof` fails.
+ * Whether a caught value is a {@link TokenSourceError}. It recognizes errors from another copy of this
+ * package or from another realm, where `instanceof` fails.
  *
  * @example
  * ```ts

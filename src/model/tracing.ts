@@ -1,6 +1,6 @@
 /**
- * What a tracer needs to know of a refresh, over `node:diagnostics_channel`: nothing is measured or
- * published while there is no subscriber.
+ * What a tracer needs to know about a refresh, over `node:diagnostics_channel`. Without a subscriber,
+ * nothing is measured or published.
  */
 import { type Channel, channel, tracingChannel } from "node:diagnostics_channel";
 import type { Verdict } from "./failure.js";
@@ -11,7 +11,7 @@ import type { Verdict } from "./failure.js";
  * no subject.
  */
 export interface RefreshTrace {
-  /** The provider, for its identity alone. */
+  /** The provider; use it only to compare identity. */
   readonly provider: object;
   /** Whether a timer started it, and not a caller. */
   readonly isBackground: boolean;
@@ -33,7 +33,7 @@ export interface StsCallTrace {
   readonly refresh: RefreshTrace;
   /** 1 for the first attempt of the refresh. */
   readonly attempt: number;
-  /** The region that was asked, as far as it is known. */
+  /** The region that was called, if it is known. */
   region?: string | undefined;
   /** Of a call that failed. */
   verdict?: Verdict | undefined;

@@ -6,12 +6,12 @@ interface Waiter {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Those who wait for a promise. What `then` is given stays with it until it settles; a set lets go. */
+/** The waiters for each promise. A callback passed to `then` stays until the promise settles; a set can remove it. */
 const waitersOf = new WeakMap<Promise<unknown>, Set<Waiter>>();
 
 /**
- * Settles as `work` does, or rejects with the signal's reason if that comes first. A wait that was
- * aborted leaves nothing behind, neither on the signal nor on the work.
+ * Settles as `work` does, or rejects with the signal's reason if the signal aborts first. An aborted wait
+ * leaves no callback on the signal or on the work.
  */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const waiters = waitersOf.get(work) ?? gatherWaiters(work);
@@ -51,19 +51,19 @@ function gatherWaiters(work: Promise<unknown>): Set<Waiter> {
   return waiters;
 }
 
-/** What a signal may end. */
+/** An object that a signal can close. */
 interface Closable {
   close(reason: unknown): void;
 }
 
-/** Takes a collected owner off its signal. */
+/** Removes the listener of an owner that was garbage-collected. */
 const collected = new FinalizationRegistry<() => void>((remove) => remove());
 
 /**
- * Closes the owner with the signal's reason when it aborts. The signal may live as long as the
- * process, and end any number of owners: it does not keep one alive that everybody else has dropped.
+ * Closes the owner with the signal's reason when the signal aborts. The signal may live as long as the
+ * process and have any number of owners: it keeps none of them from being garbage-collected.
  *
- * @returns takes the owner off.
+ * @returns a function that removes the owner.
  */
 export function closeOnAbort(signal: AbortSignal, owner: Closable): () => void {
   if (signal.aborted) {
@@ -81,14 +81,14 @@ interface TimeoutOptions {
   /** The caller's own signal. */
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
-  /** What the promise rejects with, and the work's signal aborts with, when time is up. */
+  /** The reason of the rejection, and of the work's signal, when the time is up. */
   readonly reason: Error;
 }
 
 /**
- * Runs `work` with a signal that aborts with the caller's or when the time is up, and settles then
- * at the latest, whether or not the work heeds it. Unlike `AbortSignal.any`, it leaves nothing
- * behind on a signal that lives as long as the process.
+ * Runs `work` with a signal that aborts with the caller's or when the time is up. The result settles by
+ * then, even if the work ignores the signal. Unlike `AbortSignal.any`, it leaves no listener on a signal
+ * that lives as long as the process.
  */
 export async function withTimeout<T>(
   options: TimeoutOptions,
@@ -107,11 +107,11 @@ export async function withTimeout<T>(
 
 interface Limit {
   readonly signal: AbortSignal;
-  /** From here on the signal does not abort, and nothing is left behind. */
+  /** Ends the limit: the signal no longer aborts, and no timer or listener remains. */
   end(): void;
 }
 
-/** A signal that aborts with the caller's or when the time is up, unless it is ended before. */
+/** Starts a limit: its signal aborts with the caller's or when the time is up, unless the limit ends first. */
 export function startLimit({ clock, signal, timeoutMs, reason }: TimeoutOptions): Limit {
   const controller = new AbortController();
   if (signal.aborted) controller.abort(signal.reason);

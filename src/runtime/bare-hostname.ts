@@ -1,4 +1,4 @@
-/** A URL's host as sockets and resolvers take it: an IPv6 address without its brackets. */
+/** A URL's host in the form that sockets and resolvers accept: an IPv6 address without brackets. */
 export function bareHostname({ hostname }: Pick<URL, "hostname">): string {
   return hostname.replace(/^\[|\]$/g, "");
 }

@@ -1,36 +1,36 @@
 import { uptime } from "node:os";
 import { onAbort } from "./on-abort.js";
 
-/** Where time comes from. Tests put a fake one in its place. */
+/** The source of time. Tests replace it with a fake clock. */
 export interface Clock {
   /** Wall-clock time in milliseconds since the epoch: compared with `exp` and `expiration`. */
   now: () => number;
-  /** Milliseconds that only go forward: for durations and deadlines, unmoved by clock changes. */
+  /** Milliseconds that only go forward, whatever happens to the wall clock: for durations and deadlines. */
   monotonic: () => number;
   /**
-   * Milliseconds since the machine booted, the time it was suspended included; unmoved by clock
-   * changes. `undefined`, or absent, where the system does not say.
+   * Milliseconds since the machine booted, including the time it was suspended, whatever happens to the
+   * wall clock. `undefined`, or absent, where the system does not report it.
    */
   sinceBoot?: (() => number | undefined) | undefined;
   /**
    * Calls back once after `ms` milliseconds; the returned function cancels.
-   * The timer never keeps the process alive: whoever waits for its outcome holds it with {@link Clock.hold}.
+   * The timer never keeps the process alive; use {@link Clock.hold} for that.
    */
   schedule(ms: number, callback: () => void): () => void;
   /** Keeps the process alive until the returned function is called. */
   hold(): () => void;
 }
 
-/** The longest delay `setTimeout` takes (2^31 − 1 ms); anything longer would fire at once. */
+/** The longest delay that `setTimeout` accepts (2^31 − 1 ms); a longer one would fire at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  // Not `performance.now()`: the first touch of `performance` loads nine more modules of Node's.
+  // Not `performance.now()`: the first use of `performance` loads nine more modules of Node.
   monotonic: () => Number(process.hrtime.bigint()) / 1e6,
   sinceBoot() {
     try {
-      // CLOCK_BOOTTIME on Linux, GetTickCount64 on Windows, kern.boottime on macOS: each goes on
+      // CLOCK_BOOTTIME on Linux, GetTickCount64 on Windows, kern.boottime on macOS: each continues
       // while the machine is suspended.
       return uptime() * 1000;
     } catch {
@@ -49,7 +49,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** The clocks drift apart by themselves, and those that are read have whole seconds at worst. */
+/** Smaller differences don't count: clocks drift, and some only have whole seconds. */
 const MIN_STEP_MS = 1_000;
 
 /** One moment by every clock of the machine, in milliseconds. */
@@ -61,9 +61,9 @@ export interface Moment {
 
 /** How long ago a moment was, in milliseconds. */
 export interface Elapsed {
-  /** At least so long, whoever sets the wall clock. */
+  /** The least that can have passed, even if the wall clock was set. */
   readonly certainMs: number;
-  /** So long by the clock that counts most: the wall clock, unless it was set back. */
+  /** The most that can have passed: by the clock that shows most. */
   readonly possibleMs: number;
 }
 
@@ -71,7 +71,7 @@ export function momentOf(clock: Clock): Moment {
   return { wall: clock.now(), monotonic: clock.monotonic(), sinceBoot: clock.sinceBoot?.() };
 }
 
-/** Whether the wall clock was set, or the machine suspended, since that moment. */
+/** Whether the wall clock was set or the machine was suspended since that moment. */
 export function hasStepped(since: Moment, clock: Clock): boolean {
   const wallMs = clock.now() - since.wall;
   return Math.abs(wallMs - (clock.monotonic() - since.monotonic)) >= MIN_STEP_MS;
@@ -80,9 +80,10 @@ export function hasStepped(since: Moment, clock: Clock): boolean {
 /**
  * How long ago a moment was, whatever happened to the wall clock since.
  *
- * A wall clock that was set back counts for nothing. One that jumped forward was set, or the machine
- * was suspended: the time since boot tells which. Where the system does not say, the jump is believed.
- * A virtual machine that its host paused looks like one whose clock was set: its clocks all stood still.
+ * A wall clock that was set back is ignored. If it jumped forward, it was set or the machine was suspended:
+ * the time since boot shows which. Where the system does not report that time, the jump counts as passed
+ * time. A virtual machine that its host paused looks like one whose clock was set, since its other clocks
+ * stood still.
  */
 export function elapsedSince(since: Moment, clock: Clock): Elapsed {
   const awakeMs = clock.monotonic() - since.monotonic;
@@ -93,7 +94,7 @@ export function elapsedSince(since: Moment, clock: Clock): Elapsed {
   }
   const bootMs = (clock.sinceBoot?.() ?? Number.NaN) - (since.sinceBoot ?? Number.NaN);
   const isKnown = !Number.isNaN(bootMs);
-  // The time since boot may have whole seconds: at both ends.
+  // The time since boot may have whole seconds, at both moments.
   const asleepMs = isKnown && bootMs - awakeMs >= 2 * MIN_STEP_MS ? bootMs : awakeMs;
   const possibleMs = Math.max(wallMs, asleepMs);
   return { certainMs: isKnown ? asleepMs : possibleMs, possibleMs };

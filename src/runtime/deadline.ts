@@ -2,7 +2,7 @@ import type { Clock } from "./clock.js";
 
 /** The one deadline of a refresh: over attempts, waits, regions and token reads. */
 export interface Deadline {
-  /** What is left, in milliseconds; never negative. */
+  /** The time that is left, in milliseconds; never negative. */
   remainingMs(): number;
 }
 

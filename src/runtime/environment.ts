@@ -1,7 +1,7 @@
-/** The process's environment variables, or a stand-in for them. */
+/** The environment variables of the process, or a substitute for them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A variable's value; unset, empty and blank are the same. */
+/** The value of a variable; an empty or blank variable counts as unset. */
 export function readVariable(env: Environment, name: string): string | undefined {
   const value = env[name]?.trim();
   return value === "" ? undefined : value;

@@ -1,13 +1,13 @@
 import { readField } from "./redact.js";
 
-/** A chain may be endless or a circle: no more of its errors than this are read. */
+/** A chain may be endless or circular: at most this many of its errors are read. */
 const MAX_ERRORS = 16;
 
 /**
- * A thrown value and what stands behind it, nearest first: every `cause`, and the `errors` of an
- * `AggregateError`. `fetch` hides the system's error in its `cause`, and a request handler may wrap
- * that once more. Goes by fields alone, never by class: an error may come from another realm, from a
- * second copy of a package, or from another runtime. Never throws, whatever was thrown.
+ * A thrown value and the errors behind it, nearest first: every `cause`, and the `errors` of an
+ * `AggregateError`. `fetch` puts the system's error in its `cause`, and a request handler may wrap it
+ * again. Reads fields and never checks a class: an error may come from another realm, from a second copy
+ * of a package, or from another runtime. Never throws, whatever was thrown.
  */
 export function errorChain(thrown: unknown): readonly unknown[] {
   const chain: unknown[] = [thrown];
@@ -34,7 +34,7 @@ function listed(errors: unknown): readonly unknown[] {
   try {
     return Array.isArray(errors) ? errors.slice(0, MAX_ERRORS) : [];
   } catch {
-    // A proxy that was revoked, or an entry that throws.
+    // A revoked proxy, or an entry that throws.
     return [];
   }
 }

@@ -1,4 +1,4 @@
-/** What one signal's one listener calls. */
+/** The callbacks of one signal, which share one listener. */
 class Callbacks {
   readonly #signal: AbortSignal;
   readonly #callbacks = new Set<{ readonly call: () => void }>();
@@ -9,7 +9,7 @@ class Callbacks {
   }
 
   add(callback: () => void): () => void {
-    // An entry of its own: one function may be added twice.
+    // Each call gets its own entry: one function may be added twice.
     const entry = { call: callback };
     this.#callbacks.add(entry);
     return () => this.#remove(entry);
@@ -30,11 +30,10 @@ class Callbacks {
 const bySignal = new WeakMap<AbortSignal, Callbacks>();
 
 /**
- * Calls back when the signal aborts, through one listener however many wait for it: Node warns of a
- * leak at eleven, and one signal may end any number of calls. For a signal that has aborted already
- * it never calls.
+ * Calls back when the signal aborts. All callbacks of a signal share one listener: Node warns of a leak at
+ * eleven, and one signal may end any number of calls. Never calls back for a signal that has already aborted.
  *
- * @returns removes the callback, and with the last one the listener.
+ * @returns a function that removes the callback, and with the last callback the listener.
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const callbacks = bySignal.get(signal) ?? new Callbacks(signal);

@@ -1,4 +1,4 @@
-/** Short and for people: `1.2 s`, `340 ms`, `12 min`. */
+/** Formats a duration for people: `1.2 s`, `340 ms`, `12 min`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${ms < 1 && ms > 0 ? "<1" : Math.round(ms)} ms`;
   if (ms < 100_000) return `${(ms / 1000).toFixed(1).replace(/\.0$/, "")} s`;
@@ -12,7 +12,7 @@ export function formatDuration(ms: number): string {
 const END_OF_DATES = Date.UTC(9999, 11, 31, 23, 59, 59);
 
 /**
- * A moment for people: `02:40 UTC`, with the day when it is 12 hours or more from `nowMs`. Both in
+ * Formats a time for people: `02:40 UTC`, with the date when it is 12 hours or more from `nowMs`. Both are
  * milliseconds since the epoch.
  */
 export function formatTime(ms: number, nowMs: number): string {

@@ -4,27 +4,25 @@ import { type FileHandle, open } from "node:fs/promises";
 import { type Clock, sleep } from "./clock.js";
 import { errorCode } from "./error-chain.js";
 
-/** A token is at most 20,000 characters: whatever is longer than this is no token. */
+/** A token has at most 20,000 characters: a longer file is not a token. */
 const MAX_READ_BYTES = 64 * 1024;
 
 /**
- * How long a missing or empty file is waited for: long enough for a writer that truncates and
- * writes, or a rotating symlink, and short enough for a wrong path to be told at once.
+ * How long to wait for a missing or empty file: long enough for a writer that truncates the file first, or
+ * for a symlink that is being replaced, and short enough to report a wrong path without delay.
  */
 const PATIENCE_MS = 500;
 const POLL_MS = 100;
 
 /**
- * A named pipe nobody writes to would block a thread of Node's pool for good, and a few of them all
- * file and DNS work of the process. (Windows has neither the pipes nor the flag.)
+ * A named pipe without a writer would block a thread of Node's pool forever, and a few such pipes all file
+ * and DNS work of the process. (Windows has neither the pipes nor the flag.)
  */
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * Reads the token from a file, anew every time: the kubelet and friends replace it while the
- * process runs.
- *
- * A file that is missing or empty is looked for again for half a second; what stays wrong is thrown.
+ * Returns a source that reads the token from a file with every call: the kubelet and other agents replace
+ * the file while the process runs. It waits half a second for a missing or empty file, then throws.
  */
 export function fromFile(
   path: string,
@@ -44,7 +42,7 @@ export function fromFile(
 
 type Outcome = { token: string } | { token?: undefined; error: unknown };
 
-/** One look: the token, or a failure that may pass. Any other failure is thrown. */
+/** Returns the token, or an error that may pass; throws any other error. */
 async function readOnce(path: string, pause: () => Promise<void>): Promise<Outcome> {
   try {
     const text = await readText(path, pause);
@@ -67,7 +65,7 @@ async function readText(path: string, pause: () => Promise<void>): Promise<strin
       if (bytesRead === undefined) await pause();
       else length += bytesRead;
     }
-    // What is longer is told as that, and a letter that the limit cuts in two is not its fault.
+    // Of a longer file the length is the fault, and not a character that the limit cuts in two.
     return length < MAX_READ_BYTES ? decode(buffer.subarray(0, length)) : buffer.toString();
   } finally {
     await file.close();

@@ -1,5 +1,6 @@
 import { readField } from "./redact.js";
-/** @throws TypeError when the init of a factory is no object, or that of a provider's caller. */
+
+/** @throws TypeError when a factory's init is not an object, or is what an SDK client passes to a provider. */
 export function requireInit(factory: string, init: unknown): void {
   if (typeof init !== "object" || init === null || Array.isArray(init)) {
     throw expected("init", "to be an object", init);
@@ -11,28 +12,28 @@ export function requireInit(factory: string, init: unknown): void {
   );
 }
 
-/** @throws TypeError when a required field is missing, empty or no string. */
+/** @throws TypeError when a required field is missing, empty or not a string. */
 export function requireString(name: string, value: unknown): string {
   if (value === undefined) throw expected(name, "to be given", value);
   checkString(name, value);
   return value as string;
 }
 
-/** @throws TypeError when a required field is no function. */
+/** @throws TypeError when a required field is not a function. */
 export function requireFunction(name: string, value: unknown): void {
   if (typeof value !== "function") throw expected(name, "to be a function", value);
 }
 
-/** @throws TypeError when an optional field is given, but empty or no string. */
+/** @throws TypeError when an optional field is present, but is empty or not a string. */
 export function checkString(name: string, value: unknown): void {
   if (value === undefined || (typeof value === "string" && value !== "")) return;
   throw expected(name, "to be a non-empty string", value);
 }
 
-/** What the SDK takes for a region: a part of a host name (RFC 1123, section 2.1). */
+/** What the SDK accepts as a region: a label of a host name (RFC 1123, section 2.1). */
 const HOST_LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/i;
 
-/** @throws TypeError when an optional field is given, but can be no part of a host name. */
+/** @throws TypeError when an optional field is present, but is not a label of a host name. */
 export function checkRegion(name: string, value: unknown): void {
   checkString(name, value);
   if (value === undefined || HOST_LABEL.test(value as string)) return;
@@ -43,7 +44,7 @@ export function checkRegion(name: string, value: unknown): void {
   );
 }
 
-/** @throws TypeError when an optional field is given, but no array of strings. */
+/** @throws TypeError when an optional field is present, but is not an array of strings. */
 export function checkStrings(name: string, value: unknown): void {
   const isList = Array.isArray(value) && value.every((entry) => typeof entry === "string");
   if (value !== undefined && !isList) throw expected(name, "to be an array of strings", value);
@@ -96,7 +97,7 @@ export function checkSignal(signal: unknown): void {
   throw expected("signal", "to be an AbortSignal", signal);
 }
 
-/** By what is used of a signal: it may come from another realm. */
+/** Checks the members that are used: a signal may come from another realm. */
 function isSignal(value: unknown): boolean {
   if (typeof readField(value, "aborted") !== "boolean") return false;
   return ["addEventListener", "removeEventListener", "throwIfAborted"].every(
@@ -104,17 +105,17 @@ function isSignal(value: unknown): boolean {
   );
 }
 
-/** Says what was expected and the type that came; a string's value could be a token and stays out. */
+/** Names what was expected and the type received. Leaves out the value of a string: it could be a token. */
 export function expected(name: string, what: string, value: unknown): TypeError {
   return new TypeError(`Expected \`${name}\` ${what}, got ${describe(value)}.`);
 }
 
-/** A short string that was given for a number or a mode, and so can be shown. */
+/** A short string that is safe to show. */
 class Word {
   constructor(readonly text: string) {}
 }
 
-/** Lets {@link expected} show a string that is too short and too plain for a token or a secret. */
+/** Lets {@link expected} show a string that is too short and too plain to be a token or a secret. */
 export function word(value: unknown): unknown {
   return typeof value === "string" && /^[\w .+'"-]{1,16}$/.test(value) ? new Word(value) : value;
 }

@@ -28,5 +28,5 @@ export type {
   StsVerdictFault,
 } from "./sts/sts-fault.js";
 export type { RoleTrust, TrustedAction, TrustedProvider, TrustedRole } from "./sts/trust.js";
-export type { TokenFacts } from "./sts/web-identity-token.js";
+export type { SentToken } from "./sts/web-identity-token.js";
 export type { WireError } from "./sts/wire-error.js";

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { type TokenFacts, tokenFacts } from "./web-identity-token.js";
+import { type SentToken, sentToken } from "./web-identity-token.js";
 
 /** Far above the limits of STS: a token that is too long must still get the answer of STS. */
 const MAX_BODY_BYTES = 1_048_576;
@@ -63,7 +63,7 @@ export interface StsRequest {
   readonly userAgent: string | undefined;
   /** All parameters but `WebIdentityToken` and those that sign a presigned URL. */
   readonly parameters: Readonly<Record<string, string>>;
-  readonly token: TokenFacts | undefined;
+  readonly token: SentToken | undefined;
   /** The number of its connection, from 1 in the order of arrival. */
   readonly connection: number;
   /**
@@ -111,7 +111,7 @@ export function recordRequest(
     accessKeyId: scope?.accessKeyId,
     userAgent: headers["user-agent"],
     parameters: Object.fromEntries([...parameters].filter(([name]) => !SECRET.test(name))),
-    token: token === undefined ? undefined : tokenFacts(token),
+    token: token === undefined ? undefined : sentToken(token),
     connection,
     outcome: "pending",
     granted: undefined,

@@ -17,7 +17,7 @@ export interface JsonWebToken {
 }
 
 /** What a report may contain about a token: never the token. */
-export interface TokenFacts {
+export interface SentToken {
   readonly length: number;
   /** The first 12 hexadecimal digits of the token's SHA-256, to compare tokens. */
   readonly sha256Prefix: string;
@@ -52,7 +52,7 @@ export function readJsonWebToken(token: string): JsonWebToken {
 }
 
 /** The facts of any string that a caller sent as a token. */
-export function tokenFacts(token: string): TokenFacts {
+export function sentToken(token: string): SentToken {
   const [head = "", body = ""] = token.split(".");
   const header = readPart(head);
   const claims = readPart(body);
