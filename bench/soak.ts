@@ -29,6 +29,7 @@ export async function soakPart(): Promise<PartResult> {
   const clock = new FakeClock(Date.now());
   const token = await idp.issueToken({ expiresInSeconds: 10 * 365 * 86_400 });
   const handler = new AnsweringHandler(clock.now);
+  const seams = { clock, env: {}, random: seededRandom(1) };
   const provider = createProvider(
     () => ({
       source: async () => token,
@@ -41,7 +42,7 @@ export async function soakPart(): Promise<PartResult> {
       preflight: "off",
       clientConfig: { endpoint: "http://127.0.0.1:9", region: REGION, requestHandler: handler },
     },
-    { clock, pool: new ClientPool(clock), env: {}, random: seededRandom(1) },
+    { ...seams, pool: new ClientPool(seams) },
   );
   await clock.run(provider());
   const heap: (readonly [refreshes: number, mib: number])[] = [];

@@ -56,7 +56,7 @@ export function createVirtualWorld(
   random: () => number,
 ): VirtualWorld {
   const clock = new WorldClock(startMs);
-  const pool = new ClientPool(clock);
+  const pool = new ClientPool({ clock, env: {}, random });
   const { signal } = new AbortController();
   let calls = 0;
   const assume = async (): Promise<AwsCredentialIdentity> => {

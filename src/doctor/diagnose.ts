@@ -43,8 +43,8 @@ const DEFAULT_TIMEOUT_MS = 18_000;
  */
 export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
   validateOptions(options);
-  const pool = new ClientPool();
   const env = options.env ?? process.env;
+  const pool = new ClientPool({ clock: systemClock, env, random: Math.random });
   return await diagnoseWith(options, {
     clock: systemClock,
     env,

@@ -59,7 +59,7 @@ export async function gatherAssumeRole(
   run: Run,
   { token, settings, target }: CallOptions,
 ): Promise<Assumed> {
-  const { pool, env, clock } = run.runtime;
+  const { pool } = run.runtime;
   const { region } = target;
   const startMs = run.elapsedMs();
   const step = {
@@ -72,7 +72,7 @@ export async function gatherAssumeRole(
     const input = { ...requestOf(settings), WebIdentityToken: token };
     const limits = { signal, timeoutMs: CALL_LIMIT_MS, deadline: run.deadline };
     try {
-      return await assumeRole(input, { target, pool, env, clock, ...limits });
+      return await assumeRole(input, { target, pool, ...limits });
     } catch (error) {
       if (error instanceof AttemptError) return error.failure;
       throw error;

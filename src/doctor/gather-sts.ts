@@ -52,7 +52,7 @@ async function choose(sts: ResolvedSettings["sts"], run: Run): Promise<Chosen> {
     return await run.within({ limitMs: CHOICE_LIMIT_MS, late: filesAreLate }, async () => {
       const resolved = await resolveTargets(sts, undefined, env);
       const targets = resolved.map(async (target) => {
-        const endpoint = await pool.use(target, env, ({ client }) => resolveEndpoint(client));
+        const endpoint = await pool.use(target, ({ client }) => resolveEndpoint(client));
         return { target, endpoint };
       });
       return { targets: await Promise.all(targets), findings: [] };

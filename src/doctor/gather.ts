@@ -39,7 +39,7 @@ export async function gather(
   if (options.issuer !== undefined) {
     return { gathered: await gatherIssuerAlone(options.issuer, allowPrivate, run) };
   }
-  const { clock, env, pool } = run.runtime;
+  const { clock, pool } = run.runtime;
   pool.preload();
   const settings = await readSettings(options, run);
   const [loaded, { targets, findings: unchosen }] = await Promise.all([
@@ -58,8 +58,8 @@ export async function gather(
       : undefined,
   ]);
   // A run that is repeated opens new connections, to measure them.
-  for (const each of targets) pool.release(each.target, env);
-  const serverClock = target && pool.serverClock(target, env);
+  for (const each of targets) pool.release(each.target);
+  const serverClock = target && pool.serverClock(target);
   const clockSkewMs = skewOf(sts[0]?.clockSkewMs, serverClock, clock);
   // The token is judged by STS's time.
   const skewMs = Math.abs(clockSkewMs ?? 0) < TRANSIT_MS ? 0 : (clockSkewMs ?? 0);

@@ -37,7 +37,7 @@ export function createProvider(
   runtime: Runtime = processRuntime,
 ): WebIdentityProvider {
   const options = resolveOptions(init);
-  const { clock, random, pool, env } = runtime;
+  const { clock, random, pool } = runtime;
   const settings: StsSettings = {
     clientConfig: init.clientConfig ?? {},
     clientPlugins: init.clientPlugins ?? [],
@@ -113,8 +113,7 @@ export function createProvider(
           if (!cache.isClosed) board.looked(report);
         },
         onTargets: (chosen) => {
-          pool.moveOn(targets, chosen, env);
-          targets = chosen.map((target) => pool.canonical(target, env));
+          targets = pool.replaceTargets(targets, chosen);
         },
       });
       return refreshed.credentials;
@@ -154,7 +153,7 @@ export function createProvider(
     onClosed: () => {
       ignoreSignal();
       tracer.closed();
-      for (const target of targets) pool.release(target, env);
+      for (const target of targets) pool.release(target);
     },
     windows: options.refresh,
     aheadOfTime: options.refresh.aheadOfTime,
@@ -166,10 +165,11 @@ export function createProvider(
   if (init.signal !== undefined) ignoreSignal = closeOnAbort(init.signal, cache);
   const close = () => cache.close(closedError());
 
-  const regionStatus = (target: StsTarget) => ({
-    region: target.region,
-    restingUntil: pool.breaker(target, env, random).openUntil(clock.now()),
-  });
+  const regionStatus = (target: StsTarget) => {
+    const openMs = pool.breaker(target).openForMs;
+    const restingUntil = openMs > 0 ? Math.ceil(clock.now() + openMs) : undefined;
+    return { region: target.region, restingUntil };
+  };
 
   const storeStatus =
     store &&

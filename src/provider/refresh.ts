@@ -5,11 +5,17 @@ import type { IssuerReport } from "../model/issuer-report.js";
 import type { Preflight } from "../preflight/issuer-check.js";
 import { explain } from "../retry/explain.js";
 import { type Attempt, AttemptsFailed, retryLoop } from "../retry/retry-loop.js";
+import { judge } from "../retry/verdict.js";
 import { withTimeout } from "../runtime/abort.js";
 import { type Deadline, startDeadline } from "../runtime/deadline.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import type { CallerClientConfig, StsSettings } from "../sts/client-config.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
+import {
+  createAssumerCaller,
+  createRegionalCaller,
+  type StsCaller,
+} from "../sts/regional-caller.js";
 import { resolveTargets, type StsTarget } from "../sts/target.js";
 import { AttemptPreflight } from "./attempt-preflight.js";
 import type { Identity } from "./identity.js";
@@ -17,7 +23,6 @@ import type { ResolvedOptions, WebIdentityInit } from "./options.js";
 import type { RefreshTracer } from "./refresh-tracer.js";
 import type { Runtime } from "./runtime.js";
 import type { SharedTurn } from "./shared-refresh.js";
-import { StsStep } from "./sts-step.js";
 import { TokenStep } from "./token-step.js";
 
 /** Everything one refresh is made of. */
@@ -68,7 +73,7 @@ export async function refreshCredentials(context: RefreshContext): Promise<Refre
   try {
     const targets = await settleTargets(context, deadline);
     shared = await context.beginShared(targets[0]);
-    const sts = new StsStep({ ...context, targets });
+    const sts = createStsCaller(context, targets);
     const preflight = createAttemptPreflight(context);
     const steps = { token, sts, preflight, shared };
     const got = await retryLoop((attempt) => runAttempt(attempt, steps, context), {
@@ -101,7 +106,7 @@ export async function refreshCredentials(context: RefreshContext): Promise<Refre
 
 interface Steps {
   readonly token: TokenStep;
-  readonly sts: StsStep;
+  readonly sts: StsCaller;
   readonly preflight: AttemptPreflight;
   readonly shared: SharedTurn | undefined;
 }
@@ -128,7 +133,7 @@ async function runAttempt(
   await preflight.before(token, attempt.deadline);
   const answered = preflight.beside(token);
   try {
-    const send = () => sts.run({ ...request, WebIdentityToken: token }, attempt.deadline);
+    const send = () => sts.call({ ...request, WebIdentityToken: token }, attempt.deadline);
     const { credentials } = await tracer
       .call(attempt.attempt, send, () => sts.region)
       .finally(answered);
@@ -156,6 +161,19 @@ async function settleTargets(context: RefreshContext, deadline: Deadline) {
   if (regionSource === "default" && !customEndpoint) emit({ type: "region.defaulted", region });
   onTargets(targets);
   return targets;
+}
+
+function createStsCaller(
+  { init, options, runtime, emit, signal }: RefreshContext,
+  targets: readonly [StsTarget, ...StsTarget[]],
+): StsCaller {
+  const { clock, pool } = runtime;
+  const { attemptTimeoutMs, hedgeAfterMs, retry, retryAccessDenied } = options;
+  const assumer = init.roleAssumerWithWebIdentity;
+  if (assumer !== undefined)
+    return createAssumerCaller({ assumer, clock, attemptTimeoutMs, signal });
+  const limits = { attemptTimeoutMs, hedgeAfterMs, budgetMs: retry.budgetMs };
+  return createRegionalCaller({ targets, pool, limits, judge, retryAccessDenied, emit, signal });
 }
 
 function createAttemptPreflight(context: RefreshContext): AttemptPreflight {

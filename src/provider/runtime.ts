@@ -11,10 +11,7 @@ export interface Runtime {
   readonly pool: ClientPool;
 }
 
+const seams = { clock: systemClock, random: Math.random, env: process.env };
+
 /** The process itself: every provider shares its pool. */
-export const processRuntime: Runtime = {
-  clock: systemClock,
-  random: Math.random,
-  env: process.env,
-  pool: new ClientPool(),
-};
+export const processRuntime: Runtime = { ...seams, pool: new ClientPool(seams) };

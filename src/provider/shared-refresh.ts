@@ -135,10 +135,10 @@ export class SharedTurn {
   #hasReportedValue = false;
 
   constructor(shared: SharedRefresh, options: TurnOptions) {
-    const { pool, env } = shared.options.runtime;
+    const { pool } = shared.options.runtime;
     this.#shared = shared;
     this.#options = options;
-    this.#serverClock = pool.serverClock(options.target, env);
+    this.#serverClock = pool.serverClock(options.target);
   }
 
   /**

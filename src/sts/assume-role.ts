@@ -3,7 +3,6 @@ import { AttemptError, type Failure } from "../model/failure.js";
 import { startLimit, withTimeout } from "../runtime/abort.js";
 import { type Clock, momentOf } from "../runtime/clock.js";
 import type { Deadline } from "../runtime/deadline.js";
-import type { Environment } from "../runtime/environment.js";
 import { withBoundedBody } from "./bounded-answer.js";
 import type { ClientPool, StsAnswer } from "./client-pool.js";
 import {
@@ -17,7 +16,7 @@ import { readFailure } from "./read-failure.js";
 import type { ServerClock } from "./server-clock.js";
 import type { StsTarget } from "./target.js";
 
-/** Parameters of the call; to the letter what the SDK hands to a role assumer. */
+/** Parameters of the call, exactly as the SDK passes them to a role assumer. */
 export interface AssumeRoleInput {
   RoleArn: string;
   RoleSessionName: string;
@@ -32,9 +31,8 @@ export interface AssumeRoleInput {
 export type RoleAssumer = (input: AssumeRoleInput) => Promise<AttributedCredentials>;
 
 interface CallLimits {
-  readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** One call's own limit, in milliseconds. */
+  /** The limit of one call, in milliseconds. It starts when the call has its turn. */
   readonly timeoutMs: number;
   readonly deadline: Deadline;
 }
@@ -42,9 +40,12 @@ interface CallLimits {
 export interface AssumeRoleOptions extends CallLimits {
   readonly target: StsTarget;
   readonly pool: ClientPool;
-  readonly env: Environment;
-  /** Runs the call once it has its turn, which ends with it: the next call comes after. */
+  /** Runs the call when it has its turn. The next call starts only after this one has settled. */
   readonly inTurn?: (call: () => Promise<IssuedCredentials>) => Promise<IssuedCredentials>;
+}
+
+export interface AssumerOptions extends CallLimits {
+  readonly clock: Clock;
 }
 
 /**
@@ -56,16 +57,14 @@ export async function assumeRole(
   input: AssumeRoleInput,
   options: AssumeRoleOptions,
 ): Promise<IssuedCredentials> {
-  const { target, pool, env, clock, signal, deadline, inTurn = (call) => call() } = options;
-  const serverClock = pool.serverClock(target, env);
-  return pool.use(target, env, async ({ limit }) => {
-    const name = pool.nameOf(requestName(input), target, env);
+  const { target, pool, signal, timeoutMs, deadline, inTurn = (call) => call() } = options;
+  const { clock } = pool;
+  const serverClock = pool.serverClock(target);
+  return pool.use(target, async ({ limit }) => {
+    const request = requestName(input);
     const send = async (waiting: AbortSignal) => {
-      const answer = await pool.calls.join(name, { clock, signal: waiting }, (abortSignal) =>
-        // Lent for as long as anybody waits for the answer, whoever asked first.
-        pool.use(target, env, ({ client }) =>
-          ask(client, input, { clock, serverClock, abortSignal }),
-        ),
+      const answer = await pool.share({ target, request, signal: waiting }, (client, abortSignal) =>
+        ask(client, input, { clock, serverClock, abortSignal }),
       );
       const { output, date, sentAt } = answer;
       const credentials = toCredentials(output, input.DurationSeconds, clock.now());
@@ -76,14 +75,15 @@ export async function assumeRole(
       const expiration = new Date((credentials.expiration?.getTime() ?? Number.NaN) - skewMs);
       return { credentials: { ...credentials, expiration }, rejectedDate };
     };
-    // Time spent waiting for a turn is not the endpoint's fault: the call's own limit starts inside.
+    // Time spent waiting for a turn is not the endpoint's fault: the limit of the call starts after it.
     signal.throwIfAborted();
     const reason = new AttemptError(noTurn(target));
     const wait = startLimit({ clock, signal, timeoutMs: deadline.remainingMs(), reason });
     try {
       return await limit.run(wait.signal, () => {
         wait.end();
-        return inTurn(() => bounded(input, options, send, target.region));
+        const limits = { clock, signal, timeoutMs, deadline, region: target.region };
+        return inTurn(() => bounded(input, limits, send));
       });
     } finally {
       wait.end();
@@ -97,7 +97,10 @@ interface AskOptions {
   readonly abortSignal: AbortSignal;
 }
 
-/** The call itself. The SDK keeps the `Date` of an answer to itself, so it is noted on its way in, and its body is bounded. */
+/**
+ * Sends the request. The SDK does not return the `Date` header of an answer, so a middleware reads it,
+ * and limits the length of the body.
+ */
 async function ask(
   client: STSClient,
   input: AssumeRoleInput,
@@ -113,7 +116,7 @@ async function ask(
         (result.response as { headers?: Record<string, string> } | undefined)?.headers ?? {};
       return { ...result, response: await withBoundedBody(result.response, abortSignal) };
     },
-    // The innermost place: refusals pass here too, before they become errors.
+    // The innermost position: it sees refusals too, before the SDK turns them into errors.
     { step: "deserialize", priority: "low", name: "boundedAnswer" },
   );
   const sentAt = momentOf(clock);
@@ -121,52 +124,55 @@ async function ask(
     const output = await client.send(command, { abortSignal });
     return { output, date: headers.date, sentAt };
   } catch (error) {
-    // Without STS's request id it may be a proxy's.
+    // Without the request ID of STS, a proxy may have sent it.
     if (headers["x-amzn-requestid"] !== undefined) serverClock.refusal(headers.date);
     throw error;
   }
 }
 
-/** Equal for requests whose answers are as good as each other: a name that is but the time tells nothing. */
+/** Equal for requests whose answers are interchangeable: a session name that is only the time is left out. */
 function requestName({ RoleSessionName, ...input }: AssumeRoleInput): string {
   const sessionName = /^aws-sdk-js-session-\d+$/.test(RoleSessionName) ? null : RoleSessionName;
   return JSON.stringify([sessionName, Object.entries(input)]);
 }
 
 /**
- * The same through a role assumer of the user's, which asks whom it will. It cannot be aborted, only
- * left behind.
+ * The same through the user's role assumer, which may ask any service. It can't be aborted: after the
+ * timeout, its answer is ignored.
  */
 export function assumeRoleWith(
   assumer: RoleAssumer,
   input: AssumeRoleInput,
-  options: CallLimits,
+  options: AssumerOptions,
 ): Promise<IssuedCredentials> {
   return bounded(input, options, async () => {
     const credentials = await assumer(input);
     if (!credentials?.accessKeyId || !credentials.secretAccessKey) {
       throw new AttemptError(emptyAnswer());
     }
-    // Whom it asks, and what time it is there, is not known.
+    // Which service it asks, and the clock of that service, are unknown.
     return { credentials: withDate(credentials) };
   });
 }
 
-/** An assumer that reads JSON has a text, or a number, where the type says `Date`. */
+/** An assumer that reads JSON may return a string or a number where the type says `Date`. */
 function withDate(credentials: AttributedCredentials): AttributedCredentials {
   const expiration: unknown = credentials.expiration ?? undefined;
   if (expiration === undefined) return credentials;
   return { ...credentials, expiration: new Date(expiration as Date | string | number) };
 }
 
+interface BoundedOptions extends AssumerOptions {
+  readonly region?: string;
+}
+
 /** Runs a call under its timeout and turns whatever it throws into a {@link Failure}. */
 async function bounded<T>(
   input: AssumeRoleInput,
-  options: CallLimits,
+  options: BoundedOptions,
   call: (abortSignal: AbortSignal) => Promise<T>,
-  region?: string,
 ): Promise<T> {
-  const { clock, signal, deadline } = options;
+  const { clock, signal, deadline, region } = options;
   const timeoutMs = Math.min(options.timeoutMs, deadline.remainingMs());
   const reason = new AttemptError(timedOut(timeoutMs, timeoutMs < options.timeoutMs));
   try {
@@ -186,7 +192,7 @@ function timedOut(timeoutMs: number, cutShort: boolean): Failure {
   return { kind: "timeout", code: "TimeoutError", message, cutShort };
 }
 
-/** So many calls were waiting for this endpoint that the retry budget ended first. */
+/** The retry budget ended while other calls to this endpoint had their turns. */
 function noTurn({ region }: StsTarget): Failure {
   const message = "too many calls to this endpoint were waiting for an answer";
   return { kind: "timeout", code: "TimeoutError", message, cutShort: true, region };

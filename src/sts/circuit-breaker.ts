@@ -1,72 +1,99 @@
-/** How long a region that failed is left alone: uniform, so that a fleet does not come back at once. */
-const PAUSE_MS = { min: 30_000, max: 60_000 };
+import type { Clock } from "../runtime/clock.js";
 
 /**
- * A region that lost so many hedges in a row, and kept its callers waiting for so long in all, rests
- * as one that failed. Neither alone will do: one call may be slow by chance, and a hedge may be
- * shorter than a region takes when all is well.
+ * How long the circuit of a region that failed stays open, in milliseconds: uniform, so that the
+ * processes of a fleet do not come back at once.
  */
-const MAX_LOSSES = { count: 3, silentMs: 1_000 };
+const OPEN_MS = { min: 30_000, max: 60_000 };
 
 /**
- * Remembers that a region did not answer, so that it costs one timeout and not one for each refresh.
- * After the pause one caller tries it; the others wait for how that ends.
+ * A region counts as failed when hedged requests to other regions were answered first this often in a
+ * row, and it had been silent for this long in total. Either limit alone is not enough: one call may be
+ * slow by chance, and the hedge delay may be shorter than the usual response time of the region.
+ */
+const MAX_OUTPACED = { count: 3, silentMs: 1_000 };
+
+/** Times are of `Clock.monotonic()`: setting the wall clock changes no state. */
+type State =
+  /** The region is asked. */
+  | { readonly value: "closed" }
+  /** The region failed at `since`, and is not asked before `until`. */
+  | { readonly value: "open"; readonly since: number; readonly until: number }
+  /** One call probes the region. If that call shows nothing by `until`, another one does. */
+  | { readonly value: "half-open"; readonly since: number; readonly until: number };
+
+const CLOSED: State = { value: "closed" };
+
+/** How a call may use the region: as any other, or to find out whether it has recovered. */
+export type Admission = "call" | "probe";
+
+/**
+ * Remembers that a region failed, so that its silence costs one timeout in total and not one for each
+ * refresh. When the circuit has been open for long enough, one caller probes the region, and the
+ * others go elsewhere until the outcome is known.
  */
 export class CircuitBreaker {
-  #openFrom = Number.NEGATIVE_INFINITY;
-  #openUntil = Number.NEGATIVE_INFINITY;
-  /** Whether it rests for the outcome of a trial, and not for a failure. */
-  #isTried = false;
-  /** Since the last answer. */
-  #losses = { count: 0, silentMs: 0 };
+  #state: State = CLOSED;
+  /** Since the last answer of the region. */
+  #outpaced = { count: 0, silentMs: 0 };
+  readonly #clock: Clock;
+  readonly #random: () => number;
 
-  constructor(private readonly random: () => number) {}
-
-  /** Whether the region is worth asking. A caller that is let in after the pause is the trial. */
-  admits(now: number): boolean {
-    if (this.#openUntil === Number.NEGATIVE_INFINITY) return true;
-    if (this.openUntil(now) !== undefined) return false;
-    this.failed(now);
-    this.#isTried = true;
-    return true;
+  /** @param random - uniform in [0, 1). */
+  constructor(clock: Clock, random: () => number) {
+    this.#clock = clock;
+    this.#random = random;
   }
 
-  /** The trial was given up before it told anything: the next caller is another one. */
-  triedInVain(now: number): void {
-    if (this.#isTried) this.#openUntil = now;
-    this.#isTried = false;
+  /**
+   * How a caller may ask the region now; `undefined` if it should not. The first caller after the pause
+   * gets the probe, and has to report its outcome.
+   */
+  admit(): Admission | undefined {
+    if (this.#state.value === "closed") return "call";
+    if (this.openForMs > 0) return undefined;
+    this.#state = { value: "half-open", ...this.#pause() };
+    return "probe";
   }
 
-  failed(now: number): void {
-    this.#isTried = false;
-    this.#openFrom = now;
-    // A whole number: the time is told.
-    this.#openUntil =
-      now + Math.floor(PAUSE_MS.min + this.random() * (PAUSE_MS.max - PAUSE_MS.min));
-  }
-
-  /** Another region, asked later, answered sooner; this one had been silent for so long. */
-  lost(now: number, silentMs: number): void {
-    this.#losses.count += 1;
-    this.#losses.silentMs += silentMs;
-    const { count, silentMs: total } = this.#losses;
-    if (count >= MAX_LOSSES.count && total >= MAX_LOSSES.silentMs) this.failed(now);
-  }
-
+  /** The region answered. */
   succeeded(): void {
-    this.#losses = { count: 0, silentMs: 0 };
-    this.#openUntil = Number.NEGATIVE_INFINITY;
-    this.#isTried = false;
+    this.#outpaced = { count: 0, silentMs: 0 };
+    this.#state = CLOSED;
   }
 
-  /** Whether the region has failed after that time, and is left alone for it. */
-  failedSince(time: number, now: number): boolean {
-    return this.#openFrom > time && this.openUntil(now) !== undefined;
+  /** The region did not answer, or what answered was not STS. */
+  failed(): void {
+    this.#state = { value: "open", ...this.#pause() };
   }
 
-  /** Until when the region is left alone; `undefined` while it is in use. */
-  openUntil(now: number): number | undefined {
-    // A rest that has yet to begin is one from before the clock was set back.
-    return now >= this.#openFrom && now < this.#openUntil ? this.#openUntil : undefined;
+  /** The probe ended and showed nothing about the region: the next caller probes it. */
+  abandoned(): void {
+    if (this.#state.value !== "half-open") return;
+    this.#state = { ...this.#state, value: "open", until: this.#clock.monotonic() };
+  }
+
+  /** A hedged request to another region was answered first, after this region was silent for so long. */
+  outpaced(silentMs: number): void {
+    this.#outpaced.count += 1;
+    this.#outpaced.silentMs += silentMs;
+    const { count, silentMs: total } = this.#outpaced;
+    if (count >= MAX_OUTPACED.count && total >= MAX_OUTPACED.silentMs) this.failed();
+  }
+
+  /** Whether the region has failed after that time of `Clock.monotonic()`, and is not asked since. */
+  failedSince(time: number): boolean {
+    return this.#state.value !== "closed" && this.#state.since > time && this.openForMs > 0;
+  }
+
+  /** For how long callers should ask another region, in milliseconds; 0 when this one may be asked. */
+  get openForMs(): number {
+    if (this.#state.value === "closed") return 0;
+    return Math.max(0, this.#state.until - this.#clock.monotonic());
+  }
+
+  #pause(): { readonly since: number; readonly until: number } {
+    const since = this.#clock.monotonic();
+    return { since, until: since + OPEN_MS.min + this.#random() * (OPEN_MS.max - OPEN_MS.min) };
   }
 }

@@ -3,7 +3,7 @@ import type {
   STSClient,
   STSClientConfig,
 } from "@aws-sdk/client-sts";
-import { type Clock, type Moment, systemClock } from "../runtime/clock.js";
+import type { Clock, Moment } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
 import { withoutSecrets } from "./client-logger.js";
@@ -16,12 +16,12 @@ import type { StsTarget } from "./target.js";
 import { TargetKeys } from "./target-key.js";
 
 /**
- * Calls in flight, and so sockets, for each client. A thousand roles that start together take turns
+ * Calls in progress, and so sockets, for each client. A thousand roles that start together take turns
  * instead of opening a thousand connections.
  */
 const MAX_SOCKETS = 40;
 
-/** Clients kept without anybody using them; the longest unused goes first. */
+/** Clients that are kept although none is in use; the least recently used one is closed first. */
 const MAX_IDLE_CLIENTS = 16;
 
 /** A success, and what is needed to judge its times. */
@@ -40,50 +40,66 @@ export interface PooledClient {
 
 interface Entry extends PooledClient {
   readonly target: StsTarget;
-  /** Pieces of work that are using it now. */
+  /** How many callers use it now. */
   leases: number;
-  /** To be closed with the last of them. */
+  /** To be closed when the last of them returns it. */
   released: boolean;
   /** Whether its connections end with it. */
   readonly ownsConnections: boolean;
 }
 
-/** What is known of one STS endpoint, whoever asks it. */
+/** What the answers of one STS endpoint have shown, for all providers that ask it. */
 interface Endpoint {
   readonly serverClock: ServerClock;
-  breaker?: CircuitBreaker;
+  readonly breaker: CircuitBreaker;
+}
+
+/** What a pool takes from the world around it. */
+export interface PoolSeams {
+  readonly clock: Clock;
+  /** Part of what distinguishes two clients: the SDK reads some variables when a client is made. */
+  readonly env: Environment;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
 }
 
 /** Endpoints remembered; the oldest is forgotten first. */
 const MAX_ENDPOINTS = 256;
 
+interface SharedRequest {
+  readonly target: StsTarget;
+  readonly request: string;
+  readonly signal: AbortSignal;
+}
+
 /** Keeps one STS client, and with it one set of connections, for each distinct target. */
 export class ClientPool {
-  /** In order of last use, the longest unused first. */
+  /** In the order of their last use, the least recently used first. */
   readonly #entries = new Map<string, Entry>();
-  readonly #keys = new TargetKeys();
-  readonly #clock: Clock;
-  /** The calls under way, over whichever client. */
-  readonly calls = new SharedCalls<StsAnswer>();
   readonly #endpoints = new Map<string, Endpoint>();
+  readonly #seams: PoolSeams;
+  readonly #keys: TargetKeys;
+  readonly #calls: SharedCalls<StsAnswer>;
 
-  constructor(clock: Clock = systemClock) {
-    this.#clock = clock;
+  constructor(seams: PoolSeams) {
+    this.#seams = seams;
+    this.#keys = new TargetKeys(seams.env);
+    this.#calls = new SharedCalls(seams.clock);
+  }
+
+  get clock(): Clock {
+    return this.#seams.clock;
   }
 
   /** Starts to load the SDK, so that it is there when the first call is due. */
   preload(): void {
-    // What goes wrong here goes wrong again where somebody waits for it.
+    // An error here comes again where a caller waits for it.
     loadSdk().catch(() => {});
   }
 
   /** Lends the target's client for one piece of work. */
-  async use<T>(
-    target: StsTarget,
-    env: Environment,
-    work: (pooled: PooledClient) => Promise<T>,
-  ): Promise<T> {
-    const key = this.#keys.of(target, env);
+  async use<T>(target: StsTarget, work: (pooled: PooledClient) => Promise<T>): Promise<T> {
+    const key = this.#keys.of(target);
     const entry = this.#entries.get(key) ?? (await this.#open(key, target));
     this.#entries.delete(key);
     this.#entries.set(key, entry);
@@ -98,56 +114,70 @@ export class ClientPool {
     }
   }
 
-  /** The name under which a request to the target is one of {@link ClientPool.calls}. */
-  nameOf(request: string, target: StsTarget, env: Environment): string {
-    return JSON.stringify([this.#keys.ofAnswer(target, env), request]);
+  /**
+   * Waits for the answer to a request, which is sent once for all who make an equal one at the same
+   * time, and gets the client of whoever is first.
+   *
+   * @param request - equal for requests with equal answers.
+   * @param signal - ends this caller's wait; the request ends with the last caller's.
+   */
+  share(
+    { target, request, signal }: SharedRequest,
+    send: (client: STSClient, signal: AbortSignal) => Promise<StsAnswer>,
+  ): Promise<StsAnswer> {
+    const name = JSON.stringify([this.#keys.ofAnswer(target), request]);
+    return this.#calls.join(name, signal, (abortSignal) =>
+      // Lent for as long as any caller waits for the answer, and not only the first one.
+      this.use(target, ({ client }) => send(client, abortSignal)),
+    );
   }
 
   /**
-   * Closes the target's idle connections. Whoever else shares the client gets a new one at its next
-   * call; a call in flight is left alone, and the connections are closed after it.
+   * Closes the target's idle connections. Another provider that shares the client gets a new one with
+   * its next call. A call in progress is not interrupted; the connections are closed after it.
    */
-  release(target: StsTarget, env: Environment): void {
-    const key = this.#keys.of(target, env);
+  release(target: StsTarget): void {
+    const key = this.#keys.of(target);
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     entry.released = true;
     if (entry.leases === 0) this.#drop(key, entry);
   }
 
-  /** Releases what a provider used before and no longer does: at its end it will not know of it. */
-  moveOn(before: readonly StsTarget[], after: readonly StsTarget[], env: Environment): void {
-    if (before.length === 0) return;
-    const kept = after.map((target) => this.#keys.of(target, env));
+  /**
+   * Releases the targets of a provider that are not among its new ones.
+   *
+   * @returns the new ones to keep: of equal targets the pool's own, so that a thousand roles hold one.
+   */
+  replaceTargets(before: readonly StsTarget[], after: readonly StsTarget[]): StsTarget[] {
+    const kept = after.map((target) => this.#keys.of(target));
     for (const target of before) {
-      if (!kept.includes(this.#keys.of(target, env))) this.release(target, env);
+      if (!kept.includes(this.#keys.of(target))) this.release(target);
     }
+    return after.map((target, index) => this.#entries.get(kept[index] ?? "")?.target ?? target);
   }
 
-  /** The equal target that is here already, if there is one: a thousand roles keep one, not their own. */
-  canonical(target: StsTarget, env: Environment): StsTarget {
-    return this.#entries.get(this.#keys.of(target, env))?.target ?? target;
-  }
-
-  /** The breaker of the target's endpoint: one for all providers that would ask it. */
-  breaker(target: StsTarget, env: Environment, random: () => number): CircuitBreaker {
-    const endpoint = this.#endpoint(target, env);
-    endpoint.breaker ??= new CircuitBreaker(random);
-    return endpoint.breaker;
+  /** The circuit breaker of the target's endpoint: one for all providers that ask it. */
+  breaker(target: StsTarget): CircuitBreaker {
+    return this.#endpoint(target).breaker;
   }
 
   /** The clock of the target's endpoint, as its answers show it. */
-  serverClock(target: StsTarget, env: Environment): ServerClock {
-    return this.#endpoint(target, env).serverClock;
+  serverClock(target: StsTarget): ServerClock {
+    return this.#endpoint(target).serverClock;
   }
 
   get size(): number {
     return this.#entries.size;
   }
 
-  #endpoint(target: StsTarget, env: Environment): Endpoint {
-    const key = this.#keys.ofEndpoint(target, env);
-    const endpoint = this.#endpoints.get(key) ?? { serverClock: new ServerClock(this.#clock) };
+  #endpoint(target: StsTarget): Endpoint {
+    const { clock, random } = this.#seams;
+    const key = this.#keys.ofEndpoint(target);
+    const endpoint = this.#endpoints.get(key) ?? {
+      serverClock: new ServerClock(clock),
+      breaker: new CircuitBreaker(clock, random),
+    };
     this.#endpoints.set(key, endpoint);
     const [oldest] = this.#endpoints.keys();
     if (this.#endpoints.size > MAX_ENDPOINTS && oldest !== undefined) {
@@ -165,7 +195,7 @@ export class ClientPool {
 
   async #open(key: string, target: StsTarget): Promise<Entry> {
     const { STSClient } = await loadSdk();
-    // Somebody else was here while the modules loaded.
+    // Another caller made it while the modules loaded.
     const existing = this.#entries.get(key);
     if (existing !== undefined) return existing;
     const connections = target.config.requestHandler ?? quietConnections(MAX_SOCKETS);
@@ -181,8 +211,8 @@ export class ClientPool {
 }
 
 /**
- * The call is never signed. For the global endpoint the SDK would sign it all the same, and look for
- * credentials in its default chain: in the environment that this very call is made for.
+ * The call is never signed. For the global endpoint the SDK would sign it, and for that look for
+ * credentials in its default chain, of which this call may be a part.
  */
 const UNSIGNED: NonNullable<STSClientConfig["httpAuthSchemeProvider"]> = () => [
   { schemeId: "smithy.api#noAuth" },
@@ -199,7 +229,7 @@ function createEntry(
     ...rest,
     ...(config.logger && { logger: withoutSecrets(config.logger) }),
     requestHandler,
-    // Retrying is done outside, where the verdict is: a second loop inside would multiply the calls.
+    // The retry loop, which knows the verdict, decides: a second loop here would multiply the calls.
     maxAttempts: 1,
     retryMode: "standard",
     httpAuthSchemeProvider: UNSIGNED,
@@ -217,8 +247,8 @@ function createEntry(
 }
 
 /**
- * Whether a request handler, or an agent in its options, is somebody else's: the calling client's or
- * the user's own. Destroying it would cut their requests off.
+ * Whether a request handler, or an agent in its options, belongs to the calling client or the user.
+ * Destroying it would interrupt their requests.
  */
 function isLent(handler: STSClientConfig["requestHandler"]): boolean {
   const { handle, httpAgent, httpsAgent } = (handler ?? {}) as {

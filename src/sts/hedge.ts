@@ -4,9 +4,9 @@ import { onAbort } from "../runtime/on-abort.js";
 interface HedgeOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** How long the first call has the field to itself, in milliseconds. */
+  /** The delay of the hedged call after the first one, in milliseconds. */
   readonly afterMs: number;
-  /** Whether a failure of the first call counts whatever the second may say. */
+  /** Whether a failure of the first call ends both, because the hedged call would fail the same way. */
   readonly isFinal: (error: unknown) => boolean;
 }
 
@@ -14,14 +14,14 @@ type Call<T> = (signal: AbortSignal) => Promise<T>;
 
 export interface HedgeOutcome<T> {
   readonly value: T;
-  /** How the first call was doing when it ended: `silent` if it had not settled. */
+  /** What had become of the first call by then: `silent` if it had not settled. */
   readonly first: "won" | "failed" | "silent";
 }
 
 /**
- * Makes the first call and, if it has not settled after `afterMs`, the second beside it. The first
- * success wins and the other call is aborted. When both fail, the first call's failure counts; when
- * that is final, or comes before the second call began, it counts at once.
+ * Makes the first call and, if it has not settled after `afterMs`, a second one in parallel: the hedge.
+ * The first success wins, and the other call is aborted. When both fail, the result is the failure of
+ * the first call; when that is final, or comes before the hedge began, it is the result at once.
  */
 export async function hedged<T>(
   { clock, signal, afterMs, isFinal }: HedgeOptions,
@@ -35,7 +35,7 @@ export async function hedged<T>(
     return await new Promise<HedgeOutcome<T>>((resolve, reject) => {
       let running = 1;
       let failure: { readonly error: unknown } | undefined;
-      const lost = () => {
+      const failed = () => {
         running -= 1;
         if (running === 0) reject(failure?.error);
       };
@@ -45,7 +45,7 @@ export async function hedged<T>(
         running += 1;
         call(race.signal).then((value) => {
           resolve({ value, first: failure === undefined ? "silent" : "failed" });
-        }, lost);
+        }, failed);
       });
       first(race.signal).then(
         (value) => {
@@ -56,7 +56,7 @@ export async function hedged<T>(
           cancel();
           failure = { error };
           if (isFinal(error)) reject(error);
-          else lost();
+          else failed();
         },
       );
     });

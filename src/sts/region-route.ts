@@ -3,158 +3,180 @@ import type { Clock } from "../runtime/clock.js";
 import type { CircuitBreaker } from "./circuit-breaker.js";
 import type { StsTarget } from "./target.js";
 
-interface Stop {
+/** What one refresh knows of one region, besides what the circuit breaker tells everyone. */
+interface RegionState {
   readonly target: StsTarget;
   readonly breaker: CircuitBreaker;
-  /** The call to it is the one that tries whether it has healed. */
-  isTrial: boolean;
-  /** Failures to get the verification key here, since the last round began. */
+  /** Failures to get the verification key here, since this round began. */
   idpFailures: number;
   /** Not asked again in this round. */
-  passed: boolean;
+  skipped: boolean;
   /** Not asked again in this refresh. */
   disabled: boolean;
 }
 
-/** STS's way to the identity provider is regional too: after so many failures the next region. */
+/**
+ * STS reaches the identity provider from each region separately: after this many failures to get the
+ * verification key, the next region is asked.
+ */
 const IDP_FAILURES_PER_REGION = 2;
 
-/** The way of one refresh through the regions: the preferred one first, the next when it fails. */
+/** One region for one call, which reports how the region did. */
+export interface RegionHandle {
+  readonly target: StsTarget;
+  /** The region answered with credentials. */
+  succeeded(): void;
+  /**
+   * The call failed.
+   *
+   * @param answered - whether STS sent the error: the region is alive, whatever it said.
+   */
+  failed(verdict: Verdict, answered: boolean): void;
+  /** The call ended and showed nothing about the region. A probe passes to the next caller. */
+  abandoned(): void;
+  /** A hedged request to another region was answered first, after this one was silent for so long. */
+  outpaced(silentMs: number): void;
+  /** Skips the region for this round if another one is worth asking; whether it did. */
+  skip(): boolean;
+  /** Skips the region if another call has found, since this handle was given, that it fails. */
+  skipIfFailedMeanwhile(): boolean;
+  /** Whether another region can be asked at once, now that this one has failed. */
+  hasAlternative(): boolean;
+}
+
+interface RegionRouteOptions {
+  readonly targets: readonly [StsTarget, ...StsTarget[]];
+  readonly breakerOf: (target: StsTarget) => CircuitBreaker;
+  readonly clock: Clock;
+}
+
+/**
+ * The order in which one refresh asks the regions: the preferred one first, the next one when it
+ * fails, and another round when all have failed.
+ */
 export class RegionRoute {
-  readonly #stops: readonly Stop[];
+  readonly #regions: readonly [RegionState, ...RegionState[]];
   readonly #clock: Clock;
 
-  constructor(
-    targets: readonly StsTarget[],
-    breakerOf: (target: StsTarget) => CircuitBreaker,
-    clock: Clock,
-  ) {
-    this.#clock = clock;
-    this.#stops = targets.map((target) => {
+  constructor({ targets, breakerOf, clock }: RegionRouteOptions) {
+    const stateOf = (target: StsTarget): RegionState => {
       const breaker = breakerOf(target);
-      return { target, breaker, isTrial: false, idpFailures: 0, passed: false, disabled: false };
-    });
+      return { target, breaker, idpFailures: 0, skipped: false, disabled: false };
+    };
+    const [first, ...others] = targets;
+    this.#regions = [stateOf(first), ...others.map(stateOf)];
+    this.#clock = clock;
   }
 
-  /** The region to ask now. When every one has failed, the round begins again. */
-  next(): StsTarget {
-    return this.#choose() ?? this.#chooseResting();
+  /** The region to ask now. */
+  next(): RegionHandle {
+    return this.#admitted() ?? this.#handle(this.#soonestToRecover(), false);
   }
 
-  /** The region that {@link RegionRoute.next} would return now; asks no breaker for a trial. */
+  /** The region that {@link RegionRoute.next} would return now. It does not start a probe. */
   peek(): StsTarget {
-    const now = this.#clock.now();
-    const isAlone = this.#stops.length === 1;
-    const open = this.#stops.find(
-      ({ passed, disabled, breaker }) =>
-        !passed && !disabled && (isAlone || breaker.openUntil(now) === undefined),
-    );
-    return open?.target ?? this.#firstToWake(this.#stops.filter(({ disabled }) => !disabled));
+    const isAlone = this.#regions.length === 1;
+    const isOpen = ({ breaker }: RegionState) => !isAlone && breaker.openForMs > 0;
+    const next = this.#waiting().find((region) => !isOpen(region));
+    return (next ?? this.#soonestOf(this.#enabled())).target;
   }
 
-  /** The region to ask beside `target`, if there is one worth asking. */
-  beside(target: StsTarget): StsTarget | undefined {
-    return this.#choose(target);
+  /** The region for a hedged request beside a call to this one, if another one is worth asking. */
+  hedgeFor(handle: RegionHandle): RegionHandle | undefined {
+    return this.#admitted(handle.target);
   }
 
-  /** Notes that the region answered: it is alive, whatever it said. */
-  answered(target: StsTarget): void {
-    this.#stopOf(target)?.breaker.succeeded();
-  }
-
-  /** Notes the end of a call: if nothing was told of the region before, that was no trial of it. */
-  gaveUp(target: StsTarget): void {
-    const stop = this.#stopOf(target);
-    if (stop?.isTrial) stop.breaker.triedInVain(this.#clock.now());
-  }
-
-  /** Notes that the region beside this one answered, and this one not yet, for so long. */
-  lost(target: StsTarget, silentMs: number): void {
-    this.#stopOf(target)?.breaker.lost(this.#clock.now(), silentMs);
-  }
-
-  failed(target: StsTarget, verdict: Verdict): void {
-    const stop = this.#stopOf(target);
-    if (stop === undefined) return;
-    if (verdict === "idp-unreachable") {
-      stop.idpFailures += 1;
-      stop.passed = stop.idpFailures >= IDP_FAILURES_PER_REGION;
+  /** The first region whose circuit breaker admits a call. */
+  #admitted(except?: StsTarget): RegionHandle | undefined {
+    const waiting = this.#waiting().filter(({ target }) => target !== except);
+    for (const region of waiting) {
+      // Without an alternative, the region is asked whatever its circuit breaker says.
+      const admission = this.#regions.length === 1 ? "call" : region.breaker.admit();
+      if (admission !== undefined) return this.#handle(region, admission === "probe");
     }
-    if (verdict === "sts-unavailable" || verdict === "sts-blocked") {
-      stop.breaker.failed(this.#clock.now());
-      stop.passed = true;
-    }
-    // The role's account decides about this one: nothing that other roles should hear of.
-    if (verdict === "region-disabled") stop.disabled = true;
+    return undefined;
   }
 
-  /** Passes this region by if it has failed since that time, by somebody else's call. */
-  leaveIfFailedSince(target: StsTarget, time: number): boolean {
-    const stop = this.#stopOf(target);
-    return stop?.breaker.failedSince(time, this.#clock.now()) === true && this.leave(target);
+  #handle(region: RegionState, isProbe: boolean): RegionHandle {
+    const { target, breaker } = region;
+    const chosenAt = this.#clock.monotonic();
+    const skip = () => {
+      if (!this.#isWorthAsking(target)) return false;
+      region.skipped = true;
+      return true;
+    };
+    return {
+      target,
+      succeeded: () => breaker.succeeded(),
+      failed: (verdict, answered) => {
+        if (answered) breaker.succeeded();
+        noteFailure(region, verdict);
+      },
+      abandoned: () => {
+        if (isProbe) breaker.abandoned();
+      },
+      outpaced: (silentMs) => breaker.outpaced(silentMs),
+      skip,
+      skipIfFailedMeanwhile: () => breaker.failedSince(chosenAt) && skip(),
+      hasAlternative: () => {
+        // A disabled region says nothing about those that failed before it: they are asked again.
+        if (region.disabled) return this.#enabled().length > 0;
+        return region.skipped && this.#isWorthAsking(target);
+      },
+    };
   }
 
-  /** Passes this region by for this round, if there is another one to ask. */
-  leave(target: StsTarget): boolean {
-    const stop = this.#stopOf(target);
-    if (stop === undefined || !this.#isOpen(target)) return false;
-    stop.passed = true;
-    return true;
+  #enabled(): readonly RegionState[] {
+    return this.#regions.filter(({ disabled }) => !disabled);
   }
 
-  /** Whether another region can be asked at once, now that this one has failed. */
-  canMoveOn(target: StsTarget): boolean {
-    const stop = this.#stopOf(target);
-    if (stop === undefined) return false;
-    // One that is switched off says nothing about those that failed before: back to them.
-    if (stop.disabled) return this.#stops.some(({ disabled }) => !disabled);
-    return stop.passed && this.#isOpen(target);
+  /** The regions that this round has not asked in vain. */
+  #waiting(): readonly RegionState[] {
+    return this.#enabled().filter(({ skipped }) => !skipped);
   }
 
-  #stopOf(target: StsTarget): Stop | undefined {
-    return this.#stops.find((stop) => stop.target === target);
-  }
-
-  #choose(except?: StsTarget): StsTarget | undefined {
-    const now = this.#clock.now();
-    const waiting = this.#stops.filter(
-      (stop) => !stop.passed && !stop.disabled && stop.target !== except,
-    );
-    // A region alone is asked whatever its breaker says: there is no other.
-    if (this.#stops.length === 1) return waiting[0]?.target;
-    const chosen = waiting.find(({ breaker }) => breaker.admits(now));
-    if (chosen !== undefined) chosen.isTrial = chosen.breaker.openUntil(now) !== undefined;
-    return chosen?.target;
-  }
-
-  /** Whether a region other than this one would be chosen now; asks no breaker for a trial. */
-  #isOpen(except: StsTarget): boolean {
-    const now = this.#clock.now();
-    return this.#stops.some(
-      ({ target, passed, disabled, breaker }) =>
-        target !== except && !passed && !disabled && breaker.openUntil(now) === undefined,
+  /** Whether a region other than this one would be asked now. */
+  #isWorthAsking(except: StsTarget): boolean {
+    return this.#waiting().some(
+      ({ target, breaker }) => target !== except && breaker.openForMs === 0,
     );
   }
 
-  /** All that are left in this round are resting; if none is left, a new round begins. */
-  #chooseResting(): StsTarget {
-    const usable = this.#stops.filter(({ disabled }) => !disabled);
-    if (usable.every(({ passed }) => passed)) {
-      for (const stop of usable) {
-        stop.passed = false;
-        stop.idpFailures = 0;
+  /** For when all circuits of this round are open. If every region has failed, a new round begins. */
+  #soonestToRecover(): RegionState {
+    const enabled = this.#enabled();
+    if (enabled.every(({ skipped }) => skipped)) {
+      for (const region of enabled) {
+        region.skipped = false;
+        region.idpFailures = 0;
       }
     }
-    return this.#firstToWake(usable);
+    return this.#soonestOf(enabled);
   }
 
-  /** The one whose rest ends first is the likeliest to have healed. */
-  #firstToWake(usable: readonly Stop[]): StsTarget {
-    const now = this.#clock.now();
-    const waiting = usable.filter(({ passed }) => !passed);
-    const [first] = (waiting.length > 0 ? waiting : usable).toSorted(
-      (a, b) => (a.breaker.openUntil(now) ?? now) - (b.breaker.openUntil(now) ?? now),
+  /** The region whose circuit closes first is the most likely to have recovered. */
+  #soonestOf(enabled: readonly RegionState[]): RegionState {
+    const waiting = enabled.filter(({ skipped }) => !skipped);
+    const [soonest] = (waiting.length > 0 ? waiting : enabled).toSorted(
+      (a, b) => a.breaker.openForMs - b.breaker.openForMs,
     );
-    return (first ?? (this.#stops[0] as Stop)).target;
+    return soonest ?? this.#regions[0];
+  }
+}
+
+function noteFailure(region: RegionState, verdict: Verdict): void {
+  switch (verdict) {
+    case "idp-unreachable":
+      region.idpFailures += 1;
+      region.skipped = region.idpFailures >= IDP_FAILURES_PER_REGION;
+      break;
+    case "sts-unavailable":
+    case "sts-blocked":
+      region.breaker.failed();
+      region.skipped = true;
+      break;
+    case "region-disabled":
+      // The role's account decides about it: other roles may be at home there.
+      region.disabled = true;
   }
 }

@@ -1,7 +1,7 @@
 import { untilAborted } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
 
-/** A call that has had no answer for so long may never get one: who comes later makes another. */
+/** A call without an answer for this long may never get one: a later caller makes another, in milliseconds. */
 const JOIN_WITHIN_MS = 1_000;
 
 interface SharedCall<T> {
@@ -12,39 +12,39 @@ interface SharedCall<T> {
   isSettled: boolean;
 }
 
-interface Caller {
-  readonly clock: Clock;
-  /** Ends this caller's wait; the call ends with the last of them. */
-  readonly signal: AbortSignal;
-}
-
-/** Calls under way, so that equal ones are made once. An answer is for those who wait for it then. */
+/** Calls in progress, so that equal ones are made once. An answer goes to those who wait for it then. */
 export class SharedCalls<T> {
   readonly #calls = new Map<string, SharedCall<T>>();
 
-  /** Waits for the call of that name, which is made if there is none. */
+  constructor(private readonly clock: Clock) {}
+
+  /**
+   * Waits for the call of that name, which is made if there is none.
+   *
+   * @param signal - ends this caller's wait; the call ends with the last caller's.
+   */
   async join(
     name: string,
-    { clock, signal }: Caller,
+    signal: AbortSignal,
     make: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const call = this.#young(name, clock) ?? this.#start(name, clock, make);
+    const call = this.#young(name) ?? this.#start(name, make);
     call.callers += 1;
     try {
       return await untilAborted(call.answer, signal);
     } finally {
       call.callers -= 1;
-      if (call.callers === 0 && !call.isSettled) this.#giveUp(name, call, signal.reason);
+      if (call.callers === 0 && !call.isSettled) this.#end(name, call, signal.reason);
     }
   }
 
-  #young(name: string, clock: Clock): SharedCall<T> | undefined {
+  #young(name: string): SharedCall<T> | undefined {
     const call = this.#calls.get(name);
-    const isYoung = call !== undefined && clock.monotonic() - call.startedAt < JOIN_WITHIN_MS;
+    const isYoung = call !== undefined && this.clock.monotonic() - call.startedAt < JOIN_WITHIN_MS;
     return isYoung ? call : undefined;
   }
 
-  #start(name: string, clock: Clock, make: (signal: AbortSignal) => Promise<T>): SharedCall<T> {
+  #start(name: string, make: (signal: AbortSignal) => Promise<T>): SharedCall<T> {
     const abort = new AbortController();
     const run = async () => {
       try {
@@ -55,10 +55,10 @@ export class SharedCalls<T> {
       }
     };
     const call: SharedCall<T> = {
-      // Not at once: what throws there ends a call that has to exist.
+      // In a later microtask: if it fails at once, `call` has to exist.
       answer: Promise.resolve().then(run),
       abort,
-      startedAt: clock.monotonic(),
+      startedAt: this.clock.monotonic(),
       callers: 0,
       isSettled: false,
     };
@@ -66,7 +66,7 @@ export class SharedCalls<T> {
     return call;
   }
 
-  #giveUp(name: string, call: SharedCall<T>, reason: unknown): void {
+  #end(name: string, call: SharedCall<T>, reason: unknown): void {
     this.#forget(name, call);
     call.abort.abort(reason);
   }

@@ -25,29 +25,31 @@ export class TargetKeys {
   readonly #identities = new WeakMap<object, number>();
   #identityCount = 0;
 
-  of({ config, plugins }: StsTarget, env: Environment): string {
+  constructor(private readonly env: Environment) {}
+
+  of({ config, plugins }: StsTarget): string {
     const parts = plugins.map((plugin) => this.#part(plugin));
-    return JSON.stringify([this.#entries(config), parts, variablesOf(env)]);
+    return JSON.stringify([this.#entries(config), parts, this.#variables()]);
   }
 
   /** Names only what is asked: each calling client brings a request handler and a logger of its own. */
-  ofEndpoint({ config }: StsTarget, env: Environment): string {
+  ofEndpoint({ config }: StsTarget): string {
     const { region, endpoint, profile } = config;
     const { useFipsEndpoint, useDualstackEndpoint, useGlobalEndpoint } = config;
     const flags = { useFipsEndpoint, useDualstackEndpoint, useGlobalEndpoint };
     const parts = this.#entries({ region, endpoint, profile, ...flags });
-    return JSON.stringify([parts, variablesOf(env)]);
+    return JSON.stringify([parts, this.#variables()]);
   }
 
   /**
    * Names what makes an answer: of two equal ones it does not matter over whose connection it comes,
    * unless the handler is one of the provider's own options.
    */
-  ofAnswer({ config, plugins, isHandlerLent }: StsTarget, env: Environment): string {
+  ofAnswer({ config, plugins, isHandlerLent }: StsTarget): string {
     const { requestHandler, logger: _, userAgentAppId: __, ...rest } = config;
     const options = isHandlerLent ? rest : { ...rest, requestHandler };
     const parts = plugins.map((plugin) => this.#part(plugin));
-    return JSON.stringify([this.#entries(options), parts, variablesOf(env)]);
+    return JSON.stringify([this.#entries(options), parts, this.#variables()]);
   }
 
   #entries(literal: object, depth = 0): unknown {
@@ -69,8 +71,9 @@ export class TargetKeys {
     }
     return { id };
   }
-}
 
-function variablesOf(env: Environment): (string | null)[] {
-  return SDK_VARIABLES.map((name) => readVariable(env, name) ?? null);
+  /** As they are now: they may change while the process runs. */
+  #variables(): (string | null)[] {
+    return SDK_VARIABLES.map((name) => readVariable(this.env, name) ?? null);
+  }
 }

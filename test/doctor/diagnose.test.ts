@@ -6,7 +6,7 @@ import { diagnose, diagnoseWith } from "../../src/doctor/diagnose.js";
 import type { Progress } from "../../src/doctor/diagnosis.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { type Clock, systemClock } from "../../src/runtime/clock.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
+import { makePool } from "../support/make-pool.js";
 import {
   examine,
   healthy,
@@ -239,7 +239,7 @@ describe("a profile whose file is never read to its end", () => {
       clock: HURRIED,
       env: {},
       resolve: resolveHost,
-      pool: new ClientPool(),
+      pool: makePool(),
     });
     expect(facts.elapsedMs).toBeLessThan(20_000);
     expect(verdict).toBe("broken");

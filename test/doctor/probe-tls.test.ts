@@ -3,12 +3,12 @@ import { diagnoseWith } from "../../src/doctor/diagnose.js";
 import { readChain } from "../../src/doctor/probe-tls.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { systemClock } from "../../src/runtime/clock.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
 import { startLocalIdp, type TlsIdentity } from "../../src/testing/index.js";
 import {
   type CertificateAuthority,
   createCertificateAuthority,
 } from "../support/certificate-authority.js";
+import { makePool } from "../support/make-pool.js";
 
 let authority: CertificateAuthority;
 beforeAll(() => {
@@ -18,7 +18,7 @@ afterAll(() => authority[Symbol.dispose]());
 
 async function tlsOf(tls: TlsIdentity, ca: Buffer | undefined) {
   await using idp = await startLocalIdp({ tls, host: "localhost" });
-  const runtime = { clock: systemClock, env: {}, resolve: resolveHost, pool: new ClientPool(), ca };
+  const runtime = { clock: systemClock, env: {}, resolve: resolveHost, pool: makePool(), ca };
   const options = { issuer: idp.issuer, allowPrivateIssuers: true };
   const { facts } = await diagnoseWith(options, runtime);
   return facts.issuer?.tls;

@@ -3,8 +3,8 @@ import { diagnose, diagnoseWith } from "../../src/doctor/diagnose.js";
 import type { DiagnoseOptions } from "../../src/doctor/options.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { systemClock } from "../../src/runtime/clock.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
 import { startDoctorWorld } from "../support/doctor-world.js";
+import { makePool } from "../support/make-pool.js";
 import { startPlatform } from "../support/platform-server.js";
 import { temporaryFolder } from "../support/sdk-environment.js";
 
@@ -12,7 +12,7 @@ type Env = Readonly<Record<string, string>>;
 
 /** The doctor's look in an environment with a role and a local STS, on a machine of any make. */
 async function look(env: Env, options: DiagnoseOptions = {}, vendor?: string) {
-  const runtime = { clock: systemClock, resolve: resolveHost, pool: new ClientPool() };
+  const runtime = { clock: systemClock, resolve: resolveHost, pool: makePool() };
   return await diagnoseWith(
     { allowPrivateIssuers: true, ...options },
     { ...runtime, env, readMachineVendor: async () => vendor },

@@ -32,8 +32,7 @@ const SMALL_FILES_LEFT = 12;
 const WORDS_LEFT: Readonly<Record<string, readonly string[]>> = {
   cli: ["beside", "look", "looked", "looks"],
   credentials: ["landing", "look", "slot", "tired"],
-  provider: ["beside", "gave up", "look", "looked", "lost", "renewal", "resting"],
-  sts: ["beside", "gave up", "give up", "lost", "resting", "stop", "stops", "trial", "vain"],
+  provider: ["beside", "look", "looked", "renewal", "resting"],
 };
 
 describe("a function takes at most three positional parameters", () => {

@@ -6,8 +6,8 @@ import type { WebIdentityEvent } from "../../src/model/events.js";
 import type { TokenSource } from "../../src/model/token-source.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
 import { type LocalSts, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
+import { makePool } from "../support/make-pool.js";
 import { VirtualClock } from "../support/virtual-clock.js";
 import { REGION, ROLE_ARN, rejection } from "../support/world.js";
 
@@ -25,7 +25,7 @@ async function startClocks(machineOffMs: number, stsOffMs: readonly number[] = [
     stsOffMs.map((off) => startLocalSts({ providers: [idp], now: () => trueNow() + off })),
   );
   const [sts] = servers as [LocalSts, ...LocalSts[]];
-  const pool = new ClientPool(machine);
+  const pool = makePool({ clock: machine, random: seededRandom(1) });
   const events: WebIdentityEvent[] = [];
   return {
     ...{ machine, idp, sts, servers, pool, trueNow, events },

@@ -9,8 +9,8 @@ import type { WebIdentityError } from "../../src/model/errors.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { systemClock } from "../../src/runtime/clock.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
 import { startLocalIdp } from "../../src/testing/index.js";
+import { makePool } from "../support/make-pool.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { REGION, ROLE_ARN, rejection } from "../support/world.js";
 
@@ -67,7 +67,7 @@ async function startEndless(answer: (response: ServerResponse) => void) {
           ...init,
           clientConfig: { endpoint, region: REGION, ...init.clientConfig },
         },
-        { clock: systemClock, pool: new ClientPool(), env: {}, random: Math.random },
+        { clock: systemClock, pool: makePool(), env: {}, random: Math.random },
       );
       return (await rejection(provider())) as WebIdentityError;
     },

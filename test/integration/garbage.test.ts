@@ -2,8 +2,9 @@ import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { createProvider } from "../../src/provider/create-provider.js";
 import { systemClock } from "../../src/runtime/clock.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
+import type { ClientPool } from "../../src/sts/client-pool.js";
 import { holdsAfterCollection } from "../support/garbage.js";
+import { makePool } from "../support/make-pool.js";
 import { until } from "../support/virtual-clock.js";
 import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 
@@ -25,7 +26,7 @@ function provide({ sts, idp }: World, pool: ClientPool, signal: AbortSignal) {
 describe("a signal that lives as long as the process", () => {
   it("keeps no provider that was dropped, and keeps no listener of it", async () => {
     await using world = await startWorld();
-    const pool = new ClientPool();
+    const pool = makePool();
     const { signal } = new AbortController();
     // In a function of its own: a variable of this one would keep its last value alive.
     const useAndDrop = async () => {
@@ -45,7 +46,7 @@ describe("a signal that lives as long as the process", () => {
     await using world = await startWorld();
     world.sts.setFault("hang");
     const life = new AbortController();
-    const credentials = rejection(provide(world, new ClientPool(), life.signal)());
+    const credentials = rejection(provide(world, makePool(), life.signal)());
     await until(() => world.calls() === 1);
     await holdsAfterCollection(() => false);
     const reason = new Error("shutting down");
@@ -57,7 +58,7 @@ describe("a signal that lives as long as the process", () => {
   it("keeps no listener of a provider that was closed", async () => {
     await using world = await startWorld();
     const { signal } = new AbortController();
-    const provider = provide(world, new ClientPool(), signal);
+    const provider = provide(world, makePool(), signal);
     provider.close();
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { WebIdentityEvent, WebIdentityProvider } from "../../src/index.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
+import { makePool } from "../support/make-pool.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
@@ -178,7 +178,7 @@ describe("on a machine whose clock is two hours", () => {
         ...{ preflight: "off", refresh: { aheadOfTime: false } },
         clientConfig: { endpoint: world.sts.url, region: REGION },
       },
-      { clock: machine, pool: new ClientPool(machine), env: {}, random: () => 0 },
+      { clock: machine, pool: makePool({ clock: machine }), env: {}, random: () => 0 },
     );
     const first = await provider();
     await pass(44 * MINUTE);

@@ -4,13 +4,13 @@ import { seededRandom } from "../../bench/support/seeded-random.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { WebIdentityProvider } from "../../src/provider/web-identity-provider.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
 import {
   type LocalIdp,
   type LocalSts,
   startLocalIdp,
   startLocalSts,
 } from "../../src/testing/index.js";
+import { makePool } from "../support/make-pool.js";
 import { VirtualClock } from "../support/virtual-clock.js";
 import { ROLE_ARN } from "../support/world.js";
 
@@ -83,8 +83,8 @@ export async function startRegions(
     names.map(() => startLocalSts({ providers: [idp], now: clock.now })),
   );
   const router = new RegionalRouter(new Map(stss.map((sts, index) => [names[index] ?? "", sts])));
-  const pool = new ClientPool(clock);
   const random = seededRandom(1);
+  const shared = makePool({ clock, random });
   const switches: string[] = [];
   const [region, ...failoverRegions] = names;
   return {
@@ -95,7 +95,8 @@ export async function startRegions(
     switches,
     counts: () => stss.map(({ requests }) => requests.length),
     asked: () => router.hosts.map((host) => host.split(".")[1] ?? ""),
-    provide(init = {}, { roleArn = ROLE_ARN, env = {} } = {}) {
+    provide(init = {}, { roleArn = ROLE_ARN, env } = {}) {
+      const pool = env === undefined ? shared : makePool({ clock, random, env });
       const source = () => idp.issueToken();
       return createProvider(
         () => ({
@@ -113,7 +114,7 @@ export async function startRegions(
             init.onEvent?.(event);
           },
         },
-        { clock, pool, env, random },
+        { clock, pool, env: env ?? {}, random },
       );
     },
     async [Symbol.asyncDispose]() {

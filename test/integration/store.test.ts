@@ -4,13 +4,13 @@ import type { WebIdentityEvent } from "../../src/model/events.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { systemClock } from "../../src/runtime/clock.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
 import {
   type LocalIdp,
   type LocalSts,
   startLocalIdp,
   startLocalSts,
 } from "../../src/testing/index.js";
+import { makePool } from "../support/make-pool.js";
 import { Memory, memoryStore } from "../support/memory-store.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
@@ -61,7 +61,7 @@ async function startSharingWorld(): Promise<SharingWorld> {
           store,
           ...init,
         },
-        { clock: systemClock, pool: new ClientPool(systemClock), env: {}, random: Math.random },
+        { clock: systemClock, pool: makePool(), env: {}, random: Math.random },
       );
       return { provider, events, store };
     },

@@ -3,7 +3,7 @@
 import { createProvider } from "../../src/provider/create-provider.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import type { ClientPlugin } from "../../src/sts/client-config.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
+import { makePool } from "../support/make-pool.js";
 
 const [how = "", endpoint = "", token = ""] = process.argv.slice(2);
 
@@ -37,7 +37,7 @@ const provider = createProvider(
     clientConfig: { endpoint, region: "eu-west-1" },
     clientPlugins: [giveUp],
   },
-  { clock, random: Math.random, env: process.env, pool: new ClientPool() },
+  { clock, random: Math.random, env: process.env, pool: makePool({ env: process.env }) },
 );
 
 const isTimer = (name: string) => name === "Timeout";

@@ -1,8 +1,8 @@
 import { createSocket } from "node:dgram";
 import { createProvider } from "../../src/provider/create-provider.js";
 import { systemClock } from "../../src/runtime/clock.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
+import { makePool } from "../support/make-pool.js";
 
 // In a network namespace whose resolver is silent, but for the names of the hosts file: a dozen
 // providers check as many issuers, and one more asks STS by its name.
@@ -12,7 +12,7 @@ await new Promise<void>((resolve) => resolver.bind(53, "127.0.0.1", resolve));
 
 const idp = await startLocalIdp();
 const sts = await startLocalSts({ providers: [idp] });
-const pool = new ClientPool();
+const pool = makePool();
 const endpoint = `http://${STS_HOST}:${new URL(sts.url).port}`;
 
 async function provide(issuer: string | undefined, preflight: "strict" | "off") {

@@ -7,11 +7,11 @@ import { SharedRefresh } from "../../src/provider/shared-refresh.js";
 import { resolveOptions } from "../../src/provider/validate-options.js";
 import { sleep } from "../../src/runtime/clock.js";
 import { startDeadline } from "../../src/runtime/deadline.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
 import type { AttributedCredentials } from "../../src/sts/credentials.js";
 import type { StsTarget } from "../../src/sts/target.js";
 import { type Chaos, chaosStore } from "../support/chaos-store.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { makePool } from "../support/make-pool.js";
 import { Memory, memoryStore } from "../support/memory-store.js";
 
 const TARGET: StsTarget = {
@@ -52,7 +52,8 @@ class Fleet {
   /** One process: the real cache and the real decisions about the store. */
   member({ role, store }: MemberOptions): CredentialCache<AttributedCredentials, object> {
     const { clock, random } = this;
-    const runtime = { clock, random, env: {}, pool: new ClientPool(clock) };
+    const seams = { clock, random, env: {} };
+    const runtime = { ...seams, pool: makePool(seams) };
     const shared = new SharedRefresh({ store, init: {}, options: OPTIONS, runtime });
     const roleArn = `arn:aws:iam::123456789012:role/${role}`;
     const token = `e30.${Buffer.from(JSON.stringify({ sub: role })).toString("base64url")}.x`;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { ClientPool, type PooledClient } from "../../src/sts/client-pool.js";
+import type { ClientPool, PooledClient } from "../../src/sts/client-pool.js";
 import type { StsTarget } from "../../src/sts/target.js";
+import { makePool } from "../support/make-pool.js";
 import { makeTarget } from "../support/make-target.js";
 
 const handler = () =>
@@ -8,13 +9,16 @@ const handler = () =>
 const withConfig = (config: StsTarget["config"]) => makeTarget({ config });
 
 /** The client that a target gets. */
-const clientOf = (pool: ClientPool, target: StsTarget, env: Record<string, string> = {}) =>
-  pool.use(target, env, async ({ client }) => client);
+const clientOf = (pool: ClientPool, target: StsTarget) =>
+  pool.use(target, async ({ client }) => client);
 
-/** Whether two targets get one client between them. */
-async function share(one: StsTarget, other: StsTarget, envs: Record<string, string>[] = [{}, {}]) {
-  const pool = new ClientPool();
-  const clients = [await clientOf(pool, one, envs[0]), await clientOf(pool, other, envs[1])];
+/** Whether two targets get the same client; `changed` is set in between. */
+async function share(one: StsTarget, other: StsTarget, changed: Record<string, string> = {}) {
+  const env: Record<string, string> = {};
+  const pool = makePool({ env });
+  const clients = [await clientOf(pool, one)];
+  Object.assign(env, changed);
+  clients.push(await clientOf(pool, other));
   expect(pool.size).toBe(clients[0] === clients[1] ? 1 : 2);
   return clients[0] === clients[1];
 }
@@ -29,7 +33,7 @@ async function lend(pool: ClientPool, target: StsTarget) {
   const lent = new Promise<PooledClient>((resolve) => {
     started = resolve;
   });
-  const work = pool.use(target, {}, (pooled) => {
+  const work = pool.use(target, (pooled) => {
     started(pooled);
     return returned;
   });
@@ -52,7 +56,7 @@ describe("two targets share a client", () => {
   });
 
   test("also when they ask at the same moment", async () => {
-    const pool = new ClientPool();
+    const pool = makePool();
     const clients = await Promise.all(
       Array.from({ length: 50 }, () => clientOf(pool, makeTarget())),
     );
@@ -89,8 +93,8 @@ describe("two targets do not share a client", () => {
   test.each(["AWS_ENDPOINT_URL_STS", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_USE_FIPS_ENDPOINT"])(
     "with another %s, which the SDK reads by itself",
     async (name) => {
-      expect(await share(makeTarget(), makeTarget(), [{}, { [name]: "x" }])).toBe(false);
-      expect(await share(makeTarget(), makeTarget(), [{ UNRELATED: "x" }, {}])).toBe(true);
+      expect(await share(makeTarget(), makeTarget(), { [name]: "x" })).toBe(false);
+      expect(await share(makeTarget(), makeTarget(), { UNRELATED: "x" })).toBe(true);
     },
   );
 });
@@ -98,55 +102,57 @@ describe("two targets do not share a client", () => {
 describe("a client", () => {
   test("asks once: retrying is not its part, whatever the options say", async () => {
     const config = { region: "eu-west-1", maxAttempts: 9, retryMode: "adaptive" };
-    const client = await clientOf(new ClientPool(), withConfig(config));
+    const client = await clientOf(makePool(), withConfig(config));
     expect(await client.config.maxAttempts()).toBe(1);
   });
 
   test("gets the plugins of its target", async () => {
     const seen: unknown[] = [];
     const plugin = { applyToStack: (stack: unknown) => seen.push(stack) };
-    await clientOf(new ClientPool(), makeTarget({ plugins: [plugin] as never }));
+    await clientOf(makePool(), makeTarget({ plugins: [plugin] as never }));
     expect(seen).toHaveLength(1);
   });
 
   test("is given back also when the work fails", async () => {
-    const pool = new ClientPool();
-    const failing = pool.use(makeTarget(), {}, async () => Promise.reject(new Error("no")));
+    const pool = makePool();
+    const failing = pool.use(makeTarget(), async () => Promise.reject(new Error("no")));
     await expect(failing).rejects.toThrow("no");
-    pool.release(makeTarget(), {});
+    pool.release(makeTarget());
     expect(pool.size).toBe(0);
   });
 });
 
 describe("released", () => {
   test("an idle client goes, and the next one to ask gets a new one", async () => {
-    const pool = new ClientPool();
+    const pool = makePool();
     const first = await clientOf(pool, makeTarget());
-    pool.release(makeTarget(), {});
+    pool.release(makeTarget());
     expect(pool.size).toBe(0);
     expect(await clientOf(pool, makeTarget())).not.toBe(first);
   });
 
   test("a client in use stays", async () => {
-    const pool = new ClientPool();
+    const pool = makePool();
     const { client, giveBack } = await lend(pool, makeTarget());
-    pool.release(makeTarget(), {});
+    pool.release(makeTarget());
     expect(await clientOf(pool, makeTarget())).toBe(client);
     await giveBack();
     expect(pool.size).toBe(1);
   });
 
   test("is what a provider no longer uses, by options and not by object", async () => {
-    const pool = new ClientPool();
+    const pool = makePool();
     const other = withConfig({ region: "eu-west-2" });
     const [kept, left] = [await clientOf(pool, makeTarget()), await clientOf(pool, other)];
-    pool.moveOn([makeTarget(), other], [makeTarget()], {});
+    const used = makeTarget();
+    const [target] = pool.replaceTargets([makeTarget(), other], [used]);
+    expect(target).not.toBe(used);
     expect([pool.size, await clientOf(pool, makeTarget())]).toEqual([1, kept]);
     expect(await clientOf(pool, other)).not.toBe(left);
   });
 
   test("a target that nobody asked for is no matter", () => {
-    expect(() => new ClientPool().release(makeTarget(), {})).not.toThrow();
+    expect(() => makePool().release(makeTarget())).not.toThrow();
   });
 });
 
@@ -154,7 +160,7 @@ describe("of many clients", () => {
   const numbered = (n: number) => withConfig({ region: `eu-west-${n}` });
 
   test("the sixteen used last are kept", async () => {
-    const pool = new ClientPool();
+    const pool = makePool();
     const first = await clientOf(pool, numbered(1));
     const second = await clientOf(pool, numbered(2));
     for (let n = 3; n <= 16; n += 1) await clientOf(pool, numbered(n));
@@ -166,7 +172,7 @@ describe("of many clients", () => {
   });
 
   test("one in use is kept, however long ago that began", async () => {
-    const pool = new ClientPool();
+    const pool = makePool();
     const { client, giveBack } = await lend(pool, numbered(1));
     for (let n = 2; n <= 40; n += 1) await clientOf(pool, numbered(n));
     expect(await clientOf(pool, numbered(1))).toBe(client);

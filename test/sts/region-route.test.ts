@@ -2,49 +2,59 @@ import { describe, expect, test } from "vitest";
 import type { Verdict } from "../../src/model/failure.js";
 import { CircuitBreaker } from "../../src/sts/circuit-breaker.js";
 import { RegionRoute } from "../../src/sts/region-route.js";
+import type { StsTarget } from "../../src/sts/target.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { makeTarget } from "../support/make-target.js";
 
 const DOWN = "sts-unavailable";
 const IDP = "idp-unreachable";
 
-/** Regions with breakers that rest 30 s, and routes through them: one for each refresh. */
-function regions(...names: string[]) {
+/** Regions whose circuits stay open for 30 s, and routes through them: one for each refresh. */
+function regions(first: string, ...others: string[]) {
   const clock = new FakeClock();
-  const targets = names.map((region) => makeTarget({ region }));
-  const breakers = new Map(names.map((name) => [name, new CircuitBreaker(() => 0)]));
+  const names = [first, ...others];
+  const targetOf = (region: string) => makeTarget({ region });
+  const targets: [StsTarget, ...StsTarget[]] = [targetOf(first), ...others.map(targetOf)];
+  const breakers = new Map(names.map((name) => [name, new CircuitBreaker(clock, () => 0)]));
   const breakerOf = (name: string) => breakers.get(name) as CircuitBreaker;
-  const route = () => {
-    const way = new RegionRoute(targets, ({ region }) => breakerOf(region), clock);
+  const startRefresh = () => {
+    const route = new RegionRoute({
+      targets,
+      breakerOf: ({ region }) => breakerOf(region),
+      clock,
+    });
     return {
-      way,
+      route,
       /** The regions that are asked when each answer has this verdict. */
       ask: (...verdicts: (Verdict | "ok")[]) =>
         verdicts.map((verdict) => {
-          const target = way.next();
-          if (verdict !== DOWN) way.answered(target);
-          if (verdict === "ok") return target.region;
-          way.failed(target, verdict);
-          return `${target.region}${way.canMoveOn(target) ? " at once" : ""}`;
+          const handle = route.next();
+          const { region } = handle.target;
+          if (verdict === "ok") {
+            handle.succeeded();
+            return region;
+          }
+          handle.failed(verdict, verdict !== DOWN);
+          return `${region}${handle.hasAlternative() ? " at once" : ""}`;
         }),
     };
   };
-  return { clock, targets, breakerOf, route };
+  return { clock, breakerOf, startRefresh };
 }
 
 describe("a route", () => {
   test("begins with the first region and stays there while it works", () => {
-    expect(regions("a", "b").route().ask("ok", "ok", "ok")).toEqual(["a", "a", "a"]);
+    expect(regions("a", "b").startRefresh().ask("ok", "ok", "ok")).toEqual(["a", "a", "a"]);
   });
 
-  test("goes through the regions in their order, at once while there is another", () => {
-    const asked = regions("a", "b", "c").route().ask(DOWN, DOWN, DOWN);
+  test("asks the regions in their order, at once while there is another one", () => {
+    const asked = regions("a", "b", "c").startRefresh().ask(DOWN, DOWN, DOWN);
     expect(asked).toEqual(["a at once", "b at once", "c"]);
   });
 
   test("begins again when every region has failed", async () => {
-    const { clock, route } = regions("a", "b");
-    const { ask } = route();
+    const { clock, startRefresh } = regions("a", "b");
+    const { ask } = startRefresh();
     const asked: string[] = [];
     for (let round = 0; round < 5; round += 1) {
       asked.push(...ask(DOWN));
@@ -53,11 +63,11 @@ describe("a route", () => {
     expect(asked).toEqual(["a at once", "b", "a", "b", "a"]);
   });
 
-  test("with one region asks it every time, resting or not", () => {
-    const { route, breakerOf, clock } = regions("a");
-    expect(route().ask(DOWN, DOWN, DOWN)).toEqual(["a", "a", "a"]);
-    expect(breakerOf("a").openUntil(clock.now())).toBeDefined();
-    expect(route().ask("ok")).toEqual(["a"]);
+  test("with one region asks it every time, whether its circuit is open or closed", () => {
+    const { startRefresh, breakerOf } = regions("a");
+    expect(startRefresh().ask(DOWN, DOWN, DOWN)).toEqual(["a", "a", "a"]);
+    expect(breakerOf("a").openForMs).toBe(30_000);
+    expect(startRefresh().ask("ok")).toEqual(["a"]);
   });
 
   test.each<Verdict>([
@@ -68,166 +78,185 @@ describe("a route", () => {
     "access-denied",
     "request-invalid",
     "unknown",
-  ])("stays where it is after %s", (verdict) => {
-    const { ask } = regions("a", "b").route();
+  ])("stays in the region after %s", (verdict) => {
+    const { ask } = regions("a", "b").startRefresh();
     expect(ask(verdict, verdict, verdict, verdict)).toEqual(["a", "a", "a", "a"]);
   });
 
-  test("knows nothing of a target that is not its own", () => {
-    const { way } = regions("a", "b").route();
-    const stranger = makeTarget({ region: "c" });
-    way.answered(stranger);
-    way.failed(stranger, DOWN);
-    expect(way.canMoveOn(stranger)).toBe(false);
-    expect(way.next().region).toBe("a");
+  test("names the next region without starting a probe", async () => {
+    const { clock, startRefresh } = regions("a", "b");
+    startRefresh().ask(DOWN, "ok");
+    expect(startRefresh().route.peek().region).toBe("b");
+    await clock.advance(30_000);
+    const { route } = startRefresh();
+    expect([route.peek(), route.peek(), route.next().target].map(({ region }) => region)).toEqual([
+      "a",
+      "a",
+      "a",
+    ]);
+    expect(startRefresh().route.peek().region).toBe("b");
   });
 });
 
 describe("a region where STS cannot reach the identity provider", () => {
-  test("is left after two tries", () => {
-    const asked = regions("a", "b").route().ask(IDP, IDP, IDP, IDP, IDP, IDP, IDP);
+  test("is skipped after two failures", () => {
+    const asked = regions("a", "b").startRefresh().ask(IDP, IDP, IDP, IDP, IDP, IDP, IDP);
     expect(asked).toEqual(["a", "a at once", "b", "b", "a", "a at once", "b"]);
   });
 
-  test("is left after two such failures, whatever comes between", () => {
-    const asked = regions("a", "b").route().ask(IDP, "throttled", IDP, IDP);
+  test("is skipped after two such failures, whatever happens between them", () => {
+    const asked = regions("a", "b").startRefresh().ask(IDP, "throttled", IDP, IDP);
     expect(asked).toEqual(["a", "a", "a at once", "b"]);
   });
 
-  test("does not rest: the next refresh begins there", () => {
-    const { route, breakerOf, clock } = regions("a", "b");
-    route().ask(IDP, IDP, "ok");
-    expect(breakerOf("a").openUntil(clock.now())).toBeUndefined();
-    expect(route().ask("ok")).toEqual(["a"]);
+  test("keeps its circuit closed: the next refresh begins there", () => {
+    const { startRefresh, breakerOf } = regions("a", "b");
+    startRefresh().ask(IDP, IDP, "ok");
+    expect(breakerOf("a").openForMs).toBe(0);
+    expect(startRefresh().ask("ok")).toEqual(["a"]);
   });
 });
 
-describe("a region that is switched off for the account", () => {
-  test("is not asked again in the same refresh, however long that goes on", () => {
-    const asked = regions("a", "b").route().ask("region-disabled", DOWN, DOWN, DOWN);
+describe("a region that is disabled for the account", () => {
+  test("is not asked again in the same refresh, however long that takes", () => {
+    const asked = regions("a", "b").startRefresh().ask("region-disabled", DOWN, DOWN, DOWN);
     expect(asked).toEqual(["a at once", "b", "b", "b"]);
   });
 
-  test("does not rest: another role may be at home there", () => {
-    const { route } = regions("a", "b");
-    route().ask("region-disabled", "ok");
-    expect(route().ask("ok")).toEqual(["a"]);
+  test("keeps its circuit closed: a role of another account may use it", () => {
+    const { startRefresh } = regions("a", "b");
+    startRefresh().ask("region-disabled", "ok");
+    expect(startRefresh().ask("ok")).toEqual(["a"]);
   });
 
-  test("is the end when every region is", () => {
-    const { ask } = regions("a", "b").route();
+  test("has no alternative when every region is disabled", () => {
+    const { ask } = regions("a", "b").startRefresh();
     expect(ask("region-disabled", "region-disabled")).toEqual(["a at once", "b"]);
   });
 
-  test("sends the refresh back to those that only failed", () => {
-    const { ask } = regions("a", "b").route();
+  test("sends the refresh back to the regions that only failed", () => {
+    const { ask } = regions("a", "b").startRefresh();
     expect(ask(DOWN, "region-disabled", DOWN, "ok")).toEqual(["a at once", "b at once", "a", "a"]);
   });
 });
 
 describe("a region that did not answer", () => {
-  test("is passed over by the next refresh, until its rest is over", async () => {
-    const { clock, route } = regions("a", "b");
-    route().ask(DOWN, "ok");
+  test("is skipped by other refreshes until its circuit has been open for long enough", async () => {
+    const { clock, startRefresh } = regions("a", "b");
+    startRefresh().ask(DOWN, "ok");
     await clock.advance(29_999);
-    expect(route().ask("ok")).toEqual(["b"]);
+    expect(startRefresh().ask("ok")).toEqual(["b"]);
     await clock.advance(1);
-    expect(route().ask("ok")).toEqual(["a"]);
-    expect(route().ask("ok")).toEqual(["a"]);
+    expect(startRefresh().ask("ok")).toEqual(["a"]);
+    expect(startRefresh().ask("ok")).toEqual(["a"]);
   });
 
-  test("is tried by one refresh alone after its rest", async () => {
-    const { clock, route } = regions("a", "b");
-    route().ask(DOWN, "ok");
+  test("is probed by one refresh alone", async () => {
+    const { clock, startRefresh } = regions("a", "b");
+    startRefresh().ask(DOWN, "ok");
     await clock.advance(30_000);
-    const first = Array.from({ length: 20 }, () => route().way.next().region);
-    expect(first.filter((region) => region === "a")).toHaveLength(1);
+    const asked = Array.from({ length: 20 }, () => startRefresh().route.next().target.region);
+    expect(asked.filter((region) => region === "a")).toHaveLength(1);
+  });
+
+  test("is probed by the next refresh when the probe is abandoned", async () => {
+    const { clock, startRefresh } = regions("a", "b");
+    startRefresh().ask(DOWN, "ok");
+    await clock.advance(30_000);
+    const probe = startRefresh().route.next();
+    const other = startRefresh().route.next();
+    expect([probe.target.region, other.target.region]).toEqual(["a", "b"]);
+    other.abandoned();
+    expect(startRefresh().route.next().target.region).toBe("b");
+    probe.abandoned();
+    expect(startRefresh().route.next().target.region).toBe("a");
   });
 
   test.each<Verdict>([IDP, "throttled", "access-denied", "token-rejected", "region-disabled"])(
-    "has healed when its trial is answered with %s",
+    "has recovered when its probe is answered with %s",
     async (verdict) => {
-      const { clock, route, breakerOf } = regions("a", "b");
-      route().ask(DOWN, "ok");
+      const { clock, startRefresh, breakerOf } = regions("a", "b");
+      startRefresh().ask(DOWN, "ok");
       await clock.advance(30_000);
-      expect(route().ask(verdict)[0]).toMatch(/^a/);
-      expect(breakerOf("a").openUntil(clock.now())).toBeUndefined();
+      expect(startRefresh().ask(verdict)[0]).toMatch(/^a/);
+      expect(breakerOf("a").openForMs).toBe(0);
     },
   );
 
-  test("is not the one to go to at once", () => {
-    const { route } = regions("a", "b");
-    route().ask(DOWN, "ok");
-    expect(route().ask(DOWN)).toEqual(["b"]);
+  test("is not an alternative to ask at once", () => {
+    const { startRefresh } = regions("a", "b");
+    startRefresh().ask(DOWN, "ok");
+    expect(startRefresh().ask(DOWN)).toEqual(["b"]);
   });
 
-  test("is asked all the same when all are resting: the one whose rest ends first", async () => {
-    const { clock, route } = regions("a", "b");
-    const { ask } = route();
+  test("is asked when all circuits are open and its own closes first", async () => {
+    const { clock, startRefresh } = regions("a", "b");
+    const { ask } = startRefresh();
     expect(ask(DOWN)).toEqual(["a at once"]);
     await clock.advance(1_000);
     expect(ask(DOWN)).toEqual(["b"]);
     await clock.advance(1_000);
-    expect(route().ask(DOWN)).toEqual(["a"]);
+    expect(startRefresh().ask(DOWN)).toEqual(["a"]);
     await clock.advance(1_000);
-    expect(route().ask(DOWN)).toEqual(["b"]);
+    expect(startRefresh().ask(DOWN)).toEqual(["b"]);
   });
 });
 
-describe("a region that is left", () => {
-  test("is not asked again in this round, and rests for nobody else", () => {
-    const { route, targets, breakerOf, clock } = regions("a", "b");
-    const { way, ask } = route();
-    expect(way.leave(targets[0] as never)).toBe(true);
+describe("a region that is skipped", () => {
+  test("is not asked again in this round, and stays open to other refreshes", () => {
+    const { startRefresh, breakerOf } = regions("a", "b");
+    const { route, ask } = startRefresh();
+    expect(route.next().skip()).toBe(true);
     expect(ask("throttled", "ok")).toEqual(["b", "b"]);
-    expect(breakerOf("a").openUntil(clock.now())).toBeUndefined();
-    expect(route().ask("ok")).toEqual(["a"]);
+    expect(breakerOf("a").openForMs).toBe(0);
+    expect(startRefresh().ask("ok")).toEqual(["a"]);
   });
 
-  test("has another one that is worth asking, or is not left", () => {
-    const { route, targets } = regions("a", "b");
-    const { way, ask } = route();
+  test("has an alternative: the last region is never skipped", () => {
+    const { route, ask } = regions("a", "b").startRefresh();
     expect(ask(DOWN)).toEqual(["a at once"]);
-    expect(way.leave(targets[1] as never)).toBe(false);
-    expect(regions("a").route().way.leave(makeTarget())).toBe(false);
+    expect(route.next().skip()).toBe(false);
+    expect(regions("a").startRefresh().route.next().skip()).toBe(false);
   });
 
-  test("for what another call found there is one that failed after it was chosen", async () => {
-    const { route, targets, breakerOf, clock } = regions("a", "b");
-    const [a] = targets;
-    const { way } = route();
-    const before = clock.now();
-    expect(way.leaveIfFailedSince(a as never, before)).toBe(false);
+  test("because of another call is one that failed after it was chosen", async () => {
+    const { startRefresh, breakerOf, clock } = regions("a", "b");
+    const handle = startRefresh().route.next();
+    const other = startRefresh().route.next();
+    expect(handle.skipIfFailedMeanwhile()).toBe(false);
     await clock.advance(1_000);
-    breakerOf("a").failed(clock.now());
-    expect(way.leaveIfFailedSince(a as never, clock.now())).toBe(false);
-    expect(way.leaveIfFailedSince(a as never, before)).toBe(true);
-    expect(way.canMoveOn(a as never)).toBe(true);
-    const later = route().way;
+    breakerOf("a").failed();
+    expect(handle.skipIfFailedMeanwhile()).toBe(true);
+    expect(handle.hasAlternative()).toBe(true);
     breakerOf("a").succeeded();
-    expect(later.leaveIfFailedSince(a as never, before)).toBe(false);
+    expect(other.skipIfFailedMeanwhile()).toBe(false);
+  });
+
+  test("because of another call is not the one that was chosen after it failed", () => {
+    const { startRefresh, breakerOf } = regions("a", "b");
+    breakerOf("a").failed();
+    breakerOf("b").failed();
+    expect(startRefresh().route.next().skipIfFailedMeanwhile()).toBe(false);
   });
 });
 
-describe("the region to ask beside another", () => {
+describe("the region of a hedged request", () => {
   test("is the next one that is worth asking", () => {
-    const { route, targets } = regions("a", "b", "c");
-    const { way } = route();
-    const [a, b] = targets;
-    expect(way.beside(way.next())).toBe(b);
-    way.failed(b as never, DOWN);
-    expect(way.beside(a as never)?.region).toBe("c");
+    const { route } = regions("a", "b", "c").startRefresh();
+    const first = route.next();
+    const hedge = route.hedgeFor(first);
+    expect(hedge?.target.region).toBe("b");
+    hedge?.failed(DOWN, false);
+    expect(route.hedgeFor(first)?.target.region).toBe("c");
   });
 
-  test("is none when the others rest, failed or are switched off", () => {
-    const { route } = regions("a", "b", "c");
-    const { way, ask } = route();
+  test("does not exist when the others failed, are open or are disabled", () => {
+    const { route, ask } = regions("a", "b", "c").startRefresh();
     expect(ask(DOWN)).toEqual(["a at once"]);
-    const b = way.next();
-    expect(way.beside(b)?.region).toBe("c");
+    expect(route.hedgeFor(route.next())?.target.region).toBe("c");
     expect(ask("region-disabled")).toEqual(["b at once"]);
-    expect(way.beside(way.next())).toBeUndefined();
-    const alone = regions("a").route().way;
-    expect(alone.beside(alone.next())).toBeUndefined();
+    expect(route.hedgeFor(route.next())).toBeUndefined();
+    const alone = regions("a").startRefresh().route;
+    expect(alone.hedgeFor(alone.next())).toBeUndefined();
   });
 });

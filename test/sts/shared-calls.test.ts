@@ -15,14 +15,14 @@ let made: Made[];
 
 beforeEach(() => {
   clock = new FakeClock();
-  calls = new SharedCalls();
+  calls = new SharedCalls(clock);
   made = [];
 });
 
 const join = (name: string, signal = new AbortController().signal) =>
   calls.join(
     name,
-    { clock, signal },
+    signal,
     (own) =>
       new Promise((resolve, reject) => {
         made.push({ signal: own, resolve, reject });

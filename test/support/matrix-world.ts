@@ -4,7 +4,6 @@ import type { DiagnoseOptions } from "../../src/doctor/options.js";
 import type { DoctorRuntime } from "../../src/doctor/run.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { systemClock } from "../../src/runtime/clock.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
 import {
   type LocalIdp,
   type LocalIdpOptions,
@@ -13,6 +12,7 @@ import {
   startLocalIdp,
   startLocalSts,
 } from "../../src/testing/index.js";
+import { makePool } from "./make-pool.js";
 
 export const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
 export const REGION = "eu-west-1";
@@ -63,7 +63,7 @@ export async function examine(build: (site: Site) => Promise<Patient>): Promise<
     clock: systemClock,
     env: ENV,
     resolve: resolveHost,
-    pool: new ClientPool(),
+    pool: makePool({ env: ENV }),
     ...runtime,
   });
 }

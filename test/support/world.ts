@@ -4,7 +4,7 @@ import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { WebIdentityProvider } from "../../src/provider/web-identity-provider.js";
 import type { Environment } from "../../src/runtime/environment.js";
-import { ClientPool } from "../../src/sts/client-pool.js";
+import type { ClientPool } from "../../src/sts/client-pool.js";
 import {
   type LocalIdp,
   type LocalSts,
@@ -12,6 +12,7 @@ import {
   startLocalIdp,
   startLocalSts,
 } from "../../src/testing/index.js";
+import { makePool } from "./make-pool.js";
 import { VirtualClock } from "./virtual-clock.js";
 
 export const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
@@ -45,7 +46,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const { clock = new VirtualClock(), env = {}, ...stsOptions } = options;
   const idp = await startLocalIdp({ algorithm: "ES256", now: clock.now });
   const sts = await startLocalSts({ providers: [idp], now: clock.now, ...stsOptions });
-  const pool = new ClientPool(clock);
+  const pool = makePool({ clock, env, random: seededRandom(1) });
   return {
     clock,
     idp,

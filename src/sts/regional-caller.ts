@@ -1,0 +1,257 @@
+import type { EmitEvent } from "../model/events.js";
+import { AttemptError, type Failure, type Verdict } from "../model/failure.js";
+import { firstFatal } from "../model/findings.js";
+import type { Clock } from "../runtime/clock.js";
+import type { Deadline } from "../runtime/deadline.js";
+import {
+  type AssumeRoleInput,
+  assumeRole,
+  assumeRoleWith,
+  type RoleAssumer,
+} from "./assume-role.js";
+import { checkRequest } from "./check-request.js";
+import type { ClientPool } from "./client-pool.js";
+import type { IssuedCredentials } from "./credentials.js";
+import { hedged } from "./hedge.js";
+import { type RegionHandle, RegionRoute } from "./region-route.js";
+import type { ServerClock } from "./server-clock.js";
+import type { StsTarget } from "./target.js";
+
+/*
+ * One STS call of one refresh, to the region whose turn it is. The route (`region-route.ts`) chooses
+ * the region, the circuit breakers (`circuit-breaker.ts`) remember which regions fail, a hedge
+ * (`hedge.ts`) asks a second region, and `assume-role.ts` sends the request. The retry loop decides
+ * whether there is another call.
+ */
+
+/** Calls STS for one refresh. */
+export interface StsCaller {
+  /** The region of the last call; `undefined` when it is unknown. */
+  readonly region: string | undefined;
+  /** The clock of the STS endpoint that the next call asks; `undefined` when that is unknown. */
+  readonly serverClock: ServerClock | undefined;
+  /** @throws AttemptError for a request that STS is certain to refuse, in whichever region. */
+  check(request: Omit<AssumeRoleInput, "WebIdentityToken">): Promise<void>;
+  /** @throws AttemptError, or the signal's reason. */
+  call(input: AssumeRoleInput, deadline: Deadline): Promise<IssuedCredentials>;
+}
+
+export interface RegionalCallerOptions {
+  /** The preferred region first, then those to fail over to. */
+  readonly targets: readonly [StsTarget, ...StsTarget[]];
+  readonly pool: ClientPool;
+  readonly limits: CallerLimits;
+  /** What a failed call means. */
+  readonly judge: (failure: Failure) => Verdict;
+  /** Whether `access-denied` may pass, so that another region's answer is worth waiting for. */
+  readonly retryAccessDenied: boolean;
+  readonly emit: EmitEvent;
+  /** Ends every call. */
+  readonly signal: AbortSignal;
+}
+
+export interface CallerLimits {
+  /** The limit of one call, in milliseconds. */
+  readonly attemptTimeoutMs: number;
+  /** The silence of a region after which a second one is asked, in milliseconds; absent for never. */
+  readonly hedgeAfterMs: number | undefined;
+  /** The limit of all calls of the refresh, in milliseconds. */
+  readonly budgetMs: number;
+}
+
+/** Verdicts that every region would give: another region's answer is not worth waiting for. */
+const FINAL: readonly Verdict[] = [
+  "token-rejected",
+  "token-expired",
+  "token-early",
+  "request-invalid",
+];
+
+/** Verdicts with a `Retry-After` that concerns one region: another one may be asked at once. */
+const REGIONAL_WAITS: readonly Verdict[] = ["throttled", "idp-unreachable"];
+
+/** However small the budget, a silent region gets this much time, in milliseconds. */
+const MIN_TIMEOUT_MS = 1_000;
+
+/** A caller that chooses among the regions of `targets`. */
+export function createRegionalCaller(options: RegionalCallerOptions): StsCaller {
+  return new RegionalCaller(options);
+}
+
+class RegionalCaller implements StsCaller {
+  readonly #options: RegionalCallerOptions;
+  readonly #route: RegionRoute;
+  readonly #timeoutMs: number;
+  #target: StsTarget;
+
+  constructor(options: RegionalCallerOptions) {
+    const { targets, pool, limits } = options;
+    this.#options = options;
+    this.#target = targets[0];
+    const breakerOf = (target: StsTarget) => pool.breaker(target);
+    this.#route = new RegionRoute({ targets, breakerOf, clock: pool.clock });
+    // A silent region must leave time for the next one.
+    const mostMs = Math.max(MIN_TIMEOUT_MS, limits.budgetMs / 2);
+    const { attemptTimeoutMs } = limits;
+    this.#timeoutMs = targets.length === 1 ? attemptTimeoutMs : Math.min(attemptTimeoutMs, mostMs);
+  }
+
+  get region(): string {
+    return this.#target.region;
+  }
+
+  get serverClock(): ServerClock {
+    return this.#options.pool.serverClock(this.#route.peek());
+  }
+
+  async check(request: Omit<AssumeRoleInput, "WebIdentityToken">): Promise<void> {
+    for (const target of this.#options.targets) {
+      const findings = await checkRequest(request, target);
+      const fatal = firstFatal(findings);
+      if (fatal === undefined) continue;
+      throw new AttemptError({ kind: "request", code: fatal.id, message: fatal.detail, findings });
+    }
+  }
+
+  async call(input: AssumeRoleInput, deadline: Deadline): Promise<IssuedCredentials> {
+    const region = this.#route.next();
+    this.#moveTo(region.target, "failover");
+    try {
+      return await this.#callHedged(region, input, deadline);
+    } catch (error) {
+      // The budget, or the end of the provider, ended the call before the region could answer.
+      if (!(error instanceof AttemptError) || error.failure.cutShort) region.abandoned();
+      if (!(error instanceof AttemptError)) throw error;
+      const failure = this.#withoutLongWait(error.failure, region, deadline);
+      // Only now: the hedged request may have failed after the first one.
+      throw new AttemptError({ ...failure, alternative: region.hasAlternative() });
+    }
+  }
+
+  /** If a region asks for a wait of most of the remaining time, another one is asked instead. */
+  #withoutLongWait(failure: Failure, region: RegionHandle, deadline: Deadline): Failure {
+    const isLong = (failure.retryAfterMs ?? 0) > deadline.remainingMs() / 2;
+    const isRegional = isLong && REGIONAL_WAITS.includes(this.#options.judge(failure));
+    return isRegional && region.skip() ? { ...failure, retryAfterMs: undefined } : failure;
+  }
+
+  async #callHedged(
+    region: RegionHandle,
+    input: AssumeRoleInput,
+    deadline: Deadline,
+  ): Promise<IssuedCredentials> {
+    const { pool, limits, signal } = this.#options;
+    const { clock } = pool;
+    const { hedgeAfterMs: afterMs } = limits;
+    if (afterMs === undefined) return this.#callIn(region, input, { deadline, signal });
+    let sentAt: number | undefined;
+    let hedge: RegionHandle | undefined;
+    const { value, first } = await hedged(
+      { clock, signal, afterMs, isFinal: (error) => this.#isFinal(error) },
+      (abort) => {
+        const onSent = () => {
+          sentAt = clock.monotonic();
+        };
+        return this.#callIn(region, input, { deadline, signal: abort, onSent });
+      },
+      () => {
+        const other = this.#route.hedgeFor(region);
+        hedge = other;
+        return other && ((abort) => this.#callIn(other, input, { deadline, signal: abort }));
+      },
+    ).finally(() => hedge?.abandoned());
+    if (first !== "won" && hedge !== undefined) this.#moveTo(hedge.target, "hedge");
+    // A call that was still waiting for its turn says nothing about the region.
+    if (first === "silent" && sentAt !== undefined) region.outpaced(clock.monotonic() - sentAt);
+    return value;
+  }
+
+  /** Whether every region would refuse the call for the same reason. */
+  #isFinal(error: unknown): boolean {
+    if (!(error instanceof AttemptError)) return false;
+    const { judge, retryAccessDenied } = this.#options;
+    const verdict = judge(error.failure);
+    return verdict === "access-denied" ? !retryAccessDenied : FINAL.includes(verdict);
+  }
+
+  #callIn(
+    region: RegionHandle,
+    input: AssumeRoleInput,
+    { deadline, signal, onSent }: RegionCallOptions,
+  ): Promise<IssuedCredentials> {
+    const { target } = region;
+    return assumeRole(input, {
+      ...{ target, pool: this.#options.pool, signal, deadline, timeoutMs: this.#timeoutMs },
+      inTurn: async (send) => {
+        // While this call waited for its turn, another one showed that the region is silent: one
+        // timeout is enough for all.
+        if (region.skipIfFailedMeanwhile()) throw new AttemptError(notAsked(target));
+        onSent?.();
+        return this.#reportTo(region, input.WebIdentityToken, send);
+      },
+    });
+  }
+
+  /** Reports how the region answered, before the next call has its turn there. */
+  async #reportTo(
+    region: RegionHandle,
+    token: string,
+    send: () => Promise<IssuedCredentials>,
+  ): Promise<IssuedCredentials> {
+    const { pool, judge, emit } = this.#options;
+    const { target } = region;
+    try {
+      const issued = await send();
+      region.succeeded();
+      const { rejectedDate } = issued;
+      if (rejectedDate) emit({ type: "sts-date.rejected", region: target.region, ...rejectedDate });
+      return issued;
+    } catch (error) {
+      if (!(error instanceof AttemptError)) throw error;
+      const { kind, cutShort } = error.failure;
+      const verdict = judge(error.failure);
+      const answered = kind === "answer";
+      if (answered && verdict === "token-expired") pool.serverClock(target).calledExpired(token);
+      // A call that the budget cut short says nothing about the region.
+      if (!cutShort) region.failed(verdict, answered);
+      throw error;
+    }
+  }
+
+  #moveTo(target: StsTarget, reason: "failover" | "hedge"): void {
+    if (target === this.#target) return;
+    const from = this.#target.region;
+    this.#target = target;
+    this.#options.emit({ type: "region.switched", from, to: target.region, reason });
+  }
+}
+
+interface RegionCallOptions {
+  readonly deadline: Deadline;
+  readonly signal: AbortSignal;
+  readonly onSent?: () => void;
+}
+
+interface AssumerCallerOptions {
+  readonly assumer: RoleAssumer;
+  readonly clock: Clock;
+  readonly attemptTimeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** A caller through the user's role assumer. Which service that asks, and in which region, is unknown. */
+export function createAssumerCaller(options: AssumerCallerOptions): StsCaller {
+  const { assumer, clock, attemptTimeoutMs: timeoutMs, signal } = options;
+  return {
+    region: undefined,
+    serverClock: undefined,
+    check: async () => {},
+    call: (input, deadline) =>
+      assumeRoleWith(assumer, input, { clock, signal, timeoutMs, deadline }),
+  };
+}
+
+function notAsked({ region }: StsTarget): Failure {
+  const message = "not asked: other calls to this region were left without an answer meanwhile";
+  return { kind: "timeout", code: "TimeoutError", message, cutShort: true, region };
+}
