@@ -19,7 +19,7 @@ export interface AzureManagedIdentityInit extends TokenSourceInit {
   /**
    * The application ID URI of the app registration that stands for AWS, such as
    * `api://11111111-2222-3333-4444-555555555555`. It becomes the token's `aud`. The registration must
-   * issue v1 tokens: STS goes by `azp` in v2 tokens, and that is not the audience.
+   * issue v1 tokens: v2 tokens have an `azp`, which STS compares instead of the audience.
    */
   readonly audience: string;
   /** Client id of a user-assigned identity. @default the system-assigned one, or the only one */
@@ -37,12 +37,12 @@ const API_VERSION = { imds: "2018-02-01", appService: "2019-08-01" } as const;
  * caches them, for up to 24 hours.
  *
  * Optional variables: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`, which App Service, Functions and
- * Container Apps set together. Without them the instance metadata service is asked, at a link-local
- * address and never through a proxy; `AZURE_POD_IDENTITY_AUTHORITY_HOST` names another address, as it
- * does for Azure's SDKs. It may answer 404 or 410 for up to 70 s; raise
- * `retry.budgetMs` to wait for that. Azure Arc is not supported.
+ * Container Apps set together. Without them the source calls the instance metadata service, at a
+ * link-local address and never through a proxy; `AZURE_POD_IDENTITY_AUTHORITY_HOST` names another address,
+ * as for Azure's SDKs. The service may answer 404 or 410 for up to 70 s; raise `retry.budgetMs` to wait
+ * that long. Azure Arc is not supported.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts
@@ -132,13 +132,13 @@ export interface AzureWorkloadIdentityFileInit extends TokenSourceInit {
 }
 
 /**
- * The token that Azure Workload Identity mounts into a pod; read anew for every attempt, since the
- * kubelet replaces it.
+ * The token that Azure Workload Identity mounts into a pod; the source reads it for every attempt,
+ * because the kubelet replaces it.
  *
  * Required variable: `AZURE_FEDERATED_TOKEN_FILE`, unless `file` is given. The webhook sets it for pods
  * with the label `azure.workload.identity/use: "true"`.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts

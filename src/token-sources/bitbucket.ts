@@ -10,7 +10,7 @@ import {
 /** Init of {@link bitbucket}. */
 export interface BitbucketInit extends TokenSourceInit {
   /**
-   * The audience that the token must have: a token for another one is refused here.
+   * The audience that the token must have. The source refuses a token with another audience.
    * @default any; Bitbucket sets ari:cloud:bitbucket::workspace/WORKSPACE_UUID
    */
   readonly audience?: string | undefined;
@@ -21,7 +21,7 @@ export interface BitbucketInit extends TokenSourceInit {
  *
  * Required variable: `BITBUCKET_STEP_OIDC_TOKEN`, which a step with `oidc: true` has.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts

@@ -42,9 +42,9 @@ export interface TokenAnswer {
 }
 
 /**
- * One HTTP request: no redirect is followed, 64 KiB are read at most, and nothing of the request is
- * in an error. `node:http` rather than `fetch`, since that knows no unix sockets, no CA of its own,
- * and can't be kept from a proxy.
+ * Makes one HTTP request. It follows no redirect, reads at most 64 KiB, and no error contains any of the
+ * request. Uses `node:http`, because `fetch` supports neither Unix sockets nor a CA for one request, and
+ * can't be told to bypass a proxy.
  *
  * @throws TokenSourceError when there is no answer, or more than 64 KiB of one.
  */
@@ -57,7 +57,7 @@ async function request(options: TokenRequest): Promise<TokenAnswer> {
     const cause = safeCause(error, options.secrets);
     const { code = "" } = cause as { code?: string };
     const isTls = isCertificateFault(code);
-    // Nobody starts trusting a certificate, allows a socket or mends a header within a minute.
+    // These don't pass within a minute: an untrusted certificate, a socket without permission, a bad header.
     const retryable = !isTls && !/^(EACCES|EPERM|ERR_INVALID_\w+)$/.test(code);
     const words = code === "" || cause.message.includes(code) ? "" : `${code}: `;
     const trouble = safeText(`${words}${cause.message}`, 200, options.secrets);
@@ -91,7 +91,7 @@ async function send(options: TokenRequest): Promise<TokenAnswer> {
   };
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const sent: ClientRequest = start(url, settings, resolve);
-    // Also for what goes wrong after the answer has begun, which the answer reports itself.
+    // Also catches errors after the answer has begun; the answer reports those itself.
     sent.on("error", reject);
     sent.end(body);
   });

@@ -24,7 +24,7 @@ export interface BuildkiteInit extends TokenSourceInit {
  * Required: the `buildkite-agent` program on the PATH, and `BUILDKITE_JOB_ID` and
  * `BUILDKITE_AGENT_ACCESS_TOKEN`, which the agent sets for every job.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts

@@ -19,8 +19,8 @@ export interface CircleciInit extends TokenSourceInit {
    */
   readonly audience?: string | undefined;
   /**
-   * Take the token that the job began with from this variable, such as `CIRCLE_OIDC_TOKEN_V2`, instead
-   * of asking the CLI for one. That token can't be renewed.
+   * The variable with the token that the job started with, such as `CIRCLE_OIDC_TOKEN_V2`. The source then
+   * does not run the CLI, and the token can't be renewed.
    * @default none
    */
   readonly variable?: string | undefined;
@@ -32,7 +32,7 @@ export interface CircleciInit extends TokenSourceInit {
  * Required: the `circleci` program on the PATH, as every job on CircleCI has it; or with `variable` that
  * variable.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts

@@ -47,7 +47,7 @@ const TEXTS = ["resource", "scope", "clientSecret", "privateKey", "keyId", "ca"]
  *
  * `oauth4webapi` is loaded at the first call and only by this source. No variable is read.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts
@@ -172,7 +172,7 @@ async function importKey(pem: string) {
     const der = key.export({ format: "der", type: "pkcs8" });
     return await webcrypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
   } catch {
-    // What OpenSSL says of the text may quote it.
+    // OpenSSL's message may quote the text.
     throw notConfigured("the private key can't be used", hint);
   }
 }
@@ -216,7 +216,7 @@ function boundedFetch(fixed: Pick<TokenRequest, "service" | "ca" | "signal" | "s
       },
       RULES,
     );
-    // JSON or not, the body shows itself: some servers call it text.
+    // Ignores the content type: some servers call JSON text.
     return new Response(text, { headers: { "content-type": "application/json" } });
   };
 }
@@ -232,7 +232,7 @@ const PERMANENT: readonly unknown[] = [
 ];
 
 function asSourceError(error: unknown, secrets: readonly string[]): TokenSourceError {
-  // Its causes hold the answer, and with that the token.
+  // Its causes contain the answer, which contains the token.
   const { message } = safeCause(error, secrets);
   return new TokenSourceError(`the issuer's answer can't be used: ${message}`, {
     retryable: !PERMANENT.includes(readField(error, "code")),

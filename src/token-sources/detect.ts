@@ -140,21 +140,21 @@ const PLATFORMS: Readonly<Record<TokenSourceName, Platform>> = {
   },
   kubernetesTokenRequest: {
     label: "the Kubernetes API",
-    // Every pod has its variables; whether it may request tokens they do not say.
+    // Every pod has these variables; they don't show whether it may request tokens.
     isReady: () => false,
     create: kubernetesTokenRequest,
   },
 };
 
 /**
- * The token source of the platform that this process runs on. `source` beats the environment; without it
- * the environment's variables decide, at each call. Two platforms that match are an error that names both.
+ * The token source of the platform that this process runs on. `source` takes precedence; without it the
+ * environment variables decide, at each call. If two platforms match, the error names both.
  *
- * No link-local address is asked to find the platform. Cloud Run and App Engine show themselves by
- * variables; virtual machines and GKE do not, and neither does a Kubernetes cluster that would issue a
- * token: name `googleMetadata`, `azureManagedIdentity` or `kubernetesTokenRequest` there.
+ * It calls no link-local address to find the platform. Cloud Run and App Engine set variables that identify
+ * them; virtual machines, GKE and Kubernetes clusters don't: pass `googleMetadata`,
+ * `azureManagedIdentity` or `kubernetesTokenRequest` there.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts
@@ -178,7 +178,7 @@ export function detectTokenSource(init: DetectTokenSourceInit = {}): PlatformTok
   let last: PlatformTokenSource | undefined;
   const find = (): PlatformTokenSource => {
     const name = wanted === "auto" ? detect(init.env ?? process.env) : wanted;
-    // A source may keep what it has learned.
+    // A source may cache what it has learned.
     if (last?.name !== name) last = PLATFORMS[name].create(passedOn);
     return last;
   };
@@ -186,7 +186,7 @@ export function detectTokenSource(init: DetectTokenSourceInit = {}): PlatformTok
     try {
       return find();
     } catch {
-      // The call says why.
+      // The call reports why.
       return undefined;
     }
   };

@@ -25,10 +25,10 @@ const SOCKET = "/.fly/api";
 /**
  * Tokens of a Fly Machine, from the machine's own API. Each lives for 10 minutes.
  *
- * Optional variable: `FLY_MACHINE_ID`. Where it is not set and there is no socket, this is not a Fly
- * Machine, and the source stops at once.
+ * Optional variable: `FLY_MACHINE_ID`. If it is not set and there is no socket, the source fails at once:
+ * this is not a Fly Machine.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts

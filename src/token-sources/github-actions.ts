@@ -27,7 +27,7 @@ const BEARER_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
  * Required variables: `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`. The runner
  * sets them when the job has `permissions: { id-token: write }`.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ export function githubActions(init: GithubActionsInit = {}): PlatformTokenSource
     async mint(signal, env) {
       const address = requireJobVariable(env, URL_VARIABLE);
       const bearer = requireJobVariable(env, BEARER_VARIABLE);
-      // It has a query already, which is left as it is.
+      // The URL already has a query, which stays.
       const separator = address.includes("?") ? "&" : "?";
       const query = `audience=${encodeURIComponent(audience)}`;
       const options: TokenRequest = {
@@ -65,7 +65,7 @@ export function githubActions(init: GithubActionsInit = {}): PlatformTokenSource
 }
 
 const RULES: AnswerRules = {
-  // GitHub answers so for a moment after the job has started (aws-actions/configure-aws-credentials#469).
+  // GitHub returns this for a moment after the job has started (aws-actions/configure-aws-credentials#469).
   isPassing: ({ status, text }) => status === 403 && /pending/i.test(text),
   hintFor: (status) =>
     status === 429 || status >= 500

@@ -32,7 +32,7 @@ export interface GitlabInit extends TokenSourceInit {
  *
  * Required variable: the one that the job's `id_tokens:` names. Optional: `CI_SERVER_URL`, to find it.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts
@@ -103,7 +103,7 @@ function idTokens(env: Environment): IdToken[] {
   const found: IdToken[] = [];
   for (const name of Object.keys(env)) {
     const token = readVariable(env, name);
-    // Most variables are not tokens: decoding them all would cost more than this look.
+    // Most variables are not tokens: decoding them all would cost more than this check.
     if (name.startsWith("CI_") || token === undefined || !token.startsWith("ey")) continue;
     const decoded = decodeToken(token);
     if ("problem" in decoded) continue;

@@ -30,7 +30,7 @@ export interface GoogleMetadataInit extends TokenSourceInit {
  * Optional variable: `GCE_METADATA_HOST`, another host and port of the metadata server. The request
  * goes to a link-local address and never through a proxy.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts

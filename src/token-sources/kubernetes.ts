@@ -49,7 +49,7 @@ const FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
  * Required variables: `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`, which every pod has. The
  * service account needs the verb `create` on `serviceaccounts/token`.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts

@@ -24,10 +24,10 @@ interface Program {
 }
 
 /**
- * What a program prints on standard output, 64 KiB at most. It is started without a shell, and
- * killed when the signal aborts.
+ * Runs a program without a shell, and returns its standard output, at most 64 KiB. Kills the program when
+ * the signal aborts.
  *
- * @throws TokenSourceError when it can't be started or fails.
+ * @throws TokenSourceError when the program can't be started or fails.
  */
 export async function runProgram(program: Program): Promise<string> {
   const { file, args, env, signal, secrets, whenMissing, whenFailed } = program;
@@ -58,7 +58,7 @@ export async function runProgram(program: Program): Promise<string> {
         typeof code === "number" ? `with exit code ${code}` : `by ${error.signal ?? code}`;
       const words = stderr.trim() === "" ? "" : `: ${safeText(stderr.trim(), 200, secrets)}`;
       const retryable = !PERMANENT.test(stderr);
-      // Not the error itself: its message and `cmd` have the arguments, `stdout` may have the token.
+      // Not the error itself: its message and `cmd` contain the arguments, and `stdout` may contain the token.
       const cause = safeCause(new Error(`${file} ended ${how}`));
       reject(
         new TokenSourceError(`${file} ended ${how}${words}`, {

@@ -1,6 +1,6 @@
 /**
- * Sources that {@link detectTokenSource} knows by name. Apart from the sources themselves: a command
- * that answers from its cache checks an option, and loads none of them.
+ * The names of the sources that {@link detectTokenSource} can choose. They are in a file of their own so that
+ * a command that answers from its cache can check an option without loading the sources.
  */
 export const TOKEN_SOURCE_NAMES = [
   "webIdentityTokenFile",

@@ -1,7 +1,7 @@
 /*
- * Token sources: where CI systems, clouds and meshes keep the token of a workload. A source makes
- * one bounded try, and fails with a `TokenSourceError` that says whether another try can help and
- * who must change what. The provider's loop does the retries.
+ * Token sources: where CI systems, clouds and meshes keep the token of a workload. A source makes one
+ * bounded attempt. If it fails, its `TokenSourceError` says whether another attempt can help and who must
+ * change what. The provider's retry loop makes further attempts.
  */
 import { decodeToken, trimToken } from "../model/jwt.js";
 import {
@@ -26,8 +26,8 @@ export interface PlatformTokenSource extends TokenSource {
 /** What all sources take. */
 export interface TokenSourceInit {
   /**
-   * Limit of one try, in milliseconds; 100 to 60,000. When it is reached the try is aborted and fails
-   * as retryable. The provider's `attemptTimeoutMs` applies too.
+   * Limit of one attempt, in milliseconds; 100 to 60,000. When it is reached, the attempt is aborted and
+   * fails as retryable. The provider's `attemptTimeoutMs` applies too.
    * @default 5000
    */
   readonly timeoutMs?: number | undefined;
@@ -73,12 +73,12 @@ export function defineSource({ name, renewable, init, mint }: Definition): Platf
 }
 
 /**
- * Checks what all sources take, and refuses a name that is not an option.
+ * Checks the options that all sources have, and refuses unknown options.
  *
  * @throws TypeError that names the option.
  */
 export function checkInit(factory: string, init: TokenSourceInit, keys: readonly string[]): void {
-  // What a provider passes to a source.
+  // A provider passes this to a source.
   if (typeof init === "object" && init !== null && "attempt" in init && "signal" in init) {
     throw notConfigured(
       `${factory} itself was given as the token source`,
@@ -95,7 +95,7 @@ export function checkInit(factory: string, init: TokenSourceInit, keys: readonly
 }
 
 /**
- * A variable without which a source can't work.
+ * Reads a variable that a source requires.
  *
  * @throws TokenSourceError that names it.
  */
@@ -106,7 +106,7 @@ export function requireVariable(env: Environment, name: string, hint: string): s
 }
 
 /**
- * A URL that a variable holds.
+ * Parses a URL from a variable.
  *
  * @throws TokenSourceError when it is not one.
  */
@@ -126,14 +126,14 @@ export function notConfigured(message: string, hint: string, cause?: unknown): T
 }
 
 /**
- * A token whose audience the platform fixed.
+ * Returns a token whose audience the platform has fixed.
  *
  * @throws TokenSourceError when the caller expects another audience: STS would refuse it.
  */
 export function withAudience(token: string, audience: string | undefined, hint: string): string {
   if (audience === undefined) return token;
   const decoded = decodeToken(trimToken(token));
-  // What is not a JWT is for the provider's own check.
+  // The provider itself checks whether this is a JWT.
   if ("problem" in decoded) return token;
   const { aud } = decoded.claims;
   const audiences = [aud].flat().filter((each) => typeof each === "string");

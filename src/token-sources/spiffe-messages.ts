@@ -1,6 +1,6 @@
 /*
- * The two messages of `FetchJWTSVID` on the wire of Protocol Buffers. Two messages of strings need
- * no compiler and no loader for `.proto` files.
+ * Encodes and decodes the two messages of `FetchJWTSVID` (Protocol Buffers). Two messages that contain only
+ * strings need no compiler and no loader for `.proto` files.
  */
 
 /** One identity of the answer (SPIFFE Workload API, `JWTSVID`). */

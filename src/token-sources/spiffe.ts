@@ -37,7 +37,7 @@ const MAX_ANSWER_BYTES = 64 * 1024;
  * Required: `SPIFFE_ENDPOINT_SOCKET`, unless `socket` is given, and the package `@grpc/grpc-js`, which is
  * loaded at the first call and only by this source.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts

@@ -13,13 +13,14 @@ import {
 /** Init of {@link terraformCloud}. */
 export interface TerraformCloudInit extends TokenSourceInit {
   /**
-   * The audience that the token must have: a token for another one is refused here.
+   * The audience that the token must have. The source refuses a token with another audience.
    * @default any; the workspace sets it by TFC_WORKLOAD_IDENTITY_AUDIENCE
    */
   readonly audience?: string | undefined;
   /**
-   * Which of several tokens: `TFC_WORKLOAD_IDENTITY_TOKEN_` and this. Letters, digits and `_`.
-   * @default none; the only tag, where there is no token without one
+   * The tag of the token, if the run has several: the variable is `TFC_WORKLOAD_IDENTITY_TOKEN_` followed by
+   * the tag. Letters, digits and `_`.
+   * @default the token without a tag; if there is none, the only token with one
    */
   readonly tag?: string | undefined;
 }
@@ -31,7 +32,7 @@ export interface TerraformCloudInit extends TokenSourceInit {
  * has it when its workspace sets the environment variable `TFC_WORKLOAD_IDENTITY_AUDIENCE` (or
  * `TFC_WORKLOAD_IDENTITY_AUDIENCE_TAG`).
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts

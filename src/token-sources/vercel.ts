@@ -34,7 +34,7 @@ const EXCHANGE_URL = "https://oidc.vercel.com/~token";
  * `refresh: { aheadOfTime: false }`. A getter of your own, such as `getVercelOidcToken` of
  * `@vercel/oidc`, is a token source too.
  *
- * @throws TypeError for an option that can never work.
+ * @throws TypeError for an invalid option.
  *
  * @example
  * ```ts
