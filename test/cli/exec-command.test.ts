@@ -46,13 +46,15 @@ describe("the child's environment", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("has a profile for each role, and the first role as the default", async () => {
-    await using world = await startCredentialsWorld();
-    const roles = ["app", "audit"].map((name) => [
-      "--role",
-      `${name}=arn:aws:iam::123456789012:role/${name}`,
-    ]);
-    const script = `
+  test.each([[["app"]], [["app", "audit"]]])(
+    "has a profile for each of the roles %j, and the first as the default",
+    async (names) => {
+      await using world = await startCredentialsWorld();
+      const roles = names.map((name) => [
+        "--role",
+        `${name}=arn:aws:iam::123456789012:role/${name}`,
+      ]);
+      const script = `
       const { execSync } = require("node:child_process");
       const config = require("node:fs").readFileSync(process.env.AWS_CONFIG_FILE, "utf8");
       for (const [, command] of config.matchAll(/credential_process = (.*)/g)) {
@@ -60,12 +62,13 @@ describe("the child's environment", () => {
         console.log(Version, Expiration.endsWith("Z"), AccessKeyId.slice(0, 4));
       }
       console.log(process.env.AWS_CONTAINER_CREDENTIALS_FULL_URI.split("/").at(-1));`;
-    const { stdout, stderr } = await runCli(["exec", ...roles.flat(), ...node(script)], {
-      env: world.env,
-    });
-    expect(stderr).toBe("");
-    expect(stdout).toBe("1 true ASIA\n1 true ASIA\napp\n");
-  });
+      const { stdout, stderr } = await runCli(["exec", ...roles.flat(), ...node(script)], {
+        env: world.env,
+      });
+      expect(stderr).toBe("");
+      expect(stdout).toBe(`${"1 true ASIA\n".repeat(names.length)}app\n`);
+    },
+  );
 });
 
 describe("--keep-config", () => {

@@ -1,109 +1,189 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { chmod, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
-import { fromHttp } from "@aws-sdk/credential-providers";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { childEnvironment } from "../../src/cli/child-environment.js";
+import { fromTokenFile } from "../../src/index.js";
 import { serveCredentials } from "../../src/serve/serve-credentials.js";
-import { findProgram, leaveOut } from "../support/program.js";
-import { CREDENTIALS } from "./endpoint-world.js";
+import { ROLE_ARN } from "../cli/credentials-world.js";
+import { PROGRAMS } from "../support/bundle-programs.js";
+import { findPythonWithBoto3, leaveOut } from "../support/program.js";
+import { ROOT } from "../support/sources.js";
+import { type ClientWorld, runProgram, startClientWorld } from "./client-world.js";
+import {
+  type Asked,
+  ENDPOINT_CLIENTS,
+  MINUTES_LEFT,
+  PROCESS_CLIENTS,
+  type RealClient,
+} from "./real-clients.js";
 
 const run = promisify(execFile);
+const REGION = "eu-west-1";
 
-/** A role whose credentials have so many minutes left, and the number of times it was asked. */
-async function serveRole(minutesLeft: number) {
-  let calls = 0;
-  const expiration = new Date(Date.now() + minutesLeft * 60_000);
-  const server = await serveCredentials({
-    roles: {
-      app: async () => {
-        calls += 1;
-        return { ...CREDENTIALS, expiration };
-      },
-    },
+/** A server for the role of a world, and how often clients have asked it. */
+async function serveRole({ tokenFile, sts }: ClientWorld) {
+  const provider = fromTokenFile({
+    webIdentityTokenFile: tokenFile,
+    roleArn: ROLE_ARN,
+    clientConfig: { endpoint: sts.url, region: REGION },
+    refresh: { advisoryWindowSeconds: 1_200 },
   });
-  // The first call is the server's own, before any client asks.
-  const requests = () => calls - 1;
-  return { server, requests, [Symbol.asyncDispose]: () => server.close() };
+  let calls = 0;
+  const counted = () => {
+    calls += 1;
+    return provider();
+  };
+  const server = await serveCredentials({ roles: { app: counted } });
+  await provider();
+  return {
+    env: server.env(),
+    // The first call is the server's own, before any client asks.
+    asked: () => calls - 1,
+    async [Symbol.asyncDispose]() {
+      await server.close();
+      provider.close();
+    },
+  };
 }
 
-/** Nothing of this process's own AWS settings, and of a developer's files. */
-const CLEAN = {
-  PATH: process.env.PATH,
-  AWS_CONFIG_FILE: "/dev/null",
-  AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
-  AWS_EC2_METADATA_DISABLED: "true",
-  AWS_DEFAULT_REGION: "eu-west-1",
-};
+/** A profile for the role of a world, and how often clients have run its command. */
+async function makeProfile({ folder, tokenFile, sts }: ClientWorld) {
+  const [command, config, runs] = ["command", "profiles", "runs"].map((name) => join(folder, name));
+  const options = [
+    ...["--role-arn", ROLE_ARN, "--token-file", tokenFile, "--region", REGION],
+    ...["--endpoint-url", sts.url, "--cache", join(folder, "cache")],
+  ];
+  const program = `"${process.execPath}" "${join(PROGRAMS, "cli.mjs")}"`;
+  await writeFile(
+    command ?? "",
+    `#!/bin/sh\necho >>"${runs}"\nexec ${program} credential-process ${options.join(" ")}\n`,
+  );
+  await chmod(command ?? "", 0o700);
+  const profile = `[profile dev]\nregion = ${REGION}\ncredential_process = ${command}\n`;
+  const keys = "[default]\naws_access_key_id = AKIAINHERITED\naws_secret_access_key = inherited\n";
+  await writeFile(config ?? "", `${keys}${profile}`);
+  await writeFile(runs ?? "", "");
+  return {
+    env: {
+      AWS_CONFIG_FILE: config ?? "",
+      AWS_PROFILE: "dev",
+      // It comes first for boto3 and the AWS CLI.
+      AWS_DEFAULT_PROFILE: "dev",
+      // The AWS SDK for Go v1, which rclone uses, reads the file only with this.
+      AWS_SDK_LOAD_CONFIG: "1",
+      NO_PROXY: "127.0.0.1",
+    },
+    asked: () => readFileSync(runs ?? "", "utf8").length,
+  };
+}
 
-describe("the JavaScript SDK", () => {
-  test("gets credentials by fromHttp() with one request", async () => {
-    await using role = await serveRole(60);
-    const env = role.server.env();
-    const credentials = await fromHttp({
-      awsContainerCredentialsFullUri: env.AWS_CONTAINER_CREDENTIALS_FULL_URI ?? "",
-      awsContainerAuthorizationToken: env.AWS_CONTAINER_AUTHORIZATION_TOKEN ?? "",
-    })();
-    expect(credentials).toMatchObject({
-      accessKeyId: CREDENTIALS.accessKeyId,
-      secretAccessKey: CREDENTIALS.secretAccessKey,
-      sessionToken: CREDENTIALS.sessionToken,
+function withoutKeys(env: Readonly<Record<string, string>>): Record<string, string> {
+  // Keys in the environment win over a profile of AWS_PROFILE with every SDK, as a user expects.
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/_KEY(_ID)?$/.test(name)));
+}
+
+function bounds(asked: Asked): readonly [number, number] {
+  return typeof asked === "number" ? [asked, asked] : asked;
+}
+
+describe.each(MINUTES_LEFT.map((minutes, index) => ({ minutes, index })))(
+  "with credentials that are valid for $minutes minutes",
+  { timeout: 60_000 },
+  ({ minutes, index }) => {
+    let world: ClientWorld;
+    let role: Awaited<ReturnType<typeof serveRole>>;
+    let profile: Awaited<ReturnType<typeof makeProfile>>;
+    beforeAll(async () => {
+      world = await startClientWorld(minutes);
+      [role, profile] = await Promise.all([serveRole(world), makeProfile(world)]);
     });
-    expect(role.requests()).toBe(1);
+    afterAll(async () => {
+      await role[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
+    });
+
+    /** Runs a client, and holds it to what it asks for and to whose requests it makes. */
+    async function hold(
+      { command = [], asks }: RealClient,
+      env: Readonly<Record<string, string>>,
+      asked: () => number,
+    ): Promise<void> {
+      const before = { asked: asked(), signed: world.signed().length };
+      await runProgram(command, env);
+      const signed = world.signed().slice(before.signed);
+      expect(signed).toEqual(Array(5).fill({ isGranted: true }));
+      expect(world.proxied).toEqual([]);
+      const [least, most] = bounds(asks[index] ?? 0);
+      expect(asked() - before.asked).toBeGreaterThanOrEqual(least);
+      expect(asked() - before.asked).toBeLessThanOrEqual(most);
+    }
+
+    describe("the endpoint is asked as often as the guide says by", () => {
+      for (const client of ENDPOINT_CLIENTS) {
+        if (!client.command) leaveOut("requests to the endpoint", client.name);
+        else {
+          test(client.name, async () => {
+            const env = childEnvironment(world.env, {
+              ...{ region: REGION, keepsConfig: false, configFile: undefined },
+              credentials: role.env,
+            });
+            await hold(client, env, role.asked);
+          });
+        }
+      }
+    });
+
+    describe("a credential_process is run as often as the guide says by", () => {
+      for (const client of PROCESS_CLIENTS) {
+        if (!client.command) leaveOut("runs of credential_process", client.name);
+        else {
+          test(client.name, async () => {
+            const env = { ...withoutKeys(world.env), ...profile.env };
+            await hold(client, env, profile.asked);
+          });
+        }
+      }
+    });
+
+    test("all of them together cost STS one session for each way", () => {
+      const sessions = world.sts.requests.filter(({ granted }) => granted !== undefined);
+      expect(sessions).toHaveLength(2);
+    });
+  },
+);
+
+describe("the guide", () => {
+  test.each([
+    ["requests to the endpoint", ENDPOINT_CLIENTS],
+    ["runs of a credential_process", PROCESS_CLIENTS],
+  ])("has the number of %s for each client", async (_, clients) => {
+    const guide = await readFile(join(ROOT, "docs/reach.md"), "utf8");
+    const rows = guide.split("\n").map((line) => line.replace(/ +/g, " "));
+    const words = (asked: Asked) => bounds(asked).filter((n, at, all) => n !== all[at - 1]);
+    for (const { name, asks } of clients) {
+      const cells = asks.map((asked) => words(asked).join(" to "));
+      expect(rows).toContain(`| ${[name, ...cells].join(" | ")} |`);
+    }
   });
 });
 
-const python = findProgram("python3");
-const BOTO = `
-import sys, boto3
-session = boto3.Session()
-for _ in range(5):
-    c = session.get_credentials().get_frozen_credentials()
-print(c.access_key, c.secret_key, c.token)
-`;
-const hasBoto =
-  python !== undefined &&
-  (await run(python, ["-c", "import boto3"]).then(
-    () => true,
-    () => false,
-  ));
-
-describe("boto3", () => {
-  if (!hasBoto) return leaveOut("boto3 over the endpoint", "python3 with boto3");
-
-  test.each([
-    ["1 request while an hour is left", 60, 1],
-    ["a request for each use under 15 minutes", 12, 6],
-  ])("makes %s", async (_, minutes, requests) => {
-    await using role = await serveRole(minutes);
-    const { stdout } = await run(python ?? "", ["-c", BOTO], {
-      env: { ...CLEAN, ...role.server.env() },
-    });
-    expect(stdout.trim()).toBe(
-      [CREDENTIALS.accessKeyId, CREDENTIALS.secretAccessKey, CREDENTIALS.sessionToken].join(" "),
-    );
-    expect(role.requests()).toBe(requests);
-  });
-
-  test("shows the code, and who must change what", async () => {
+const python = findPythonWithBoto3();
+if (python === undefined) leaveOut("an error that boto3 shows", "python3 with boto3");
+else {
+  test("boto3 shows why there are no credentials, and who must change what", async () => {
     const message =
       "STS refused the token. IAM: add sts.amazonaws.com to the provider's audiences.";
     const roles = { app: () => Promise.reject(new Error(message)) };
     await using server = await serveCredentials({ roles });
-    const failed = run(python ?? "", ["-c", BOTO], { env: { ...CLEAN, ...server.env() } });
+    const script = "import boto3; boto3.Session().get_credentials().get_frozen_credentials()";
+    const env = childEnvironment(process.env, {
+      ...{ region: REGION, keepsConfig: false, configFile: undefined },
+      credentials: server.env(),
+    });
+    const failed = run(python, ["-c", script], { env });
     await expect(failed).rejects.toMatchObject({ stderr: expect.stringContaining(message) });
   });
-});
-
-const aws = findProgram("aws");
-
-describe("the AWS CLI", () => {
-  if (aws === undefined) return leaveOut("the AWS CLI over the endpoint", "aws");
-
-  test("gets credentials with one request", async () => {
-    await using role = await serveRole(60);
-    const { stdout } = await run(aws, ["configure", "list"], {
-      env: { ...CLEAN, ...role.server.env() },
-    });
-    expect(stdout).toMatch(/access_key.*E001.*container-role/);
-    expect(role.requests()).toBe(1);
-  });
-});
+}

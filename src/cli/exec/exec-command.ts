@@ -109,7 +109,11 @@ export async function execCommand(args: string[], around: Surroundings): Promise
     const env = childEnvironment(around.env, {
       region: settings.region,
       keepsConfig,
-      configFile: await folder.writeConfig([...roles.keys()], server, around.script),
+      configFile: await folder.writeConfig(
+        values.role ? [...roles.keys()] : [],
+        server,
+        around.script,
+      ),
       credentials: await folder.endpointVariables(server),
     });
     around.handOverSignals();
@@ -175,7 +179,7 @@ class ChildFolder implements AsyncDisposable {
     server: CredentialsServer,
     script: string,
   ): Promise<string | undefined> {
-    if (roles.length < 2) return undefined;
+    if (roles.length === 0) return undefined;
     const sections = roles.map((role) => {
       const env = server.env(role);
       const words = [
