@@ -6,7 +6,93 @@ const START_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 interface Timer {
   readonly dueAt: number;
+  /** Of two timers that are due at the same time the one that was scheduled first fires first. */
+  readonly order: number;
   readonly callback: () => void;
+  /** It has fired, or was cancelled. */
+  isOver: boolean;
+}
+
+/** The next timer of many: a binary heap, because a simulated fleet has tens of thousands. */
+class TimerQueue {
+  readonly #heap: Timer[] = [];
+  #cancelled = 0;
+  #added = 0;
+
+  get size(): number {
+    return this.#heap.length - this.#cancelled;
+  }
+
+  /** @returns a function that cancels the timer. */
+  add(dueAt: number, callback: () => void): () => void {
+    this.#added += 1;
+    const timer = { dueAt, order: this.#added, callback, isOver: false };
+    this.#heap.push(timer);
+    this.#rise(this.#heap.length - 1);
+    return () => {
+      if (timer.isOver) return;
+      timer.isOver = true;
+      this.#cancelled += 1;
+    };
+  }
+
+  /** When the next timer is due; `undefined` without one. */
+  get nextAt(): number | undefined {
+    for (let [first] = this.#heap; first !== undefined; [first] = this.#heap) {
+      if (!first.isOver) return first.dueAt;
+      this.#cancelled -= 1;
+      this.#removeFirst();
+    }
+    return undefined;
+  }
+
+  /** Takes the next timer out, if it is due by then. */
+  takeBy(target: number): Timer | undefined {
+    const at = this.nextAt;
+    if (at === undefined || at > target) return undefined;
+    const first = this.#heap[0] as Timer;
+    first.isOver = true;
+    this.#removeFirst();
+    return first;
+  }
+
+  #removeFirst(): void {
+    const last = this.#heap.pop();
+    if (last === undefined || this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    this.#sink();
+  }
+
+  #rise(from: number): void {
+    for (let at = from; at > 0; ) {
+      const parent = (at - 1) >> 1;
+      if (!this.#isBefore(at, parent)) return;
+      this.#swap(at, parent);
+      at = parent;
+    }
+  }
+
+  #sink(): void {
+    for (let at = 0; ; ) {
+      const left = 2 * at + 1;
+      const child =
+        left + 1 < this.#heap.length && this.#isBefore(left + 1, left) ? left + 1 : left;
+      if (child >= this.#heap.length || !this.#isBefore(child, at)) return;
+      this.#swap(at, child);
+      at = child;
+    }
+  }
+
+  #isBefore(one: number, other: number): boolean {
+    const [a, b] = [this.#heap[one] as Timer, this.#heap[other] as Timer];
+    return a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.order < b.order);
+  }
+
+  #swap(one: number, other: number): void {
+    const timer = this.#heap[one] as Timer;
+    this.#heap[one] = this.#heap[other] as Timer;
+    this.#heap[other] = timer;
+  }
 }
 
 /** A clock that stands still until it is told to go on. */
@@ -16,8 +102,7 @@ export class FakeClock implements Clock {
   #elapsed = 0;
   #wallStart: number;
   #holds = 0;
-  /** In the order they were scheduled. */
-  readonly #timers = new Set<Timer>();
+  readonly #timers = new TimerQueue();
 
   /** Absent until {@link FakeClock.withBootClock}: not every system says how long ago it booted. */
   sinceBoot: (() => number) | undefined;
@@ -45,9 +130,7 @@ export class FakeClock implements Clock {
 
   schedule(ms: number, callback: () => void): () => void {
     this.scheduled.push(ms);
-    const timer = { dueAt: this.#elapsed + Math.max(0, ms), callback };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
+    return this.#timers.add(this.#elapsed + Math.max(0, ms), callback);
   }
 
   hold(): () => void {
@@ -81,8 +164,9 @@ export class FakeClock implements Clock {
   /** The same up to a time of `monotonic()`: to the timer, where adding would round. */
   async advanceTo(target: number): Promise<void> {
     await this.flush();
-    for (let timer = this.#nextBy(target); timer !== undefined; timer = this.#nextBy(target)) {
-      this.#timers.delete(timer);
+    for (;;) {
+      const timer = this.#timers.takeBy(target);
+      if (timer === undefined) break;
       this.#elapsed = Math.max(this.#elapsed, timer.dueAt);
       timer.callback();
       await this.flush();
@@ -104,11 +188,11 @@ export class FakeClock implements Clock {
     const target = this.#elapsed + limitMs;
     await this.flush();
     while (!isSettled) {
-      const next = this.#nextBy(target);
-      if (next === undefined && this.#timers.size > 0) {
+      const nextAt = this.#timers.nextAt ?? this.#elapsed;
+      if (nextAt > target) {
         throw new Error(`still at work after ${limitMs} ms of the fake clock`);
       }
-      await this.advance(next === undefined ? 0 : Math.max(0, next.dueAt - this.#elapsed));
+      await this.advanceTo(Math.max(this.#elapsed, nextAt));
     }
     return work;
   }
@@ -122,13 +206,5 @@ export class FakeClock implements Clock {
   /** Someone sets the wall clock: `now` jumps, `monotonic` and timers do not notice. */
   setWallClock(ms: number): void {
     this.#wallStart = ms - this.#elapsed;
-  }
-
-  #nextBy(target: number): Timer | undefined {
-    let next: Timer | undefined;
-    for (const timer of this.#timers) {
-      if (timer.dueAt <= target && (next === undefined || timer.dueAt < next.dueAt)) next = timer;
-    }
-    return next;
   }
 }

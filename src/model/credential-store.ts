@@ -22,13 +22,17 @@ export interface CredentialStore {
   /** Lets the lease lapse `leaseMs` milliseconds from now. @returns whether it was still held. */
   extend(lease: StoreLease, leaseMs: number): Promise<boolean>;
   /**
-   * Stores a value under the key of the lease. A store keeps one value of each kind. A value replaces
-   * the stored one of its kind only if the lease's fence is not lower and the expiration is later.
-   * The store returns a value for no longer than `ttlMs` milliseconds, by a clock of its own.
+   * Stores a value under its key. A store keeps one value of each kind. A value replaces the stored
+   * one of its kind only if it expires later, and the lease's fence is not lower than the one that the
+   * stored value has. The store returns a value for no longer than `ttlMs` milliseconds, by a clock of
+   * its own.
    *
+   * @param lease - `undefined` for a process that stopped waiting for the holder of the lease and
+   * asked STS itself: its value gets the fence of the value that it replaces, or 0, so that the
+   * holder can still replace it.
    * @returns whether the value is stored.
    */
-  publish(value: StoredValue, lease: StoreLease, ttlMs: number): Promise<boolean>;
+  publish(value: StoredValue, lease: StoreLease | undefined, ttlMs: number): Promise<boolean>;
   /** Ends the lease if it is still held; another holder's lease stays. */
   release(lease: StoreLease): Promise<void>;
   /** Removes the stored credentials if they have this access key id. */

@@ -41,6 +41,12 @@ const LEASE_MS = 4_000;
 /** How long callers without valid credentials wait for another process's refresh, in milliseconds. */
 const MAX_WAIT_MS = 5_000;
 
+/**
+ * The part of a wait that is drawn: processes that started together do not all stop waiting together,
+ * and the first of them may publish credentials for the others.
+ */
+const DRAWN_PART = 0.1;
+
 /** Bounds of the wait between two looks at the store, in milliseconds; each is half again as long. */
 const POLL_MS = { first: 60, urgent: 400, background: 2_000 };
 
@@ -132,6 +138,8 @@ export class SharedTurn {
   #isOver = false;
   #stopExtending = () => {};
   #refusal: Failure | undefined;
+  /** Whether the last attempt's token is one of this key: only its result may be stored under it. */
+  #isForKey = false;
   #hasReportedValue = false;
 
   constructor(shared: SharedRefresh, options: TurnOptions) {
@@ -150,18 +158,17 @@ export class SharedTurn {
    */
   async before(token: string, deadline: Deadline): Promise<Shared | undefined> {
     const key = this.#keyOf(token);
-    if (key === undefined || this.#lease !== undefined) return undefined;
     const isFirst = this.#key === undefined;
     // Another token may have other claims: what is shared is the first one's.
     this.#key ??= key;
     this.#shared.key = this.#key;
-    if (this.#key !== key) return undefined;
+    this.#isForKey = key !== undefined && key === this.#key;
+    if (!this.#isForKey || this.#lease !== undefined) return undefined;
     if (this.#options.isForced) {
       if (isFirst) this.#claiming = this.#claim();
       return undefined;
     }
-    if (!isFirst) return this.#usable(await this.#read());
-    return await this.#adoptOrClaim(deadline);
+    return isFirst ? await this.#adoptOrClaim(deadline) : this.#usable(await this.#read());
   }
 
   /** Notes why STS refused: if the refresh ends with it, other processes need not ask. */
@@ -169,20 +176,23 @@ export class SharedTurn {
     this.#refusal = failure;
   }
 
-  /** The refresh has ended: its result is stored for the others, and the lease released. */
+  /**
+   * The refresh has ended: its result is stored for the others, and the lease released. A process that
+   * stopped waiting for the holder of the lease stores credentials too, so that the others need not
+   * ask; but no refusal, since the holder may still succeed.
+   */
   end(issued?: Issued): void {
     this.#isOver = true;
     this.#stopExtending();
     this.#shared.publishing(async () => {
       await this.#claiming;
       const lease = this.#lease;
-      if (lease === undefined) return;
       const value = this.#toStored(issued);
-      if (value !== undefined) {
+      if (value !== undefined && (lease !== undefined || value.kind === "credentials")) {
         const ttlMs = value.expiresAt - this.#stsNow();
         await this.#run("publish", (store) => store.publish(value, lease, ttlMs));
       }
-      await this.#run("release", (store) => store.release(lease));
+      if (lease !== undefined) await this.#run("release", (store) => store.release(lease));
     });
   }
 
@@ -200,8 +210,9 @@ export class SharedTurn {
   async #adoptOrClaim(deadline: Deadline): Promise<Shared | undefined> {
     const { clock, random } = this.#shared.options.runtime;
     const start = clock.monotonic();
-    const limitMs = this.#waitLimitMs(deadline);
-    const isUrgent = limitMs <= MAX_WAIT_MS;
+    const maxMs = this.#waitLimitMs(deadline);
+    const limitMs = maxMs * (1 - DRAWN_PART * random());
+    const isUrgent = maxMs <= MAX_WAIT_MS;
     let pollMs = POLL_MS.first;
     for (;;) {
       const entry = await this.#read();
@@ -333,7 +344,8 @@ export class SharedTurn {
   #toStored(issued: Issued | undefined): StoredValue | undefined {
     const { roleArn } = this.#options.identity;
     const { clock } = this.#shared.options.runtime;
-    const bound = { key: this.#key as string, roleArn, issuedAt: Math.round(this.#stsNow()) };
+    if (this.#key === undefined || !this.#isForKey) return undefined;
+    const bound = { key: this.#key, roleArn, issuedAt: Math.round(this.#stsNow()) };
     if (issued !== undefined) return toStoredCredentials(issued, bound, clock.now());
     return this.#refusal && toStoredRefusal(this.#refusal, bound);
   }

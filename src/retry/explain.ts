@@ -32,7 +32,6 @@ export function explain(
     token,
     findings: failure.findings,
     retryAfterMs: failure.retryAfterMs,
-    about: telling?.id,
   });
 }
 

@@ -122,8 +122,14 @@ class FileStore implements CredentialStore {
    * Between the look at what is stored and the rename another process may publish, if it broke this
    * lease: then an older value replaces a newer one, and both are valid. Only time is lost.
    */
-  async publish(value: StoredValue, { key, fence }: StoreLease, ttlMs: number): Promise<boolean> {
+  async publish(
+    value: StoredValue,
+    lease: StoreLease | undefined,
+    ttlMs: number,
+  ): Promise<boolean> {
+    const { key } = value;
     const { record } = await this.#readValue(key, value.kind);
+    const fence = lease?.fence ?? record?.fence ?? 0;
     if (record !== undefined && record.fence > fence) return false;
     if (record !== undefined && record.value.expiresAt >= value.expiresAt) return false;
     const written: ValueRecord = { fence, until: Date.now() + ttlMs, value };

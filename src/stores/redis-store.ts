@@ -80,6 +80,8 @@ const RELEASE = `
 if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call("DEL", KEYS[1])`;
 
+const FENCE = `return redis.call("HGET", KEYS[tonumber(ARGV[1])], "fence")`;
+
 const PUBLISH = `
 local name = KEYS[tonumber(ARGV[1])]
 local stored = redis.call("HMGET", name, "fence", "expiresAt")
@@ -162,12 +164,12 @@ class RedisStore implements CredentialStore {
   }
 
   async claim(key: string, leaseMs: number): Promise<RedisLease | undefined> {
-    const [ringKey] = (await this.#ring.read()) as [RingKey];
+    const place = await this.#firstPlace(key);
     const owner = randomBytes(16).toString("base64url");
-    const fence = await this.#place(key, ringKey).run(CLAIM, [owner, leaseMs, FENCE_TTL_MS]);
-    // Redis's own "false" is no value at all.
-    if (typeof fence !== "string" && !Buffer.isBuffer(fence)) return undefined;
-    return { key, owner, fence: Number(fence.toString()), keyId: ringKey.id };
+    const fence = asText(await place.run(CLAIM, [owner, leaseMs, FENCE_TTL_MS]));
+    // Redis returns nothing for the script's "false".
+    if (fence === undefined) return undefined;
+    return { key, owner, fence: Number(fence), keyId: place.keyId };
   }
 
   async extend(lease: RedisLease, leaseMs: number): Promise<boolean> {
@@ -175,8 +177,14 @@ class RedisStore implements CredentialStore {
     return isDone(await place.run(EXTEND, [lease.owner, leaseMs]));
   }
 
-  async publish(value: StoredValue, lease: RedisLease, ttlMs: number): Promise<boolean> {
-    return await (await this.#placeOf(lease)).publish(value, lease.fence, ttlMs);
+  async publish(
+    value: StoredValue,
+    lease: RedisLease | undefined,
+    ttlMs: number,
+  ): Promise<boolean> {
+    const place = await (lease === undefined ? this.#firstPlace(value.key) : this.#placeOf(lease));
+    const fence = lease?.fence ?? (await place.fenceOf(value.kind));
+    return await place.publish(value, fence, ttlMs);
   }
 
   async release(lease: RedisLease): Promise<void> {
@@ -190,6 +198,12 @@ class RedisStore implements CredentialStore {
 
   #place(key: string, ringKey: RingKey): Place {
     return new Place(this.#client, this.#namespace, { key, ringKey });
+  }
+
+  /** Where values are published now. */
+  async #firstPlace(key: string): Promise<Place> {
+    const [ringKey] = (await this.#ring.read()) as [RingKey];
+    return this.#place(key, ringKey);
   }
 
   async #placeOf({ key, keyId }: RedisLease): Promise<Place> {
@@ -218,6 +232,11 @@ class Place {
     this.#names = [`${slot}:lease`, `${slot}:fence`, `${slot}:credentials`, `${slot}:refusal`];
   }
 
+  /** Which key of the ring this place belongs to. */
+  get keyId(): string {
+    return this.#ringKey.id;
+  }
+
   async read(): Promise<StoreEntry> {
     const answer = await this.run(READ, []);
     if (!Array.isArray(answer)) throw new Error("Redis returned no entry");
@@ -244,6 +263,12 @@ class Place {
     const sealed = await seal(value, this.#ringKey, bound);
     const args = [position, sealed, fence, expiresAt, Math.max(1, Math.floor(ttlMs))];
     return isDone(await this.run(PUBLISH, args));
+  }
+
+  /** The fence of the stored value of a kind; 0 without one. */
+  async fenceOf(kind: StoredValue["kind"]): Promise<number> {
+    const fence = Number(asText(await this.run(FENCE, [POSITION[kind]])));
+    return Number.isSafeInteger(fence) ? fence : 0;
   }
 
   async remove(accessKeyId: string): Promise<void> {

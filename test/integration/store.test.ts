@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { Memory, memoryStore } from "../../bench/support/memory-store.js";
 import type { CredentialStore } from "../../src/model/credential-store.js";
 import type { WebIdentityEvent } from "../../src/model/events.js";
 import { createProvider } from "../../src/provider/create-provider.js";
@@ -11,7 +12,6 @@ import {
   startLocalSts,
 } from "../../src/testing/index.js";
 import { makePool } from "../support/make-pool.js";
-import { Memory, memoryStore } from "../support/memory-store.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { REGION, ROLE_ARN, rejection } from "../support/world.js";
@@ -198,6 +198,23 @@ describe("processes with a common store", () => {
     await one.provider[Symbol.asyncDispose]();
     expect((await other.provider()).accessKeyId).not.toBe(first.accessKeyId);
     expect(world.calls()).toBe(2);
+  });
+
+  test("do not share what a token of another subject got in a later attempt", async () => {
+    await using world = await startSharingWorld();
+    const subjects = ["first", "second"];
+    const changing = {
+      get subject() {
+        return subjects.shift() ?? "second";
+      },
+    };
+    world.sts.failNext("throttled");
+    const { provider } = world.process({ retry: { baseDelayMs: 1 } }, changing);
+    const got = await provider();
+    await provider[Symbol.asyncDispose]();
+    const first = world.process({}, { subject: "first" });
+    expect((await first.provider()).accessKeyId).not.toBe(got.accessKeyId);
+    expect(world.calls()).toBe(3);
   });
 
   test.each<[string, WebIdentityInit, RegExp]>([

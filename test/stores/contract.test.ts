@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { createClient, createCluster } from "@redis/client";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, test } from "vitest";
+import { Memory, memoryStore } from "../../bench/support/memory-store.js";
 import { fileStore, redisStore } from "../../src/stores/index.js";
 import { testCredentialStore } from "../../src/testing/index.js";
-import { Memory, memoryStore } from "../support/memory-store.js";
 import { leaveOut } from "../support/program.js";
 import { REDIS_SERVER, type RedisServer, startRedisServer } from "../support/redis-server.js";
 

@@ -1,11 +1,11 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, test, vi } from "vitest";
+import { Memory, memoryStore } from "../../bench/support/memory-store.js";
 import type { CredentialStore, StoreLease } from "../../src/model/credential-store.js";
 import { STORE_CHANNEL_NAME } from "../../src/model/events.js";
 import { GuardedStore, type StoreFailure } from "../../src/stores/guarded-store.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { HOSTILE } from "../support/hostile-values.js";
-import { Memory, memoryStore } from "../support/memory-store.js";
 
 function guarded(changes: Partial<CredentialStore>) {
   const clock = new FakeClock();

@@ -144,6 +144,35 @@ export function testCredentialStore({ test, createStore }: CredentialStoreTests)
     equal((await one.read(key)).credentials?.accessKeyId, newer.accessKeyId);
   });
 
+  test("what is published without a lease is read by others, and replaces nothing that expires later", async () => {
+    const { one, other, key } = await pair();
+    const first = someCredentials(key);
+    equal(await one.publish(first, undefined, TTL_MS), true);
+    equal((await other.read(key)).credentials?.accessKeyId, first.accessKeyId);
+    const sooner = { ...someCredentials(key), expiresAt: first.expiresAt - 1 };
+    equal(await other.publish(sooner, undefined, TTL_MS), false);
+    const later = { ...someCredentials(key), expiresAt: first.expiresAt + 1 };
+    equal(await other.publish(later, undefined, TTL_MS), true);
+    equal((await one.read(key)).credentials?.accessKeyId, later.accessKeyId);
+  });
+
+  test("what is published without a lease leaves the lease alone, and its holder can replace it", async () => {
+    const { one, other, key } = await pair();
+    const early = await claimed(one, key);
+    await one.release(early);
+    const late = await claimed(one, key);
+    const base = someCredentials(key);
+    const later = (ms: number) => ({ ...someCredentials(key), expiresAt: base.expiresAt + ms });
+    equal(await one.publish(base, late, TTL_MS), true);
+    equal(await other.publish(later(1), undefined, TTL_MS), true);
+    equal(await other.claim(key, LEASE_MS), undefined);
+    equal(await one.extend(late, LEASE_MS), true);
+    equal(await one.publish(later(2), early, TTL_MS), false);
+    const last = later(3);
+    equal(await one.publish(last, late, TTL_MS), true);
+    equal((await other.read(key)).credentials?.accessKeyId, last.accessKeyId);
+  });
+
   test("a refusal leaves stored credentials alone, and credentials a refusal", async () => {
     const { one, other, key } = await pair();
     const lease = await claimed(one, key);

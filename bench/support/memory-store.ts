@@ -29,11 +29,11 @@ export function memoryStore(memory: Memory, now: () => number = Date.now): Crede
     const stored = memory.values.get(`${kind} ${key}`);
     return stored !== undefined && stored.until > now() ? stored : undefined;
   };
-  const lease = (key: string) => {
+  const leaseOf = (key: string) => {
     const held = memory.leases.get(key);
     return held !== undefined && held.until > now() ? held.value : undefined;
   };
-  const isHeld = ({ key, owner }: StoreLease) => lease(key)?.owner === owner;
+  const isHeld = ({ key, owner }: StoreLease) => leaseOf(key)?.owner === owner;
   return {
     name: "memory",
     async read(key): Promise<StoreEntry> {
@@ -45,11 +45,11 @@ export function memoryStore(memory: Memory, now: () => number = Date.now): Crede
           credentialsTtlMs: credentials.until - now(),
         }),
         ...(refusal?.value.kind === "refusal" && { refusal: refusal.value }),
-        isLeased: lease(key) !== undefined,
+        isLeased: leaseOf(key) !== undefined,
       };
     },
     async claim(key, leaseMs) {
-      if (lease(key) !== undefined) return undefined;
+      if (leaseOf(key) !== undefined) return undefined;
       const fence = (memory.fences.get(key) ?? 0) + 1;
       const claimed = { key, owner: randomUUID(), fence };
       memory.fences.set(key, fence);
@@ -61,8 +61,10 @@ export function memoryStore(memory: Memory, now: () => number = Date.now): Crede
       memory.leases.set(extended.key, { value: extended, until: now() + leaseMs });
       return true;
     },
-    async publish(published, { key, fence }, ttlMs) {
+    async publish(published, lease, ttlMs) {
+      const { key } = published;
       const stored = value(key, published.kind);
+      const fence = lease?.fence ?? stored?.fence ?? 0;
       const isOlder = stored !== undefined && stored.fence > fence;
       if (isOlder || (stored?.value.expiresAt ?? 0) >= published.expiresAt) return false;
       const until = now() + ttlMs;

@@ -1,0 +1,116 @@
+import { CredentialCache } from "../../src/credentials/credential-cache.js";
+import type { CredentialStore } from "../../src/model/credential-store.js";
+import type { EmitEvent } from "../../src/model/events.js";
+import { AttemptError } from "../../src/model/failure.js";
+import { SharedRefresh, type SharedTurn } from "../../src/provider/shared-refresh.js";
+import { resolveOptions } from "../../src/provider/validate-options.js";
+import { type Clock, sleep } from "../../src/runtime/clock.js";
+import { type Deadline, startDeadline } from "../../src/runtime/deadline.js";
+import { ClientPool } from "../../src/sts/client-pool.js";
+import type { AttributedCredentials } from "../../src/sts/credentials.js";
+import type { StsTarget } from "../../src/sts/target.js";
+import { OURS_WITHOUT_LOOKS } from "./policy.js";
+import { WorkloadLoop } from "./workload-loop.js";
+
+const TARGET: StsTarget = {
+  region: "eu-west-1",
+  regionSource: "region",
+  customEndpoint: false,
+  config: {},
+  isHandlerLent: false,
+  plugins: [],
+};
+
+const OPTIONS = resolveOptions({});
+
+interface SharingMemberOptions {
+  readonly role: string;
+  readonly store: CredentialStore;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** One STS call. @throws AttemptError as the simulated STS does, and nothing else */
+  readonly askSts: (signal: AbortSignal) => Promise<AttributedCredentials>;
+  readonly emit?: EmitEvent | undefined;
+}
+
+/**
+ * One process of a fleet: the library's own cache, waits and decisions about the store, with a
+ * function in the place of STS.
+ */
+export function sharingMember(
+  options: SharingMemberOptions,
+): CredentialCache<AttributedCredentials, object> {
+  const { role, store, clock, random, askSts, emit = () => {} } = options;
+  const seams = { clock, random, env: {} };
+  const runtime = { ...seams, pool: new ClientPool(seams) };
+  const shared = new SharedRefresh({ store, init: {}, options: OPTIONS, runtime });
+  const token = unsignedToken(role);
+  const identity = {
+    source: async () => token,
+    sourceName: "the token source",
+    roleArn: `arn:aws:iam::123456789012:role/${role}`,
+    roleSessionName: undefined,
+    marks: {},
+  };
+  const loop = new WorkloadLoop(OURS_WITHOUT_LOOKS, random);
+  const attempt = async (turn: SharedTurn, deadline: Deadline, signal: AbortSignal) => {
+    const found = await turn.before(token, deadline);
+    if (found !== undefined && "refused" in found) throw new Error(found.refused.message);
+    if (found !== undefined) return { credentials: found.credentials };
+    try {
+      const credentials = await askSts(signal);
+      return { credentials, issued: { credentials, region: TARGET.region } };
+    } catch (error) {
+      if (error instanceof AttemptError) turn.refused(error.failure);
+      throw error;
+    }
+  };
+  const attempts = async (turn: SharedTurn, signal: AbortSignal) => {
+    const start = clock.monotonic();
+    const deadline = startDeadline(clock, OPTIONS.retry.budgetMs);
+    let waitMs = 0;
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await attempt(turn, deadline, signal);
+      } catch (error) {
+        const isRetryable = error instanceof AttemptError;
+        const next = loop.waitAfter(failures, clock.monotonic() - start, waitMs);
+        if (!isRetryable || next === undefined) throw error;
+        waitMs = next;
+        await sleep(clock, waitMs, signal);
+      }
+    }
+  };
+  const cache = new CredentialCache<AttributedCredentials, object>({
+    refresh: async (_, signal) => {
+      const snapshot = cache.snapshot();
+      const turn = shared.begin({
+        ...{ identity, target: TARGET, snapshot, isForced: false, emit, signal },
+      });
+      try {
+        const { credentials, issued } = await attempts(turn, signal);
+        turn.end(issued);
+        return credentials;
+      } catch (error) {
+        turn.end();
+        throw error;
+      }
+    },
+    staleAnswer: () => new Error("STS returned expired credentials"),
+    adviceOf: () => ({ isRejection: false, isFree: false, retryAfterMs: undefined }),
+    onRefreshed: () => {},
+    onRefreshFailed: () => {},
+    onExpiredServed: () => {},
+    onClosed: () => {},
+    windows: {},
+    aheadOfTime: true,
+    serveExpired: false,
+    clock,
+    random,
+  });
+  return cache;
+}
+
+function unsignedToken(subject: string): string {
+  return `e30.${Buffer.from(JSON.stringify({ sub: subject })).toString("base64url")}.x`;
+}
