@@ -1,6 +1,10 @@
 import { runParts } from "../run-parts.js";
 import { fleetPart } from "./fleet.js";
+import { sharingTable } from "./sharing-table.js";
 
 /* The simulation behind the default waits; README.md in this folder says what it showed. */
 
-await runParts({ fleet: fleetPart }, new URL("charts/", import.meta.url));
+await runParts(
+  { stores: async () => ({ tables: [await sharingTable()] }), fleet: fleetPart },
+  new URL("charts/", import.meta.url),
+);

@@ -23,11 +23,16 @@ export function servedCell({ allServedMs, served, endedMs }: FleetResult): strin
   return `${figure(served * 100, "%")} at ${figure(Math.round(endedMs / 1000))} s`;
 }
 
-export function peakCell({ peakOverCapacity: peak }: FleetResult): string {
+export function peakCell({
+  peakOverCapacity: peak,
+}: Pick<FleetResult, "peakOverCapacity">): string {
   return `${peak < 10 ? peak.toFixed(1) : figure(Math.round(peak))}×`;
 }
 
-export function wastedCell({ wastedCalls }: FleetResult, workloads: number): string {
+export function wastedCell(
+  { wastedCalls }: Pick<FleetResult, "wastedCalls">,
+  workloads: number,
+): string {
   const wasted = wastedCalls / workloads;
   return wasted < 10 ? wasted.toFixed(2) : figure(wasted);
 }

@@ -40,9 +40,9 @@ export interface FleetResult {
   readonly loadBySecond: readonly number[];
 }
 
-const ISSUER_PER_SECOND = 50;
+export const ISSUER_PER_SECOND = 50;
 /** A deployment starts its pods within this time, in milliseconds. */
-const START_SPREAD_MS = 1_000;
+export const START_SPREAD_MS = 1_000;
 /** A service asks again for credentials with its next request, in milliseconds. */
 const REQUEST_EVERY_MS = 1_000;
 const LIFETIME_MS = 3_600_000;
