@@ -15,6 +15,7 @@ STS or a region does not. The library is imported; see the README.
 
 Commands:
   doctor     say why AssumeRoleWithWebIdentity fails, and who must do what
+  explain    explain an error code, a finding or an error text of STS
   exec       run a command in any language with AWS credentials that stay fresh
   serve      serve credentials to other programs of this machine or pod
   credential-process
@@ -31,6 +32,7 @@ type Command = (args: string[], around: Surroundings) => Promise<ExitCode>;
 /** Loaded when they are called: `--version` has to be quick. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./doctor/doctor-command.js")).doctorCommand,
+  explain: async () => (await import("./explain/explain-command.js")).explainCommand,
   exec: async () => (await import("./exec/exec-command.js")).execCommand,
   serve: async () => (await import("./serve/serve-command.js")).serveCommand,
   "credential-process": async () =>

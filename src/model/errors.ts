@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { readField } from "../runtime/redact.js";
 import type { Verdict } from "./failure.js";
-import type { Finding } from "./findings.js";
+import type { Finding, FindingId } from "./findings.js";
 
 /** Why the provider has no credentials to return. */
 export type WebIdentityErrorCode =
@@ -87,6 +87,13 @@ interface WebIdentityErrorInit {
   readonly findings?: readonly Finding[] | undefined;
   readonly tryNextLink?: boolean | undefined;
   readonly retryAfterMs?: number | undefined;
+  /** The finding that explains the failure, where one does. */
+  readonly about?: FindingId | undefined;
+}
+
+/** The command that prints the documentation of an error code or a finding. */
+export function explainCommand(name: WebIdentityErrorCode | FindingId): string {
+  return `npx resilient-sts explain ${name}`;
 }
 
 /**
@@ -127,7 +134,9 @@ export class WebIdentityError extends Error {
 
   /** @internal */
   constructor(init: WebIdentityErrorInit) {
-    super(`${init.message} ${init.hint}`, init.cause === undefined ? {} : { cause: init.cause });
+    const { code, about = code, message, hint, cause } = init;
+    const more = `Details: ${explainCommand(about)}`;
+    super(`${message} ${hint} ${more}`, cause === undefined ? {} : { cause });
     this.code = init.code;
     this.hint = init.hint;
     this.attempts = init.attempts ?? [];

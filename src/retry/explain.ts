@@ -32,6 +32,7 @@ export function explain(
     token,
     findings: failure.findings,
     retryAfterMs: failure.retryAfterMs,
+    about: telling?.id,
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Diagnosis } from "../../doctor/diagnosis.js";
+import { explainCommand } from "../../model/errors.js";
 import type { Finding, Severity } from "../../model/findings.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import { padEnd, widthOf, wrap, wrapRemedy } from "../layout.js";
@@ -61,6 +62,9 @@ function verdictLines(diagnosis: Diagnosis, width: number, paint: Paint): string
     ...wrap(cause.detail, width, indent),
     ...hanging("Remedy", wrapRemedy(cause.remedy, width, indent)),
     paint("dim", `${indent}${cause.id} (${cause.severity})`),
+    ...wrap(`Details: ${explainCommand(cause.id)}`, width, indent).map((line) =>
+      paint("dim", line),
+    ),
   ];
 }
 

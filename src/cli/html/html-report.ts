@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
+import { explainCommand } from "../../model/errors.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import { verdictSentence } from "../doctor/verdict-words.js";
 import { cacheTimeline } from "./cache-timeline.js";
@@ -57,7 +58,7 @@ function verdictCard(diagnosis: Diagnosis, title: string): Markup {
   const cause =
     rootCause === null
       ? NOTHING
-      : markup`<dl class="cause"><dt>Remedy</dt><dd class="remedy">${remedyMarkup(rootCause.remedy)}</dd><dt>Seen</dt><dd>${rootCause.detail}</dd><dt>Finding</dt><dd><code>${rootCause.id}</code>, ${rootCause.severity}</dd></dl>
+      : markup`<dl class="cause"><dt>Remedy</dt><dd class="remedy">${remedyMarkup(rootCause.remedy)}</dd><dt>Seen</dt><dd>${rootCause.detail}</dd><dt>Finding</dt><dd><code>${rootCause.id}</code>, ${rootCause.severity}</dd><dt>Details</dt><dd><code>${explainCommand(rootCause.id)}</code></dd></dl>
 `;
   const subjects = facts.settings.filter(
     ({ name, value }) => value !== undefined && /^(?:issuer|roleArn|region)$/.test(name),
