@@ -1,4 +1,4 @@
-import { backoffWhileCachedMs } from "../../src/credentials/refresh-backoff.js";
+import { backoffWhileCachedMs } from "../../src/credentials/refresh-timing.js";
 import { DEFAULTS } from "../../src/provider/options.js";
 import type { RetryOptions } from "../../src/retry/retry-loop.js";
 import {

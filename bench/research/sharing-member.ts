@@ -33,13 +33,16 @@ interface SharingMemberOptions {
   readonly emit?: EmitEvent | undefined;
 }
 
+export type SharingMember = CredentialCache<
+  { readonly credentials: AttributedCredentials },
+  object
+>;
+
 /**
  * One process of a fleet: the library's own cache, waits and decisions about the store, with a
  * function in the place of STS.
  */
-export function sharingMember(
-  options: SharingMemberOptions,
-): CredentialCache<AttributedCredentials, object> {
+export function sharingMember(options: SharingMemberOptions): SharingMember {
   const { role, store, clock, random, askSts, emit = () => {} } = options;
   const seams = { clock, random, env: {} };
   const runtime = { ...seams, pool: new ClientPool(seams) };
@@ -81,7 +84,7 @@ export function sharingMember(
       }
     }
   };
-  const cache = new CredentialCache<AttributedCredentials, object>({
+  const cache: SharingMember = new CredentialCache({
     refresh: async (_, signal) => {
       const snapshot = cache.snapshot();
       const turn = shared.begin({
@@ -90,7 +93,7 @@ export function sharingMember(
       try {
         const { credentials, issued } = await attempts(turn, signal);
         turn.end(issued);
-        return credentials;
+        return { credentials };
       } catch (error) {
         turn.end();
         throw error;

@@ -1,4 +1,4 @@
-import { jitteredAdvisoryMs, windowsFor } from "../../src/credentials/windows.js";
+import { jitteredAdvisoryMs, windowsFor } from "../../src/credentials/refresh-timing.js";
 import { EventWheel } from "./event-wheel.js";
 import { IssuerCapacity, type Overload } from "./issuer-capacity.js";
 import { IssuerLooks } from "./issuer-looks.js";
@@ -47,9 +47,9 @@ export const START_SPREAD_MS = 1_000;
 const REQUEST_EVERY_MS = 1_000;
 const LIFETIME_MS = 3_600_000;
 const SPAN_MS = 2 ** 21;
-const ADVISORY_MS = windowsFor(LIFETIME_MS, {}).advisoryMs;
+const WINDOWS = windowsFor(LIFETIME_MS, {});
 /** How long before the expiration the first refresh of a fleet is due: time 0 of that phase. */
-const EARLIEST_MS = jitteredAdvisoryMs(ADVISORY_MS, LIFETIME_MS, () => 1);
+const EARLIEST_MS = jitteredAdvisoryMs(WINDOWS, LIFETIME_MS, () => 1);
 
 /** A fleet and its identity provider in virtual time. Time 0 is the start, or the first refresh due. */
 export function simulateFleet(options: FleetOptions): FleetResult {
@@ -131,7 +131,7 @@ class Fleet {
       const expiresAt = startedAt + EARLIEST_MS;
       this.#expiresAt[who] = expiresAt;
       const draw = policy.spreadsWindows ? random : () => 0;
-      this.#wheel.schedule(who, expiresAt - jitteredAdvisoryMs(ADVISORY_MS, LIFETIME_MS, draw));
+      this.#wheel.schedule(who, expiresAt - jitteredAdvisoryMs(WINDOWS, LIFETIME_MS, draw));
     }
   }
 

@@ -1,16 +1,97 @@
 import { AsyncResource } from "node:async_hooks";
 import { untilAborted } from "../runtime/abort.js";
-import type { CacheOptions, CacheRequest, CacheSnapshot } from "./cache-options.js";
-import { type CachedIdentity, toEntry } from "./cached-entry.js";
-import { EntrySlot } from "./entry-slot.js";
-import { Flight } from "./flight.js";
-import { backoffWhileCachedMs, cachedRejectionMs, urgentBackoffMs } from "./refresh-backoff.js";
-import { RefreshTimer } from "./refresh-timer.js";
+import type { Clock, Elapsed } from "../runtime/clock.js";
+import { CachedCredentials, type CachedIdentity, type Situation } from "./cached-credentials.js";
+import { InFlightRefresh } from "./in-flight-refresh.js";
+import {
+  backoffWhileCachedMs,
+  cachedRejectionMs,
+  RefreshTimer,
+  urgentBackoffMs,
+  type WindowOptions,
+} from "./refresh-timing.js";
 
-/** How long a refresh keeps callers waiting while what is cached still works, in milliseconds. */
-const PATIENCE_MS = 100;
+/** What one caller asks for. */
+export interface CacheRequest {
+  /** Refresh even if no refresh is due. */
+  readonly forceRefresh?: boolean | undefined;
+  /** Ends this caller's wait, but not the refresh, which others may wait for too. */
+  readonly abortSignal?: AbortSignal | undefined;
+}
 
-/** What a failed refresh leaves behind; a success removes it. Times are of `Clock.monotonic()`. */
+/** What a refresh gets: the credentials, and what its owner wants to know of them later. */
+export interface RefreshResult {
+  readonly credentials: CachedIdentity;
+}
+
+export interface CacheOptions<F extends RefreshResult, R extends CacheRequest> {
+  /** Gets new credentials for the first caller. Its signal aborts when the cache is closed. */
+  readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<F>;
+  /**
+   * A refresh starts: called in the `AsyncLocalStorage` context of the caller that needs it, unless a
+   * timer started it.
+   */
+  readonly onRefreshStarted?: (isBackground: boolean) => void;
+  /** A caller waits for the refresh in progress: called in that caller's context. */
+  readonly onWait?: () => void;
+  /** The error for credentials that have expired before they arrive. */
+  readonly staleAnswer: (credentials: F["credentials"]) => Error;
+  /** What a failed refresh says about the next one. */
+  readonly adviceOf: (error: unknown) => FailureAdvice;
+  /** New credentials are in the cache. Called before any caller gets them. */
+  readonly onRefreshed: (result: F) => void;
+  /** A refresh failed. Called before any caller gets the error. */
+  readonly onRefreshFailed: (error: unknown, state: FailedRefresh) => void;
+  /** A caller got expired credentials. */
+  readonly onExpiredServed: (credentials: F["credentials"]) => void;
+  /** The cache was closed. */
+  readonly onClosed: () => void;
+  readonly windows: WindowOptions;
+  /** Whether a refresh that is due starts without a caller. */
+  readonly aheadOfTime: boolean;
+  readonly serveExpired: boolean;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** What a failed refresh says about the next one. */
+export interface FailureAdvice {
+  /** A permanent refusal: the next refresh would get the same answer. */
+  readonly isRejection: boolean;
+  /** The refresh sent no request: it may be repeated without a pause. */
+  readonly isFree: boolean;
+  /** The time that the source asked callers to wait (`Retry-After`), in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+}
+
+export interface FailedRefresh {
+  readonly servedFromCache: boolean;
+  /** Milliseconds since the epoch; absent when the next call may start a refresh at once. */
+  readonly nextRefreshAllowedAt: number | undefined;
+}
+
+/** What is cached, and what is in progress. */
+export interface CacheSnapshot {
+  readonly entry: CachedCredentials<CachedIdentity> | undefined;
+  /** `empty` without an entry. */
+  readonly situation: Situation | "empty";
+  /** How long ago the entry was fetched; 0 without one. */
+  readonly age: Elapsed;
+  /** Whether a service rejected the entry. */
+  readonly invalidated: boolean;
+  readonly refreshing: boolean;
+  /** No refresh starts before this time unless it is forced; milliseconds since the epoch. */
+  readonly nextRefreshAllowedAt: number | undefined;
+  readonly closed: boolean;
+}
+
+/** How long the mandatory refresh makes callers wait while the cached credentials are valid, in ms. */
+const MANDATORY_WAIT_MS = 100;
+
+const NO_AGE: Elapsed = { certainMs: 0, possibleMs: 0 };
+
+/** A failed refresh, until the next success. Times are of `Clock.monotonic()`. */
 interface RefreshFailure {
   readonly error: unknown;
   /** Failed refreshes since the last success. */
@@ -22,55 +103,55 @@ interface RefreshFailure {
 }
 
 /**
- * A refresh serves every caller and outlives the one that started it, so it runs in the
- * `AsyncLocalStorage` context of none: in that in which this module was loaded.
+ * A refresh serves every caller and outlives the one that started it, so it runs in no caller's
+ * `AsyncLocalStorage` context, but in the one in which this module was loaded.
  */
 const moduleContext = new AsyncResource("resilient-sts", { requireManualDestroy: true });
 
 /**
- * One set of credentials, with one refresh at a time for all callers. While the cached
- * credentials are valid, no failed refresh reaches a caller. After a failed refresh the cache keeps
- * what it has and waits before it starts another: callers with valid credentials get those, all
- * others get the error of the failed refresh at once.
+ * One set of credentials, with one refresh at a time for all callers. While the cached credentials are
+ * valid, no failed refresh reaches a caller. After a failed refresh, the cache waits before it starts
+ * another one: meanwhile, callers get the cached credentials if they are valid, and otherwise the
+ * error of the failed refresh at once.
  */
-export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
-  readonly #slot: EntrySlot<T>;
-  #flight: Flight<T> | undefined;
+export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
+  #cached: CachedCredentials<F["credentials"]> | undefined;
+  #inFlight: InFlightRefresh<F["credentials"]> | undefined;
   #failure: RefreshFailure | undefined;
   /** Why the cache was closed. */
   #end: { readonly reason: unknown } | undefined;
-  /** Ends the refresh under way: an idle cache, of which there may be thousands, needs none. */
+  /** Ends the refresh in progress. There is none otherwise: a process may have thousands of caches. */
   #abort: AbortController | undefined;
-  readonly #options: CacheOptions<T, R>;
+  readonly #options: CacheOptions<F, R>;
   readonly #timer: RefreshTimer;
 
-  constructor(options: CacheOptions<T, R>) {
+  constructor(options: CacheOptions<F, R>) {
     this.#options = options;
-    this.#slot = new EntrySlot(options.clock);
     this.#timer = new RefreshTimer(options.clock, this);
   }
 
   /** Credentials to sign with. */
-  get(request?: R): Promise<T> {
-    const fresh = request?.forceRefresh ? undefined : this.#slot.fresh();
-    return fresh ?? this.#getSlowly(request);
+  get(request?: R): Promise<F["credentials"]> {
+    const valid = request?.forceRefresh ? undefined : this.#cached?.whileValid();
+    return valid ?? this.#getWithRefresh(request);
   }
 
   /**
-   * Takes the cached credentials for rejected, so that the next call refreshes them. With an access
-   * key id, only if it is still the cached one.
+   * Marks the cached credentials as rejected; the next call refreshes them. With an access key ID, only
+   * if that key is still cached.
    */
   invalidate(accessKeyId?: string): void {
-    this.#slot.reject(accessKeyId);
+    const cachedId = this.#cached?.credentials.accessKeyId;
+    if ((accessKeyId ?? cachedId) === cachedId) this.#cached?.invalidate();
   }
 
-  /** Ends the cache for good: waiters and later callers get `reason`. */
+  /** Ends the cache for good: waiting and later callers get `reason`. */
   close(reason: unknown): void {
     if (this.isClosed) return;
     this.#end = { reason };
     this.#abort?.abort(reason);
     this.#timer.clear();
-    this.#slot.clear();
+    this.#cached = undefined;
     this.#failure = undefined;
     this.#options.onClosed();
   }
@@ -80,86 +161,155 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
   }
 
   snapshot(): CacheSnapshot {
+    const entry = this.#cached;
     return {
-      entry: this.#slot.entry,
-      age: this.#slot.age(),
-      invalidated: this.#slot.isRejected,
-      refreshing: this.#flight !== undefined,
+      entry,
+      situation: entry?.situation ?? "empty",
+      age: entry?.age() ?? NO_AGE,
+      invalidated: entry?.isInvalidated ?? false,
+      refreshing: this.#inFlight !== undefined,
       nextRefreshAllowedAt: this.#nextRefreshAllowedAt(),
       closed: this.isClosed,
     };
   }
 
-  async #getSlowly(request: R | undefined): Promise<T> {
+  /** Starts a refresh that is due without a caller. */
+  onTimer(): void {
+    this.#inFlight ??= this.#start(undefined, true);
+  }
+
+  async #getWithRefresh(request: R | undefined): Promise<F["credentials"]> {
     this.#throwIfClosed();
     request?.abortSignal?.throwIfAborted();
-    const { entry, isRejected } = this.#slot;
-    const { certainMs, possibleMs } = this.#slot.age();
-    if (entry === undefined || certainMs >= entry.lifetimeMs) {
-      return this.#whenNothingIsValid(request);
-    }
-    if (this.#backoffMs(request) > 0) return entry.credentials;
-    const flight = this.#join(request);
-    // By a wall clock that jumped forward they have expired; whether that is so, the refresh shows.
-    const isInDoubt = possibleMs >= entry.lifetimeMs;
-    const mayWait = request?.forceRefresh || isRejected || isInDoubt;
-    if (!mayWait && possibleMs < entry.mandatoryAfterMs) return entry.credentials;
-    this.#options.onWait?.();
-    try {
-      const landed = mayWait
-        ? await flight.wait(request?.abortSignal)
-        : await flight.waitBriefly(request?.abortSignal, PATIENCE_MS);
-      if (landed !== undefined) return landed;
-    } catch (error) {
-      request?.abortSignal?.throwIfAborted();
-      this.#throwIfClosed();
-      return this.#validOr(error);
-    }
-    // If they have expired under a caller who was patient, only the refresh can help.
-    return this.#valid() ?? this.#whenNothingIsValid(request);
+    const cached = this.#cached;
+    const situation = cached?.situation ?? "expired";
+    if (cached === undefined || situation === "expired") return this.#initialRefresh(request);
+    if (this.#backoffMs(request) > 0) return cached.credentials;
+    const isDoubtful = cached.isInvalidated || cached.mayHaveExpired;
+    if (request?.forceRefresh || isDoubtful) return this.#waitForRefresh(request);
+    return situation === "mandatory"
+      ? this.#mandatoryRefresh(request)
+      : this.#advisoryRefresh(cached, request);
   }
 
-  async #whenNothingIsValid(request: R | undefined): Promise<T> {
-    // A refresh in progress is joined, not repeated.
-    if (this.#flight === undefined && this.#backoffMs(request) > 0) {
-      return this.#validOr(this.#failure?.error);
-    }
-    const flight = this.#join(request);
-    this.#options.onWait?.();
-    try {
-      return await flight.wait(request?.abortSignal);
-    } catch (error) {
-      request?.abortSignal?.throwIfAborted();
-      this.#throwIfClosed();
-      return this.#validOr(error);
-    }
-  }
-
-  #throwIfClosed(): void {
-    if (this.#end !== undefined) throw this.#end.reason;
-  }
-
-  #serveExpired(credentials: T): T {
-    moduleContext.runInAsyncScope(this.#options.onExpiredServed, undefined, credentials);
+  /** Starts a refresh if none is in flight. The caller does not wait for it. */
+  #advisoryRefresh(
+    { credentials }: CachedCredentials<F["credentials"]>,
+    request: R | undefined,
+  ): F["credentials"] {
+    this.#join(request);
     return credentials;
   }
 
-  #valid(): T | undefined {
-    return this.#slot.validForMs() > 0 ? this.#slot.entry?.credentials : undefined;
+  /** The caller waits for the refresh, but not for long while the cached credentials are valid. */
+  async #mandatoryRefresh(request: R | undefined): Promise<F["credentials"]> {
+    const refreshed = await this.#waiting(request, (inFlight) =>
+      inFlight.waitBriefly(request?.abortSignal, MANDATORY_WAIT_MS),
+    );
+    // If the cached credentials have expired meanwhile, only the refresh can help.
+    return refreshed ?? this.#valid() ?? this.#initialRefresh(request);
   }
 
-  /** What a failed refresh leaves: the cached credentials for as long as they may be served. */
-  #validOr(error: unknown): T {
-    const valid = this.#valid();
-    if (valid !== undefined) return valid;
-    const { entry } = this.#slot;
-    if (entry === undefined || !this.#options.serveExpired) throw error;
-    return this.#serveExpired(entry.credentials);
+  /** No cached credentials are valid: the caller gets those of the refresh, or its error. */
+  async #initialRefresh(request: R | undefined): Promise<F["credentials"]> {
+    // A refresh in progress is joined; only the next one has to wait for the end of the backoff.
+    if (this.#inFlight === undefined && this.#backoffMs(request) > 0) {
+      return this.#validOr(this.#failure?.error);
+    }
+    return this.#waitForRefresh(request);
   }
 
-  /** Starts a refresh that is due without a caller. */
-  onTimer(): void {
-    this.#flight ??= this.#start(undefined, true);
+  #waitForRefresh(request: R | undefined): Promise<F["credentials"]> {
+    return this.#waiting(request, (inFlight) => inFlight.wait(request?.abortSignal));
+  }
+
+  /** If the refresh fails, the caller gets the cached credentials for as long as they may be served. */
+  async #waiting<W>(
+    request: R | undefined,
+    wait: (inFlight: InFlightRefresh<F["credentials"]>) => Promise<W>,
+  ): Promise<W | F["credentials"]> {
+    const inFlight = this.#join(request);
+    this.#options.onWait?.();
+    try {
+      return await wait(inFlight);
+    } catch (error) {
+      request?.abortSignal?.throwIfAborted();
+      this.#throwIfClosed();
+      return this.#validOr(error);
+    }
+  }
+
+  #join(request: R | undefined): InFlightRefresh<F["credentials"]> {
+    this.#inFlight ??= this.#start(request, false);
+    return this.#inFlight;
+  }
+
+  #start(request: R | undefined, isBackground: boolean): InFlightRefresh<F["credentials"]> {
+    this.#options.onRefreshStarted?.(isBackground);
+    const result = moduleContext.runInAsyncScope(() => this.#singleRefresh(request));
+    return new InFlightRefresh(result, this.#options.clock);
+  }
+
+  /** Gets new credentials and caches them. A failure is remembered for the backoff. */
+  async #singleRefresh(request: R | undefined): Promise<F["credentials"]> {
+    const { refresh, staleAnswer, onRefreshed } = this.#options;
+    const abort = new AbortController();
+    this.#abort = abort;
+    try {
+      // `async` turns a synchronous throw into a rejection.
+      const running = (async () => refresh(request, abort.signal))();
+      // A refresh that ignores its signal must not keep its waiters after the end.
+      const result = await untilAborted(running, abort.signal);
+      const cached = new CachedCredentials(result.credentials, this.#options);
+      // An expiration that can't be read is not in the future either.
+      if (!(cached.lifetimeMs > 0)) throw staleAnswer(result.credentials);
+      this.#throwIfClosed();
+      this.#cached = cached;
+      this.#failure = undefined;
+      this.#schedule(cached.advisoryAfterMs);
+      onRefreshed(result);
+      // A listener may have closed the cache.
+      this.#throwIfClosed();
+      return result.credentials;
+    } catch (error) {
+      if (!this.isClosed) this.#noteFailure(error);
+      throw error;
+    } finally {
+      this.#inFlight = undefined;
+      this.#abort = undefined;
+    }
+  }
+
+  #noteFailure(error: unknown): void {
+    const { adviceOf, onRefreshFailed } = this.#options;
+    const advice = adviceOf(error);
+    const servedFromCache = this.#canServe();
+    if (servedFromCache || !advice.isFree) this.#backOff(error, advice);
+    const nextRefreshAllowedAt = this.#nextRefreshAllowedAt();
+    onRefreshFailed(error, { servedFromCache, nextRefreshAllowedAt });
+  }
+
+  #backOff(error: unknown, { isRejection, retryAfterMs = 0 }: FailureAdvice): void {
+    const { random, clock } = this.#options;
+    const count = (this.#failure?.count ?? 0) + 1;
+    const validForMs = this.#cached?.validForMs() ?? 0;
+    const servedFromCache = this.#canServe();
+    const urgentMs = urgentBackoffMs(count, retryAfterMs, random);
+    let backoffMs = urgentMs;
+    if (servedFromCache) {
+      const cachedMs = backoffWhileCachedMs(validForMs || Number.POSITIVE_INFINITY, random);
+      backoffMs = Math.max(urgentMs, cachedMs);
+    } else if (isRejection) backoffMs = Math.max(urgentMs, cachedRejectionMs(random));
+    const now = clock.monotonic();
+    this.#failure = {
+      error,
+      count,
+      servedFromCache,
+      nextRefreshAllowedAt: now + backoffMs,
+      nextUrgentRefreshAllowedAt: now + urgentMs,
+    };
+    // A refresh that was forced before one was due does not make the next one due earlier.
+    if (validForMs > 0) this.#schedule(Math.max(backoffMs, this.#cached?.dueInMs() ?? 0));
   }
 
   /** For how long the last failure keeps this request from starting a refresh, in milliseconds. */
@@ -167,7 +317,7 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     const failure = this.#failure;
     if (failure === undefined) return 0;
     const { nextRefreshAllowedAt, nextUrgentRefreshAllowedAt, servedFromCache } = failure;
-    // What callers were to be served with meanwhile has expired.
+    // The credentials that callers were to get meanwhile have expired.
     const isMissing = servedFromCache && !this.#canServe();
     const isUrgent = request?.forceRefresh === true || isMissing;
     const allowedAt = isUrgent ? nextUrgentRefreshAllowedAt : nextRefreshAllowedAt;
@@ -180,86 +330,32 @@ export class CredentialCache<T extends CachedIdentity, R extends CacheRequest> {
     return backoffMs > 0 ? Math.ceil(this.#options.clock.now() + backoffMs) : undefined;
   }
 
-  #canServe(): boolean {
-    if (this.#slot.validForMs() > 0) return true;
-    return this.#options.serveExpired && this.#slot.entry !== undefined;
-  }
-
   #schedule(inMs: number): void {
     if (this.#options.aheadOfTime) this.#timer.set(inMs);
   }
 
-  #join(request: R | undefined): Flight<T> {
-    this.#flight ??= this.#start(request, false);
-    return this.#flight;
+  #valid(): F["credentials"] | undefined {
+    const cached = this.#cached;
+    return cached !== undefined && cached.validForMs() > 0 ? cached.credentials : undefined;
   }
 
-  #start(request: R | undefined, isBackground: boolean): Flight<T> {
-    this.#options.onRefreshStarted?.(isBackground);
-    const { refresh, staleAnswer, onRefreshed, clock } = this.#options;
-    const abort = new AbortController();
-    this.#abort = abort;
-    // `async` turns a synchronous throw into a rejection.
-    const begin = async () => refresh(request, abort.signal);
-    const run = async () => {
-      const { signal } = abort;
-      try {
-        // A refresh that does not heed its signal must not keep its waiters after the end.
-        const credentials = await untilAborted(begin(), signal);
-        const { windows, random } = this.#options;
-        const entry = toEntry(credentials, { clock, windows, random });
-        // A date that cannot be read is not later than now either.
-        if (!(entry.lifetimeMs > 0)) throw staleAnswer(credentials);
-        this.#throwIfClosed();
-        this.#slot.put(entry);
-        this.#failure = undefined;
-        this.#schedule(entry.advisoryAfterMs);
-        onRefreshed();
-        // Whoever was told may have ended it all.
-        this.#throwIfClosed();
-        return credentials;
-      } catch (error) {
-        if (!this.isClosed) this.#failed(error);
-        throw error;
-      } finally {
-        this.#flight = undefined;
-        this.#abort = undefined;
-      }
-    };
-    return new Flight(moduleContext.runInAsyncScope(run), clock);
+  #canServe(): boolean {
+    return (
+      this.#valid() !== undefined || (this.#options.serveExpired && this.#cached !== undefined)
+    );
   }
 
-  #failed(error: unknown): void {
-    const { adviceOf, onRefreshFailed } = this.#options;
-    const { isRejection, isFree, retryAfterMs = 0 } = adviceOf(error);
-    const servedFromCache = this.#canServe();
-    if (servedFromCache || !isFree) this.#backOff(error, isRejection, retryAfterMs);
-    const nextRefreshAllowedAt = this.#nextRefreshAllowedAt();
-    onRefreshFailed(error, { servedFromCache, nextRefreshAllowedAt });
+  /** What callers get after a failed refresh: the cached credentials if they may be served, or the error. */
+  #validOr(error: unknown): F["credentials"] {
+    const valid = this.#valid();
+    if (valid !== undefined) return valid;
+    if (this.#cached === undefined || !this.#options.serveExpired) throw error;
+    const { credentials } = this.#cached;
+    moduleContext.runInAsyncScope(this.#options.onExpiredServed, undefined, credentials);
+    return credentials;
   }
 
-  #backOff(error: unknown, isRejection: boolean, retryAfterMs: number): void {
-    const { random, clock } = this.#options;
-    const { entry, isRejected } = this.#slot;
-    const count = (this.#failure?.count ?? 0) + 1;
-    const remainingMs = this.#slot.validForMs();
-    const servedFromCache = this.#canServe();
-    const urgentMs = urgentBackoffMs(count, retryAfterMs, random);
-    let backoffMs = urgentMs;
-    if (servedFromCache) {
-      const cachedMs = backoffWhileCachedMs(remainingMs || Number.POSITIVE_INFINITY, random);
-      backoffMs = Math.max(urgentMs, cachedMs);
-    } else if (isRejection) backoffMs = Math.max(urgentMs, cachedRejectionMs(random));
-    const now = clock.monotonic();
-    this.#failure = {
-      error,
-      count,
-      servedFromCache,
-      nextRefreshAllowedAt: now + backoffMs,
-      nextUrgentRefreshAllowedAt: now + urgentMs,
-    };
-    // Forced before it was due, it is no sooner due for that.
-    const dueInMs = isRejected ? 0 : (entry?.advisoryAfterMs ?? 0) - this.#slot.age().possibleMs;
-    if (remainingMs > 0) this.#schedule(Math.max(backoffMs, dueInMs));
+  #throwIfClosed(): void {
+    if (this.#end !== undefined) throw this.#end.reason;
   }
 }

@@ -1,5 +1,4 @@
-import type { FailureAdvice } from "../credentials/cache-options.js";
-import { CredentialCache } from "../credentials/credential-cache.js";
+import { CredentialCache, type FailureAdvice } from "../credentials/credential-cache.js";
 import { isWebIdentityError, WebIdentityError } from "../model/errors.js";
 import type { EventBody } from "../model/events.js";
 import { createPreflight } from "../preflight/issuer-check.js";
@@ -53,7 +52,6 @@ export function createProvider(
   let lastCaller: CallerClientConfig | undefined;
   let emit = eventLog("");
   let ignoreSignal = () => {};
-  let refreshed: Refreshed | undefined;
   let shared: SharedRefresh | undefined;
   const { store } = init;
   const unusedBecause = store && whyUnused(init, options);
@@ -78,7 +76,7 @@ export function createProvider(
     return shared;
   };
 
-  const cache = new CredentialCache<AttributedCredentials, ProviderProperties>({
+  const cache: CredentialCache<Refreshed, ProviderProperties> = new CredentialCache({
     onRefreshStarted: (isBackground) => tracer.started(isBackground),
     onWait: () => tracer.joined(),
     refresh: async (properties, signal) => {
@@ -94,7 +92,7 @@ export function createProvider(
       const emitWhileOpen = (event: EventBody) => {
         if (!cache.isClosed) emit(event);
       };
-      refreshed = await refreshCredentials({
+      return await refreshCredentials({
         init,
         options,
         settings,
@@ -116,13 +114,9 @@ export function createProvider(
           targets = pool.replaceTargets(targets, chosen);
         },
       });
-      return refreshed.credentials;
     },
-    onRefreshed: () => {
-      if (refreshed === undefined) return;
-      const { credentials, source, region, attempts, ms } = refreshed;
+    onRefreshed: ({ credentials, source, region, attempts, ms }) => {
       const { expiration } = credentials;
-      refreshed = undefined;
       board.succeeded(region, source);
       tracer.refreshed({ source, region, attempts, expiration });
       emit({ type: "credentials.refreshed", source, region, attempts, ms, expiration });

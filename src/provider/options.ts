@@ -1,6 +1,6 @@
 import type { STSClientConfig } from "@aws-sdk/client-sts";
 import type { Logger } from "@smithy/types";
-import type { WindowOptions } from "../credentials/windows.js";
+import type { WindowOptions } from "../credentials/refresh-timing.js";
 import type { CredentialStore } from "../model/credential-store.js";
 import type { WebIdentityEvent } from "../model/events.js";
 import type { PreflightSettings } from "../preflight/settings.js";

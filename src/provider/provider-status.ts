@@ -1,4 +1,4 @@
-import type { CacheSnapshot } from "../credentials/cache-options.js";
+import type { CacheSnapshot } from "../credentials/credential-cache.js";
 import type { WebIdentityError } from "../model/errors.js";
 import type { Finding } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
@@ -110,9 +110,9 @@ export class StatusBoard {
     regions: readonly RegionStatus[],
     store?: StoreStatus,
   ): ProviderStatus {
-    const { entry, refreshing, nextRefreshAllowedAt, closed } = snapshot;
+    const { entry, situation, refreshing, nextRefreshAllowedAt, closed } = snapshot;
     return {
-      state: stateOf(snapshot),
+      state: STATES[situation],
       closed,
       expiration: entry?.credentials.expiration,
       refreshing,
@@ -129,9 +129,10 @@ export class StatusBoard {
   }
 }
 
-function stateOf({ entry, age, invalidated }: CacheSnapshot): ProviderStatus["state"] {
-  if (entry === undefined) return "empty";
-  if (age.certainMs >= entry.lifetimeMs) return "expired";
-  if (invalidated || age.possibleMs >= entry.mandatoryAfterMs) return "refresh-urgent";
-  return age.possibleMs < entry.advisoryAfterMs ? "fresh" : "refresh-due";
-}
+const STATES = {
+  empty: "empty",
+  valid: "fresh",
+  advisory: "refresh-due",
+  mandatory: "refresh-urgent",
+  expired: "expired",
+} as const satisfies Record<CacheSnapshot["situation"], ProviderStatus["state"]>;

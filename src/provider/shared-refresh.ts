@@ -1,5 +1,5 @@
-import type { CacheSnapshot } from "../credentials/cache-options.js";
-import { windowsFor } from "../credentials/windows.js";
+import type { CacheSnapshot } from "../credentials/credential-cache.js";
+import { windowsFor } from "../credentials/refresh-timing.js";
 import type {
   CredentialStore,
   StoredCredentials,

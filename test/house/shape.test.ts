@@ -20,7 +20,6 @@ const tree = (files: Record<string, string>): Source[] =>
  */
 const PARAMETERS_LEFT: Readonly<Record<string, number>> = {
   cli: 9,
-  credentials: 1,
   preflight: 3,
   provider: 1,
   retry: 3,
@@ -31,7 +30,6 @@ const PARAMETERS_LEFT: Readonly<Record<string, number>> = {
 const SMALL_FILES_LEFT = 12;
 const WORDS_LEFT: Readonly<Record<string, readonly string[]>> = {
   cli: ["beside", "look", "looked", "looks"],
-  credentials: ["landing", "look", "slot", "tired"],
   provider: ["beside", "look", "looked", "renewal", "resting"],
 };
 

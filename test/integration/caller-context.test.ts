@@ -23,7 +23,7 @@ function realCache(lifetimeMs: number, refresh: () => unknown) {
       issued += 1;
       await refresh();
       const expiration = new Date(Date.now() + lifetimeMs);
-      return { accessKeyId: `AKID-${issued}`, expiration };
+      return { credentials: { accessKeyId: `AKID-${issued}`, expiration } };
     },
     staleAnswer: () => new Error("stale"),
     adviceOf: () => ({ isRejection: false, isFree: false, retryAfterMs: undefined }),

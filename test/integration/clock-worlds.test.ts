@@ -62,7 +62,7 @@ class Server {
   isDown = false;
   lie: Lie = "none";
   last: Issued | undefined;
-  readonly cache: CredentialCache<Issued, { forceRefresh?: boolean }>;
+  readonly cache: CredentialCache<{ credentials: Issued }, { forceRefresh?: boolean }>;
   #issued = 0;
 
   constructor(world: World, offMs: number) {
@@ -81,7 +81,7 @@ class Server {
         expiration: new Date(endMs - skewMs),
         endsAt: world.passed() + endMs - now,
       };
-      return this.last;
+      return { credentials: this.last };
     };
     this.cache = new CredentialCache({
       refresh,

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { sharingMember } from "../../bench/research/sharing-member.js";
+import { type SharingMember, sharingMember } from "../../bench/research/sharing-member.js";
 import { Memory, memoryStore } from "../../bench/support/memory-store.js";
 import { seededRandom } from "../../bench/support/seeded-random.js";
-import type { CredentialCache } from "../../src/credentials/credential-cache.js";
 import type { CredentialStore } from "../../src/model/credential-store.js";
 import type { EventBody } from "../../src/model/events.js";
 import { sleep } from "../../src/runtime/clock.js";
@@ -35,7 +34,7 @@ class Fleet {
   }
 
   /** One process: the real cache and the real decisions about the store. */
-  member({ role, store }: MemberOptions): CredentialCache<AttributedCredentials, object> {
+  member({ role, store }: MemberOptions): SharingMember {
     return sharingMember({
       ...{ role, store, clock: this.clock, random: this.random },
       askSts: (signal) => this.#sts(role, signal),

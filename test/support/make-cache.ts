@@ -1,9 +1,9 @@
-import type {
-  CacheOptions,
-  CacheRequest,
-  FailedRefresh,
-} from "../../src/credentials/cache-options.js";
-import { CredentialCache } from "../../src/credentials/credential-cache.js";
+import {
+  type CacheOptions,
+  type CacheRequest,
+  CredentialCache,
+  type FailedRefresh,
+} from "../../src/credentials/credential-cache.js";
 import { FakeClock } from "./fake-clock.js";
 
 export interface TestCredentials {
@@ -32,9 +32,13 @@ export const refuse: Answer = async () => Promise.reject(refusal);
 export const hang: Answer = () => new Promise(() => {});
 export { stale };
 
-type Options = CacheOptions<TestCredentials, CacheRequest>;
+interface Refreshed {
+  readonly credentials: TestCredentials;
+}
 
-/** A cache under the fake clock, with a source that does as it is told. */
+type Options = CacheOptions<Refreshed, CacheRequest>;
+
+/** A cache on the fake clock, with a source that behaves as the test says. */
 export class CacheBench {
   readonly clock = new FakeClock();
   readonly calls: RefreshCall[] = [];
@@ -44,14 +48,14 @@ export class CacheBench {
   answer: Answer = succeed;
   /** How long the source takes, in milliseconds. */
   delayMs = 0;
-  /** Told whenever the source is asked. */
+  /** Called whenever the source is asked. */
   onRefresh = (): void => {};
-  readonly cache: CredentialCache<TestCredentials, CacheRequest>;
+  readonly cache: CredentialCache<Refreshed, CacheRequest>;
   #issued = 0;
 
   constructor(changes: Partial<Options> = {}) {
     this.cache = new CredentialCache({
-      refresh: (request, signal) => this.#refresh(request, signal),
+      refresh: async (request, signal) => ({ credentials: await this.#refresh(request, signal) }),
       staleAnswer: () => stale,
       adviceOf: (error) => ({
         isRejection: error === refusal,
@@ -71,7 +75,7 @@ export class CacheBench {
     });
   }
 
-  /** The key id that a caller gets, or what it gets instead; time stands still. */
+  /** The key ID that a caller gets, or what it gets instead; no time passes. */
   async get(request?: CacheRequest): Promise<unknown> {
     try {
       return (await this.cache.get(request)).accessKeyId;
@@ -80,7 +84,7 @@ export class CacheBench {
     }
   }
 
-  /** Fills the cache with `AKID-1`, and lets time pass until so many seconds of its life are left. */
+  /** Fills the cache with `AKID-1`, and lets time pass until it is this many seconds before its expiration. */
   async fill(lifetimeSeconds: number, leftSeconds = lifetimeSeconds): Promise<void> {
     const { answer } = this;
     this.answer = async ({ issue }) => issue(lifetimeSeconds);

@@ -1,11 +1,19 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   backoffWhileCachedMs,
   cachedRejectionMs,
+  jitteredAdvisoryMs,
+  RefreshTimer,
   urgentBackoffMs,
-} from "../../src/credentials/refresh-backoff.js";
-import { jitteredAdvisoryMs, windowsFor } from "../../src/credentials/windows.js";
+  windowsFor,
+} from "../../src/credentials/refresh-timing.js";
+import { FakeClock } from "../support/fake-clock.js";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
 
 const MINUTE = 60_000;
 const minutes = (n: number) => n * MINUTE;
@@ -71,15 +79,18 @@ describe("the windows of credentials", () => {
 
 describe("the jitter of a fleet", () => {
   test("begins the advisory window up to a third earlier, never later", () => {
-    const begin = (random: number) => jitteredAdvisoryMs(minutes(15), minutes(60), () => random);
+    const windows = { advisoryMs: minutes(15), mandatoryMs: MINUTE };
+    const begin = (random: number) => jitteredAdvisoryMs(windows, minutes(60), () => random);
     expect(begin(0)).toBe(minutes(15));
     expect(begin(0.5)).toBe(minutes(17.5));
     expect(begin(ALMOST_ONE)).toBeCloseTo(minutes(20));
   });
 
   test("takes off what would begin before half of the life, so that no fleet is without", () => {
-    const begin = (window: number, lifetime: number, random: number) =>
-      jitteredAdvisoryMs(minutes(window), minutes(lifetime), () => random) / MINUTE;
+    const begin = (window: number, lifetime: number, random: number) => {
+      const windows = { advisoryMs: minutes(window), mandatoryMs: 0 };
+      return jitteredAdvisoryMs(windows, minutes(lifetime), () => random) / MINUTE;
+    };
     // A third of the window wide, whatever it is: all on top, on both sides, all taken off.
     expect([begin(15, 60, 0), begin(15, 60, 0.75)]).toEqual([15, 18.75]);
     expect([begin(15, 34, 0), begin(15, 34, 0.4), begin(15, 34, 0.75)]).toEqual([15, 17, 13.25]);
@@ -92,9 +103,10 @@ describe("the jitter of a fleet", () => {
     const lifetimes = fc.integer({ min: 900_000, max: 43_200_000 });
     fc.assert(
       fc.property(lifetimes, (lifetimeMs) => {
-        const { advisoryMs, mandatoryMs } = windowsFor(lifetimeMs, {});
+        const windows = windowsFor(lifetimeMs, {});
+        const { advisoryMs } = windows;
         const begins = Array.from({ length: 90 }, (_, number) =>
-          jitteredAdvisoryMs(advisoryMs, lifetimeMs, () => number / 90, mandatoryMs),
+          jitteredAdvisoryMs(windows, lifetimeMs, () => number / 90),
         );
         const [earliest, latest] = [Math.max(...begins), Math.min(...begins)];
         expect(earliest - latest).toBeGreaterThan(advisoryMs * 0.32);
@@ -106,10 +118,11 @@ describe("the jitter of a fleet", () => {
   });
 
   test("leaves the mandatory window inside the advisory one", () => {
-    const late = jitteredAdvisoryMs(60_000, 100_000, () => ALMOST_ONE, 50_000);
-    expect(late).toBeGreaterThanOrEqual(50_000);
-    expect(jitteredAdvisoryMs(50_000, 100_000, () => 0.9, 50_000)).toBe(50_000);
-    expect(jitteredAdvisoryMs(0, 0, () => 0.9)).toBe(0);
+    const begin = (advisoryMs: number, mandatoryMs: number, lifetimeMs: number, random: number) =>
+      jitteredAdvisoryMs({ advisoryMs, mandatoryMs }, lifetimeMs, () => random);
+    expect(begin(60_000, 50_000, 100_000, ALMOST_ONE)).toBeGreaterThanOrEqual(50_000);
+    expect(begin(50_000, 50_000, 100_000, 0.9)).toBe(50_000);
+    expect(begin(0, 0, 0, 0.9)).toBe(0);
   });
 });
 
@@ -169,4 +182,21 @@ describe("the backoff of callers without credentials", () => {
       ),
     );
   });
+});
+
+test("the refresh timer ends when its cache is collected", async () => {
+  const clock = new FakeClock();
+  const create = () => {
+    const owner = { onTimer: () => {} };
+    const timer = new RefreshTimer(clock, owner);
+    timer.set(1_000_000);
+    return new WeakRef(owner);
+  };
+  const owner = create();
+  while (owner.deref() !== undefined) {
+    await clock.flush();
+    collectGarbage();
+  }
+  await clock.advance(300_000);
+  expect(clock.pending).toBe(0);
 });
