@@ -5,7 +5,10 @@ const JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0.c2lnbmF0dXJl";
 
 describe.concurrent("wrong usage ends with 2 and one line that says what to do", () => {
   it.each([
-    [["bogus"], /only doctor, exec, serve, credential-process, emulate; see resilient-sts --help/],
+    [
+      ["bogus"],
+      /only doctor, explain, exec, serve, credential-process, emulate; see resilient-sts --help/,
+    ],
     [[JWT], /there is no command "\[redacted\]"/],
     [["--nope"], /Unknown option '--nope'; see resilient-sts --help/],
     [["doctor", "--nope"], /see resilient-sts doctor --help/],

@@ -6,9 +6,15 @@ import { HOSTILE } from "../support/hostile-values.js";
 const init = { code: "ERR_THROTTLED", message: "What failed.", hint: "What to do." } as const;
 
 describe("a WebIdentityError", () => {
-  test("says what failed and then what to do", () => {
+  test("says what failed, then what to do, then how to read more", () => {
     const error = new WebIdentityError(init);
-    expect(error).toMatchObject({ ...init, message: "What failed. What to do." });
+    const more = "Details: npx resilient-sts explain";
+    expect(error).toMatchObject({
+      ...init,
+      message: `What failed. What to do. ${more} ERR_THROTTLED`,
+    });
+    const about = new WebIdentityError({ ...init, about: "jwks-empty" });
+    expect(about.message).toBe(`What failed. What to do. ${more} jwks-empty`);
     expect(error).toBeInstanceOf(Error);
   });
 

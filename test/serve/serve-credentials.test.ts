@@ -66,7 +66,9 @@ describe("a role's answer", () => {
       status: 503,
       body: {
         Code: "ERR_IDP_UNREACHABLE",
-        Message: "STS could not get the verification key. IdP: answer 200 within 5 s.",
+        Message:
+          "STS could not get the verification key. IdP: answer 200 within 5 s. " +
+          "Details: npx resilient-sts explain ERR_IDP_UNREACHABLE",
       },
     });
   });
