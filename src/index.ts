@@ -1,4 +1,5 @@
-export type { AttemptRecord, TokenFacts, WebIdentityErrorCode } from "./model/errors.js";
+export type { AttemptRecord, TokenFacts } from "./model/attempt.js";
+export type { WebIdentityErrorCode } from "./model/errors.js";
 export { isWebIdentityError, WebIdentityError } from "./model/errors.js";
 export type { WebIdentityEvent } from "./model/events.js";
 export type { Verdict } from "./model/failure.js";

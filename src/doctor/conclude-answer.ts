@@ -1,4 +1,4 @@
-import type { TokenFacts } from "../model/errors.js";
+import type { TokenFacts } from "../model/attempt.js";
 import type { Failure } from "../model/failure.js";
 import type { Finding, FindingId } from "../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";

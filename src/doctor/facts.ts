@@ -1,4 +1,4 @@
-import type { TokenFacts } from "../model/errors.js";
+import type { TokenFacts } from "../model/attempt.js";
 import type { Verdict } from "../model/failure.js";
 import type { DocumentName, KeyRow, RequestParts, RequestTiming } from "../model/issuer-report.js";
 import type { RejectedDate } from "../sts/server-clock.js";

@@ -1,4 +1,4 @@
-import type { TokenFacts } from "./errors.js";
+import type { TokenFacts } from "./attempt.js";
 
 /** The audience that AWS's own integrations (EKS, GitHub Actions) request. */
 export const DEFAULT_AUDIENCE = "sts.amazonaws.com";

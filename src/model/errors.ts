@@ -1,7 +1,8 @@
-import { types } from "node:util";
+import { inspect, types } from "node:util";
 import { readField } from "../runtime/redact.js";
-import type { Verdict } from "./failure.js";
+import type { AttemptRecord, TokenFacts } from "./attempt.js";
 import type { Finding, FindingId } from "./findings.js";
+import { inspectError } from "./inspect-error.js";
 
 /** Why the provider has no credentials to return. */
 export type WebIdentityErrorCode =
@@ -31,49 +32,6 @@ export type WebIdentityErrorCode =
   | "ERR_REQUEST_INVALID"
   /** The provider was closed. */
   | "ERR_CLOSED";
-
-/** One attempt to get credentials, as errors and events report it. */
-export interface AttemptRecord {
-  /** 1 for the first. */
-  readonly attempt: number;
-  /** The region of the STS endpoint that was called; absent when none was. */
-  readonly region?: string | undefined;
-  readonly verdict: Verdict;
-  /** The error code of the answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
-  readonly code?: string | undefined;
-  /** The message of the answer. */
-  readonly message: string;
-  readonly httpStatus?: number | undefined;
-  /** The request ID. AWS Support asks for it. */
-  readonly requestId?: string | undefined;
-  /** How long the attempt took, in milliseconds. */
-  readonly ms: number;
-  /** How long the provider waited after it, in milliseconds; absent after the last attempt. */
-  readonly waitMs?: number | undefined;
-}
-
-/** The facts about a token that are safe to show; never the token itself. */
-export interface TokenFacts {
-  readonly issuer?: string | undefined;
-  readonly audience?: string | readonly string[] | undefined;
-  /**
-   * The authorized party. Where a token has one, STS compares it, and not the audience, with the
-   * client IDs of the IAM OIDC provider, and so does a trust policy's condition on `aud`.
-   */
-  readonly azp?: string | undefined;
-  readonly kid?: string | undefined;
-  readonly alg?: string | undefined;
-  /** Seconds since the epoch. */
-  readonly iat?: number | undefined;
-  /** Seconds since the epoch. */
-  readonly exp?: number | undefined;
-  /** Whether the token carries session tags, for which a trust policy must allow `sts:TagSession`. */
-  readonly hasSessionTags?: true | undefined;
-  /** Whether it carries a source identity, for which it must allow `sts:SetSourceIdentity`. */
-  readonly hasSourceIdentity?: true | undefined;
-  /** The first 16 hex digits of the SHA-256 of `sub`: distinguishes subjects without naming them. */
-  readonly subjectHash?: string | undefined;
-}
 
 interface WebIdentityErrorInit {
   readonly code: WebIdentityErrorCode;
@@ -116,21 +74,24 @@ export class WebIdentityError extends Error {
   readonly code: WebIdentityErrorCode;
   /** What to do next, and who must do it. */
   readonly hint: string;
-  /** Every attempt, in order. */
-  readonly attempts: readonly AttemptRecord[];
+  /**
+   * Every attempt, in order. Not enumerable, because a crash report would print each of them in ten
+   * lines. `JSON.stringify()` includes them.
+   */
+  declare readonly attempts: readonly AttemptRecord[];
   /** Facts about the last token. */
-  readonly token: TokenFacts | undefined;
+  declare readonly token: TokenFacts | undefined;
   /** What the local checks and the issuer check found. */
   readonly findings: readonly Finding[];
   /** Whether a `chain()` may try its next provider: only when no token file is configured. */
   readonly tryNextLink: boolean;
   /** The `Retry-After` of the last answer, in milliseconds. */
-  readonly retryAfterMs: number | undefined;
+  declare readonly retryAfterMs: number | undefined;
   /**
    * The end of the refresh backoff, in milliseconds since the epoch. Until then every caller without
    * valid credentials gets this error at once. Absent when the next call may start a refresh.
    */
-  readonly nextRefreshAllowedAt: number | undefined;
+  declare readonly nextRefreshAllowedAt: number | undefined;
 
   /** @internal */
   constructor(init: WebIdentityErrorInit) {
@@ -139,15 +100,25 @@ export class WebIdentityError extends Error {
     super(`${message} ${hint} ${more}`, cause === undefined ? {} : { cause });
     this.code = init.code;
     this.hint = init.hint;
-    this.attempts = init.attempts ?? [];
-    this.token = init.token;
+    Object.defineProperty(this, "attempts", { value: init.attempts ?? [] });
     this.findings = init.findings ?? [];
     this.tryNextLink = init.tryNextLink ?? false;
-    this.retryAfterMs = init.retryAfterMs;
-    // The cache sets it later, when it decides on the backoff.
-    this.nextRefreshAllowedAt = undefined;
+    // A field without a value is not set: it would be printed. The cache sets `nextRefreshAllowedAt`.
+    const { token, retryAfterMs } = init;
+    Object.assign(this, token && { token }, retryAfterMs !== undefined && { retryAfterMs });
     // Without this, the first line of the stack has the name of the base class.
     Error.captureStackTrace(this, new.target);
+  }
+
+  /** The message and every field, for loggers that write JSON. The stack and the cause are left out. */
+  toJSON(): object {
+    const { message, attempts } = this;
+    return Object.assign({ message, attempts }, this);
+  }
+
+  // Not a declared member, because its type would require the types of Node.
+  static {
+    Object.defineProperty(WebIdentityError.prototype, inspect.custom, { value: inspectError });
   }
 }
 

@@ -1,6 +1,7 @@
 import { channel } from "node:diagnostics_channel";
+import type { AttemptRecord, TokenFacts } from "./attempt.js";
 import type { StoreOperation } from "./credential-store.js";
-import type { AttemptRecord, TokenFacts, WebIdentityErrorCode } from "./errors.js";
+import type { WebIdentityErrorCode } from "./errors.js";
 import type { Finding } from "./findings.js";
 import type { RequestTiming } from "./issuer-report.js";
 

@@ -127,7 +127,7 @@ export function createProvider(
       if (!isWebIdentityError(error)) return;
       const ms = board.failed(error);
       tracer.failed(error);
-      Object.assign(error, { nextRefreshAllowedAt });
+      if (nextRefreshAllowedAt !== undefined) Object.assign(error, { nextRefreshAllowedAt });
       // Nothing is configured: a chain passes by, and nothing has failed.
       if (error.tryNextLink) return;
       const { code, message, attempts } = error;

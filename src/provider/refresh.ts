@@ -1,4 +1,5 @@
-import { type TokenFacts, WebIdentityError } from "../model/errors.js";
+import type { TokenFacts } from "../model/attempt.js";
+import { WebIdentityError } from "../model/errors.js";
 import type { EmitEvent } from "../model/events.js";
 import { AttemptError } from "../model/failure.js";
 import type { IssuerReport } from "../model/issuer-report.js";

@@ -1,4 +1,4 @@
-import type { TokenFacts } from "../model/errors.js";
+import type { TokenFacts } from "../model/attempt.js";
 import type { EmitEvent } from "../model/events.js";
 import { AttemptError, type Failure } from "../model/failure.js";
 import { type Finding, firstFatal } from "../model/findings.js";

@@ -1,4 +1,5 @@
-import { type TokenFacts, WebIdentityError } from "../model/errors.js";
+import type { TokenFacts } from "../model/attempt.js";
+import { WebIdentityError } from "../model/errors.js";
 import type { Failure, Verdict } from "../model/failure.js";
 import { type Finding, firstFatal } from "../model/findings.js";
 import { safeText } from "../runtime/redact.js";

@@ -1,4 +1,4 @@
-import type { AttemptRecord } from "../model/errors.js";
+import type { AttemptRecord } from "../model/attempt.js";
 import { AttemptError, type Failure, type Verdict } from "../model/failure.js";
 import { type Clock, sleep } from "../runtime/clock.js";
 import type { Deadline } from "../runtime/deadline.js";
@@ -173,16 +173,17 @@ function toRecord(
   waitMs: Decision,
 ): AttemptRecord {
   const { region, code, message, httpStatus, requestId } = failure;
+  // What prints a record would print a field without a value, too.
   return {
     attempt,
-    region,
+    ...(region !== undefined && { region }),
     verdict,
-    code,
+    ...(code !== undefined && { code }),
     message,
-    httpStatus,
-    requestId,
+    ...(httpStatus !== undefined && { httpStatus }),
+    ...(requestId !== undefined && { requestId }),
     ms: Math.round(ms),
-    waitMs: waitMs === undefined ? undefined : Math.round(waitMs),
+    ...(waitMs !== undefined && { waitMs: Math.round(waitMs) }),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { TokenFacts } from "../model/errors.js";
+import type { TokenFacts } from "../model/attempt.js";
 import type { Finding } from "../model/findings.js";
 import { decodeToken, malformedToken } from "../model/jwt.js";
 import { STS_ALGORITHMS, STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { TokenFacts } from "../model/errors.js";
+import type { TokenFacts } from "../model/attempt.js";
 import type { DecodedToken } from "../model/jwt.js";
 import { safeText } from "../runtime/redact.js";
 

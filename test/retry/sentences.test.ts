@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { answerFinding } from "../../src/doctor/conclude-answer.js";
+import type { TokenFacts } from "../../src/model/attempt.js";
 import { CERTIFICATE_FAULTS } from "../../src/model/certificate-faults.js";
-import type { TokenFacts } from "../../src/model/errors.js";
 import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { FindingId, Severity } from "../../src/model/findings.js";
 import { explain } from "../../src/retry/explain.js";
