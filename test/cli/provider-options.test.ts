@@ -1,8 +1,8 @@
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { REDIS_SERVER, startRedisServer } from "../../bench/support/redis-server.js";
 import { leaveOut } from "../support/program.js";
-import { REDIS_SERVER, startRedisServer } from "../support/redis-server.js";
 import { startCredentialsWorld } from "./credentials-world.js";
 import { runCli } from "./run-cli.js";
 

@@ -6,10 +6,14 @@ import { createClient, createCluster } from "@redis/client";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { Memory, memoryStore } from "../../bench/support/memory-store.js";
+import {
+  REDIS_SERVER,
+  type RedisServer,
+  startRedisServer,
+} from "../../bench/support/redis-server.js";
 import { fileStore, redisStore } from "../../src/stores/index.js";
 import { testCredentialStore } from "../../src/testing/index.js";
 import { leaveOut } from "../support/program.js";
-import { REDIS_SERVER, type RedisServer, startRedisServer } from "../support/redis-server.js";
 
 const KEYS = [{ id: "k1", key: randomBytes(32) }];
 const namespace = "contract:tests";

@@ -1,10 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { createClient } from "@redis/client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import {
+  REDIS_SERVER,
+  type RedisServer,
+  startRedisServer,
+} from "../../bench/support/redis-server.js";
 import type { StoredCredentials } from "../../src/model/credential-store.js";
 import { redisStore, type StoreKeys } from "../../src/stores/index.js";
 import { leaveOut } from "../support/program.js";
-import { REDIS_SERVER, type RedisServer, startRedisServer } from "../support/redis-server.js";
 
 const OLD = { id: "2026-10", key: randomBytes(32).toString("base64url") };
 const NEW = { id: "2026-11", key: randomBytes(32) };

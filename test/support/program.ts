@@ -1,15 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
 import { expect, it } from "vitest";
+import { findProgram } from "../../bench/support/find-program.js";
 
-/** A program of the system on the PATH. */
-export function findProgram(name: string, path = process.env.PATH ?? ""): string | undefined {
-  return path
-    .split(delimiter)
-    .map((folder) => join(folder, name))
-    .find(isExecutable);
-}
+export { findProgram };
 
 /** A Python that has boto3: the one on the PATH, or else the system's own. */
 export function findPythonWithBoto3(): string | undefined {
@@ -37,15 +30,6 @@ export function leaveOut(what: string, name: string): void {
 function canRun(program: string, args: readonly string[]): boolean {
   try {
     execFileSync(program, args, { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
     return true;
   } catch {
     return false;

@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { findProgram } from "./program.js";
+import { findProgram } from "./find-program.js";
 
 /** The program, where it is installed. */
 export const REDIS_SERVER = findProgram("redis-server");
