@@ -1,6 +1,7 @@
 /*
- * Shows what this package is for: an identity provider that rate-limits and then goes down, the
- * stock provider and this one, in the same storm.
+ * Shows what this package is for: an identity provider that limits the rate of requests and then
+ * goes down, and who gets credentials meanwhile: the SDK's own provider and this one, and the same for
+ * Python or the AWS CLI where they are installed.
  *
  *     npm run demo              everything on this machine, no AWS account
  *     npm run demo -- --real    the role of AWS_ROLE_ARN with the token of AWS_WEB_IDENTITY_TOKEN_FILE
@@ -38,6 +39,9 @@ async function demo(to: Printer): Promise<boolean> {
     to.text("  export AWS_WEB_IDENTITY_TOKEN_FILE=/path/to/the/token");
     to.text("  npm run demo -- --real");
   }
+  to.text();
+  to.text("A command in any language:", "bold");
+  to.text("  npx resilient-sts exec -- terraform apply");
   const notice = versionNotice();
   if (notice !== undefined) {
     to.text();

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 
-/** Who speaks in a line; each has a colour of its own. */
-export type Speaker = "issuer" | "stock" | "resilient";
+/** Who acts in a line; each has a colour of its own. */
+export type Speaker = "issuer" | "stock" | "resilient" | "boto3" | "aws" | "serve";
 
 /** What a line means, and so how it looks where there are colours. */
 export type Mood = "plain" | "bad" | "good";
@@ -25,6 +25,9 @@ const SPEAKER_STYLE: Record<Speaker, Style> = {
   issuer: "magenta",
   stock: "yellow",
   resilient: "cyan",
+  boto3: "yellow",
+  aws: "yellow",
+  serve: "cyan",
 };
 const MOOD_STYLE: Record<Mood, Style | undefined> = {
   plain: undefined,

@@ -1,14 +1,20 @@
 import { GetCallerIdentityCommand, STSClient, type STSClientConfig } from "@aws-sdk/client-sts";
 import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-web-identity";
 import { fromWebIdentity } from "../../src/index.js";
-import { type LocalSts, startLocalSts } from "../../src/testing/index.js";
+import { startLocalSts } from "../../src/testing/index.js";
 import { startIssuer } from "./issuer.js";
 import { muteSdkVersionNotice } from "./known-noise.js";
 import { createNarrator } from "./narrate.js";
-import { duration, type Printer, type Speaker } from "./print.js";
+import { findOtherProgram, NEEDED } from "./other-program.js";
+import { runOtherProgram } from "./other-run.js";
+import { compare, outcomeOf } from "./outcome.js";
+import type { Printer } from "./print.js";
 import { rageOver, STORM } from "./storm.js";
 
 const ROLE_ARN = "arn:aws:iam::123456789012:role/checkout";
+const REGION = "us-east-1";
+
+type Provider = NonNullable<STSClientConfig["credentials"]>;
 
 /**
  * Waits of up to 4 s and a budget of 60 s are the default. The demo has to end sooner, and with
@@ -16,19 +22,14 @@ const ROLE_ARN = "arn:aws:iam::123456789012:role/checkout";
  */
 const RETRY = { maxDelayMs: 3_000, budgetMs: 20_000 } as const;
 
-/** How one caller fared. */
-interface Outcome {
-  readonly tookMs: number;
-  readonly arn: string | undefined;
-  readonly error: string | undefined;
-}
-
 /**
- * Two clients ask STS who they are while the issuer is in trouble; one has the stock provider, one
- * has this one. Returns whether the latter got its answer.
+ * Two clients ask STS who they are while the issuer fails; one has the stock provider, one has this
+ * one. Where there is one, a program in another language does the same. Returns whether all that have
+ * credentials of this package got their answer.
  */
 export async function runStorm(printer: Printer): Promise<boolean> {
   muteSdkVersionNotice();
+  const finding = findOtherProgram();
   await using issuer = await startIssuer();
   await using sts = await startLocalSts({
     providers: [{ issuer: issuer.url, audiences: ["sts.amazonaws.com"] }],
@@ -36,8 +37,8 @@ export async function runStorm(printer: Printer): Promise<boolean> {
   });
   const clientConfig = {
     endpoint: sts.url,
-    region: "us-east-1",
-    // Whoever sets these in the environment means the real STS.
+    region: REGION,
+    // In the environment these are meant for the STS of AWS.
     useFipsEndpoint: false,
     useDualstackEndpoint: false,
   } satisfies STSClientConfig;
@@ -59,19 +60,43 @@ export async function runStorm(printer: Printer): Promise<boolean> {
     onEvent: createNarrator({ printer, issuerCondition: () => issuer.condition }),
   });
 
-  introduce(printer, issuer.url, sts.url);
+  const program = await finding;
+  introduce(printer, { issuer: issuer.url, sts: sts.url, program: program?.name });
+  const otherOptions = program && {
+    ...{ program, printer, roleArn: ROLE_ARN, token: await issuer.mintToken() },
+    ...{ credentials: resilient, servedSession: "resilient" },
+    variables: { AWS_ENDPOINT_URL_STS: sts.url, AWS_REGION: REGION, AWS_DEFAULT_REGION: REGION },
+  };
   printer.startClock();
   issuer.rateLimit();
   printer.event("issuer", "rate-limits: 429 to every request for its keys");
   const calm = new AbortController();
   const storm = rageOver(issuer, (what) => printer.event("issuer", what), calm.signal);
+  const ask = (session: "stock" | "resilient", credentials: Provider) =>
+    outcomeOf(
+      { speaker: session, session, whoAmI: () => whoAmI({ ...clientConfig, credentials }) },
+      printer,
+    );
   try {
-    const [theirs, ours] = await Promise.all([
-      whoAmI("stock", { ...clientConfig, credentials: stock }, printer),
-      whoAmI("resilient", { ...clientConfig, credentials: resilient }, printer),
+    const [theirs, ours, other] = await Promise.all([
+      ask("stock", stock),
+      ask("resilient", resilient),
+      otherOptions && runOtherProgram(otherOptions),
     ]);
-    compare(printer, sts, theirs, ours);
-    return ours.arn !== undefined;
+    compare(printer, sts, [
+      ["stock fromWebToken", theirs],
+      ["resilient-sts fromWebIdentity", ours],
+    ]);
+    if (program === undefined || other === undefined) {
+      printer.text();
+      printer.text(`Left out: the same for a program in another language. It needs ${NEEDED}.`);
+      return ours.arn !== undefined;
+    }
+    compare(printer, sts, [
+      [`${program.name} alone`, other.alone],
+      [`${program.name} with resilient-sts/serve`, other.served],
+    ]);
+    return ours.arn !== undefined && other.served.arn !== undefined;
   } finally {
     calm.abort();
     await storm;
@@ -79,53 +104,35 @@ export async function runStorm(printer: Printer): Promise<boolean> {
 }
 
 /** One call of a real client: it asks its provider for credentials and signs with them. */
-async function whoAmI(
-  speaker: Speaker,
-  config: STSClientConfig,
-  printer: Printer,
-): Promise<Outcome> {
+async function whoAmI(config: STSClientConfig): Promise<string | undefined> {
   const client = new STSClient(config);
-  const start = performance.now();
   try {
-    const { Arn: arn } = await client.send(new GetCallerIdentityCommand({}));
-    printer.event(speaker, `GetCallerIdentity: ${arn}`, "good");
-    return { tookMs: performance.now() - start, arn, error: undefined };
-  } catch (error) {
-    const { name, message } = error as Error;
-    printer.event(speaker, `GetCallerIdentity failed: ${name}: ${message}`, "bad");
-    return { tookMs: performance.now() - start, arn: undefined, error: name };
+    return (await client.send(new GetCallerIdentityCommand({}))).Arn;
   } finally {
     client.destroy();
   }
 }
 
-function introduce(printer: Printer, issuerUrl: string, stsUrl: string): void {
-  printer.text("resilient-sts: the identity provider fails, the credentials still come", "bold");
-  printer.text();
-  printer.text(`  issuer   ${issuerUrl}   oidc-provider, a certified OIDC server`);
-  printer.text(`  STS      ${stsUrl}   local; it fetches the issuer's keys`);
-  printer.text(
-    `  storm    429 for ${STORM.rateLimitMs / 1000} s, then down for ${STORM.outageMs / 1000} s`,
-  );
-  printer.text("  callers  one STSClient with the stock provider, one with this one");
-  printer.text();
+interface Introduced {
+  readonly issuer: string;
+  readonly sts: string;
+  readonly program: string | undefined;
 }
 
-function compare(printer: Printer, sts: LocalSts, theirs: Outcome, ours: Outcome): void {
-  const attempts = (session: string) =>
-    String(
-      sts.requests.filter(
-        ({ action, parameters }) =>
-          action === "AssumeRoleWithWebIdentity" && parameters.RoleSessionName === session,
-      ).length,
-    );
-  const result = ({ arn, error }: Outcome) =>
-    arn === undefined ? `${error}` : "GetCallerIdentity answered";
+function introduce(printer: Printer, { issuer, sts, program }: Introduced): void {
+  const seconds = (ms: number) => `${ms / 1000} s`;
+  printer.text("resilient-sts: the identity provider fails, the credentials still come", "bold");
   printer.text();
-  printer.table([
-    ["same storm", "stock fromWebToken", "resilient-sts fromWebIdentity"],
-    ["attempts", attempts("stock"), attempts("resilient")],
-    ["ended after", duration(theirs.tookMs), duration(ours.tookMs)],
-    ["outcome", result(theirs), result(ours)],
-  ]);
+  printer.text(`  issuer   ${issuer}   oidc-provider, a certified OIDC server`);
+  printer.text(`  STS      ${sts}   local; it fetches the issuer's keys`);
+  printer.text(
+    `  storm    429 for ${seconds(STORM.rateLimitMs)}, then down for ${seconds(STORM.outageMs)}`,
+  );
+  printer.text("  callers  one STSClient with the stock provider, one with this one");
+  if (program !== undefined) {
+    printer.text(
+      `           ${program} alone, ${program} with the endpoint of resilient-sts/serve`,
+    );
+  }
+  printer.text();
 }

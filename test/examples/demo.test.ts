@@ -1,10 +1,15 @@
 import { describe, expect, it } from "vitest";
+import { findOtherProgram, NEEDED } from "../../examples/demo/other-program.js";
+import { findPythonWithBoto3 } from "../support/program.js";
 import { ROLE_ARN, startWorld } from "./example-world.js";
 import { runExample } from "./run-example.js";
 
+const program = await findOtherProgram();
+
 describe("demo", { timeout: 90_000 }, () => {
-  it("rides out the storm that ends the stock provider, and tells it line by line", async () => {
-    const { exitCode, stdout, stderr } = await runExample("demo/main.ts");
+  it.concurrent("rides out the storm that ends the stock provider, and shows it line by line", async () => {
+    // Nothing but Node is there.
+    const { exitCode, stdout, stderr } = await runExample("demo/main.ts", { PATH: "/nonexistent" });
     expect(stderr).toBe("");
     const lines = [
       /^\[ +\d+\.\d s\] issuer +rate-limits: 429/m,
@@ -18,12 +23,39 @@ describe("demo", { timeout: 90_000 }, () => {
       /^\[.* resilient +GetCallerIdentity: arn:aws:sts::123456789012:assumed-role\/checkout\/resilient$/m,
       /^ +attempts +1 +\d+$/m,
       /^ +outcome +InvalidIdentityTokenException +GetCallerIdentity answered$/m,
+      /^Left out: the same for a program in another language\. It needs Python with boto3 /m,
       /AWS_ROLE_ARN=.*\n.*AWS_WEB_IDENTITY_TOKEN_FILE=.*\n.*npm run demo -- --real/,
     ];
     for (const line of lines) expect(stdout).toMatch(line);
     expect(stdout).not.toContain("\u001b");
     expect(exitCode).toBe(0);
   });
+
+  if (program === undefined) {
+    it(`a program in another language: left out, it needs ${NEEDED}`, () => {
+      // Debian's may be too old; none at all is wrong where it was installed.
+      const isInstalled = findPythonWithBoto3() !== undefined;
+      expect(isInstalled || process.env.TEST_PROGRAMS !== "required").toBe(true);
+    });
+  } else {
+    it.concurrent("ends with a program in another language, which gets through with the endpoint alone", async () => {
+      const { exitCode, stdout } = await runExample("demo/main.ts");
+      const { name } = program;
+      for (const line of [
+        `${name} +GetCallerIdentity failed: InvalidIdentityToken: Couldn't retrieve verification key`,
+        `serve +has credentials; ${name} starts with its endpoint`,
+        `${name} +GetCallerIdentity: arn:aws:sts::123456789012:assumed-role/checkout/resilient`,
+      ]) {
+        expect(stdout).toMatch(new RegExp(`^\\[ *[\\d.]+ s\\] ${line}`, "m"));
+      }
+      expect(stdout).toMatch(
+        new RegExp(`^ +same storm +${name} alone +${name} with resilient-sts/serve$`, "m"),
+      );
+      expect(stdout).toMatch(/^ +outcome +InvalidIdentityToken +GetCallerIdentity answered$/m);
+      expect(stdout).not.toContain("Left out");
+      expect(exitCode).toBe(0);
+    });
+  }
 
   it("--real assumes the role of the environment", async () => {
     await using world = await startWorld();
