@@ -17,7 +17,7 @@ export const STS_CURVES: readonly string[] = Object.keys(COORDINATE_OCTETS);
 const NUMBERS: Readonly<Record<string, readonly string[]>> = { RSA: ["n", "e"], EC: ["x", "y"] };
 
 /** OpenSSL and the Java platform accept RSA numbers of at most 16,384 bits: 2,731 characters. */
-const MAX_NUMBER_LENGTH = 4_096;
+export const MAX_NUMBER_LENGTH = 4_096;
 
 /**
  * How the encoding of an RSA or EC key breaks RFC 7518, in words; undefined when it does not.

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import type { Finding } from "./findings.js";
 import { notAJwt, type OtherShape, otherShape } from "./token-shape.js";
 
@@ -25,7 +24,10 @@ export function decodeToken(token: string): DecodedToken | OtherShape {
   return { header, claims };
 }
 
-/** The finding for a token that {@link decodeToken} can't read, or whose header STS refuses. */
+/**
+ * The finding for a token that {@link decodeToken} can't read, or whose header STS refuses. STS was
+ * observed to answer "not a valid JWT" to all but three base64url parts with JSON, and to a `crit`.
+ */
 export function malformedToken(
   { problem, remedy }: OtherShape,
   evidence: Finding["evidence"] = {},
@@ -42,9 +44,8 @@ export function malformedToken(
 
 function parseObject(part: string): Record<string, unknown> | undefined {
   try {
-    const bytes = Buffer.from(part, "base64url");
-    if (!isUtf8(bytes)) return undefined;
-    const value: unknown = JSON.parse(bytes.toString());
+    // What is not UTF-8 is replaced: how STS reads a claim in another encoding is not known.
+    const value: unknown = JSON.parse(Buffer.from(part, "base64url").toString());
     const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
     return isObject ? (value as Record<string, unknown>) : undefined;
   } catch {

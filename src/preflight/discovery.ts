@@ -71,7 +71,7 @@ function notJson(url: string, came: NoObject): Finding {
     remedy:
       "IdP: serve the discovery document itself, without a login. Network: make sure that no captive portal or proxy answers in its place.",
     evidence: { url, isPage: came === "page", isCut: came === "cut" },
-    ...(came === "lenient" && { confirmedBy: "verification-key" }),
+    ...((came === "lenient" || came === "list") && { confirmedBy: "verification-key" }),
   };
 }
 
@@ -81,13 +81,15 @@ function mismatch(named: unknown, issuer: string, url: string): Finding {
   const isSpelling = typeof named === "string" && isSameText(named, canonicalIssuer(issuer));
   return {
     id: "discovery-issuer-mismatch",
-    // STS compares issuers exactly: observed for case, path and a slash at the end (2026-09).
-    severity: isSpelling ? "suspect" : "fatal",
+    // OpenID Connect Discovery 1.0, section 4.3, wants them equal. STS was observed to compare `iss`
+    // with the IAM OIDC provider exactly (2026-09); that it compares the document's `issuer` was not.
+    severity: "suspect",
     title: "The discovery document is another issuer's.",
     detail: `The token's \`iss\` is ${JSON.stringify(expected)}; ${url} names ${JSON.stringify(shown(named))}. Case, path and a slash at the end count.`,
     remedy:
       "IdP: make `issuer` in the discovery document and `iss` in the tokens the same, character by character.",
     evidence: { url, issuer: shown(named), expected },
+    ...(!isSpelling && { confirmedBy: "verification-key" }),
   };
 }
 
@@ -115,16 +117,15 @@ function fieldMissing(document: JsonObject, missing: readonly string[], url: str
 
 function jwksUriUnusable(document: JsonObject, url: string): Finding {
   const text = member(document, "jwks_uri");
-  const isText = typeof text === "string" && !URL.canParse(text);
   return {
     id: "discovery-field-missing",
-    // Text that is no URL leaves STS nothing to fetch, as if it were missing. What STS makes of
-    // another scheme, a very long URL or what is no text is not known.
-    severity: isText ? "fatal" : "suspect",
+    // What STS makes of a relative URL, another scheme, a very long URL or what is not text is not known.
+    severity: "suspect",
     title: "The discovery document names no https URL for its keys.",
     detail: `${url} has the jwks_uri ${JSON.stringify(shown(text))}.`,
     remedy: "IdP: name the https URL of the JWKS in `jwks_uri`.",
     evidence: { url, missing: ["jwks_uri"], jwksUri: shown(text) },
+    confirmedBy: "verification-key",
   };
 }
 

@@ -5,9 +5,10 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 /**
  * What came instead of a JSON object: HTML or nothing at all, the beginning of one, one that only a
- * lenient parser reads, one that is too deep or has too many values to be parsed here, anything else.
+ * lenient parser reads, a list of objects, one that is too deep or has too many values to be parsed
+ * here, anything else.
  */
-export type NoObject = "page" | "cut" | "lenient" | "too-complex" | "other";
+export type NoObject = "page" | "cut" | "lenient" | "list" | "too-complex" | "other";
 
 /** A discovery document has 2 levels, a JWKS 4. Parsers of other languages stop at 64 to 1,000. */
 const MAX_DEPTH = 32;
@@ -44,7 +45,9 @@ function parseText(text: string, body: Uint8Array) {
   if (depth > MAX_DEPTH || values > MAX_VALUES) return { kind: "too-complex" as const };
   try {
     const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? { kind: "object" as const, value } : { kind: "other" as const };
+    if (isJsonObject(value)) return { kind: "object" as const, value };
+    const isList = Array.isArray(value) && value.some(isJsonObject);
+    return { kind: isList ? ("list" as const) : ("other" as const) };
   } catch {
     return { kind: cameInstead(text, body) };
   }
@@ -106,6 +109,7 @@ export const CAME_INSTEAD: Readonly<Record<NoObject, string>> = {
   cut: "the beginning of a JSON object that does not end",
   lenient: "text that only a lenient parser takes for a JSON object",
   "too-complex": `JSON that is nested deeper than ${MAX_DEPTH} levels or has more than ${MAX_VALUES} values, which was not read`,
+  list: "a list instead of a JSON object",
   other: "something that is no JSON object",
 };
 

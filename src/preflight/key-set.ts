@@ -124,6 +124,9 @@ function withoutInside(value: unknown): unknown {
   return Array.isArray(value) ? [] : {};
 }
 
+/** Types of keys that no algorithm of STS uses (IANA registry "JSON Web Key Types"). */
+export const OTHER_TYPES: readonly unknown[] = ["OKP", "oct", "AKP"];
+
 /** Names of secp256k1 (RFC 8812 and before it), which no algorithm of STS signs on. */
 const OTHER_CURVES: readonly unknown[] = ["secp256k1", "P-256K"];
 
@@ -141,8 +144,9 @@ function certainProblems(jwk: JsonObject): KeyProblem[] {
   const certain = (words: string) => [{ words, isCertain: true }];
   if (member(jwk, "kid") === undefined) return certain("it has no kid");
   const kty = member(jwk, "kty");
-  // STS verifies RS256/384/512 and ES256/384/512 alone: no other type of key fits one of them.
-  if (kty !== "RSA" && kty !== "EC") return certain("it is neither an RSA nor an EC key");
+  // STS verifies RS256/384/512 and ES256/384/512 alone: no key of these types fits one of them.
+  if (OTHER_TYPES.includes(kty)) return certain("it is neither an RSA nor an EC key");
+  if (kty !== "RSA" && kty !== "EC") return [];
   if (member(jwk, "use") === "enc") return certain("its use is enc, not sig");
   const operations = member(jwk, "key_ops");
   if (Array.isArray(operations) && operations.length > 0) {
@@ -155,12 +159,21 @@ function certainProblems(jwk: JsonObject): KeyProblem[] {
   }
   const parameters = kty === "RSA" ? ["n", "e"] : ["crv", "x", "y"];
   const missing = parameters.filter((name) => (member(jwk, name) ?? "") === "");
-  return missing.length === 0 ? [] : certain(`it lacks ${missing.join(" and ")}`);
+  if (missing.length === 0) return [];
+  // STS was seen to take no RSA key out of a certificate; of EC keys, and of null, that is not known.
+  const isInDoubt = member(jwk, "x5c") !== undefined && !isAbsentOfRsa(jwk, missing);
+  return [{ words: `it lacks ${missing.join(" and ")}`, isCertain: !isInDoubt }];
+}
+
+function isAbsentOfRsa(jwk: JsonObject, missing: readonly string[]): boolean {
+  return member(jwk, "kty") === "RSA" && missing.every((name) => member(jwk, name) !== null);
 }
 
 function unusualForms(jwk: JsonObject): KeyProblem[] {
   const doubt = (words: string): KeyProblem => ({ words, isCertain: false });
   const problems: KeyProblem[] = [];
+  const kty = member(jwk, "kty");
+  if (kty !== "RSA" && kty !== "EC") problems.push(doubt(`its kty is ${shownType(kty)}`));
   if (typeof member(jwk, "kid") !== "string") {
     problems.push(doubt(`its kid is ${kindOf(member(jwk, "kid"))}, not a string`));
   }
@@ -188,6 +201,14 @@ function unusualForms(jwk: JsonObject): KeyProblem[] {
   return problems;
 }
 
+/** A key's type that is none of those in the IANA registry, in words that follow "is". */
+function shownType(kty: unknown): string {
+  if (kty === undefined) return "missing";
+  return typeof kty === "string"
+    ? `${JSON.stringify(kty.slice(0, 40))}, not RSA or EC`
+    : kindOf(kty);
+}
+
 /** A value by its JSON type, to follow "is". */
 function kindOf(value: unknown): string {
   if (value === null) return "null";
@@ -200,14 +221,15 @@ function notJson(url: string, came: NoObject): Finding {
   return {
     id: "jwks-not-json",
     // A page in its place is mostly an outage or a login wall, which may pass; so may a cut answer.
-    // JSON of another kind has no keys for any parser; what a lenient one makes of the rest is not
-    // known, until STS does not find the key.
+    // Text without an object or a list has no keys for any parser, and STS was observed to refuse a
+    // kid that is not there (2026-09). What a lenient parser makes of the rest is not known, until
+    // STS does not find the key.
     severity: came === "other" ? "fatal" : "suspect",
     title: "The issuer's JWKS is not a JSON object.",
     detail: `${url} answers 200 with ${CAME_INSTEAD[came]}.`,
     remedy: "IdP: serve the JWKS itself (RFC 7517, section 5), without a login.",
     evidence: { url, isPage: came === "page", isCut: came === "cut" },
-    ...(came === "lenient" && { confirmedBy: "verification-key" }),
+    ...((came === "lenient" || came === "list") && { confirmedBy: "verification-key" }),
   };
 }
 
@@ -224,13 +246,16 @@ function tooComplex(url: string): Finding {
 
 function empty(url: string, keys: unknown): Finding {
   const what = Array.isArray(keys) ? "an empty list of keys" : "no list of keys";
+  // STS was observed to refuse a token whose kid the JWKS does not have (2026-09). What it makes of
+  // `keys` that is something else than a list is not known.
+  const isCertain = keys === undefined || Array.isArray(keys);
   return {
     id: "jwks-empty",
-    // STS was observed to refuse a token whose kid the JWKS does not have (2026-09).
-    severity: "fatal",
+    severity: isCertain ? "fatal" : "suspect",
     title: "The issuer's JWKS has no keys.",
     detail: `${url} has ${what}.`,
     remedy: "IdP: publish the public keys that tokens are signed with.",
     evidence: { url },
+    ...(!isCertain && { confirmedBy: "verification-key" }),
   };
 }

@@ -1,10 +1,16 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import type { CryptoKey } from "jose";
 import type { KeyRow } from "../model/issuer-report.js";
-import { bareKey, keyFormProblem, STS_CURVES } from "../model/jwk.js";
+import { bareKey, keyFormProblem, MAX_NUMBER_LENGTH, STS_CURVES } from "../model/jwk.js";
 import { safeText } from "../runtime/redact.js";
 import { type JsonObject, member } from "./json-document.js";
-import { hasOtherKid, type KeyEntry, type KeyProblem, type KeySet } from "./key-set.js";
+import {
+  hasOtherKid,
+  type KeyEntry,
+  type KeyProblem,
+  type KeySet,
+  OTHER_TYPES,
+} from "./key-set.js";
 import type { Subject } from "./subject.js";
 
 // Which key of a JWKS STS uses for a token, whether STS can use it, and whether it verifies the
@@ -76,9 +82,12 @@ function findOnlyKey(entries: readonly KeyEntry[], { kid, alg }: WantedKey): Tok
   const [only, ...more] = entries;
   if (only === undefined) return { kind: "missing" };
   if (more.length === 0) return judgeEntry(only, alg, entries);
-  // It is not known whether STS counts unusable keys, nor how it reads a kid that is not a string.
-  const usable = entries.filter((entry) => problemOf(entry) === undefined);
-  return { kind: "ambiguous", isCertain: usable.length !== 1 && kid !== null };
+  // It is not known whether STS counts keys that it cannot use for this token, nor how it reads a kid
+  // that is not a string. Certain are several sound keys, and none that could be used.
+  const problems = entries.map((entry) => problemOf(entry) ?? misfit(entry, alg));
+  const sound = problems.filter((problem) => problem === undefined).length;
+  const isNoneUsable = problems.every((problem) => problem?.isCertain === true);
+  return { kind: "ambiguous", isCertain: (sound > 1 || isNoneUsable) && kid !== null };
 }
 
 function judgeEntry(
@@ -100,8 +109,9 @@ function misfit({ jwk }: KeyEntry, alg: string | undefined): KeyProblem | undefi
   if (alg === undefined) return undefined;
   const kty = alg.startsWith("RS") ? "RSA" : "EC";
   if (jwk.kty !== kty) {
-    const words = `it is of type ${String(jwk.kty)} and the token is signed with ${alg}`;
-    return { words, isCertain: true };
+    const words = `it is of type ${typeof jwk.kty === "string" ? jwk.kty.slice(0, 40) : "unknown"} and the token is signed with ${alg}`;
+    // A type that nobody has registered may be read as the right one.
+    return { words, isCertain: ["RSA", "EC", ...OTHER_TYPES].includes(jwk.kty) };
   }
   const curve = CURVES[alg];
   // A curve with an unknown name may be the right one.
@@ -133,14 +143,15 @@ function materialProblem(jwk: JsonObject): KeyProblem | undefined {
   try {
     key = createPublicKey({ key: bareKey(jwk), format: "jwk" });
     const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
-    if (modulusLength === 0 || publicExponent === 0n) return NO_KEY;
+    if (modulusLength === 0 || publicExponent === 0n) return noKey(jwk);
   } catch {
-    return NO_KEY;
+    return noKey(jwk);
   }
   return certificateProblem(jwk, key) ?? encodingProblem(jwk);
 }
 
 function isReadable(jwk: JsonObject): boolean {
+  if (jwk.kty !== "RSA" && jwk.kty !== "EC") return false;
   const [names, hasCurve] =
     jwk.kty === "RSA"
       ? [["n", "e"], true]
@@ -148,8 +159,17 @@ function isReadable(jwk: JsonObject): boolean {
   return hasCurve && names.every((name) => typeof member(jwk, name) === "string");
 }
 
-/** However lenient, a verifier cannot make a key of these parameters. */
-const NO_KEY: KeyProblem = { words: "its parameters make no key", isCertain: true };
+/**
+ * No verifier makes a key of zero, or of a point that is not on the curve. It is certain only where
+ * every parser reads the same numbers: in plain base64url, and not longer than any real key.
+ */
+function noKey(jwk: JsonObject): KeyProblem {
+  const numbers = (jwk.kty === "RSA" ? ["n", "e"] : ["x", "y"]).map((name) => member(jwk, name));
+  const isPlain = numbers.every(
+    (text) => typeof text === "string" && text.length <= MAX_NUMBER_LENGTH && /^[\w-]+$/.test(text),
+  );
+  return { words: "its parameters make no key", isCertain: isPlain };
+}
 
 function certificateProblem(
   jwk: JsonObject,
@@ -159,10 +179,12 @@ function certificateProblem(
   const leaf: unknown = Array.isArray(x5c) ? x5c[0] : undefined;
   if (typeof leaf !== "string") return undefined;
   try {
-    const certificate = new X509Certificate(Buffer.from(leaf, "base64"));
-    if (certificate.publicKey.equals(key)) return undefined;
-    // STS was observed to refuse such a key (2026-09).
-    return { words: "its x5c is the certificate of another key", isCertain: true };
+    const { publicKey } = new X509Certificate(Buffer.from(leaf, "base64"));
+    if (publicKey.equals(key)) return undefined;
+    const words = "its x5c is the certificate of another key";
+    // STS was observed to refuse an RSA key whose certificate has another n (2026-09).
+    const isCertain = jwk.kty === "RSA" && publicKey.asymmetricKeyType !== "rsa-pss";
+    return { words, isCertain, ...(!isCertain && { confirmedBy: "verification-key" as const }) };
   } catch {
     // How STS treats an unreadable certificate is not known.
     return { words: "its x5c cannot be read", isCertain: false };

@@ -6,7 +6,7 @@ import { regionGroup } from "./region-group.js";
 import type { StsTarget } from "./target.js";
 
 /** AWS STS API reference, AssumeRoleWithWebIdentity: RoleArn, 20 to 2048 characters. */
-const ROLE_ARN = /^arn:(aws[\w-]*):iam::\d{12}:role\/[\u0021-\u007e]+$/;
+const ROLE_ARN = /^arn:(aws[\w-]*):iam::\d{12}:role\/[\u0021-\u007f]+$/;
 const MAX_ROLE_ARN_LENGTH = 2048;
 /** Ibid.: RoleSessionName, 2 to 64 of these characters. */
 const SESSION_NAME = /^[\w+=,.@-]{2,64}$/;

@@ -34,17 +34,34 @@ export function checkTimes(
   claims: Readonly<Record<string, unknown>>,
   context: TimeContext,
 ): TimesChecked {
-  const { now, isVerified = true, isRefused = false } = context;
+  const { now } = context;
   const exp = seconds(claims.exp);
   const starts = [claims.nbf, claims.iat].map((claim) => seconds(claim) ?? -Infinity);
   const start = Math.max(...starts);
-  // STS refuses the token at exp + 300 s exactly: "must be before the expiration".
-  const hasExpired = exp !== undefined && now / 1000 - STS_TIME_TOLERANCE_SECONDS >= exp;
-  if (exp !== undefined && exp < start) return { findings: [backwards(exp, now, hasExpired)] };
-  if (hasExpired && isVerified) return { findings: [expired(exp, now, "sts")] };
+  const hasExpired = isExpired(exp, now);
+  const isBackwards = exp !== undefined && exp < start;
+  // With STS's tolerance at both ends, some moment may satisfy both.
+  if (isBackwards && start - exp >= 2 * STS_TIME_TOLERANCE_SECONDS) {
+    return { findings: [backwards(exp, now, hasExpired)] };
+  }
+  const odd: Finding[] = isBackwards ? [slightlyBackwards()] : [];
+  const { findings, ...rest } = checkAgainstClock(exp, start, context);
+  return { findings: [...odd, ...findings], ...rest };
+}
+
+/** The times that do not contradict each other for good, compared with the clock. */
+function checkAgainstClock(
+  exp: number | undefined,
+  start: number,
+  context: TimeContext,
+): TimesChecked {
+  const { now, isVerified = true, isRefused = false } = context;
+  const hasExpired = isExpired(exp, now);
+  if (exp !== undefined && hasExpired && isVerified)
+    return { findings: [expired(exp, now, "sts")] };
   if (exp !== undefined && !isVerified && isRefused)
     return { findings: [expired(exp, now, "refusal")] };
-  if (hasExpired) return { findings: [expired(exp, now, "machine")] };
+  if (exp !== undefined && hasExpired) return { findings: [expired(exp, now, "machine")] };
 
   const early = start - STS_TIME_TOLERANCE_SECONDS - now / 1000;
   if (early > 0) {
@@ -55,7 +72,17 @@ export function checkTimes(
   return { findings: soon && exp !== undefined ? [expiresSoon(exp, now)] : [] };
 }
 
-/** Times that contradict each other are wrong by any clock. */
+/** STS refuses the token at exp + 300 s exactly: "must be before the expiration"; observed 2026-09. */
+function isExpired(exp: number | undefined, now: number): boolean {
+  return exp !== undefined && now / 1000 - STS_TIME_TOLERANCE_SECONDS >= exp;
+}
+
+function slightlyBackwards(): Finding {
+  const problem = "is before its `iat` or `nbf`, by less than STS tolerates";
+  return { ...claimInvalid("exp", problem), severity: "suspect" };
+}
+
+/** Times that contradict each other by more than STS tolerates are wrong by any clock. */
 function backwards(exp: number, now: number, hasExpired: boolean): Finding {
   const invalid = claimInvalid("exp", "is before its `iat` or `nbf`, which is wrong by any clock");
   return hasExpired ? { ...expired(exp, now, "sts"), detail: invalid.detail } : invalid;

@@ -98,12 +98,18 @@ export const PERMANENT_FAULTS: Readonly<Record<string, PermanentFault>> = {
     isNamedBySts: true,
   },
   "a key that is only a certificate": {
-    make: changeKeys(({ kid, kty, use }) => ({ kid, kty, use, x5c: [CERTIFICATE_OF_ANOTHER_KEY] })),
+    make: async (idp) => {
+      await idp.rotateKeys({ algorithm: RSA, keepOldKeys: false });
+      changeKeys(({ kid, kty, use }) => ({ kid, kty, use, x5c: [CERTIFICATE_OF_ANOTHER_KEY] }))(
+        idp,
+      );
+    },
     id: "jwks-key-unusable",
   },
   "a certificate that contradicts its key": {
     make: changeKeys((key) => ({ ...key, x5c: [CERTIFICATE_OF_ANOTHER_KEY] })),
     id: "jwks-key-unusable",
+    callsInStrict: 1,
   },
   "a hundred and one RSA keys": {
     make: async (idp) => {
@@ -147,6 +153,16 @@ export const PERMANENT_FAULTS: Readonly<Record<string, PermanentFault>> = {
   },
   "no key at all": { make: (idp) => idp.setJwks({ keys: [] }), id: "jwks-empty" },
   "a JWKS that is no object": { make: (idp) => idp.setJwks("[]"), id: "jwks-not-json" },
+  "a JWKS that is a list of keys": {
+    make: (idp) => idp.setJwks(JSON.stringify(JSON.parse(idp.jwksText).keys)),
+    id: "jwks-not-json",
+    callsInStrict: 1,
+  },
+  "a JWKS whose keys are an object": {
+    make: (idp) => idp.setJwks(({ keys }) => ({ keys: { key: (keys as Jwk[])[0] } })),
+    id: "jwks-empty",
+    callsInStrict: 1,
+  },
   "a signature of another key": {
     make: () => {},
     token: (idp) => idp.issueToken({ breakSignature: true }),
@@ -157,6 +173,7 @@ export const PERMANENT_FAULTS: Readonly<Record<string, PermanentFault>> = {
   "another issuer's discovery document": {
     make: (idp) => idp.setDiscovery((right) => ({ ...right, issuer: `${idp.issuer}/` })),
     id: "discovery-issuer-mismatch",
+    callsInStrict: 1,
   },
   ...Object.fromEntries(
     [

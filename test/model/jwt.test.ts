@@ -16,7 +16,7 @@ import {
 const head = base64url(JSON.stringify(HEADER));
 const body = base64url(JSON.stringify(CLAIMS));
 const token = makeToken();
-const NOT_UTF8 = Buffer.from([...Buffer.from('{"iss":"'), 0xff, 0xfe, ...Buffer.from('"}')]);
+const LATIN1 = Buffer.from(JSON.stringify({ ...CLAIMS, name: "Müller" }), "latin1");
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
@@ -57,11 +57,14 @@ describe("a JWT", () => {
     ["a payload that is a string", fromJson('"text"')],
     ["a payload that is a number", fromJson("5")],
     ["a payload with text after it", fromJson(`${JSON.stringify(CLAIMS)}x`)],
-    ["a payload that is not UTF-8", fromJson(NOT_UTF8)],
     ["quotes around it", `"${token}"`],
     ["an array of tokens", `["${token}"]`],
   ])("is not seen in %s", (_, text) => {
     expect(ids(text)).toEqual(["token-malformed!"]);
+  });
+
+  test("is seen in a payload that is not UTF-8: how STS reads it is not known", () => {
+    expect(ids(fromJson(LATIN1))).toEqual([]);
   });
 
   test.each([

@@ -151,6 +151,46 @@ const ALONE: readonly (readonly [string, Jwk, "fatal" | "suspect" | undefined, R
   ["a modulus of zero", { ...RSA, kid: "k", n: "AA" }, "fatal", /make no key/],
   ["an exponent of zero", { ...RSA, kid: "k", e: "AA" }, "fatal", /make no key/],
   ["an EC point that is none", { ...EC["P-256"], kid: "k", x: "AA" }, "fatal", /make no key/],
+  ["no kty", { ...EC["P-256"], kid: "k", kty: undefined }, "suspect", /kty is missing/],
+  ["the kty ec", { ...EC["P-256"], kid: "k", kty: "ec" }, "suspect", /kty is "ec", not RSA or EC/],
+  ["the kty null", { ...RSA, kid: "k", kty: null }, "suspect", /kty is null/],
+  ["the kty OKP", { ...EC["P-256"], kid: "k", kty: "OKP" }, "fatal", /neither an RSA nor an EC/],
+  [
+    "a modulus of 4,100 characters",
+    { ...RSA, kid: "k", n: "A".repeat(4_100) },
+    "suspect",
+    /no key/,
+  ],
+  [
+    "an EC point in hexadecimal with blanks",
+    { ...EC["P-256"], kid: "k", x: "0a 0b" },
+    "suspect",
+    /./,
+  ],
+  [
+    "no x but a certificate",
+    { ...EC["P-256"], kid: "k", x: undefined, x5c: [CERTIFICATE_OF_ANOTHER_KEY] },
+    "suspect",
+    /lacks x/,
+  ],
+  [
+    "null for n beside a certificate",
+    { ...RSA, kid: "k", n: null, x5c: [CERTIFICATE_OF_ANOTHER_KEY] },
+    "suspect",
+    /lacks n/,
+  ],
+  [
+    "no n but a certificate",
+    { ...RSA, kid: "k", n: undefined, x5c: [CERTIFICATE_OF_ANOTHER_KEY] },
+    "fatal",
+    /lacks n/,
+  ],
+  [
+    "an EC key with a certificate of another key",
+    { ...EC["P-256"], kid: "k", x5c: [CERTIFICATE_OF_ANOTHER_KEY] },
+    "suspect",
+    /certificate of another key/,
+  ],
   ["no y", { ...EC["P-256"], kid: "k", y: undefined }, "fatal", /lacks y/],
   ["no crv and no x", { kty: "EC", kid: "k", y: "AQAB" }, "fatal", /lacks crv and x/],
   [
@@ -224,5 +264,15 @@ describe("a curve that STS does not take", () => {
     expect(found(await lookWorld().look(token))).toEqual(["fatal jwks-key-unusable"]);
     const { message } = await assumeRole(sts, token);
     expect(message).toMatch(/^Couldn't retrieve verification key/);
+  });
+});
+
+describe("a kty that is missing or in another case", () => {
+  test.each([undefined, "rsa", "Rsa"])("keeps no token from STS: %s", async (kty) => {
+    await using idp = await startLocalIdp();
+    changeKeys(idp, (key) => ({ ...key, kty }));
+    expect(found(await lookWorld().look(await idp.issueToken()))).toEqual([
+      "suspect jwks-key-unusable",
+    ]);
   });
 });

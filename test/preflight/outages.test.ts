@@ -209,7 +209,9 @@ for (const [body, finding] of [
   ["{'keys':[]}", "suspect jwks-not-json"],
   [Buffer.from('{"keys":[]}', "utf16le").toString("latin1"), "suspect jwks-not-json"],
   ['{"keys":[]}', "fatal jwks-empty"],
-  ['{"keys":{}}', "fatal jwks-empty"],
+  ['{"keys":{}}', "suspect jwks-empty"],
+  ['{"keys":null}', "suspect jwks-empty"],
+  ["[{}]", "suspect jwks-not-json"],
   ["{}", "fatal jwks-empty"],
 ] as const) {
   it(`finds the JWKS ${JSON.stringify(body)} of no use`, async () => {
