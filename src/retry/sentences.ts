@@ -24,6 +24,9 @@ const ISSUER_LIMIT = `${STS_ISSUER_TIMEOUT_MS / 1000} s`;
 const FIND_THE_OTHER_SERVER =
   "Network: find the proxy, gateway or firewall that answers for the STS endpoint of this region, and let the request through. Workload: check the region and any custom endpoint.";
 
+const CORRECT_THE_ENDPOINT =
+  "Workload: correct the endpoint of STS (clientConfig.endpoint, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, or endpoint_url in the profile), which leads to another service such as S3 or API Gateway. Network: if no endpoint is configured, check which VPC endpoint the private DNS names for STS.";
+
 const OPEN_THE_WAY =
   "Network: let this machine connect to the STS endpoint of this region on port 443 (DNS, route, firewall, VPC endpoint, proxy). Workload: check that the region is right.";
 
@@ -202,6 +205,28 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "A proxy or another server refused the request before it reached STS",
     remedy: FIND_THE_OTHER_SERVER,
+  },
+  "other-aws-server": {
+    code: "ERR_STS_UNAVAILABLE",
+    id: "sts-unavailable",
+    severity: "fatal",
+    what: "Another AWS service answered in place of STS",
+    remedy: CORRECT_THE_ENDPOINT,
+  },
+  "action-unknown": {
+    code: "ERR_REQUEST_INVALID",
+    id: "sts-request-invalid",
+    severity: "fatal",
+    what: "The service that answered does not offer AssumeRoleWithWebIdentity",
+    remedy: CORRECT_THE_ENDPOINT,
+  },
+  "answer-hidden": {
+    code: "ERR_STS_UNAVAILABLE",
+    id: "sts-unknown",
+    severity: "fatal",
+    what: "The request handler threw an error for the answer's status, so what STS said is lost",
+    remedy:
+      "Workload: let your request handler return answers of every status (axios: `validateStatus: () => true`; got and ky: `throwHttpErrors: false`), because STS explains a refusal in the body.",
   },
   "no-credentials": {
     code: "ERR_STS_UNAVAILABLE",

@@ -30,6 +30,9 @@ const VERDICTS = {
   "sts-error": "sts-unavailable",
   "other-server-failed": "sts-unavailable",
   "other-server-refused": "sts-blocked",
+  "other-aws-server": "sts-blocked",
+  "action-unknown": "request-invalid",
+  "answer-hidden": "unknown",
   "no-credentials": "sts-unavailable",
   "answer-too-long": "sts-unavailable",
   unreachable: "sts-unavailable",
@@ -94,18 +97,26 @@ function unanswered({ code = "", message }: Failure): Situation {
   if (NAMES.includes(code)) return "certificate-name";
   if (DATES.includes(code)) return "certificate-dates";
   if (isCertificateFault(code)) return "certificate-untrusted";
-  if (/TIMED?_?OUT/i.test(code)) return "timeout";
+  if (/TIMED?_?OUT/i.test(code) || /\btimeout of \d/i.test(message)) return "timeout";
   if (/^(ERR_(TLS|SSL|OSSL)|EPROTO$)/.test(code)) return "tls-handshake";
   // Runtimes and handlers without OpenSSL's codes.
-  if (/self[- ]signed certificate|local issuer certificate|unknown ?issuer/i.test(message)) {
+  if (/certificate has expired|certificate is not yet valid|ERR_CERT_DATE/i.test(message)) {
+    return "certificate-dates";
+  }
+  if (/does not match certificate|ERR_CERT_COMMON_NAME/i.test(message)) return "certificate-name";
+  if (
+    /self[- ]signed certificate|local issuer certificate|unknown ?issuer|verify the first certificate|ERR_CERT_/i.test(
+      message,
+    )
+  ) {
     return "certificate-untrusted";
   }
   return "unreachable";
 }
 
-/** `PROXY_STATUS_403`: what the proxy answered to CONNECT. */
+/** `PROXY_STATUS_403`: what the proxy answered to CONNECT; without a status it gave no answer. */
 function refusedByProxy({ code = "" }: Failure): Situation {
-  const status = Number(/\d{3}$/.exec(code)?.[0]);
+  const status = Number(/\d{3}$/.exec(code)?.[0] ?? 502);
   if (status === 407) return "proxy-credentials";
   return mayPass(status) ? "proxy-failed" : "proxy-refused";
 }
@@ -164,11 +175,10 @@ const CODES: readonly (readonly [RegExp, Situation])[] = [
   [/^(accessdenied|unauthorized|notauthorized|forbidden)/i, "access-denied"],
   [/^(internal(failure|error|servererror)|serviceunavailable|serviceerror)/i, "sts-error"],
   [/^(requesttimeout|gatewaytimeout|badgateway)/i, "sts-error"],
-  [
-    /^(validation|malformed|packedpolicytoolarge|invalidparameter|invalidaction)/i,
-    "request-refused",
-  ],
-  [/^(missing(parameter|action)|invalidquery|invalidrequest|unknownoperation)/i, "request-refused"],
+  [/^(validation|malformed|packedpolicytoolarge|invalidparameter)/i, "request-refused"],
+  [/^(missing(parameter|action)|invalidquery|invalidrequest)/i, "request-refused"],
+  // STS has the action: another service, or an old emulator, answered.
+  [/^(invalidaction|unknownoperation)/i, "action-unknown"],
 ];
 
 /** An answer with a code is STS's own; one without comes from what stands before it. */
@@ -176,6 +186,7 @@ function answered({ code, message, httpStatus = 0, requestId }: Failure): Situat
   // Whatever the code: it is the one status that names a verdict.
   if (httpStatus === 429 || /^rate exceeded|too many requests/i.test(message)) return "throttled";
   if (code === undefined || code === "") return withoutCode(httpStatus, requestId);
+  if (code.startsWith("HTTP_STATUS_")) return mayPass(httpStatus) ? "sts-error" : "answer-hidden";
   if (/^invalididentitytoken/i.test(code)) {
     return TOKEN_MESSAGES.find(([pattern]) => pattern.test(message))?.[1] ?? "token-refused";
   }
@@ -188,7 +199,7 @@ function answered({ code, message, httpStatus = 0, requestId }: Failure): Situat
 function withoutCode(status: number, requestId: string | undefined): Situation {
   // Only a proxy answers so (RFC 9110, section 15.5.8).
   if (status === 407) return "proxy-credentials";
-  // AWS's own front end gives every answer a request id.
-  if (requestId !== undefined) return mayPass(status) ? "sts-error" : "unrecognized";
+  // AWS's own front end gives every answer a request id, and STS every refusal a code.
+  if (requestId !== undefined) return mayPass(status) ? "sts-error" : "other-aws-server";
   return mayPass(status) ? "other-server-failed" : "other-server-refused";
 }

@@ -34,6 +34,8 @@ export function readFailure(thrown: unknown, token: string, now: number): Failur
   if (answer !== undefined) return readAnswer(answer, reading);
 
   const links = chain.map((error) => linkOf(error, reading));
+  const status = links.map(thrownStatus).find((each) => each !== undefined);
+  if (status !== undefined) return readStatus(status, links, reading);
   const fault = links.find(({ name, message }) => [name, message].some(isRequestFault));
   if (fault !== undefined) return { kind: "request", ...shown(fault, reading) };
   for (const link of links) {
@@ -41,11 +43,17 @@ export function readFailure(thrown: unknown, token: string, now: number): Failur
     if (status === undefined) continue;
     return { kind: "proxy", ...shown(link, reading), code: `PROXY_STATUS_${status}` };
   }
+  const tunnel = links.find(isProxyFault);
+  if (tunnel !== undefined)
+    return { kind: "proxy", ...shown(tunnel, reading), code: "PROXY_FAILED" };
   // First the network: the SDK names a reset connection "TimeoutError" too.
-  const network = links.find(isCodeOfNetwork) ?? links.find(isNetworkInWords);
+  const network = links.find(isCodeOfNetwork) ?? links.map(withCodeInWords).find(isCodeOfNetwork);
   if (network !== undefined) return { kind: "network", ...shown(network, reading) };
-  const timeout = links.find(({ name }) => name === "TimeoutError");
+  const timeout = links.find(isCutOff);
   if (timeout !== undefined) return { kind: "timeout", ...shown(timeout, reading) };
+  // The deepest one knows most: around it there is often "fetch failed" alone.
+  const words = links.findLast(isNetworkInWords);
+  if (words !== undefined) return { kind: "network", ...shown(words, reading) };
   return { kind: "local", ...shown(links[0] as Link, reading) };
 }
 
@@ -56,8 +64,10 @@ interface Link {
   readonly message: string;
   /** What the system was asked to do (`connect`). */
   readonly syscall: string | undefined;
-  /** The status that a proxy gave, where the error has it in a field. */
+  /** The status of an answer or of a proxy, where the error has it in a field. */
   readonly statusCode: unknown;
+  /** The same in the fields of the answer that the error has. */
+  readonly response: unknown;
 }
 
 function linkOf(error: unknown, { secrets }: Reading): Link {
@@ -68,7 +78,8 @@ function linkOf(error: unknown, { secrets }: Reading): Link {
     code: code && safeText(code, 100, secrets),
     message,
     syscall: text(readField(error, "syscall")),
-    statusCode: readField(error, "statusCode"),
+    statusCode: readField(error, "statusCode") ?? readField(error, "status"),
+    response: readField(error, "response"),
   };
 }
 
@@ -116,8 +127,8 @@ function readAnswer(error: unknown, { cause, secrets, now }: Reading): Failure {
   };
 }
 
-/** Headers by which a server that is not STS names itself. */
-const SERVER_MARKS = ["server", "via", "proxy-agent", "x-squid-error"];
+/** Headers by which a server that is not STS names itself, or its error. */
+const SERVER_MARKS = ["server", "via", "proxy-agent", "x-squid-error", "x-amzn-errortype"];
 
 function notFromSts(httpStatus: number, marks: readonly string[]): string {
   const sender = marks.length === 0 ? "" : ` (${marks.join(", ")})`;
@@ -131,6 +142,29 @@ function secretsOf(token: string): string[] {
   return typeof sub === "string" && sub.length >= MIN_SUBJECT ? [token, sub] : [token];
 }
 
+/** HTTP libraries that throw for a status: axios, got, ky, superagent, request-promise, undici. */
+const THROWN_STATUS =
+  /^(?:Request failed with status(?: code)?|Response (?:status )?code|Unsuccessful HTTP response:?) (\d{3})\b/;
+
+/** The status for which a request handler threw, in place of an answer. */
+function thrownStatus({ code, message, response, statusCode }: Link): number | undefined {
+  const words = THROWN_STATUS.exec(message)?.[1];
+  if (words !== undefined) return Number(words);
+  const isStatusError = code === "ERR_NON_2XX_3XX_RESPONSE" || code === "UND_ERR_RESPONSE";
+  const inside = readField(response, "statusCode") ?? readField(response, "status");
+  const status = inside ?? (isStatusError ? statusCode : undefined);
+  return typeof status === "number" && status >= 300 && status <= 599 ? status : undefined;
+}
+
+/** The answer itself is lost: STS's error, where it had one, was in the body. */
+function readStatus(httpStatus: number, links: readonly Link[], reading: Reading): Failure {
+  const link = links.find((each) => thrownStatus(each) !== undefined) as Link;
+  const facts = { ...shown(link, reading), httpStatus };
+  // Only a proxy answers so (RFC 9110, section 15.5.8).
+  if (httpStatus === 407) return { kind: "proxy", ...facts, code: "PROXY_STATUS_407" };
+  return { kind: "answer", ...facts, code: `HTTP_STATUS_${httpStatus}` };
+}
+
 /**
  * How proxy agents report that a proxy did not open the tunnel: hpagent, tunnel-agent (and tunnel),
  * undici's ProxyAgent, and Node's own `NODE_USE_ENV_PROXY`. https-proxy-agent hands on the proxy's
@@ -140,6 +174,7 @@ const PROXY_REFUSALS: readonly RegExp[] = [
   /^Bad response: (\d{3})\b/,
   /^tunneling socket could not be established,? .*statusCode=(\d{3})\b/,
   /^Proxy response \((\d{3})\)/,
+  /^Proxy authentication failed with status (\d{3})\b/,
   /\b(?:tunnel\w*|proxy)\b.*\b(?:status(?:Code)?|HTTP\/\d(?:\.\d)?)[\s:=]+([3-5]\d{2})\b/i,
 ];
 
@@ -156,13 +191,24 @@ function proxyStatus({ code, message, statusCode }: Link): number | undefined {
   return isTunnel || /\bsocks\d?\b.*\b(rejected|refused|denied)/i.test(message) ? 403 : undefined;
 }
 
+/**
+ * A proxy that answers wrongly or not at all: https-proxy-agent, hpagent, tunnel, socks, undici, and
+ * Chromium's network stack.
+ */
+function isProxyFault({ code = "", message }: Link): boolean {
+  if (/^UND_ERR_(PRX_TLS|SOCKS5)/.test(code)) return true;
+  return /^(proxy connection (ended|timed out)|proxy timeout$)|\b(from proxy CONNECT response|response body from proxy)|\binvalid socks\d|^socks\d invalid|^socks5? proxy error|^secure proxy connection failed|net::ERR_(TUNNEL|PROXY)_/i.test(
+    message,
+  );
+}
+
 /** System errors, by what they are about (`ENOENT` of a plugin's file is not among them). */
 const SYSTEM_CODES =
   /^(E(CONN|HOST|NET|ADDR)[A-Z]+|E(PIPE|PROTO|TIMEDOUT|TIMEOUT|SOCKETTIMEDOUT|NOTFOUND|NODATA|SERVFAIL|REFUSED|NOTCONN|SHUTDOWN|CANCELED|MFILE|NFILE|NOBUFS|OF|NETWORK)|EAI_[A-Z]+)$/;
 
 /** OpenSSL's, Node's, and undici's; those of undici that report wrong use are left out. */
 const RUNTIME_CODES =
-  /^(ERR_(TLS|SSL|OSSL|SOCKET|HTTP2|STREAM|QUIC|NETWORK|PROXY)|CERT_|CRL_|ERROR_IN_C|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)$|PATH_LENGTH|HPE_|UND_ERR_(?!INVALID|NOT_SUPPORTED|REQ_))/;
+  /^(ERR_(TLS|SSL|OSSL|SOCKET|HTTP2|STREAM|QUIC|NETWORK|PROXY|HTTP_CONTENT_LENGTH|READING_RESPONSE)|CERT_|CRL_|ERROR_IN_C|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)$|PATH_LENGTH|HPE_|UND_ERR_(?!INVALID|NOT_SUPPORTED|REQ_CONTENT|MAX_ORIGINS|BPL_|WS_))/;
 
 /** Bun's codes, and Deno's names. */
 const OTHER_RUNTIMES =
@@ -176,9 +222,26 @@ function isCodeOfNetwork({ code = "", name, syscall = "" }: Link): boolean {
   return OTHER_RUNTIMES.test(code) || OTHER_RUNTIMES.test(name);
 }
 
+/** The code that only the words have: "connect ECONNREFUSED 10.0.0.1:443", also as a thrown string. */
+function withCodeInWords(link: Link): Link {
+  const words = link.message.match(/\bE[A-Z_]{3,}\b/g) ?? [];
+  const code = words.find((word) => SYSTEM_CODES.test(word));
+  return code === undefined ? link : { ...link, code };
+}
+
+/** Whether something ended the request before its answer: a limit, or a signal. */
+function isCutOff({ name, code = "", message }: Link): boolean {
+  if (
+    /^(Timeout|Abort|Canceled|Cancel)Error$/.test(name) ||
+    /^(ERR_CANCELED|ABORT_ERR|ERR_ABORTED)$/.test(code)
+  )
+    return true;
+  return /\btimed? ?out\b|\btimeout of \d|\bwithin the configured timeout\b/i.test(message);
+}
+
 /** The last resort: handlers and runtimes that give no code. */
 function isNetworkInWords({ message }: Link): boolean {
-  return /socket hang up|\baborted\b|network|fetch failed|failed to fetch|^load failed|unable to connect|error sending request|connection (was )?(refused|reset|closed|lost|terminated)|other side closed|premature close|self[- ]signed certificate|local issuer certificate/i.test(
+  return /socket hang up|did not get a response|abnormally aborted|^frame type id .* has failed|destroyed session|socket closed|net::ERR_|too many redirects|redirects exceeded|maximum redirect|unexpected redirect|redirect count exceeded|unable to verify the first certificate|certificate has expired|certificate is not yet valid|does not match certificate|\baborted\b|network|fetch failed|failed to fetch|^load failed|unable to connect|error sending request|connection (was )?(refused|reset|closed|lost|terminated)|other side closed|premature close|self[- ]signed certificate|local issuer certificate/i.test(
     message,
   );
 }

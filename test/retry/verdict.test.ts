@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
-import { judge } from "../../src/retry/verdict.js";
+import { judge, situationOf } from "../../src/retry/verdict.js";
 import { readSharedJson } from "../support/shared-data.js";
 
 const KEY =
@@ -123,6 +123,14 @@ describe("an answer without a code goes by its status", () => {
     expect(judge(answer("Strange", "", 503))).toBe("sts-unavailable");
     expect(judge(answer("Strange", "", 403))).toBe("unknown");
     expect(judge({ kind: "answer", code: "Strange", message: "" })).toBe("unknown");
+  });
+
+  test("and one that AWS gave a request id, but no code, is another service's", () => {
+    for (const status of [400, 403, 404, 405]) {
+      const failure = { ...answer(undefined, "", status), requestId: "ABC" };
+      expect([situationOf(failure), judge(failure)]).toEqual(["other-aws-server", "sts-blocked"]);
+    }
+    expect(judge({ ...answer(undefined, "", 503), requestId: "ABC" })).toBe("sts-unavailable");
   });
 
   test("429 means slow down, whatever the code", () => {
