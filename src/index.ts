@@ -30,5 +30,5 @@ export type {
 export { refreshOnExpiredToken } from "./provider/refresh-on-expired-token.js";
 export type { ProviderProperties, WebIdentityProvider } from "./provider/web-identity-provider.js";
 export type { AssumeRoleInput } from "./sts/assume-role.js";
-export type { CallerClientConfig, ClientPlugin } from "./sts/client-config.js";
 export type { AttributedCredentials } from "./sts/credentials.js";
+export type { CallerClientConfig, ClientPlugin } from "./sts/target.js";

@@ -196,7 +196,7 @@ async function readProfile(
     OPTIONS_BEFORE_PROFILE.some((name) => values[name] !== undefined) ||
     VARIABLES_BEFORE_PROFILE.some((name) => readVariable(env, name) !== undefined);
   if (profile === undefined || (named === undefined && isConfigured)) return {};
-  const { profileReader } = await import("../sts/profile.js");
+  const { profileReader } = await import("../sts/shared-config.js");
   const read = profileReader(profile);
   const [roleArn, tokenFile, roleSessionName, duration, region] = await Promise.all([
     read("role_arn"),

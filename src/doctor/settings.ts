@@ -1,8 +1,7 @@
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
-import type { StsSettings } from "../sts/client-config.js";
-import { configuredEndpoint } from "../sts/configured-endpoint.js";
-import { profileReader } from "../sts/profile.js";
+import { configuredEndpoint, profileReader } from "../sts/shared-config.js";
+import type { StsSettings } from "../sts/target.js";
 import type { Setting } from "./facts.js";
 import type { DiagnoseOptions } from "./options.js";
 import type { Run } from "./run.js";

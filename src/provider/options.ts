@@ -6,8 +6,8 @@ import type { WebIdentityEvent } from "../model/events.js";
 import type { PreflightSettings } from "../preflight/settings.js";
 import type { RetryOptions } from "../retry/retry-loop.js";
 import type { AssumeRoleInput } from "../sts/assume-role.js";
-import type { CallerClientConfig, ClientPlugin } from "../sts/client-config.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
+import type { CallerClientConfig, ClientPlugin } from "../sts/target.js";
 
 /** Whether and when the issuer's documents are looked at; see `preflight`. */
 export type PreflightMode = "advisory" | "strict" | "off";

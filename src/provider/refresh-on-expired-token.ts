@@ -1,7 +1,7 @@
 import type { HandlerExecutionContext, InitializeMiddleware } from "@smithy/types";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import { expected } from "../runtime/validators.js";
-import type { ClientPlugin } from "../sts/client-config.js";
+import type { ClientPlugin } from "../sts/target.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
 /** How AWS services say that the credentials of a request no longer count. */

@@ -10,14 +10,18 @@ import { judge } from "../retry/verdict.js";
 import { withTimeout } from "../runtime/abort.js";
 import { type Deadline, startDeadline } from "../runtime/deadline.js";
 import { safeCause, safeText } from "../runtime/redact.js";
-import type { CallerClientConfig, StsSettings } from "../sts/client-config.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
 import {
   createAssumerCaller,
   createRegionalCaller,
   type StsCaller,
 } from "../sts/regional-caller.js";
-import { resolveTargets, type StsTarget } from "../sts/target.js";
+import {
+  type CallerClientConfig,
+  resolveTargets,
+  type StsSettings,
+  type StsTarget,
+} from "../sts/target.js";
 import { AttemptPreflight } from "./attempt-preflight.js";
 import type { Identity } from "./identity.js";
 import type { ResolvedOptions, WebIdentityInit } from "./options.js";

@@ -12,7 +12,7 @@ import {
   resolveNumber,
   word,
 } from "../runtime/validators.js";
-import { spanPartitions } from "../sts/region-group.js";
+import { spanPartitions } from "../sts/partitions.js";
 import {
   DEFAULTS,
   type PreflightOptions,

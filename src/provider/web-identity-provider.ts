@@ -1,5 +1,5 @@
 import type { AwsCredentialIdentity } from "@smithy/types";
-import type { CallerClientConfig } from "../sts/client-config.js";
+import type { CallerClientConfig } from "../sts/target.js";
 import type { ProviderStatus } from "./provider-status.js";
 
 /** What a caller may hand to a provider. The SDK passes `callerClientConfig` and `forceRefresh`. */

@@ -1,9 +1,8 @@
 import type { STSClient } from "@aws-sdk/client-sts";
 import { AttemptError, type Failure } from "../model/failure.js";
-import { startLimit, withTimeout } from "../runtime/abort.js";
+import { startLimit, untilAborted, withTimeout } from "../runtime/abort.js";
 import { type Clock, momentOf } from "../runtime/clock.js";
 import type { Deadline } from "../runtime/deadline.js";
-import { withBoundedBody } from "./bounded-answer.js";
 import type { ClientPool, StsAnswer } from "./client-pool.js";
 import {
   type AttributedCredentials,
@@ -205,4 +204,78 @@ function emptyAnswer(metadata?: { httpStatusCode?: number; requestId?: string })
     httpStatus: metadata?.httpStatusCode,
     requestId: metadata?.requestId,
   };
+}
+
+/**
+ * The longest answer that is read, in bytes. A success of STS has 1 to 3 KiB, and about 20 KiB at most:
+ * with a packed policy, and a subject and audience of the maximum length.
+ */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+interface Answer {
+  readonly statusCode?: number;
+  readonly body?: unknown;
+}
+
+/**
+ * The same answer with its body read into memory, which the SDK would do next without a limit. This
+ * reads the streams of Node and of the web, from any request handler. A body without countable bytes is
+ * left to the SDK.
+ *
+ * @throws AttemptError as soon as an answer is too long; what the body throws.
+ */
+async function withBoundedBody<A>(answer: A, signal: AbortSignal): Promise<A> {
+  const { body, statusCode } = (answer ?? {}) as Answer;
+  if (ArrayBuffer.isView(body) || typeof body === "string") {
+    const size = typeof body === "string" ? body.length : body.byteLength;
+    if (size > MAX_ANSWER_BYTES) throw tooLong(statusCode);
+    return answer;
+  }
+  if (isBlob(body) && body.size > MAX_ANSWER_BYTES) throw tooLong(statusCode);
+  if (!isStream(body)) return answer;
+  const reading = body[Symbol.asyncIterator]();
+  try {
+    const bytes = await untilAborted(readAll(reading, statusCode), signal);
+    return { ...answer, body: bytes };
+  } catch (error) {
+    // The rest is never read, so the connection is closed. A read that hangs is not waited for.
+    (body as { destroy?: () => void }).destroy?.();
+    reading.return?.().catch(() => {});
+    throw error;
+  }
+}
+
+async function readAll(
+  reading: AsyncIterator<Uint8Array | string>,
+  httpStatus: number | undefined,
+): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for (;;) {
+    const { done, value } = await reading.next();
+    if (done) return Buffer.concat(chunks);
+    const chunk = Buffer.from(value as Uint8Array);
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) throw tooLong(httpStatus);
+    chunks.push(chunk);
+  }
+}
+
+function isStream(body: unknown): body is AsyncIterable<Uint8Array | string> {
+  return (
+    typeof (body as Partial<AsyncIterable<unknown>> | null)?.[Symbol.asyncIterator] === "function"
+  );
+}
+
+function isBlob(body: unknown): body is { readonly size: number } {
+  return typeof (body as { size?: unknown } | null)?.size === "number";
+}
+
+function tooLong(httpStatus: number | undefined): AttemptError {
+  return new AttemptError({
+    kind: "bad-answer",
+    code: "AnswerTooLong",
+    message: `the answer is longer than ${MAX_ANSWER_BYTES} bytes; reading stopped there`,
+    httpStatus,
+  });
 }

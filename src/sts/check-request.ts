@@ -2,7 +2,7 @@ import type { Finding } from "../model/findings.js";
 import { safeText } from "../runtime/redact.js";
 import type { AssumeRoleInput } from "./assume-role.js";
 import { loadSdk } from "./load-sdk.js";
-import { regionGroup } from "./region-group.js";
+import { partitionByName } from "./partitions.js";
 import type { StsTarget } from "./target.js";
 
 /** AWS STS API reference, AssumeRoleWithWebIdentity: RoleArn, 20 to 2048 characters. */
@@ -67,7 +67,7 @@ async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Fin
 async function partitionOf(region: string): Promise<string | undefined> {
   const { partition } = await loadSdk();
   const { name } = partition(region);
-  return name === "aws" ? regionGroup(region) : name;
+  return name === "aws" ? partitionByName(region) : name;
 }
 
 function checkSessionName(sessionName: string): Finding[] {

@@ -1,17 +1,11 @@
-import type {
-  AssumeRoleWithWebIdentityCommandOutput,
-  STSClient,
-  STSClientConfig,
-} from "@aws-sdk/client-sts";
+import type { AssumeRoleWithWebIdentityCommandOutput, STSClient } from "@aws-sdk/client-sts";
 import type { Clock, Moment } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
-import { withoutSecrets } from "./client-logger.js";
-import { ConcurrencyLimit } from "./concurrency.js";
-import { quietConnections } from "./connections.js";
+import { ConcurrencyLimit, SharedCalls } from "./concurrent-calls.js";
 import { loadSdk } from "./load-sdk.js";
 import { ServerClock } from "./server-clock.js";
-import { SharedCalls } from "./shared-calls.js";
+import { type CreatedClient, createStsClient } from "./sts-client.js";
 import type { StsTarget } from "./target.js";
 import { TargetKeys } from "./target-key.js";
 
@@ -38,14 +32,12 @@ export interface PooledClient {
   readonly limit: ConcurrencyLimit;
 }
 
-interface Entry extends PooledClient {
+interface Entry extends PooledClient, CreatedClient {
   readonly target: StsTarget;
   /** How many callers use it now. */
   leases: number;
   /** To be closed when the last of them returns it. */
   released: boolean;
-  /** Whether its connections end with it. */
-  readonly ownsConnections: boolean;
 }
 
 /** What the answers of one STS endpoint have shown, for all providers that ask it. */
@@ -198,8 +190,9 @@ export class ClientPool {
     // Another caller made it while the modules loaded.
     const existing = this.#entries.get(key);
     if (existing !== undefined) return existing;
-    const connections = target.config.requestHandler ?? quietConnections(MAX_SOCKETS);
-    const entry = createEntry(STSClient, target, connections);
+    const limit = new ConcurrencyLimit(MAX_SOCKETS);
+    const created = createStsClient(STSClient, target, MAX_SOCKETS);
+    const entry = { ...created, target, limit, leases: 0, released: false };
     this.#entries.set(key, entry);
     return entry;
   }
@@ -208,54 +201,4 @@ export class ClientPool {
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
     if (entry.ownsConnections) entry.client.destroy();
   }
-}
-
-/**
- * The call is never signed. For the global endpoint the SDK would sign it, and for that look for
- * credentials in its default chain, of which this call may be a part.
- */
-const UNSIGNED: NonNullable<STSClientConfig["httpAuthSchemeProvider"]> = () => [
-  { schemeId: "smithy.api#noAuth" },
-];
-
-function createEntry(
-  Client: typeof STSClient,
-  target: StsTarget,
-  requestHandler: NonNullable<STSClientConfig["requestHandler"]>,
-): Entry {
-  const { config, plugins } = target;
-  const { retryStrategy: _, ...rest } = config;
-  const client = new Client({
-    ...rest,
-    ...(config.logger && { logger: withoutSecrets(config.logger) }),
-    requestHandler,
-    // The retry loop, which knows the verdict, decides: a second loop here would multiply the calls.
-    maxAttempts: 1,
-    retryMode: "standard",
-    httpAuthSchemeProvider: UNSIGNED,
-  });
-  for (const plugin of plugins) client.middlewareStack.use(plugin);
-  const ownsConnections = !isLent(config.requestHandler);
-  return {
-    target,
-    client,
-    limit: new ConcurrencyLimit(MAX_SOCKETS),
-    leases: 0,
-    released: false,
-    ownsConnections,
-  };
-}
-
-/**
- * Whether a request handler, or an agent in its options, belongs to the calling client or the user.
- * Destroying it would interrupt their requests.
- */
-function isLent(handler: STSClientConfig["requestHandler"]): boolean {
-  const { handle, httpAgent, httpsAgent } = (handler ?? {}) as {
-    handle?: unknown;
-    httpAgent?: { destroy?: unknown };
-    httpsAgent?: { destroy?: unknown };
-  };
-  const methods = [handle, httpAgent?.destroy, httpsAgent?.destroy];
-  return methods.some((method) => typeof method === "function");
 }

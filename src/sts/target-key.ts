@@ -1,7 +1,7 @@
 import { type Environment, readVariable } from "../runtime/environment.js";
 import type { StsTarget } from "./target.js";
 
-/** Read by the SDK itself whenever a client is made, so part of what tells two clients apart. */
+/** The SDK reads these when a client is made, so two clients with different values differ. */
 const SDK_VARIABLES = [
   "AWS_ENDPOINT_URL_STS",
   "AWS_ENDPOINT_URL",
@@ -14,7 +14,7 @@ const SDK_VARIABLES = [
   "AWS_SDK_UA_APP_ID",
 ];
 
-/** Literals inside literals, deeper than any option goes: whatever is below is compared by identity. */
+/** How deep literals are compared by value, which is deeper than any option is; below, by identity. */
 const MAX_DEPTH = 4;
 
 /**
@@ -32,7 +32,7 @@ export class TargetKeys {
     return JSON.stringify([this.#entries(config), parts, this.#variables()]);
   }
 
-  /** Names only what is asked: each calling client brings a request handler and a logger of its own. */
+  /** Names the endpoint only: each calling client has its own request handler and logger. */
   ofEndpoint({ config }: StsTarget): string {
     const { region, endpoint, profile } = config;
     const { useFipsEndpoint, useDualstackEndpoint, useGlobalEndpoint } = config;
@@ -42,8 +42,8 @@ export class TargetKeys {
   }
 
   /**
-   * Names what makes an answer: of two equal ones it does not matter over whose connection it comes,
-   * unless the handler is one of the provider's own options.
+   * Names what an answer depends on. The connection that it comes over is not part of that, unless the
+   * request handler is one of the provider's options.
    */
   ofAnswer({ config, plugins, isHandlerLent }: StsTarget): string {
     const { requestHandler, logger: _, userAgentAppId: __, ...rest } = config;

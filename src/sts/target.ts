@@ -1,43 +1,69 @@
 import type { STSClientConfig } from "@aws-sdk/client-sts";
-import type { Environment } from "../runtime/environment.js";
-import {
-  type CallerClientConfig,
-  type ClientPlugin,
-  type StsSettings,
-  settle,
-} from "./client-config.js";
-import { configuredEndpoint } from "./configured-endpoint.js";
+import type { Logger, Pluggable, Provider } from "@smithy/types";
+import { type Environment, readVariable } from "../runtime/environment.js";
 import { loadSdk } from "./load-sdk.js";
-import { profileReader } from "./profile.js";
-import { chooseRegion, type RegionSource, wantsGlobalEndpoint } from "./region.js";
+import { configuredEndpoint, profileReader, type ReadProfile } from "./shared-config.js";
 
-/** One STS to ask: where, and with which client options. Equal targets share a client. */
+/** The config of the SDK client that the credentials are for, as the SDK passes it. */
+export interface CallerClientConfig {
+  readonly region?: string | Provider<string> | undefined;
+  readonly profile?: string | undefined;
+  readonly logger?: Logger | undefined;
+  readonly requestHandler?: STSClientConfig["requestHandler"] | undefined;
+  readonly useFipsEndpoint?: boolean | Provider<boolean> | undefined;
+  readonly useDualstackEndpoint?: boolean | Provider<boolean> | undefined;
+  readonly userAgentAppId?: string | Provider<string | undefined> | undefined;
+  readonly [key: string]: unknown;
+}
+
+/** A middleware plugin: the SDK's `Pluggable`, for any command. */
+// biome-ignore lint/suspicious/noExplicitAny: a plugin serves every input and output, and only `any` says so.
+export type ClientPlugin = Pluggable<any, any>;
+
+/** Everything that the STS client of one provider is made from. */
+export interface StsSettings {
+  /** `clientConfig`: passed to the STS client as it is. */
+  readonly clientConfig: STSClientConfig;
+  readonly clientPlugins: readonly ClientPlugin[];
+  /** `region` among the provider's options. */
+  readonly region: string | undefined;
+  /** The regions to ask when the first one fails, in this order. */
+  readonly failoverRegions: readonly string[];
+  readonly parentClientConfig: CallerClientConfig;
+}
+
+/** The value of a setting that may be a function, as the SDK's own config allows. */
+export async function settle<T>(value: T | Provider<T> | undefined): Promise<T | undefined> {
+  return typeof value === "function" ? await (value as Provider<T>)() : value;
+}
+
+/** One STS endpoint, and the options of the client that asks it. Equal targets share a client. */
 export interface StsTarget {
   readonly region: string;
   readonly regionSource: RegionSource;
-  /** The endpoint is not AWS's own choice: an emulator, another implementation, a VPC endpoint. */
+  /** The endpoint is configured: an emulator, another implementation, a VPC endpoint. */
   readonly customEndpoint: boolean;
   readonly config: STSClientConfig;
-  /** Its request handler is the calling client's, and not one of the provider's options. */
+  /** The request handler is the calling client's, and not one of the provider's options. */
   readonly isHandlerLent: boolean;
   readonly plugins: readonly ClientPlugin[];
 }
 
-/** The targets of one refresh: the preferred region's first, then those to fail over to. */
+/** The targets of one refresh: the preferred region first, then those to fail over to. */
 export async function resolveTargets(
   settings: StsSettings,
   caller: CallerClientConfig | undefined,
   env: Environment,
 ): Promise<readonly [StsTarget, ...StsTarget[]]> {
   const first = await resolveTarget(settings, caller, env);
-  // One endpoint serves every region: there is nowhere to fail over to.
+  // The endpoint is the same for every region: there is no other one to ask.
   if (first.customEndpoint) return [first];
   const { failoverRegions } = settings;
   const others = await Promise.all(failoverRegions.map((region) => inRegion(first, region)));
   return [first, ...others.filter((other) => !isSamePlace(other, first))];
 }
 
-/** The same options elsewhere. The global endpoint is one place, and no other region's. */
+/** The same options in another region. The global endpoint does not depend on the region. */
 async function inRegion(target: StsTarget, name: string): Promise<StsTarget> {
   const { useGlobalEndpoint: _, ...config } = target.config;
   const place = await settleRegion(name);
@@ -55,26 +81,26 @@ function isSamePlace(one: StsTarget, other: StsTarget): boolean {
 }
 
 /**
- * A region by its real name. The SDK's clients accept `fips-us-east-1` and `us-east-1-fips`, and take
- * them for the FIPS endpoint of us-east-1: so the SDK's own code reads them.
+ * A region by its real name. For the SDK's clients, `fips-us-east-1` and `us-east-1-fips` mean the FIPS
+ * endpoint of us-east-1, so the SDK's own code reads them.
  */
 async function settleRegion(
   name: string,
 ): Promise<{ readonly region: string; readonly config: STSClientConfig }> {
-  // No other name is a FIPS one, and the SDK takes long to load.
+  // No other name means FIPS, and the SDK takes long to load.
   if (!name.includes("fips")) return { region: name, config: { region: name } };
   const { resolveRegionConfig } = await loadSdk();
   const config = resolveRegionConfig({ region: name, useFipsEndpoint: false } as Parameters<
     typeof resolveRegionConfig
   >[0]);
   if (!(await config.useFipsEndpoint())) return { region: name, config: { region: name } };
-  // The client reads the name once more: a real name might be read as another one's.
+  // The client reads the name again, so it gets the name as it was given.
   return { region: await config.region(), config: { region: name, useFipsEndpoint: true } };
 }
 
 /**
- * Settles every option for one refresh: what the provider was given, then what the asking client
- * has, then environment and profile.
+ * Settles every option for one refresh: the provider's options first, then the calling client's, then
+ * the environment and the profile.
  */
 export async function resolveTarget(
   settings: StsSettings,
@@ -84,19 +110,18 @@ export async function resolveTarget(
   const { clientConfig } = settings;
   const parent: CallerClientConfig = { ...caller, ...settings.parentClientConfig };
   const profileName = clientConfig.profile ?? parent.profile;
-  const readProfile = profileReader(profileName);
+  const surroundings = { caller, env, readProfile: profileReader(profileName) };
 
-  const { region: name, source } = await chooseRegion(settings, caller?.region, env, readProfile);
+  const { region: name, source } = await chooseRegion(settings, surroundings);
   const endpoint = await customEndpointOf(clientConfig, env);
   const customEndpoint = endpoint !== undefined;
-  // The SDK refuses FIPS names with an endpoint of the user's own, as it refuses the FIPS option.
+  // With a custom endpoint, the SDK refuses FIPS names as it refuses the FIPS option.
   const place = customEndpoint
     ? { region: name, config: { region: name } }
     : await settleRegion(name);
   const { region } = place;
   const inherited = customEndpoint ? {} : await endpointOptions(clientConfig, parent);
-  const useGlobalEndpoint =
-    !customEndpoint && (await wantsGlobalEndpoint(settings, env, readProfile));
+  const useGlobalEndpoint = !customEndpoint && (await wantsGlobalEndpoint(settings, surroundings));
 
   const config: STSClientConfig = definedOnly({
     ...clientConfig,
@@ -114,7 +139,7 @@ export async function resolveTarget(
   return { region, regionSource: source, customEndpoint, config, isHandlerLent, plugins };
 }
 
-/** The client's own, else the configured one, which its config may tell it to ignore. */
+/** The endpoint in the client's config, or the configured one unless the client's config ignores it. */
 async function customEndpointOf(
   { endpoint, ignoreConfiguredEndpointUrls }: STSClientConfig,
   env: Environment,
@@ -123,7 +148,7 @@ async function customEndpointOf(
   return (await configuredEndpoint(env))?.url;
 }
 
-/** FIPS and dual-stack of the caller. A custom endpoint is neither: the SDK refuses the combination. */
+/** FIPS and dual-stack as the calling client has them. With a custom endpoint, the SDK refuses both. */
 async function endpointOptions(
   clientConfig: STSClientConfig,
   parent: CallerClientConfig,
@@ -135,13 +160,76 @@ async function endpointOptions(
   return definedOnly({ useFipsEndpoint, useDualstackEndpoint });
 }
 
-/** STS speaks HTTP/1.1: a caller's HTTP/2 handler is of no use to it. */
+/** STS supports HTTP/1.1 only: an HTTP/2 handler of the calling client can't be used. */
 function http1Only(handler: STSClientConfig["requestHandler"]): STSClientConfig["requestHandler"] {
   const { metadata } = (handler ?? {}) as { metadata?: { handlerProtocol?: string } };
   return metadata?.handlerProtocol === "h2" ? undefined : handler;
 }
 
-/** Without the keys whose value is undefined: the SDK reads `in` as "set" for some of them. */
+/** Without the keys whose value is undefined: for some of them, the SDK checks `in`. */
 function definedOnly(config: Record<string, unknown> | STSClientConfig): STSClientConfig {
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+}
+
+/** Where the region comes from, in the order of precedence. */
+export type RegionSource =
+  | "clientConfig.region"
+  | "region"
+  | "parentClientConfig.region"
+  | "callerClientConfig.region"
+  | "AWS_REGION"
+  | "AWS_DEFAULT_REGION"
+  | "profile"
+  | "default"
+  | "failoverRegions";
+
+interface RegionChoice {
+  readonly region: string;
+  readonly source: RegionSource;
+}
+
+/** The region without any configuration; the same as the SDK's. */
+const DEFAULT_REGION = "us-east-1";
+
+/** The calling client's config, the environment and the profile: everything besides the options. */
+interface Surroundings {
+  readonly caller: CallerClientConfig | undefined;
+  readonly env: Environment;
+  readonly readProfile: ReadProfile;
+}
+
+/** The first region that is set, in the order of {@link RegionSource}. */
+async function chooseRegion(
+  settings: StsSettings,
+  { caller, env, readProfile }: Surroundings,
+): Promise<RegionChoice> {
+  const candidates: readonly (readonly [RegionSource, () => Promise<string | undefined>])[] = [
+    ["clientConfig.region", () => settle(settings.clientConfig.region)],
+    ["region", async () => settings.region],
+    ["parentClientConfig.region", () => settle(settings.parentClientConfig.region)],
+    ["callerClientConfig.region", () => settle(caller?.region).catch(() => undefined)],
+    ["AWS_REGION", async () => readVariable(env, "AWS_REGION")],
+    ["AWS_DEFAULT_REGION", async () => readVariable(env, "AWS_DEFAULT_REGION")],
+    ["profile", () => readProfile("region")],
+  ];
+  for (const [source, read] of candidates) {
+    const region = await read();
+    if (region) return { region, source };
+  }
+  return { region: DEFAULT_REGION, source: "default" };
+}
+
+/**
+ * Whether the global endpoint is wanted. `AWS_STS_REGIONAL_ENDPOINTS` and the profile's
+ * `sts_regional_endpoints` decide; any value but `legacy` means the regional one.
+ */
+async function wantsGlobalEndpoint(
+  settings: StsSettings,
+  { env, readProfile }: Surroundings,
+): Promise<boolean> {
+  const configured = await settle(settings.clientConfig.useGlobalEndpoint);
+  if (configured !== undefined) return configured;
+  const variable = readVariable(env, "AWS_STS_REGIONAL_ENDPOINTS");
+  const mode = variable ?? (await readProfile("sts_regional_endpoints"));
+  return mode?.toLowerCase() === "legacy";
 }

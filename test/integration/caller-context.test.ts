@@ -5,7 +5,7 @@ import type { InitializeMiddleware } from "@smithy/types";
 import { describe, expect, test } from "vitest";
 import { CredentialCache } from "../../src/credentials/credential-cache.js";
 import { systemClock } from "../../src/runtime/clock.js";
-import type { ClientPlugin } from "../../src/sts/client-config.js";
+import type { ClientPlugin } from "../../src/sts/target.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { rejection, startWorld } from "../support/world.js";
 

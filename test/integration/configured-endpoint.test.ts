@@ -1,7 +1,7 @@
 import { AssumeRoleWithWebIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { describe, expect, it, vi } from "vitest";
 import { fromWebToken } from "../../src/index.js";
-import { resolveEndpoint } from "../../src/sts/endpoint-url.js";
+import { resolveEndpoint } from "../../src/sts/sts-client.js";
 import { resolveTarget } from "../../src/sts/target.js";
 import { makeSettings } from "../support/make-target.js";
 import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";

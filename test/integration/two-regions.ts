@@ -1,6 +1,6 @@
 import type { HttpRequest } from "@smithy/core/protocols";
 import type { FinalizeRequestMiddleware } from "@smithy/types";
-import type { ClientPlugin } from "../../src/sts/client-config.js";
+import type { ClientPlugin } from "../../src/sts/target.js";
 import type { LocalSts } from "../../src/testing/index.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { type RegionWorld, startRegions } from "./region-world.js";

@@ -2,7 +2,7 @@
 
 import { createProvider } from "../../src/provider/create-provider.js";
 import { systemClock } from "../../src/runtime/clock.js";
-import type { ClientPlugin } from "../../src/sts/client-config.js";
+import type { ClientPlugin } from "../../src/sts/target.js";
 import { makePool } from "../support/make-pool.js";
 
 const [how = "", endpoint = "", token = ""] = process.argv.slice(2);

@@ -2,7 +2,7 @@ import { STSClient } from "@aws-sdk/client-sts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkRequest } from "../../src/sts/check-request.js";
-import { resolveEndpoint } from "../../src/sts/endpoint-url.js";
+import { resolveEndpoint } from "../../src/sts/sts-client.js";
 import { resolveTargets } from "../../src/sts/target.js";
 import { makeSettings } from "../support/make-target.js";
 

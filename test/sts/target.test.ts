@@ -2,8 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { CallerClientConfig, StsSettings } from "../../src/sts/client-config.js";
-import { resolveTarget, resolveTargets } from "../../src/sts/target.js";
+import {
+  type CallerClientConfig,
+  resolveTarget,
+  resolveTargets,
+  type StsSettings,
+} from "../../src/sts/target.js";
 import { makeSettings } from "../support/make-target.js";
 
 const folder = mkdtempSync(join(tmpdir(), "sts-target-"));

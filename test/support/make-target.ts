@@ -1,5 +1,4 @@
-import type { StsSettings } from "../../src/sts/client-config.js";
-import type { StsTarget } from "../../src/sts/target.js";
+import type { StsSettings, StsTarget } from "../../src/sts/target.js";
 
 /** A target as it comes out where nothing but the region is configured. */
 export function makeTarget(changes: Partial<StsTarget> = {}): StsTarget {

@@ -1,6 +1,6 @@
 import { type Environment, readVariable } from "../../runtime/environment.js";
 import { safeText } from "../../runtime/redact.js";
-import { CREDENTIAL_KEYS, profileReader } from "../../sts/profile.js";
+import { CREDENTIAL_KEYS, profileReader } from "../../sts/shared-config.js";
 import { wrongUsage } from "../command-failure.js";
 
 /** Every SDK reads these from a profile before it asks an endpoint. */

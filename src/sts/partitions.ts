@@ -1,7 +1,7 @@
 /**
- * The beginnings by which AWS names the regions of its partitions, pseudo regions included (the SDK's
- * partitions.json). Enough to see a mistake when a provider is made, without loading the SDK; at the
- * first call the SDK's own table decides.
+ * How the names of the regions of each partition begin, pseudo regions included (the SDK's
+ * partitions.json). They show a mistake when a provider is created, without loading the SDK. At the
+ * first call, the SDK's own table decides.
  */
 const PARTITIONS: readonly (readonly [RegExp, string])[] = [
   [/^(aws-)?cn-/, "aws-cn"],
@@ -15,18 +15,18 @@ const PARTITIONS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * The partition that a region's name shows; `undefined` for a name that AWS does not give. The SDK
- * accepts those, and counts them among the commercial regions.
+ * The partition of a region, by its name; `undefined` for a name that AWS does not use. The SDK
+ * accepts those, as commercial regions.
  */
-export function regionGroup(region: string): string | undefined {
-  // The SDK takes a FIPS name for the region and its FIPS endpoint.
+export function partitionByName(region: string): string | undefined {
+  // To the SDK, a FIPS name means the region and its FIPS endpoint.
   const name = region.toLowerCase().replace(/^fips-|-fips$/, "");
   return PARTITIONS.find(([pattern]) => pattern.test(name))?.[1];
 }
 
 /** Whether regions are certain to be in different partitions. */
 export function spanPartitions(regions: readonly string[]): boolean {
-  const groups = new Set(regions.map(regionGroup));
+  const groups = new Set(regions.map(partitionByName));
   groups.delete(undefined);
   return groups.size > 1;
 }

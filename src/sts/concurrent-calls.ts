@@ -1,6 +1,58 @@
 import { untilAborted } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
 
+/*
+ * Calls to one endpoint at the same time: at most so many, and equal ones only once.
+ */
+
+/** At most `limit` pieces of work at a time, in the order of arrival. */
+export class ConcurrencyLimit {
+  #running = 0;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(private readonly limit: number) {}
+
+  /** Runs `work` when it has its turn. A waiter whose signal aborts leaves the queue. */
+  async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    await this.#enter(signal);
+    try {
+      return await work();
+    } finally {
+      this.#leave();
+    }
+  }
+
+  async #enter(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#running < this.limit) {
+      this.#running += 1;
+      return;
+    }
+    let admit = () => {};
+    const turn = new Promise<void>((resolve) => {
+      admit = resolve;
+    });
+    this.#waiting.add(admit);
+    try {
+      await untilAborted(turn, signal);
+    } catch (error) {
+      // Admitted and aborted at the same moment: the next one gets the turn.
+      if (!this.#waiting.delete(admit)) this.#leave();
+      throw error;
+    }
+  }
+
+  #leave(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#running -= 1;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
+  }
+}
+
 /** A call without an answer for this long may never get one: a later caller makes another, in milliseconds. */
 const JOIN_WITHIN_MS = 1_000;
 

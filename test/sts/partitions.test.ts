@@ -1,6 +1,6 @@
 import { partition } from "@aws-sdk/core/client";
 import { describe, expect, test } from "vitest";
-import { regionGroup, spanPartitions } from "../../src/sts/region-group.js";
+import { partitionByName, spanPartitions } from "../../src/sts/partitions.js";
 
 /** A region of every partition, and those whose names look like another one's. */
 const REGIONS = [
@@ -16,7 +16,9 @@ describe("two regions are of one group", () => {
     for (const one of REGIONS) {
       for (const other of REGIONS) {
         const together = partition(one).name === partition(other).name;
-        expect(regionGroup(one) === regionGroup(other), `${one} and ${other}`).toBe(together);
+        expect(partitionByName(one) === partitionByName(other), `${one} and ${other}`).toBe(
+          together,
+        );
       }
     }
   });
@@ -25,18 +27,18 @@ describe("two regions are of one group", () => {
 test("a pseudo region and a FIPS name are of the group of their partition", () => {
   expect(
     ["aws-global", "aws-cn-global", "aws-us-gov-global", "aws-iso-global", "aws-iso-b-global"].map(
-      regionGroup,
+      partitionByName,
     ),
   ).toEqual(["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b"]);
   for (const region of REGIONS) {
-    expect(regionGroup(`fips-${region}`)).toBe(regionGroup(region));
-    expect(regionGroup(`${region}-fips`)).toBe(regionGroup(region));
-    expect(regionGroup(region)).toBe(partition(region).name);
+    expect(partitionByName(`fips-${region}`)).toBe(partitionByName(region));
+    expect(partitionByName(`${region}-fips`)).toBe(partitionByName(region));
+    expect(partitionByName(region)).toBe(partition(region).name);
   }
 });
 
 test("an invented region is of no group, and so never certain to be elsewhere", () => {
-  expect([regionGroup("mars"), spanPartitions(["mars-1", "us-gov-west-1"])]).toEqual([
+  expect([partitionByName("mars"), spanPartitions(["mars-1", "us-gov-west-1"])]).toEqual([
     undefined,
     false,
   ]);
