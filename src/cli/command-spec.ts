@@ -2,9 +2,11 @@
  * A command as one table: its options, what `--help` prints, and what a shell completes all come
  * from the same rows, so that none of them can forget one.
  */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { safeText } from "../runtime/redact.js";
-import { wrongUsage } from "./command-failure.js";
+import { type CommandContext, EXIT, type ExitCode, print, wrongUsage } from "./command.js";
 
 /** One option of a command. */
 export interface OptionSpec {
@@ -14,54 +16,149 @@ export interface OptionSpec {
   readonly default?: string;
   /** What stands for the value in `--help`: `ARN`, `FILE`. */
   readonly value?: string;
-  /** One sentence or two, without line breaks. */
+  /** One or two sentences without line breaks. The first one is shown by shells too. */
   readonly help: string;
   /** What a shell offers as the value. */
-  readonly complete?: "file" | "directory" | readonly string[];
+  readonly complete?: "file" | "directory" | "region" | readonly string[];
 }
 
 type Options = Readonly<Record<string, OptionSpec>>;
 
-/** A command of the program. */
+/** The table of one command. */
 export interface CommandSpec<O extends Options = Options> {
   readonly name: string;
-  /** One line, for the list of commands. */
-  readonly summary: string;
-  /** What follows the name: `[options] -- command [argument…]`. */
+  /** What follows the name: `[options] -- command [argument...]`. */
   readonly usage: string;
   /** Paragraphs between the usage and the options. */
   readonly about: string;
   /** Titles and the names of the options below them, in the order of `--help`. */
   readonly groups: Readonly<Record<string, readonly (keyof O & string)[]>>;
   readonly options: O;
-  /** Commands to copy, each behind a line that says what it is for. */
+  /** Whether a command to run follows `--`. */
+  readonly runsCommand?: boolean;
+  /** For a command with an argument of its own: what a shell offers for it. */
+  readonly argument?: readonly string[];
+  /** Commands to copy, each after a line that says what it is for. */
   readonly examples: readonly (readonly [what: string, command: string])[];
 }
 
-/** Every command has it. */
-export const HELP_OPTION = {
-  help: { type: "boolean", short: "h", help: "Print this help." },
-} as const satisfies Options;
-
-/** The options of a command that runs another one, and that other one, which stands behind `--`. */
-export function splitCommand(args: readonly string[]): [own: string[], command: string[]] {
-  const separator = args.indexOf("--");
-  if (separator === -1) return [[...args], []];
-  return [args.slice(0, separator), args.slice(separator + 1)];
+/** The options of a call as the command sees them, and what follows them. */
+export interface CommandCall<O extends Options> {
+  readonly values: ReturnType<typeof readOptions<O>>["values"];
+  /** The words of the argument, or the command after `--` with its arguments. */
+  readonly operands: readonly string[];
 }
 
-/** The values of the options; what the command does not know ends it. */
+/** A command: its table, and what runs it. */
+export interface Command {
+  readonly spec: CommandSpec;
+  run(args: readonly string[], context: CommandContext): Promise<ExitCode>;
+}
+
+/** Every command has them, and so has the program. */
+export const COMMON_OPTIONS = {
+  help: { type: "boolean", short: "h", help: "Print this help." },
+  version: { type: "boolean", short: "v", help: "Print the version." },
+} as const satisfies Options;
+
+/** Makes a command of its table and its function. `--help` never gets as far as the function. */
+export function defineCommand<const O extends Options>(
+  spec: CommandSpec<O>,
+  run: (call: CommandCall<O>, context: CommandContext) => Promise<ExitCode>,
+): Command {
+  const table: CommandSpec = { ...spec };
+  return {
+    spec: table,
+    async run(args, context) {
+      const { values, operands } = readOptions(spec, args);
+      const { help, version }: { help?: unknown; version?: unknown } = values;
+      if (help !== true && version !== true) return await run({ values, operands }, context);
+      await print(context.stdout, help ? helpText(table) : `${versionOf(context.script)}\n`);
+      return EXIT.ok;
+    },
+  };
+}
+
+/** The published program is one folder below the manifest, its source and the tests' build two. */
+export function versionOf(script: string): string {
+  const files = ["../package.json", "../../package.json"].map((path) =>
+    join(dirname(script), path),
+  );
+  const manifest = readFileSync(files.find((file) => existsSync(file)) ?? "", "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** @throws CommandFailure for whatever the table does not have. */
 export function readOptions<const O extends Options>(
-  { name, options }: CommandSpec<O>,
+  spec: Pick<CommandSpec<O>, "name" | "options" | "runsCommand" | "argument">,
   args: readonly string[],
 ) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    // Node's message goes on with advice about positional arguments, which no command has.
-    const [problem = ""] = (error as Error).message.split(/\. |\n/);
-    throw wrongUsage(`${safeText(problem, 200)}; see resilient-sts ${name} --help`);
+  const separator = spec.runsCommand ? args.indexOf("--") : -1;
+  const own = separator === -1 ? [...args] : args.slice(0, separator);
+  const see = `see resilient-sts ${spec.name === "" ? "" : `${spec.name} `}--help`;
+  if (separator !== -1 && separator === args.length - 1) {
+    throw wrongUsage(`there is no command after --; ${see}`);
   }
+  try {
+    const { values, positionals } = parseArgs({
+      args: own,
+      options: spec.options,
+      strict: true,
+      allowPositionals: spec.argument !== undefined,
+    });
+    const operands = separator === -1 ? positionals : args.slice(separator + 1);
+    return { values, operands };
+  } catch (error) {
+    const { message } = error as Error;
+    const unknown = /^Unknown option '--?([^']*)'/.exec(message)?.[1];
+    if (unknown !== undefined) {
+      const near = nearestName(unknown, Object.keys(spec.options));
+      const end = near === undefined ? `; ${see}` : `; did you mean --${near}? ${capitalized(see)}`;
+      throw wrongUsage(`there is no option --${safeText(unknown, 40)}${end}`);
+    }
+    // Node's message continues with advice about positional arguments, which does not apply.
+    const [problem = ""] = message.split(/\. |\n/);
+    throw wrongUsage(`${safeText(problem, 200)}; ${see}`);
+  }
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** The name that was probably meant: one that begins like the given one, or is two typing errors away. */
+export function nearestName(given: string, names: readonly string[]): string | undefined {
+  const text = given.toLowerCase();
+  if (text.length < 2) return undefined;
+  const longer = names.find((name) => name.startsWith(text));
+  if (longer !== undefined) return longer;
+  const limit = Math.min(2, Math.floor(text.length / 2));
+  const [nearest] = names
+    .map((name) => ({ name, errors: typingErrors(text, name) }))
+    .filter(({ errors }) => errors <= limit)
+    .sort((a, b) => a.errors - b.errors);
+  return nearest?.name;
+}
+
+/** Letters added, left out, replaced or swapped with their neighbor (optimal string alignment). */
+function typingErrors(given: string, meant: string): number {
+  const rows = [Array.from({ length: meant.length + 1 }, (_, index) => index)];
+  for (let i = 1; i <= given.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= meant.length; j += 1) {
+      const isSame = given[i - 1] === meant[j - 1];
+      const isSwapped = given[i - 1] === meant[j - 2] && given[i - 2] === meant[j - 1];
+      const at = (back: number, column: number) => rows[i - back]?.[column] ?? 0;
+      row[j] = Math.min(
+        at(1, j) + 1,
+        (row[j - 1] ?? 0) + 1,
+        at(1, j - 1) + (isSame ? 0 : 1),
+        isSwapped ? at(2, j - 2) + 1 : Number.POSITIVE_INFINITY,
+      );
+    }
+    rows.push(row);
+  }
+  return rows.at(-1)?.[meant.length] ?? 0;
 }
 
 const WIDTH = 80;
@@ -78,7 +175,7 @@ export function helpText({ name, usage, about, groups, options, examples }: Comm
     ...about
       .trim()
       .split(/\n{2,}/)
-      .map((paragraph) => wrap(paragraph, WIDTH).join("\n")),
+      .map((paragraph) => wrapWords(paragraph, WIDTH).join("\n")),
     ...sections,
     `Examples:\n${shown.join("\n\n")}`,
   ].join("\n\n")}\n`;
@@ -89,14 +186,14 @@ function optionLines(name: string, option: OptionSpec | undefined): string[] {
   const short = option.short === undefined ? "" : `-${option.short}, `;
   const value = option.value === undefined ? "" : ` ${option.value}`;
   const label = `  ${short}--${name}${value}`;
-  const lines = wrap(option.help, WIDTH - HELP_COLUMN);
+  const lines = wrapWords(option.help, WIDTH - HELP_COLUMN);
   const indented = lines.map((line) => " ".repeat(HELP_COLUMN) + line);
   if (label.length > HELP_COLUMN - 2) return [label, ...indented];
   const [first = "", ...rest] = lines;
   return [label.padEnd(HELP_COLUMN) + first, ...rest.map((line) => " ".repeat(HELP_COLUMN) + line)];
 }
 
-function wrap(text: string, width: number): string[] {
+function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(/\s+/)) {

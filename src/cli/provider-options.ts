@@ -1,18 +1,23 @@
 /**
- * The options by which every command that gets credentials names its role, its token and its
- * region. The doctor uses the same names. Loads nothing of the providers that are made from them.
+ * The options for a role, its token and its region: the same in every command that gets credentials,
+ * and in the doctor. This file loads nothing of the providers that are made from them.
  */
 import type { CredentialStore } from "../model/credential-store.js";
 import type { WebIdentityInit } from "../provider/options.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
-import { TOKEN_SOURCE_NAMES } from "../token-sources/source-names.js";
-import { type CommandFailure, wrongUsage } from "./command-failure.js";
+import { type CommandFailure, wrongUsage } from "./command.js";
 import type { OptionSpec } from "./command-spec.js";
-import { parseDuration } from "./duration.js";
-
-/** Values of `--token-source`. */
-const TOKEN_SOURCES = ["auto", ...TOKEN_SOURCE_NAMES] as const;
+import {
+  durationFrom,
+  httpUrl,
+  notEmpty,
+  readOption,
+  regionName,
+  regionNames,
+  TOKEN_SOURCES,
+  tokenSourceName,
+} from "./option-values.js";
 
 /** Rows for {@link CommandSpec.options}. */
 export const PROVIDER_OPTIONS = {
@@ -31,7 +36,7 @@ export const PROVIDER_OPTIONS = {
     type: "string",
     value: "NAME",
     complete: TOKEN_SOURCES,
-    help: "Where the token comes from: githubActions, gitlab, googleMetadata and others, or auto for the one that the environment names. Default: auto where no token file is configured.",
+    help: "Where the token comes from: githubActions, gitlab, googleMetadata and others, or auto for the one that the environment names. Default: auto, unless a token file is configured.",
   },
   audience: {
     type: "string",
@@ -41,12 +46,12 @@ export const PROVIDER_OPTIONS = {
   profile: {
     type: "string",
     value: "NAME",
-    help: "Profile whose role_arn, web_identity_token_file, role_session_name, duration_seconds and region are used. It comes before the environment; AWS_PROFILE comes after it.",
+    help: "Profile whose role_arn, web_identity_token_file, role_session_name, duration_seconds and region are used. It overrides the environment; AWS_PROFILE does not.",
   },
   "role-session-name": {
     type: "string",
     value: "NAME",
-    help: "Session name, as CloudTrail shows it. Default: AWS_ROLE_SESSION_NAME, or one with the time.",
+    help: "Session name that CloudTrail shows. Default: AWS_ROLE_SESSION_NAME, or a name with the time.",
   },
   duration: {
     type: "string",
@@ -56,13 +61,15 @@ export const PROVIDER_OPTIONS = {
   region: {
     type: "string",
     value: "REGION",
-    help: "Region whose STS is asked, and the region of the command. Default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1 for STS.",
+    complete: "region",
+    help: "Region whose STS is called. Default: AWS_REGION, AWS_DEFAULT_REGION, or us-east-1.",
   },
   "failover-region": {
     type: "string",
     multiple: true,
     value: "REGION",
-    help: "Region to ask when the first does not answer; may be repeated.",
+    complete: "region",
+    help: "Region to use when the first one does not answer; may be repeated.",
   },
   "endpoint-url": {
     type: "string",
@@ -89,7 +96,7 @@ export type ProviderValues = {
 
 /** What all providers of one command have in common. */
 export interface ProviderSettings {
-  /** The role where none is named with a name of its own. */
+  /** The role of a command without `--role`. */
   readonly roleArn: string | undefined;
   readonly tokenFile: string | undefined;
   readonly tokenSource: (typeof TOKEN_SOURCES)[number] | undefined;
@@ -107,13 +114,12 @@ const DEFAULT_DURATION_SECONDS = 3_600;
 
 /**
  * How early to refresh, in seconds before the expiration. The AWS CLI and boto3 ask again when
- * 15 minutes are left, so credentials are new before that: 20 to 27 minutes before the end of a
- * session of one hour, 65 to 87 before the end of one of 90 minutes or more. The provider takes half
- * of a shorter lifetime.
+ * 15 minutes are left, so the refresh comes before that: 20 to 27 minutes before the end of a session
+ * of one hour, 65 to 87 minutes before the end of a session of 90 minutes or more.
  */
 const EARLY_SECONDS = { usual: 1_200, long: 3_900, longFrom: 5_400 };
 
-/** In seconds. Of a short session the half, or the window would be longer than the session. */
+/** At most half of the session, because the window must not be longer than the session. In seconds. */
 function earlySeconds(durationSeconds = DEFAULT_DURATION_SECONDS): number {
   const { usual, long, longFrom } = EARLY_SECONDS;
   const early = durationSeconds >= longFrom ? long : usual;
@@ -130,22 +136,22 @@ export async function readProviderSettings(
     throw wrongUsage(`--token-file and --${flag} exclude each other; leave one out`);
   }
   const named = {
-    roleArn: optional("role-arn", values["role-arn"], notEmpty),
-    tokenFile: optional("token-file", values["token-file"], notEmpty),
-    tokenSource: optional("token-source", values["token-source"], tokenSourceName),
-    audience: optional("audience", values.audience, notEmpty),
-    roleSessionName: optional("role-session-name", values["role-session-name"], notEmpty),
-    durationSeconds: readDuration(values.duration),
-    region: optional("region", values.region, regionName),
-    endpoint: optional("endpoint-url", values["endpoint-url"], httpUrl),
-    failoverRegions: (values["failover-region"] ?? [])
-      .flatMap((text) => text.split(","))
-      .map((text) => regionName("failover-region", text)),
+    roleArn: readOption(values, "role-arn", notEmpty),
+    tokenFile: readOption(values, "token-file", notEmpty),
+    tokenSource: readOption(values, "token-source", tokenSourceName),
+    audience: readOption(values, "audience", notEmpty),
+    roleSessionName: readOption(values, "role-session-name", notEmpty),
+    durationMs: readOption(values, "duration", durationFrom(900_000, 43_200_000)),
+    region: readOption(values, "region", regionName),
+    endpoint: readOption(values, "endpoint-url", httpUrl),
+    failoverRegions: regionNames("failover-region", values["failover-region"]),
+    budgetMs: readOption(values, "timeout", durationFrom(1_000, 600_000)),
   };
-  const profile = optional("profile", values.profile, notEmpty);
+  const profile = readOption(values, "profile", notEmpty);
   const fromProfile = await readProfile(profile, values, env);
   const isTokenNamed = named.tokenSource !== undefined || named.audience !== undefined;
-  const durationSeconds = named.durationSeconds ?? fromProfile.durationSeconds;
+  const durationSeconds =
+    named.durationMs === undefined ? fromProfile.durationSeconds : named.durationMs / 1000;
   const region = named.region ?? fromProfile.region;
   return {
     env,
@@ -164,9 +170,7 @@ export async function readProviderSettings(
         ...(profile !== undefined && { profile }),
       },
       refresh: { advisoryWindowSeconds: earlySeconds(durationSeconds) },
-      ...(values.timeout !== undefined && {
-        retry: { budgetMs: parseDuration("timeout", values.timeout, 1_000, 600_000) },
-      }),
+      ...(named.budgetMs !== undefined && { retry: { budgetMs: named.budgetMs } }),
     },
   };
 }
@@ -183,8 +187,9 @@ interface ProfileSettings {
 }
 
 /**
- * What the profile of the option says; or that of `AWS_PROFILE`, where nothing else names a role or a
- * token and the profile names both. Any other profile of `AWS_PROFILE` is for the programs that use it.
+ * The settings of the profile that the option names. Without the option they come from `AWS_PROFILE`, if
+ * that profile has both a role and a token, and nothing else names either. Any other profile in
+ * `AWS_PROFILE` is for the programs that this one runs.
  */
 async function readProfile(
   named: string | undefined,
@@ -233,75 +238,4 @@ export function noRole(profile: string | undefined): CommandFailure {
       ? "there is no role"
       : `the profile ${safeText(profile, 60)} has no role_arn`;
   return wrongUsage(`${problem}; name it with --role-arn, or set AWS_ROLE_ARN`);
-}
-
-interface RoleValues {
-  readonly role?: readonly string[] | undefined;
-  readonly "role-arn"?: string | undefined;
-}
-
-const ROLE = /^(?!\.{1,2}=)([\w.-]{1,64})=(\S+)$/;
-
-/** Role names and ARNs of `--role NAME=ARN`, or the one of the settings, which is `default`. */
-export function readRoles(
-  { role: roles = [], "role-arn": roleArn }: RoleValues,
-  settings: ProviderSettings,
-): ReadonlyMap<string, string | undefined> {
-  if (roles.length === 0) return new Map([["default", settings.roleArn]]);
-  if (roleArn !== undefined) {
-    throw wrongUsage("--role and --role-arn exclude each other; name every role with --role");
-  }
-  const named = new Map<string, string>();
-  for (const text of roles) {
-    const [, name = "", arn = ""] = ROLE.exec(text) ?? [];
-    if (name === "") {
-      throw wrongUsage(
-        "--role takes a name and a role, such as app=arn:aws:iam::123456789012:role/app",
-      );
-    }
-    if (named.has(name)) throw wrongUsage(`--role names ${name} twice; choose another name`);
-    named.set(name, arn);
-  }
-  return named;
-}
-
-function readDuration(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  return parseDuration("duration", text, 900_000, 43_200_000) / 1000;
-}
-
-function optional<T>(
-  flag: string,
-  text: string | undefined,
-  read: (flag: string, text: string) => T,
-): T | undefined {
-  return text === undefined ? undefined : read(flag, text);
-}
-
-function notEmpty(flag: string, text: string): string {
-  if (text.trim() === "") throw wrongUsage(`--${flag} is empty; give it a value or leave it out`);
-  return text;
-}
-
-export function tokenSourceName(flag: string, text: string): (typeof TOKEN_SOURCES)[number] {
-  const named = TOKEN_SOURCES.find((name) => name === text);
-  if (named !== undefined) return named;
-  throw wrongUsage(`--${flag} takes one of ${TOKEN_SOURCES.join(", ")}`);
-}
-
-/** Part of a host name, as the SDK has it. */
-function regionName(flag: string, text: string): string {
-  const region = text.trim();
-  if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region)) return region;
-  throw wrongUsage(`--${flag} takes the name of an AWS region, such as eu-west-1`);
-}
-
-/** The text as it was given: an issuer is compared letter by letter. */
-function httpUrl(flag: string, text: string): string {
-  // `https:example.com` is a URL to a browser, and not to an issuer or an SDK.
-  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.username === "" && url.password === "") return text;
-  throw wrongUsage(
-    `--${flag} takes a URL with https:// and without a password, such as https://example.com`,
-  );
 }

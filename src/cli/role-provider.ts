@@ -1,15 +1,25 @@
+/**
+ * Makes providers of the options: one for `credential-process`, and one for each role of `exec` and
+ * `serve`, which share a store and end together.
+ */
 import { isWebIdentityError } from "../model/errors.js";
 import type { WebIdentityEvent } from "../model/events.js";
 import type { TokenSource } from "../model/token-source.js";
 import { fromTokenFile } from "../provider/from-token-file.js";
 import { fromWebIdentity } from "../provider/from-web-identity.js";
 import type { WebIdentityProvider } from "../provider/web-identity-provider.js";
-import { readVariable } from "../runtime/environment.js";
+import { type Environment, readVariable } from "../runtime/environment.js";
 import { detectTokenSource, matchingSources } from "../token-sources/detect.js";
-import { CommandFailure, EXIT } from "./command-failure.js";
-import { noRole, type ProviderSettings } from "./provider-options.js";
+import { CommandFailure, EXIT, wrongUsage } from "./command.js";
+import {
+  noRole,
+  type ProviderSettings,
+  type ProviderValues,
+  readProviderSettings,
+} from "./provider-options.js";
+import { openSharedStore, type SharedStore, type StoreValues } from "./shared-store.js";
 
-/** A provider for one role. What is wrong with it ends the command. */
+/** @throws CommandFailure when there is no role or no token. */
 export function createRoleProvider(
   role: string | undefined,
   settings: ProviderSettings,
@@ -27,7 +37,7 @@ export function createRoleProvider(
   return fromWebIdentity({ ...init, token, roleArn, roleSessionName, onEvent });
 }
 
-/** The token source, unless the token file of the environment is to be used. */
+/** The token source, or `undefined` where the environment names a token file. */
 function createSource({ tokenSource, audience, env }: ProviderSettings): TokenSource | undefined {
   if (tokenSource !== undefined || audience !== undefined) {
     return detectTokenSource({ source: tokenSource, audience, env });
@@ -40,9 +50,99 @@ function createSource({ tokenSource, audience, env }: ProviderSettings): TokenSo
   );
 }
 
+/** Values of the options of {@link RoleProviders.open}. */
+export type RoleValues = ProviderValues &
+  StoreValues & {
+    readonly role?: readonly string[] | undefined;
+    readonly "no-wait"?: boolean | undefined;
+  };
+
+/** The providers of a command, by the names of their roles. */
+export class RoleProviders implements AsyncDisposable {
+  readonly byName: Readonly<Record<string, WebIdentityProvider>>;
+  /** The region that an option or the environment names. */
+  readonly region: string | undefined;
+  readonly #store: SharedStore;
+
+  private constructor(
+    byName: Readonly<Record<string, WebIdentityProvider>>,
+    region: string | undefined,
+    store: SharedStore,
+  ) {
+    this.byName = byName;
+    this.region = region;
+    this.#store = store;
+  }
+
+  /** @throws CommandFailure for options that can't be used. */
+  static async open(
+    values: RoleValues,
+    env: Environment,
+    onEvent: (role: string, event: WebIdentityEvent) => void,
+  ): Promise<RoleProviders> {
+    const settings = await readProviderSettings(values, env);
+    const roles = readRoles(values, settings);
+    const shared = await openSharedStore(values, env);
+    try {
+      const { store } = shared;
+      const providers = [...roles].map(([name, arn]) => {
+        const report = (event: WebIdentityEvent) => onEvent(name, event);
+        return [name, createRoleProvider(arn, { ...settings, store }, report)] as const;
+      });
+      return new RoleProviders(Object.fromEntries(providers), settings.region, shared);
+    } catch (error) {
+      await shared[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Waits until every role has credentials. */
+  async firstCredentials(signal: AbortSignal): Promise<void> {
+    try {
+      await Promise.all(this.#providers.map((provide) => provide({ abortSignal: signal })));
+    } catch (error) {
+      throw credentialsFailure(error);
+    }
+  }
+
+  get #providers(): WebIdentityProvider[] {
+    return Object.values(this.byName);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#providers.map((provider) => provider[Symbol.asyncDispose]()));
+    await this.#store[Symbol.asyncDispose]();
+  }
+}
+
+const ROLE = /^(?!\.{1,2}=)([\w.-]{1,64})=(\S+)$/;
+
+/** Names and ARNs of `--role NAME=ARN`, or one role with the name `default`. */
+function readRoles(
+  { role: roles = [], "role-arn": roleArn }: RoleValues,
+  settings: ProviderSettings,
+): ReadonlyMap<string, string | undefined> {
+  if (roles.length === 0) return new Map([["default", settings.roleArn]]);
+  if (roleArn !== undefined) {
+    throw wrongUsage("--role and --role-arn exclude each other; name every role with --role");
+  }
+  const named = new Map<string, string>();
+  for (const text of roles) {
+    const [, name = "", arn = ""] = ROLE.exec(text) ?? [];
+    if (name === "") {
+      throw wrongUsage(
+        "--role takes a name and a role, such as app=arn:aws:iam::123456789012:role/app",
+      );
+    }
+    if (named.has(name)) throw wrongUsage(`--role names ${name} twice; choose another name`);
+    named.set(name, arn);
+  }
+  return named;
+}
+
 /**
- * Exit code of a command that could not get credentials: 1 for a refusal by STS or the issuer, 3
- * for a missing token, 4 when time ran out.
+ * The failure of a command that could not get credentials. Its exit code is 1 for a refusal by STS or
+ * the issuer, 3 for a missing token, and 4 when time ran out.
  */
 export function credentialsFailure(error: unknown): unknown {
   if (!isWebIdentityError(error)) return error;

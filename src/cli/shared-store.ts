@@ -4,8 +4,9 @@ import { resolve } from "node:path";
 import type { CredentialStore } from "../model/credential-store.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
-import { wrongUsage } from "./command-failure.js";
+import { wrongUsage } from "./command.js";
 import type { OptionSpec } from "./command-spec.js";
+import { quoted, splitOnce } from "./option-values.js";
 
 /** Rows for {@link CommandSpec.options}. */
 export const STORE_OPTIONS = {
@@ -98,7 +99,7 @@ async function readKeys(file: string | undefined, env: Environment): Promise<Sto
 
 /** Who can read the keys can read the credentials of the fleet. */
 async function readKeyFile(path: string): Promise<string> {
-  const named = JSON.stringify(safeText(path, 200));
+  const named = quoted(path);
   const file = await open(path, "r").catch(({ code }: NodeJS.ErrnoException) => {
     throw wrongUsage(`the file of --store-keys, ${named}, can't be read: ${code}`);
   });
@@ -111,9 +112,4 @@ async function readKeyFile(path: string): Promise<string> {
   } finally {
     await file.close();
   }
-}
-
-function splitOnce(text: string, mark: string): [string, string | undefined] {
-  const at = text.indexOf(mark);
-  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { articleCommands } from "../../src/cli/doctor/article-commands.js";
 import type { Facts, IssuerFacts } from "../../src/doctor/facts.js";
 import { sampleDiagnosis } from "./sample-diagnosis.js";
@@ -64,7 +64,7 @@ const TOKEN = "eyJhbGciOiJub25lIn0.'$(touch ./pwned6)`touch ./pwned7`\"&x=1%41.c
 const ESCAPES = "\u001b]0;owned\u0007\u001b[2J\u009b31m";
 
 describe.each(["bash", "dash"])("the commands for curl, in %s", (shell) => {
-  it("ask for the very URLs, run nothing of a stranger's and print nothing that a terminal obeys", async () => {
+  test("ask for the very URLs, run nothing of a stranger's and print nothing that a terminal obeys", async () => {
     const folder = await mkdtemp(join(tmpdir(), "commands-"));
     const tokenFile = join(folder, "a 'token' $(touch pwned8)");
     await writeFile(tokenFile, `${TOKEN}\r\n`);
@@ -113,7 +113,7 @@ describe.each(["bash", "dash"])("the commands for curl, in %s", (shell) => {
 describe("the commands", () => {
   const { facts } = sampleDiagnosis();
 
-  it("take the token's file from the environment, unless an option named it", () => {
+  test("take the token's file from the environment, unless an option named it", () => {
     const role = { name: "roleArn", value: "arn:aws:iam::1:role/a", source: "option" } as const;
     const source = "AWS_WEB_IDENTITY_TOKEN_FILE";
     const issuer = { discoveryUrl: "https://a.example/.well-known/openid-configuration" };
@@ -125,7 +125,7 @@ describe("the commands", () => {
     expect(script).toContain(`-LiteralPath $env:${source})`);
   });
 
-  it("tell the status of STS's answer in PowerShell too, and read the body as each version has it", () => {
+  test("tell the status of STS's answer in PowerShell too, and read the body as each version has it", () => {
     const settings = [
       { name: "roleArn", value: "arn:aws:iam::1:role/a", source: "option" },
     ] as const;
@@ -138,7 +138,7 @@ describe("the commands", () => {
     expect(line).toMatch(/ -replace '\[\^\S+\]', '' \}$/);
   });
 
-  it("find the JWKS themselves when it is not known here", () => {
+  test("find the JWKS themselves when it is not known here", () => {
     const { issuer } = facts;
     if (issuer === undefined) throw new Error("the sample has an issuer");
     for (const jwksUrl of [undefined, "https://a.example/cut…"]) {
@@ -151,7 +151,7 @@ describe("the commands", () => {
     }
   });
 
-  it("say that an account id is masked, which STS would refuse", () => {
+  test("say that an account id is masked, which STS would refuse", () => {
     const issuer = { discoveryUrl: "https://a.example/.well-known/openid-configuration" };
     const scripts = ["123456789012", "************"].map((account) => {
       const value = `arn:aws:iam::${account}:role/a`;
@@ -165,12 +165,12 @@ describe("the commands", () => {
     ]);
   });
 
-  it("have comments that no shell acts on, even one that takes them for commands", () => {
+  test("have comments that no shell acts on, even one that takes them for commands", () => {
     const comments = (articleCommands(sampleDiagnosis()) ?? "").match(/^#.*$/gm) ?? [];
     expect(comments.filter((line) => /['"`$;&|<>(){}!\\]/.test(line))).toEqual([]);
   });
 
-  it("are none without an issuer", () => {
+  test("are none without an issuer", () => {
     expect(articleCommands(sampleDiagnosis({ facts: { ...facts, issuer: undefined } }))).toBe(
       undefined,
     );

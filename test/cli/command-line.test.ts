@@ -1,23 +1,31 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
+import { nearestName } from "../../src/cli/command-spec.js";
+import { COMMANDS } from "../../src/cli/commands.js";
 import { runCli } from "./run-cli.js";
 
 const JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0.c2lnbmF0dXJl";
 
 describe.concurrent("wrong usage ends with 2 and one line that says what to do", () => {
-  it.each([
-    [
-      ["bogus"],
-      /only doctor, explain, exec, serve, credential-process, emulate; see resilient-sts --help/,
-    ],
+  test.each([
+    [["bogus"], /the commands are doctor, explain, exec, .*emulate; see resilient-sts --help/],
+    [["docter"], /there is no command "docter"; did you mean doctor\? See resilient-sts --help/],
+    [["credential_process"], /did you mean credential-process\?/],
     [[JWT], /there is no command "\[redacted\]"/],
-    [["--nope"], /Unknown option '--nope'; see resilient-sts --help/],
-    [["doctor", "--nope"], /see resilient-sts doctor --help/],
+    [["__proto__"], /there is no command "__proto__"/],
+    [["--nope"], /there is no option --nope; see resilient-sts --help/],
+    [["--versoin"], /there is no option --versoin; did you mean --version\? See/],
+    [["doctor", "--nope"], /there is no option --nope; see resilient-sts doctor --help/],
+    [["doctor", "--tokenfile", "a"], /did you mean --token-file\? See resilient-sts doctor --help/],
+    [["doctor", "--ROLE-ARN", "a"], /did you mean --role-arn\?/],
+    [["doctor", "--role=a"], /there is no option --role; did you mean --role-arn\?/],
+    [["doctor", `--${JWT}`], /there is no option --\[redacted\]/],
+    [["exec", "--no-wiat", "--", "true"], /did you mean --no-wait\?/],
     [["doctor", JWT], /Unexpected argument '\[redacted\]'/],
     [["doctor", "--token", JWT], /pipe it in \(--token -\) or name its file/],
     [["doctor", "--token-file", JWT], /pipe it in \(--token -\) or name its file/],
     [["doctor", "--token-file", `${JWT}/${"a".repeat(600)}`], /aaa…": \S/],
     [["doctor", "--token", "-", "--token-file", "a"], /leave one out/],
-    [["doctor", "--json", "--watch", "5s"], /leave one out/],
+    [["doctor", "--html", "a", "--watch", "5s"], /leave one out/],
     [["doctor", "--issuer", "example"], /such as https:\/\/example\.com/],
     [["doctor", "--issuer", "https://a:b@example.com"], /without a password/],
     [["doctor", "--issuer", "https:example.com"], /such as https:\/\/example\.com/],
@@ -38,9 +46,10 @@ describe.concurrent("wrong usage ends with 2 and one line that says what to do",
     [["doctor", "--html", "/nonexistent/report.html"], /its folder does not exist/],
     [["doctor", "--html", "/tmp"], /is a directory/],
     [["doctor", "--html", "package.json/report.html"], /its folder does not exist/],
-    [["doctor", "--token-file", "package.json/token"], /a part of its path is no directory/],
-    [["look"], /is not for people/],
-    [["emulate", "--fault", "idp:sulk"], /emulate --help lists them/],
+    [["doctor", "--token-file", "package.json/token"], /a part of its path is not a directory/],
+    [["diagnosis-process"], /is internal; run resilient-sts doctor/],
+    [["endpoint-credentials"], /is internal; run resilient-sts exec/],
+    [["emulate", "--fault", "idp:sulk"], /emulate --help lists the faults/],
     [["emulate", "--role-arn", ""], /--role-arn is empty/],
     [["emulate", "--token-file", "a\nb"], /--token-file has a control character/],
     [["emulate", "--idp-port", "99999"], /from 0 to 65535/],
@@ -53,23 +62,65 @@ describe.concurrent("wrong usage ends with 2 and one line that says what to do",
   });
 });
 
-describe.concurrent("help goes to standard output with 0", () => {
-  it.each([[["--help"]], [["doctor", "--help"]], [["emulate", "-h"]]])("%j", async (args) => {
-    const { exitCode, stdout, stderr } = await runCli(args);
-    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-    expect(stdout).toMatch(/^Usage: resilient-sts/);
-    expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
+const NAMES = ["doctor", "explain", "exec", "serve", "credential-process", "emulate"];
+
+describe.concurrent("help goes to standard output, and the exit code is 0", () => {
+  test.each([[["--help"]], [["-h"]], ...NAMES.map((name) => [[name, "--help"]])])(
+    "%j fits into 80 columns and has examples",
+    async (args) => {
+      const { exitCode, stdout, stderr } = await runCli(args);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+      expect(stdout).toMatch(/^Usage: resilient-sts/);
+      expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
+      expect(stdout).toMatch(/\nExamples:\n {2}# \S.*\n {2}resilient-sts /);
+    },
+  );
+
+  test("the program's help lists every command", async () => {
+    const { stdout } = await runCli(["--help"]);
+    const listed = [...stdout.matchAll(/^ {2}([a-z-]+) {2,}\S/gm)].map(([, name]) => name);
+    expect(listed).toEqual(NAMES);
   });
 
-  it("but without a command to standard error with 2", async () => {
+  test("without a command, help goes to standard error, and the exit code is 2", async () => {
     const { exitCode, stdout, stderr } = await runCli([]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
     expect(stderr).toMatch(/^Usage/);
   });
+});
 
-  it("and so does the version", async () => {
-    const { exitCode, stdout } = await runCli(["--version"]);
+test.each([[["--version"]], [["-v"]], [["doctor", "--version"]], [["exec", "--version"]]])(
+  "%j prints the version alone",
+  async (args) => {
+    const { exitCode, stdout } = await runCli(args);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  },
+);
+
+describe("the name that was probably meant", () => {
+  const names = ["doctor", "exec", "serve", "credential-process", "role-arn", "role-session-name"];
+
+  test.each([
+    ["doctro", "doctor"],
+    ["doc", "doctor"],
+    ["Exec", "exec"],
+    ["sreve", "serve"],
+    ["role", "role-arn"],
+    ["credentials-process", "credential-process"],
+  ])("for %s is %s", (given, meant) => expect(nearestName(given, names)).toBe(meant));
+
+  test.each(["", "d", "terraform", "xx", "roles-arns-x"])("is unknown for %j", (given) => {
+    expect(nearestName(given, names)).toBeUndefined();
   });
+});
+
+test("every option of a command is in one group of its help", async () => {
+  for (const [name, { load }] of Object.entries(COMMANDS)) {
+    const { spec } = await load();
+    expect(spec.name).toBe(name);
+    expect(Object.values(spec.groups).flat().toSorted()).toEqual(
+      Object.keys(spec.options).toSorted(),
+    );
+  }
 });

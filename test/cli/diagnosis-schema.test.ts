@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { diagnose } from "../../src/doctor/diagnose.js";
 import { type DoctorWorld, startDoctorWorld } from "../support/doctor-world.js";
 import { ROOT } from "../support/sources.js";
@@ -37,14 +37,14 @@ describe("the schema describes every field of", () => {
     "a role that does not trust": ({ sts }) => sts.setFault("access-denied"),
   };
 
-  it.each(Object.entries(faults))("%s", async (_name, spoil) => {
+  test.each(Object.entries(faults))("%s", async (_name, spoil) => {
     await using world = await startDoctorWorld();
     await spoil(world);
     const diagnosis = await diagnose({ env: world.env, allowPrivateIssuers: true });
     expect(problemsOf(diagnosis)).toEqual([]);
   });
 
-  it("an issuer alone, and a token that is none", async () => {
+  test("an issuer alone, and a token that is none", async () => {
     await using world = await startDoctorWorld();
     const { issuer } = world.idp;
     expect(problemsOf(await diagnose({ issuer, allowPrivateIssuers: true, env: {} }))).toEqual([]);
@@ -52,7 +52,7 @@ describe("the schema describes every field of", () => {
     expect(problemsOf(odd)).toEqual([]);
   });
 
-  it("a sample, and refuses what is none", () => {
+  test("a sample, and refuses what is none", () => {
     expect(problemsOf(sampleDiagnosis())).toEqual([]);
     expect(problemsOf({ ...sampleDiagnosis(), verdict: "fine" })).not.toEqual([]);
     expect(problemsOf({ ...sampleDiagnosis(), more: 1 })).not.toEqual([]);

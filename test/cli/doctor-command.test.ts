@@ -1,7 +1,7 @@
 import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
 import { startDoctorWorld } from "../support/doctor-world.js";
 import { finished, runCli, startCli } from "./run-cli.js";
@@ -9,7 +9,7 @@ import { finished, runCli, startCli } from "./run-cli.js";
 const ARGS = ["doctor", "--allow-private-issuers"];
 
 describe("the doctor's exit code", () => {
-  it("is 0 in a healthy world, and standard error stays silent", async () => {
+  test("is 0 in a healthy world, and standard error stays silent", async () => {
     await using world = await startDoctorWorld();
     const { exitCode, stdout, stderr } = await runCli(ARGS, { env: world.env });
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
@@ -17,7 +17,7 @@ describe("the doctor's exit code", () => {
     expect(stdout).toContain("✓ the signature verifies with it");
   });
 
-  it("is 1 when something is found, which it names first", async () => {
+  test("is 1 when something is found, which it names first", async () => {
     await using world = await startDoctorWorld();
     await world.idp.rotateKeys({ publish: false });
     const token = await world.idp.issueToken();
@@ -30,7 +30,7 @@ describe("the doctor's exit code", () => {
     expect(stdout).toContain("jwks-key-not-found (fatal)");
   });
 
-  it("is 1 with nothing to look at", async () => {
+  test("is 1 with nothing to look at", async () => {
     // Nobody listens there, and no name has to be resolved.
     const env = { AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" };
     const { exitCode, stdout } = await runCli(["doctor"], { env });
@@ -38,7 +38,7 @@ describe("the doctor's exit code", () => {
     expect(stdout).toContain("token-unreadable");
   });
 
-  it("is 130 after Ctrl-C, which a terminal tells the whole process group", async () => {
+  test("is 130 after Ctrl-C, which a terminal tells the whole process group", async () => {
     await using world = await startDoctorWorld();
     world.idp.setFault({ kind: "hang" });
     const child = startCli(ARGS, { env: world.env, ownGroup: true });
@@ -50,7 +50,7 @@ describe("the doctor's exit code", () => {
     expect(stderr).toBe("resilient-sts: stopped by Ctrl-C\n");
   });
 
-  it("is 3 when its reader is gone", async () => {
+  test("is 3 when its reader is gone", async () => {
     await using world = await startDoctorWorld();
     const child = startCli([...ARGS, "--json"], { env: world.env });
     child.stdout?.destroy();
@@ -61,7 +61,7 @@ describe("the doctor's exit code", () => {
 });
 
 describe("a token that cannot be one ends with 2 and one line", () => {
-  it.each([
+  test.each([
     ["a file that is not there", async () => {}, /there is no such file/],
     [
       "a file of 20 MB",
@@ -83,7 +83,7 @@ describe("a token that cannot be one ends with 2 and one line", () => {
     expect(stderr).toMatch(words);
   });
 
-  it.each([
+  test.each([
     ["an empty input", "", /standard input is empty/],
     ["an input of 20 MB", "a".repeat(20e6), /64 KiB/],
     ["an input that is no text", Buffer.from([0xff, 0xfe]), /UTF-8/],
@@ -96,7 +96,7 @@ describe("a token that cannot be one ends with 2 and one line", () => {
 });
 
 describe("the token", () => {
-  it("comes from the source that is named", async () => {
+  test("comes from the source that is named", async () => {
     await using world = await startDoctorWorld();
     const env = { ...world.env, BITBUCKET_STEP_OIDC_TOKEN: world.token };
     const args = [...ARGS, "--token-source", "bitbucket", "--audience", "sts.amazonaws.com"];
@@ -105,7 +105,7 @@ describe("the token", () => {
     expect(stdout).toContain("from the token source bitbucket()");
   });
 
-  it("is not in use where the workload has credentials of another kind", async () => {
+  test("is not in use where the workload has credentials of another kind", async () => {
     const { exitCode, stdout } = await runCli(["doctor"], {
       env: {
         AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1",
@@ -118,10 +118,10 @@ describe("the token", () => {
     );
   });
 
-  it.each([
+  test.each([
     [["--token-source", "github"], /--token-source takes one of auto, webIdentityTokenFile/],
-    [["--token-source", "auto", "--token", "-"], /--token and --token-source do not go together/],
-    [["--audience", "a", "--issuer", "https://a"], /--issuer and --audience do not go together/],
+    [["--token-source", "auto", "--token", "-"], /--token and --token-source exclude each other/],
+    [["--audience", "a", "--issuer", "https://a"], /--issuer and --audience exclude each other/],
   ])("of wrong options ends with 2: %j", async (options, words) => {
     const { exitCode, stderr } = await runCli(["doctor", ...options]);
     expect(exitCode).toBe(2);
@@ -130,7 +130,7 @@ describe("the token", () => {
 });
 
 describe("--json", () => {
-  it("has standard output to itself", async () => {
+  test("has standard output to itself", async () => {
     await using world = await startDoctorWorld();
     world.sts.setFault("access-denied");
     const html = join(world.folder, "report.html");
@@ -147,7 +147,7 @@ describe("--json", () => {
     });
   });
 
-  it("masks what --redact asks for, as the page does", async () => {
+  test("masks what --redact asks for, as the page does", async () => {
     await using world = await startDoctorWorld();
     const html = join(world.folder, "report.html");
     const args = [...ARGS, "--json", "--html", html];
@@ -164,7 +164,7 @@ describe("--json", () => {
   });
 });
 
-it("a page that cannot be written costs nobody the diagnosis", async () => {
+test("a page that cannot be written costs nobody the diagnosis", async () => {
   await using world = await startDoctorWorld();
   const { exitCode, stdout, stderr } = await runCli([...ARGS, "--html", "/dev/full"], {
     env: world.env,
@@ -174,7 +174,7 @@ it("a page that cannot be written costs nobody the diagnosis", async () => {
   expect(stderr).toBe('resilient-sts: cannot write "/dev/full": ENOSPC\n');
 });
 
-it("--commands spells AWS's steps with the real URLs, and asks STS for nothing", async () => {
+test("--commands spells AWS's steps with the real URLs, and asks STS for nothing", async () => {
   await using world = await startDoctorWorld();
   const { exitCode, stdout } = await runCli([...ARGS, "--commands"], { env: world.env });
   expect(exitCode).toBe(0);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { startDoctorWorld } from "../support/doctor-world.js";
 import { runCli, startCli, waitFor } from "./run-cli.js";
 
@@ -22,7 +22,7 @@ async function startEmulation(...args: string[]) {
 }
 
 describe("the emulation", () => {
-  it("prints an environment in which the doctor finds nothing, and ends cleanly", async () => {
+  test("prints an environment in which the doctor finds nothing, and ends cleanly", async () => {
     await using emulation = await startEmulation();
     const { env, tokenFile } = emulation;
     expect(statSync(tokenFile).mode & 0o777).toBe(0o600);
@@ -32,7 +32,7 @@ describe("the emulation", () => {
     expect(existsSync(tokenFile)).toBe(false);
   });
 
-  it("prints both region variables, and what makes the pre-flight look at its issuer", async () => {
+  test("prints both region variables, and what makes the pre-flight look at its issuer", async () => {
     await using emulation = await startEmulation("--region", "eu-north-1");
     expect(emulation.env).toMatchObject({
       AWS_REGION: "eu-north-1",
@@ -41,14 +41,14 @@ describe("the emulation", () => {
     });
   });
 
-  it("plays the faults of the command line, which the doctor names", async () => {
+  test("plays the faults of the command line, which the doctor names", async () => {
     await using emulation = await startEmulation("--fault", "idp:missing-key");
     const { env } = emulation;
     const { stdout } = await runCli(["doctor", "--allow-private-issuers", "--json"], { env });
     expect(JSON.parse(stdout)).toMatchObject({ rootCause: { id: "jwks-key-not-found" } });
   });
 
-  it("removes the token file also when Ctrl-C comes twice", async () => {
+  test("removes the token file also when Ctrl-C comes twice", async () => {
     const child = startCli(["emulate", "--idp-port", "0", "--sts-port", "0"]);
     const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
     const script = await waitFor(child, /Ctrl-C ends it/);
@@ -61,7 +61,7 @@ describe("the emulation", () => {
     expect(existsSync(dirname(file))).toBe(false);
   });
 
-  it("prints a script of nothing but comments and exports, whatever it is told", async () => {
+  test("prints a script of nothing but comments and exports, whatever it is told", async () => {
     const args = ["--role-arn", "a'$(touch x)\n;`id`", "--region", "b\nc"];
     await using emulation = await startEmulation(...args);
     const odd = emulation.script
@@ -71,7 +71,7 @@ describe("the emulation", () => {
     expect(emulation.script).toMatch(/^[\n\x20-\x7e]*$/);
   });
 
-  it("renews the token before it ends, and never prints it", async () => {
+  test("renews the token before it ends, and never prints it", async () => {
     await using emulation = await startEmulation("--token-lifetime", "2s");
     const first = readFileSync(emulation.tokenFile, "utf8");
     while (readFileSync(emulation.tokenFile, "utf8") === first) await sleep(50);
@@ -79,18 +79,18 @@ describe("the emulation", () => {
     expect(emulation.script).not.toContain(first);
   });
 
-  it("leaves a token file alone that is there already", async () => {
+  test("leaves a token file alone that is there already", async () => {
     await using world = await startDoctorWorld();
     const file = join(world.folder, "mine");
     writeFileSync(file, "mine");
     const args = ["emulate", "--idp-port", "0", "--sts-port", "0", "--token-file", file];
     const { exitCode, stderr } = await runCli(args);
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/^resilient-sts: [^\n]+ is there already; [^\n]+\n$/);
+    expect(stderr).toMatch(/^resilient-sts: [^\n]+ exists already; [^\n]+\n$/);
     expect(readFileSync(file, "utf8")).toBe("mine");
   });
 
-  it("says which port is taken", async () => {
+  test("says which port is taken", async () => {
     const server = createServer();
     const port = await new Promise<number>((resolve) => {
       server.listen(0, "127.0.0.1", () => {
@@ -101,14 +101,14 @@ describe("the emulation", () => {
     const { exitCode, stderr } = await runCli(["emulate", "--idp-port", String(port)]);
     server.close();
     expect(exitCode).toBe(2);
-    expect(stderr).toBe(`resilient-sts: port ${port} is taken; choose another with --idp-port\n`);
+    expect(stderr).toBe(`resilient-sts: port ${port} is in use; choose another with --idp-port\n`);
   });
 });
 
 describe("a command in the emulation", () => {
   const node = (script: string) => ["--", process.execPath, "-e", script];
 
-  it("starts when the servers do answer, and nothing else wins over them", async () => {
+  test("starts when the servers do answer, and nothing else wins over them", async () => {
     const script = `
       const { AWS_ENDPOINT_URL_STS, AWS_WEB_IDENTITY_TOKEN_FILE } = process.env;
       const token = require("node:fs").readFileSync(AWS_WEB_IDENTITY_TOKEN_FILE, "utf8");
@@ -131,7 +131,7 @@ describe("a command in the emulation", () => {
     expect(existsSync(env.AWS_WEB_IDENTITY_TOKEN_FILE)).toBe(false);
   });
 
-  it("decides about the exit code, and gets every signal", async () => {
+  test("decides about the exit code, and gets every signal", async () => {
     const { exitCode } = await runCli(["emulate", ...node("process.exit(7)")]);
     expect(exitCode).toBe(7);
     const script = `
@@ -145,10 +145,10 @@ describe("a command in the emulation", () => {
     expect(await ended).toBe(3);
   });
 
-  it("has to be there", async () => {
+  test("has to be there", async () => {
     const { exitCode, stderr } = await runCli(["emulate", "--"]);
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/there is no command behind --/);
+    expect(stderr).toMatch(/there is no command after --/);
     expect((await runCli(["emulate", "--", "no-such-command"])).exitCode).toBe(127);
   });
 });

@@ -239,13 +239,13 @@ describe("without credentials", () => {
 
 describe("wrong usage ends with 2 and says what to do", () => {
   test.each([
-    [["exec"], /put it behind --/],
+    [["exec"], /put it after --/],
     [["exec", "--token-source", "github", "--", "true"], /--token-source takes one of auto, /],
     [
       ["exec", "--token-source", "auto", "--token-file", "a", "--", "true"],
       /--token-file and --token-source exclude each other/,
     ],
-    [["exec", "--"], /put it behind --/],
+    [["exec", "--"], /there is no command after --/],
     [["exec", "true"], /Unexpected argument/],
     [["exec", "--role", "app", "--", "true"], /--role takes a name and a role/],
     [["exec", "--role", "a=b", "--role", "a=c", "--", "true"], /names a twice/],

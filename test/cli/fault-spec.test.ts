@@ -1,23 +1,23 @@
-import { describe, expect, it } from "vitest";
-import { SPEC } from "../../src/cli/emulate/emulate-options.js";
+import { describe, expect, test } from "vitest";
+import { EMULATE_SPEC } from "../../src/cli/emulate/emulate-options.js";
 import { readFault } from "../../src/cli/emulate/fault-spec.js";
 import { startDoctorWorld } from "../support/doctor-world.js";
 
 describe("a fault of the command line", () => {
-  const inHelp = [...SPEC.about.matchAll(/\b(?:idp|sts):[^\s,()]*[^\s,().]/g)].map(
+  const inHelp = [...EMULATE_SPEC.about.matchAll(/\b(?:idp|sts):[^\s,()]*[^\s,().]/g)].map(
     ([spec]) => spec,
   );
 
-  it("is named in the help", () => {
+  test("is named in the help", () => {
     expect(inHelp).toHaveLength(30);
   });
 
-  it.each(inHelp)("that the help names can be played: %s", async (spec) => {
+  test.each(inHelp)("that the help names can be played: %s", async (spec) => {
     await using world = await startDoctorWorld();
     await readFault(spec)(world);
   });
 
-  it.each([
+  test.each([
     "idp",
     "idp:",
     "sts:sulk",
@@ -37,7 +37,7 @@ describe("a fault of the command line", () => {
     expect(() => readFault(spec)).toThrow(/^--fault/);
   });
 
-  it("strikes as often as it says", async () => {
+  test("strikes as often as it says", async () => {
     await using world = await startDoctorWorld();
     await readFault("idp:jwks:status=503,times=1")(world);
     const statuses = [];

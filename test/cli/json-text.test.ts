@@ -1,7 +1,7 @@
-import { expect, it } from "vitest";
-import { jsonText } from "../../src/cli/json-text.js";
+import { expect, test } from "vitest";
+import { jsonText } from "../../src/cli/terminal-text.js";
 
-it("JSON on a terminal is the same data without anything a terminal acts on", () => {
+test("JSON on a terminal is the same data without anything a terminal acts on", () => {
   const hostile = {
     kid: "\u001b[2J\u009b31m\u007f\u202ea\u2066b\u200bc\u2028d\ufeff\u{e0041}",
     more: ["é✓"],

@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
-import { clip, padEnd, widthOf, wrap, wrapRemedy } from "../../src/cli/layout.js";
+import { describe, expect, test } from "vitest";
+import { clip, padEnd, widthOf, wrap, wrapRemedy } from "../../src/cli/terminal-text.js";
 
 describe("a text's width is what a terminal gives it", () => {
-  it.each([
+  test.each([
     ["plain", 5],
     ["\u001b[31mred\u001b[39m", 3],
     ["\u9375", 2],
@@ -13,7 +13,7 @@ describe("a text's width is what a terminal gives it", () => {
     ["e\u0301", 1],
   ])("%j", (text, width) => expect(widthOf(text)).toBe(width));
 
-  it("and a clipped one keeps both ends, and to its width", () => {
+  test("and a clipped one keeps both ends, and to its width", () => {
     expect(clip("abcdefghij", 5)).toBe("ab…ij");
     expect(clip("鍵鍵鍵鍵鍵鍵", 7)).toBe("鍵…鍵");
     expect(widthOf(clip("a鍵b鍵c鍵d鍵", 6))).toBeLessThanOrEqual(6);
@@ -23,23 +23,23 @@ describe("a text's width is what a terminal gives it", () => {
 });
 
 describe("text of others", () => {
-  it("shows marks that nobody sees: two issuers may differ by one", () => {
+  test("shows marks that nobody sees: two issuers may differ by one", () => {
     expect(wrap("https://a.example\u200b/", 80)).toEqual(["https://a.example<U+200B>/"]);
     expect(clip("\u00adkid", 20)).toBe("<U+00AD>kid");
   });
 
-  it("stays on its line, without a control", () => {
+  test("stays on its line, without a control", () => {
     expect(wrap("a\u001b[2J\u009bb\r\nc", 80)).toEqual(["a [2J b c"]);
   });
 });
 
 describe("wrapped text", () => {
-  it("keeps to its width, and never cuts a word that can be copied", () => {
+  test("keeps to its width, and never cuts a word that can be copied", () => {
     const url = `https://issuer.example/${"a".repeat(60)}`;
     expect(wrap(`see ${url} now`, 40, "  ")).toEqual(["  see", `  ${url}`, "  now"]);
   });
 
-  it("leaves a remedy's commands whole, each on its line", () => {
+  test("leaves a remedy's commands whole, each on its line", () => {
     const remedy = "Network: let it through. Try:\ncurl -m 5 --url 'https://a.example/a b'\nnpx x";
     expect(wrapRemedy(remedy, 20, "  ")).toEqual([
       "  Network: let it",

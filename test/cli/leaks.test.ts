@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { redact } from "../../src/runtime/redact.js";
 import { type DoctorWorld, startDoctorWorld } from "../support/doctor-world.js";
 import { secretsOf } from "../support/leak-search.js";
@@ -35,7 +35,7 @@ const WORLDS: Readonly<Record<string, (world: DoctorWorld) => unknown>> = {
 };
 
 describe("no token, signature or secret is in any output of a world", () => {
-  it.each(Object.entries(WORLDS))("%s", async (_name, spoil) => {
+  test.each(Object.entries(WORLDS))("%s", async (_name, spoil) => {
     await using world = await startDoctorWorld();
     await spoil(world);
     const html = join(world.folder, "report.html");

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { quoteForPosix, quoteForPowerShell } from "../../src/doctor/shell-quote.js";
 
 describe("a quoted word", () => {
-  it("reaches a POSIX shell's command as it is", () => {
+  test("reaches a POSIX shell's command as it is", () => {
     const words = fc.string({ unit: "binary" }).map((text) => text.replace(/\p{Cc}|\p{Cs}/gu, ""));
     fc.assert(
       fc.property(words, (text) => {
@@ -17,11 +17,11 @@ describe("a quoted word", () => {
     );
   });
 
-  it("doubles every kind of quote that PowerShell ends a word with", () => {
+  test("doubles every kind of quote that PowerShell ends a word with", () => {
     expect(quoteForPowerShell("a'b’c‘d‚e‛f")).toBe("'a''b’’c‘‘d‚‚e‛‛f'");
   });
 
-  it("stays on one line", () => {
+  test("stays on one line", () => {
     expect(quoteForPosix("a\nrm\r-rf\u0000")).toBe("'arm-rf'");
     expect(quoteForPowerShell("a\nrm")).toBe("'arm'");
   });

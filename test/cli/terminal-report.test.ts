@@ -1,7 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { terminalReport } from "../../src/cli/doctor/terminal-report.js";
-import { widthOf } from "../../src/cli/layout.js";
-import { paintFor, plain } from "../../src/cli/paint.js";
+import { paintFor, plain, widthOf } from "../../src/cli/terminal-text.js";
 import { HOSTILE, sampleDiagnosis, sampleFinding, UNPRINTABLE } from "./sample-diagnosis.js";
 
 const coloured = paintFor({ isTTY: true }, {});
@@ -9,7 +8,7 @@ const coloured = paintFor({ isTTY: true }, {});
 describe("the terminal report", () => {
   const report = terminalReport(sampleDiagnosis(), 80, plain);
 
-  it("begins with the verdict, the cause and the remedy", () => {
+  test("begins with the verdict, the cause and the remedy", () => {
     const [verdict, , cause, detail, remedy] = report.split("\n");
     expect(verdict).toMatch(/^! DEGRADED/);
     expect(cause).toBe("Cause     The JWKS takes longer than STS waits.");
@@ -17,9 +16,9 @@ describe("the terminal report", () => {
     expect(remedy).toBe("Remedy    IdP: serve the JWKS from a cache.");
   });
 
-  it.each([
+  test.each([
     ["fatal", "No credentials until the cause is fixed."],
-    ["suspect", "No credentials now. The cause can pass without a change, and return."],
+    ["suspect", "No credentials now. The cause may be temporary, and may return."],
   ] as const)("says of a broken world whether it may pass: a %s cause", (severity, sentence) => {
     const rootCause = sampleFinding("jwks-http-status", severity);
     const findings = [rootCause];
@@ -31,15 +30,11 @@ describe("the terminal report", () => {
     expect(told.split("\n")[0]).toContain(sentence);
   });
 
-  it.each([
+  test.each([
     ["broken", "issuer-tls-untrusted", "No credentials until the cause is fixed."],
     ["degraded", "issuer-tls-untrusted", "The cause below can keep STS from verifying tokens."],
-    ["degraded", "jwks-slow", "The cause below explains failures that come and go."],
-    [
-      "broken",
-      "sts-throttled",
-      "No credentials now. The cause can pass without a change, and return.",
-    ],
+    ["degraded", "jwks-slow", "The cause below explains intermittent failures."],
+    ["broken", "sts-throttled", "No credentials now. The cause may be temporary, and may return."],
   ] as const)("says of a %s world with %s whether that passes", (verdict, id, sentence) => {
     const rootCause = sampleFinding(id, "suspect");
     const told = terminalReport(
@@ -50,17 +45,17 @@ describe("the terminal report", () => {
     expect(told.split("\n")[0]).toContain(sentence);
   });
 
-  it("marks the token's key, and what STS cannot use", () => {
+  test("marks the token's key, and what STS cannot use", () => {
     expect(report).toMatch(/▶ current .*✓ usable/);
     expect(report).toMatch(/^ {4}other .*✗ `use` is enc/m);
   });
 
-  it("tells the cause once, and the other findings with what to do", () => {
+  test("tells the cause once, and the other findings with what to do", () => {
     expect(report.match(/serve the JWKS from a cache/g)).toHaveLength(1);
     expect(report).toContain("→ IdP: mend token-expires-soon.");
   });
 
-  it("leaves an answer of STS that the cause brings about without a remedy of its own", () => {
+  test("leaves an answer of STS that the cause brings about without a remedy of its own", () => {
     const slow = sampleFinding("jwks-slow", "suspect");
     const answer = sampleFinding("sts-verification-key", "suspect");
     const findings = [slow, answer, sampleFinding("sts-access-denied", "fatal")];
@@ -71,7 +66,7 @@ describe("the terminal report", () => {
     expect(told).toContain("→ IdP: mend sts-access-denied.");
   });
 
-  it("gives a remedy's commands a line each, whole", () => {
+  test("gives a remedy's commands a line each, whole", () => {
     const command = `curl -m 5 --url 'https://login.example.com/${"a".repeat(80)}'`;
     const cause = sampleFinding("issuer-timeout", "suspect", {
       remedy: `Network: do.\n${command}`,
@@ -84,7 +79,7 @@ describe("the terminal report", () => {
     expect(told.split("\n").filter((line) => line.trim() === command)).toHaveLength(2);
   });
 
-  it("cuts no setting: it has to be copied", () => {
+  test("cuts no setting: it has to be copied", () => {
     const { facts } = sampleDiagnosis();
     const value = `/var/run/secrets/${"a".repeat(60)}/token`;
     const settings = [{ name: "token", value, source: "AWS_WEB_IDENTITY_TOKEN_FILE" }] as const;
@@ -92,21 +87,21 @@ describe("the terminal report", () => {
     expect(told).toContain(`  token  ${value}\n         (AWS_WEB_IDENTITY_TOKEN_FILE)\n`);
   });
 
-  it("has no blanks at the end of a line", () => {
+  test("has no blanks at the end of a line", () => {
     expect(report).not.toMatch(/ $/m);
   });
 
-  it("shows the 5 s limit through a bar that crosses it", () => {
+  test("shows the 5 s limit through a bar that crosses it", () => {
     expect(report).toMatch(/JWKS 1\/3 .*█│█*▆+ .*6\.4 s 200/);
   });
 
-  it.each([50, 60, 80, 120])("keeps to %i columns", (columns) => {
+  test.each([50, 60, 80, 120])("keeps to %i columns", (columns) => {
     const lines = terminalReport(sampleDiagnosis(), columns, coloured).split("\n");
     const isCut = (line: string) => widthOf(line) > columns && /\S \S/.test(line);
     expect(lines.filter(isCut)).toEqual([]);
   });
 
-  it("has colours only where they are wanted", () => {
+  test("has colours only where they are wanted", () => {
     const start = "\u001b[";
     expect(report).not.toContain(start);
     expect(terminalReport(sampleDiagnosis(), 80, coloured)).toContain(start);
@@ -116,7 +111,7 @@ describe("the terminal report", () => {
     expect(paintFor({ isTTY: false }, { FORCE_COLOR: "1" })("red", "a")).not.toBe("a");
   });
 
-  it("lets no control character of the world through", () => {
+  test("lets no control character of the world through", () => {
     const cause = sampleFinding("jwks-slow", "fatal", { title: HOSTILE, detail: HOSTILE });
     const hostile = terminalReport(
       sampleDiagnosis({ verdict: "broken", rootCause: cause, findings: [cause] }),
@@ -126,7 +121,7 @@ describe("the terminal report", () => {
     expect(hostile.replaceAll("\n", "")).not.toMatch(UNPRINTABLE);
   });
 
-  it("tells of an issuer alone only what was looked at, and no more of its health than that", () => {
+  test("tells of an issuer alone only what was looked at, and no more of its health than that", () => {
     const { facts } = sampleDiagnosis();
     const alone = { verdict: "healthy", rootCause: null, findings: [], timings: [] } as const;
     const report = terminalReport(
@@ -134,21 +129,19 @@ describe("the terminal report", () => {
       80,
       plain,
     );
-    expect(report).toMatch(
-      /^✓ HEALTHY {2}Nothing is wrong with this issuer, as seen from here\.$/m,
-    );
+    expect(report).toMatch(/^✓ HEALTHY {2}No problem with this issuer was found from here\.$/m);
     expect(report).toMatch(/^Issuer$/m);
     expect(report).not.toMatch(/^(Token|STS endpoint|Role)$/m);
   });
 
-  it("says of a role that was not assumed that STS was not asked", () => {
+  test("says of a role that was not assumed that STS was not asked", () => {
     const healthy = { verdict: "healthy", rootCause: null, findings: [] } as const;
     expect(terminalReport(sampleDiagnosis(healthy), 80, plain)).toMatch(
-      /^✓ HEALTHY {2}Nothing wrong was found; STS was not asked for credentials\.$/m,
+      /^✓ HEALTHY {2}No problem was found; STS was not asked for credentials\.$/m,
     );
   });
 
-  it("says what was not looked at", () => {
+  test("says what was not looked at", () => {
     const { facts } = sampleDiagnosis();
     const bare = { ...facts, token: { source: "none" }, issuer: undefined };
     const quiet = terminalReport(
@@ -163,7 +156,7 @@ describe("the terminal report", () => {
       plain,
     );
     expect(quiet).toMatch(/^✓ HEALTHY/);
-    expect(quiet.match(/– not looked at/g)).toHaveLength(2);
+    expect(quiet.match(/– not checked/g)).toHaveLength(2);
     expect(quiet).toContain("– no issuer is known");
     expect(quiet).toContain("– STS was not asked for credentials");
   });

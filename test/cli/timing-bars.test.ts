@@ -1,7 +1,6 @@
-import { describe, expect, it } from "vitest";
-import { timingBars } from "../../src/cli/doctor/timing-bars.js";
-import { partsOf } from "../../src/cli/doctor/timing-parts.js";
-import { plain } from "../../src/cli/paint.js";
+import { describe, expect, test } from "vitest";
+import { partsOf, timingBars } from "../../src/cli/doctor/timings.js";
+import { plain } from "../../src/cli/terminal-text.js";
 import type { Timing } from "../../src/doctor/diagnosis.js";
 
 const request = (changes: Partial<Timing>): Timing => ({
@@ -19,7 +18,7 @@ const request = (changes: Partial<Timing>): Timing => ({
 const last = (timing: Timing) => partsOf(timing).at(-1)?.name;
 
 describe("a request that failed spent the rest of its time in the part it did not get through", () => {
-  it.each<[string, Partial<Timing>, string]>([
+  test.each<[string, Partial<Timing>, string]>([
     ["a name that does not resolve", {}, "dns"],
     ["a proxy that is down", { error: "ECONNREFUSED" }, "connect"],
     ["a firewall that drops", { dnsMs: 10 }, "connect"],
@@ -31,11 +30,11 @@ describe("a request that failed spent the rest of its time in the part it did no
     ["a body that never ends", { dnsMs: 1, connectMs: 1, tlsMs: 1, firstByteMs: 9 }, "read"],
   ])("%s", (_, changes, part) => expect(last(request(changes))).toBe(part));
 
-  it("and one that was answered waited for it", () => {
+  test("and one that was answered waited for it", () => {
     expect(last(request({ error: undefined, status: 200, connectMs: 9 }))).toBe("wait");
   });
 
-  it("and handshakes without more are TLS", () => {
+  test("and handshakes without more are TLS", () => {
     expect(last(request({ step: "issuer-network", label: "TLS of a", error: undefined }))).toBe(
       "tls",
     );
@@ -45,7 +44,7 @@ describe("a request that failed spent the rest of its time in the part it did no
 describe("the bars", () => {
   const coloured = (style: unknown, text: string) => (style === "red" ? `<${text}>` : text);
 
-  it("are red over a limit that the request has, and only then", () => {
+  test("are red over a limit that the request has, and only then", () => {
     const own = timingBars(
       [request({ totalMs: 6000, error: undefined, status: 200 })],
       80,
@@ -56,7 +55,7 @@ describe("the bars", () => {
     expect(timingBars([none], 80, coloured)[1]).not.toContain("<     6 s>");
   });
 
-  it("name the requests shortly enough for 60 columns", () => {
+  test("name the requests shortly enough for 60 columns", () => {
     const labels = [
       "discovery document (1 of 3)",
       "JWKS (2 of 3)",

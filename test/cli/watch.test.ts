@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
-import { changesBetween } from "../../src/cli/doctor/diagnosis-changes.js";
-import { LatencyRecord, summaryOf } from "../../src/cli/doctor/latency-record.js";
+import { describe, expect, test } from "vitest";
+import { changesBetween, LatencyRecord, summaryOf } from "../../src/cli/doctor/watch.js";
 import { startDoctorWorld } from "../support/doctor-world.js";
 import { finished, startCli } from "./run-cli.js";
 import { sampleDiagnosis, sampleFinding } from "./sample-diagnosis.js";
 
 describe("a watch", () => {
-  it("tells what changed, with the time, and sums up after Ctrl-C", async () => {
+  test("tells what changed, with the time, and sums up after Ctrl-C", async () => {
     await using world = await startDoctorWorld();
     const child = startCli(["doctor", "--allow-private-issuers", "--watch", "1s"], {
       env: world.env,
@@ -25,7 +24,7 @@ describe("a watch", () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: "" });
     expect(stdout).toMatch(/^\d\d:\d\d:\d\d {2}healthy$/m);
     expect(stdout).toMatch(/^\d\d:\d\d:\d\d {2}broken: /m);
-    expect(stdout).toMatch(/^\d+ looks in .*: \d+ healthy, \d+ broken$/m);
+    expect(stdout).toMatch(/^\d+ checks in .*: \d+ healthy, \d+ broken$/m);
     expect(stdout).toMatch(/p50 +p95 +max +answers +failed/);
     expect(stdout).toMatch(/^ {2}IdP JWKS +\d+ ms/m);
     expect(stdout).toMatch(/^ {2}STS eu-west-1 +\d+ ms/m);
@@ -33,7 +32,24 @@ describe("a watch", () => {
   });
 });
 
-it("a watch that is ended before its first look has seen nothing, and says so", async () => {
+test("a watch with --json prints each diagnosis as one line, and nothing else", async () => {
+  await using world = await startDoctorWorld();
+  const args = ["doctor", "--allow-private-issuers", "--watch", "1s", "--json"];
+  const child = startCli(args, { env: world.env });
+  const end = finished(child);
+  let lines = 0;
+  child.stdout?.on("data", (piece) => {
+    lines += String(piece).split("\n").length - 1;
+    if (lines >= 2) child.kill("SIGINT");
+  });
+  const { exitCode, stdout, stderr } = await end;
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  for (const line of stdout.trim().split("\n")) {
+    expect(JSON.parse(line)).toMatchObject({ schemaVersion: 1, verdict: "healthy" });
+  }
+});
+
+test("a watch that is ended before its first look has seen nothing, and says so", async () => {
   await using world = await startDoctorWorld();
   world.idp.setFault({ kind: "hang" });
   const args = ["doctor", "--allow-private-issuers", "--watch", "1s"];
@@ -49,7 +65,7 @@ it("a watch that is ended before its first look has seen nothing, and says so", 
 });
 
 describe("changes", () => {
-  it("are everything at the first look, and nothing while all stays", () => {
+  test("are everything at the first look, and nothing while all stays", () => {
     expect(changesBetween(undefined, sampleDiagnosis()).map(({ kind }) => kind)).toEqual([
       "verdict",
       "worse",
@@ -59,7 +75,7 @@ describe("changes", () => {
     expect(changesBetween(sampleDiagnosis(), sampleDiagnosis())).toEqual([]);
   });
 
-  it("name findings that come and go, and keys that are rotated", () => {
+  test("name findings that come and go, and keys that are rotated", () => {
     const before = sampleDiagnosis({ findings: [sampleFinding("jwks-slow", "suspect")] });
     const { facts } = before;
     const keys = [{ kid: "new", usable: true, matchesToken: true }];
@@ -76,7 +92,7 @@ describe("changes", () => {
   });
 });
 
-it("findings of the same id are told apart by what was seen", () => {
+test("findings of the same id are told apart by what was seen", () => {
   const unreachable = (region: string) => {
     return { ...sampleFinding("sts-unreachable", "advice"), evidence: { region } };
   };
@@ -94,14 +110,14 @@ it("findings of the same id are told apart by what was seen", () => {
   ]);
 });
 
-it("of a remedy's commands a line of changes has none", () => {
+test("of a remedy's commands a line of changes has none", () => {
   const cause = sampleFinding("jwks-slow", "suspect", { remedy: "IdP: mend it. Try:\ncurl x" });
   const [change] = changesBetween(undefined, sampleDiagnosis({ rootCause: cause }));
   expect(change?.text).toBe("degraded: The title of jwks-slow. IdP: mend it. Try:");
 });
 
 describe("latency", () => {
-  it("is told by percentiles that were measured", () => {
+  test("is told by percentiles that were measured", () => {
     const samples = Array.from({ length: 100 }, (_, index) => 100 - index);
     expect(summaryOf(samples, 3)).toEqual({
       count: 100,
@@ -113,7 +129,7 @@ describe("latency", () => {
     expect(summaryOf([7], 0)).toEqual({ count: 1, failed: 0, p50Ms: 7, p95Ms: 7, maxMs: 7 });
   });
 
-  it("is kept for each party, with what failed", () => {
+  test("is kept for each party, with what failed", () => {
     const record = new LatencyRecord();
     const { timings } = sampleDiagnosis();
     record.add(sampleDiagnosis());

@@ -4,7 +4,7 @@ import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { childEnvironment } from "../../src/cli/child-environment.js";
+import { childEnvironment } from "../../src/cli/child-command.js";
 import { fromTokenFile } from "../../src/index.js";
 import { serveCredentials } from "../../src/serve/serve-credentials.js";
 import { ROLE_ARN } from "../cli/credentials-world.js";

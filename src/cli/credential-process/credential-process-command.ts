@@ -13,16 +13,21 @@ import { readVariable } from "../../runtime/environment.js";
 import { safeText } from "../../runtime/redact.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import { fileStore } from "../../stores/file-store.js";
-import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
 import {
+  type CommandContext,
+  CommandFailure,
+  EXIT,
+  print,
+  printCredentials,
+  wrongUsage,
+} from "../command.js";
+import {
+  COMMON_OPTIONS,
   type CommandSpec,
-  HELP_OPTION,
-  helpText,
+  defineCommand,
   type OptionSpec,
-  readOptions,
 } from "../command-spec.js";
-import { parseDuration } from "../duration.js";
-import { print, printCredentials } from "../print.js";
+import { durationFrom } from "../option-values.js";
 import {
   noRole,
   PROVIDER_OPTION_NAMES,
@@ -30,13 +35,11 @@ import {
   type ProviderSettings,
   readProviderSettings,
 } from "../provider-options.js";
-import type { Surroundings } from "../surroundings.js";
 import { isPassingPlace, lastingArguments, profileLines } from "./profile-lines.js";
 import { answerKey, SharedAnswer, type SharedEntry } from "./shared-answer.js";
 
-export const SPEC = {
+const SPEC = {
   name: "credential-process",
-  summary: "print credentials for a profile's credential_process",
   usage: "[options]",
   about: `
 Prints AWS credentials from an OIDC token as the AWS SDKs and the AWS CLI expect them of a
@@ -47,7 +50,7 @@ Exit codes: 0 credentials were printed, 1 STS or the issuer refused, 2 wrong usa
 token, 4 out of time.`,
   groups: {
     Credentials: [...PROVIDER_OPTION_NAMES],
-    "The answer": ["cache", "min-ttl", "print-config", "help"],
+    "The answer": ["cache", "min-ttl", "print-config", "help", "version"],
   },
   options: {
     ...PROVIDER_OPTIONS,
@@ -73,12 +76,12 @@ token, 4 out of time.`,
       type: "boolean",
       help: "Print the lines of a profile that calls this command with these options, and end.",
     },
-    ...HELP_OPTION,
+    ...COMMON_OPTIONS,
   },
   examples: [
     [
       "A profile for the AWS CLI, boto3, Terraform and every SDK",
-      "resilient-sts credential-process --print-config \\\n    --role-arn arn:aws:iam::123456789012:role/dev --token-file ~/.oidc/token >> ~/.aws/config",
+      "resilient-sts credential-process --print-config \\\n    --role-arn arn:aws:iam::123456789012:role/dev \\\n    --token-file ~/.oidc/token >> ~/.aws/config",
     ],
     ["What the profile runs", "resilient-sts credential-process --role-arn ARN --token-file FILE"],
   ],
@@ -99,47 +102,38 @@ const POLL_MS = { first: 50, longest: 800 };
 /** Set for whatever a token source runs: a profile that leads back here would never end. */
 const INSIDE = "RESILIENT_STS_CREDENTIAL_PROCESS";
 
-/** `resilient-sts credential-process`. */
-export async function credentialProcessCommand(
-  args: string[],
-  around: Surroundings,
-): Promise<ExitCode> {
-  const values = readOptions(SPEC, args);
-  if (values.help) {
-    await print(around.stdout, helpText(SPEC));
-    return EXIT.fine;
-  }
+export const CREDENTIAL_PROCESS = defineCommand(SPEC, async ({ values }, context) => {
   const startedAt = systemClock.monotonic();
-  const timeoutMs = parseDuration("timeout", values.timeout, 1_000, 600_000);
-  const minTtlMs = parseDuration("min-ttl", values["min-ttl"], 0, MAX_SESSION_MS);
+  const timeoutMs = durationFrom(1_000, 600_000)("timeout", values.timeout);
+  const minTtlMs = durationFrom(0, MAX_SESSION_MS)("min-ttl", values["min-ttl"]);
   const { timeout: _, ...providerValues } = values;
-  const read = await readProviderSettings(providerValues, around.env);
-  const roleArn = read.roleArn ?? readVariable(around.env, "AWS_ROLE_ARN");
+  const read = await readProviderSettings(providerValues, context.env);
+  const roleArn = read.roleArn ?? readVariable(context.env, "AWS_ROLE_ARN");
   if (roleArn === undefined) throw noRole(values.profile);
   if (values["print-config"]) {
-    await printConfig(lastingArguments(chosen(values), around.env), { ...read, roleArn }, around);
-    return EXIT.fine;
+    await printConfig(lastingArguments(chosen(values), context.env), { ...read, roleArn }, context);
+    return EXIT.ok;
   }
   const key = await answerKey(read, roleArn);
-  if (around.env[INSIDE] === key) {
+  if (context.env[INSIDE] === key) {
     throw wrongUsage(
       "this profile calls itself: the token source of credential-process runs a program that uses the same profile; give that program another AWS_PROFILE",
     );
   }
-  const env = { ...around.env, [INSIDE]: key };
+  const env = { ...context.env, [INSIDE]: key };
   const shared = new SharedAnswer({
     ...{ key, roleArn, minTtlMs },
     store: values.cache === "off" ? undefined : openStore(values.cache),
-    onTrouble: (message) => note(around, message),
+    onTrouble: (message) => note(context, message),
   });
   const credentials = await new Answer({
-    ...{ shared, around, key },
+    ...{ shared, context, key },
     settings: { ...read, roleArn, env },
     endsAt: startedAt + timeoutMs,
   }).get();
-  await printAnswer(credentials, around);
-  return EXIT.fine;
-}
+  await printAnswer(credentials, context);
+  return EXIT.ok;
+});
 
 function openStore(directory: string | undefined) {
   return fileStore({ directory: directory === undefined ? undefined : resolve(directory) });
@@ -156,18 +150,18 @@ function chosen(values: Readonly<Record<string, string | boolean | string[] | un
 async function printConfig(
   args: readonly string[],
   { roleArn, region }: { readonly roleArn: string; readonly region: string | undefined },
-  around: Surroundings,
+  context: CommandContext,
 ): Promise<void> {
-  const { script, stdout } = around;
+  const { script, stdout } = context;
   const program = [process.execPath, script] as const;
   const { platform } = process;
   await print(stdout, profileLines({ program, args, region, roleArn, platform }));
   if (isPassingPlace(script)) {
-    note(around, "npx may remove this program; install it, then print the lines again");
+    note(context, "npx may remove this program; install it, then print the lines again");
   }
 }
 
-function note({ stderr }: Surroundings, message: string): void {
+function note({ stderr }: CommandContext, message: string): void {
   print(stderr, `resilient-sts: ${safeText(message, 1_000)}\n`).catch(() => {});
 }
 
@@ -177,7 +171,7 @@ type Credentials = Pick<
   "accessKeyId" | "secretAccessKey" | "sessionToken" | "accountId"
 > & { readonly expiresAt: number | undefined };
 
-async function printAnswer(credentials: Credentials, { stdout }: Surroundings): Promise<void> {
+async function printAnswer(credentials: Credentials, { stdout }: CommandContext): Promise<void> {
   const { expiresAt, accountId } = credentials;
   try {
     await printCredentials(stdout, {
@@ -194,7 +188,7 @@ async function printAnswer(credentials: Credentials, { stdout }: Surroundings): 
 
 interface AnswerOptions {
   readonly shared: SharedAnswer;
-  readonly around: Surroundings;
+  readonly context: CommandContext;
   readonly key: string;
   readonly settings: ProviderSettings & { readonly roleArn: string };
   /** When the command must have ended, by the monotonic clock. */
@@ -262,7 +256,7 @@ class Answer {
   #withoutRefresh({ credentials, leftMs }: SharedEntry, failure: CommandFailure): Credentials {
     if (credentials === undefined) throw failure;
     note(
-      this.#options.around,
+      this.#options.context,
       `these credentials are valid for ${formatDuration(leftMs)}; they were not refreshed: ${failure.message}`,
     );
     return credentials;
@@ -270,7 +264,7 @@ class Answer {
 
   /** Asks STS. @param leftMs - how long the credentials that are there stay valid. */
   async #refresh(leftMs = 0): Promise<Credentials> {
-    const { settings, around } = this.#options;
+    const { settings, context } = this.#options;
     const { createRoleProvider, credentialsFailure } = await import("../role-provider.js");
     const leftOfLimit = this.#remainingMs();
     const limitMs = leftOfLimit - Math.min(HEAD_START_MS, leftOfLimit / 10);
@@ -281,7 +275,7 @@ class Answer {
     const init = { ...settings.init, retry: { budgetMs } };
     const provider = createRoleProvider(settings.roleArn, { ...settings, init }, () => {});
     try {
-      return fromSts(await provider({ abortSignal: around.signal }));
+      return fromSts(await provider({ abortSignal: context.signal }));
     } catch (error) {
       throw credentialsFailure(error);
     } finally {
@@ -297,7 +291,7 @@ class Answer {
         EXIT.outOfTime,
       );
     }
-    const { signal } = this.#options.around;
+    const { signal } = this.#options.context;
     await sleep(Math.min(ms, leftMs), undefined, { signal });
   }
 

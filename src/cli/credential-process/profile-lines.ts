@@ -2,7 +2,7 @@ import { isAbsolute, resolve } from "node:path";
 import { quoteForPosix } from "../../doctor/shell-quote.js";
 import { type Environment, readVariable } from "../../runtime/environment.js";
 import { safeText } from "../../runtime/redact.js";
-import { wrongUsage } from "../command-failure.js";
+import { wrongUsage } from "../command.js";
 
 interface ProfileLinesOptions {
   /** Absolute paths of Node and of this program: a profile is used from anywhere. */

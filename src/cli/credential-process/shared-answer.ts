@@ -10,7 +10,7 @@ import { decodeToken, trimToken } from "../../model/jwt.js";
 import { readVariable } from "../../runtime/environment.js";
 import { safeText } from "../../runtime/redact.js";
 import { storeKey } from "../../stores/store-key.js";
-import { CommandFailure, EXIT } from "../command-failure.js";
+import { CommandFailure, EXIT } from "../command.js";
 import type { ProviderSettings } from "../provider-options.js";
 
 /** How long a refusal is repeated to other processes, in milliseconds. */

@@ -1,13 +1,110 @@
-import { wrongUsage } from "../command-failure.js";
-import { parseDuration } from "../duration.js";
-import { tokenSourceName } from "../provider-options.js";
-import { readArguments } from "../read-arguments.js";
-import type { LookRequest } from "./look-messages.js";
+import { wrongUsage } from "../command.js";
+import { COMMON_OPTIONS, type CommandCall, type CommandSpec } from "../command-spec.js";
+import {
+  durationFrom,
+  httpUrl,
+  notEmpty,
+  readOption,
+  regionName,
+  regionNames,
+  tokenSourceName,
+} from "../option-values.js";
+import { PROVIDER_OPTIONS } from "../provider-options.js";
+import type { DiagnosisRequest } from "./diagnosis-process.js";
 
-/** What `resilient-sts doctor` was told to do. */
+const { duration: _, ...SHARED_OPTIONS } = PROVIDER_OPTIONS;
+
+export const DOCTOR_SPEC = {
+  name: "doctor",
+  usage: "[options]",
+  about: `
+Finds out why AssumeRoleWithWebIdentity fails, and who must change what. Without options it checks
+what the workload would use: AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN, AWS_REGION and the other
+variables of the AWS SDKs.
+
+Exit codes: 0 healthy (there may be advice), 1 something fatal or suspect was found, 2 wrong usage,
+3 the doctor itself failed, 130 stopped by Ctrl-C. --watch ends with the worst of 0 and 1.
+
+Tokens, signatures and credentials are never printed. NO_COLOR turns colors off; a terminal whose
+locale has no UTF-8 gets ASCII.`,
+  groups: {
+    "What to check": [
+      ...(["token-file", "token", "token-source", "audience", "profile"] as const),
+      ...(["role-arn", "role-session-name", "region", "failover-region"] as const),
+      ...(["endpoint-url", "issuer", "allow-private-issuers", "no-assume", "timeout"] as const),
+    ],
+    "What to print": ["json", "html", "commands", "watch", "redact", "help", "version"],
+  },
+  options: {
+    ...SHARED_OPTIONS,
+    token: {
+      type: "string",
+      value: "-",
+      complete: ["-"],
+      help: "Read the token from standard input.",
+    },
+    issuer: {
+      type: "string",
+      value: "URL",
+      help: "Check this issuer alone, without a token and without STS.",
+    },
+    "allow-private-issuers": {
+      type: "boolean",
+      help: "Check issuers at private addresses too, and those of this machine over http.",
+    },
+    "no-assume": {
+      type: "boolean",
+      help: "Don't make the one AssumeRoleWithWebIdentity call.",
+    },
+    timeout: {
+      type: "string",
+      value: "TIME",
+      help: "Limit for the whole run, 1s to 60s. Default: 18s.",
+    },
+    json: {
+      type: "boolean",
+      help: "Print the diagnosis as JSON, one line for each check with --watch. The package has its schema, schema/diagnosis-v1.schema.json.",
+    },
+    html: {
+      type: "string",
+      value: "FILE",
+      complete: "file",
+      help: "Write a report for a browser too.",
+    },
+    commands: {
+      type: "boolean",
+      help: "Print AWS's steps for curl and PowerShell with your URLs, for a machine or network without Node.",
+    },
+    watch: {
+      type: "string",
+      value: "TIME",
+      help: "Check again every TIME (30s, 5m) until Ctrl-C, and print what changed.",
+    },
+    redact: {
+      type: "boolean",
+      help: "Mask account ids and leave out the token's subject.",
+    },
+    ...COMMON_OPTIONS,
+  },
+  examples: [
+    ["Where the workload runs: check what it would use", "resilient-sts doctor"],
+    [
+      "A token from elsewhere, and a report to attach to a ticket",
+      "resilient-sts doctor --token - --role-arn ARN --redact --html a.html < token",
+    ],
+    [
+      "Whether AWS can read an issuer, before there is a token",
+      "resilient-sts doctor --issuer https://login.example.com",
+    ],
+    ["Watch an outage", "resilient-sts doctor --watch 30s"],
+  ],
+} as const satisfies CommandSpec;
+
+type DoctorValues = CommandCall<typeof DOCTOR_SPEC.options>["values"];
+
+/** What a run of the doctor does. */
 export interface DoctorOptions {
-  readonly wantsHelp: boolean;
-  readonly diagnose: LookRequest;
+  readonly request: DiagnosisRequest;
   readonly readsTokenFromStdin: boolean;
   readonly json: boolean;
   readonly htmlFile: string | undefined;
@@ -15,82 +112,47 @@ export interface DoctorOptions {
   readonly watchMs: number | undefined;
 }
 
-const FLAGS = {
-  help: { type: "boolean", short: "h" },
-  token: { type: "string" },
-  "token-file": { type: "string" },
-  "token-source": { type: "string" },
-  audience: { type: "string" },
-  profile: { type: "string" },
-  "role-arn": { type: "string" },
-  "role-session-name": { type: "string" },
-  region: { type: "string" },
-  "failover-region": { type: "string", multiple: true },
-  issuer: { type: "string" },
-  "endpoint-url": { type: "string" },
-  "allow-private-issuers": { type: "boolean" },
-  "no-assume": { type: "boolean" },
-  redact: { type: "boolean" },
-  json: { type: "boolean" },
-  html: { type: "string" },
-  commands: { type: "boolean" },
-  watch: { type: "string" },
-  timeout: { type: "string" },
-} as const;
-
-type Values = ReturnType<typeof readValues>;
-
-function readValues(args: string[]) {
-  return readArguments("doctor ", args, FLAGS);
-}
-
-/** Reads the flags; what is wrong with them ends the command. */
-export function readDoctorOptions(args: string[]): DoctorOptions {
-  const values = readValues(args);
+/** @throws CommandFailure for options that can't be used, or not together. */
+export function readDoctorOptions(values: DoctorValues): DoctorOptions {
   checkCombinations(values);
-  const { token, watch, timeout } = values;
-  const isTokenInSight = JWT.test(values["token-file"] ?? "");
-  if (isTokenInSight || (token !== undefined && token !== "-")) {
-    throw wrongUsage(
-      "a token on the command line can be read by everybody on this machine; pipe it in (--token -) or name its file (--token-file)",
-    );
-  }
-  const regions = (values["failover-region"] ?? []).flatMap((text) => text.split(","));
+  checkNoTokenInSight(values);
+  const timeoutMs = readOption(values, "timeout", durationFrom(1_000, 60_000));
   return {
-    wantsHelp: values.help ?? false,
-    readsTokenFromStdin: token === "-",
+    readsTokenFromStdin: values.token === "-",
     json: values.json ?? false,
-    htmlFile: notEmpty("html", values.html),
+    htmlFile: readOption(values, "html", notEmpty),
     commands: values.commands ?? false,
-    watchMs: watch === undefined ? undefined : parseDuration("watch", watch, 1000, 86_400_000),
-    diagnose: {
-      tokenFile: notEmpty("token-file", values["token-file"]),
-      tokenSource:
-        values["token-source"] === undefined
-          ? undefined
-          : tokenSourceName("token-source", values["token-source"]),
-      audience: notEmpty("audience", values.audience),
-      profile: notEmpty("profile", values.profile),
-      roleArn: notEmpty("role-arn", values["role-arn"]),
-      roleSessionName: notEmpty("role-session-name", values["role-session-name"]),
-      region: values.region === undefined ? undefined : regionName("region", values.region),
-      failoverRegions: regions.map((region) => regionName("failover-region", region)),
-      issuer: httpUrl("issuer", values.issuer),
-      endpointUrl: httpUrl("endpoint-url", values["endpoint-url"]),
+    watchMs: readOption(values, "watch", durationFrom(1_000, 86_400_000)),
+    request: {
+      tokenFile: readOption(values, "token-file", notEmpty),
+      tokenSource: readOption(values, "token-source", tokenSourceName),
+      audience: readOption(values, "audience", notEmpty),
+      profile: readOption(values, "profile", notEmpty),
+      roleArn: readOption(values, "role-arn", notEmpty),
+      roleSessionName: readOption(values, "role-session-name", notEmpty),
+      region: readOption(values, "region", regionName),
+      failoverRegions: regionNames("failover-region", values["failover-region"]),
+      issuer: readOption(values, "issuer", httpUrl),
+      endpointUrl: readOption(values, "endpoint-url", httpUrl),
       allowPrivateIssuers: values["allow-private-issuers"],
       assume: values["no-assume"] !== true && values.commands !== true,
       redact: values.redact ?? false,
-      ...(timeout === undefined
-        ? {}
-        : { timeoutMs: parseDuration("timeout", timeout, 1000, 60_000) }),
+      ...(timeoutMs !== undefined && { timeoutMs }),
     },
   };
 }
 
 const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]*$/;
 
-/** Flags that cannot both be meant. */
-const EXCLUSIVE: readonly (readonly [keyof typeof FLAGS, keyof typeof FLAGS])[] = [
+function checkNoTokenInSight({ token, "token-file": file }: DoctorValues): void {
+  if ((token === undefined || token === "-") && !JWT.test(file ?? "")) return;
+  throw wrongUsage(
+    "every user of this machine can read a token on the command line; pipe it in (--token -) or name its file (--token-file)",
+  );
+}
+
+/** Options that exclude each other. */
+const EXCLUSIVE: readonly (readonly [keyof DoctorValues, keyof DoctorValues])[] = [
   ["token", "token-file"],
   ["token", "token-source"],
   ["token-file", "token-source"],
@@ -101,44 +163,21 @@ const EXCLUSIVE: readonly (readonly [keyof typeof FLAGS, keyof typeof FLAGS])[] 
   ["issuer", "profile"],
   ["issuer", "token"],
   ["issuer", "token-file"],
-  ...(["role-arn", "role-session-name", "region", "failover-region", "endpoint-url"] as const).map(
-    (flag) => ["issuer", flag] as const,
-  ),
+  ["issuer", "role-arn"],
+  ["issuer", "role-session-name"],
+  ["issuer", "region"],
+  ["issuer", "failover-region"],
+  ["issuer", "endpoint-url"],
   ["commands", "json"],
   ["commands", "html"],
   ["commands", "watch"],
-  ["watch", "json"],
   ["watch", "html"],
 ];
 
-function checkCombinations(values: Values): void {
+function checkCombinations(values: DoctorValues): void {
   const clash = EXCLUSIVE.find(([a, b]) => values[a] !== undefined && values[b] !== undefined);
   if (clash === undefined) return;
   const [a, b] = clash;
-  const why = a === "issuer" ? "; --issuer looks at an issuer alone" : "";
-  throw wrongUsage(`--${a} and --${b} do not go together; leave one out${why}`);
-}
-
-function notEmpty(flag: string, text: string | undefined): string | undefined {
-  if (text?.trim() === "") throw wrongUsage(`--${flag} is empty; give it a value or leave it out`);
-  return text;
-}
-
-function regionName(flag: string, text: string): string {
-  const region = text.trim();
-  if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region)) return region;
-  throw wrongUsage(`--${flag} takes the name of an AWS region, such as eu-west-1`);
-}
-
-/** The text as it was given: an issuer is compared letter by letter. */
-function httpUrl(flag: string, text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  // `https:example.com` is a URL to a browser, and an issuer to nobody.
-  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
-  if (url && url.username === "" && url.password === "") {
-    return text;
-  }
-  throw wrongUsage(
-    `--${flag} takes a URL with https:// and without a password, such as https://example.com`,
-  );
+  const why = a === "issuer" ? "; --issuer checks an issuer alone" : "";
+  throw wrongUsage(`--${a} and --${b} exclude each other; leave one out${why}`);
 }

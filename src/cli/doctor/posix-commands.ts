@@ -1,6 +1,25 @@
 import { isIP } from "node:net";
 import { quoteForPosix as quote } from "../../doctor/shell-quote.js";
-import type { Places, Step } from "./places.js";
+
+/** What the commands are about. */
+export interface Places {
+  readonly issuerHost: string;
+  readonly issuerPort: number;
+  readonly isTls: boolean;
+  readonly discoveryUrl: string;
+  /** Absent when the discovery document could not be read from here. */
+  readonly jwksUrl: string | undefined;
+  readonly sts: { readonly url: string; readonly host: string } | undefined;
+  readonly role: { readonly arn: string; readonly sessionName: string } | undefined;
+  /** Where an option named it; else AWS_WEB_IDENTITY_TOKEN_FILE says. */
+  readonly tokenFile: string | undefined;
+}
+
+/** One thing to try, with the lines to paste. */
+export interface Step {
+  readonly title: string;
+  readonly commands: readonly string[];
+}
 
 /** Whatever a stranger's server sends and its discovery document names, it is asked over HTTP. */
 const CURL = "curl -gsS -m 20 --proto '=https,http'";

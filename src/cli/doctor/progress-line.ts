@@ -1,16 +1,14 @@
 import type { Progress } from "../../doctor/diagnosis.js";
 import type { Environment } from "../../runtime/environment.js";
-import { type Fit, fitFor } from "../glyphs.js";
-import { clip, widthOf } from "../layout.js";
-import type { Paint } from "../paint.js";
-import type { Terminal } from "../surroundings.js";
+import type { Terminal } from "../command.js";
+import { clip, type Fit, fitFor, type Paint, widthOf } from "../terminal-text.js";
 
 const FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
 const FRAMES_IN_ASCII = "|/-\\";
 const FRAME_MS = 100;
 const CLEAR = "\r\u001b[2K";
 
-/** One line on a terminal that says what is being waited for; nothing at all on anything else. */
+/** One line on a terminal that shows the steps in progress. Prints nothing anywhere else. */
 export class ProgressLine implements Disposable {
   readonly #terminal: Terminal;
   readonly #paint: Paint;
@@ -26,14 +24,14 @@ export class ProgressLine implements Disposable {
     this.#paint = paint;
     this.#fit = fitFor(terminal, env);
     this.#frames = [...(this.#fit(FRAMES) === FRAMES ? FRAMES : FRAMES_IN_ASCII)];
-    // A dumb terminal cannot take back a line.
+    // A dumb terminal can't clear a line.
     if (!terminal.isTTY || env.TERM === "dumb") return;
     this.#timer = setInterval(() => this.#draw(), FRAME_MS).unref();
   }
 
-  /** Takes note of a step. */
-  readonly see = ({ label: told, state }: Progress): void => {
-    const label = clip(told, 100);
+  /** Adds or removes a step. */
+  readonly show = ({ label: text, state }: Progress): void => {
+    const label = clip(text, 100);
     const before = this.#running.get(label) ?? 0;
     const now = before + (state === "started" ? 1 : -1);
     if (now > 0) this.#running.set(label, now);
@@ -57,12 +55,12 @@ export class ProgressLine implements Disposable {
   }
 }
 
-/** As many of the names as fit, whole, and how many more there are. */
+/** As many whole names as fit, and how many more there are. */
 function namesIn(names: readonly string[], width: number): string {
   for (let shown = names.length; shown > 0; shown -= 1) {
     const more = names.length - shown;
     const text = names.slice(0, shown).join(", ") + (more > 0 ? ` and ${more} more` : "");
     if (widthOf(text) <= width) return text;
   }
-  return clip(names[0] ?? "looking", width);
+  return clip(names[0] ?? "checking", width);
 }

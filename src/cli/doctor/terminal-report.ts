@@ -1,148 +1,241 @@
+/** The doctor's report for a terminal. */
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import { explainCommand } from "../../model/errors.js";
 import type { Finding, Severity } from "../../model/findings.js";
+import type { KeyRow } from "../../model/issuer-report.js";
+import { safeText } from "../../runtime/redact.js";
 import { formatDuration } from "../../runtime/time-text.js";
-import { padEnd, widthOf, wrap, wrapRemedy } from "../layout.js";
-import type { Paint, Style } from "../paint.js";
-import { GROUP_TITLES, GROUPS, type Group, groupOf } from "./finding-group.js";
-import { followsFrom } from "./follows-from.js";
-import { goodNews } from "./good-news.js";
-import { keyRows } from "./key-rows.js";
-import { timingBars } from "./timing-bars.js";
-import { verdictSentence } from "./verdict-words.js";
+import {
+  clip,
+  type Paint,
+  padEnd,
+  type Style,
+  widthOf,
+  wrap,
+  wrapRemedy,
+} from "../terminal-text.js";
+import {
+  followsFrom,
+  GROUP_TITLES,
+  GROUPS,
+  type Group,
+  goodNews,
+  groupOf,
+  kidOf,
+  verdictSentence,
+} from "./report-words.js";
+import { timingBars } from "./timings.js";
 
-const VERDICTS: Readonly<Record<Diagnosis["verdict"], readonly [mark: string, style: Style]>> = {
+type Mark = readonly [mark: string, style: Style];
+
+const VERDICTS: Readonly<Record<Diagnosis["verdict"], Mark>> = {
   healthy: ["✓", ["bold", "green"]],
   degraded: ["!", ["bold", "yellow"]],
   broken: ["✗", ["bold", "red"]],
 };
 
-const SEVERITY_MARKS: Readonly<Record<Severity, readonly [mark: string, style: Style]>> = {
+const SEVERITIES: Readonly<Record<Severity, Mark>> = {
   fatal: ["✗", "red"],
   suspect: ["!", "yellow"],
   advice: ["!", "cyan"],
   info: ["·", "dim"],
 };
 
+const IN_ORDER: Mark = ["✓", "green"];
+
 const MAX_WIDTH = 120;
 
-/** The report for a terminal: what is wrong, who mends it, then everything that was looked at. */
+/** What is wrong and who must change what, then everything that was checked. */
 export function terminalReport(diagnosis: Diagnosis, columns: number, paint: Paint): string {
   const width = Math.max(40, Math.min(MAX_WIDTH, columns));
-  const { facts } = diagnosis;
-  const title = (text: string) => paint("bold", text);
-  const lines = [
-    ...verdictLines(diagnosis, width, paint),
-    "",
-    ...checkLines(diagnosis, width, paint),
-  ];
-  const bars = timingBars(diagnosis.timings, width, paint);
-  if (bars.length > 0) lines.push("", title("Timings"), ...bars);
-  const keys = facts.issuer?.keys ?? [];
-  if (keys.length > 0) lines.push("", title("Keys of the issuer"), ...keyRows(keys, width, paint));
-  lines.push("", ...settingLines(diagnosis, width, paint));
-  return `${lines.join("\n")}\n`;
+  return `${new TerminalReport(diagnosis, width, paint).lines().join("\n")}\n`;
 }
 
-function verdictLines(diagnosis: Diagnosis, width: number, paint: Paint): string[] {
-  const [mark, style] = VERDICTS[diagnosis.verdict];
-  const cause = diagnosis.rootCause;
-  const head = `${mark} ${diagnosis.verdict.toUpperCase()}  `;
-  const [first = "", ...more] = wrap(verdictSentence(diagnosis), width, " ".repeat(head.length));
-  const lines = [head + first.trimStart(), ...more].map((line) => paint(style, line));
-  if (cause === null) return lines;
-  const indent = " ".repeat(10);
-  const hanging = (label: string, [first = "", ...rest]: readonly string[]) => {
-    return [paint("bold", padEnd(label, 10)) + first.trimStart(), ...rest];
-  };
-  return [
-    ...lines,
-    "",
-    ...hanging("Cause", wrap(cause.title, width, indent)),
-    ...wrap(cause.detail, width, indent),
-    ...hanging("Remedy", wrapRemedy(cause.remedy, width, indent)),
-    paint("dim", `${indent}${cause.id} (${cause.severity})`),
-    ...wrap(`Details: ${explainCommand(cause.id)}`, width, indent).map((line) =>
-      paint("dim", line),
-    ),
-  ];
-}
+class TerminalReport {
+  readonly #diagnosis: Diagnosis;
+  readonly #width: number;
+  readonly #paint: Paint;
 
-function checkLines(diagnosis: Diagnosis, width: number, paint: Paint): string[] {
-  const news = goodNews(diagnosis);
-  const isIssuerAlone = diagnosis.facts.token === undefined;
-  const groups = GROUPS.flatMap((group) => {
-    const findings = diagnosis.findings.filter((finding) => groupOf(finding) === group);
-    const good = news[group].flatMap((text) => marked("✓", "green", text, width, paint));
-    const bad = findings.flatMap((finding) =>
-      findingLines(finding, diagnosis.rootCause, width, paint),
-    );
-    const body = [...bad, ...good];
-    if (body.length === 0 && isIssuerAlone) return [];
-    const shown = body.length > 0 ? body : [paint("dim", `  – ${notSeen(diagnosis, group)}`)];
-    return [[paint("bold", GROUP_TITLES[group]), ...shown]];
-  });
-  return groups.flatMap((lines, index) => (index > 0 ? ["", ...lines] : lines));
-}
+  constructor(diagnosis: Diagnosis, width: number, paint: Paint) {
+    this.#diagnosis = diagnosis;
+    this.#width = width;
+    this.#paint = paint;
+  }
 
-function notSeen({ facts }: Diagnosis, group: Group): string {
-  const isAsked = facts.assumeRole !== undefined;
-  switch (group) {
-    case "issuer":
-      return facts.issuer === undefined ? "no issuer is known" : "not looked at";
-    case "key":
-      return facts.issuer === undefined ? "not looked at" : "the issuer's keys could not be read";
-    case "role":
-      return isAsked ? "STS gave no answer" : "STS was not asked for credentials";
-    default:
-      return "not looked at";
+  lines(): string[] {
+    const { facts, timings } = this.#diagnosis;
+    const keys = facts.issuer?.keys ?? [];
+    return [
+      ...this.#verdict(),
+      "",
+      ...this.#checks(),
+      ...this.#section("Timings", timingBars(timings, this.#width, this.#paint)),
+      ...this.#section("Keys of the issuer", keyRows(keys, this.#width, this.#paint)),
+      "",
+      ...this.#settings(),
+    ];
+  }
+
+  #section(title: string, lines: readonly string[]): string[] {
+    return lines.length === 0 ? [] : ["", this.#paint("bold", title), ...lines];
+  }
+
+  #verdict(): string[] {
+    const paint = this.#paint;
+    const { verdict, rootCause: cause } = this.#diagnosis;
+    const [mark, style] = VERDICTS[verdict];
+    const head = `${mark} ${verdict.toUpperCase()}  `;
+    const sentence = this.#wrap(verdictSentence(this.#diagnosis), " ".repeat(head.length));
+    const [first = "", ...more] = sentence;
+    const lines = [head + first.trimStart(), ...more].map((line) => paint(style, line));
+    if (cause === null) return lines;
+    const indent = " ".repeat(10);
+    const hanging = (label: string, [first = "", ...rest]: readonly string[]) => {
+      return [paint("bold", padEnd(label, 10)) + first.trimStart(), ...rest];
+    };
+    return [
+      ...lines,
+      "",
+      ...hanging("Cause", this.#wrap(cause.title, indent)),
+      ...this.#wrap(cause.detail, indent),
+      ...hanging("Remedy", wrapRemedy(cause.remedy, this.#width, indent)),
+      paint("dim", `${indent}${cause.id} (${cause.severity})`),
+      ...this.#wrap(`Details: ${explainCommand(cause.id)}`, indent).map((line) =>
+        paint("dim", line),
+      ),
+    ];
+  }
+
+  #checks(): string[] {
+    const { facts, findings } = this.#diagnosis;
+    const news = goodNews(this.#diagnosis);
+    const groups = GROUPS.flatMap((group) => {
+      const found = findings.filter((finding) => groupOf(finding) === group);
+      const body = [
+        ...found.flatMap((finding) => this.#finding(finding)),
+        ...news[group].flatMap((text) => this.#marked(IN_ORDER, text)),
+      ];
+      // An issuer alone has no other parts.
+      if (body.length === 0 && facts.token === undefined) return [];
+      const shown = body.length > 0 ? body : [this.#paint("dim", `  – ${this.#notSeen(group)}`)];
+      return [[this.#paint("bold", GROUP_TITLES[group]), ...shown]];
+    });
+    return groups.flatMap((lines, index) => (index > 0 ? ["", ...lines] : lines));
+  }
+
+  #notSeen(group: Group): string {
+    const { issuer, assumeRole } = this.#diagnosis.facts;
+    switch (group) {
+      case "issuer":
+        return issuer === undefined ? "no issuer is known" : "not checked";
+      case "key":
+        return issuer === undefined ? "not checked" : "the issuer's keys could not be read";
+      case "role":
+        return assumeRole === undefined
+          ? "STS was not asked for credentials"
+          : "STS returned no answer";
+      default:
+        return "not checked";
+    }
+  }
+
+  #finding(finding: Finding): string[] {
+    const { rootCause: cause } = this.#diagnosis;
+    const mark = SEVERITIES[finding.severity];
+    if (cause?.id === finding.id && cause.detail === finding.detail) {
+      return this.#marked(mark, `${finding.title} (the cause, see above)`);
+    }
+    const doesFollow = followsFrom(finding, cause);
+    const weight = doesFollow ? "follows from the cause" : finding.severity;
+    const remedy = doesFollow ? "" : finding.remedy;
+    return [
+      ...this.#marked(mark, `${finding.title} (${weight})`),
+      ...this.#wrap(finding.detail, "    ").map((line) => this.#paint("dim", line)),
+      ...(remedy === "" ? [] : wrapRemedy(`→ ${remedy}`, this.#width, "    ")),
+    ];
+  }
+
+  #marked([mark, style]: Mark, text: string): string[] {
+    const [first = "", ...rest] = this.#wrap(text, "    ");
+    return [`  ${this.#paint(style, mark)} ${first.trimStart()}`, ...rest];
+  }
+
+  #settings(): string[] {
+    const { facts } = this.#diagnosis;
+    const paint = this.#paint;
+    const set = facts.settings.filter(({ value }) => value !== undefined);
+    const nameWidth = Math.max(0, ...set.map(({ name }) => widthOf(name)));
+    const indent = " ".repeat(nameWidth + 4);
+    const rows = set.flatMap(({ name, value = "", source }) => {
+      const from = paint("dim", `(${source})`);
+      // A value is never cut, so that it can be copied. Its source then has a line of its own.
+      const [first = "", ...rest] = this.#wrap(value, indent);
+      const head = `  ${padEnd(name, nameWidth)}  ${first.trimStart()}`;
+      const isShort = rest.length === 0 && widthOf(head) + 1 + widthOf(from) <= this.#width;
+      return isShort ? [`${head} ${from}`] : [head, ...rest, indent + from];
+    });
+    const { startedAt, elapsedMs, unfinished } = facts;
+    const cut =
+      unfinished.length > 0 ? `; not finished within the time limit: ${unfinished.join(", ")}` : "";
+    const footer = `Checked at ${startedAt} in ${formatDuration(elapsedMs)}${cut}.`;
+    return [
+      ...(rows.length > 0 ? [paint("bold", "Settings"), ...rows, ""] : []),
+      ...this.#wrap(footer).map((line) => paint("dim", line)),
+    ];
+  }
+
+  #wrap(text: string, indent = ""): string[] {
+    return wrap(text, this.#width, indent);
   }
 }
 
-function findingLines(
-  finding: Finding,
-  cause: Finding | null,
-  width: number,
-  paint: Paint,
-): string[] {
-  const [mark, style] = SEVERITY_MARKS[finding.severity];
-  if (cause?.id === finding.id && cause.detail === finding.detail) {
-    return marked(mark, style, `${finding.title} (the cause, see above)`, width, paint);
-  }
-  const doesFollow = followsFrom(finding, cause);
-  const weight = doesFollow ? "follows from the cause" : finding.severity;
-  const remedy = doesFollow ? "" : finding.remedy;
-  return [
-    ...marked(mark, style, `${finding.title} (${weight})`, width, paint),
-    ...wrap(finding.detail, width, "    ").map((line) => paint("dim", line)),
-    ...(remedy === "" ? [] : wrapRemedy(`→ ${remedy}`, width, "    ")),
-  ];
-}
+const MAX_KEYS = 12;
+const MAX_KID = 44;
+/** Both ends of a name that is cut shorter don't identify it. */
+const MIN_KID = 6;
+/** The columns that a row needs besides the kid: marks, gaps, other columns, and "✗ unusable". */
+const OTHER_COLUMNS = 44;
 
-function marked(mark: string, style: Style, text: string, width: number, paint: Paint): string[] {
-  const [first = "", ...rest] = wrap(text, width, "    ");
-  return [`  ${paint(style, mark)} ${first.trimStart()}`, ...rest];
-}
+const UNUSABLE = ["red", "✗", "unusable"] as const;
+const DOUBTFUL = ["yellow", "?", "in doubt"] as const;
 
-function settingLines({ facts }: Diagnosis, width: number, paint: Paint): string[] {
-  const set = facts.settings.filter(({ value }) => value !== undefined);
-  const nameWidth = Math.max(0, ...set.map(({ name }) => widthOf(name)));
-  const indent = " ".repeat(nameWidth + 4);
-  const rows = set.flatMap(({ name, value = "", source }) => {
-    const from = paint("dim", `(${source})`);
-    // Whole, to be copied; a line of its own for where it is from is the price.
-    const [first = "", ...rest] = wrap(value, width, indent);
-    const head = `  ${padEnd(name, nameWidth)}  ${first.trimStart()}`;
-    const isShort = rest.length === 0 && widthOf(head) + 1 + widthOf(from) <= width;
-    return isShort ? [`${head} ${from}`] : [head, ...rest, indent + from];
+/** The keys of the JWKS as a table. The token's key is marked and never left out. */
+function keyRows(keys: readonly KeyRow[], width: number, paint: Paint): string[] {
+  if (keys.length === 0) return [];
+  const own = keys.filter(({ matchesToken }) => matchesToken);
+  const others = keys.filter(({ matchesToken }) => !matchesToken);
+  const chosen = new Set([...own, ...others].slice(0, MAX_KEYS));
+  const shown = keys.filter((key) => chosen.has(key));
+  const kids = shown.map((key) => kidOf(key).length);
+  const kidWidth = Math.min(
+    MAX_KID,
+    Math.max(MIN_KID, width - OTHER_COLUMNS),
+    Math.max(3, ...kids),
+  );
+  const widths = [kidWidth, 10, 8, 4];
+  const line = (mark: string, cells: readonly string[]) =>
+    [
+      `${mark} ${padEnd(clip(cells[0] ?? "", kidWidth), kidWidth)}`,
+      ...widths.slice(1).map((size, index) => padEnd(clip(cells[index + 1] ?? "", size), size)),
+    ].join("  ");
+  const rows = shown.flatMap((key) => {
+    const kind = [key.kty, key.alg].filter(Boolean).join(" ");
+    const size = key.bits === undefined ? (key.crv ?? "") : `${key.bits} bit`;
+    const pointer = key.matchesToken ? "▶" : " ";
+    const text = line(`  ${pointer}`, [kidOf(key), kind, size, key.use ?? "-"]);
+    const row = key.matchesToken ? paint("bold", text) : text;
+    if (key.usable) return [`${row}  ${paint("green", "✓ usable")}`];
+    const problem = safeText(key.problem ?? "unusable");
+    const [color, mark, word] = key.severity === "suspect" ? DOUBTFUL : UNUSABLE;
+    if (widthOf(text) + 4 + widthOf(problem) <= width) {
+      return [`${row}  ${paint(color, `${mark} ${problem}`)}`];
+    }
+    const below = wrap(problem, width, " ".repeat(6)).map((line) => paint(color, line));
+    return [`${row}  ${paint(color, `${mark} ${word}`)}`, ...below];
   });
-  const cut =
-    facts.unfinished.length > 0
-      ? `; cut off when the time was up: ${facts.unfinished.join(", ")}`
-      : "";
-  const footer = `Looked at ${facts.startedAt}, took ${formatDuration(facts.elapsedMs)}${cut}.`;
-  return [
-    ...(rows.length > 0 ? [paint("bold", "Settings"), ...rows, ""] : []),
-    ...wrap(footer, width).map((line) => paint("dim", line)),
-  ];
+  const hidden = keys.length - shown.length;
+  const head = paint("dim", line("   ", ["kid", "kty alg", "size", "use"]).trimEnd());
+  const more = hidden > 0 ? [paint("dim", `    … and ${hidden} more`)] : [];
+  const legend = own.length > 0 ? ["  ▶ the token's key"] : [];
+  return [head, ...rows, ...more, ...legend];
 }

@@ -1,26 +1,21 @@
+/**
+ * `resilient-sts emulate`: the local identity provider and STS of `src/testing` for a program in any
+ * language, with the environment that leads to them.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { quoteForPosix, quoteForPowerShell } from "../../doctor/shell-quote.js";
 import { safeText } from "../../runtime/redact.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import type { LocalServer } from "../../testing/loopback-server.js";
-import { childEnvironment } from "../child-environment.js";
-import { runChild } from "../child-process.js";
-import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
-import { helpText } from "../command-spec.js";
-import { print } from "../print.js";
-import type { Surroundings } from "../surroundings.js";
-import { type EmulateOptions, readEmulateOptions, SPEC } from "./emulate-options.js";
+import { childEnvironment, runChild } from "../child-command.js";
+import { EXIT, print, type Terminal, wrongUsage } from "../command.js";
+import { defineCommand } from "../command-spec.js";
+import { EMULATE_SPEC, type EmulateOptions, readEmulateOptions } from "./emulate-options.js";
 import type { Servers } from "./fault-spec.js";
 import { KeptTokenFile } from "./kept-token-file.js";
-import { tellRequests } from "./tell-requests.js";
 
-/** `resilient-sts emulate`. */
-export async function emulateCommand(args: string[], around: Surroundings): Promise<ExitCode> {
-  const options = readEmulateOptions(args, around.env);
-  if (options.wantsHelp) {
-    await print(around.stdout, helpText(SPEC));
-    return EXIT.fine;
-  }
+export const EMULATE = defineCommand(EMULATE_SPEC, async (call, context) => {
+  const options = readEmulateOptions(call, context.env);
   const { startLocalIdp } = await import("../../testing/idp/local-idp.js");
   const { startLocalSts } = await import("../../testing/sts/local-sts.js");
   await using idp = await started("idp-port", startLocalIdp({ port: options.idpPort }));
@@ -32,22 +27,22 @@ export async function emulateCommand(args: string[], around: Surroundings): Prom
   const renew = async () => tokenFile.replace(await newToken());
   const variables = emulatedVariables(options, { sts }, tokenFile.path);
   if (options.command.length > 0) {
-    around.handOverSignals();
-    const env = childEnvironment(around.env, {
+    context.handOverSignals();
+    const env = childEnvironment(context.env, {
       ...{ region: options.region, keepsConfig: false, configFile: undefined },
       credentials: variables,
     });
-    const child = await runChild(options.command, env, around);
+    const child = await runChild(options.command, env, context);
     const ended = new AbortController();
     const exitCode = child.exitCode.finally(() => ended.abort());
     await renewUntil(ended.signal, options, renew);
     return await exitCode;
   }
-  await print(around.stdout, introduction(options, { idp, sts }, variables));
-  using _requests = tellRequests({ idp, sts }, around.stderr);
-  await renewUntil(around.signal, options, renew);
-  return EXIT.fine;
-}
+  await print(context.stdout, introduction(options, { idp, sts }, variables));
+  using _requests = logRequests({ idp, sts }, context.stderr);
+  await renewUntil(context.signal, options, renew);
+  return EXIT.ok;
+});
 
 /** Writes a new token each half of its lifetime. */
 async function renewUntil(
@@ -83,7 +78,7 @@ async function started<Server extends LocalServer>(flag: string, server: Promise
     return await server;
   } catch (error) {
     const { code, port } = error as NodeJS.ErrnoException & { port?: number };
-    const problem = { EADDRINUSE: "is taken", EACCES: "is not for this user" }[code ?? ""];
+    const problem = { EADDRINUSE: "is in use", EACCES: "is not allowed for this user" }[code ?? ""];
     if (problem === undefined) throw error;
     throw wrongUsage(`port ${port} ${problem}; choose another with --${flag}`);
   }
@@ -116,4 +111,40 @@ function introduction(
     "# Ctrl-C ends it and removes the token file.",
     "",
   ].join("\n");
+}
+
+const POLL_MS = 250;
+const MAX_KEPT = 1000;
+
+/** Writes a line for each request the servers see, and forgets them: a storm must not fill the memory. */
+function logRequests({ idp, sts }: Servers, stderr: Terminal): Disposable {
+  const told = new WeakSet<object>();
+  const tell = () => {
+    const settled = sts.requests.filter(({ outcome }) => outcome !== "pending");
+    const seen = [
+      ...idp.requests
+        .filter((one) => !told.has(one))
+        .map(({ at, document, path }) => ({ at, text: `IdP  ${document ?? path}` })),
+      ...settled
+        .filter((one) => !told.has(one))
+        .map(({ at, action, outcome }) => ({ at, text: `STS  ${action}  ${outcome}` })),
+    ];
+    if (seen.length === 0) return;
+    for (const one of [...idp.requests, ...settled]) told.add(one);
+    if (idp.requests.length > MAX_KEPT) idp.resetRequests();
+    if (sts.requests.length > MAX_KEPT) sts.resetRequests();
+    const lines = seen
+      .toSorted((a, b) => a.at - b.at)
+      .map(
+        ({ at, text }) => `${new Date(at).toTimeString().slice(0, 8)}  ${safeText(text, 120)}\n`,
+      );
+    stderr.write(lines.join(""));
+  };
+  const timer = setInterval(tell, POLL_MS);
+  return {
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      tell();
+    },
+  };
 }

@@ -1,13 +1,13 @@
 import type { Environment } from "../../runtime/environment.js";
 import { readVariable } from "../../runtime/environment.js";
-import { wrongUsage } from "../command-failure.js";
-import { type CommandSpec, HELP_OPTION, readOptions, splitCommand } from "../command-spec.js";
-import { parseDuration } from "../duration.js";
+import { wrongUsage } from "../command.js";
+import { COMMON_OPTIONS, type CommandCall, type CommandSpec } from "../command-spec.js";
+import { durationFrom } from "../option-values.js";
 import { type ApplyFault, readFault } from "./fault-spec.js";
 
-export const SPEC = {
+export const EMULATE_SPEC = {
+  runsCommand: true,
   name: "emulate",
-  summary: "run a local identity provider and STS, with faults on demand",
   usage: "[options] [-- command [argument...]]",
   about: `
 Runs a local identity provider and a local STS, writes a token to a file and renews it. With a
@@ -27,7 +27,7 @@ with ",probability=0.3" three of ten.`,
   groups: {
     "The servers": ["idp-port", "sts-port", "fault"],
     "The environment": ["token-file", "token-lifetime", "role-arn", "region"],
-    Others: ["help"],
+    Others: ["help", "version"],
   },
   options: {
     "idp-port": {
@@ -69,7 +69,7 @@ with ",probability=0.3" three of ten.`,
       value: "FAULT",
       help: "A fault to play; may be repeated.",
     },
-    ...HELP_OPTION,
+    ...COMMON_OPTIONS,
   },
   examples: [
     [
@@ -83,9 +83,8 @@ with ",probability=0.3" three of ten.`,
   ],
 } as const satisfies CommandSpec;
 
-/** What `resilient-sts emulate` was told to do. */
+/** What a run of `resilient-sts emulate` does. */
 export interface EmulateOptions {
-  readonly wantsHelp: boolean;
   readonly idpPort: number;
   readonly stsPort: number;
   readonly tokenFile: string | undefined;
@@ -98,25 +97,22 @@ export interface EmulateOptions {
   readonly command: readonly string[];
 }
 
-export function readEmulateOptions(args: string[], env: Environment): EmulateOptions {
-  const [own, command] = splitCommand(args);
-  const values = readOptions(SPEC, own);
+export function readEmulateOptions(
+  { values, operands: command }: CommandCall<typeof EMULATE_SPEC.options>,
+  env: Environment,
+): EmulateOptions {
   const faultNames = values.fault ?? [];
   const tokenFile = notEmpty("token-file", values["token-file"]);
   // Its name goes into a script, in which a line break would begin the next command.
   if (/\p{Cc}/u.test(tokenFile ?? "")) {
     throw wrongUsage("--token-file has a control character in its name; choose another");
   }
-  if (args.includes("--") && command.length === 0) {
-    throw wrongUsage("there is no command behind --; leave out -- to print the environment");
-  }
   const [idpPort, stsPort] = command.length === 0 ? ["4011", "4012"] : ["0", "0"];
   return {
-    wantsHelp: values.help ?? false,
     idpPort: readPort("idp-port", values["idp-port"] ?? idpPort),
     stsPort: readPort("sts-port", values["sts-port"] ?? stsPort),
     tokenFile,
-    tokenLifetimeMs: parseDuration("token-lifetime", values["token-lifetime"], 2000, 86_400_000),
+    tokenLifetimeMs: durationFrom(2_000, 86_400_000)("token-lifetime", values["token-lifetime"]),
     roleArn: notEmpty("role-arn", values["role-arn"]),
     region: notEmpty("region", values.region) ?? readVariable(env, "AWS_REGION") ?? "us-east-1",
     faults: faultNames.map(readFault),

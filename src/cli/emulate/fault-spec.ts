@@ -2,8 +2,8 @@ import type { IdpFault, IdpFaultRule } from "../../testing/idp/idp-fault.js";
 import type { LocalIdp } from "../../testing/idp/local-idp.js";
 import type { LocalSts } from "../../testing/sts/local-sts.js";
 import { STS_FAULT_NAMES, type StsFaultOptions } from "../../testing/sts/sts-fault.js";
-import { wrongUsage } from "../command-failure.js";
-import { parseDuration } from "../duration.js";
+import { wrongUsage } from "../command.js";
+import { durationFrom, splitOnce } from "../option-values.js";
 
 export interface Servers {
   readonly idp: LocalIdp;
@@ -18,28 +18,35 @@ interface Rule {
   readonly probability?: number;
 }
 
-/** Reads `idp:jwks:slow=6s,probability=0.3` and the like; what it does not know ends the command. */
+/** The parts of a fault as it was written. */
+interface WrittenFault {
+  /** The whole of it, for errors. */
+  readonly spec: string;
+  readonly name: string;
+  readonly value: string | undefined;
+  readonly rule: Rule;
+}
+
+/**
+ * Reads `idp:jwks:slow=6s,probability=0.3` and the like.
+ *
+ * @throws CommandFailure for a fault that does not exist.
+ */
 export function readFault(spec: string): ApplyFault {
   const [what = "", ...conditions] = spec.split(",");
-  const [head = "", value] = splitOnce(what, "=");
+  const [head, value] = splitOnce(what, "=");
   const [party, ...rest] = head.split(":");
-  const name = rest.at(-1) ?? "";
-  const rule = readRule(spec, conditions);
-  if (party === "sts" && rest.length === 1) return stsFault(spec, name, value, rule);
+  const fault = { spec, name: rest.at(-1) ?? "", value, rule: readRule(spec, conditions) };
+  if (party === "sts" && rest.length === 1) return stsFault(fault);
   const on = rest.length === 2 ? rest[0] : undefined;
   const isIdp = party === "idp" && rest.length <= 2;
   if (isIdp && (on === undefined || on === "jwks" || on === "discovery")) {
-    return idpFault(spec, name, value, on === undefined ? rule : { ...rule, on });
+    return idpFault(fault, on === undefined ? fault.rule : { ...fault.rule, on });
   }
-  throw notKnown(spec);
+  throw unknownFault(spec);
 }
 
-function idpFault(
-  spec: string,
-  name: string,
-  value: string | undefined,
-  rule: IdpFaultRule,
-): ApplyFault {
+function idpFault({ spec, name, value }: WrittenFault, rule: IdpFaultRule): ApplyFault {
   const isPlain = Object.keys(rule).length === 0 && value === undefined;
   const set =
     (fault: IdpFault): ApplyFault =>
@@ -47,11 +54,7 @@ function idpFault(
       idp.setFault(fault);
   switch (name) {
     case "slow":
-      return set({
-        ...rule,
-        kind: "slow",
-        delayMs: parseDuration("fault", value ?? "6s", 1, 600_000),
-      });
+      return set({ ...rule, kind: "slow", delayMs: readDelay("fault", value ?? "6s") });
     case "status":
       return set({ ...rule, kind: "status", httpStatus: readStatus(spec, value) });
     case "redirect":
@@ -75,19 +78,21 @@ function idpFault(
       if (!isPlain) break;
       return async ({ idp }) => void (await idp.rotateKeys({ publish: false }));
   }
-  throw notKnown(spec);
+  throw unknownFault(spec);
 }
 
-function stsFault(spec: string, name: string, value: string | undefined, rule: Rule): ApplyFault {
+function stsFault({ spec, name, value, rule }: WrittenFault): ApplyFault {
   if (name === "down" && value === undefined && Object.keys(rule).length === 0) {
     return async ({ sts }) => await sts.refuseConnections();
   }
   const fault = STS_FAULT_NAMES.find((known) => known === name);
-  if (fault === undefined || (value !== undefined && fault !== "slow")) throw notKnown(spec);
+  if (fault === undefined || (value !== undefined && fault !== "slow")) throw unknownFault(spec);
   const options: StsFaultOptions =
-    value === undefined ? rule : { ...rule, delayMs: parseDuration("fault", value, 1, 600_000) };
+    value === undefined ? rule : { ...rule, delayMs: readDelay("fault", value) };
   return async ({ sts }) => sts.setFault(fault, options);
 }
+
+const readDelay = durationFrom(1, 600_000);
 
 function readRule(spec: string, conditions: readonly string[]): Rule {
   const rule: { times?: number; probability?: number } = {};
@@ -96,24 +101,19 @@ function readRule(spec: string, conditions: readonly string[]): Rule {
     const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
     if (name === "times" && Number.isInteger(value) && value > 0) rule.times = value;
     else if (name === "probability" && value >= 0 && value <= 1) rule.probability = value;
-    else throw notKnown(spec);
+    else throw unknownFault(spec);
   }
   return rule;
 }
 
 function readStatus(spec: string, text: string | undefined): number {
   const status = /^[2-5]\d\d$/.test(text ?? "") ? Number(text) : undefined;
-  if (status === undefined) throw notKnown(spec);
+  if (status === undefined) throw unknownFault(spec);
   return status;
 }
 
-function splitOnce(text: string, mark: string): [string, string | undefined] {
-  const at = text.indexOf(mark);
-  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-function notKnown(spec: string) {
+function unknownFault(spec: string) {
   return wrongUsage(
-    `--fault ${JSON.stringify(spec.slice(0, 80))} is none that can be played; resilient-sts emulate --help lists them`,
+    `--fault ${JSON.stringify(spec.slice(0, 80))} does not exist; resilient-sts emulate --help lists the faults`,
   );
 }

@@ -2,16 +2,16 @@ import { rmSync } from "node:fs";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { CommandFailure, EXIT, wrongUsage } from "../command-failure.js";
+import { CommandFailure, EXIT, wrongUsage } from "../command.js";
 
 /** Only its owner may read it. */
 const MODE = 0o600;
 
-/** A token file of our own: replaced in one step, and removed at the end. */
+/** A token file that is replaced in one step and removed at the end. */
 export class KeptTokenFile implements AsyncDisposable {
   readonly path: string;
   readonly #folder: string | undefined;
-  /** Who does not wait for the end leaves no file behind either. */
+  /** Removes the file also where the process does not end in the regular way. */
   readonly #onExit = () => {
     for (const [path, recursive] of this.#paths()) rmSync(path, { recursive, force: true });
   };
@@ -22,7 +22,7 @@ export class KeptTokenFile implements AsyncDisposable {
     process.once("exit", this.#onExit);
   }
 
-  /** Writes the first token; a file that is there already is somebody else's. */
+  /** Writes the first token. An existing file is never replaced: it may belong to another program. */
   static async create(path: string | undefined, token: string): Promise<KeptTokenFile> {
     const folder = path === undefined ? await mkdtemp(join(tmpdir(), "resilient-sts-")) : undefined;
     const full = resolve(path ?? join(folder ?? "", "token"));
@@ -33,7 +33,7 @@ export class KeptTokenFile implements AsyncDisposable {
       const named = JSON.stringify(full);
       if (code === "EEXIST") {
         throw wrongUsage(
-          `the token file ${named} is there already; name a new one, it is removed at the end`,
+          `the token file ${named} exists already; name a new one, because it is removed at the end`,
         );
       }
       throw new CommandFailure(`cannot write the token file ${named}: ${code}`, EXIT.usage);
@@ -41,7 +41,7 @@ export class KeptTokenFile implements AsyncDisposable {
     return new KeptTokenFile(full, folder);
   }
 
-  /** Puts another token in its place; a reader sees the old one or the new one. */
+  /** Replaces the token. A reader sees the old one or the new one. */
   async replace(token: string): Promise<void> {
     await writeFile(this.#next, token, { mode: MODE });
     await rename(this.#next, this.path);
@@ -51,7 +51,7 @@ export class KeptTokenFile implements AsyncDisposable {
     return `${this.path}.${process.pid}.next`;
   }
 
-  /** What to remove, and whether with all that is in it: only what is our own folder. */
+  /** What to remove, and whether with all that is in it, as for the folder that this object created. */
   #paths(): [path: string, recursive: boolean][] {
     const files: [string, boolean][] = [
       [this.path, false],

@@ -1,8 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { get } from "node:http";
-import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
-import { printCredentials } from "../print.js";
-import type { Surroundings } from "../surroundings.js";
+import {
+  type CommandContext,
+  CommandFailure,
+  EXIT,
+  type ExitCode,
+  printCredentials,
+  wrongUsage,
+} from "../command.js";
 
 /** Longer than the endpoint takes for any answer, in milliseconds. */
 const LIMIT_MS = 5_000;
@@ -12,17 +17,18 @@ const LIMIT_MS = 5_000;
  * endpoint and prints them as the SDKs expect them. Loads nothing of the library.
  */
 export async function endpointCommand(
-  [url = "", tokenFile = ""]: string[],
-  { stdout }: Surroundings,
+  [url = "", tokenFile = ""]: readonly string[],
+  { stdout }: CommandContext,
 ): Promise<ExitCode> {
-  if (!url.startsWith("http://")) throw wrongUsage("endpoint-credentials is for profiles of exec");
+  if (!url.startsWith("http://"))
+    throw wrongUsage("endpoint-credentials is internal; run resilient-sts exec instead");
   const answer = await ask(url, await readFile(tokenFile, "utf8"));
   const { Token: SessionToken, ...body } = JSON.parse(answer.text) as Record<string, string>;
   if (answer.status !== 200) {
     throw new CommandFailure(`${body.Code}: ${body.Message}`, EXIT.refused);
   }
   await printCredentials(stdout, { ...body, SessionToken });
-  return EXIT.fine;
+  return EXIT.ok;
 }
 
 function ask(url: string, authorization: string): Promise<{ status: number; text: string }> {

@@ -1,35 +1,25 @@
+/**
+ * `resilient-sts exec`: serves the roles' credentials on a loopback endpoint, and runs a command in an
+ * environment that leads to it and nowhere else.
+ */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { WebIdentityEvent } from "../../model/events.js";
-import type { WebIdentityProvider } from "../../provider/web-identity-provider.js";
+import { type Environment, readVariable } from "../../runtime/environment.js";
 import { safeText } from "../../runtime/redact.js";
 import { type CredentialsServer, serveCredentials } from "../../serve/serve-credentials.js";
-import { childEnvironment } from "../child-environment.js";
-import { runChild } from "../child-process.js";
-import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
-import {
-  type CommandSpec,
-  HELP_OPTION,
-  helpText,
-  readOptions,
-  splitCommand,
-} from "../command-spec.js";
-import { print } from "../print.js";
-import {
-  PROVIDER_OPTION_NAMES,
-  PROVIDER_OPTIONS,
-  readProviderSettings,
-  readRoles,
-} from "../provider-options.js";
-import { createRoleProvider, credentialsFailure } from "../role-provider.js";
-import { openSharedStore, STORE_OPTION_NAMES, STORE_OPTIONS } from "../shared-store.js";
-import type { Surroundings } from "../surroundings.js";
-import { checkKeptProfile } from "./kept-profile.js";
+import { CREDENTIAL_KEYS, profileReader } from "../../sts/shared-config.js";
+import { childEnvironment, runChild } from "../child-command.js";
+import { type CommandContext, print, wrongUsage } from "../command.js";
+import { COMMON_OPTIONS, type CommandSpec, defineCommand } from "../command-spec.js";
+import { PROVIDER_OPTION_NAMES, PROVIDER_OPTIONS } from "../provider-options.js";
+import { RoleProviders } from "../role-provider.js";
+import { STORE_OPTION_NAMES, STORE_OPTIONS } from "../shared-store.js";
 
-export const SPEC = {
+const SPEC = {
+  runsCommand: true,
   name: "exec",
-  summary: "run a command in any language with AWS credentials that stay fresh",
   usage: "[options] -- command [argument...]",
   about: `
 Gets AWS credentials from an OIDC token, then runs the command with a local endpoint for them that
@@ -40,7 +30,7 @@ The command keeps this terminal, gets every signal, and its exit code is passed 
 profiles and files that would win over the endpoint are not passed on.`,
   groups: {
     Credentials: ["role", ...PROVIDER_OPTION_NAMES, ...STORE_OPTION_NAMES],
-    "The command": ["no-wait", "keep-config", "help"],
+    "The command": ["no-wait", "keep-config", "help", "version"],
   },
   options: {
     ...PROVIDER_OPTIONS,
@@ -59,12 +49,12 @@ profiles and files that would win over the endpoint are not passed on.`,
       type: "boolean",
       help: "Pass the AWS config files and profile on to the command. Refused if they hold credentials, which would win.",
     },
-    ...HELP_OPTION,
+    ...COMMON_OPTIONS,
   },
   examples: [
     [
       "A job that runs longer than its session, in GitHub Actions or on EKS",
-      "resilient-sts exec --role-arn arn:aws:iam::123456789012:role/ci -- terraform apply",
+      "resilient-sts exec --role-arn arn:aws:iam::123456789012:role/ci \\\n    -- terraform apply",
     ],
     [
       "Two roles; the command chooses the second with AWS_PROFILE=audit",
@@ -73,79 +63,52 @@ profiles and files that would win over the endpoint are not passed on.`,
   ],
 } as const satisfies CommandSpec;
 
-/** Hidden command by which a profile of the child's reads its role from the endpoint. */
-export const ENDPOINT_COMMAND = "endpoint-credentials";
+/** The internal command by which a profile of the child reads its role from the endpoint. */
+const ENDPOINT_COMMAND = "endpoint-credentials";
 
-/** `resilient-sts exec`. */
-export async function execCommand(args: string[], around: Surroundings): Promise<ExitCode> {
-  const [own, command] = splitCommand(args);
-  const values = readOptions(SPEC, own);
-  if (values.help) {
-    await print(around.stdout, helpText(SPEC));
-    return EXIT.fine;
-  }
+export const EXEC = defineCommand(SPEC, async ({ values, operands: command }, context) => {
   if (command.length === 0) {
     throw wrongUsage(
-      "there is no command; put it behind --, such as resilient-sts exec -- terraform apply",
+      "there is no command; put it after --, such as resilient-sts exec -- terraform apply",
     );
   }
   const keepsConfig = values["keep-config"] ?? false;
-  if (keepsConfig) await checkKeptProfile(around.env);
-  const settings = await readProviderSettings(values, around.env);
-  const roles = readRoles(values, settings);
-  await using shared = await openSharedStore(values, around.env);
-  const { store } = shared;
-  const outage = new OutageReport(around);
-  const providers = Object.fromEntries(
-    [...roles].map(([name, arn]) => [
-      name,
-      createRoleProvider(arn, { ...settings, store }, (event) => outage.onEvent(name, event)),
-    ]),
+  if (keepsConfig) await checkKeptProfile(context.env);
+  const outage = new OutageReport(context);
+  await using roles = await RoleProviders.open(values, context.env, (role, event) =>
+    outage.onEvent(role, event),
   );
   await using folder = await ChildFolder.create();
-  await using server = await serveCredentials({ roles: providers, tokenDirectory: folder.tokens });
-  try {
-    if (!values["no-wait"]) await firstCredentials(Object.values(providers), around);
-    const env = childEnvironment(around.env, {
-      region: settings.region,
-      keepsConfig,
-      configFile: await folder.writeConfig(
-        values.role ? [...roles.keys()] : [],
-        server,
-        around.script,
-      ),
-      credentials: await folder.endpointVariables(server),
-    });
-    around.handOverSignals();
-    const child = await runChild(command, env, around);
-    outage.isReported = true;
-    return await child.exitCode;
-  } finally {
-    await Promise.all(Object.values(providers).map((provider) => provider[Symbol.asyncDispose]()));
-  }
-}
-
-/** Waits until every role has credentials, so that the child does not start in vain. */
-async function firstCredentials(
-  providers: readonly WebIdentityProvider[],
-  { signal }: Surroundings,
-): Promise<void> {
-  try {
-    await Promise.all(providers.map((provider) => provider({ abortSignal: signal })));
-  } catch (error) {
-    throw credentialsFailure(error);
-  }
-}
+  await using server = await serveCredentials({
+    roles: roles.byName,
+    tokenDirectory: folder.tokens,
+  });
+  if (!values["no-wait"]) await roles.firstCredentials(context.signal);
+  const env = childEnvironment(context.env, {
+    region: roles.region,
+    keepsConfig,
+    configFile: await folder.writeConfig(
+      values.role ? Object.keys(roles.byName) : [],
+      server,
+      context.script,
+    ),
+    credentials: await folder.endpointVariables(server),
+  });
+  context.handOverSignals();
+  const child = await runChild(command, env, context);
+  outage.isReported = true;
+  return await child.exitCode;
+});
 
 /** Says on standard error that a role has no valid credentials any more, once for each outage. */
 class OutageReport {
   /** Before the child runs, the command's own end says what failed. */
   isReported = false;
   readonly #failing = new Set<string>();
-  readonly #around: Surroundings;
+  readonly #context: CommandContext;
 
-  constructor(around: Surroundings) {
-    this.#around = around;
+  constructor(context: CommandContext) {
+    this.#context = context;
   }
 
   onEvent(role: string, event: WebIdentityEvent): void {
@@ -155,7 +118,7 @@ class OutageReport {
     this.#failing.add(role);
     const words = safeText(`${event.code}: ${event.message}`, 1_000);
     print(
-      this.#around.stderr,
+      this.#context.stderr,
       `resilient-sts: role ${role} has no valid credentials: ${words}\n`,
     ).catch(() => {});
   }
@@ -202,5 +165,29 @@ class ChildFolder implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
+  }
+}
+
+/** Every SDK reads these from a profile before it asks an endpoint. */
+const WINNING_KEYS = [...CREDENTIAL_KEYS, "role_arn"] as const;
+
+/**
+ * Makes sure that the profiles which the child may use have no credentials. Those would win over the
+ * endpoint without a sign of it until they expire.
+ *
+ * @throws CommandFailure that names the profile and the key.
+ */
+async function checkKeptProfile(env: Environment): Promise<void> {
+  const named = [readVariable(env, "AWS_PROFILE"), readVariable(env, "AWS_DEFAULT_PROFILE")];
+  const profiles = new Set(named.map((name) => name ?? "default"));
+  for (const profile of profiles) {
+    const read = profileReader(profile);
+    for (const key of WINNING_KEYS) {
+      const value = await read(key).catch(() => undefined);
+      if (value === undefined) continue;
+      throw wrongUsage(
+        `the profile ${safeText(profile, 60)} has ${key}, and so credentials that would win over the endpoint; leave out --keep-config, or set AWS_PROFILE to a profile without it`,
+      );
+    }
   }
 }

@@ -1,26 +1,24 @@
+/** `resilient-sts explain`: the section of the guides that is about a name or an error text. */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { safeText } from "../../runtime/redact.js";
-import { EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
-import { type CommandSpec, HELP_OPTION, helpText, readOptions } from "../command-spec.js";
-import { wrap } from "../layout.js";
-import { paintFor } from "../paint.js";
-import { print } from "../print.js";
-import type { Surroundings } from "../surroundings.js";
+import { EXIT, print, wrongUsage } from "../command.js";
+import { COMMON_OPTIONS, type CommandSpec, defineCommand } from "../command-spec.js";
+import { quoted } from "../option-values.js";
+import { paintFor, wrap } from "../terminal-text.js";
 import { findSections, type GuideSection, sectionNames } from "./guide-sections.js";
 
-export const SPEC = {
+const SPEC = {
+  argument: [],
   name: "explain",
-  summary: "explain an error code, a verdict, a finding or an error text of STS",
   usage: "NAME",
   about: `
 Prints what a name in an error or in a report means, and what to do about it. The name is an error
 code (ERR_IDP_UNREACHABLE), a verdict or a finding (jwks-key-not-found). A text in quotes is looked up
 among the error messages of STS, boto3, the AWS CLI, Terraform and GitHub Actions.`,
-  groups: { Options: ["list", "help"] },
+  groups: { Options: ["list", "help", "version"] },
   options: {
     list: { type: "boolean", help: "Print every name that can be explained." },
-    ...HELP_OPTION,
+    ...COMMON_OPTIONS,
   },
   examples: [
     ["The code of an error", "resilient-sts explain ERR_ACCESS_DENIED"],
@@ -29,34 +27,24 @@ among the error messages of STS, boto3, the AWS CLI, Terraform and GitHub Action
   ],
 } as const satisfies CommandSpec;
 
-/** `resilient-sts explain`. */
-export async function explainCommand(args: string[], around: Surroundings): Promise<ExitCode> {
-  const words = args.filter((arg) => !arg.startsWith("-"));
-  const values = readOptions(
-    SPEC,
-    args.filter((arg) => arg.startsWith("-")),
-  );
-  if (values.help) {
-    await print(around.stdout, helpText(SPEC));
-    return EXIT.fine;
-  }
-  const folder = guidesOf(around.script);
+export const EXPLAIN = defineCommand(SPEC, async ({ values, operands }, context) => {
+  const folder = guidesOf(context.script);
   if (values.list) {
-    await print(around.stdout, `${sectionNames(folder).join("\n")}\n`);
-    return EXIT.fine;
+    await print(context.stdout, `${sectionNames(folder).join("\n")}\n`);
+    return EXIT.ok;
   }
-  const query = words.join(" ");
+  const query = operands.join(" ");
   if (query.trim() === "") {
     throw wrongUsage("there is no name; such as resilient-sts explain ERR_ACCESS_DENIED");
   }
   const sections = findSections(folder, query);
   if (sections.length === 0) {
     throw wrongUsage(
-      `nothing explains ${JSON.stringify(safeText(query, 80))}; resilient-sts explain --list prints every name`,
+      `nothing explains ${quoted(query, 80)}; resilient-sts explain --list prints every name`,
     );
   }
-  const { columns = 80 } = around.stdout;
-  const bold = (text: string) => paintFor(around.stdout, around.env)("bold", text);
+  const { columns = 80 } = context.stdout;
+  const bold = (text: string) => paintFor(context.stdout, context.env)("bold", text);
   const width = Math.max(40, Math.min(100, columns));
   const texts = sections.map((section) =>
     [
@@ -66,11 +54,11 @@ export async function explainCommand(args: string[], around: Surroundings): Prom
       "",
     ].join("\n"),
   );
-  await print(around.stdout, texts.join("\n"));
-  return EXIT.fine;
-}
+  await print(context.stdout, texts.join("\n"));
+  return EXIT.ok;
+});
 
-/** The guides lie beside the built command's folder; its source is one folder deeper. */
+/** The published program is one folder below the package's root, its source and the tests' build two. */
 function guidesOf(script: string): string {
   const here = dirname(script);
   const places = ["../docs", "../../docs"].map((place) => join(here, place));

@@ -1,11 +1,33 @@
+/** The checks of a diagnosis: where the use of a token fails at a glance, then every check in full. */
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import type { Finding } from "../../model/findings.js";
-import { GROUP_TITLES, GROUPS, type Group, groupOf } from "../doctor/finding-group.js";
-import { followsFrom } from "../doctor/follows-from.js";
-import { goodNews } from "../doctor/good-news.js";
-import { type Markup, markup, NOTHING } from "./markup.js";
-import { remedyMarkup } from "./remedy.js";
-import { type Standing, severityMark } from "./severity-mark.js";
+import type { Finding, Severity } from "../../model/findings.js";
+import {
+  followsFrom,
+  GROUP_TITLES,
+  GROUPS,
+  type Group,
+  goodNews,
+  groupOf,
+} from "../doctor/report-words.js";
+import { type Markup, markup, NOTHING, remedyMarkup } from "./markup.js";
+
+/** What a mark stands for: a finding, something in order, or nothing that was looked at. */
+type Standing = Severity | "in order" | "not checked";
+
+const MARKS: Readonly<Record<Standing, readonly [mark: string, tone: string]>> = {
+  fatal: ["✗", "bad"],
+  suspect: ["!", "warn"],
+  advice: ["!", "note"],
+  info: ["·", "quiet"],
+  "in order": ["✓", "good"],
+  "not checked": ["–", "quiet"],
+};
+
+/** A sign and a colour, and for who sees neither the word. */
+function severityMark(standing: Standing): Markup {
+  const [mark, tone] = MARKS[standing];
+  return markup`<span class="mark ${tone}" role="img" aria-label="${standing}">${mark}</span>`;
+}
 
 /** The parts of the token's way in one line: where it breaks is seen at once. */
 export function wayOfToken(diagnosis: Diagnosis): Markup {
@@ -22,7 +44,7 @@ function standingOf(group: Group, { findings }: Diagnosis, hasNews: boolean): St
   const worst = (["fatal", "suspect", "advice"] as const).find((severity) =>
     found.some((finding) => finding.severity === severity),
   );
-  return worst ?? (hasNews || found.length > 0 ? "in order" : "not looked at");
+  return worst ?? (hasNews || found.length > 0 ? "in order" : "not checked");
 }
 
 /** Everything that was looked at, part by part: what was found, then what is in order. */
@@ -38,7 +60,7 @@ export function checks(diagnosis: Diagnosis): Markup {
     const body =
       items.length > 0
         ? markup`<ul class="checks">${items}</ul>`
-        : markup`<p class="quiet">– not looked at</p>`;
+        : markup`<p class="quiet">– not checked</p>`;
     return markup`<div class="part"><h3>${GROUP_TITLES[group]}</h3>
 ${body}</div>
 `;

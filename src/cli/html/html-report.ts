@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import { explainCommand } from "../../model/errors.js";
 import { formatDuration } from "../../runtime/time-text.js";
-import { verdictSentence } from "../doctor/verdict-words.js";
+import { verdictSentence } from "../doctor/report-words.js";
 import { cacheTimeline } from "./cache-timeline.js";
 import { checks, wayOfToken } from "./checks.js";
-import { dataTable, mono } from "./data-table.js";
+
 import { addressTable, cacheTable, chainTable, keyTable } from "./issuer-tables.js";
-import { type Markup, markup, NOTHING, trusted } from "./markup.js";
+import { dataTable, type Markup, markup, mono, NOTHING, remedyMarkup, trusted } from "./markup.js";
 import { PAGE_STYLE } from "./page-style.js";
-import { remedyMarkup } from "./remedy.js";
+
 import { waterfall } from "./waterfall.js";
 
 const VERDICTS: Readonly<Record<Diagnosis["verdict"], readonly [mark: string, tone: string]>> = {

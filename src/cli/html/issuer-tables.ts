@@ -1,9 +1,9 @@
 import type { IssuerFacts, TlsFacts } from "../../doctor/facts.js";
 import type { KeyRow, RequestTiming } from "../../model/issuer-report.js";
 import { isUncacheable, readFreshness } from "../../preflight/freshness.js";
-import { kidOf } from "../doctor/key-rows.js";
-import { dataTable, mono } from "./data-table.js";
-import { joined, type Markup, markup, NOTHING } from "./markup.js";
+import { kidOf } from "../doctor/report-words.js";
+
+import { dataTable, joined, type Markup, markup, mono, NOTHING } from "./markup.js";
 
 /** The keys as STS sees them. */
 export function keyTable(keys: readonly KeyRow[]): Markup {

@@ -1,10 +1,9 @@
 import type { Timing } from "../../doctor/diagnosis.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
 import { formatDuration } from "../../runtime/time-text.js";
-import { outcomeOf, PART_TITLES, PARTS, partsOf } from "../doctor/timing-parts.js";
-import { type Lane, laneTable, legend } from "./lane-table.js";
+import { outcomeOf, PART_TITLES, PARTS, partsOf } from "../doctor/timings.js";
+import { type Lane, laneTable, legend, TimeScale } from "./lane-table.js";
 import { joined, type Markup, markup, NOTHING } from "./markup.js";
-import { TimeScale } from "./time-scale.js";
 
 const CAPTION =
   "Each bar begins when its request did. The dashed line stands 5 s after that: as long as STS waits for an identity provider, and red where an identity provider was asked.";

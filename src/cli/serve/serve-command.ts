@@ -1,26 +1,26 @@
+/**
+ * `resilient-sts serve`: the endpoint of `src/serve` as a program of its own, for a sidecar or a
+ * service. It says when it is ready, and logs what happens to each role.
+ */
 import { createWriteStream } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { quoteForPosix } from "../../doctor/shell-quote.js";
 import type { WebIdentityEvent } from "../../model/events.js";
 import { safeText } from "../../runtime/redact.js";
-import { type CredentialsServer, serveCredentials } from "../../serve/serve-credentials.js";
-import { CommandFailure, EXIT, type ExitCode, wrongUsage } from "../command-failure.js";
-import { type CommandSpec, HELP_OPTION, helpText, readOptions } from "../command-spec.js";
-import { print } from "../print.js";
 import {
-  PROVIDER_OPTION_NAMES,
-  PROVIDER_OPTIONS,
-  readProviderSettings,
-  readRoles,
-} from "../provider-options.js";
-import { createRoleProvider, credentialsFailure } from "../role-provider.js";
-import { openSharedStore, STORE_OPTION_NAMES, STORE_OPTIONS } from "../shared-store.js";
-import type { Surroundings } from "../surroundings.js";
+  type CredentialsServer,
+  type ServeCredentialsOptions,
+  serveCredentials,
+} from "../../serve/serve-credentials.js";
+import { type CommandContext, CommandFailure, EXIT, print, wrongUsage } from "../command.js";
+import { COMMON_OPTIONS, type CommandSpec, defineCommand } from "../command-spec.js";
+import { PROVIDER_OPTION_NAMES, PROVIDER_OPTIONS } from "../provider-options.js";
+import { RoleProviders } from "../role-provider.js";
+import { STORE_OPTION_NAMES, STORE_OPTIONS } from "../shared-store.js";
 
-export const SPEC = {
+const SPEC = {
   name: "serve",
-  summary: "serve credentials to other programs of this machine or pod",
   usage: "[options]",
   about: `
 Gets AWS credentials from an OIDC token and serves them to every AWS SDK and the AWS CLI over the
@@ -28,7 +28,16 @@ container-credentials protocol, on a loopback address and behind a random token 
 Runs until SIGTERM or Ctrl-C.`,
   groups: {
     Roles: ["role", ...PROVIDER_OPTION_NAMES, ...STORE_OPTION_NAMES],
-    "The server": ["listen", "token-dir", "print-env", "ready-fd", "ready-file", "no-wait", "help"],
+    "The server": [
+      "listen",
+      "token-dir",
+      "print-env",
+      "ready-fd",
+      "ready-file",
+      "no-wait",
+      "help",
+      "version",
+    ],
   },
   options: {
     ...PROVIDER_OPTIONS,
@@ -71,12 +80,12 @@ Runs until SIGTERM or Ctrl-C.`,
       type: "boolean",
       help: "Be ready before there are credentials, and go on when the first ones fail.",
     },
-    ...HELP_OPTION,
+    ...COMMON_OPTIONS,
   },
   examples: [
     [
       "A sidecar: the folder is a volume that the other container mounts too",
-      "resilient-sts serve --role app=arn:aws:iam::123456789012:role/app --token-dir /run/aws/tokens",
+      "resilient-sts serve --role app=arn:aws:iam::123456789012:role/app \\\n    --token-dir /run/aws/tokens",
     ],
     [
       "What the other program needs",
@@ -85,70 +94,42 @@ Runs until SIGTERM or Ctrl-C.`,
   ],
 } as const satisfies CommandSpec;
 
-/** `resilient-sts serve`. */
-export async function serveCommand(args: string[], around: Surroundings): Promise<ExitCode> {
-  const values = readOptions(SPEC, args);
-  if (values.help) {
-    await print(around.stdout, helpText(SPEC));
-    return EXIT.fine;
+export const SERVE = defineCommand(SPEC, async ({ values }, context) => {
+  const { listen, "token-dir": tokenDirectory, "print-env": printedRole } = values;
+  if (printedRole !== undefined) {
+    await print(context.stdout, variablesOf(printedRole, listen, tokenDirectory));
+    return EXIT.ok;
   }
-  const directory = values["token-dir"];
-  if (values["print-env"] !== undefined) {
-    await print(around.stdout, variablesOf(values["print-env"], values.listen, directory));
-    return EXIT.fine;
-  }
-  if (directory === undefined) {
+  if (tokenDirectory === undefined) {
     throw wrongUsage(
-      "there is no --token-dir: name a private folder in which other programs find the tokens",
+      "there is no --token-dir; name a private folder in which other programs find the tokens",
     );
   }
-  const settings = await readProviderSettings(values, around.env);
-  const roles = readRoles(values, settings);
-  await using shared = await openSharedStore(values, around.env);
-  const { store } = shared;
-  const providers = Object.fromEntries(
-    [...roles].map(([name, arn]) => [
-      name,
-      createRoleProvider(arn, { ...settings, store }, (event) => report(name, event, around)),
-    ]),
+  await using roles = await RoleProviders.open(values, context.env, (role, event) =>
+    log(role, event, context),
   );
-  try {
-    await using server = await started(values.listen, () =>
-      serveCredentials({ roles: providers, listen: values.listen, tokenDirectory: directory }),
-    );
-    if (!values["no-wait"]) {
-      await Promise.all(
-        Object.values(providers).map((provide) => provide({ abortSignal: around.signal })),
-      ).catch((error: unknown) => {
-        throw credentialsFailure(error);
-      });
-    }
-    await announce(server, values, around);
-    await untilStopped(around.signal);
-    return EXIT.fine;
-  } finally {
-    await Promise.all(Object.values(providers).map((provider) => provider[Symbol.asyncDispose]()));
-  }
-}
+  await using server = await start({ roles: roles.byName, listen, tokenDirectory });
+  if (!values["no-wait"]) await roles.firstCredentials(context.signal);
+  await announce(server, values, context);
+  await untilStopped(context.signal);
+  return EXIT.ok;
+});
 
-async function started(
-  listen: string,
-  start: () => Promise<CredentialsServer>,
-): Promise<CredentialsServer> {
+async function start(options: ServeCredentialsOptions): Promise<CredentialsServer> {
   try {
-    return await start();
+    return await serveCredentials(options);
   } catch (error) {
     if (error instanceof TypeError) throw wrongUsage(error.message);
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE" || code === "EACCES" || code === "EADDRNOTAVAIL") {
-      const problem = {
-        EADDRINUSE: "is taken",
-        EACCES: "is not for this user",
-        EADDRNOTAVAIL: "is not an address of this machine",
-      }[code];
-      throw wrongUsage(`${safeText(listen, 60)} ${problem}; choose another with --listen`);
-    }
-    throw new CommandFailure(message, EXIT.failed);
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    const problem = {
+      EADDRINUSE: "is in use",
+      EACCES: "is not allowed for this user",
+      EADDRNOTAVAIL: "is not an address of this machine",
+    }[code];
+    if (problem === undefined) throw new CommandFailure(message, EXIT.failed);
+    throw wrongUsage(
+      `${safeText(options.listen ?? "", 60)} ${problem}; choose another with --listen`,
+    );
   }
 }
 
@@ -160,7 +141,7 @@ interface ReadyOptions {
 async function announce(
   { url }: CredentialsServer,
   { "ready-fd": fd, "ready-file": file }: ReadyOptions,
-  { stdout }: Surroundings,
+  { stdout }: CommandContext,
 ): Promise<void> {
   const line = `resilient-sts: ready at ${url}\n`;
   if (fd !== undefined) await writeTo(readDescriptor(fd), line);
@@ -218,7 +199,7 @@ function variablesOf(name: string, listen: string, directory: string | undefined
 }
 
 /** One line for each change that an operator wants in the log. */
-function report(role: string, event: WebIdentityEvent, { stderr }: Surroundings): void {
+function log(role: string, event: WebIdentityEvent, { stderr }: CommandContext): void {
   const words = wordsFor(event);
   if (words === undefined) return;
   print(

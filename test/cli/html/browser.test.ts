@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { htmlReport } from "../../../src/cli/html/html-report.js";
 import { findProgram, leaveOut } from "../../support/program.js";
 import { sampleDiagnosis } from "../sample-diagnosis.js";
@@ -80,13 +80,13 @@ function lookWith(executablePath: string): void {
       await opened?.[Symbol.asyncDispose]();
     });
 
-    it.each(VIEWS)("fits and can be read: $width pixels, $colorScheme", async (view) => {
+    test.each(VIEWS)("fits and can be read: $width pixels, $colorScheme", async (view) => {
       await look(page, view);
       expect(await page.evaluate(stickingOut)).toEqual([]);
       expect(await page.evaluate(lowContrast)).toEqual([]);
     });
 
-    it.each(WIDTHS)("passes axe at %i pixels", async (width) => {
+    test.each(WIDTHS)("passes axe at %i pixels", async (width) => {
       await look(page, { width, colorScheme: "light" });
       await page.evaluate(AXE_SOURCE);
       const run = `axe.run(document, ${JSON.stringify(AXE_RUN)})`;
@@ -95,19 +95,19 @@ function lookWith(executablePath: string): void {
       expect(told).toEqual([]);
     });
 
-    it("is made of nothing but text, tables and drawings", async () => {
+    test("is made of nothing but text, tables and drawings", async () => {
       const { tags, attributes } = await page.evaluate(vocabulary);
       expect(tags.filter((tag) => !TAGS.includes(tag))).toEqual([]);
       expect(attributes.filter((attribute) => !ATTRIBUTES.includes(attribute))).toEqual([]);
     });
 
-    it("has one first heading, and leaves out no level below it", async () => {
+    test("has one first heading, and leaves out no level below it", async () => {
       const [first, ...rest] = await page.evaluate(headingLevels);
       expect(first).toBe(1);
       expect(rest.every((level, at) => level >= 2 && level <= (rest[at - 1] ?? 1) + 1)).toBe(true);
     });
 
-    it("has tables for who hears it, on a phone too", async () => {
+    test("has tables for who hears it, on a phone too", async () => {
       const counts: number[][] = [];
       for (const width of WIDTHS) {
         await look(page, { width, colorScheme: "light" });
@@ -117,17 +117,17 @@ function lookWith(executablePath: string): void {
       expect(counts[1]).toEqual(counts[0]);
     });
 
-    it("has nothing that the keyboard would have to pass through", async () => {
+    test("has nothing that the keyboard would have to pass through", async () => {
       await look(page, { width: 360, colorScheme: "light" });
       await page.keyboard.press("Tab");
       expect(await page.evaluate(focused)).toBe("BODY");
     });
 
-    it("does not move", async () => {
+    test("does not move", async () => {
       expect(await page.evaluate(movements)).toEqual([]);
     });
 
-    it("is printed on white, whatever the screen is like", async () => {
+    test("is printed on white, whatever the screen is like", async () => {
       await look(page, { width: A4_WIDTH, colorScheme: "dark" });
       await page.emulateMedia({ media: "print" });
       const pdf = await page.pdf({ format: "A4" });
@@ -137,18 +137,18 @@ function lookWith(executablePath: string): void {
       expect(await page.evaluate(stickingOut)).toEqual([]);
     });
 
-    it("has asked for nothing, run nothing and left the console empty", () => {
+    test("has asked for nothing, run nothing and left the console empty", () => {
       expect(opened.incidents).toEqual([]);
     });
   });
 
-  it("shows hostile words as they are", async () => {
+  test("shows hostile words as they are", async () => {
     await using opened = await openPage(browser, htmlReport(poisoned(sampleDiagnosis())));
     const heading = await opened.page.locator("h1").textContent();
     expect(heading).toContain('<script>alert("1")</script>');
   });
 
-  it("would refuse a script and a picture, and tell", async () => {
+  test("would refuse a script and a picture, and tell", async () => {
     const intruders = "<script>alert(1)</script><img src=x onerror=alert(1)>";
     const html = htmlReport(sampleDiagnosis()).replace("</main>", `${intruders}</main>`);
     await using opened = await openPage(browser, html);

@@ -1,6 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { cacheLanes } from "../../../src/cli/html/cache-lanes.js";
-import { cacheTimeline } from "../../../src/cli/html/cache-timeline.js";
+import { describe, expect, test } from "vitest";
+import { cacheLanes, cacheTimeline } from "../../../src/cli/html/cache-timeline.js";
 import type { Diagnosis } from "../../../src/doctor/diagnosis.js";
 import type { TokenReport } from "../../../src/doctor/facts.js";
 import type { RequestTiming } from "../../../src/model/issuer-report.js";
@@ -36,7 +35,7 @@ const living = (token: Partial<TokenReport>) =>
 const at = (ms: number) => Math.round((START + ms) / 1000);
 
 describe("the life of a token", () => {
-  it("is from iat or nbf, whichever is later, to exp, with five minutes more on each side", () => {
+  test("is from iat or nbf, whichever is later, to exp, with five minutes more on each side", () => {
     const lane = living({ iat: at(-60_000), notBefore: at(0), exp: at(600_000) });
     expect(lane?.spans).toEqual([
       { kind: "tolerated", fromMs: START - 5 * MINUTE, toMs: START },
@@ -48,7 +47,7 @@ describe("the life of a token", () => {
     );
   });
 
-  it.each([
+  test.each([
     ["tolerated after its end", { iat: at(-900_000), exp: at(-100_000) }, false],
     ["over", { iat: at(-900_000), exp: at(-300_000) }, true],
     ["tolerated before its begin", { iat: at(300_000), exp: at(900_000) }, false],
@@ -58,19 +57,19 @@ describe("the life of a token", () => {
     expect(living(token)?.isBad).toBe(isBad);
   });
 
-  it("is over when it is so by the clock of STS", () => {
+  test("is over when it is so by the clock of STS", () => {
     const token = { source: "the token given", iat: at(-900_000), exp: at(0) };
     const isBad = (skewMs: number) => cacheLanes(withFacts({ token }, skewMs), NOW)[0]?.isBad;
     expect([isBad(0), isBad(5 * MINUTE)]).toEqual([false, true]);
   });
 
-  it("without any time is not drawn", () => {
+  test("without any time is not drawn", () => {
     expect(living({})).toBeUndefined();
   });
 });
 
 describe("the copy of a document", () => {
-  it("lives from when it was made, Age seconds before it came", () => {
+  test("lives from when it was made, Age seconds before it came", () => {
     const lane = answered({ headers: { "cache-control": "max-age=600", age: "60" } });
     const cameMs = START + 953 + 6400;
     expect(lane?.marks).toEqual([cameMs]);
@@ -83,7 +82,7 @@ describe("the copy of a document", () => {
     );
   });
 
-  it.each([
+  test.each([
     [{ headers: { "cache-control": "no-store" } }, /no-store: STS keeps no copy/, true],
     [{ headers: {} }, /does not say how long/, false],
     [{ headers: { "cache-control": "max-age=0" } }, /no copy is fresh \(max-age=0\)/, false],
@@ -98,7 +97,7 @@ describe("the copy of a document", () => {
     expect(lane?.marks).toHaveLength(1);
   });
 
-  it("of discovery that may not be kept is no fault: AWS asks it of the JWKS alone", () => {
+  test("of discovery that may not be kept is no fault: AWS asks it of the JWKS alone", () => {
     const lane = answered({ document: "discovery", headers: { pragma: "no-cache" } });
     expect(lane?.words).toMatch(/no-cache: no copy may be kept/);
     expect(lane?.isBad).toBe(false);
@@ -109,7 +108,7 @@ describe("the timeline", () => {
   const drawn = (...change: Parameters<typeof withFacts>) =>
     `${cacheTimeline(withFacts(...change))}`;
 
-  it("has every lane on one axis with now on it, and the same in words", () => {
+  test("has every lane on one axis with now on it, and the same in words", () => {
     const html = `${cacheTimeline(sampleDiagnosis())}`;
     expect(html.match(/<th scope="row"[^>]*>[^<]+/g)?.map((tag) => tag.split(">")[1])).toEqual([
       "Token",
@@ -121,7 +120,7 @@ describe("the timeline", () => {
     expect(html.match(/<p class="words">[^<]/g)).toHaveLength(3);
   });
 
-  it("shows an hour's token beside a day's copy, and that the copy goes on", () => {
+  test("shows an hour's token beside a day's copy, and that the copy goes on", () => {
     const token = { source: "the token given", iat: at(0), exp: at(3_600_000) };
     const html = drawn({ token, answer: { headers: { "cache-control": "max-age=864000" } } });
     const [token_ = "", jwks = ""] =
@@ -131,13 +130,13 @@ describe("the timeline", () => {
     expect(html.match(/class="goes-on" x="100%"/g)).toHaveLength(1);
   });
 
-  it("has the clock of STS when it differs by a minute or more", () => {
+  test("has the clock of STS when it differs by a minute or more", () => {
     const token = { source: "the token given", iat: at(0), exp: at(3_600_000) };
     expect(drawn({ token }, 59_000)).not.toContain("sts-now");
     expect(drawn({ token }, -600_000)).toContain("now by the clock of STS, 10 min behind");
   });
 
-  it("bears times that no date can tell", () => {
+  test("bears times that no date can tell", () => {
     const token = { source: "the token given", iat: -(2 ** 62), exp: 2 ** 63 };
     const html = drawn({
       token,
@@ -147,7 +146,7 @@ describe("the timeline", () => {
     expect(html).not.toMatch(/NaN|Infinity/);
   });
 
-  it("is left out where there is nothing to draw, or no time it began", () => {
+  test("is left out where there is nothing to draw, or no time it began", () => {
     expect(drawn({})).toBe("");
     const { facts } = sampleDiagnosis();
     const odd = sampleDiagnosis({ facts: { ...facts, startedAt: "yesterday" } });

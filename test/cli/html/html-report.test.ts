@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { htmlReport } from "../../../src/cli/html/html-report.js";
 import { HOSTILE, sampleDiagnosis, sampleFinding, UNPRINTABLE } from "../sample-diagnosis.js";
 import { poisoned } from "./reports.js";
@@ -7,18 +7,18 @@ import { poisoned } from "./reports.js";
 describe("the page", () => {
   const page = htmlReport(sampleDiagnosis());
 
-  it("takes nothing from anywhere, and runs nothing", () => {
+  test("takes nothing from anywhere, and runs nothing", () => {
     expect(page).not.toMatch(/<script|<link|<iframe|<img|\bsrc=|\bhref=|@import|url\(/i);
     expect(page).not.toMatch(/<[^>]*\son[a-z]+=|<[^>]*\sstyle=/i);
   });
 
-  it("allows its own style and nothing else", () => {
+  test("allows its own style and nothing else", () => {
     const [, style = ""] = /<style>([\s\S]*?)<\/style>/.exec(page) ?? [];
     const hash = createHash("sha256").update(style).digest("base64");
     expect(page).toContain(`default-src 'none'; style-src 'sha256-${hash}'`);
   });
 
-  it("has landmarks, one first heading and headed tables", () => {
+  test("has landmarks, one first heading and headed tables", () => {
     for (const tag of ["header", "main", "footer", "h1"]) {
       expect(page.split(`<${tag}>`)).toHaveLength(2);
     }
@@ -31,7 +31,7 @@ describe("the page", () => {
     expect(page).not.toMatch(/<(?:table|thead|tbody|tr|th|td)\b(?![^>]* role=)/);
   });
 
-  it("tells the verdict, the cause and the remedy first, and the cause only once", () => {
+  test("tells the verdict, the cause and the remedy first, and the cause only once", () => {
     const order = ["degraded</strong>", "<h1>The JWKS takes longer", "<dt>Remedy</dt>", "<main>"];
     const places = order.map((text) => page.indexOf(text));
     expect(places).toEqual(places.toSorted((a, b) => a - b));
@@ -40,7 +40,7 @@ describe("the page", () => {
     expect(page).toContain("(the cause, see above)");
   });
 
-  it("has the commands of a remedy on lines of their own", () => {
+  test("has the commands of a remedy on lines of their own", () => {
     const rootCause = sampleFinding("issuer-timeout", "suspect", {
       remedy: "Network: try from elsewhere.\ncurl 'https://a.example/<x>'\nnc -vz a.example 443",
     });
@@ -50,7 +50,7 @@ describe("the page", () => {
     );
   });
 
-  it("leaves an answer of STS that the cause brings about without a remedy of its own", () => {
+  test("leaves an answer of STS that the cause brings about without a remedy of its own", () => {
     const rootCause = sampleFinding("jwks-key-not-found", "fatal");
     const answer = sampleFinding("sts-verification-key", "suspect");
     const findings = [rootCause, answer, sampleFinding("token-expires-soon", "advice")];
@@ -61,29 +61,27 @@ describe("the page", () => {
     expect(told).toContain("→ IdP: mend token-expires-soon.");
   });
 
-  it("has no cause to tell of a healthy world", () => {
+  test("has no cause to tell of a healthy world", () => {
     const healthy = htmlReport(
       sampleDiagnosis({ verdict: "healthy", rootCause: null, findings: [] }),
     );
-    expect(healthy).toContain(
-      "<h1>Nothing wrong was found; STS was not asked for credentials.</h1>",
-    );
+    expect(healthy).toContain("<h1>No problem was found; STS was not asked for credentials.</h1>");
     expect(healthy).not.toMatch(/<dt>Remedy|fatal|suspect/);
   });
 
-  it("shows in one line where the way of the token breaks", () => {
+  test("shows in one line where the way of the token breaks", () => {
     const [, way = ""] = /<ol class="way"[^>]*>(.*?)<\/ol>/s.exec(page) ?? [];
     const marks = [...way.matchAll(/aria-label="([^"]+)">.<\/span> ([^<]+)</g)];
     expect(marks.map(([, standing, part]) => `${part}: ${standing}`)).toEqual([
       "Token: advice",
       "Issuer: suspect",
       "Key and signature: in order",
-      "STS endpoint: not looked at",
-      "Role: not looked at",
+      "STS endpoint: not checked",
+      "Role: not checked",
     ]);
   });
 
-  it("never shows a token that was given, and says so", () => {
+  test("never shows a token that was given, and says so", () => {
     const { facts } = sampleDiagnosis();
     const settings = [
       { name: "token", source: "option" },
@@ -94,12 +92,12 @@ describe("the page", () => {
     expect(told).toMatch(/issuer<\/th><td[^>]*>–</);
   });
 
-  it("marks the token's key and says how long a document keeps", () => {
+  test("marks the token's key and says how long a document keeps", () => {
     expect(page).toMatch(/<tr role="row" class="own"><th [^>]+><span class="mono">current/);
     expect(page).toContain("600 s, of which 540 s are left");
   });
 
-  it("leaves out what there is nothing to tell of", () => {
+  test("leaves out what there is nothing to tell of", () => {
     const { facts } = sampleDiagnosis();
     const { issuer: _issuer, token: _token, ...rest } = facts;
     const bare = htmlReport(sampleDiagnosis({ facts: { ...rest, settings: [] }, timings: [] }));
@@ -108,7 +106,7 @@ describe("the page", () => {
     expect(bare).toContain("No request was made.");
   });
 
-  it("escapes all that comes from the world", () => {
+  test("escapes all that comes from the world", () => {
     const { facts } = sampleDiagnosis();
     const odd = { ...facts, startedAt: HOSTILE };
     for (const diagnosis of [sampleDiagnosis(), sampleDiagnosis({ facts: odd })]) {
@@ -121,7 +119,7 @@ describe("the page", () => {
     }
   });
 
-  it("escapes what a finding says", () => {
+  test("escapes what a finding says", () => {
     const texts = { title: HOSTILE, detail: HOSTILE, remedy: HOSTILE };
     const cause = sampleFinding("jwks-slow", "fatal", texts);
     const hostile = htmlReport(sampleDiagnosis({ rootCause: cause, findings: [cause] }));

@@ -1,9 +1,9 @@
-import { expect, it } from "vitest";
-import { clockTime, fromNow } from "../../../src/cli/html/moment.js";
+import { expect, test } from "vitest";
+import { clockTime, fromNow } from "../../../src/cli/html/cache-timeline.js";
 
 const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 
-it.each([
+test.each([
   [NOW, "12:00:00"],
   [NOW + 86_400_000, "2026-01-02 12:00:00"],
   [NOW - 12 * 3_600_000 - 1000, "2025-12-31 23:59:59"],
@@ -14,6 +14,6 @@ it.each([
   expect(clockTime(ms, NOW)).toBe(text);
 });
 
-it("a distance is told with its direction", () => {
+test("a distance is told with its direction", () => {
   expect([fromNow(NOW + 90_000, NOW), fromNow(NOW - 500, NOW)]).toEqual(["in 90 s", "500 ms ago"]);
 });

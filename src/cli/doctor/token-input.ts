@@ -1,19 +1,19 @@
 import { open, stat } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
-import { safeText } from "../runtime/redact.js";
-import { type CommandFailure, wrongUsage } from "./command-failure.js";
+import { type CommandFailure, wrongUsage } from "../command.js";
+import { quoted } from "../option-values.js";
 
-/** STS takes 20,000 characters; what is longer than this is no token at all. */
+/** STS accepts 20,000 characters. A longer text than this is not a token. */
 const MAX_TOKEN_BYTES = 64 * 1024;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Makes sure that the file named on the command line can hold a token at all. */
+/** @throws CommandFailure when the file that the command line names can't hold a token. */
 export async function checkTokenFile(path: string): Promise<void> {
-  const named = JSON.stringify(safeText(path, 200));
+  const named = quoted(path);
   try {
     const found = await stat(path);
-    // A pipe can be read only once, and not by this check.
+    // A pipe can be read only once, so this check leaves it alone.
     if (!found.isFile() && !found.isDirectory()) return;
     if (found.isFile() && found.size > MAX_TOKEN_BYTES) throw tooLong(`the token file ${named}`);
     const file = await open(path, "r");
@@ -31,7 +31,7 @@ export async function checkTokenFile(path: string): Promise<void> {
   }
 }
 
-/** Reads a token from standard input: to its end, but never more than a token can have. */
+/** Reads a token from standard input to its end, and at most as much as a token can have. */
 export async function readTokenFrom(input: Readable, signal: AbortSignal): Promise<string> {
   addAbortSignal(signal, input);
   const pieces: Buffer[] = [];
@@ -53,12 +53,12 @@ export async function readTokenFrom(input: Readable, signal: AbortSignal): Promi
 }
 
 const SYSTEM_WORDS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file; see that it is mounted and the path is right",
+  ENOENT: "there is no such file; check the path, and that it is mounted",
   EACCES: "permission denied; run as the workload's user",
   EPERM: "permission denied; run as the workload's user",
-  ENOTDIR: "a part of its path is no directory",
-  EISDIR: "it is a directory; name the file in it",
-  ELOOP: "its symbolic links go round in a circle",
+  ENOTDIR: "a part of its path is not a directory",
+  EISDIR: "it is a directory; name a file in it",
+  ELOOP: "its symbolic links form a loop",
 };
 
 function decode(what: string, bytes: Uint8Array): string {
@@ -71,6 +71,6 @@ function decode(what: string, bytes: Uint8Array): string {
 
 function tooLong(what: string): CommandFailure {
   return wrongUsage(
-    `${what} has more than ${MAX_TOKEN_BYTES / 1024} KiB, no token is that long; give the JWT alone`,
+    `${what} has more than ${MAX_TOKEN_BYTES / 1024} KiB, and no token is that long; give the JWT alone`,
   );
 }

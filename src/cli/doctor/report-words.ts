@@ -1,12 +1,95 @@
+/**
+ * What the terminal report and the HTML report have in common: the parts of a diagnosis in the order
+ * in which a token is used, the verdict in a sentence, and what was found to be in order.
+ */
 import type { Diagnosis } from "../../doctor/diagnosis.js";
 import type { EndpointFacts, IssuerFacts, TokenReport } from "../../doctor/facts.js";
-import type { FindingId } from "../../model/findings.js";
+import { EXPLAINED_BY } from "../../doctor/ranking.js";
+import type { Finding, FindingId } from "../../model/findings.js";
 import type { KeyRow } from "../../model/issuer-report.js";
 import { formatDuration } from "../../runtime/time-text.js";
-import type { Group } from "./finding-group.js";
-import { kidOf } from "./key-rows.js";
 
-/** What was looked at and found in order, in a few words each. */
+/** The parts of a report, in the order in which a token is used. */
+export const GROUPS = ["token", "issuer", "key", "sts", "role"] as const;
+
+export type Group = (typeof GROUPS)[number];
+
+export const GROUP_TITLES: Readonly<Record<Group, string>> = {
+  token: "Token",
+  issuer: "Issuer",
+  key: "Key and signature",
+  sts: "STS endpoint",
+  role: "Role",
+};
+
+/** The first match wins; every other finding is about the issuer. */
+const BY_ID: readonly (readonly [RegExp, Group])[] = [
+  [/^sts-(?:token-expired|audience)/, "role"],
+  [/^token-/, "token"],
+  [/^(?:jwks-key-|jwks-too-many-keys|signature-)/, "key"],
+  [/^sts-(?:unreachable|timeout|tls|slow|region-slower)|^(?:region|endpoint|clock)-/, "sts"],
+  [/^(?:sts|role|session-name|duration)-/, "role"],
+];
+
+/** The part that a finding belongs to. */
+export function groupOf({ id, evidence }: Pick<Finding, "id" | "evidence">): Group {
+  // Only an STS endpoint's certificate has a region.
+  if (id === "certificate-expires-soon" && evidence.region !== undefined) return "sts";
+  return BY_ID.find(([ids]) => ids.test(id))?.[1] ?? "issuer";
+}
+
+/** Whether a finding follows from the cause, and so goes away when the cause is fixed. */
+export function followsFrom(finding: Finding, cause: Finding | null): boolean {
+  return cause !== null && (EXPLAINED_BY[finding.id]?.includes(cause.id) ?? false);
+}
+
+/** Causes that can go away without a change: an outage, a rate limit, a slow answer. */
+const MAY_PASS: readonly FindingId[] = [
+  "issuer-dns-failure",
+  "issuer-connection-refused",
+  "issuer-timeout",
+  "discovery-http-status",
+  "discovery-slow",
+  "jwks-http-status",
+  "jwks-rate-limited",
+  "jwks-timeout",
+  "jwks-slow",
+  "jwks-key-not-found",
+  "sts-timeout",
+  "sts-unreachable",
+  "sts-verification-key",
+  "sts-throttled",
+  "sts-unavailable",
+];
+
+/** The verdict in a sentence that claims no more than what was checked. */
+export function verdictSentence({ verdict, rootCause, facts }: Diagnosis): string {
+  const isIssuerAlone = facts.token === undefined;
+  const mayPass =
+    rootCause !== null && rootCause.severity !== "fatal" && MAY_PASS.includes(rootCause.id);
+  switch (verdict) {
+    case "broken":
+      if (mayPass) return "No credentials now. The cause may be temporary, and may return.";
+      return isIssuerAlone
+        ? "STS cannot use this issuer until the cause is fixed."
+        : "No credentials until the cause is fixed.";
+    case "degraded":
+      return mayPass
+        ? "The cause below explains intermittent failures."
+        : "The cause below can keep STS from verifying tokens.";
+    case "healthy":
+      if (isIssuerAlone) return "No problem with this issuer was found from here.";
+      return facts.assumeRole === undefined
+        ? "No problem was found; STS was not asked for credentials."
+        : "The role can be assumed with this token.";
+  }
+}
+/** The kid as it is shown. A missing kid and an empty one are shown differently. */
+export function kidOf({ kid }: KeyRow): string {
+  return kid === undefined ? "(none)" : kid === "" ? '""' : kid;
+}
+
+/** What was checked and is in order, in a few words each. */
 export function goodNews(diagnosis: Diagnosis): Readonly<Record<Group, readonly string[]>> {
   const { facts, findings } = diagnosis;
   const has = (...ids: FindingId[]) => findings.some(({ id }) => ids.includes(id));
@@ -52,7 +135,7 @@ function aboutIssuer(issuer: IssuerFacts, has: (...ids: FindingId[]) => boolean)
   }
   for (const { document, triesMs, medianMs, maxMs } of issuer.latency) {
     const answered = issuer.requests.find((request) => request.document === document);
-    // 304 is the answer to a second look.
+    // 304 is the answer to a repeated request.
     const isServed = answered?.status === 200 || answered?.status === 304;
     if (!isServed || has(`${document}-not-json`, `${document}-slow`)) continue;
     const tries =
@@ -66,7 +149,7 @@ function aboutIssuer(issuer: IssuerFacts, has: (...ids: FindingId[]) => boolean)
 }
 
 function aboutAddresses({ addresses, dnsMs, host, dnsError }: IssuerFacts): string[] {
-  // An address needs no resolving, and whether it is reached is seen below.
+  // An address needs no lookup, and other lines say whether it can be reached.
   if (host === undefined || dnsError !== undefined || addresses.length === 0) return [];
   const reached = addresses.filter(({ connectMs }) => connectMs !== undefined);
   if (addresses.some(({ address }) => address === host) && reached.length === 0) return [];
@@ -75,15 +158,15 @@ function aboutAddresses({ addresses, dnsMs, host, dnsError }: IssuerFacts): stri
     addresses.length > shown.length ? ` and ${addresses.length - shown.length} more` : "";
   const time = dnsMs === undefined ? "" : ` (${formatDuration(dnsMs)})`;
   const [first] = reached;
-  if (first?.address === host) return [`${host} takes connections`];
+  if (first?.address === host) return [`${host} accepts connections`];
   const connected =
     first?.connectMs === undefined ? "" : `, connected in ${formatDuration(first.connectMs)}`;
   const dead = addresses.filter(({ error }) => error !== undefined);
-  const besides =
+  const unreachable =
     reached.length > 0 && dead.length > 0
       ? `; not to ${dead.map(({ address, error }) => `${address} (${error})`).join(", ")}`
       : "";
-  return [`${host} resolves to ${shown.join(", ")}${more}${time}${connected}${besides}`];
+  return [`${host} resolves to ${shown.join(", ")}${more}${time}${connected}${unreachable}`];
 }
 
 function aboutKey(keys: readonly KeyRow[] | undefined, isSigned: boolean): string[] {
@@ -94,7 +177,7 @@ function aboutKey(keys: readonly KeyRow[] | undefined, isSigned: boolean): strin
   const own = keys.find(({ matchesToken }) => matchesToken);
   if (own?.usable !== true) return news;
   const size = own.bits === undefined ? (own.crv ?? "") : `${own.bits} bits`;
-  news.push(`the token's key ${kidOf(own)} is there: ${own.kty ?? ""} ${size}`.trim());
+  news.push(`the token's key ${kidOf(own)} is published: ${own.kty ?? ""} ${size}`.trim());
   if (isSigned) news.push("the signature verifies with it");
   return news;
 }
@@ -118,5 +201,5 @@ function aboutRole({ facts }: Diagnosis): string[] {
   if (assumeRole?.outcome !== "ok") return [];
   const until =
     assumeRole.expiresAt === undefined ? "" : `, credentials until ${assumeRole.expiresAt}`;
-  return [`AssumeRoleWithWebIdentity worked in ${formatDuration(assumeRole.ms)}${until}`];
+  return [`AssumeRoleWithWebIdentity succeeded in ${formatDuration(assumeRole.ms)}${until}`];
 }

@@ -1,0 +1,88 @@
+/**
+ * What every command gets and how it ends. A command is a function of its arguments and a
+ * {@link CommandContext}: it resolves with its exit code, or throws a {@link CommandFailure} for one
+ * line on standard error. `main.ts` alone touches `process.argv`, the process's streams and its end.
+ */
+import type { Readable, Writable } from "node:stream";
+import type { Environment } from "../runtime/environment.js";
+import { redact } from "../runtime/redact.js";
+
+/** What a command ends with. Part of the command line's interface. */
+export const EXIT = {
+  ok: 0,
+  /** The doctor found something fatal or suspect. */
+  found: 1,
+  /** STS or the issuer refused: `exec`, `serve` and `credential-process`. */
+  refused: 1,
+  usage: 2,
+  /** The command itself failed. */
+  failed: 3,
+  /** There is no token to send. */
+  noToken: 3,
+  /** Attempts or time were used up. */
+  outOfTime: 4,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+/** One of {@link EXIT}, or the exit code of a command that was run. */
+export type ExitCode = number;
+
+/** Ends a command with one line on standard error. */
+export class CommandFailure extends Error {
+  override readonly name = "CommandFailure";
+  readonly exitCode: ExitCode;
+
+  constructor(message: string, exitCode: ExitCode) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** The failure of a command that was called wrongly. The message says how to call it. */
+export function wrongUsage(message: string): CommandFailure {
+  return new CommandFailure(message, EXIT.usage);
+}
+
+/** A stream that may be a terminal. */
+export type Terminal = Writable & {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+};
+
+/** The parts of the process that a command may use. */
+export interface CommandContext {
+  readonly stdin: Readable & { readonly isTTY?: boolean | undefined };
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+  readonly env: Environment;
+  /** The file of this program, for a process that runs it again. */
+  readonly script: string;
+  /** Aborts on Ctrl-C and SIGTERM, with the failure to end with. */
+  readonly signal: AbortSignal;
+  /** From now on, the command handles Ctrl-C and SIGTERM itself. */
+  handOverSignals(): void;
+}
+
+/** Writes text to standard output or error and waits until it is written. Tokens are redacted. */
+export async function print(stream: Writable, text: string): Promise<void> {
+  await write(stream, redact(text));
+}
+
+/**
+ * Writes credentials for the SDK that runs this process as its `credential_process`: one JSON
+ * document in one write.
+ */
+export async function printCredentials(stream: Writable, document: object): Promise<void> {
+  await write(stream, `${JSON.stringify({ Version: 1, ...document })}\n`);
+}
+
+async function write(stream: Writable, text: string): Promise<void> {
+  const error = await new Promise<Error | null | undefined>((resolve) => {
+    stream.write(text, resolve);
+  });
+  if (!error) return;
+  const { code = error.message } = error as NodeJS.ErrnoException;
+  const problem = code === "EPIPE" ? "the output pipe was closed" : String(code);
+  throw new CommandFailure(`the output could not be written: ${problem}`, EXIT.failed);
+}

@@ -1,0 +1,114 @@
+/** The commands of the program, and which one a command line means. */
+import { safeText } from "../runtime/redact.js";
+import {
+  type CommandContext,
+  type CommandFailure,
+  EXIT,
+  type ExitCode,
+  print,
+  wrongUsage,
+} from "./command.js";
+import {
+  COMMON_OPTIONS,
+  type Command,
+  nearestName,
+  readOptions,
+  versionOf,
+} from "./command-spec.js";
+
+/** A command that is loaded when it is called. */
+export interface CommandEntry {
+  /** One line for the list of commands, and for shells. */
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  doctor: {
+    summary: "say why AssumeRoleWithWebIdentity fails, and how to fix it",
+    load: async () => (await import("./doctor/doctor-command.js")).DOCTOR,
+  },
+  explain: {
+    summary: "explain an error code, a finding or an error text of STS",
+    load: async () => (await import("./explain/explain-command.js")).EXPLAIN,
+  },
+  exec: {
+    summary: "run a command with AWS credentials that stay fresh",
+    load: async () => (await import("./exec/exec-command.js")).EXEC,
+  },
+  serve: {
+    summary: "serve credentials to other programs of this machine or pod",
+    load: async () => (await import("./serve/serve-command.js")).SERVE,
+  },
+  "credential-process": {
+    summary: "print credentials for a profile's credential_process",
+    load: async () =>
+      (await import("./credential-process/credential-process-command.js")).CREDENTIAL_PROCESS,
+  },
+  emulate: {
+    summary: "run a local identity provider and STS, with faults",
+    load: async () => (await import("./emulate/emulate-command.js")).EMULATE,
+  },
+};
+
+/** Commands that this program runs itself, in another process. */
+const INTERNAL: Readonly<Record<string, () => Promise<Command["run"]>>> = {
+  "endpoint-credentials": async () => (await import("./exec/endpoint-command.js")).endpointCommand,
+  "diagnosis-process": async () =>
+    (await import("./doctor/diagnosis-process.js")).diagnosisProcessCommand,
+};
+
+/** Runs what the arguments say: a command, `--help` or `--version`. */
+export async function runProgram(
+  args: readonly string[],
+  context: CommandContext,
+): Promise<ExitCode> {
+  const [name = "", ...rest] = args;
+  const internal = Object.hasOwn(INTERNAL, name) ? INTERNAL[name] : undefined;
+  if (internal !== undefined) return await (await internal())(rest, context);
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry !== undefined) return await (await entry.load()).run(rest, context);
+  if (name !== "" && !name.startsWith("-")) throw unknownCommand(name);
+  const { values } = readOptions({ name: "", options: COMMON_OPTIONS }, args);
+  if (values.version) {
+    await print(context.stdout, `${versionOf(context.script)}\n`);
+    return EXIT.ok;
+  }
+  await print(values.help ? context.stdout : context.stderr, programHelp());
+  return values.help ? EXIT.ok : EXIT.usage;
+}
+
+function unknownCommand(name: string): CommandFailure {
+  const names = Object.keys(COMMANDS);
+  const near = nearestName(name, names);
+  const end =
+    near === undefined
+      ? `the commands are ${names.join(", ")}; see resilient-sts --help`
+      : `did you mean ${near}? See resilient-sts --help`;
+  return wrongUsage(`there is no command ${JSON.stringify(safeText(name, 40))}; ${end}`);
+}
+
+function programHelp(): string {
+  const lines = Object.entries(COMMANDS).map(
+    ([name, { summary }]) => `  ${name.padEnd(20)}${summary}`,
+  );
+  return `Usage: resilient-sts <command> [options]
+
+AWS credentials from an OIDC token that keep coming when the identity provider,
+STS or a region does not.
+
+Commands:
+${lines.join("\n")}
+
+Options:
+  -h, --help          print this help; <command> --help explains a command
+  -v, --version       print the version
+
+Examples:
+  # Why does this workload get no credentials?
+  resilient-sts doctor
+
+  # A job that runs longer than its session
+  resilient-sts exec --role-arn ARN -- terraform apply
+`;
+}

@@ -1,0 +1,104 @@
+/**
+ * Diagnoses in a process of its own. At its end, Node waits for name lookups and file reads that
+ * hang, whatever was canceled: without a name server that is most of a minute, in which not even
+ * Ctrl-C is handled. The doctor ends this process instead.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import type { Diagnosis, Progress } from "../../doctor/diagnosis.js";
+import type { DiagnoseOptions } from "../../doctor/options.js";
+import { onAbort } from "../../runtime/on-abort.js";
+import {
+  type CommandContext,
+  CommandFailure,
+  EXIT,
+  type ExitCode,
+  wrongUsage,
+} from "../command.js";
+
+/** Longer than any diagnosis, in milliseconds. */
+const LIMIT_MS = 70_000;
+
+/** What to diagnose: plain data. */
+export type DiagnosisRequest = Omit<DiagnoseOptions, "env" | "signal" | "onProgress">;
+
+/** What the process reports. A diagnosis or a failure is its last message. */
+type Message =
+  | { readonly kind: "progress"; readonly progress: Progress }
+  | { readonly kind: "diagnosis"; readonly diagnosis: Diagnosis }
+  | { readonly kind: "failure"; readonly isMisuse: boolean; readonly message: string };
+
+/** Starts the process, and ends it when it has a diagnosis or when the command is stopped. */
+export async function diagnoseApart(
+  request: DiagnosisRequest,
+  onProgress: (progress: Progress) => void,
+  { env, signal, script }: CommandContext,
+): Promise<Diagnosis> {
+  signal.throwIfAborted();
+  const child = fork(script, ["diagnosis-process"], {
+    env,
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  const end = new AbortController();
+  const ignoreSignal = onAbort(signal, () => end.abort(signal.reason));
+  const limit = setTimeout(() => end.abort(failure("took too long")), LIMIT_MS);
+  const diagnosis = resultOf(child, onProgress, end.signal);
+  child.send(request, (error) => error && end.abort(failure(error.message)));
+  try {
+    return await diagnosis;
+  } catch (error) {
+    // A terminal sends Ctrl-C to both processes; the end of the other one may be noticed first.
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    clearTimeout(limit);
+    ignoreSignal();
+    child.kill("SIGKILL");
+  }
+}
+
+function resultOf(
+  child: ChildProcess,
+  onProgress: (progress: Progress) => void,
+  signal: AbortSignal,
+): Promise<Diagnosis> {
+  return new Promise((resolve, reject) => {
+    onAbort(signal, () => reject(signal.reason));
+    child.on("message", (message: Message) => {
+      if (message.kind === "progress") onProgress(message.progress);
+      else if (message.kind === "diagnosis") resolve(message.diagnosis);
+      else reject(message.isMisuse ? new TypeError(message.message) : new Error(message.message));
+    });
+    child.once("error", (error) => reject(failure(`could not be started: ${error.message}`)));
+    child.once("exit", (code, signal) => reject(failure(`ended early (${signal ?? code})`)));
+  });
+}
+
+function failure(problem: string): CommandFailure {
+  return new CommandFailure(`the diagnosis process ${problem}`, EXIT.failed);
+}
+
+/** The other side: one diagnosis for the process that started this one, which also ends it. */
+export async function diagnosisProcessCommand(
+  _args: readonly string[],
+  { env }: CommandContext,
+): Promise<ExitCode> {
+  if (process.send === undefined) {
+    throw wrongUsage("diagnosis-process is internal; run resilient-sts doctor instead");
+  }
+  const send = (message: Message) => void process.send?.(message);
+  // The parent is gone, and a regular exit would wait for what hangs.
+  process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
+  const request = await new Promise<DiagnosisRequest>((resolve) =>
+    process.once("message", resolve),
+  );
+  try {
+    const { diagnose } = await import("../../doctor/diagnose.js");
+    const onProgress = (progress: Progress) => send({ kind: "progress", progress });
+    // Without the signal: a terminal sends Ctrl-C to both processes, and the parent reports it.
+    send({ kind: "diagnosis", diagnosis: await diagnose({ ...request, env, onProgress }) });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    send({ kind: "failure", isMisuse: error instanceof TypeError, message });
+  }
+  return await new Promise<ExitCode>(() => {});
+}
