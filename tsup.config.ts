@@ -16,7 +16,9 @@ const library = {
 const code = {
   target: "node20.19",
   platform: "node",
-  sourcemap: true,
+  // Maps would be half of the package and point to sources that are not in it. The code is not
+  // minified and names the source of each part, so that a stack trace can be read without them.
+  sourcemap: false,
   splitting: true,
   removeNodeProtocol: false,
 } satisfies Options;

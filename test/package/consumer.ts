@@ -18,6 +18,8 @@ export interface Consumer extends AsyncDisposable {
   readonly folder: string;
   /** What the tarball holds. */
   readonly packed: readonly string[];
+  /** Of the tarball and of the files in it, in bytes. */
+  readonly sizes: { readonly packed: number; readonly unpacked: number };
   run(command: string, ...args: string[]): Promise<Outcome>;
   /** Runs `source` as `name` with the Node that runs the tests. */
   node(name: string, source: string): Promise<Outcome>;
@@ -41,6 +43,7 @@ export async function installPackage(): Promise<Consumer> {
   return {
     folder,
     packed: tarball.files.map((file) => file.path),
+    sizes: { packed: tarball.size, unpacked: tarball.unpackedSize },
     run,
     async node(name, source) {
       await writeFile(join(folder, name), source);
@@ -63,6 +66,8 @@ export async function repositoryVersion(): Promise<string> {
 
 interface Tarball {
   readonly filename: string;
+  readonly size: number;
+  readonly unpackedSize: number;
   readonly files: readonly { readonly path: string }[];
 }
 
