@@ -4,6 +4,7 @@ import { confirmedBy } from "../retry/confirmation.js";
 import { answerFinding, answerInFull, weakenCutOff } from "./conclude-answer.js";
 import { certificateFindings } from "./conclude-certificates.js";
 import { issuerFindings, unreadFindings } from "./conclude-issuer.js";
+import { storeFindings } from "./conclude-store.js";
 import { stsFindings } from "./conclude-sts.js";
 import type { Diagnosis } from "./diagnosis.js";
 import type { Gathered } from "./gather.js";
@@ -20,6 +21,7 @@ export function conclude(gathered: Gathered): Diagnosis {
     ...stsFindings(facts),
     ...issuerFindings([...issuer, ...unreadFindings(facts)], facts),
     ...certificateFindings(facts),
+    ...storeFindings(facts),
   ];
   const answer =
     failure && weakenCutOff(answerFinding(failure, facts.token), failure, { facts, seen });
@@ -66,7 +68,7 @@ function overruled(finding: Finding): Finding {
 function withoutRepeats(findings: readonly Finding[]): Finding[] {
   const known = new Set<string>();
   return findings.filter(({ id, evidence }) => {
-    const key = `${id} ${JSON.stringify(evidence.claim ?? evidence.keyType ?? evidence.region ?? "")}`;
+    const key = `${id} ${JSON.stringify(evidence.claim ?? evidence.keyType ?? evidence.region ?? evidence.keyId ?? "")}`;
     if (known.has(key)) return false;
     known.add(key);
     return true;

@@ -1,10 +1,17 @@
 import type { TokenFacts } from "../model/attempt.js";
+import type { StoredSample, StoreOperation } from "../model/credential-store.js";
 import type { Verdict } from "../model/failure.js";
 import type { DocumentName, KeyRow, RequestParts, RequestTiming } from "../model/issuer-report.js";
 import type { RejectedDate } from "../sts/server-clock.js";
 
 /** The parts of a run. Those that do not depend on each other run in parallel. */
-export type Step = "token" | "issuer-network" | "issuer-documents" | "sts-endpoint" | "assume-role";
+export type Step =
+  | "token"
+  | "issuer-network"
+  | "issuer-documents"
+  | "sts-endpoint"
+  | "assume-role"
+  | "store";
 
 /** Everything that was gathered. A fact that could not be gathered is absent. */
 export interface Facts {
@@ -24,6 +31,8 @@ export interface Facts {
   readonly clockSkewMs?: number | undefined;
   /** Absent when no call was made. */
   readonly assumeRole?: AssumeRoleFacts | undefined;
+  /** Absent when no store was given. */
+  readonly store?: StoreFacts | undefined;
 }
 
 /** A setting, its value as it may be shown, and its source. */
@@ -182,4 +191,31 @@ export interface AssumeRoleFacts {
   readonly expiresAt?: string | undefined;
   /** The answer's `Date`, if it cannot be right. */
   readonly rejectedDate?: RejectedDate | undefined;
+}
+
+/** What a round trip through the shared store showed, under a key of the doctor's own. */
+export interface StoreFacts {
+  /** Such as `redis` or `file`. */
+  readonly name: string;
+  /** The directory or the namespace; absent when the store does not report it. */
+  readonly place?: string | undefined;
+  /** The operations that succeeded, in their order. */
+  readonly operations: readonly { readonly operation: StoreOperation; readonly ms: number }[];
+  /** The operation that failed, which ended the round trip. */
+  readonly failed?:
+    | {
+        readonly operation: StoreOperation;
+        /** Such as `timeout` or `ECONNREFUSED`. */
+        readonly code?: string | undefined;
+        readonly message?: string | undefined;
+      }
+    | undefined;
+  /** How the store broke its contract. */
+  readonly violations: readonly string[];
+  /** The store's clock minus this machine's, in milliseconds. */
+  readonly clockSkewMs?: number | undefined;
+  /** The ids of the keys in use, the one that encrypts first. */
+  readonly keyIds?: readonly string[] | undefined;
+  /** A sample of what is stored, counted by key id and problem. */
+  readonly sample?: readonly StoredSample[] | undefined;
 }

@@ -10,6 +10,7 @@ import type { Timing } from "./diagnosis.js";
 import type { Facts, Setting } from "./facts.js";
 import { gatherAssumeRole, requestFindings } from "./gather-assume-role.js";
 import { gatherIssuer } from "./gather-issuer.js";
+import { gatherStore } from "./gather-store.js";
 import { chooseTargets, gatherEndpoint, sourceName } from "./gather-sts.js";
 import { gatherToken, type LoadedToken, reportToken, tokenFindings } from "./gather-token.js";
 import type { DiagnoseOptions } from "./options.js";
@@ -50,12 +51,13 @@ export async function gather(
   const request = target === undefined ? unchosen : await requestFindings(settings, target, loaded);
   const issuerName = issuerOf(loaded);
   const sent = options.assume !== false && request.length === 0 ? sendableToken(loaded) : undefined;
-  const [sts, issuer, assumed] = await Promise.all([
+  const [sts, issuer, assumed, store] = await Promise.all([
     Promise.all(targets.map((each) => gatherEndpoint(run, each))),
     issuerName && gatherIssuer(run, { ...issuerName, allowPrivate }),
     target && sent !== undefined
       ? gatherAssumeRole(run, { token: sent, settings, target })
       : undefined,
+    options.store && gatherStore(run, options.store),
   ]);
   // A run that is repeated opens new connections, to measure them.
   for (const each of targets) pool.release(each.target);
@@ -76,6 +78,7 @@ export async function gather(
       sts,
       clockSkewMs,
       assumeRole: assumed?.facts,
+      store,
     },
     timings: inOrder(run),
     token: tokenFindings(loaded, now, clockSkewMs !== undefined),

@@ -12,6 +12,7 @@ export type {
   Latency,
   Setting,
   Step,
+  StoreFacts,
   TlsFacts,
   TokenReport,
 } from "./facts.js";

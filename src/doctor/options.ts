@@ -1,7 +1,9 @@
+import type { CredentialStore } from "../model/credential-store.js";
 import type { Environment } from "../runtime/environment.js";
 import {
   checkRegion,
   checkSignal,
+  checkStore,
   checkString,
   checkStrings,
   checkType,
@@ -50,6 +52,11 @@ export interface DiagnoseOptions {
    * `RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS=true`
    */
   readonly allowPrivateIssuers?: boolean | undefined;
+  /**
+   * A shared store to check: whether it answers, its clock, its keys, and a round trip under a key of
+   * the doctor's own, which is removed afterwards.
+   */
+  readonly store?: CredentialStore | undefined;
   /** Whether to make one real AssumeRoleWithWebIdentity call. @default true */
   readonly assume?: boolean | undefined;
   /** Whether to mask account ids and leave out the subject. @default false */
@@ -97,6 +104,7 @@ export function validateOptions(options: DiagnoseOptions): void {
       throw new TypeError("Expected one of `tokenSource`, `token`, `tokenFile` and `issuer`.");
     }
   }
+  checkStore(options.store);
   if (issuer !== undefined && (token ?? options.tokenFile) !== undefined) {
     throw new TypeError("Expected either `issuer` or a token, not both: a token names its issuer.");
   }

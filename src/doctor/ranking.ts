@@ -68,6 +68,15 @@ export const RANKING: readonly FindingId[] = [
   "sts-verification-key",
   "sts-throttled",
   "sts-unavailable",
+  // The shared store, without which a provider works too.
+  "store-directory-unsafe",
+  "store-access-denied",
+  "store-unreachable",
+  "store-not-writable",
+  "store-broken",
+  "store-slow",
+  "store-key-unknown",
+  "store-clock-skew",
   // What does not fail today.
   "token-variable-unread",
   "token-expires-soon",
@@ -82,6 +91,7 @@ export const RANKING: readonly FindingId[] = [
   "sts-date-wrong",
   "proxy-in-use",
   "certificate-expires-soon",
+  "store-value-unusable",
 ];
 
 const AT_THE_ISSUER = RANKING.filter((id) => /^(issuer|discovery|jwks|signature)-/.test(id));

@@ -39,6 +39,35 @@ export interface CredentialStore {
   remove(key: string, accessKeyId: string): Promise<void>;
 }
 
+/** A store that can also describe itself to the doctor, and leave no trace of the doctor's own key. */
+export interface InspectableStore extends CredentialStore {
+  /** Describes the store. @param key - a key of the caller's own, that nothing else uses. */
+  inspect(key: string): Promise<StoreInspection>;
+  /** Removes the values, the lease and the fence of the key. */
+  forget(key: string): Promise<void>;
+}
+
+/** What a store says about itself. Never contains a key or a value. */
+export interface StoreInspection {
+  /** The directory, or the namespace. */
+  readonly place: string;
+  /** The store's clock minus this machine's, in milliseconds. */
+  readonly clockSkewMs: number;
+  /** The ids of the keys in use, the one that encrypts first; absent where nothing is encrypted. */
+  readonly keyIds?: readonly string[] | undefined;
+  /** A sample of what is stored, counted by key id and problem. */
+  readonly sample: readonly StoredSample[];
+}
+
+/** Values of one kind in a sample. */
+export interface StoredSample {
+  /** The id of the key that encrypted them. */
+  readonly keyId?: string | undefined;
+  readonly count: number;
+  /** Why this process can't use them; absent if it can. */
+  readonly problem?: string | undefined;
+}
+
 /** The operations of a store. */
 export type StoreOperation = Exclude<keyof CredentialStore, "name">;
 

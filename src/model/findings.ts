@@ -80,7 +80,16 @@ export type FindingId =
   | "sts-token-early"
   | "sts-request-invalid"
   | "sts-unknown"
-  | "certificate-expires-soon";
+  | "certificate-expires-soon"
+  | "store-unreachable"
+  | "store-access-denied"
+  | "store-directory-unsafe"
+  | "store-not-writable"
+  | "store-broken"
+  | "store-slow"
+  | "store-key-unknown"
+  | "store-value-unusable"
+  | "store-clock-skew";
 
 /** One fact that a check found, with what to do about it. */
 export interface Finding {
@@ -91,8 +100,14 @@ export interface Finding {
   /** The same with the values that the check read. */
   readonly detail: string;
   /**
+<<<<<<< HEAD
    * What to do, and who must do it: the workload, the IdP, the AWS account or the network. Lines
    * after the first are commands for a POSIX shell.
+=======
+   * What to do, and who must do it: the workload, the IdP, the AWS account, the network or the
+   * operator of the shared store. Lines
+   * after the first are commands for a POSIX shell, to paste.
+>>>>>>> a087107 (feat(doctor): diagnose({ store }) checks a shared store by a round trip, its clock and its keys)
    */
   readonly remedy: string;
   /** The values that the check read, for programs. Never a token, a signature or a secret. */

@@ -1,9 +1,10 @@
 import { MAX_TIMER_MS } from "../runtime/clock.js";
-import { readField, safeText } from "../runtime/redact.js";
+import { safeText } from "../runtime/redact.js";
 import {
   checkKeys,
   checkRegion,
   checkSignal,
+  checkStore,
   checkString,
   checkStrings,
   checkType,
@@ -58,16 +59,6 @@ export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
     ),
     validateToken: resolveBoolean("validateToken", init.validateToken, DEFAULTS.validateToken),
   };
-}
-
-const STORE_METHODS = ["read", "claim", "extend", "publish", "release", "remove"] as const;
-
-function checkStore(store: unknown): void {
-  if (store === undefined) return;
-  const missing = STORE_METHODS.find((name) => typeof readField(store, name) !== "function");
-  const what = "to be a store, such as fileStore() of resilient-sts/stores";
-  if (missing === undefined && typeof readField(store, "name") === "string") return;
-  throw expected("store", what, store);
 }
 
 function checkSdkFields(init: WebIdentityInit): void {

@@ -2,15 +2,18 @@ import { randomBytes } from "node:crypto";
 import { isAbsolute } from "node:path";
 import type {
   CredentialStore,
+  InspectableStore,
+  StoredSample,
   StoredValue,
   StoreEntry,
+  StoreInspection,
   StoreLease,
 } from "../model/credential-store.js";
-import { readField } from "../runtime/redact.js";
+import { readField, safeCause } from "../runtime/redact.js";
 import { checkString, expected, requireInit } from "../runtime/validators.js";
 import { hasEnded, type LeaseOwner, thisProcess } from "./lease-owner.js";
 import { defaultDirectory, StoreDirectory } from "./store-directory.js";
-import { parseStoredValue } from "./stored-value.js";
+import { countSample, MAX_SAMPLE, parseStoredValue } from "./stored-value.js";
 
 /** Init of {@link fileStore}. */
 export interface FileStoreInit {
@@ -72,7 +75,7 @@ interface ValueRecord {
   readonly value: StoredValue;
 }
 
-class FileStore implements CredentialStore {
+class FileStore implements InspectableStore {
   readonly name = "file";
   readonly #directory: StoreDirectory;
   readonly #self = thisProcess();
@@ -149,6 +152,34 @@ class FileStore implements CredentialStore {
     await this.#directory.remove(valueFile(key, "credentials"));
   }
 
+  /** The folder's clock is that of the file system, which is another machine's on a network. */
+  async inspect(key: string): Promise<StoreInspection> {
+    const name = `${key}.clock.tmp`;
+    await this.#directory.replace(name, "");
+    const clockSkewMs = ((await this.#directory.modifiedAt(name)) ?? Date.now()) - Date.now();
+    await this.#directory.remove(name);
+    const names = (await this.#directory.names()).filter((each) => VALUE_FILE.test(each));
+    const sampled = names.slice(0, MAX_SAMPLE).map((each) => this.#sample(each));
+    const sample = countSample(await Promise.all(sampled));
+    return { place: this.#directory.path, clockSkewMs, sample };
+  }
+
+  async forget(key: string): Promise<void> {
+    const names = [leaseFile(key), valueFile(key, "credentials"), valueFile(key, "refusal")];
+    await Promise.all(names.map((name) => this.#directory.remove(name)));
+  }
+
+  async #sample(name: string): Promise<Omit<StoredSample, "count">> {
+    const [, key = "", kind] = VALUE_FILE.exec(name) ?? [];
+    try {
+      const text = (await this.#directory.read(name)) ?? "";
+      const read = readValueRecord(text, key, kind as StoredValue["kind"]);
+      return "problem" in read ? { problem: read.problem } : {};
+    } catch (error) {
+      return { problem: safeCause(error).message };
+    }
+  }
+
   async #readValue(
     key: string,
     kind: StoredValue["kind"],
@@ -217,6 +248,8 @@ class FileStore implements CredentialStore {
     return JSON.stringify(record);
   }
 }
+
+const VALUE_FILE = /^([\w-]+)\.(credentials|refusal)\.json$/;
 
 function leaseFile(key: string): string {
   return `${key}.lease`;

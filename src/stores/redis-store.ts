@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
 import type {
   CredentialStore,
+  InspectableStore,
   StoredValue,
   StoreEntry,
+  StoreInspection,
   StoreLease,
 } from "../model/credential-store.js";
 import { readField } from "../runtime/redact.js";
 import { expected, requireInit, requireString } from "../runtime/validators.js";
+import { inspectRedis } from "./redis-inspection.js";
 import { KeyRing, type RingKey, type StoreKeys, seal, sealedName, unseal } from "./sealing.js";
 
 /** What is used of a client of node-redis (`createClient`, `createCluster`, `createSentinel`). */
@@ -97,6 +100,8 @@ local name = KEYS[tonumber(ARGV[1])]
 if redis.call("HGET", name, "value") ~= ARGV[2] then return 0 end
 return redis.call("DEL", name)`;
 
+const FORGET = `return redis.call("DEL", unpack(KEYS))`;
+
 /** Where each kind of value stands among the keys of a script. */
 const POSITION = { credentials: 3, refusal: 4 } as const;
 
@@ -140,7 +145,7 @@ interface RedisLease extends StoreLease {
   readonly keyId: string;
 }
 
-class RedisStore implements CredentialStore {
+class RedisStore implements InspectableStore {
   readonly name = "redis";
   readonly #client: RedisStoreInit["client"];
   readonly #ring: KeyRing;
@@ -194,6 +199,17 @@ class RedisStore implements CredentialStore {
   async remove(key: string, accessKeyId: string): Promise<void> {
     const ring = await this.#ring.read();
     await Promise.all(ring.map((ringKey) => this.#place(key, ringKey).remove(accessKeyId)));
+  }
+
+  async inspect(key: string): Promise<StoreInspection> {
+    const ring = await this.#ring.read();
+    const place = this.#place(key, ring[0] as RingKey);
+    return await inspectRedis(this.#namespace, ring, (script, args) => place.run(script, args));
+  }
+
+  async forget(key: string): Promise<void> {
+    const ring = await this.#ring.read();
+    await Promise.all(ring.map((ringKey) => this.#place(key, ringKey).run(FORGET, [])));
   }
 
   #place(key: string, ringKey: RingKey): Place {

@@ -146,6 +146,17 @@ export async function seal(value: StoredValue, { id, secret }: RingKey, bound: S
     .encrypt(secret);
 }
 
+/** The id of the key that a value names; `undefined` if it is not a value of this library. */
+export async function keyIdOf(jwe: string): Promise<string | undefined> {
+  const { decodeProtectedHeader } = await import("jose");
+  try {
+    const { kid } = decodeProtectedHeader(jwe);
+    return typeof kid === "string" && KEY_ID.test(kid) ? kid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The value of a JWE, if it was sealed with this key for this place; or the reason why not. */
 export async function unseal(
   jwe: string,

@@ -43,6 +43,16 @@ export class StoreDirectory {
     this.#path = path;
   }
 
+  get path(): string {
+    return this.#path;
+  }
+
+  /** The names of the files. */
+  async names(): Promise<string[]> {
+    await this.#prepare();
+    return await readdir(this.#path);
+  }
+
   /** The path of a file in the folder. */
   file(name: string): string {
     return join(this.#path, name);

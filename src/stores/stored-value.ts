@@ -1,4 +1,9 @@
-import type { StoredCredentials, StoredRefusal, StoredValue } from "../model/credential-store.js";
+import type {
+  StoredCredentials,
+  StoredRefusal,
+  StoredSample,
+  StoredValue,
+} from "../model/credential-store.js";
 import { readField } from "../runtime/redact.js";
 
 /** The longest stored value, in bytes: STS's session tokens are far shorter. */
@@ -45,6 +50,19 @@ export function readStoredValue(stored: unknown): StoredValue | { readonly probl
   const status = readField(stored, "httpStatus");
   if (kind === "refusal" && Number.isSafeInteger(status)) fields.httpStatus = status;
   return fields as unknown as StoredCredentials | StoredRefusal;
+}
+
+/** How many stored values are read for a {@link StoredSample}. */
+export const MAX_SAMPLE = 40;
+
+/** Counts values by key id and problem. */
+export function countSample(values: readonly Omit<StoredSample, "count">[]): StoredSample[] {
+  const counts = new Map<string, StoredSample>();
+  for (const { keyId, problem } of values) {
+    const kind = JSON.stringify([keyId, problem]);
+    counts.set(kind, { keyId, problem, count: (counts.get(kind)?.count ?? 0) + 1 });
+  }
+  return [...counts.values()];
 }
 
 /** The value in a JSON text. */

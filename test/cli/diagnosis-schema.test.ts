@@ -2,9 +2,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
+import { Memory, memoryStore } from "../../bench/support/memory-store.js";
 import { diagnose } from "../../src/doctor/diagnose.js";
+import { fileStore } from "../../src/stores/index.js";
 import { type DoctorWorld, startDoctorWorld } from "../support/doctor-world.js";
 import { ROOT } from "../support/sources.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { sampleDiagnosis } from "./sample-diagnosis.js";
 
 const schemaText = readFileSync(join(ROOT, "schema/diagnosis-v1.schema.json"), "utf8");
@@ -50,6 +53,15 @@ describe("the schema describes every field of", () => {
     expect(problemsOf(await diagnose({ issuer, allowPrivateIssuers: true, env: {} }))).toEqual([]);
     const odd = await diagnose({ token: "no token", assume: false, env: world.env });
     expect(problemsOf(odd)).toEqual([]);
+  });
+
+  test("a store, sound or down", async () => {
+    await using folder = await temporaryFolder();
+    const env = { AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" };
+    const sound = fileStore({ directory: folder.path });
+    expect(problemsOf(await diagnose({ env, store: sound }))).toEqual([]);
+    const down = { ...memoryStore(new Memory()), read: () => Promise.reject(new Error("down")) };
+    expect(problemsOf(await diagnose({ env, store: down }))).toEqual([]);
   });
 
   test("a sample, and refuses what is none", () => {

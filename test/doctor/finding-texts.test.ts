@@ -5,8 +5,9 @@ import {
   issuerFindings,
   unreadFindings,
 } from "../../src/doctor/conclude-issuer.js";
+import { storeFindings } from "../../src/doctor/conclude-store.js";
 import { stsFindings } from "../../src/doctor/conclude-sts.js";
-import type { EndpointFacts, Facts, IssuerFacts } from "../../src/doctor/facts.js";
+import type { EndpointFacts, Facts, IssuerFacts, StoreFacts } from "../../src/doctor/facts.js";
 import { CLAIMS } from "../support/make-token.js";
 import { one, PROVIDER_ROWS, type TextRow } from "./finding-texts.js";
 
@@ -39,6 +40,15 @@ const address = (changes: object) => ({
   ...{ address: "203.0.113.7", family: 4 as const, isPublic: true },
   ...changes,
 });
+
+const store = (changes: Partial<StoreFacts>) => {
+  const sound = { name: "redis", place: "shop", operations: [], violations: [] };
+  return storeFindings(facts({ store: { ...sound, ...changes } }));
+};
+
+/** An operation that failed with these words, or with this code. */
+const failed = (message: string, code?: string) =>
+  store({ failed: { operation: "claim", code, message } });
 
 const CERTIFICATE = { validFrom: "2025-10-10T00:00:00.000Z", validTo: "2026-01-05T00:00:00.000Z" };
 
@@ -140,6 +150,132 @@ const DOCTOR_ROWS: readonly TextRow[] = [
     /^IdP and network: .*Workload: run the doctor again/,
     { ms: 9_000 },
   ],
+  [
+    "store-access-denied",
+    () => one(failed("WRONGPASS invalid username-password pair or user is disabled.")),
+    /rejects the user name or the password.*The redis store \(shop\): claiming a lease failed/,
+    /^Workload: correct the user name/,
+    { operation: "claim" },
+  ],
+  [
+    "store-access-denied",
+    () => one(failed("NOPERM this user has no permissions to run the 'eval' command")),
+    /may not do what a store needs/,
+    /^Store: allow this user EVAL/,
+    {},
+  ],
+  [
+    "store-access-denied",
+    () => one(failed("EACCES: permission denied, mkdir '/var/a'", "EACCES")),
+    /may not use the store's directory/,
+    /^Workload: give the directory to the user/,
+    { code: "EACCES" },
+  ],
+  [
+    "store-not-writable",
+    () => one(failed("READONLY You can't write against a read only replica.")),
+    /read-only replica/,
+    /^Workload: connect to the primary/,
+    {},
+  ],
+  [
+    "store-not-writable",
+    () => one(failed("MISCONF Redis is configured to save RDB snapshots")),
+    /refuses to write/,
+    /^Store: give Redis memory and disk space/,
+    {},
+  ],
+  [
+    "store-not-writable",
+    () => one(failed("ENOSPC: no space left on device, write", "ENOSPC")),
+    /disk of the store's directory is full/,
+    /^Workload: free space/,
+    { code: "ENOSPC" },
+  ],
+  [
+    "store-not-writable",
+    () => one(failed("EROFS: read-only file system, open '/a'", "EROFS")),
+    /read-only file system/,
+    /^Workload: choose a directory on a writable volume/,
+    {},
+  ],
+  [
+    "store-directory-unsafe",
+    () => one(failed("/run/a is open to other users; run: chmod go-rwx /run/a")),
+    /not closed to other users.*chmod go-rwx/,
+    /^Workload: choose a directory that only this user can use/,
+    {},
+  ],
+  [
+    "store-unreachable",
+    () => one(failed("connect ECONNREFUSED 127.0.0.1:6379", "ECONNREFUSED")),
+    /does not answer.*ECONNREFUSED.*each process calls STS itself/,
+    /^Network: let this machine connect.*Store: make sure/,
+    { code: "ECONNREFUSED" },
+  ],
+  [
+    "store-unreachable",
+    () => one(failed("LOADING Redis is loading the dataset in memory")),
+    /not ready/,
+    /^Store: bring Redis back/,
+    {},
+  ],
+  [
+    "store-broken",
+    () => one(failed("an error of an unknown kind")),
+    /The shared store fails/,
+    /^Store: find the cause/,
+    {},
+  ],
+  [
+    "store-broken",
+    () => one(store({ violations: ["it did not extend a lease that was held"] })),
+    /does not keep its contract.*did not extend a lease/,
+    /^Store: let reads go to the server.*testCredentialStore/,
+    {},
+  ],
+  [
+    "store-slow",
+    () => one(store({ operations: [{ operation: "read", ms: 251 }] })),
+    /too slowly.*251 ms; a provider stops waiting after 250 ms/,
+    /^Network: place the store near/,
+    { ms: 251 },
+  ],
+  [
+    "store-key-unknown",
+    () => one(store({ keyIds: ["a", "b"], sample: [{ keyId: "c", count: 2, problem: "…" }] })),
+    /2 stored values can't be decrypted, because the key c.*\(a, b; the first encrypts\)/,
+    /^Workload: add the key c behind/,
+    { keyId: "c", count: 2 },
+  ],
+  [
+    "store-key-unknown",
+    () => one(store({ keyIds: ["a"], sample: [{ keyId: "a", count: 1, problem: "…" }] })),
+    /same id and other bytes.*1 stored value of the key a/,
+    /^Workload: give every process the same key a/,
+    {},
+  ],
+  [
+    "store-value-unusable",
+    () => one(store({ sample: [{ count: 1, problem: "it is not JSON" }] })),
+    /1 stored value can't be used: it is not JSON/,
+    /^Store: find out what else writes there/,
+    {},
+  ],
+  [
+    "store-clock-skew",
+    () => one(store({ clockSkewMs: -61_000 })),
+    /clock of the shared store is wrong.*61 s behind/,
+    /^Store: synchronize/,
+    {},
+  ],
+  [
+    "store-clock-skew",
+    () => one(store({ name: "file", place: "/mnt/a", clockSkewMs: 3_000 })),
+    /network file system.*\/mnt\/a differs/,
+    /^Workload: choose a directory on a local disk/,
+    {},
+  ],
 ];
 
 const TABLE = [...PROVIDER_ROWS, ...DOCTOR_ROWS];
@@ -165,7 +301,7 @@ describe("a finding's texts", () => {
       expect(text).toMatch(/^\S.{9,}\.$/s);
       expect(text).not.toMatch(AVOIDED);
     }
-    expect(remedy).toMatch(/^(Workload|IdP|AWS account|Network|IdP and network): /);
+    expect(remedy).toMatch(/^(Workload|IdP|AWS account|Network|Store|IdP and network): /);
   });
 
   test("of a token never show its subject", () => {

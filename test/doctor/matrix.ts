@@ -2,6 +2,7 @@ import { examine } from "../support/matrix-world.js";
 import { HEALTHY_ROWS } from "./matrix-of-health.js";
 import { ISSUER_ROWS } from "./matrix-of-issuers.js";
 import { PAIR_ROWS } from "./matrix-of-pairs.js";
+import { STORE_ROWS } from "./matrix-of-stores.js";
 import { STS_ROWS } from "./matrix-of-sts.js";
 import { TLS_ROWS } from "./matrix-of-tls.js";
 import { TOKEN_ROWS } from "./matrix-of-tokens.js";
@@ -16,6 +17,7 @@ export const MATRIX: readonly Row[] = [
   ...ISSUER_ROWS,
   ...TLS_ROWS,
   ...STS_ROWS,
+  ...STORE_ROWS,
   ...PAIR_ROWS,
   ...HEALTHY_ROWS,
 ];

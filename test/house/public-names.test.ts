@@ -155,6 +155,7 @@ describe("the public names", () => {
           "Setting",
           "Severity",
           "Step",
+          "StoreFacts",
           "Timing",
           "TlsFacts",
           "TokenReport",

@@ -1,0 +1,181 @@
+import { randomBytes } from "node:crypto";
+import type {
+  CredentialStore,
+  InspectableStore,
+  StoredCredentials,
+  StoreInspection,
+  StoreOperation,
+} from "../model/credential-store.js";
+import { withTimeout } from "../runtime/abort.js";
+import { errorCode } from "../runtime/error-chain.js";
+import { safeCause, safeText } from "../runtime/redact.js";
+import type { StoreFacts } from "./facts.js";
+import { type Run, round } from "./run.js";
+
+/** The limit of one operation, in milliseconds. A provider gives it 250; more shows that it is slow. */
+const OPERATION_LIMIT_MS = 3_000;
+const STEP_LIMIT_MS = 10_000;
+const LEASE_MS = 10_000;
+const VALUE_TTL_MS = 30_000;
+
+/**
+ * Checks a shared store by a round trip under a key of the doctor's own: lease, publish, read, remove,
+ * release. Rejects only with the signal's reason.
+ */
+export async function gatherStore(run: Run, store: CredentialStore): Promise<StoreFacts> {
+  const check = new StoreCheck(run, store);
+  const step = {
+    step: "store",
+    label: `checking the ${safeText(store.name, 40)} store`,
+    limitMs: STEP_LIMIT_MS,
+    late: () => check.facts(),
+  } as const;
+  return await run.step<StoreFacts>(step, async (signal) => {
+    await check.run(signal);
+    return check.facts();
+  });
+}
+
+/** Ends a check whose operation failed. */
+class OperationFailed extends Error {}
+
+class StoreCheck {
+  readonly #run: Run;
+  readonly #store: CredentialStore;
+  /** Random, so that no workload has it; and of a key's form, so that the file store removes what a killed doctor leaves. */
+  readonly #key = randomBytes(32).toString("base64url");
+  readonly #operations: { operation: StoreOperation; ms: number }[] = [];
+  readonly #violations: string[] = [];
+  #inspection: StoreInspection | undefined;
+  #current: StoreOperation = "read";
+  #failed: StoreFacts["failed"];
+  #isDone = false;
+
+  constructor(run: Run, store: CredentialStore) {
+    this.#run = run;
+    this.#store = store;
+  }
+
+  facts(): StoreFacts {
+    const { place, clockSkewMs, keyIds, sample } = this.#inspection ?? {};
+    return {
+      name: safeText(this.#store.name, 40),
+      ...(place !== undefined && { place: safeText(place, 300) }),
+      operations: this.#operations,
+      failed:
+        this.#failed ?? (this.#isDone ? undefined : { operation: this.#current, code: "timeout" }),
+      violations: this.#violations,
+      clockSkewMs: clockSkewMs === undefined ? undefined : round(clockSkewMs),
+      keyIds: keyIds?.map((id) => safeText(id, 100)),
+      sample: sample?.map(({ keyId, count, problem }) => ({
+        keyId: keyId === undefined ? undefined : safeText(keyId, 100),
+        count,
+        problem: problem === undefined ? undefined : safeText(problem, 200),
+      })),
+    };
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#roundTrip(signal);
+    } catch (error) {
+      if (!(error instanceof OperationFailed)) throw error;
+    }
+    // A store that can't even read can't describe itself either.
+    if (isInspectable(this.#store) && this.#operations.length > 0) {
+      const { inspect, forget } = this.#store;
+      // Optional: a user of Redis may have the permissions of a store and no others.
+      this.#inspection = await this.#limited(signal, () =>
+        inspect.call(this.#store, this.#key),
+      ).catch(() => undefined);
+      await this.#limited(signal, () => forget.call(this.#store, this.#key)).catch(() => {});
+      signal.throwIfAborted();
+    }
+    this.#isDone = true;
+  }
+
+  async #roundTrip(signal: AbortSignal): Promise<void> {
+    const key = this.#key;
+    const act = <T>(operation: StoreOperation, work: () => Promise<T>) =>
+      this.#act(signal, operation, work);
+    const expect = (isKept: boolean, violation: string) => {
+      if (!isKept) this.#violations.push(violation);
+    };
+    const read = () => act("read", () => this.#store.read(key));
+
+    const before = await read();
+    expect(before.credentials === undefined, "it returned credentials for a key that is new");
+    const lease = await act("claim", () => this.#store.claim(key, LEASE_MS));
+    if (lease === undefined) {
+      this.#violations.push("it gave no lease of a key that nothing uses");
+      return;
+    }
+    const second = await act("claim", () => this.#store.claim(key, LEASE_MS));
+    expect(second === undefined, "it gave a second lease while the first was held");
+    const isExtended = await act("extend", () => this.#store.extend(lease, LEASE_MS));
+    expect(isExtended, "it did not extend a lease that was held");
+    const value = probeValue(key, this.#run.runtime.clock.now());
+    const isStored = await act("publish", () => this.#store.publish(value, lease, VALUE_TTL_MS));
+    expect(isStored, "it did not store a value of the lease's holder");
+    const { credentials, problem, isLeased } = await read();
+    expect(
+      credentials?.accessKeyId === value.accessKeyId &&
+        credentials.secretAccessKey === value.secretAccessKey,
+      `it did not return what was published${problem === undefined ? "" : ` (${safeText(problem, 200)})`}`,
+    );
+    expect(isLeased, "it did not report the lease that was held");
+    await act("remove", () => this.#store.remove(key, value.accessKeyId));
+    await act("release", () => this.#store.release(lease));
+    const after = await read();
+    expect(after.credentials === undefined, "it returned credentials that were removed");
+    expect(!after.isLeased, "it reported a lease that was released");
+  }
+
+  async #act<T>(
+    signal: AbortSignal,
+    operation: StoreOperation,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    this.#current = operation;
+    const startMs = this.#run.elapsedMs();
+    try {
+      const result = await this.#limited(signal, work);
+      this.#operations.push({ operation, ms: round(this.#run.elapsedMs() - startMs) });
+      return result;
+    } catch (error) {
+      signal.throwIfAborted();
+      const { message } = safeCause(error);
+      this.#failed = {
+        operation,
+        code: safeText(errorCode(error) ?? "", 60) || undefined,
+        message,
+      };
+      throw new OperationFailed();
+    }
+  }
+
+  #limited<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const reason = Object.assign(new Error(`no answer in ${OPERATION_LIMIT_MS} ms`), {
+      code: "timeout",
+    });
+    const { clock } = this.#run.runtime;
+    return withTimeout({ clock, signal, timeoutMs: OPERATION_LIMIT_MS, reason }, work);
+  }
+}
+
+function isInspectable(store: CredentialStore): store is InspectableStore {
+  return "inspect" in store && "forget" in store;
+}
+
+/** Not credentials of any account, whatever becomes of it. */
+function probeValue(key: string, now: number): StoredCredentials {
+  return {
+    kind: "credentials",
+    key,
+    roleArn: "arn:aws:iam::000000000000:role/resilient-sts-doctor",
+    issuedAt: Math.floor(now),
+    expiresAt: Math.floor(now) + 60_000,
+    accessKeyId: `DOCTOR${randomBytes(7).toString("hex").toUpperCase()}`,
+    secretAccessKey: randomBytes(30).toString("base64url"),
+  };
+}
