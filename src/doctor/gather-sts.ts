@@ -4,6 +4,7 @@ import type { ResolveHost } from "../preflight/guarded-lookup.js";
 import { proxyFor } from "../preflight/proxy.js";
 import { startLimit } from "../runtime/abort.js";
 import { bareHostname } from "../runtime/bare-hostname.js";
+import { parseHttpDate } from "../runtime/http-date.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import { loadSdk } from "../sts/load-sdk.js";
 import { spanPartitions } from "../sts/partitions.js";
@@ -192,6 +193,6 @@ function partOf(problem: FetchProblem): NonNullable<EndpointFacts["failedIn"]> {
 
 /** A `Date` has whole seconds, rounded down: half a second is added. */
 function skew(date: string, now: number): number | undefined {
-  const at = Date.parse(date);
-  return Number.isNaN(at) ? undefined : round(at + 500 - now);
+  const at = parseHttpDate(date, now);
+  return at === undefined ? undefined : round(at + 500 - now);
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { parseHttpDate } from "../runtime/http-date.js";
 import { readRetryAfter } from "../runtime/retry-after.js";
 
 /** How long a document is kept whose headers say nothing. */
@@ -78,17 +79,15 @@ export function pauseMs(headers: IncomingHttpHeaders, now: number): number {
   return retryAfterMs(headers, now) ?? DEFAULT_RETRY_AFTER_MS;
 }
 
-/**
- * "Expires: 0" and its like mean: already stale (RFC 9111, section 5.3). Every HTTP date names its
- * month, and `Date.parse` reads a bare number as a year.
- */
+/** "Expires: 0" and all else that is not a date mean: already stale (RFC 9111, section 5.3). */
 function expiresInSeconds(
   { expires, date = "" }: IncomingHttpHeaders,
   arrivedAt: number | undefined,
 ): number | undefined {
   if (expires === undefined) return undefined;
-  if (!/[a-z]{3}/i.test(expires) || Number.isNaN(Date.parse(expires))) return 0;
+  const expiresAt = parseHttpDate(expires, arrivedAt ?? 0);
+  if (expiresAt === undefined) return 0;
   // An answer without a Date is as old as its arrival (RFC 9110, section 6.6.1).
-  const sentAt = Number.isNaN(Date.parse(date)) ? arrivedAt : Date.parse(date);
-  return sentAt === undefined ? undefined : (Date.parse(expires) - sentAt) / 1000;
+  const sentAt = parseHttpDate(date, arrivedAt ?? 0) ?? arrivedAt;
+  return sentAt === undefined ? undefined : (expiresAt - sentAt) / 1000;
 }

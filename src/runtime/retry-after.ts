@@ -1,3 +1,5 @@
+import { parseHttpDate } from "./http-date.js";
+
 /** The headers of an answer that say when to come back, by lower-case name. */
 interface RetryHeaders {
   readonly "retry-after"?: string | undefined;
@@ -15,7 +17,7 @@ export function readRetryAfter(headers: RetryHeaders, now: number): number | und
   const text = headers["retry-after"]?.trim();
   if (text === undefined || text === "") return undefined;
   if (/^\d+$/.test(text)) return Number(text) * 1000;
-  const sentAt = Date.parse(headers.date ?? "");
-  const wait = Date.parse(text) - (Number.isNaN(sentAt) ? now : sentAt);
-  return Number.isNaN(wait) ? undefined : Math.max(0, wait);
+  const until = parseHttpDate(text, now);
+  const sentAt = parseHttpDate(headers.date ?? "", now) ?? now;
+  return until === undefined ? undefined : Math.max(0, until - sentAt);
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Clock, elapsedSince, hasStepped, type Moment, momentOf } from "../runtime/clock.js";
+import { parseHttpDate } from "../runtime/http-date.js";
 
 /**
  * Smaller differences are ignored: `Date` has whole seconds, and the answer was on its way.
@@ -73,7 +74,7 @@ export class ServerClock {
   /** Judges an answer with a session by what it says itself, and learns from it. */
   session({ date = "", expiration, askedMs, sentAt }: SessionTimes): SessionJudged {
     const now = this.#clock.now();
-    const dateMs = Date.parse(date);
+    const dateMs = parseHttpDate(date, now) ?? Number.NaN;
     const expiresMs = expiration?.getTime() ?? Number.NaN;
     // The machine may have been suspended while the request was under way.
     const tookMs = Math.max(0, elapsedSince(sentAt, this.#clock).certainMs);
@@ -118,8 +119,10 @@ export class ServerClock {
 
   /** Learns from the `Date` of a refusal. */
   refusal(date: string | undefined): void {
-    const isNear = Math.abs(Date.parse(date ?? "") - this.#clock.now()) < MIN_SKEW_MS;
-    if (isNear) this.#shown = { skewMs: 0, at: momentOf(this.#clock) };
+    const now = this.#clock.now();
+    const dateMs = parseHttpDate(date ?? "", now) ?? Number.NaN;
+    if (Math.abs(dateMs - now) < MIN_SKEW_MS)
+      this.#shown = { skewMs: 0, at: momentOf(this.#clock) };
   }
 
   /** Notes that STS has refused this very token as expired. */

@@ -1,0 +1,137 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parseHttpDate } from "../../src/runtime/http-date.js";
+import { readRetryAfter } from "../../src/runtime/retry-after.js";
+
+const NOW = Date.UTC(2026, 0, 1);
+/** Whole seconds of the years that all three forms can name. */
+const moments = fc
+  .integer({ min: Date.UTC(1980, 0) / 1000, max: Date.UTC(2070, 0) / 1000 })
+  .map((seconds) => seconds * 1000);
+
+/** The three forms of RFC 9110, section 5.6.7. */
+const FORMS: readonly ((date: Date) => string)[] = [
+  (date) => date.toUTCString(),
+  (date) => {
+    const [, , month, year = "", time] = date.toUTCString().split(/[ ,]+/);
+    const day = date.toLocaleDateString("en-US", { weekday: "long", timeZone: "UTC" });
+    return `${day}, ${two(date.getUTCDate())}-${month}-${year.slice(2)} ${time} GMT`;
+  },
+  (date) => {
+    const [day, , month, year, time] = date.toUTCString().split(/[ ,]+/);
+    return `${day} ${month} ${String(date.getUTCDate()).padStart(2)} ${time} ${year}`;
+  },
+];
+const two = (number: number) => String(number).padStart(2, "0");
+
+describe("a date of an HTTP header", () => {
+  test("is read in each of its three forms, as GMT", () => {
+    fc.assert(
+      fc.property(moments, fc.constantFrom(...FORMS), (at, write) => {
+        expect(parseHttpDate(write(new Date(at)), NOW)).toBe(at);
+      }),
+    );
+  });
+
+  test.each([
+    ["Sun, 06 Nov 1994 08:49:37 GMT"],
+    ["Sunday, 06-Nov-94 08:49:37 GMT"],
+    ["Sun Nov  6 08:49:37 1994"],
+    [" Sun, 06 Nov 1994 08:49:37 GMT "],
+  ])("is %j, an example of the RFC", (text) => {
+    expect(parseHttpDate(text, NOW)).toBe(Date.UTC(1994, 10, 6, 8, 49, 37));
+  });
+
+  test.each([
+    ["Friday, 01-Jan-77 00:00:00 GMT", 1977],
+    ["Friday, 01-Jan-76 00:00:00 GMT", 2076],
+    ["Friday, 01-Jan-26 00:00:00 GMT", 2026],
+    ["Friday, 01-Jan-00 00:00:00 GMT", 2000],
+  ])("with two digits for its year is at most 50 years ahead: %s", (text, year) => {
+    expect(parseHttpDate(text, NOW)).toBe(Date.UTC(year, 0, 1));
+  });
+
+  test("may have a leap second, and may be of the first century", () => {
+    const leap = parseHttpDate("Sat, 31 Dec 2016 23:59:60 GMT", NOW);
+    expect(leap).toBe(Date.UTC(2017, 0, 1));
+    expect(
+      new Date(parseHttpDate("Sat, 01 Jan 0050 00:00:00 GMT", NOW) ?? 0).getUTCFullYear(),
+    ).toBe(50);
+  });
+
+  test.each([
+    "soon 2099",
+    "2099",
+    "2099-01-01",
+    "2099-01-01T00:00:00Z",
+    "Thu, 01 Jan 2099 00:00:00",
+    "Thu, 01 Jan 2099 00:00:00 UTC",
+    "Thu, 01 Jan 2099 00:00:00 +0000",
+    "Thu, 1 Jan 2099 00:00:00 GMT",
+    "01 Jan 2099 00:00:00 GMT",
+    "thu, 01 jan 2099 00:00:00 gmt",
+    "Thu, 30 Feb 2099 00:00:00 GMT",
+    "Thu, 00 Jan 2099 00:00:00 GMT",
+    "Thu, 01 Jan 2099 24:00:00 GMT",
+    "Thu, 01 Jan 2099 00:60:00 GMT",
+    "Thu, 01 Jan 2099 00:00:61 GMT",
+    "x Thu, 01 Jan 2099 00:00:00 GMT",
+    "Thu, 01 Jan 2099 00:00:00 GMT x",
+    "Sun Nov  6 08:49:37 1994 GMT",
+    "",
+  ])("is not %j", (text) => {
+    expect(parseHttpDate(text, NOW)).toBeUndefined();
+    const isNumber = /^\d+$/.test(text);
+    expect(readRetryAfter({ "retry-after": text }, NOW)).toBe(
+      isNumber ? Number(text) * 1000 : undefined,
+    );
+  });
+
+  test("is nothing that has one character more, less or changed in its frame", () => {
+    fc.assert(
+      fc.property(
+        moments,
+        fc.constantFrom(...FORMS),
+        fc.nat(),
+        fc.constantFrom("", "x"),
+        (at, write, index, put) => {
+          const text = write(new Date(at));
+          const place = index % text.length;
+          // A digit less may still be a date; a letter, a blank or a mark less is none.
+          fc.pre(!/\d/.test(text[place] ?? ""));
+          fc.pre(!(put === "" && text.slice(place - 1, place + 2).includes("  ")));
+          const changed = text.slice(0, place) + put + text.slice(place + 1);
+          expect(parseHttpDate(changed, NOW)).toBeUndefined();
+        },
+      ),
+    );
+  });
+});
+
+describe("Retry-After", () => {
+  test("asks for whole seconds or until a date, counted from the answer's own date", () => {
+    fc.assert(
+      fc.property(
+        moments,
+        fc.nat({ max: 86_400 }),
+        fc.constantFrom(...FORMS),
+        (sentAt, seconds, write) => {
+          const date = write(new Date(sentAt));
+          const until = write(new Date(sentAt + seconds * 1000));
+          expect(readRetryAfter({ "retry-after": until, date }, 0)).toBe(seconds * 1000);
+          expect(readRetryAfter({ "retry-after": String(seconds), date }, 0)).toBe(seconds * 1000);
+          expect(readRetryAfter({ "retry-after": date, date: until }, 0)).toBe(0);
+        },
+      ),
+    );
+  });
+
+  test("of any other text asks for nothing", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.double().map(String), fc.date().map(String)), (text) => {
+        fc.pre(!/^\s*\d+\s*$/.test(text) && parseHttpDate(text, NOW) === undefined);
+        expect(readRetryAfter({ "retry-after": text }, NOW)).toBeUndefined();
+      }),
+    );
+  });
+});
