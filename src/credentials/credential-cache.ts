@@ -6,6 +6,7 @@ import { InFlightRefresh } from "./in-flight-refresh.js";
 import {
   backoffWhileCachedMs,
   cachedRejectionMs,
+  MIN_LIFETIME_MS,
   RefreshTimer,
   urgentBackoffMs,
   type WindowOptions,
@@ -34,7 +35,7 @@ export interface CacheOptions<F extends RefreshResult, R extends CacheRequest> {
   readonly onRefreshStarted?: (isBackground: boolean) => void;
   /** A caller waits for the refresh in progress: called in that caller's context. */
   readonly onWait?: () => void;
-  /** The error for credentials that have expired before they arrive. */
+  /** The error for credentials that have expired when they arrive, or will within a second. */
   readonly staleAnswer: (credentials: F["credentials"]) => Error;
   /** What a failed refresh says about the next one. */
   readonly adviceOf: (error: unknown) => FailureAdvice;
@@ -262,7 +263,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
       const result = await untilAborted(running, abort.signal);
       const cached = new CachedCredentials(result.credentials, this.#options);
       // An expiration that can't be read is not in the future either.
-      if (!(cached.lifetimeMs > 0)) throw staleAnswer(result.credentials);
+      if (!(cached.lifetimeMs >= MIN_LIFETIME_MS)) throw staleAnswer(result.credentials);
       this.#throwIfClosed();
       this.#cached = cached;
       this.#failure = undefined;

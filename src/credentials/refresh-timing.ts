@@ -31,6 +31,12 @@ export interface WindowOptions {
   readonly mandatoryWindowSeconds?: number | undefined;
 }
 
+/**
+ * Credentials that live less than this count as expired on arrival, in milliseconds: a refresh is due
+ * after half of their life, so they would make a busy caller refresh all the time.
+ */
+export const MIN_LIFETIME_MS = 1_000;
+
 const MINUTE_MS = 60_000;
 
 /** The advisory windows of the AWS SDKs for Go, Java, Rust and Python since 2026. */

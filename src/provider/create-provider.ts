@@ -216,7 +216,7 @@ function whyUnused(init: WebIdentityInit, { validateToken }: ResolvedOptions): s
 function staleAnswer({ expiration }: AttributedCredentials): WebIdentityError {
   return new WebIdentityError({
     code: "ERR_STS_UNAVAILABLE",
-    message: `STS gave credentials that have expired already (${expiration?.toJSON()}).`,
+    message: `STS gave credentials that have expired already, or will within 1 s (${expiration?.toJSON()}).`,
     hint: "Workload: check this machine's clock. Network: check what answers between this machine and STS.",
   });
 }

@@ -1,5 +1,5 @@
 import type { CacheSnapshot } from "../credentials/credential-cache.js";
-import { windowsFor } from "../credentials/refresh-timing.js";
+import { MIN_LIFETIME_MS, windowsFor } from "../credentials/refresh-timing.js";
 import type {
   CredentialStore,
   StoredCredentials,
@@ -332,7 +332,8 @@ export class SharedTurn {
     const { advisoryMs, mandatoryMs } = windowsFor(expiresAt - issuedAt, options.refresh);
     const cachedMs = snapshot.invalidated ? 0 : this.#cachedMs();
     // A process that has some does not adopt what is due for a refresh itself.
-    return leftMs > cachedMs && leftMs > (cachedMs > 0 ? advisoryMs : mandatoryMs);
+    const leastMs = Math.max(cachedMs > 0 ? advisoryMs : mandatoryMs, MIN_LIFETIME_MS);
+    return leftMs > cachedMs && leftMs > leastMs;
   }
 
   /** By this machine's clock, which may be wrong, and by the store's: what is less counts. */

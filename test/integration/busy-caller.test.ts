@@ -47,6 +47,11 @@ const WAYS: Readonly<Record<string, Busy>> = {
     secretAccessKey: "secret",
     expiration: new Date(0),
   })),
+  "a role assumer that returns a date that is none": assumer(() => ({
+    accessKeyId: "AKID",
+    secretAccessKey: "secret",
+    expiration: "soon",
+  })),
   "a role assumer that throws": assumer(throws),
   "a role assumer that returns nothing": assumer(() => undefined),
   "a token source that throws": { token: throws },
@@ -81,6 +86,43 @@ async function asksInThreeSeconds(busy: Busy, force: boolean): Promise<number> {
   }
   return reads.filter((at) => at < 3_000).length;
 }
+
+describe("a busy caller whose credentials live for a moment", () => {
+  /** How often the role assumer is asked in three seconds. */
+  async function asksFor(lifetimeMs: number, windows: WebIdentityInit["refresh"]) {
+    await using world = await startWorld({ clock: new VirtualClock(59_000) });
+    const { clock } = world;
+    let asks = 0;
+    const provider = world.provide({
+      clientConfig: {},
+      refresh: { aheadOfTime: false, ...windows },
+      roleAssumerWithWebIdentity: async () => {
+        asks += 1;
+        const expiration = new Date(clock.now() + lifetimeMs);
+        return { accessKeyId: `AKID${asks}`, secretAccessKey: "secret", expiration };
+      },
+    });
+    while (clock.monotonic() < 3_000) {
+      await provider().catch(() => {});
+      await clock.advance(10);
+    }
+    provider.close();
+    return asks;
+  }
+  const windows: readonly WebIdentityInit["refresh"][] = [
+    {},
+    { advisoryWindowSeconds: 0, mandatoryWindowSeconds: 0 },
+    { advisoryWindowSeconds: 3_600, mandatoryWindowSeconds: 3_600 },
+  ];
+  const lives = [1, 10, 100, 300, 500, 999, 1_000, 1_001, 1_500, 3_000];
+
+  test.each(lives.flatMap((life) => windows.map((each) => [life, each] as const)))(
+    "asks ten times in three seconds at most: %i ms, windows %j",
+    async (lifetimeMs, each) => {
+      expect(await asksFor(lifetimeMs, each)).toBeLessThanOrEqual(10);
+    },
+  );
+});
 
 describe("a busy caller without credentials", () => {
   const ways = Object.entries(WAYS).flatMap(([name, busy]) =>
