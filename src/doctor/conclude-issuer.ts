@@ -52,7 +52,8 @@ function refine(finding: Finding, issuer: IssuerFacts): Finding {
     };
   }
   const isReaching = id === "issuer-timeout" || id === "issuer-connection-refused";
-  if (isReaching && isUnconnected && proxy !== undefined) {
+  // A check that was not made has its own reason.
+  if (isReaching && isUnconnected && proxy !== undefined && finding.severity !== "info") {
     const code = evidence.code === undefined ? "no answer" : String(evidence.code);
     return {
       ...finding,

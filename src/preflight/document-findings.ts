@@ -9,6 +9,7 @@ import { safeText } from "../runtime/redact.js";
 import { type FetchProblem, MAX_DOCUMENT_BYTES } from "./fetch-document.js";
 import { retryAfterMs } from "./freshness.js";
 import { isPublicAddress } from "./guarded-lookup.js";
+import { PROXY_UNSUPPORTED } from "./proxy.js";
 
 /** What is told of a request that got no document. */
 interface Failed {
@@ -23,6 +24,8 @@ interface Failed {
 /** No answer: nothing of this is certain, STS sits in another network. */
 export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
   const { proxy, timing } = failed;
+  const isUnsupported = problem.kind === "network" && problem.code === PROXY_UNSUPPORTED;
+  if (proxy !== undefined && isUnsupported) return proxyUnsupported(proxy, timing);
   if (isInsideCluster(problem, failed)) return insideCluster(problem, failed);
   const finding = findingOf(problem, failed);
   const hasPhase = problem.kind === "timeout" || problem.kind === "network";
@@ -34,6 +37,19 @@ export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
     title: "The proxy did not connect to the issuer.",
     detail: `The proxy ${proxy.protocol}//${proxy.host} did not connect to ${host} (${why}).`,
     remedy: `Network: make sure that the proxy is up and lets this machine connect to ${host}. Workload: correct HTTPS_PROXY, or name ${host} in NO_PROXY.`,
+  };
+}
+
+/** No request was sent: that the issuer is not checked explains nothing that STS reports. */
+function proxyUnsupported({ protocol, host }: URL, timing: RequestTiming): Finding {
+  const { host: issuerHost } = new URL(timing.url);
+  return {
+    id: "issuer-connection-refused",
+    severity: "info",
+    title: "The issuer was not checked: the configured proxy is not an HTTP proxy.",
+    detail: `The proxy is ${protocol}//${host}, and only http:// and https:// proxies are supported, so no request was sent to ${issuerHost}.`,
+    remedy: `Workload: set HTTPS_PROXY to an http:// proxy, or name ${issuerHost} in NO_PROXY.`,
+    evidence: { url: timing.url, proxy: host },
   };
 }
 

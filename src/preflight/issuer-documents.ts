@@ -12,7 +12,7 @@ import {
 import { fetchDocument, type Transport } from "./fetch-document.js";
 import { isUncacheable, lifetimeMs, pauseMs } from "./freshness.js";
 import { type KeySet, readKeySet } from "./key-set.js";
-import { proxyFor } from "./proxy.js";
+import { isHttpProxy, proxyFor } from "./proxy.js";
 import type { Reach } from "./reach.js";
 
 /** How and for how long documents are fetched. */
@@ -288,7 +288,7 @@ export class IssuerDocuments {
   #findingsOf(requests: readonly RequestTiming[]): Finding[] {
     const proxy = requests
       .map(({ url }) => proxyFor(new URL(url), this.#settings.transport.env))
-      .find((each) => each !== undefined);
+      .find((each) => each !== undefined && isHttpProxy(each));
     return [...slow(requests), ...(proxy ? [proxyInUse(proxy)] : [])];
   }
 }

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import { BlockList, isIP, type Socket } from "node:net";
 import { bareHostname } from "../runtime/bare-hostname.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { isLoopbackUrl } from "../runtime/loopback.js";
@@ -6,36 +6,85 @@ import { onAbort } from "../runtime/on-abort.js";
 import { guardedLookup, type ResolveHost } from "./guarded-lookup.js";
 
 /**
- * The proxy for an https URL, from the variables that curl and Node packages read: `https_proxy`,
- * `all_proxy` and `no_proxy`, in lower or upper case. Loopback URLs never use a proxy.
+ * The proxy for an https URL, from the variables that curl reads: `https_proxy`, `all_proxy` and
+ * `no_proxy`, each in lower case or, where that is unset or empty, in upper case. Loopback URLs never
+ * use a proxy. The proxy may be one that {@link openTunnel} refuses.
  */
 export function proxyFor(url: URL, env: Environment): URL | undefined {
   if (url.protocol !== "https:" || isLoopbackUrl(url)) return undefined;
   const configured = either(env, "https_proxy") ?? either(env, "all_proxy");
   if (configured === undefined || isExempt(url, either(env, "no_proxy") ?? "")) return undefined;
   const text = configured.includes("://") ? configured : `http://${configured}`;
-  const proxy = URL.canParse(text) ? new URL(text) : undefined;
-  return proxy?.protocol === "http:" || proxy?.protocol === "https:" ? proxy : undefined;
+  return URL.canParse(text) ? new URL(text) : undefined;
 }
 
-/** As `proxy-from-env` and Node's own `NODE_USE_ENV_PROXY` do: exact names, `.suffix`, `*.suffix`, `*`. */
+/** Whether a proxy is of a kind that {@link openTunnel} supports. A SOCKS proxy is not. */
+export function isHttpProxy({ protocol }: URL): boolean {
+  return protocol === "http:" || protocol === "https:";
+}
+
+/**
+ * Whether `no_proxy` names the host, by curl's rules: `*` stands for every host, a name with or without
+ * a dot before it for itself and its subdomains, an address for itself, `10.0.0.0/8` for a range. As
+ * for Go and Node, an entry may have a port, and `*.example.com` stands for the subdomains alone. Names
+ * are not resolved, so a range applies only to a URL that has an address.
+ */
 function isExempt(url: URL, noProxy: string): boolean {
   const port = url.port === "" ? "443" : url.port;
-  const host = url.hostname.replace(/\.$/, "");
+  const host = bareHostname(url).replace(/\.$/, "");
   return noProxy
     .toLowerCase()
     .split(/[,\s]+/)
-    .filter((entry) => entry !== "")
     .some((entry) => {
-      const [, name = entry, only] = /^(.+):(\d+)$/.exec(entry) ?? [];
-      if (only !== undefined && only !== port) return false;
-      const suffix = name.replace(/^\*/, "");
-      return /^[.*]/.test(name) ? host.endsWith(suffix) : host === name;
+      const { name, port: only = port } = withoutPort(entry);
+      if (name === "" || only !== port) return false;
+      return isIP(host) === 0 ? isNamed(host, name) : isInRange(host, name);
     });
+}
+
+/** A colon separates a port only from a name, an IPv4 address, or an address in brackets. */
+function withoutPort(entry: string): { readonly name: string; readonly port?: string | undefined } {
+  const [, bracketed, plain = "", port] = /^(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(entry) ?? [];
+  return port === undefined && bracketed === undefined && plain === ""
+    ? { name: entry }
+    : { name: bracketed ?? plain, port };
+}
+
+function isNamed(host: string, name: string): boolean {
+  if (name === "*") return true;
+  const domain = name.replace(/^[.*]/, "").replace(/\.$/, "");
+  if (domain === "") return false;
+  if (name.startsWith("*")) return host.endsWith(domain);
+  return host === domain || host.endsWith(`.${domain}`);
+}
+
+function isInRange(address: string, entry: string): boolean {
+  if (entry === "*") return true;
+  const [network = "", bits] = entry.split("/");
+  const version = isIP(network);
+  const prefix = bits === undefined ? (version === 4 ? 32 : 128) : Number(bits);
+  const longest = version === 4 ? 32 : 128;
+  if (version === 0 || bits === "" || !Number.isInteger(prefix) || prefix > longest || prefix < 0) {
+    return false;
+  }
+  const range = new BlockList();
+  range.addSubnet(network, prefix, version === 4 ? "ipv4" : "ipv6");
+  return range.check(address, isIP(address) === 4 ? "ipv4" : "ipv6");
 }
 
 function either(env: Environment, name: string): string | undefined {
   return readVariable(env, name) ?? readVariable(env, name.toUpperCase());
+}
+
+/** The code of the error for a proxy that is not an HTTP proxy. */
+export const PROXY_UNSUPPORTED = "PROXY_UNSUPPORTED";
+
+class ProxyUnsupported extends Error {
+  readonly code = PROXY_UNSUPPORTED;
+
+  constructor({ protocol }: URL) {
+    super(`The proxy's URL starts with ${protocol}//; only http:// and https:// are supported`);
+  }
 }
 
 /** The proxy answered CONNECT with another status than 200. */
@@ -63,6 +112,7 @@ export async function openTunnel(
   target: URL,
   { signal, resolve: resolveHost }: TunnelOptions,
 ): Promise<Socket> {
+  if (!isHttpProxy(proxy)) throw new ProxyUnsupported(proxy);
   const { request: open } =
     proxy.protocol === "https:" ? await import("node:https") : await import("node:http");
   signal.throwIfAborted();

@@ -145,6 +145,18 @@ export const PROVIDER_ROWS: readonly TextRow[] = [
     { code: "PROXY_STATUS_403" },
   ],
   [
+    "issuer-connection-refused",
+    () =>
+      problem(
+        { kind: "network", code: "PROXY_UNSUPPORTED", phase: "connect" },
+        "jwks",
+        new URL("socks5://proxy.example:1080"),
+      ),
+    /not checked.*not an HTTP proxy.*socks5:\/\/proxy\.example:1080, and only http:\/\/ and https:\/\/.*no request/,
+    /^Workload: set HTTPS_PROXY to an http:\/\/ proxy, or name .* in NO_PROXY/,
+    { proxy: "proxy.example:1080" },
+  ],
+  [
     "issuer-timeout",
     () => problem({ kind: "timeout", phase: "connect" }, "discovery"),
     /firewall that drops packets.*within 5000 ms/,

@@ -143,30 +143,28 @@ const CASES: readonly [string, Readonly<Record<string, string>>, string | undefi
   ],
   ["https://issuer.invalid", { ALL_PROXY: PROXY }, "proxy.invalid:3128"],
   ["https://issuer.invalid", { HTTP_PROXY: PROXY }, undefined],
-  ["https://issuer.invalid", { HTTPS_PROXY: "socks5://proxy.invalid" }, undefined],
+  [
+    "https://issuer.invalid",
+    { https_proxy: "", HTTPS_PROXY: PROXY, ALL_PROXY: "http://b.invalid" },
+    "proxy.invalid:3128",
+  ],
+  [
+    "https://issuer.invalid",
+    { all_proxy: PROXY, ALL_PROXY: "http://b.invalid" },
+    "proxy.invalid:3128",
+  ],
+  [
+    "https://issuer.invalid",
+    { HTTPS_PROXY: PROXY, no_proxy: "b", NO_PROXY: "*" },
+    "proxy.invalid:3128",
+  ],
+  ["https://issuer.invalid", { HTTPS_PROXY: PROXY, no_proxy: "", NO_PROXY: "*" }, undefined],
   ["https://issuer.invalid", { HTTPS_PROXY: "::nonsense::" }, undefined],
   ["https://localhost", { HTTPS_PROXY: PROXY }, undefined],
   ["https://issuer.invalid", { HTTPS_PROXY: PROXY, NO_PROXY: "*" }, undefined],
   [
     "https://issuer.invalid",
     { HTTPS_PROXY: PROXY, NO_PROXY: "a.invalid, ISSUER.invalid" },
-    undefined,
-  ],
-  [
-    "https://a.issuer.invalid",
-    { HTTPS_PROXY: PROXY, no_proxy: "issuer.invalid" },
-    "proxy.invalid:3128",
-  ],
-  ["https://a.issuer.invalid", { HTTPS_PROXY: PROXY, no_proxy: ".issuer.invalid" }, undefined],
-  ["https://a.issuer.invalid", { HTTPS_PROXY: PROXY, no_proxy: "*.issuer.invalid" }, undefined],
-  [
-    "https://issuer.invalid",
-    { HTTPS_PROXY: PROXY, no_proxy: "issuer.invalid:8443" },
-    "proxy.invalid:3128",
-  ],
-  [
-    "https://issuer.invalid:8443",
-    { HTTPS_PROXY: PROXY, no_proxy: "issuer.invalid:8443" },
     undefined,
   ],
 ];
@@ -176,3 +174,56 @@ for (const [url, env, proxy] of CASES) {
     expect(proxyFor(new URL(url), env)?.host).toBe(proxy);
   });
 }
+
+/** What `NO_PROXY` holds, and the URLs that it exempts and does not exempt. */
+const EXEMPTIONS: readonly [string, readonly string[], readonly string[]][] = [
+  ["*", ["issuer.invalid", "10.0.0.1", "[2001:db8::1]"], []],
+  ["a.invalid, ISSUER.invalid", ["issuer.invalid", "a.invalid"], ["invalid", "b.invalid"]],
+  [
+    "issuer.invalid",
+    ["issuer.invalid", "issuer.invalid.", "a.b.issuer.invalid"],
+    ["myissuer.invalid"],
+  ],
+  [".issuer.invalid", ["issuer.invalid", "a.issuer.invalid"], ["myissuer.invalid"]],
+  ["issuer.invalid.", ["issuer.invalid", "a.issuer.invalid"], ["invalid"]],
+  ["*.issuer.invalid", ["a.issuer.invalid"], ["issuer.invalid", "myissuer.invalid"]],
+  ["*issuer.invalid", ["issuer.invalid", "myissuer.invalid"], ["invalid"]],
+  ["issuer.invalid:8443", ["issuer.invalid:8443", "a.issuer.invalid:8443"], ["issuer.invalid"]],
+  ["issuer.invalid:443", ["issuer.invalid"], ["issuer.invalid:8443"]],
+  ["10.0.0.1", ["10.0.0.1", "10.0.0.1:8443"], ["10.0.0.2", "issuer.invalid"]],
+  ["10.0.0.1:8443", ["10.0.0.1:8443"], ["10.0.0.1"]],
+  ["10.1.0.0/16", ["10.1.2.3"], ["10.2.0.1", "issuer.invalid", "[2001:db8::1]"]],
+  ["10.1.2.3/0", ["192.0.2.1"], ["issuer.invalid"]],
+  ["10.1.0.0/33, 10.1.0.0/, 10.1.0.0/x, 10.1.0.0/-1, 10.1/16", [], ["10.1.0.0", "10.1.2.3"]],
+  ["2001:db8::1", ["[2001:db8::1]", "[2001:DB8:0::1]"], ["[2001:db8::2]", "10.0.0.1"]],
+  ["[2001:db8::1]", ["[2001:db8::1]", "[2001:db8::1]:8443"], ["[2001:db8::2]"]],
+  ["[2001:db8::1]:8443", ["[2001:db8::1]:8443"], ["[2001:db8::1]"]],
+  ["2001:db8::/32", ["[2001:db8:1::1]"], ["[2001:db9::1]", "10.0.0.1"]],
+  ["2001:db8::/129", [], ["[2001:db8::1]"]],
+  [", ., *., :443, :, [], /8", [], ["issuer.invalid", "10.0.0.1", "[2001:db8::1]"]],
+];
+
+it.each(EXEMPTIONS)("NO_PROXY=%s is read as curl reads it", (noProxy, direct, proxied) => {
+  const env = { HTTPS_PROXY: PROXY, NO_PROXY: noProxy };
+  const isDirect = (host: string) => proxyFor(new URL(`https://${host}`), env) === undefined;
+  expect(direct.filter((host) => !isDirect(host))).toEqual([]);
+  expect(proxied.filter(isDirect)).toEqual([]);
+});
+
+it.each([
+  ["HTTPS_PROXY", "socks5://user:secret@proxy.invalid:1080"],
+  ["ALL_PROXY", "socks5h://proxy.invalid:1080"],
+  ["all_proxy", "socks4://proxy.invalid:1080"],
+])(
+  "%s=%s is refused with one sentence, and nothing is sent past the proxy",
+  async (name, value) => {
+    await using idp = await startLocalIdp();
+    const resolve = () => Promise.reject(new Error("no name may be resolved"));
+    const { look } = lookWorld({}, { env: { [name]: value }, resolve });
+    const report = await look(await idp.issueToken({ claims: { iss: "https://issuer.invalid" } }));
+    expect(found(report)).toEqual(["info issuer-connection-refused"]);
+    expect(report.findings[0]?.detail).toBe(
+      `The proxy is ${new URL(value).protocol}//proxy.invalid:1080, and only http:// and https:// proxies are supported, so no request was sent to issuer.invalid.`,
+    );
+  },
+);
