@@ -54,7 +54,8 @@ export async function cachedCallPart(): Promise<PartResult> {
   };
 }
 
-async function nanoseconds(getCredentials: GetCredentials, calls: number): Promise<number> {
+/** What one of so many awaited calls takes. */
+export async function nanoseconds(getCredentials: GetCredentials, calls: number): Promise<number> {
   const start = process.hrtime.bigint();
   for (let call = 0; call < calls; call += 1) await getCredentials();
   return Number(process.hrtime.bigint() - start) / calls;

@@ -9,11 +9,14 @@ import { rolesPart } from "./roles.js";
 import { runParts } from "./run-parts.js";
 import { sdkRequestsPart } from "./sdk-requests.js";
 import { soakPart } from "./soak.js";
+import { storeFaultsPart } from "./store-faults.js";
+import { storesPart } from "./stores.js";
 import { stormPart } from "./storm.js";
 
 /*
  * What the library costs and what it gains, beside the SDK's own provider. Run all parts in under
- * three minutes with `npm run bench`, or some of them with `npm run bench -- cold cached`.
+ * three minutes with `npm run bench`, or some of them with `npm run bench -- cold cached`. The part
+ * `store-faults` starts fifty processes, and runs only when it is named.
  *
  * Each file here is one part. `support/` holds what the tests use too, and `research/` the
  * simulation of a fleet (`npm run bench:research`).
@@ -31,7 +34,9 @@ await runParts(
     preflight: preflightPart,
     requests: sdkRequestsPart,
     failover: failoverPart,
+    stores: storesPart,
     soak: soakPart,
   },
   new URL("charts/", import.meta.url),
+  { "store-faults": storeFaultsPart },
 );
