@@ -22,6 +22,8 @@ export const EXIT = {
   /** Attempts or time were used up. */
   outOfTime: 4,
   interrupted: 130,
+  /** The reader of the output has ended (`| head`): what a shell reports after SIGPIPE. */
+  pipeClosed: 141,
   terminated: 143,
 } as const;
 
@@ -83,6 +85,6 @@ async function write(stream: Writable, text: string): Promise<void> {
   });
   if (!error) return;
   const { code = error.message } = error as NodeJS.ErrnoException;
-  const problem = code === "EPIPE" ? "the output pipe was closed" : String(code);
-  throw new CommandFailure(`the output could not be written: ${problem}`, EXIT.failed);
+  if (code === "EPIPE") throw new CommandFailure("the output pipe was closed", EXIT.pipeClosed);
+  throw new CommandFailure(`the output could not be written: ${code}`, EXIT.failed);
 }

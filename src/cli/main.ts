@@ -45,6 +45,8 @@ const exitCode = await runProgram(process.argv.slice(2), {
   },
 }).catch(async (thrown: unknown) => {
   const failure = asFailure(thrown);
+  // Silent, as other programs of a pipeline are.
+  if (failure.exitCode === EXIT.pipeClosed) return failure.exitCode;
   await print(stderr, `resilient-sts: ${safeText(failure.message, 2_000)}\n`).catch(() => {});
   return failure.exitCode;
 });

@@ -33,30 +33,52 @@ export type StoreValues = { readonly [Name in keyof typeof STORE_OPTIONS]?: stri
 export interface SharedStore extends AsyncDisposable {
   /** `undefined` when nothing is shared. */
   readonly store: CredentialStore | undefined;
+  /** Settles with the first connection, or with the first error. The store keeps connecting. */
+  readonly connected?: Promise<unknown> | undefined;
 }
+
+/** What the options and the environment say about the store: plain data, checked. */
+export type StoreChoice =
+  | { readonly kind: "file"; readonly directory: string | undefined }
+  | { readonly kind: "redis"; readonly url: string; readonly keys: readonly StoreKey[] };
 
 /** Separates this program's names from whatever else is in the same Redis. */
 const NAMESPACE = "resilient-sts";
 
-/** @throws CommandFailure for a store or keys that can't be used. */
+/** Opens the store that the options or the environment name. @throws as its two halves do. */
 export async function openSharedStore(values: StoreValues, env: Environment): Promise<SharedStore> {
+  return await openStore(await readStoreChoice(values, env));
+}
+
+/** @throws CommandFailure for a store or keys that can't be used. */
+export async function readStoreChoice(
+  values: StoreValues,
+  env: Environment,
+): Promise<StoreChoice | undefined> {
   const named = values.store ?? readVariable(env, "RESILIENT_STS_STORE");
-  if (named === undefined) return { store: undefined, [Symbol.asyncDispose]: async () => {} };
+  if (named === undefined) return undefined;
   const [kind = "", place] = splitOnce(named, ":");
   if (kind === "file") {
-    const { fileStore } = await import("../stores/file-store.js");
-    const directory = place === undefined || place === "" ? undefined : resolve(place);
-    return { store: fileStore({ directory }), [Symbol.asyncDispose]: async () => {} };
+    return { kind, directory: place === undefined || place === "" ? undefined : resolve(place) };
   }
   if ((kind !== "redis" && kind !== "rediss") || !URL.canParse(named)) {
     throw wrongUsage("--store takes file, file:DIR, redis://HOST or rediss://HOST");
   }
   if (values.store !== undefined && new URL(named).password !== "") {
     throw wrongUsage(
-      "a password on the command line can be read by everybody on this machine; put the URL into RESILIENT_STS_STORE",
+      "every user of this machine can read a password on the command line; put the URL into RESILIENT_STS_STORE",
     );
   }
-  return await openRedis(named, await readKeys(values["store-keys"], env));
+  return { kind: "redis", url: named, keys: await readKeys(values["store-keys"], env) };
+}
+
+/** @throws CommandFailure when the client of Redis isn't installed. */
+export async function openStore(choice: StoreChoice | undefined): Promise<SharedStore> {
+  const nothing = { [Symbol.asyncDispose]: async () => {} };
+  if (choice === undefined) return { store: undefined, ...nothing };
+  if (choice.kind === "redis") return await openRedis(choice.url, choice.keys);
+  const { fileStore } = await import("../stores/file-store.js");
+  return { store: fileStore({ directory: choice.directory }), ...nothing };
 }
 
 async function openRedis(url: string, keys: readonly StoreKey[]): Promise<SharedStore> {
@@ -66,12 +88,17 @@ async function openRedis(url: string, keys: readonly StoreKey[]): Promise<Shared
     );
   });
   const client = createClient({ url });
-  // A store that fails is an event of the provider's; the client goes on to connect.
-  client.on("error", () => {});
+  const connected = new Promise((resolve, reject) => {
+    client.once("ready", resolve);
+    // A store that fails is an event of the provider's; the client keeps connecting.
+    client.on("error", reject);
+  });
+  connected.catch(() => {});
   client.connect().catch(() => {});
   const { redisStore } = await import("../stores/redis-store.js");
   return {
     store: redisStore({ client, keys, namespace: NAMESPACE }),
+    connected,
     async [Symbol.asyncDispose]() {
       if (client.isOpen) client.destroy();
     },

@@ -4,8 +4,10 @@
  * Ctrl-C is handled. The doctor ends this process instead.
  */
 import { type ChildProcess, fork } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Diagnosis, Progress } from "../../doctor/diagnosis.js";
 import type { DiagnoseOptions } from "../../doctor/options.js";
+import type { CredentialStore } from "../../model/credential-store.js";
 import { onAbort } from "../../runtime/on-abort.js";
 import {
   type CommandContext,
@@ -14,12 +16,16 @@ import {
   type ExitCode,
   wrongUsage,
 } from "../command.js";
+import { openStore, type StoreChoice } from "../shared-store.js";
 
 /** Longer than any diagnosis, in milliseconds. */
 const LIMIT_MS = 70_000;
 
 /** What to diagnose: plain data. */
-export type DiagnosisRequest = Omit<DiagnoseOptions, "env" | "signal" | "onProgress">;
+export interface DiagnosisRequest
+  extends Omit<DiagnoseOptions, "env" | "signal" | "onProgress" | "store"> {
+  readonly storeChoice?: StoreChoice | undefined;
+}
 
 /** What the process reports. A diagnosis or a failure is its last message. */
 type Message =
@@ -66,7 +72,7 @@ function resultOf(
     child.on("message", (message: Message) => {
       if (message.kind === "progress") onProgress(message.progress);
       else if (message.kind === "diagnosis") resolve(message.diagnosis);
-      else reject(message.isMisuse ? new TypeError(message.message) : new Error(message.message));
+      else reject(message.isMisuse ? wrongUsage(message.message) : new Error(message.message));
     });
     child.once("error", (error) => reject(failure(`could not be started: ${error.message}`)));
     child.once("exit", (code, signal) => reject(failure(`ended early (${signal ?? code})`)));
@@ -88,17 +94,45 @@ export async function diagnosisProcessCommand(
   const send = (message: Message) => void process.send?.(message);
   // The parent is gone, and a regular exit would wait for what hangs.
   process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
-  const request = await new Promise<DiagnosisRequest>((resolve) =>
+  const { storeChoice, ...request } = await new Promise<DiagnosisRequest>((resolve) =>
     process.once("message", resolve),
   );
   try {
     const { diagnose } = await import("../../doctor/diagnose.js");
     const onProgress = (progress: Progress) => send({ kind: "progress", progress });
     // Without the signal: a terminal sends Ctrl-C to both processes, and the parent reports it.
-    send({ kind: "diagnosis", diagnosis: await diagnose({ ...request, env, onProgress }) });
+    const store = await openForCheck(storeChoice);
+    const options = { ...request, env, onProgress, store };
+    send({ kind: "diagnosis", diagnosis: await diagnose(options) });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    send({ kind: "failure", isMisuse: error instanceof TypeError, message });
+    const isOption = error instanceof TypeError && message.startsWith("Expected ");
+    send({ kind: "failure", isMisuse: isOption || error instanceof CommandFailure, message });
   }
   return await new Promise<ExitCode>(() => {});
+}
+
+/** A client of Redis keeps connecting; after this, in milliseconds, the doctor asks the store anyway. */
+const CONNECT_LIMIT_MS = 3_000;
+
+/** A store whose client can't connect fails with the client's error, which names the cause. */
+async function openForCheck(choice: StoreChoice | undefined): Promise<CredentialStore | undefined> {
+  const { store, connected } = await openStore(choice);
+  const limit = sleep(CONNECT_LIMIT_MS, undefined, { ref: false });
+  const error: unknown = await Promise.race([connected, limit]).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (store === undefined || error === undefined) return store;
+  const fail = () => Promise.reject(error);
+  const { name } = store;
+  return {
+    name,
+    read: fail,
+    claim: fail,
+    extend: fail,
+    publish: fail,
+    release: fail,
+    remove: fail,
+  };
 }

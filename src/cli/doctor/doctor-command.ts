@@ -18,6 +18,7 @@ import {
 } from "../command.js";
 import { defineCommand } from "../command-spec.js";
 import { quoted } from "../option-values.js";
+import { readStoreChoice } from "../shared-store.js";
 import { fitFor, jsonText, paintFor } from "../terminal-text.js";
 import { articleCommands } from "./article-commands.js";
 import { type DiagnosisRequest, diagnoseApart } from "./diagnosis-process.js";
@@ -31,7 +32,10 @@ export const DOCTOR = defineCommand(DOCTOR_SPEC, async ({ values }, context) => 
   const options = readDoctorOptions(values);
   const { htmlFile, watchMs, json } = options;
   if (htmlFile !== undefined) await checkCanWrite(htmlFile);
-  const request = await withToken(options, context);
+  const tokenRequest = await withToken(options, context);
+  // An issuer alone needs no store, wherever the environment names one.
+  const storeChoice = values.issuer ? undefined : await readStoreChoice(values, context.env);
+  const request = { ...tokenRequest, storeChoice };
   const diagnose = () => diagnoseWithProgress(request, context);
   if (watchMs !== undefined) return await watch(diagnose, { intervalMs: watchMs, json }, context);
   const diagnosis = await diagnose();

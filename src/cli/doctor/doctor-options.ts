@@ -10,6 +10,7 @@ import {
   tokenSourceName,
 } from "../option-values.js";
 import { PROVIDER_OPTIONS } from "../provider-options.js";
+import { STORE_OPTION_NAMES, STORE_OPTIONS } from "../shared-store.js";
 import type { DiagnosisRequest } from "./diagnosis-process.js";
 
 const { duration: _, ...SHARED_OPTIONS } = PROVIDER_OPTIONS;
@@ -32,11 +33,17 @@ locale has no UTF-8 gets ASCII.`,
       ...(["token-file", "token", "token-source", "audience", "profile"] as const),
       ...(["role-arn", "role-session-name", "region", "failover-region"] as const),
       ...(["endpoint-url", "issuer", "allow-private-issuers", "no-assume", "timeout"] as const),
+      ...STORE_OPTION_NAMES,
     ],
     "What to print": ["json", "html", "commands", "watch", "redact", "help", "version"],
   },
   options: {
     ...SHARED_OPTIONS,
+    ...STORE_OPTIONS,
+    store: {
+      ...STORE_OPTIONS.store,
+      help: "Check this shared store too: file, file:DIR, redis://HOST or rediss://HOST. Default: RESILIENT_STS_STORE, where a URL may have a password.",
+    },
     token: {
       type: "string",
       value: "-",
@@ -97,6 +104,10 @@ locale has no UTF-8 gets ASCII.`,
       "resilient-sts doctor --issuer https://login.example.com",
     ],
     ["Watch an outage", "resilient-sts doctor --watch 30s"],
+    [
+      "Whether processes can share credentials",
+      "resilient-sts doctor --store redis://cache.example.com --store-keys keys",
+    ],
   ],
 } as const satisfies CommandSpec;
 
@@ -168,6 +179,7 @@ const EXCLUSIVE: readonly (readonly [keyof DoctorValues, keyof DoctorValues])[] 
   ["issuer", "region"],
   ["issuer", "failover-region"],
   ["issuer", "endpoint-url"],
+  ["issuer", "store"],
   ["commands", "json"],
   ["commands", "html"],
   ["commands", "watch"],

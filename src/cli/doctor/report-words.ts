@@ -3,16 +3,21 @@
  * in which a token is used, the verdict in a sentence, and what was found to be in order.
  */
 import type { Diagnosis } from "../../doctor/diagnosis.js";
-import type { EndpointFacts, IssuerFacts, TokenReport } from "../../doctor/facts.js";
+import type { EndpointFacts, IssuerFacts, StoreFacts, TokenReport } from "../../doctor/facts.js";
 import { EXPLAINED_BY } from "../../doctor/ranking.js";
 import type { Finding, FindingId } from "../../model/findings.js";
 import type { KeyRow } from "../../model/issuer-report.js";
 import { formatDuration } from "../../runtime/time-text.js";
 
 /** The parts of a report, in the order in which a token is used. */
-export const GROUPS = ["token", "issuer", "key", "sts", "role"] as const;
+const GROUPS = ["token", "issuer", "key", "sts", "role", "store"] as const;
 
 export type Group = (typeof GROUPS)[number];
+
+/** The parts that a report of this diagnosis has: a store only if one was given. */
+export function groupsOf({ facts }: Diagnosis): readonly Group[] {
+  return GROUPS.filter((group) => group !== "store" || facts.store !== undefined);
+}
 
 export const GROUP_TITLES: Readonly<Record<Group, string>> = {
   token: "Token",
@@ -20,12 +25,14 @@ export const GROUP_TITLES: Readonly<Record<Group, string>> = {
   key: "Key and signature",
   sts: "STS endpoint",
   role: "Role",
+  store: "Shared store",
 };
 
 /** The first match wins; every other finding is about the issuer. */
 const BY_ID: readonly (readonly [RegExp, Group])[] = [
   [/^sts-(?:token-expired|audience)/, "role"],
   [/^token-/, "token"],
+  [/^store-/, "store"],
   [/^(?:jwks-key-|jwks-too-many-keys|signature-)/, "key"],
   [/^sts-(?:unreachable|timeout|tls|slow|region-slower)|^(?:region|endpoint|clock)-/, "sts"],
   [/^(?:sts|role|session-name|duration)-/, "role"],
@@ -74,6 +81,10 @@ export function verdictSentence({ verdict, rootCause, facts }: Diagnosis): strin
         ? "STS cannot use this issuer until the cause is fixed."
         : "No credentials until the cause is fixed.";
     case "degraded":
+      if (rootCause !== null && groupOf(rootCause) === "store") {
+        const role = facts.assumeRole?.outcome === "ok" ? "The role can be assumed. " : "";
+        return `${role}The shared store does not work.`;
+      }
       return mayPass
         ? "The cause below explains intermittent failures."
         : "The cause below can keep STS from verifying tokens.";
@@ -99,7 +110,25 @@ export function goodNews(diagnosis: Diagnosis): Readonly<Record<Group, readonly 
     key: aboutKey(facts.issuer?.keys, facts.token !== undefined && !has("signature-invalid")),
     sts: [...facts.sts.flatMap(aboutEndpoint), ...aboutClock(facts.clockSkewMs)],
     role: aboutRole(diagnosis),
+    store: facts.store ? aboutStore(facts.store) : [],
   };
+}
+
+/** Why nothing was found in a part, neither a problem nor what is in order. */
+export function whyNotChecked({ facts }: Diagnosis, group: Group): string {
+  const { issuer, assumeRole } = facts;
+  switch (group) {
+    case "issuer":
+      return issuer === undefined ? "no issuer is known" : "not checked";
+    case "key":
+      return issuer === undefined ? "not checked" : "the issuer's keys could not be read";
+    case "role":
+      return assumeRole === undefined
+        ? "STS was not asked for credentials"
+        : "STS returned no answer";
+    default:
+      return "not checked";
+  }
 }
 
 function aboutToken(token: TokenReport, has: (...ids: FindingId[]) => boolean): string[] {
@@ -194,6 +223,24 @@ function aboutEndpoint(endpoint: EndpointFacts): string[] {
 function aboutClock(skewMs: number | undefined): string[] {
   if (skewMs === undefined || Math.abs(skewMs) > 60_000) return [];
   return [`clock within ${Math.max(1, Math.ceil(Math.abs(skewMs) / 1000))} s of STS's`];
+}
+
+function aboutStore(store: StoreFacts): string[] {
+  const { name, place, operations, failed, violations, keyIds = [], sample = [] } = store;
+  if (failed !== undefined || violations.length > 0) return [];
+  const where = place === undefined ? name : `${name} (${place})`;
+  const slowest = Math.max(...operations.map(({ ms }) => ms));
+  const usable = sample.filter(({ problem }) => problem === undefined);
+  const count = usable.reduce((sum, each) => sum + each.count, 0);
+  const [first, ...others] = keyIds;
+  const more = others.length > 0 ? `; ${others.join(", ")} also decrypts` : "";
+  return [
+    `${where}: lease, publish, read and removal work, ${formatDuration(slowest)} at most for one`,
+    ...(first === undefined ? [] : [`the key ${first} encrypts${more}`]),
+    ...(count === 0
+      ? []
+      : [`${count === 1 ? "1 stored value" : `${count} stored values`} can be used`]),
+  ];
 }
 
 function aboutRole({ facts }: Diagnosis): string[] {

@@ -17,12 +17,12 @@ import {
 import {
   followsFrom,
   GROUP_TITLES,
-  GROUPS,
-  type Group,
   goodNews,
   groupOf,
+  groupsOf,
   kidOf,
   verdictSentence,
+  whyNotChecked,
 } from "./report-words.js";
 import { timingBars } from "./timings.js";
 
@@ -109,7 +109,7 @@ class TerminalReport {
   #checks(): string[] {
     const { facts, findings } = this.#diagnosis;
     const news = goodNews(this.#diagnosis);
-    const groups = GROUPS.flatMap((group) => {
+    const groups = groupsOf(this.#diagnosis).flatMap((group) => {
       const found = findings.filter((finding) => groupOf(finding) === group);
       const body = [
         ...found.flatMap((finding) => this.#finding(finding)),
@@ -117,26 +117,13 @@ class TerminalReport {
       ];
       // An issuer alone has no other parts.
       if (body.length === 0 && facts.token === undefined) return [];
-      const shown = body.length > 0 ? body : [this.#paint("dim", `  – ${this.#notSeen(group)}`)];
+      const shown =
+        body.length > 0
+          ? body
+          : [this.#paint("dim", `  – ${whyNotChecked(this.#diagnosis, group)}`)];
       return [[this.#paint("bold", GROUP_TITLES[group]), ...shown]];
     });
     return groups.flatMap((lines, index) => (index > 0 ? ["", ...lines] : lines));
-  }
-
-  #notSeen(group: Group): string {
-    const { issuer, assumeRole } = this.#diagnosis.facts;
-    switch (group) {
-      case "issuer":
-        return issuer === undefined ? "no issuer is known" : "not checked";
-      case "key":
-        return issuer === undefined ? "not checked" : "the issuer's keys could not be read";
-      case "role":
-        return assumeRole === undefined
-          ? "STS was not asked for credentials"
-          : "STS returned no answer";
-      default:
-        return "not checked";
-    }
   }
 
   #finding(finding: Finding): string[] {

@@ -4,10 +4,11 @@ import type { Finding, Severity } from "../../model/findings.js";
 import {
   followsFrom,
   GROUP_TITLES,
-  GROUPS,
   type Group,
   goodNews,
   groupOf,
+  groupsOf,
+  whyNotChecked,
 } from "../doctor/report-words.js";
 import { type Markup, markup, NOTHING, remedyMarkup } from "./markup.js";
 
@@ -32,7 +33,7 @@ function severityMark(standing: Standing): Markup {
 /** The parts of the token's way in one line: where it breaks is seen at once. */
 export function wayOfToken(diagnosis: Diagnosis): Markup {
   const news = goodNews(diagnosis);
-  const items = GROUPS.map((group) => {
+  const items = groupsOf(diagnosis).map((group) => {
     const standing = standingOf(group, diagnosis, news[group].length > 0);
     return markup`<li>${severityMark(standing)} ${GROUP_TITLES[group]}</li>`;
   });
@@ -51,7 +52,7 @@ function standingOf(group: Group, { findings }: Diagnosis, hasNews: boolean): St
 export function checks(diagnosis: Diagnosis): Markup {
   const { findings, rootCause } = diagnosis;
   const news = goodNews(diagnosis);
-  const parts = GROUPS.map((group) => {
+  const parts = groupsOf(diagnosis).map((group) => {
     const found = findings.filter((finding) => groupOf(finding) === group);
     const items = [
       ...found.map((finding) => findingItem(finding, rootCause)),
@@ -60,7 +61,7 @@ export function checks(diagnosis: Diagnosis): Markup {
     const body =
       items.length > 0
         ? markup`<ul class="checks">${items}</ul>`
-        : markup`<p class="quiet">– not checked</p>`;
+        : markup`<p class="quiet">– ${whyNotChecked(diagnosis, group)}</p>`;
     return markup`<div class="part"><h3>${GROUP_TITLES[group]}</h3>
 ${body}</div>
 `;
