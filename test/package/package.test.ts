@@ -14,6 +14,8 @@ const MAIN_EXPORTS =
   "WebIdentityError checkIssuer fromTokenFile fromWebIdentity fromWebToken isWebIdentityError refreshOnExpiredToken";
 const DOCTOR_EXPORTS = "diagnose";
 const TESTING_EXPORTS = "startLocalIdp startLocalSts testCredentialStore";
+const STORES_EXPORTS = "fileStore redisStore";
+const SERVE_EXPORTS = "serveCredentials";
 const SOURCES_EXPORTS = [
   "TokenSourceError azureManagedIdentity azureWorkloadIdentityFile bitbucket buildkite circleci",
   "clientCredentials detectTokenSource fly githubActions gitlab googleMetadata isTokenSourceError",
@@ -108,6 +110,8 @@ describe("loaded by plain Node", () => {
     ["resilient-sts/doctor", DOCTOR_EXPORTS],
     ["resilient-sts/testing", TESTING_EXPORTS],
     ["resilient-sts/token-sources", SOURCES_EXPORTS],
+    ["resilient-sts/stores", STORES_EXPORTS],
+    ["resilient-sts/serve", SERVE_EXPORTS],
   ])("%s gives the same names to import and to require", async (specifier, names) => {
     const show = 'console.log(Object.keys(entry).sort().join(" "));';
     const esm = await consumer.node("a.mjs", `import * as entry from "${specifier}"; ${show}`);
@@ -127,6 +131,46 @@ describe("loaded by plain Node", () => {
     expect(JSON.parse(stdout)).toEqual([]);
     expect(stderr).toMatch(/^LOADED .*resilient-sts/m);
     expect(stderr).not.toMatch(/^LOADED .*node_modules\/(?:@aws-sdk|@smithy|jose)\//m);
+  });
+
+  describe.each(["mjs", "cjs"])("resilient-sts/stores (%s)", (extension) => {
+    // The build names the source of each part that it puts into a file.
+    const loadedSources = async (program: string): Promise<readonly string[]> => {
+      const list =
+        "for (const file of Object.keys(require.cache)) console.error('LOADED ' + file);";
+      const source = `${extension === "mjs" ? TRACE_IMPORTS : ""}\n${program}\n.then(() => { ${list} });`;
+      const { stderr } = await consumer.node(`stores.${extension}`, source);
+      const dist = [...stderr.matchAll(/^LOADED .*\/resilient-sts\/dist\/(.+)$/gm)];
+      const files = new Set(
+        dist.map(([, name = ""]) => join(consumer.folder, PACKAGE, "dist", name)),
+      );
+      const texts = await Promise.all([...files].map((file) => readFile(file, "utf8")));
+      return texts.flatMap((text) =>
+        [...text.matchAll(/^\/\/ (src\/.+)$/gm)].map(([, path = ""]) => path),
+      );
+    };
+    const ofStores = (sources: readonly string[]) =>
+      sources.filter((path) => /^src\/(?:stores|provider\/shared)/.test(path));
+    const load = (name: string) =>
+      extension === "mjs" ? `import("${name}")` : `Promise.resolve(require("${name}"))`;
+
+    it("is not loaded with the main entry", async () => {
+      const sources = await loadedSources(load("resilient-sts"));
+      expect(sources).toContain("src/provider/create-provider.ts");
+      expect(ofStores(sources)).toEqual([]);
+    });
+
+    it("is not loaded by a provider that has no store", async () => {
+      const sources = await loadedSources(firstCredentials(extension).replace(/;$/, ""));
+      expect(sources).toContain("src/provider/create-provider.ts");
+      expect(ofStores(sources)).toEqual([]);
+    });
+
+    it("loads its stores, and no provider", async () => {
+      const sources = await loadedSources(load("resilient-sts/stores"));
+      expect(ofStores(sources)).toContain("src/stores/redis-store.ts");
+      expect(sources).not.toContain("src/provider/create-provider.ts");
+    });
   });
 
   describe("resilient-sts/token-sources", () => {
