@@ -55,6 +55,13 @@ export interface Command {
   run(args: readonly string[], context: CommandContext): Promise<ExitCode>;
 }
 
+/** A command that is loaded when it is called. */
+export interface CommandEntry {
+  /** One line for the list of commands, and for shells. */
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
 /** Every command has them, and so has the program. */
 export const COMMON_OPTIONS = {
   help: { type: "boolean", short: "h", help: "Print this help." },

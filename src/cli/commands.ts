@@ -11,17 +11,11 @@ import {
 import {
   COMMON_OPTIONS,
   type Command,
+  type CommandEntry,
   nearestName,
   readOptions,
   versionOf,
 } from "./command-spec.js";
-
-/** A command that is loaded when it is called. */
-export interface CommandEntry {
-  /** One line for the list of commands, and for shells. */
-  readonly summary: string;
-  load(): Promise<Command>;
-}
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   doctor: {
@@ -48,6 +42,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   emulate: {
     summary: "run a local identity provider and STS, with faults",
     load: async () => (await import("./emulate/emulate-command.js")).EMULATE,
+  },
+  completion: {
+    summary: "print a script that completes this program's command lines",
+    load: async () => (await import("./completion/completion-command.js")).completionOf(COMMANDS),
   },
 };
 

@@ -7,7 +7,7 @@ const JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0.c2lnbmF0dXJl";
 
 describe.concurrent("wrong usage ends with 2 and one line that says what to do", () => {
   test.each([
-    [["bogus"], /the commands are doctor, explain, exec, .*emulate; see resilient-sts --help/],
+    [["bogus"], /the commands are doctor, explain, exec, .*completion; see resilient-sts --help/],
     [["docter"], /there is no command "docter"; did you mean doctor\? See resilient-sts --help/],
     [["credential_process"], /did you mean credential-process\?/],
     [[JWT], /there is no command "\[redacted\]"/],
@@ -62,7 +62,7 @@ describe.concurrent("wrong usage ends with 2 and one line that says what to do",
   });
 });
 
-const NAMES = ["doctor", "explain", "exec", "serve", "credential-process", "emulate"];
+const NAMES = ["doctor", "explain", "exec", "serve", "credential-process", "emulate", "completion"];
 
 describe.concurrent("help goes to standard output, and the exit code is 0", () => {
   test.each([[["--help"]], [["-h"]], ...NAMES.map((name) => [[name, "--help"]])])(
@@ -72,7 +72,7 @@ describe.concurrent("help goes to standard output, and the exit code is 0", () =
       expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
       expect(stdout).toMatch(/^Usage: resilient-sts/);
       expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
-      expect(stdout).toMatch(/\nExamples:\n {2}# \S.*\n {2}resilient-sts /);
+      expect(stdout).toMatch(/\nExamples:\n {2}# \S.*\n {2}(source <\()?resilient-sts /);
     },
   );
 

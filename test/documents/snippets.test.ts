@@ -7,7 +7,15 @@ import { runCli } from "../cli/run-cli.js";
 import { ROOT } from "../support/sources.js";
 import { CODE_BLOCKS, callsOfProgram, PAGES, readPage } from "./code-blocks.js";
 
-const COMMANDS = ["doctor", "explain", "exec", "serve", "credential-process", "emulate"];
+const COMMANDS = [
+  "doctor",
+  "explain",
+  "exec",
+  "serve",
+  "credential-process",
+  "emulate",
+  "completion",
+];
 
 /** The options that `--help` of each command names. */
 const options = new Map<string, readonly string[]>();

@@ -5,6 +5,19 @@ import { COMMON_OPTIONS, type CommandCall, type CommandSpec } from "../command-s
 import { durationFrom } from "../option-values.js";
 import { type ApplyFault, readFault } from "./fault-spec.js";
 
+/** Examples of every fault, for the help and for shells. */
+const IDP_FAULTS = [
+  ...["idp:slow=6s", "idp:hang", "idp:rate-limit", "idp:status=503"],
+  ...["idp:redirect=https://example.com/", "idp:html", "idp:reset", "idp:trickle", "idp:truncate"],
+  ...["idp:down", "idp:no-cache", "idp:missing-key"],
+];
+const STS_FAULTS = [
+  ...["sts:slow=3s", "sts:hang", "sts:reset", "sts:html", "sts:empty-200", "sts:down"],
+  ...["sts:idp-unreachable", "sts:throttled", "sts:sts-unavailable", "sts:token-expired"],
+  ...["sts:token-early", "sts:token-rejected", "sts:access-denied", "sts:region-disabled"],
+  ...["sts:request-invalid", "sts:unknown"],
+];
+
 export const EMULATE_SPEC = {
   runsCommand: true,
   name: "emulate",
@@ -15,12 +28,9 @@ command it runs that command in an environment that leads to them, passes signal
 with its exit code. Without one it prints the environment as a shell script, and runs until Ctrl-C.
 
 Faults of the identity provider, of both documents or of one (idp:jwks:slow=6s, idp:discovery:hang):
-idp:slow=6s, idp:hang, idp:rate-limit, idp:status=503, idp:redirect=https://example.com/, idp:html,
-idp:reset, idp:trickle, idp:truncate, idp:down, idp:no-cache, idp:missing-key.
+${IDP_FAULTS.join(", ")}.
 
-Faults of STS: sts:slow=3s, sts:hang, sts:reset, sts:html, sts:empty-200, sts:down,
-sts:idp-unreachable, sts:throttled, sts:sts-unavailable, sts:token-expired, sts:token-early,
-sts:token-rejected, sts:access-denied, sts:region-disabled, sts:request-invalid, sts:unknown.
+Faults of STS: ${STS_FAULTS.join(", ")}.
 
 How often, for all but down, no-cache and missing-key: with ",times=3" only the next three requests,
 with ",probability=0.3" three of ten.`,
@@ -61,12 +71,14 @@ with ",probability=0.3" three of ten.`,
     region: {
       type: "string",
       value: "REGION",
+      complete: "region",
       help: "Region of the environment. Default: AWS_REGION, or us-east-1.",
     },
     fault: {
       type: "string",
       multiple: true,
       value: "FAULT",
+      complete: [...IDP_FAULTS, ...STS_FAULTS],
       help: "A fault to play; may be repeated.",
     },
     ...COMMON_OPTIONS,
