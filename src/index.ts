@@ -1,10 +1,30 @@
+/**
+ * Credential providers for the AWS SDK for JavaScript v3 that get AWS credentials from an OIDC token:
+ * {@link fromTokenFile}, {@link fromWebIdentity} and {@link fromWebToken}. They retry, refresh and
+ * report what failed; {@link checkIssuer} checks an identity provider.
+ *
+ * @module resilient-sts
+ */
+
 export type { AttemptRecord, TokenFacts } from "./model/attempt.js";
 export type { WebIdentityErrorCode } from "./model/errors.js";
 export { isWebIdentityError, WebIdentityError } from "./model/errors.js";
-export type { WebIdentityEvent } from "./model/events.js";
+export type {
+  AttemptFailedEvent,
+  CredentialsRefreshedEvent,
+  ExpiredServedEvent,
+  PreflightFinishedEvent,
+  RefreshFailedEvent,
+  RegionDefaultedEvent,
+  RegionSwitchedEvent,
+  StoreFailedEvent,
+  StsDateRejectedEvent,
+  TokenLoadedEvent,
+  WebIdentityEvent,
+} from "./model/events.js";
 export type { Verdict } from "./model/failure.js";
 export type { Finding, FindingId, Severity } from "./model/findings.js";
-export type { IssuerReport, KeyRow, RequestTiming } from "./model/issuer-report.js";
+export type { DocumentName, IssuerReport, KeyRow, RequestTiming } from "./model/issuer-report.js";
 export type { TokenSource, TokenSourceContext } from "./model/token-source.js";
 export {
   type CheckIssuerInput,

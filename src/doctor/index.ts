@@ -1,5 +1,13 @@
+/**
+ * The diagnosis that `resilient-sts doctor` prints, as an object: why AssumeRoleWithWebIdentity
+ * fails, and who must change what.
+ *
+ * @module resilient-sts/doctor
+ */
+
 export type { Finding, FindingId, Severity } from "../model/findings.js";
-export type { KeyRow, RequestTiming } from "../model/issuer-report.js";
+export type { DocumentName, KeyRow, RequestTiming } from "../model/issuer-report.js";
+export type { RejectedDate } from "../sts/server-clock.js";
 export { diagnose } from "./diagnose.js";
 export type { Diagnosis, Progress, Timing } from "./diagnosis.js";
 export type {

@@ -31,7 +31,8 @@ export type TokenSourceErrorCode =
   /** The platform did not answer, or answered without a token. Temporary. */
   | "ERR_SOURCE_UNAVAILABLE";
 
-interface TokenSourceErrorInit {
+/** What a {@link TokenSourceError} says besides its message. */
+export interface TokenSourceErrorInit {
   /** @default "ERR_SOURCE_UNAVAILABLE" when `retryable`, else "ERR_SOURCE_REFUSED" */
   readonly code?: TokenSourceErrorCode | undefined;
   /** Whether the same call can succeed within the next minute. */
@@ -40,6 +41,7 @@ interface TokenSourceErrorInit {
   readonly retryAfterMs?: number | undefined;
   /** Who must do what: `Workload: …`, `Network: …`. */
   readonly hint: string;
+  /** The error behind this one. */
   readonly cause?: unknown;
 }
 

@@ -40,6 +40,7 @@ export type CheckIssuerInput =
       readonly token?: undefined;
     };
 
+/** Options of {@link checkIssuer}. */
 export interface CheckIssuerOptions extends PreflightSettings {
   /** Aborts the check, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;

@@ -33,5 +33,6 @@ export interface WebIdentityProvider {
   invalidate(accessKeyId?: string): void;
   /** Ends the provider: later calls reject with `ERR_CLOSED`; its idle connections are closed. */
   close(): void;
+  /** Closes the provider at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void>;
 }

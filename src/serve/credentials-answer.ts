@@ -7,6 +7,7 @@ import { safeCause } from "../runtime/redact.js";
 /** What {@link serveCredentials} needs of a provider: every provider of this package has it. */
 export interface ServedProvider {
   (): Promise<AwsCredentialIdentity>;
+  /** Tells why there are no credentials yet. */
   status?(): ProviderStatus;
 }
 

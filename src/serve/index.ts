@@ -1,3 +1,10 @@
+/**
+ * The container-credentials endpoint: serves credentials to programs in any language on a loopback
+ * address. `resilient-sts exec` and `resilient-sts serve` are made of it.
+ *
+ * @module resilient-sts/serve
+ */
+
 export type { ServedProvider } from "./credentials-answer.js";
 export {
   type CredentialsServer,

@@ -1,3 +1,10 @@
+/**
+ * Shared stores, for the `store` option of the providers: one process gets credentials from STS, and
+ * the others use what it publishes. {@link fileStore} is for one host, {@link redisStore} for a fleet.
+ *
+ * @module resilient-sts/stores
+ */
+
 export type {
   CredentialStore,
   StoredCredentials,
@@ -5,6 +12,7 @@ export type {
   StoredValue,
   StoreEntry,
   StoreLease,
+  StoreOperation,
 } from "../model/credential-store.js";
 export { type FileStoreInit, fileStore } from "./file-store.js";
 export {

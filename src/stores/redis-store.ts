@@ -14,11 +14,13 @@ import { KeyRing, type RingKey, type StoreKeys, seal, sealedName, unseal } from 
 
 /** What is used of a client of node-redis (`createClient`, `createCluster`, `createSentinel`). */
 export interface NodeRedisClient {
+  /** Runs a Lua script (EVAL). */
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
 /** What is used of a client of ioredis or iovalkey (`Redis`, `Cluster`). */
 export interface IoredisClient {
+  /** Runs a Lua script (EVAL). */
   eval(script: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
   /** Never called: it tells such a client from one of node-redis. */
   defineCommand(...args: never[]): unknown;

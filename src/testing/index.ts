@@ -1,8 +1,13 @@
+/**
+ * A local identity provider and a local STS with faults on demand, for tests of services that get
+ * credentials from an OIDC token, and the contract tests of a credential store.
+ *
+ * @module resilient-sts/testing
+ */
+
 /*
- * A local IdP and a local STS with faults on demand, for tests of services that get credentials from
- * an OIDC token, and the contract tests of a credential store. `idp/` is the identity provider,
- * `sts/` the STS; both run on `loopback-server.ts` and take their faults from `fault-script.ts`.
- * Nothing else in `src` may import this folder, except the command line.
+ * `idp/` is the identity provider, `sts/` the STS; both run on `loopback-server.ts` and take their
+ * faults from `fault-script.ts`. Nothing else in `src` may import this folder, except the command line.
  */
 
 export type { FaultRule, RateLimit } from "./fault-script.js";

@@ -1,9 +1,17 @@
+/**
+ * Token sources: functions that get the OIDC token from the platform that issued it, for the `token`
+ * option of `fromWebIdentity()`. {@link detectTokenSource} finds the one of this platform.
+ *
+ * @module resilient-sts/token-sources
+ */
+
 export {
   isTokenSourceError,
   type TokenSource,
   type TokenSourceContext,
   TokenSourceError,
   type TokenSourceErrorCode,
+  type TokenSourceErrorInit,
 } from "../model/token-source.js";
 export {
   type AzureManagedIdentityInit,
