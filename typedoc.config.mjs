@@ -66,7 +66,8 @@ export default {
   searchGroupBoosts: { Documents: 4 },
   plugin: [nameGuides],
   router: "guides-by-file",
-  highlightLanguages: [...OptionDefaults.highlightLanguages, "diff", "ini"],
+  highlightLanguages: [...OptionDefaults.highlightLanguages, "diff", "dockerfile", "ini"],
+  ignoredHighlightLanguages: ["crontab"],
   // `npm run types` does that.
   skipErrorChecking: true,
   disableSources: true,

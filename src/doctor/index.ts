@@ -5,6 +5,7 @@
  * @module resilient-sts/doctor
  */
 
+export type { StoredSample, StoreOperation } from "../model/credential-store.js";
 export type { Finding, FindingId, Severity } from "../model/findings.js";
 export type { DocumentName, KeyRow, RequestTiming } from "../model/issuer-report.js";
 export type { RejectedDate } from "../sts/server-clock.js";

@@ -169,6 +169,8 @@ describe("the public names", () => {
           "Severity",
           "Step",
           "StoreFacts",
+          "StoreOperation",
+          "StoredSample",
           "Timing",
           "TlsFacts",
           "TokenReport",
