@@ -1,6 +1,7 @@
 import type { STSClientConfig } from "@aws-sdk/client-sts";
 import type { Logger, Pluggable, Provider } from "@smithy/types";
 import { type Environment, readVariable } from "../runtime/environment.js";
+import { expected } from "../runtime/validators.js";
 import { loadSdk } from "./load-sdk.js";
 import { configuredEndpoint, profileReader, type ReadProfile } from "./shared-config.js";
 
@@ -213,8 +214,13 @@ async function chooseRegion(
     ["profile", () => readProfile("region")],
   ];
   for (const [source, read] of candidates) {
-    const region = await read();
-    if (region) return { region, source };
+    const region: unknown = await read();
+    // A function may return anything. The calling client's own region is that client's matter.
+    if (region && typeof region !== "string") {
+      if (source === "callerClientConfig.region") continue;
+      throw expected(source, "to be or to return a string", region);
+    }
+    if (typeof region === "string" && region !== "") return { region, source };
   }
   return { region: DEFAULT_REGION, source: "default" };
 }

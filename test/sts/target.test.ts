@@ -83,6 +83,21 @@ describe("the region", () => {
     expect(await target({}, { caller: { region } })).toMatchObject({ region: "eu-north-1" });
   });
 
+  test.each([1, true, {}, ["eu-west-1"], Symbol("x"), () => "eu-west-1"])(
+    "is refused by the name of its option when a function returns %s",
+    async (value) => {
+      const region = (async () => value) as never;
+      for (const option of ["clientConfig", "parentClientConfig"] as const) {
+        const error = await target({ [option]: { region } }).catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(TypeError);
+        const words = `Expected \`${option}.region\` to be or to return a string, got `;
+        expect((error as Error).message.startsWith(words)).toBe(true);
+      }
+      const env = { AWS_REGION: "eu-west-3" };
+      expect(await target({}, { caller: { region }, env })).toMatchObject({ region: "eu-west-3" });
+    },
+  );
+
   test("of a caller who has none is looked for elsewhere", async () => {
     const region = async () => Promise.reject(new Error("Region is missing"));
     const env = { AWS_REGION: "eu-west-3" };
