@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { CredentialStore } from "../model/credential-store.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
+import { rememberSecret } from "../runtime/known-secrets.js";
 import { safeText } from "../runtime/redact.js";
 import { wrongUsage } from "./command.js";
 import type { OptionSpec } from "./command-spec.js";
@@ -82,6 +83,7 @@ export async function openStore(choice: StoreChoice | undefined): Promise<Shared
 }
 
 async function openRedis(url: string, keys: readonly StoreKey[]): Promise<SharedStore> {
+  rememberSecret(new URL(url).password);
   const { createClient } = await import("@redis/client").catch(() => {
     throw wrongUsage(
       "--store redis:// needs the package @redis/client; install it beside resilient-sts",

@@ -142,3 +142,49 @@ function occurrences(text: string, part: string): Span[] {
   }
   return found;
 }
+
+/** A process has a request token, a few keys and endpoint tokens; what it gets anew replaces the oldest. */
+const MAX_REMEMBERED = 64;
+/** More than a private key in PEM, in characters. */
+const MAX_REMEMBERED_LENGTH = 16 * 1024;
+/** All together: every new secret makes the process read all of them again, in some milliseconds. */
+const MAX_REMEMBERED_CHARACTERS = 32 * 1024;
+
+/** Secrets that this process has read, the most recent last. */
+const remembered = new Set<string>();
+let ready: KnownSecrets | undefined;
+
+/**
+ * Makes a secret known to every text that is shown from now on: called where one is read or made, so
+ * that no other part of the package has to know it. A text of fewer than eight characters may be a word
+ * and is not remembered. Of bytes, the usual spellings are.
+ */
+export function rememberSecret(secret: string | Uint8Array | undefined): void {
+  if (secret === undefined) return;
+  if (typeof secret !== "string") {
+    const bytes = Buffer.from(secret);
+    for (const encoding of ["base64", "base64url", "hex"] as const) {
+      rememberSecret(bytes.toString(encoding));
+    }
+    return;
+  }
+  const text = secret.trim().slice(0, MAX_REMEMBERED_LENGTH);
+  if (text.length < MIN_WHOLE) return;
+  if (!remembered.has(text)) ready = undefined;
+  remembered.delete(text);
+  remembered.add(text);
+  let characters = 0;
+  for (const each of remembered) characters += each.length;
+  for (const oldest of remembered) {
+    if (remembered.size <= MAX_REMEMBERED && characters <= MAX_REMEMBERED_CHARACTERS) return;
+    remembered.delete(oldest);
+    characters -= oldest.length;
+  }
+}
+
+/** What {@link rememberSecret} made known; `undefined` when there is nothing. */
+export function rememberedSecrets(): KnownSecrets | undefined {
+  if (remembered.size === 0) return undefined;
+  ready ??= new KnownSecrets([...remembered]);
+  return ready;
+}

@@ -1,4 +1,4 @@
-import { KnownSecrets, type Span, sourceSpan } from "./known-secrets.js";
+import { KnownSecrets, rememberedSecrets, type Span, sourceSpan } from "./known-secrets.js";
 import { unspell } from "./spellings.js";
 import { findSecretShapes } from "./token-shapes.js";
 
@@ -70,16 +70,18 @@ function codePoint(mark: string): string {
 const prepared = new WeakMap<readonly string[], KnownSecrets>();
 
 /**
- * The text without the given secrets and without what gives itself away as one: JWTs, bearer tokens,
+ * The text without the given secrets, without those that `rememberSecret()` made known, and without what gives itself away as one: JWTs, bearer tokens,
  * passwords of URLs, values of fields such as `SessionToken`. Found in every spelling of `unspell()`,
  * in base64 and hexadecimal, in any letter case, wrapped, or cut off: no 16 characters of a given secret
  * in a row are left.
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
   const known = knownSecrets(secrets);
+  const remembered = rememberedSecrets();
   const spans = unspell(text).flatMap((plain) => [
     ...findSecretShapes(plain).map(([start, end]) => sourceSpan(plain, start, end)),
     ...known.find(plain),
+    ...(remembered?.find(plain) ?? []),
   ]);
   return withoutSpans(text, spans);
 }

@@ -11,6 +11,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { publishServeRequest } from "../model/events.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
+import { rememberSecret } from "../runtime/known-secrets.js";
 import { checkKeys, checkString, checkType, expected, requireInit } from "../runtime/validators.js";
 import { answerFor, type EndpointAnswer, type ServedProvider } from "./credentials-answer.js";
 import { type GuardedRole, RequestGuard } from "./request-guard.js";
@@ -117,6 +118,7 @@ export async function startEndpoint(
     provider,
     token: randomBytes(32).toString("base64url"),
   }));
+  for (const { token } of roles) rememberSecret(token);
   const server = new EndpointServer(roles, clock);
   const address = await server.listen(host, port);
   const { tokenDirectory } = options;

@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { types } from "node:util";
 import type { StoredValue } from "../model/credential-store.js";
+import { rememberSecret } from "../runtime/known-secrets.js";
 import { readField } from "../runtime/redact.js";
 import { expected } from "../runtime/validators.js";
 import { MAX_VALUE_BYTES, parseStoredValue } from "./stored-value.js";
@@ -114,7 +115,10 @@ function toRingKey(entry: unknown, index: number): RingKey {
   if (typeof id !== "string" || !KEY_ID.test(id)) {
     throw expected(`${name}.id`, "to be 1 to 64 letters, digits or `._-`", id);
   }
-  const secret = toBytes(readField(entry, "key"));
+  const key = readField(entry, "key");
+  const secret = toBytes(key);
+  if (typeof key === "string") rememberSecret(key);
+  rememberSecret(secret);
   if (secret?.length !== KEY_BYTES) {
     throw expected(`${name}.key`, `to be ${KEY_BYTES} bytes, or their base64url`, undefined);
   }

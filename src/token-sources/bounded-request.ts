@@ -6,6 +6,7 @@ import type {
 } from "node:http";
 import { isCertificateFault } from "../model/certificate-faults.js";
 import { isTokenSourceError, TokenSourceError } from "../model/token-source.js";
+import { rememberSecret } from "../runtime/known-secrets.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import { readRetryAfter } from "../runtime/retry-after.js";
 
@@ -49,6 +50,7 @@ export interface TokenAnswer {
  * @throws TokenSourceError when there is no answer, or more than 64 KiB of one.
  */
 async function request(options: TokenRequest): Promise<TokenAnswer> {
+  for (const secret of options.secrets ?? []) rememberSecret(secret);
   try {
     return await send(options);
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { AuthorizationServer, ClientAuth } from "oauth4webapi";
 import { isTokenSourceError, TokenSourceError } from "../model/token-source.js";
+import { rememberSecret } from "../runtime/known-secrets.js";
 import { isLoopbackUrl } from "../runtime/loopback.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { checkString, expected, requireString, word } from "../runtime/validators.js";
@@ -91,6 +92,8 @@ export function clientCredentials(init: ClientCredentialsInit): PlatformTokenSou
   return defineSource({
     ...{ name: "clientCredentials", renewable: true, init },
     async mint(signal) {
+      // A library that reads the key may fail with a part of it, before any request.
+      for (const secret of secrets) rememberSecret(secret);
       const oauth = await import("oauth4webapi");
       const fetch = boundedFetch({
         service: `the issuer ${issuerUrl.host}`,

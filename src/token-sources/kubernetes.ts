@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { decodeToken } from "../model/jwt.js";
 import { systemClock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
+import { rememberSecret } from "../runtime/known-secrets.js";
 import { readField } from "../runtime/redact.js";
 import { fromFile } from "../runtime/token-file.js";
 import { checkString, resolveNumber } from "../runtime/validators.js";
@@ -125,6 +126,7 @@ async function readPod(init: KubernetesTokenRequestInit, signal: AbortSignal) {
     ]);
     const namespace = init.namespace ?? (await readFile(file("namespace"), "utf8")).trim();
     const bearer = token.trim();
+    rememberSecret(bearer);
     const account = init.serviceAccount ?? ownAccount(bearer);
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(account)}/token`;
     return { bearer, ca, path };

@@ -1,5 +1,6 @@
 import { TokenSourceError } from "../model/token-source.js";
 import type { Environment } from "../runtime/environment.js";
+import { rememberSecret } from "../runtime/known-secrets.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import { notConfigured } from "./source.js";
 
@@ -31,6 +32,7 @@ interface Program {
  */
 export async function runProgram(program: Program): Promise<string> {
   const { file, args, env, signal, secrets, whenMissing, whenFailed } = program;
+  for (const secret of secrets) rememberSecret(secret);
   const { execFile } = await import("node:child_process");
   return await new Promise<string>((resolve, reject) => {
     const options = { env, signal, maxBuffer: MAX_OUTPUT_BYTES, windowsHide: true } as const;
