@@ -31,9 +31,14 @@ export {
   type CheckIssuerOptions,
   checkIssuer,
 } from "./preflight/issuer-check.js";
-export { type FromTokenFileInit, fromTokenFile } from "./provider/from-token-file.js";
-export { type FromWebIdentityInit, fromWebIdentity } from "./provider/from-web-identity.js";
-export { type FromWebTokenInit, fromWebToken } from "./provider/from-web-token.js";
+export {
+  type FromTokenFileInit,
+  type FromWebIdentityInit,
+  type FromWebTokenInit,
+  fromTokenFile,
+  fromWebIdentity,
+  fromWebToken,
+} from "./provider/factories.js";
 export type {
   PreflightMode,
   PreflightOptions,
@@ -41,14 +46,15 @@ export type {
   ResilienceOptions,
   WebIdentityInit,
 } from "./provider/options.js";
+export { refreshOnExpiredToken } from "./provider/refresh-on-expired-token.js";
 export type {
   PreflightStatus,
+  ProviderProperties,
   ProviderStatus,
   RegionStatus,
   StoreStatus,
-} from "./provider/provider-status.js";
-export { refreshOnExpiredToken } from "./provider/refresh-on-expired-token.js";
-export type { ProviderProperties, WebIdentityProvider } from "./provider/web-identity-provider.js";
+  WebIdentityProvider,
+} from "./provider/web-identity-provider.js";
 export type { AssumeRoleInput } from "./sts/assume-role.js";
 export type { AttributedCredentials } from "./sts/credentials.js";
 export type { CallerClientConfig, ClientPlugin } from "./sts/target.js";

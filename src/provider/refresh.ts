@@ -1,16 +1,15 @@
+import type { CacheSnapshot } from "../credentials/credential-cache.js";
 import type { TokenFacts } from "../model/attempt.js";
 import { WebIdentityError } from "../model/errors.js";
-import type { EmitEvent } from "../model/events.js";
 import { AttemptError } from "../model/failure.js";
-import type { IssuerReport } from "../model/issuer-report.js";
-import type { Preflight } from "../preflight/issuer-check.js";
+import { createPreflight, type Preflight } from "../preflight/issuer-check.js";
 import { explain } from "../retry/explain.js";
 import { type Attempt, AttemptsFailed, retryLoop } from "../retry/retry-loop.js";
 import { judge } from "../retry/verdict.js";
 import { withTimeout } from "../runtime/abort.js";
 import { type Deadline, startDeadline } from "../runtime/deadline.js";
 import { safeCause, safeText } from "../runtime/redact.js";
-import type { AttributedCredentials } from "../sts/credentials.js";
+import type { AssumeRoleInput } from "../sts/assume-role.js";
 import {
   createAssumerCaller,
   createRegionalCaller,
@@ -22,170 +21,233 @@ import {
   type StsSettings,
   type StsTarget,
 } from "../sts/target.js";
-import { AttemptPreflight } from "./attempt-preflight.js";
-import type { Identity } from "./identity.js";
+import type { CredentialSharing } from "./credential-sharing.js";
+import { IssuerCheckStep } from "./issuer-check-step.js";
 import type { ResolvedOptions, WebIdentityInit } from "./options.js";
-import type { RefreshTracer } from "./refresh-tracer.js";
-import type { Runtime } from "./runtime.js";
+import type { ProviderReporter, Refreshed } from "./provider-reporter.js";
+import type { Identity, Runtime } from "./runtime.js";
 import type { SharedTurn } from "./shared-refresh.js";
 import { TokenStep } from "./token-step.js";
+import type { RegionStatus } from "./web-identity-provider.js";
 
-/** Everything one refresh is made of. */
-export interface RefreshContext {
+interface RefresherOptions {
   readonly init: WebIdentityInit;
   readonly options: ResolvedOptions;
-  readonly settings: StsSettings;
   readonly runtime: Runtime;
+  readonly reporter: ProviderReporter;
+  readonly sharing: CredentialSharing;
+}
+
+/** What one refresh differs in from the next one. */
+export interface RefreshRequest {
   readonly identity: Identity;
-  readonly emit: EmitEvent;
+  /** The config of the client that asks; absent when a timer started the refresh. */
   readonly caller: CallerClientConfig | undefined;
+  /** What is cached when the refresh starts. */
+  readonly snapshot: CacheSnapshot;
+  readonly isForced: boolean;
   readonly signal: AbortSignal;
-  readonly preflight: Preflight;
-  readonly tracer: RefreshTracer;
-  /** Begins this refresh's share of the store, if there is one. */
-  readonly beginShared: (target: StsTarget) => Promise<SharedTurn | undefined>;
-  /** Told what every look at the issuer found. */
-  readonly onReport: (report: IssuerReport) => void;
-  /** Told which STSs this refresh may ask, as soon as that is settled. */
-  readonly onTargets: (targets: readonly StsTarget[]) => void;
-}
-
-export interface Refreshed {
-  readonly credentials: AttributedCredentials;
-  readonly source: "sts" | "store";
-  /** The region that gave them, if that is known. */
-  readonly region: string | undefined;
-  /** How many attempts it took; 0 when STS was not asked. */
-  readonly attempts: number;
-  /** How long it took, in milliseconds. */
-  readonly ms: number;
-}
-
-/**
- * One refresh, from the token to the credentials: each attempt reads the token anew, checks it,
- * and asks STS once; the loop decides whether and when there is another.
- *
- * @throws WebIdentityError, or the signal's reason.
- */
-export async function refreshCredentials(context: RefreshContext): Promise<Refreshed> {
-  const { runtime, options, identity, emit, signal } = context;
-  const { clock, random } = runtime;
-  const start = clock.monotonic();
-  const deadline = startDeadline(clock, options.retry.budgetMs);
-  const token = new TokenStep(context);
-  let failedAttempts = 0;
-  let shared: SharedTurn | undefined;
-  try {
-    const targets = await settleTargets(context, deadline);
-    shared = await context.beginShared(targets[0]);
-    const sts = createStsCaller(context, targets);
-    const preflight = createAttemptPreflight(context);
-    const steps = { token, sts, preflight, shared };
-    const got = await retryLoop((attempt) => runAttempt(attempt, steps, context), {
-      ...options,
-      deadline,
-      clock,
-      random,
-      signal,
-      onAttemptFailed: (record) => {
-        failedAttempts += 1;
-        token.attemptFailed(record.verdict === "token-expired");
-        emit({ type: "attempt.failed", ...record });
-      },
-    });
-    if (got.source === "sts") shared?.end(got);
-    else shared?.end();
-    const $source = { ...got.credentials.$source, ...identity.marks };
-    return {
-      ...got,
-      credentials: { ...got.credentials, $source },
-      attempts: failedAttempts + (got.source === "sts" ? 1 : 0),
-      ms: Math.round(clock.monotonic() - start),
-    };
-  } catch (error) {
-    shared?.end();
-    signal.throwIfAborted();
-    throw toError(error, identity.roleArn, token.facts);
-  }
 }
 
 interface Steps {
+  readonly identity: Identity;
   readonly token: TokenStep;
   readonly sts: StsCaller;
-  readonly preflight: AttemptPreflight;
+  readonly issuer: IssuerCheckStep;
   readonly shared: SharedTurn | undefined;
 }
 
-async function runAttempt(
-  attempt: Attempt,
-  { token: tokenStep, sts, preflight, shared }: Steps,
-  { init, identity, runtime, tracer }: RefreshContext,
-): Promise<Pick<Refreshed, "credentials" | "region" | "source">> {
-  const request = {
-    RoleArn: identity.roleArn,
-    // The stock provider's default, so that trust policies and dashboards written for it still fit.
-    RoleSessionName: identity.roleSessionName ?? `aws-sdk-js-session-${runtime.clock.now()}`,
-    ...(init.providerId !== undefined && { ProviderId: init.providerId }),
-    ...(init.policyArns !== undefined && { PolicyArns: init.policyArns }),
-    ...(init.policy !== undefined && { Policy: init.policy }),
-    ...(init.durationSeconds !== undefined && { DurationSeconds: init.durationSeconds }),
-  };
-  await sts.check(request);
-  const token = await tokenStep.run(attempt, sts.serverClock);
-  const found = await shared?.before(token, attempt.deadline);
-  if (found !== undefined && "refused" in found) throw new AttemptError(found.refused);
-  if (found !== undefined) return { ...found, source: "store" };
-  await preflight.before(token, attempt.deadline);
-  const answered = preflight.beside(token);
-  try {
-    const send = () => sts.call({ ...request, WebIdentityToken: token }, attempt.deadline);
-    const { credentials } = await tracer
-      .call(attempt.attempt, send, () => sts.region)
-      .finally(answered);
-    return { credentials, region: sts.region, source: "sts" };
-  } catch (error) {
-    if (!(error instanceof AttemptError)) throw error;
-    const failure = tokenStep.withoutRenewal(error.failure);
-    shared?.refused(failure);
-    throw new AttemptError(await preflight.after(token, failure, attempt.deadline));
+type Targets = readonly [StsTarget, ...StsTarget[]];
+
+/** The refreshes of one provider. */
+export class Refresher {
+  readonly #options: RefresherOptions;
+  readonly #settings: StsSettings;
+  readonly #preflight: Preflight;
+  /** Of the last refresh. */
+  #targets: readonly StsTarget[] = [];
+  #caller: CallerClientConfig | undefined;
+
+  constructor(options: RefresherOptions) {
+    const { init } = options;
+    this.#options = options;
+    this.#preflight = createPreflight(options.options.preflight, options.runtime);
+    this.#settings = {
+      clientConfig: init.clientConfig ?? {},
+      clientPlugins: init.clientPlugins ?? [],
+      region: init.region,
+      failoverRegions: options.options.failoverRegions,
+      parentClientConfig: init.parentClientConfig ?? {},
+    };
   }
-}
 
-/** Where to ask. Regions and flags may be functions of anybody's, so this is bounded like a call. */
-async function settleTargets(context: RefreshContext, deadline: Deadline) {
-  const { init, settings, caller, runtime, options, emit, signal, onTargets } = context;
-  const timeoutMs = Math.min(options.attemptTimeoutMs, deadline.remainingMs());
-  const reason = new Error(
-    `the region and endpoint options gave no value in ${Math.round(timeoutMs)} ms`,
-  );
-  const targets = await withTimeout({ clock: runtime.clock, signal, timeoutMs, reason }, () =>
-    resolveTargets(settings, caller, runtime.env),
-  );
-  if (init.roleAssumerWithWebIdentity !== undefined) return targets;
-  const [{ region, regionSource, customEndpoint }] = targets;
-  if (regionSource === "default" && !customEndpoint) emit({ type: "region.defaulted", region });
-  onTargets(targets);
-  return targets;
-}
+  /**
+   * One refresh, from the token to the credentials. Each attempt reads the token, checks it, and asks STS
+   * once; the retry loop decides whether and when there is another attempt.
+   *
+   * @throws WebIdentityError, or the signal's reason.
+   */
+  async refresh(request: RefreshRequest): Promise<Refreshed> {
+    const { runtime, options, reporter, sharing } = this.#options;
+    const { identity, snapshot, isForced, signal } = request;
+    const { emit } = reporter;
+    const { clock, random } = runtime;
+    const start = clock.monotonic();
+    const deadline = startDeadline(clock, options.retry.budgetMs);
+    const token = this.#tokenStep(identity, signal);
+    let failedAttempts = 0;
+    let shared: SharedTurn | undefined;
+    try {
+      const targets = await this.#settleTargets(request, deadline);
+      const [target] = targets;
+      shared = await sharing.begin({ identity, target, snapshot, isForced, emit, signal });
+      const sts = this.#stsCaller(targets, signal);
+      const steps = { identity, token, sts, issuer: this.#issuerCheckStep(signal), shared };
+      const got = await retryLoop((attempt) => this.#attempt(attempt, steps), {
+        retry: options.retry,
+        retryAccessDenied: options.retryAccessDenied,
+        deadline,
+        clock,
+        random,
+        signal,
+        onAttemptFailed: (record) => {
+          failedAttempts += 1;
+          token.attemptFailed(record.verdict === "token-expired");
+          emit({ type: "attempt.failed", ...record });
+        },
+      });
+      if (got.source === "sts") shared?.end(got);
+      else shared?.end();
+      const $source = { ...got.credentials.$source, ...identity.marks };
+      return {
+        ...got,
+        credentials: { ...got.credentials, $source },
+        attempts: failedAttempts + (got.source === "sts" ? 1 : 0),
+        ms: Math.round(clock.monotonic() - start),
+      };
+    } catch (error) {
+      shared?.end();
+      signal.throwIfAborted();
+      throw toError(error, identity.roleArn, token.facts);
+    }
+  }
 
-function createStsCaller(
-  { init, options, runtime, emit, signal }: RefreshContext,
-  targets: readonly [StsTarget, ...StsTarget[]],
-): StsCaller {
-  const { clock, pool } = runtime;
-  const { attemptTimeoutMs, hedgeAfterMs, retry, retryAccessDenied } = options;
-  const assumer = init.roleAssumerWithWebIdentity;
-  if (assumer !== undefined)
-    return createAssumerCaller({ assumer, clock, attemptTimeoutMs, signal });
-  const limits = { attemptTimeoutMs, hedgeAfterMs, budgetMs: retry.budgetMs };
-  return createRegionalCaller({ targets, pool, limits, judge, retryAccessDenied, emit, signal });
-}
+  /** The regions that the last refresh could ask. */
+  regions(): RegionStatus[] {
+    const { clock, pool } = this.#options.runtime;
+    return this.#targets.map((target) => {
+      const openMs = pool.breaker(target).openForMs;
+      const openUntil = openMs > 0 ? Math.ceil(clock.now() + openMs) : undefined;
+      return { region: target.region, openUntil };
+    });
+  }
 
-function createAttemptPreflight(context: RefreshContext): AttemptPreflight {
-  const { init, options, runtime } = context;
-  // An OAuth 2.0 access token is opaque: it names no issuer.
-  const mode = init.providerId === undefined ? options.preflight.mode : "off";
-  return new AttemptPreflight({ ...context, mode, clock: runtime.clock });
+  /** Closes the idle connections. */
+  close(): void {
+    for (const target of this.#targets) this.#options.runtime.pool.release(target);
+  }
+
+  async #attempt(
+    attempt: Attempt,
+    { identity, token: tokenStep, sts, issuer, shared }: Steps,
+  ): Promise<Pick<Refreshed, "credentials" | "region" | "source">> {
+    const { runtime, reporter } = this.#options;
+    const { deadline } = attempt;
+    const request = this.#assumeRoleRequest(identity);
+    await sts.check(request);
+    const reading = tokenStep.run(attempt, sts.serverClock);
+    // The SDK's modules load while the token is read: a cold start waits for one of the two.
+    if (attempt.attempt === 1) runtime.pool.preload();
+    const token = await reading;
+    const found = await shared?.before(token, deadline);
+    if (found !== undefined && "refused" in found) throw new AttemptError(found.refused);
+    if (found !== undefined) return { ...found, source: "store" };
+    await issuer.beforeCall(token, deadline);
+    const answered = issuer.duringCall(token);
+    try {
+      const call = () => sts.call({ ...request, WebIdentityToken: token }, deadline);
+      const { credentials } = await reporter
+        .stsCall(attempt.attempt, call, () => sts.region)
+        .finally(answered);
+      return { credentials, region: sts.region, source: "sts" };
+    } catch (error) {
+      if (!(error instanceof AttemptError)) throw error;
+      const failure = tokenStep.withoutNewerToken(error.failure);
+      shared?.refused(failure);
+      throw new AttemptError(await issuer.afterFailure(token, failure, deadline));
+    }
+  }
+
+  #assumeRoleRequest({
+    roleArn,
+    roleSessionName,
+  }: Identity): Omit<AssumeRoleInput, "WebIdentityToken"> {
+    const { init, runtime } = this.#options;
+    return {
+      RoleArn: roleArn,
+      // The stock provider's default, for which trust policies and dashboards may be written.
+      RoleSessionName: roleSessionName ?? `aws-sdk-js-session-${runtime.clock.now()}`,
+      ...(init.providerId !== undefined && { ProviderId: init.providerId }),
+      ...(init.policyArns !== undefined && { PolicyArns: init.policyArns }),
+      ...(init.policy !== undefined && { Policy: init.policy }),
+      ...(init.durationSeconds !== undefined && { DurationSeconds: init.durationSeconds }),
+    };
+  }
+
+  /** Settles which regions may be asked. Options may be functions of the user, so this has a limit too. */
+  async #settleTargets({ caller, signal }: RefreshRequest, deadline: Deadline): Promise<Targets> {
+    const { init, runtime, options, reporter } = this.#options;
+    const { clock, env, pool } = runtime;
+    // A refresh that a timer started asks the same regions as the last one.
+    this.#caller = caller ?? this.#caller;
+    const timeoutMs = Math.min(options.attemptTimeoutMs, deadline.remainingMs());
+    const reason = new Error(
+      `the region and endpoint options gave no value in ${Math.round(timeoutMs)} ms`,
+    );
+    const targets = await withTimeout({ clock, signal, timeoutMs, reason }, () =>
+      resolveTargets(this.#settings, this.#caller, env),
+    );
+    if (init.roleAssumerWithWebIdentity !== undefined) return targets;
+    const [{ region, regionSource, customEndpoint }] = targets;
+    if (regionSource === "default" && !customEndpoint) {
+      reporter.emit({ type: "region.defaulted", region });
+    }
+    this.#targets = pool.replaceTargets(this.#targets, targets);
+    return targets;
+  }
+
+  #tokenStep(identity: Identity, signal: AbortSignal): TokenStep {
+    const { init, options, runtime, reporter } = this.#options;
+    const limits = {
+      attemptTimeoutMs: options.attemptTimeoutMs,
+      // An OAuth 2.0 access token is opaque, and an emulator may accept any string.
+      isChecked: init.providerId === undefined && options.validateToken,
+      neededSeconds: options.retry.budgetMs / 1000,
+      audiences: options.preflight.audiences,
+    };
+    return new TokenStep({ identity, limits, clock: runtime.clock, emit: reporter.emit, signal });
+  }
+
+  #issuerCheckStep(signal: AbortSignal): IssuerCheckStep {
+    const { init, options, runtime, reporter } = this.#options;
+    // An OAuth 2.0 access token is opaque: it names no issuer.
+    const mode = init.providerId === undefined ? options.preflight.mode : "off";
+    const { clock } = runtime;
+    return new IssuerCheckStep({ preflight: this.#preflight, mode, reporter, signal, clock });
+  }
+
+  #stsCaller(targets: Targets, signal: AbortSignal): StsCaller {
+    const { init, options, runtime, reporter } = this.#options;
+    const { clock, pool } = runtime;
+    const { attemptTimeoutMs, hedgeAfterMs, retry, retryAccessDenied } = options;
+    const assumer = init.roleAssumerWithWebIdentity;
+    if (assumer !== undefined) {
+      return createAssumerCaller({ assumer, clock, attemptTimeoutMs, signal });
+    }
+    const { emit } = reporter;
+    const limits = { attemptTimeoutMs, hedgeAfterMs, budgetMs: retry.budgetMs };
+    return createRegionalCaller({ targets, pool, limits, judge, retryAccessDenied, emit, signal });
+  }
 }
 
 function toError(error: unknown, roleArn: string, token: TokenFacts | undefined): WebIdentityError {

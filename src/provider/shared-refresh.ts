@@ -19,9 +19,8 @@ import { storeKey } from "../stores/store-key.js";
 import { readStoredValue } from "../stores/stored-value.js";
 import type { ServerClock } from "../sts/server-clock.js";
 import type { StsTarget } from "../sts/target.js";
-import type { Identity } from "./identity.js";
 import type { ResolvedOptions, WebIdentityInit } from "./options.js";
-import type { Runtime } from "./runtime.js";
+import type { Identity, Runtime } from "./runtime.js";
 import {
   endpointName,
   type Issued,

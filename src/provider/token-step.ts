@@ -4,24 +4,33 @@ import { AttemptError, type Failure } from "../model/failure.js";
 import { type Finding, firstFatal } from "../model/findings.js";
 import type { Attempt } from "../retry/retry-loop.js";
 import { judge } from "../retry/verdict.js";
+import type { Clock } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
 import type { ServerClock } from "../sts/server-clock.js";
 import { type CheckedToken, checkToken } from "../token/check.js";
 import { loadToken } from "../token/token-source.js";
-import type { Identity } from "./identity.js";
-import type { ResolvedOptions, WebIdentityInit } from "./options.js";
-import type { Runtime } from "./runtime.js";
+import type { Identity } from "./runtime.js";
 
 interface TokenStepOptions {
-  readonly init: WebIdentityInit;
-  readonly options: ResolvedOptions;
-  readonly runtime: Runtime;
   readonly identity: Identity;
+  readonly limits: TokenLimits;
+  readonly clock: Clock;
   readonly emit: EmitEvent;
   readonly signal: AbortSignal;
 }
 
-/** The first step of every attempt of one refresh: a token that is worth sending. */
+export interface TokenLimits {
+  /** The limit of one token read, in milliseconds. */
+  readonly attemptTimeoutMs: number;
+  /** Whether the token is checked before it is sent. */
+  readonly isChecked: boolean;
+  /** The lifetime that a token should have left, in seconds. */
+  readonly neededSeconds: number;
+  /** Audiences that are expected besides `sts.amazonaws.com`. */
+  readonly audiences: readonly string[] | undefined;
+}
+
+/** The first step of every attempt of one refresh: reads a token, and checks that STS may accept it. */
 export class TokenStep {
   readonly #options: TokenStepOptions;
   #last: string | undefined;
@@ -33,35 +42,31 @@ export class TokenStep {
     this.#options = options;
   }
 
-  /** What could be read off the last token. */
+  /** The facts of the last token. */
   get facts(): TokenFacts | undefined {
     return this.#checked?.facts;
   }
 
-  /** Told after every failed attempt: an expired token is not sent twice. */
+  /** Notes why the attempt failed: an expired token is not sent twice. */
   attemptFailed(expired: boolean): void {
     this.#lastExpired = expired;
   }
 
   /**
-   * @param serverClock - of the STS that the token is for, as far as that is known.
+   * @param serverClock - of the STS endpoint that will get the token, if it is known.
    * @throws AttemptError, or the signal's reason.
    */
   async run({ attempt, deadline }: Attempt, serverClock?: ServerClock): Promise<string> {
-    const { options, runtime, identity, signal, emit } = this.#options;
-    const { clock } = runtime;
+    const { identity, limits, clock, signal, emit } = this.#options;
     const start = clock.monotonic();
-    const loading = loadToken(identity.source, {
+    const token = await loadToken(identity.source, {
       name: identity.sourceName,
-      timeoutMs: options.attemptTimeoutMs,
+      timeoutMs: limits.attemptTimeoutMs,
       remainingMs: deadline.remainingMs(),
       clock,
       signal,
       attempt,
     });
-    // The SDK's modules load while the token is on its way: a cold start waits for one of the two.
-    if (attempt === 1) runtime.pool.preload();
-    const token = await loading;
     const ms = Math.round(clock.monotonic() - start);
 
     const sameToken = this.#lastExpired && token === this.#last;
@@ -74,7 +79,7 @@ export class TokenStep {
     if (fatal !== undefined) {
       const { id: code, detail: message } = fatal;
       const failure: Failure = { kind: "token", code, message, findings, validInMs, sameToken };
-      throw new AttemptError(this.withoutRenewal(failure));
+      throw new AttemptError(this.withoutNewerToken(failure));
     }
     if (sameToken) throw new AttemptError(EXPIRED_AGAIN);
     emit({
@@ -89,11 +94,11 @@ export class TokenStep {
     return token;
   }
 
-  /** Ends the attempts over an expired token whose source has no other, and says so. */
-  withoutRenewal(failure: Failure): Failure {
+  /** The failure, not to be retried if the token has expired and its source can't get a newer one. */
+  withoutNewerToken(failure: Failure): Failure {
     const { source, sourceName } = this.#options.identity;
     if (source.renewable !== false || judge(failure) !== "token-expired") return failure;
-    // Now that STS has answered, its clock, or its refusal, says more than before the call.
+    // Checked again: the answer of STS has shown its clock, or that it refuses this token.
     const { findings = this.#check(this.#last ?? "").findings } = failure;
     const expired = findings.find(({ id }) => id === "token-expired");
     const others = findings.filter((finding) => finding !== expired);
@@ -105,17 +110,12 @@ export class TokenStep {
   }
 
   #check(token: string): CheckedToken {
-    const { init, options, runtime } = this.#options;
-    // An OAuth 2.0 access token is opaque, and an emulator may take anything.
-    if (init.providerId !== undefined || !options.validateToken) return { findings: [] };
-    const neededSeconds = options.retry.budgetMs / 1000;
-    const { audiences } = options.preflight;
+    const { limits, clock } = this.#options;
+    if (!limits.isChecked) return { findings: [] };
+    const { neededSeconds, audiences } = limits;
     const serverClock = this.#serverClock;
-    // By STS's clock, once an answer has shown it; until then, times keep no token from STS.
-    const { now, isVerified } = serverClock?.read() ?? {
-      now: runtime.clock.now(),
-      isVerified: false,
-    };
+    // The clock of STS counts. Until an answer has shown it, no token is refused because of its times.
+    const { now, isVerified } = serverClock?.read() ?? { now: clock.now(), isVerified: false };
     const isRefused = serverClock?.hasCalledExpired(token) ?? false;
     return checkToken(token, { now, isVerified, isRefused, neededSeconds, audiences });
   }
@@ -133,7 +133,7 @@ function expiredForGood(sourceName: string, expired: Finding | undefined): Findi
   };
 }
 
-/** STS called this very token expired, and the source has no other. */
+/** STS called this token expired, and the source returned it again. */
 const EXPIRED_AGAIN: Failure = {
   kind: "answer",
   code: "ExpiredTokenException",

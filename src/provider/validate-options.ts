@@ -203,3 +203,60 @@ function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"]
   if (!PREFLIGHT_MODES.includes(mode)) throw expected("preflight.mode", ONE_MODE, word(mode));
   return { ...options, mode };
 }
+
+type TokenOption = "token" | "webIdentityToken" | "webIdentityTokenFile";
+
+/** A record, so that the compiler reports a missing name. */
+const OPTIONS: Readonly<Record<keyof WebIdentityInit | "roleArn" | TokenOption, true>> = {
+  token: true,
+  webIdentityToken: true,
+  webIdentityTokenFile: true,
+  roleArn: true,
+  roleSessionName: true,
+  durationSeconds: true,
+  policy: true,
+  policyArns: true,
+  providerId: true,
+  clientConfig: true,
+  clientPlugins: true,
+  roleAssumerWithWebIdentity: true,
+  parentClientConfig: true,
+  logger: true,
+  retry: true,
+  attemptTimeoutMs: true,
+  failoverRegions: true,
+  hedgeAfterMs: true,
+  region: true,
+  preflight: true,
+  refresh: true,
+  serveExpired: true,
+  retryAccessDenied: true,
+  validateToken: true,
+  onEvent: true,
+  signal: true,
+  store: true,
+};
+
+/**
+ * Refuses an option name in the wrong case (`RoleArn`, as in a request to STS), and the token option of
+ * another factory. Otherwise the provider would silently use the role or token of the environment, or no
+ * session policy. Any other name may be an option of another library that shares the object.
+ *
+ * @throws TypeError that names it.
+ */
+export function checkNames(init: object, foreign: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(init)) {
+    if (value === undefined) continue;
+    const factory = foreign[name];
+    if (factory !== undefined) {
+      throw new TypeError(`\`${name}\` is not an option here; use ${factory}().`);
+    }
+    if (name in OPTIONS) continue;
+    const meant = Object.keys(OPTIONS).find(
+      (option) => option.toLowerCase() === name.toLowerCase(),
+    );
+    if (meant !== undefined) {
+      throw new TypeError(`Unknown option \`${name}\`; did you mean \`${meant}\`?`);
+    }
+  }
+}

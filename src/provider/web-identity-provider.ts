@@ -1,18 +1,19 @@
 import type { AwsCredentialIdentity } from "@smithy/types";
+import type { WebIdentityError } from "../model/errors.js";
+import type { Finding } from "../model/findings.js";
 import type { CallerClientConfig } from "../sts/target.js";
-import type { ProviderStatus } from "./provider-status.js";
 
-/** What a caller may hand to a provider. The SDK passes `callerClientConfig` and `forceRefresh`. */
+/** What a caller may pass to a provider. The SDK passes `callerClientConfig` and `forceRefresh`. */
 export interface ProviderProperties {
   readonly callerClientConfig?: CallerClientConfig | undefined;
-  /** Refresh even if the cached credentials are fresh. */
+  /** Refresh even if no refresh is due. */
   readonly forceRefresh?: boolean | undefined;
-  /** Ends this caller's wait; the refresh that others wait for too goes on. */
+  /** Ends this caller's wait, but not the refresh, which others may wait for too. */
   readonly abortSignal?: AbortSignal | undefined;
 }
 
 /**
- * An AWS SDK credentials provider that caches, refreshes and retries by itself. Share one among
+ * A credentials provider for the AWS SDK that caches, refreshes and retries. Share one provider among
  * all clients of a process.
  */
 export interface WebIdentityProvider {
@@ -22,17 +23,84 @@ export interface WebIdentityProvider {
    * @throws WebIdentityError when there are none; the signal's reason when the caller aborted.
    */
   (properties?: ProviderProperties): Promise<AwsCredentialIdentity>;
-  /** Tells the SDK that its own cache in front of this one is not needed. */
+  /** Shows the SDK that this provider caches: the SDK's own cache is not needed. */
   readonly memoized: true;
-  /** What is cached, what is under way and what went wrong last. */
+  /** What is cached, what is in progress and what failed last. */
   status(): ProviderStatus;
   /**
-   * Takes the cached credentials for rejected: the next call gets new ones. With an access key id,
-   * only if that one is still cached.
+   * Marks the cached credentials as rejected; the next call refreshes them. With an access key ID, only
+   * if that key is still cached.
    */
   invalidate(accessKeyId?: string): void;
-  /** Ends the provider: later calls reject with `ERR_CLOSED`; its idle connections are closed. */
+  /** Ends the provider: later calls reject with `ERR_CLOSED`, and its idle connections are closed. */
   close(): void;
   /** Closes the provider at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** The state of a provider, for health checks, metrics and operators. */
+export interface ProviderStatus {
+  /**
+   * - `empty`: nothing is cached yet, or the provider was closed.
+   * - `fresh`: cached, and no refresh is due.
+   * - `refresh-due`: cached and valid, inside the advisory window.
+   * - `refresh-urgent`: cached and valid, inside the mandatory window or invalidated.
+   * - `expired`: cached, and no longer valid.
+   */
+  readonly state: "empty" | "fresh" | "refresh-due" | "refresh-urgent" | "expired";
+  readonly closed: boolean;
+  /** When the cached credentials expire. */
+  readonly expiration: Date | undefined;
+  /** Whether a refresh is in progress. */
+  readonly refreshing: boolean;
+  /**
+   * The end of the refresh backoff after a failed refresh, in milliseconds since the epoch. No refresh
+   * starts before, except with `forceRefresh`, for which the backoff is 30 s at most.
+   */
+  readonly nextRefreshAllowedAt: number | undefined;
+  /** The region that issued the cached credentials; unknown with `roleAssumerWithWebIdentity`. */
+  readonly region: string | undefined;
+  /** Where the cached credentials came from: `store` when another process got them from STS. */
+  readonly source: "sts" | "store" | undefined;
+  /** The store that credentials are shared in; absent without one. */
+  readonly store: StoreStatus | undefined;
+  /** The regions that may be asked, in order. Empty until the first refresh, or if they are unknown. */
+  readonly regions: readonly RegionStatus[];
+  /** When the last refresh succeeded; milliseconds since the epoch. */
+  readonly lastSuccessAt: number | undefined;
+  /** When the last refresh failed; milliseconds since the epoch. */
+  readonly lastFailureAt: number | undefined;
+  /** The error of the last refresh, if it failed. */
+  readonly lastError: WebIdentityError | undefined;
+  /** Absent until the first issuer check. */
+  readonly preflight: PreflightStatus | undefined;
+}
+
+/** The state of a store. */
+export interface StoreStatus {
+  /** `file`, `redis`. */
+  readonly name: string;
+  /** Why this provider does not use it; absent when it does. */
+  readonly unusedBecause: string | undefined;
+  /** Until when its circuit is open after a failure: it is not used; milliseconds since the epoch. */
+  readonly openUntil: number | undefined;
+}
+
+/** The state of STS in one region. */
+export interface RegionStatus {
+  readonly region: string;
+  /**
+   * Until when its circuit is open after a failure: it is not asked if there is another region to ask;
+   * milliseconds since the epoch.
+   */
+  readonly openUntil: number | undefined;
+}
+
+/** The last issuer check. */
+export interface PreflightStatus {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly issuer: string;
+  /** Most severe first. */
+  readonly findings: readonly Finding[];
 }

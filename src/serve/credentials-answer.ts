@@ -1,6 +1,6 @@
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isWebIdentityError } from "../model/errors.js";
-import type { ProviderStatus } from "../provider/provider-status.js";
+import type { ProviderStatus } from "../provider/web-identity-provider.js";
 import type { Clock } from "../runtime/clock.js";
 import { safeCause } from "../runtime/redact.js";
 

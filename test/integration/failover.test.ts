@@ -233,7 +233,7 @@ describe("an identity provider that STS cannot reach", () => {
       await expect(provider()).resolves.toHaveProperty("accessKeyId");
       expect(world.asked()).toEqual([FIRST, FIRST, SECOND]);
       expect(world.clock.monotonic()).toBeGreaterThan(0);
-      expect(provider.status().regions.map(({ restingUntil }) => restingUntil)).toEqual([
+      expect(provider.status().regions.map(({ openUntil }) => openUntil)).toEqual([
         undefined,
         undefined,
       ]);

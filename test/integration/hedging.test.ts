@@ -171,7 +171,7 @@ describe("two regions that both fail", () => {
       await world.clock.advance(200);
       await inFlight(world.second);
       answers[other].open();
-      await until(() => provider.status().regions.some(({ restingUntil }) => restingUntil));
+      await until(() => provider.status().regions.some(({ openUntil }) => openUntil));
       answers[last].open();
       await until(() => waits.length === 1);
       expect(waits[0], last).toBeGreaterThan(0);

@@ -58,7 +58,7 @@ describe("an STS of somebody else's", () => {
     const provider = world.provide({ onEvent: ({ type }) => types.push(type) });
     expect(await rejection(provider())).toMatchObject({
       code: "ERR_STS_UNAVAILABLE",
-      message: expect.stringContaining("expired already"),
+      message: expect.stringContaining("credentials that have expired"),
       hint: expect.stringContaining("clock"),
     });
     const never = { lastSuccessAt: undefined, region: undefined };

@@ -26,10 +26,10 @@ describe("a region that did not answer", () => {
     await provider();
     const [first, second] = provider.status().regions;
     expect(first?.region).toBe(FIRST);
-    const restMs = (first?.restingUntil ?? 0) - start;
+    const restMs = (first?.openUntil ?? 0) - start;
     expect(restMs).toBeGreaterThanOrEqual(30_000);
     expect(restMs).toBeLessThanOrEqual(60_000);
-    expect(second).toEqual({ region: SECOND, restingUntil: undefined });
+    expect(second).toEqual({ region: SECOND, openUntil: undefined });
 
     await world.clock.advance(restMs - 1);
     await world.provide({}, role(2))();
@@ -63,7 +63,7 @@ describe("a region that did not answer", () => {
     const provider = world.provide({}, role(1));
     await provider();
     expect(provider.status().region).toBe(FIRST);
-    expect(provider.status().regions.map(({ restingUntil }) => restingUntil)).toEqual([
+    expect(provider.status().regions.map(({ openUntil }) => openUntil)).toEqual([
       undefined,
       undefined,
     ]);
@@ -190,10 +190,7 @@ describe("an attempt that the budget cut short", () => {
     expect(await credentials).toMatchObject({
       attempts: [{ message: expect.stringContaining("waiting for an answer") }],
     });
-    expect(late.status().regions.map(({ restingUntil }) => restingUntil)).toEqual([
-      undefined,
-      undefined,
-    ]);
+    expect(late.status().regions.map(({ openUntil }) => openUntil)).toEqual([undefined, undefined]);
     life.abort();
     await ended;
   });

@@ -21,7 +21,7 @@ describe("a silent first region that is hedged", () => {
     await provider();
     expect([world.counts(), world.clock.monotonic()]).toEqual([[3, 4], 1_200]);
     const [first] = provider.status().regions;
-    expect(first?.restingUntil).toBeGreaterThan(world.clock.now());
+    expect(first?.openUntil).toBeGreaterThan(world.clock.now());
   });
 
   it("is tried again by one refresh after its rest, and first again once it answers", async () => {
@@ -55,7 +55,7 @@ describe("a silent first region that is hedged", () => {
     await world.clock.advance(400);
     await credentials;
     expect(world.counts()).toEqual([40, 3]);
-    expect(hasty[0]?.status().regions[0]).toEqual({ region: FIRST, restingUntil: undefined });
+    expect(hasty[0]?.status().regions[0]).toEqual({ region: FIRST, openUntil: undefined });
     answers.open();
     await Promise.all(patient);
   });
@@ -79,10 +79,10 @@ describe("a second region whose rest is over", () => {
     await inFlight(world.first, 2);
     await world.clock.advance(400);
     await inFlight(world.second, 2);
-    expect(provider.status().regions[1]?.restingUntil).toBeGreaterThan(world.clock.now());
+    expect(provider.status().regions[1]?.openUntil).toBeGreaterThan(world.clock.now());
     answer.open();
     await credentials;
-    expect(provider.status().regions.map(({ restingUntil }) => restingUntil)).toEqual([
+    expect(provider.status().regions.map(({ openUntil }) => openUntil)).toEqual([
       undefined,
       undefined,
     ]);

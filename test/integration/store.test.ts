@@ -102,7 +102,7 @@ describe("processes with a common store", () => {
     expect(second.provider.status()).toMatchObject({
       source: "store",
       region: REGION,
-      store: { name: "memory", unusedBecause: undefined, restingUntil: undefined },
+      store: { name: "memory", unusedBecause: undefined, openUntil: undefined },
     });
     const [refreshed] = second.events.filter(({ type }) => type === "credentials.refreshed");
     expect(refreshed).toMatchObject({ source: "store", attempts: 0, region: REGION });
@@ -251,7 +251,7 @@ describe("a process whose store is of no use", () => {
     const failed = events.filter(({ type }) => type === "store.failed");
     expect(failed).toMatchObject([{ store: "broken", operation: "read", reason }]);
     expect(provider.status()).toMatchObject({ source: "sts", store: { name: "broken" } });
-    expect(provider.status().store?.restingUntil).toBeGreaterThan(Date.now() + 25_000);
+    expect(provider.status().store?.openUntil).toBeGreaterThan(Date.now() + 25_000);
     expect(typesOf(events)).not.toContain("attempt.failed");
   });
 

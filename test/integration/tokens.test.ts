@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { seededRandom } from "../../bench/support/seeded-random.js";
 import { createProvider } from "../../src/provider/create-provider.js";
-import { tokenFileIdentity } from "../../src/provider/from-token-file.js";
+import { tokenFileIdentity } from "../../src/provider/factories.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { TokenRequest } from "../../src/testing/index.js";
 import { temporaryFolder } from "../support/sdk-environment.js";

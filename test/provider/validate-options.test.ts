@@ -1,8 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fromTokenFile } from "../../src/provider/from-token-file.js";
-import { fromWebIdentity } from "../../src/provider/from-web-identity.js";
-import { fromWebToken } from "../../src/provider/from-web-token.js";
+import { fromTokenFile, fromWebIdentity, fromWebToken } from "../../src/provider/factories.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { resolveOptions } from "../../src/provider/validate-options.js";
 

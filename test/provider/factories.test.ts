@@ -1,8 +1,6 @@
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
-import { fromTokenFile } from "../../src/provider/from-token-file.js";
-import { fromWebIdentity } from "../../src/provider/from-web-identity.js";
-import { fromWebToken } from "../../src/provider/from-web-token.js";
+import { fromTokenFile, fromWebIdentity, fromWebToken } from "../../src/provider/factories.js";
 import { refreshOnExpiredToken } from "../../src/provider/refresh-on-expired-token.js";
 
 const create = { fromTokenFile, fromWebIdentity, fromWebToken } as Readonly<
@@ -10,7 +8,7 @@ const create = { fromTokenFile, fromWebIdentity, fromWebToken } as Readonly<
 >;
 
 test.each(Object.entries(create))(
-  "%s given as credentials without being called says so",
+  "%s explains that it must be called when it is itself given as credentials",
   async (name, factory) => {
     const credentials = factory as never;
     const s3 = new S3Client({ credentials, region: "us-east-1", endpoint: "http://127.0.0.1:9" });
@@ -27,16 +25,20 @@ const webIdentityToken = "token";
 const webIdentityTokenFile = "/run/token";
 
 test.each([
-  ["fromTokenFile", { token }, "`token`; it is one of fromWebIdentity()."],
-  ["fromTokenFile", { webIdentityToken }, "`webIdentityToken`; it is one of fromWebToken()."],
-  ["fromWebIdentity", { token, webIdentityTokenFile }, "is one of fromTokenFile()."],
-  ["fromWebIdentity", { token, webIdentityToken }, "is one of fromWebToken()."],
-  ["fromWebToken", { webIdentityToken, token }, "is one of fromWebIdentity()."],
+  ["fromTokenFile", { token }, "`token` is not an option here; use fromWebIdentity()."],
+  [
+    "fromTokenFile",
+    { webIdentityToken },
+    "`webIdentityToken` is not an option here; use fromWebToken().",
+  ],
+  ["fromWebIdentity", { token, webIdentityTokenFile }, "not an option here; use fromTokenFile()."],
+  ["fromWebIdentity", { token, webIdentityToken }, "not an option here; use fromWebToken()."],
+  ["fromWebToken", { webIdentityToken, token }, "not an option here; use fromWebIdentity()."],
   ["fromTokenFile", { RoleArn: roleArn }, "`RoleArn`; did you mean `roleArn`?"],
   ["fromTokenFile", { Policy: "{}" }, "`Policy`; did you mean `policy`?"],
   ["fromTokenFile", { webidentitytokenfile: "/run/token" }, "did you mean `webIdentityTokenFile`?"],
 ])(
-  "%s does not run as somebody else for a name that it would not read: %j",
+  "%s refuses an option that it would ignore, so that no other identity is used: %j",
   (name, init, words) => {
     const make = () => create[name]?.({ roleArn, ...init } as never);
     expect(make).toThrow(TypeError);
@@ -44,7 +46,7 @@ test.each([
   },
 );
 
-test("fromWebToken takes the init of fromTokenFile beside its token, as the SDK's does", () => {
+test("fromWebToken accepts the init of fromTokenFile besides its token, as the SDK's does", () => {
   const make = () =>
     create.fromWebToken?.({ roleArn, webIdentityTokenFile, webIdentityToken } as never);
   expect(make).not.toThrow();

@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { StatusBoard } from "../../src/provider/provider-status.js";
+import { ProviderReporter } from "../../src/provider/provider-reporter.js";
 import { CacheBench, fail, HOUR, hang, outage, refuse } from "../support/make-cache.js";
 
-/** A cache and what a provider says of it. */
+/** A cache, and the status of a provider that uses it. */
 function world(changes: ConstructorParameters<typeof CacheBench>[0] = {}) {
   const bench = new CacheBench(changes);
-  const board = new StatusBoard(bench.clock);
-  const status = () => board.read(bench.cache.snapshot(), []);
+  const { clock } = bench;
+  const reporter = new ProviderReporter({ logger: undefined, onEvent: undefined, clock });
+  const status = () => reporter.status(bench.cache.snapshot(), []);
   return { bench, clock: bench.clock, cache: bench.cache, status };
 }
 

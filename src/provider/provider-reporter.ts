@@ -1,0 +1,242 @@
+import type { Logger } from "@smithy/types";
+import type { CacheSnapshot, FailedRefresh } from "../credentials/credential-cache.js";
+import { isWebIdentityError, type WebIdentityError } from "../model/errors.js";
+import type { EmitEvent, WebIdentityEvent } from "../model/events.js";
+import { AttemptError } from "../model/failure.js";
+import type { IssuerReport } from "../model/issuer-report.js";
+import {
+  type RefreshTrace,
+  type StsCallTrace,
+  traceClosed,
+  traceJoin,
+  traceRefresh,
+  traceStsCall,
+} from "../model/tracing.js";
+import { judge } from "../retry/verdict.js";
+import type { Clock } from "../runtime/clock.js";
+import { safeText } from "../runtime/redact.js";
+import type { AttributedCredentials } from "../sts/credentials.js";
+import { createEventLog } from "./event-log.js";
+import type {
+  PreflightStatus,
+  ProviderStatus,
+  RegionStatus,
+  StoreStatus,
+} from "./web-identity-provider.js";
+
+interface ReporterOptions {
+  readonly logger: Logger | undefined;
+  readonly onEvent: ((event: WebIdentityEvent) => void) | undefined;
+  readonly clock: Clock;
+}
+
+/** New credentials, and how the refresh got them. */
+export interface Refreshed {
+  readonly credentials: AttributedCredentials;
+  readonly source: "sts" | "store";
+  /** The region that issued them, if it is known. */
+  readonly region: string | undefined;
+  /** The number of attempts; 0 when STS was not asked. */
+  readonly attempts: number;
+  /** The duration of the refresh, in milliseconds. */
+  readonly ms: number;
+}
+
+const STATES = {
+  empty: "empty",
+  valid: "fresh",
+  advisory: "refresh-due",
+  mandatory: "refresh-urgent",
+  expired: "expired",
+} as const satisfies Record<CacheSnapshot["situation"], ProviderStatus["state"]>;
+
+/**
+ * Reports what happens in one provider, in three ways: as events, as its status, and as refreshes on the
+ * tracing channels.
+ */
+export class ProviderReporter {
+  readonly #clock: Clock;
+  readonly #eventsOf: (roleArn: string) => EmitEvent;
+  readonly #tracer = new RefreshTracer();
+  #emit: EmitEvent;
+  #isClosed = false;
+  #startedAt = 0;
+  #lastSuccessAt: number | undefined;
+  #lastFailureAt: number | undefined;
+  #lastError: WebIdentityError | undefined;
+  #region: string | undefined;
+  #source: "sts" | "store" | undefined;
+  #preflight: PreflightStatus | undefined;
+
+  constructor({ logger, onEvent, clock }: ReporterOptions) {
+    this.#clock = clock;
+    this.#eventsOf = createEventLog({ logger, onEvent, now: clock.now });
+    this.#emit = this.#eventsOf("");
+  }
+
+  /** An issuer check, or a write to the store, may end after the provider: nothing is reported then. */
+  readonly emit: EmitEvent = (event) => {
+    if (!this.#isClosed) this.#emit(event);
+  };
+
+  started(isBackground: boolean): void {
+    this.#startedAt = this.#clock.monotonic();
+    this.#tracer.started(isBackground);
+  }
+
+  /** A caller waits for the refresh in progress. */
+  joined(): void {
+    this.#tracer.joined();
+  }
+
+  /** The refresh in progress is for this role. */
+  isFor(roleArn: string): void {
+    this.#tracer.isFor(roleArn);
+    this.#emit = this.#eventsOf(roleArn);
+  }
+
+  /** Runs one STS call, and reports its beginning and its end to the tracing channels. */
+  stsCall<T>(
+    attempt: number,
+    call: () => Promise<T>,
+    regionAsked: () => string | undefined,
+  ): Promise<T> {
+    return this.#tracer.call(attempt, call, regionAsked);
+  }
+
+  issuerChecked({ issuer, findings }: IssuerReport): void {
+    if (!this.#isClosed) this.#preflight = { at: this.#clock.now(), issuer, findings };
+  }
+
+  refreshed({ credentials, source, region, attempts, ms }: Refreshed): void {
+    const { expiration } = credentials;
+    this.#lastSuccessAt = this.#clock.now();
+    this.#lastError = undefined;
+    this.#region = region;
+    this.#source = source;
+    this.#tracer.refreshed({ source, region, attempts, expiration });
+    this.emit({ type: "credentials.refreshed", source, region, attempts, ms, expiration });
+  }
+
+  failed(error: unknown, { servedFromCache, nextRefreshAllowedAt }: FailedRefresh): void {
+    if (!isWebIdentityError(error)) return;
+    this.#lastFailureAt = this.#clock.now();
+    this.#lastError = error;
+    this.#tracer.failed(error);
+    Object.assign(error, { nextRefreshAllowedAt });
+    // Nothing is configured: a chain goes on to its next provider, and nothing has failed.
+    if (error.tryNextLink) return;
+    const { code, message, attempts } = error;
+    const ms = Math.round(this.#clock.monotonic() - this.#startedAt);
+    this.emit({
+      type: "refresh.failed",
+      code,
+      message,
+      attempts: attempts.length,
+      ms,
+      servedFromCache,
+      nextRefreshAllowedAt,
+    });
+  }
+
+  closed(): void {
+    this.#isClosed = true;
+    this.#tracer.closed();
+  }
+
+  status(
+    { entry, situation, refreshing, nextRefreshAllowedAt, closed }: CacheSnapshot,
+    regions: readonly RegionStatus[],
+    store?: StoreStatus,
+  ): ProviderStatus {
+    return {
+      state: STATES[situation],
+      closed,
+      expiration: entry?.credentials.expiration,
+      refreshing,
+      nextRefreshAllowedAt,
+      region: this.#region,
+      source: this.#source,
+      store,
+      regions,
+      lastSuccessAt: this.#lastSuccessAt,
+      lastFailureAt: this.#lastFailureAt,
+      lastError: this.#lastError,
+      preflight: this.#preflight,
+    };
+  }
+}
+
+/** Publishes the refreshes of one provider on the tracing channels, one at a time. */
+class RefreshTracer {
+  #trace: RefreshTrace | undefined;
+  #publishEnd = () => {};
+
+  started(isBackground: boolean): void {
+    this.#trace = { provider: this, isBackground };
+    this.#publishEnd = traceRefresh(this.#trace);
+  }
+
+  joined(): void {
+    if (this.#trace !== undefined) traceJoin(this.#trace);
+  }
+
+  /** Notes the role. Its text is made safe when a subscriber reads it: a cold start has no time for it. */
+  isFor(roleArn: string): void {
+    if (this.#trace === undefined) return;
+    let shown: string | undefined;
+    Object.defineProperty(this.#trace, "roleArn", {
+      enumerable: true,
+      get: () => {
+        // The value given for a role may be a token that belongs elsewhere.
+        shown ??= safeText(roleArn);
+        return shown;
+      },
+    });
+  }
+
+  async call<T>(
+    attempt: number,
+    send: () => Promise<T>,
+    regionAsked: () => string | undefined,
+  ): Promise<T> {
+    if (this.#trace === undefined) return await send();
+    const call: StsCallTrace = { refresh: this.#trace, attempt };
+    const publishEnd = traceStsCall(call);
+    try {
+      return await send();
+    } catch (error) {
+      if (error instanceof AttemptError) {
+        const { requestId, httpStatus } = error.failure;
+        Object.assign(call, { verdict: judge(error.failure), requestId, httpStatus });
+      }
+      throw error;
+    } finally {
+      call.region = regionAsked();
+      publishEnd();
+    }
+  }
+
+  refreshed(facts: Pick<RefreshTrace, "source" | "region" | "attempts" | "expiration">): void {
+    this.#end({ outcome: "refreshed", ...facts });
+  }
+
+  failed({ code, attempts, tryNextLink }: WebIdentityError): void {
+    const errorType = attempts.at(-1)?.verdict ?? code;
+    // Nothing is configured: a chain goes on to its next provider, and nothing has failed.
+    if (tryNextLink) this.#end({ outcome: "cancelled" });
+    else this.#end({ outcome: "failed", attempts: attempts.length, errorType });
+  }
+
+  closed(): void {
+    this.#end({ outcome: "cancelled" });
+    traceClosed(this);
+  }
+
+  #end(facts: Partial<RefreshTrace>): void {
+    if (this.#trace === undefined) return;
+    Object.assign(this.#trace, facts);
+    this.#publishEnd();
+    this.#trace = undefined;
+  }
+}
