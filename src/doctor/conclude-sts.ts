@@ -133,14 +133,13 @@ export function brokenEndpoint(
   severity: "fatal" | "advice",
   settings: Facts["settings"],
 ): Finding[] {
-  const { failedIn, error = "", host, region, proxy, totalMs } = endpoint;
+  const { failedIn, error = "", host, region, proxy, status, totalMs } = endpoint;
   if (failedIn === undefined) return [];
   const isLate = error === "timeout" || error === "ETIMEDOUT";
   const id = isLate ? "sts-timeout" : failedIn === "tls" ? "sts-tls-untrusted" : "sts-unreachable";
   const title = titleOf(failedIn, isLate);
-  const answer = isLate
-    ? `no answer in ${Math.round(totalMs)} ms`
-    : "it was closed before an answer";
+  const late = status === undefined ? "no answer" : "its answer did not end";
+  const answer = isLate ? `${late} in ${Math.round(totalMs)} ms` : "it was closed before an answer";
   const problem = failedIn === "answer" ? `there is a connection, but ${answer}` : WORDS[failedIn];
   const ignored =
     proxy === undefined

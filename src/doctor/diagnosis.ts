@@ -27,7 +27,7 @@ export interface Timing extends RequestParts {
   readonly step: Step;
   /** The other side. */
   readonly party: "token" | "issuer" | "sts";
-  /** Such as `discovery document (2 of 3)` or `STS in eu-west-1`. */
+  /** Such as `discovery document (request 2)` or `STS in eu-west-1`. */
   readonly label: string;
   readonly url?: string | undefined;
   /** When it began, in milliseconds since the run did. */

@@ -74,6 +74,7 @@ async function gatherDocuments(
   input: CheckIssuerInput,
   { allowPrivate, reach }: Allowed,
 ): Promise<Documents> {
+  const onRequest = recorder(run);
   const requests: RequestTiming[] = [];
   let report: IssuerReport | undefined;
   const step = {
@@ -84,19 +85,17 @@ async function gatherDocuments(
   } as const;
   return await run.step<Documents>(step, async (signal) => {
     const { clock, env, resolve, ca } = run.runtime;
-    const startMs = run.elapsedMs();
     const issuers = new IssuerCache();
-    const runtime = { clock, env, resolve, ca, issuers };
+    const runtime = { clock, env, resolve, ca, issuers, onRequest };
     const settings = {
       allowPrivateIssuers: allowPrivate,
       timeoutMs: STS_ISSUER_TIMEOUT_MS,
       signal,
     };
     report = await checkIssuerWith(input, settings, runtime);
-    recordCheck(run, report, startMs);
     requests.push(...report.requests);
     const keySets = issuers.latest?.keySets ?? new KeySetsSeen(clock);
-    const repeated = { report, requests, reach, keySets, signal };
+    const repeated = { report, requests, reach, keySets, onRequest, signal };
     const findings = await repeat(run, repeated);
     return { report, findings, latency: latencies(requests) };
   });
@@ -108,6 +107,7 @@ interface RepeatOptions {
   readonly requests: RequestTiming[];
   readonly reach: Reach;
   readonly keySets: KeySetsSeen;
+  readonly onRequest: (timing: RequestTiming) => void;
   readonly signal: AbortSignal;
 }
 
@@ -125,7 +125,7 @@ async function repeat(run: Run, options: RepeatOptions): Promise<Finding[]> {
       // Leaves time to report what was found.
       const timeoutMs = Math.min(STS_ISSUER_TIMEOUT_MS, run.deadline.remainingMs() - 500);
       if (timeoutMs < 1_000) return [];
-      const request = { document, url, timeoutMs, tryNumber };
+      const request = { document, url, timeoutMs };
       const { timing, finding } = await requestAgain(run, options, request);
       if (finding !== undefined) return known.has(finding.id) ? [] : [passing(finding, tryNumber)];
       repeated.push(timing);
@@ -142,30 +142,27 @@ interface RepeatedRequest {
   readonly document: DocumentName;
   readonly url: string;
   readonly timeoutMs: number;
-  readonly tryNumber: number;
 }
 
 async function requestAgain(
   run: Run,
-  { reach, keySets, signal }: RepeatOptions,
-  { document, url: address, timeoutMs, tryNumber }: RepeatedRequest,
+  { reach, keySets, onRequest, signal }: RepeatOptions,
+  { document, url: address, timeoutMs }: RepeatedRequest,
 ): Promise<{ readonly timing: RequestTiming; readonly finding?: Finding }> {
   const { clock, env, resolve, ca } = run.runtime;
   const limit = startLimit({ clock, signal, timeoutMs, reason: new Error("time is up") });
-  const startMs = run.elapsedMs();
   const url = new URL(address);
   const proxy = proxyFor(url, env);
   try {
     const outcome = await fetchDocument(url, {
       document,
-      transport: { env, resolve, ca },
+      transport: { env, resolve, ca, onRequest },
       reach,
       proxy,
       clock,
       signal: limit.signal,
     });
     const { timing } = outcome;
-    record(run, timing, { startMs, tryNumber });
     if ("problem" in outcome) {
       const failed = { document, timing, timeoutMs, proxy };
       return { timing, finding: problemFinding(outcome.problem, failed) };
@@ -186,32 +183,23 @@ function passing(finding: Finding, tryNumber: number): Finding {
   return { ...finding, detail, evidence: { ...finding.evidence, tryNumber } };
 }
 
-/** A report has no start times: discovery starts with the check, the JWKS ends with it. */
-function recordCheck(run: Run, { requests }: IssuerReport, checkStartMs: number): void {
-  const endMs = run.elapsedMs();
-  for (const timing of requests) {
-    const isFirst = timing.document === "discovery";
-    const startMs = isFirst ? checkStartMs : round(endMs - timing.totalMs);
-    record(run, timing, { startMs, tryNumber: 1 });
-  }
-}
-
-function record(
-  run: Run,
-  timing: RequestTiming,
-  { startMs, tryNumber }: { readonly startMs: number; readonly tryNumber: number },
-): void {
-  const { document, url } = timing;
-  const name = document === "discovery" ? "discovery document" : "JWKS";
-  run.timings.push({
-    step: "issuer-documents",
-    party: "issuer",
-    label: `${name} (${tryNumber} of ${TRIES})`,
-    url,
-    startMs,
-    ...requestParts(timing),
-    limitMs: STS_ISSUER_TIMEOUT_MS,
-  });
+/** Records each request among the timings of the run, numbered by document. */
+function recorder(run: Run): (timing: RequestTiming) => void {
+  const counts = { discovery: 0, jwks: 0 };
+  return (timing) => {
+    const { document, url, totalMs } = timing;
+    counts[document] += 1;
+    const name = document === "discovery" ? "discovery document" : "JWKS";
+    run.timings.push({
+      step: "issuer-documents",
+      party: "issuer",
+      label: `${name} (request ${counts[document]})`,
+      url,
+      startMs: round(Math.max(0, run.elapsedMs() - totalMs)),
+      ...requestParts(timing),
+      limitMs: STS_ISSUER_TIMEOUT_MS,
+    });
+  };
 }
 
 function latencies(requests: readonly RequestTiming[]): Latency[] {

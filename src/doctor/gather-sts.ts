@@ -163,8 +163,9 @@ async function probe(
   });
   limit.end();
   const { headers, tlsProtocol, certificate, status, firstByteMs, totalMs } = outcome.timing;
-  // A page that is too long or compressed is an answer too.
-  const problem = status === undefined && "problem" in outcome ? outcome.problem : undefined;
+  // A page that is too long or compressed is an answer too. One that does not end is not.
+  const isAnswer = status !== undefined && !("problem" in outcome && isTimeout(outcome.problem));
+  const problem = !isAnswer && "problem" in outcome ? outcome.problem : undefined;
   const parts = { ...requestParts(outcome.timing), ...(!problem && { error: undefined }) };
   run.timings.push({
     step: "sts-endpoint",
@@ -183,6 +184,10 @@ async function probe(
       clockSkewMs: skew(headers.date, clock.now() - (totalMs - (firstByteMs ?? totalMs))),
     }),
   };
+}
+
+function isTimeout({ kind }: FetchProblem): boolean {
+  return kind === "timeout";
 }
 
 function partOf(problem: FetchProblem): NonNullable<EndpointFacts["failedIn"]> {

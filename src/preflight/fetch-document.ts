@@ -23,6 +23,8 @@ export interface Transport {
   readonly resolve: ResolveHost;
   /** PEM certificates to trust instead of Node's own and those of NODE_EXTRA_CA_CERTS. */
   readonly ca?: string | Buffer | undefined;
+  /** Called with every request for a document that has ended. */
+  readonly onRequest?: ((timing: RequestTiming) => void) | undefined;
 }
 
 export interface GetOptions {
@@ -68,7 +70,9 @@ export async function fetchDocument(
     ...(etag !== undefined && { "if-none-match": etag }),
   };
   const outcome = await guardedGet(url, { ...options, headers });
-  return { ...outcome, timing: { document, fromCache: false, ...outcome.timing } };
+  const timing = { document, fromCache: false, ...outcome.timing };
+  options.transport.onRequest?.(timing);
+  return { ...outcome, timing };
 }
 
 /** Sends one GET under all guards and limits. Never rejects: every failure is an outcome. */

@@ -59,12 +59,12 @@ function sharedIssuer(
   settings: PreflightSettings,
   runtime: PreflightRuntime,
 ): SharedIssuer | undefined {
-  const { clock, env, ca, resolve = resolveHost } = runtime;
+  const { clock, env, ca, resolve = resolveHost, onRequest } = runtime;
   const { timeoutMs = STS_ISSUER_TIMEOUT_MS } = settings;
   const reach = reachOf(subject.issuer, settings.allowPrivateIssuers, env);
   const issuers = runtime.issuers ?? caches.get(clock) ?? new IssuerCache();
   if (runtime.issuers === undefined) caches.set(clock, issuers);
-  const transport = { env, resolve, ca };
+  const transport = { env, resolve, ca, onRequest };
   return issuers.of(subject.issuer, { clock, transport, reach, timeoutMs });
 }
 

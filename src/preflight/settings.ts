@@ -1,3 +1,4 @@
+import type { RequestTiming } from "../model/issuer-report.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
 import type { ResolveHost } from "./guarded-lookup.js";
@@ -32,4 +33,6 @@ export interface PreflightRuntime {
   readonly resolve?: ResolveHost | undefined;
   /** PEM certificates to trust instead of Node's own. */
   readonly ca?: string | Buffer | undefined;
+  /** Called with every request for a document that has ended. */
+  readonly onRequest?: ((timing: RequestTiming) => void) | undefined;
 }

@@ -43,7 +43,7 @@ export function sampleDiagnosis(changes: Partial<Diagnosis> = {}): Diagnosis {
       {
         step: "issuer-documents",
         party: "issuer",
-        label: "JWKS (1 of 3)",
+        label: "JWKS (request 1)",
         url: "https://login.example.com/keys",
         startMs: 953,
         dnsMs: 31,

@@ -6,7 +6,7 @@ import type { Timing } from "../../src/doctor/diagnosis.js";
 const request = (changes: Partial<Timing>): Timing => ({
   step: "issuer-documents",
   party: "issuer",
-  label: "discovery document (1 of 3)",
+  label: "discovery document (request 1)",
   url: "https://login.example.com/.well-known/openid-configuration",
   startMs: 0,
   totalMs: 5000,
@@ -57,8 +57,8 @@ describe("the bars", () => {
 
   test("name the requests shortly enough for 60 columns", () => {
     const labels = [
-      "discovery document (1 of 3)",
-      "JWKS (2 of 3)",
+      "discovery document (request 1)",
+      "JWKS (request 2)",
       "AssumeRoleWithWebIdentity in us-east-1",
       "STS in us-east-1",
     ];
@@ -68,8 +68,8 @@ describe("the bars", () => {
       plain,
     ).slice(1, -1);
     expect(rows.map((row) => row.slice(2, 26).trimEnd())).toEqual([
-      "discovery 1/3",
-      "JWKS 2/3",
+      "discovery 1",
+      "JWKS 2",
       "assume role in us-east-1",
       "STS in us-east-1",
     ]);

@@ -1,11 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { issuerFindings, tryElsewhere } from "../../src/doctor/conclude-issuer.js";
 import type { Facts, IssuerFacts } from "../../src/doctor/facts.js";
 import type { Finding } from "../../src/model/findings.js";
 import { discoveryUrl } from "../../src/preflight/issuer-url.js";
 
-/** What a stranger may write into a token that still is an https URL. */
+/** Issuers in tokens of strangers, all of them https URLs. */
 const HOSTILE = [
   "https://issuer.invalid/$(touch$IFS/tmp/pwned)",
   "https://issuer.invalid/`id`",
@@ -19,20 +19,20 @@ function factsOf(issuer: string): IssuerFacts {
   return { issuer, discoveryUrl: url, addresses: [], requests: [], latency: [] };
 }
 
-/** What each command would be called with, by a shell that has no other program. */
+/** The words of each command, as a shell without other programs reads them. */
 function wordsOf(lines: readonly string[], shell: string): string[][] {
   const stub = (name: string) => `${name}() { printf '%s\\n' "${name}" "$@"; printf '\\0'; }`;
   const input = ["PATH=/nonexistent", stub("curl"), stub("npx"), ...lines, ""].join("\n");
-  const told = execFileSync(shell, { input, encoding: "utf8", stdio: ["pipe", "pipe", "pipe"] });
-  return told
+  const output = execFileSync(shell, { input, encoding: "utf8", stdio: ["pipe", "pipe", "pipe"] });
+  return output
     .split("\0")
     .slice(0, -1)
     .map((call) => call.trimEnd().split("\n"));
 }
 
 describe("the commands for another network", () => {
-  it.each(HOSTILE.flatMap((issuer) => ["bash", "dash"].map((shell) => [shell, issuer] as const)))(
-    "run nothing of a stranger's in %s: %j",
+  test.each(HOSTILE.flatMap((issuer) => ["bash", "dash"].map((shell) => [shell, issuer] as const)))(
+    "run nothing that a token or an issuer wrote, in %s: %j",
     (shell, issuer) => {
       const facts = factsOf(issuer);
       const [curl, doctor, ...more] = wordsOf(tryElsewhere(facts), shell);
@@ -43,7 +43,7 @@ describe("the commands for another network", () => {
     },
   );
 
-  it("are none for what was too long to be told", () => {
+  test("are left out for a URL that was shortened", () => {
     const cut = {
       ...factsOf("https://issuer.invalid/a…"),
       discoveryUrl: "https://issuer.invalid/a…",
@@ -51,7 +51,7 @@ describe("the commands for another network", () => {
     expect(tryElsewhere(cut)).toEqual([]);
   });
 
-  it("are the lines after the first of the remedy, for the URL that failed", () => {
+  test("follow the remedy, one in each line, and use the URL that failed", () => {
     const issuer = factsOf("https://issuer.invalid");
     const facts: Facts = {
       startedAt: "2026-01-02T03:04:05.000Z",
@@ -62,13 +62,13 @@ describe("the commands for another network", () => {
       issuer,
     };
     const finding = (evidence: Finding["evidence"]): Finding => {
-      const texts = { title: "It is down.", detail: "It is.", remedy: "IdP: start it." };
+      const texts = { title: "It is down.", detail: "It is.", remedy: "IdP: start test." };
       return { id: "issuer-connection-refused", severity: "suspect", ...texts, evidence };
     };
     const remedyOf = (evidence: Finding["evidence"]) =>
       issuerFindings([finding(evidence)], facts)[0]?.remedy.split("\n");
     expect(remedyOf({})).toEqual([
-      "IdP: start it. Try from another network:",
+      "IdP: start test. Try from another network:",
       ...tryElsewhere(issuer),
     ]);
     expect(remedyOf({ url: "https://keys.invalid/jwks" })?.[1]).toMatch(

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { conclude } from "../../src/doctor/conclude.js";
 import { answerFinding } from "../../src/doctor/conclude-answer.js";
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
@@ -6,12 +6,12 @@ import type { Facts, TokenReport } from "../../src/doctor/facts.js";
 import type { Failure } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
 
-describe("the answer of STS is read by its words", () => {
+describe("an answer of STS is classified by its words", () => {
   const refusal = (message: string, code = "InvalidIdentityToken", httpStatus = 400): Failure => {
     return { kind: "answer", code, message, httpStatus, requestId: "r-1", region: "eu-west-1" };
   };
 
-  it.each<[string, Failure]>([
+  test.each<[string, Failure]>([
     [
       "sts-provider-missing",
       refusal("No OpenIDConnect provider found in your account for https://certificate.invalid"),
@@ -31,23 +31,23 @@ describe("the answer of STS is read by its words", () => {
     ["sts-throttled", refusal("Rate exceeded", "Throttling")],
     ["sts-unavailable", refusal("", "InternalFailure", 500)],
     ["sts-unknown", refusal("Unknown error validating third-party token", "InternalFailure", 500)],
-    ["sts-unknown", refusal("Nobody has seen this")],
+    ["sts-unknown", refusal("An error of an unknown kind")],
     ["sts-tls-untrusted", { kind: "network", code: "CERT_HAS_EXPIRED", message: "expired" }],
     ["sts-unreachable", { kind: "network", code: "ECONNREFUSED", message: "refused" }],
     ["sts-timeout", { kind: "timeout", code: "TimeoutError", message: "late" }],
-  ])("%s", (id, failure) => {
+  ])("as %s", (id, failure) => {
     const finding = answerFinding(failure);
     expect(finding.id).toBe(id);
     expect(finding.detail).toContain(failure.message);
   });
 
-  it("and told with what AWS Support asks for", () => {
+  test("and its detail has the region, the status and the request id", () => {
     expect(answerFinding(refusal("Incorrect token audience")).detail).toBe(
       "STS in eu-west-1 said (HTTP 400): InvalidIdentityToken: Incorrect token audience (request id r-1)",
     );
   });
 
-  it("but not quoted with words that are none of its own", () => {
+  test("and a message that is not STS's is not quoted as STS's", () => {
     const failure: Failure = { kind: "answer", message: "HTTP 502 with a page", httpStatus: 502 };
     expect(answerFinding(failure).detail).toBe("The call to STS failed: HTTP 502 with a page");
   });
@@ -74,29 +74,29 @@ describe("a refusal of the role", () => {
       token: { source: "the token given", issuer: "https://id.example/a", ...token },
       sts: [],
     };
-    const told = { facts, timings: [], token: [], request: [], issuer };
-    return conclude({ ...told, failure: { ...failure, ...refused } });
+    const gathered = { facts, timings: [], token: [], request: [], issuer };
+    return conclude({ ...gathered, failure: { ...failure, ...refused } });
   }
 
-  it("is told in the terms of the trust policy", () => {
+  test("is explained in the terms of the trust policy", () => {
     const detail = detailOf({ audience: "sts.amazonaws.com", subject: "repo:acme/app" });
     expect(detail).toContain(
       `No. The token has id.example/a:aud "sts.amazonaws.com" and id.example/a:sub "repo:acme/app". The role is ${ROLE}.`,
     );
   });
 
-  it("by the authorized party where the token has one, which is what STS goes by", () => {
+  test("names the authorized party as the audience if the token has one, because STS compares it", () => {
     const detail = detailOf({ audience: ["a", "b"], azp: "client" });
     expect(detail).toContain('The token has id.example/a:aud "client". The role');
   });
 
-  it("and so is an audience that is not registered", () => {
+  test("names the audience if it is not registered", () => {
     const refused = { code: "InvalidIdentityToken", message: "Incorrect token audience" };
     const detail = detailOf({ audience: "mine", subject: "me" }, refused);
     expect(detail).toContain('The token has id.example/a:aud "mine". The role');
   });
 
-  it("but not where something else explains the answer", () => {
+  test("names no claims if another finding explains the answer", () => {
     const refused = { code: "InvalidIdentityToken", message: "Incorrect token audience" };
     const texts = { title: "", detail: "", remedy: "", evidence: {} };
     const forged: Finding = { id: "signature-invalid", severity: "fatal", ...texts };
@@ -105,13 +105,13 @@ describe("a refusal of the role", () => {
     expect(findings[1]?.detail).not.toContain("mine");
   });
 
-  it("and nothing is added to any other answer", () => {
+  test("of another kind names no claims", () => {
     const refused = { code: "Throttling", message: "Rate exceeded", httpStatus: 400 };
     expect(detailOf({ audience: "mine" }, refused)).not.toContain("mine");
   });
 });
 
-it("a key that STS cannot get, and this machine can, comes with what to try from elsewhere", () => {
+test("a key that STS can't get, and this machine can, comes with commands for another network", () => {
   const url = "https://id.example/.well-known/openid-configuration";
   const known = { addresses: [], requests: [], latency: [] };
   const facts: Facts = {
@@ -129,8 +129,8 @@ it("a key that STS cannot get, and this machine can, comes with what to try from
     message,
     httpStatus: 400,
   };
-  const told = { facts, timings: [], token: [], request: [], issuer: [], failure };
-  const { rootCause, findings } = conclude(told);
+  const gathered = { facts, timings: [], token: [], request: [], issuer: [], failure };
+  const { rootCause, findings } = conclude(gathered);
   expect(rootCause?.id).toBe("sts-verification-key");
   expect(rootCause?.remedy.split("\n").slice(1)).toEqual([
     expect.stringContaining(`--url '${url}'`),

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { weakenCutOff } from "../../src/doctor/conclude-answer.js";
 import { diagnose } from "../../src/doctor/diagnose.js";
 import type { EndpointFacts } from "../../src/doctor/facts.js";
@@ -14,25 +14,25 @@ const answered = { host: "sts.invalid", status: 302 } as EndpointFacts;
 const silent = { host: "sts.invalid", failedIn: "answer" } as EndpointFacts;
 const slow = finding("jwks-slow", "suspect");
 
-describe("a call that gave no answer is held", () => {
-  it.each<[string, Severity, number | false, EndpointFacts | undefined, readonly Finding[]]>([
-    ["against STS when it was cut off after longer than STS waits", "fatal", 6_000, answered, []],
-    ["against STS when it had all its time", "fatal", false, answered, []],
-    ["against STS when a bare GET gets no answer either", "fatal", 5_999, silent, []],
-    ["against STS when nothing is known of its endpoint", "fatal", 5_999, undefined, []],
-    ["possible to pass when it was cut off", "suspect", 5_999, answered, []],
-    ["as nothing of its own when something else explains it", "advice", 5_999, answered, [slow]],
+describe("a call without an answer", () => {
+  test.each<[string, Severity, number | false, EndpointFacts | undefined, readonly Finding[]]>([
+    ["is fatal if the run ended later than STS waits", "fatal", 6_000, answered, []],
+    ["is fatal if it had its full time", "fatal", false, answered, []],
+    ["is fatal if a bare GET gets no answer either", "fatal", 5_999, silent, []],
+    ["is fatal if nothing is known about the endpoint", "fatal", 5_999, undefined, []],
+    ["is suspected if the run ended earlier than STS answers", "suspect", 5_999, answered, []],
+    ["is advice if another finding explains it", "advice", 5_999, answered, [slow]],
   ])("%s", (_name, severity, cutAtMs, endpoint, seen) => {
     const failure: Failure = { kind: "timeout", message: "", cutShort: cutAtMs !== false };
     const assumeRole = { region: "", outcome: "sts-unavailable", ms: cutAtMs || 10_000 } as const;
     const facts = { sts: endpoint ? [endpoint] : [], assumeRole };
-    const told = weakenCutOff(finding("sts-timeout", "fatal"), failure, { facts, seen });
-    expect(told.severity).toBe(severity);
-    expect(told.detail.includes("bare GET")).toBe(severity !== "fatal");
+    const weakened = weakenCutOff(finding("sts-timeout", "fatal"), failure, { facts, seen });
+    expect(weakened.severity).toBe(severity);
+    expect(weakened.detail.includes("bare GET")).toBe(severity !== "fatal");
   });
 });
 
-it("a run that is too short for a slow issuer names the issuer", async () => {
+test("a run that is too short for a slow issuer names the issuer as the cause", async () => {
   await using site = new Site();
   const { idp, options } = await healthy(site);
   idp.setFault({ kind: "slow", delayMs: 3_000, on: "jwks" });

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { issuerFindings } from "../../src/doctor/conclude-issuer.js";
 import type { AddressFacts, Facts, IssuerFacts } from "../../src/doctor/facts.js";
 import type { Finding } from "../../src/model/findings.js";
@@ -24,8 +24,8 @@ function facts(issuer: Partial<IssuerFacts>): Facts {
   };
 }
 
-function told(addresses: readonly AddressFacts[], look: readonly Finding[] = []): string[] {
-  const findings = issuerFindings(look, facts({ addresses }));
+function shown(addresses: readonly AddressFacts[], known: readonly Finding[] = []): string[] {
+  const findings = issuerFindings(known, facts({ addresses }));
   return findings.map(({ id, severity }) => `${severity} ${id}`);
 }
 
@@ -33,39 +33,39 @@ const seen = (id: Finding["id"], evidence: Finding["evidence"] = {}): Finding =>
   return { id, severity: "suspect", title: "", detail: "", remedy: "", evidence };
 };
 
-it.each<[string, readonly AddressFacts[], readonly string[]]>([
+test.each<[string, readonly AddressFacts[], readonly string[]]>([
   [
-    "one of two addresses that nobody answers at explains a failure",
+    "one of two addresses that does not answer is suspected",
     [address(1, 4, late), address(2, 4, alive)],
     ["suspect issuer-timeout"],
   ],
   [
-    "one that refuses does so too",
+    "one that refuses connections is suspected",
     [address(1, 4, alive), address(2, 4, refused), address(3, 4, late)],
     ["suspect issuer-connection-refused"],
   ],
-  ["addresses that all answer explain nothing", [address(1, 4, alive), address(2, 4, alive)], []],
+  ["addresses that all answer are no finding", [address(1, 4, alive), address(2, 4, alive)], []],
   [
-    "IPv6 that is broken may be broken here alone",
+    "broken IPv6 is no finding, because it may be broken on this machine only",
     [address(1, 6, late), address(2, 6, late), address(3, 4, alive)],
     [],
   ],
   [
-    "one of two IPv6 addresses is dead for everybody",
+    "one of two IPv6 addresses that does not answer is suspected",
     [address(1, 6, late), address(2, 6, alive)],
     ["suspect issuer-timeout"],
   ],
-  ["an address that was not tried says nothing", [address(1, 4, {}), address(2, 4, alive)], []],
+  ["an address that was not tried is no finding", [address(1, 4, {}), address(2, 4, alive)], []],
 ])("%s", (_, addresses, expected) => {
-  expect(told(addresses)).toEqual(expected);
+  expect(shown(addresses)).toEqual(expected);
 });
 
-it("says nothing of addresses where the look itself did not come through", () => {
+test("single addresses are no finding where the issuer check itself got no connection", () => {
   const addresses = [address(1, 4, refused), address(2, 4, alive)];
-  expect(told(addresses, [seen("issuer-timeout")])).toEqual(["suspect issuer-timeout"]);
+  expect(shown(addresses, [seen("issuer-timeout")])).toEqual(["suspect issuer-timeout"]);
 });
 
-it.each([
+test.each([
   ["issuer-timeout", { phase: "connect" }, "(no answer)"],
   ["issuer-connection-refused", { phase: "connect", code: "ENOTFOUND" }, "(ENOTFOUND)"],
   [
@@ -73,7 +73,7 @@ it.each([
     { phase: "connect", code: "PROXY_STATUS_407" },
     "(PROXY_STATUS_407)",
   ],
-] as const)("%s in %j is told of the proxy, where there is one", (id, evidence, code) => {
+] as const)("%s in %j names the proxy if there is one", (id, evidence, code) => {
   const [finding] = issuerFindings([seen(id, evidence)], facts({ proxy: "http://proxy.invalid" }));
   expect(finding?.detail).toContain(
     `The proxy http://proxy.invalid did not connect to issuer.invalid ${code}`,
@@ -82,7 +82,7 @@ it.each([
   expect(plain?.detail).not.toContain("proxy");
 });
 
-it("a handshake through a proxy that fails is the issuer's", () => {
+test("a failed handshake through a proxy is a fault of the issuer, not of the proxy", () => {
   const cut = seen("issuer-connection-refused", { phase: "tls", code: "ECONNRESET" });
   const [finding] = issuerFindings([cut], facts({ proxy: "http://proxy.invalid" }));
   expect(finding?.detail).not.toContain("proxy");

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { conclude } from "../../src/doctor/conclude.js";
 import type { EndpointFacts, Facts } from "../../src/doctor/facts.js";
 import type { Gathered } from "../../src/doctor/gather.js";
@@ -46,7 +46,7 @@ const gathered = (changes: Partial<Gathered> = {}): Gathered => ({
   ...changes,
 });
 
-function told(changes: Partial<Gathered>): string[] {
+function shown(changes: Partial<Gathered>): string[] {
   const { verdict, findings } = conclude(gathered(changes));
   return [verdict, ...findings.map(({ id, severity }) => `${severity} ${id}`)];
 }
@@ -55,9 +55,9 @@ const fatal = (id: Finding["id"]): Finding => {
   return { id, severity: "fatal", title: "", detail: "", remedy: "", evidence: {} };
 };
 
-describe("of the endpoints it concludes", () => {
-  it.each<[string, Partial<Facts>, readonly string[]]>([
-    ["nothing where all is well", {}, ["healthy"]],
+describe("from the facts about the endpoints, the doctor concludes", () => {
+  test.each<[string, Partial<Facts>, readonly string[]]>([
+    ["nothing if all is well", {}, ["healthy"]],
     [
       "that no region is configured",
       { settings: [{ name: "region", value: "us-east-1", source: "default" }] },
@@ -79,7 +79,7 @@ describe("of the endpoints it concludes", () => {
       ["healthy", "advice sts-region-slower"],
     ],
     [
-      "nothing of regions that are nearly as fast",
+      "nothing if another region is only a little faster",
       {
         sts: [
           endpoint({ firstByteMs: 290 }),
@@ -89,14 +89,14 @@ describe("of the endpoints it concludes", () => {
       ["healthy"],
     ],
     [
-      "nothing of differences that nobody feels",
+      "nothing from differences below 100 ms",
       {
         sts: [endpoint({ firstByteMs: 90 }), endpoint({ region: "eu-central-1", firstByteMs: 10 })],
       },
       ["healthy"],
     ],
     [
-      "advice of a failover region that cannot be reached",
+      "advice if a failover region can't be reached",
       {
         sts: [
           endpoint(),
@@ -106,32 +106,32 @@ describe("of the endpoints it concludes", () => {
       ["healthy", "advice sts-unreachable"],
     ],
     [
-      "that an endpoint's certificate ends within two weeks",
+      "that a certificate expires within two weeks",
       { sts: [endpoint({ certificate: certificate("2025-10-20", "2026-01-16") })] },
       ["healthy", "advice certificate-expires-soon"],
     ],
     [
-      "nothing of one that ends later",
+      "nothing from a certificate that expires later",
       { sts: [endpoint({ certificate: certificate("2025-10-20", "2026-01-17") })] },
       ["healthy"],
     ],
     [
-      "nothing of one of six days before its last quarter",
+      "nothing from a certificate of six days before its last quarter",
       { sts: [endpoint({ certificate: certificate("2025-12-29", "2026-01-04") })] },
       ["healthy"],
     ],
     [
-      "that one of six days is in its last quarter",
+      "that a certificate of six days is in its last quarter",
       { sts: [endpoint({ certificate: certificate("2025-12-28", "2026-01-03") })] },
       ["healthy", "advice certificate-expires-soon"],
     ],
     [
-      "nothing of one that has ended: it is not trusted",
+      "nothing from an expired certificate, which is not trusted anyway",
       { sts: [endpoint({ certificate: certificate("2025-10-20", "2026-01-02") })] },
       ["healthy"],
     ],
     [
-      "the end of a certificate by STS's clock",
+      "that a certificate expires soon by STS's clock",
       {
         sts: [endpoint({ certificate: certificate("2025-10-20", "2026-01-17") })],
         clockSkewMs: 86_400_000,
@@ -139,7 +139,7 @@ describe("of the endpoints it concludes", () => {
       ["broken", "fatal clock-skew", "advice certificate-expires-soon"],
     ],
     [
-      "a Date of STS that cannot be right",
+      "that a Date of STS can't be right",
       {
         assumeRole: {
           ...{ region: "eu-west-1", outcome: "ok", ms: 1 },
@@ -153,20 +153,28 @@ describe("of the endpoints it concludes", () => {
       },
       ["healthy", "advice sts-date-wrong"],
     ],
-    ["a minute of skew to be none", { clockSkewMs: 60_000 }, ["healthy"]],
+    ["nothing from a minute of skew", { clockSkewMs: 60_000 }, ["healthy"]],
     [
-      "more than a minute to be worth advice",
+      "advice from more than a minute of skew",
       { clockSkewMs: -61_000 },
       ["healthy", "advice clock-skew"],
     ],
-    ["five minutes to be worth advice", { clockSkewMs: 300_000 }, ["healthy", "advice clock-skew"]],
-    ["more than five to break things", { clockSkewMs: -301_000 }, ["broken", "fatal clock-skew"]],
+    [
+      "advice from five minutes of skew",
+      { clockSkewMs: 300_000 },
+      ["healthy", "advice clock-skew"],
+    ],
+    [
+      "a fatal skew from more than five minutes",
+      { clockSkewMs: -301_000 },
+      ["broken", "fatal clock-skew"],
+    ],
   ])("%s", (_, changes, expected) => {
-    expect(told({ facts: facts(changes) })).toEqual(expected);
+    expect(shown({ facts: facts(changes) })).toEqual(expected);
   });
 });
 
-it("names a proxy that the SDK does not use", () => {
+test("a proxy that the SDK does not use is named", () => {
   const sts = [
     endpoint({ failedIn: "connect", error: "ETIMEDOUT", proxy: "http://proxy.invalid" }),
   ];
@@ -175,47 +183,47 @@ it("names a proxy that the SDK does not use", () => {
   expect(rootCause?.detail).toContain("http://proxy.invalid is configured, but the AWS SDK");
 });
 
-describe("when STS has just taken the token", () => {
+describe("when STS has just accepted the token", () => {
   const assumeRole = { region: "eu-west-1", outcome: "ok", ms: 50 } as const;
 
-  it("a rule of the token is only advice", () => {
+  test("a broken rule of the token is only advice", () => {
     const token = [fatal("token-claim-invalid")];
-    expect(told({ facts: facts({ assumeRole }), token })).toEqual([
+    expect(shown({ facts: facts({ assumeRole }), token })).toEqual([
       "healthy",
       "advice token-claim-invalid",
     ]);
   });
 
-  it("what the issuer publishes is only suspect: STS keeps keys", () => {
+  test("a fault in what the issuer publishes is only suspected, because STS caches keys", () => {
     const issuer = { issuer: "https://issuer.invalid", addresses: [], requests: [], latency: [] };
-    const looked = { facts: facts({ assumeRole, issuer }), issuer: [fatal("jwks-empty")] };
-    expect(told(looked)).toEqual(["degraded", "suspect jwks-empty"]);
+    const gatheredNow = { facts: facts({ assumeRole, issuer }), issuer: [fatal("jwks-empty")] };
+    expect(shown(gatheredNow)).toEqual(["degraded", "suspect jwks-empty"]);
   });
 
-  it("an issuer that speaks old TLS alone works today", () => {
+  test("an issuer that supports old TLS only is advice", () => {
     const offers = { tls11: true, tls12: false, tls13: false };
     const tls = { offers, isTrusted: false, chain: [] };
     const known = { issuer: "https://issuer.invalid", addresses: [], requests: [], latency: [] };
     const refused: Finding = { ...fatal("issuer-tls-untrusted"), severity: "suspect" };
     const issuer = { ...known, tls };
-    expect(told({ facts: facts({ assumeRole, issuer }), issuer: [refused] })).toEqual([
+    expect(shown({ facts: facts({ assumeRole, issuer }), issuer: [refused] })).toEqual([
       "healthy",
       "advice issuer-tls-old",
     ]);
-    // Without STS's word for it: nothing could be read, and that is no health.
-    expect(told({ facts: facts({ issuer }), issuer: [refused] })).toEqual([
+    // Without STS's answer the issuer is suspected: nothing could be read.
+    expect(shown({ facts: facts({ issuer }), issuer: [refused] })).toEqual([
       "degraded",
       "suspect issuer-tls-old",
     ]);
   });
 
-  it("a bare GET that failed says nothing", () => {
+  test("a bare GET that failed is no finding", () => {
     const sts = [endpoint({ failedIn: "answer", error: "timeout" })];
-    expect(told({ facts: facts({ assumeRole, sts }) })).toEqual(["healthy"]);
+    expect(shown({ facts: facts({ assumeRole, sts }) })).toEqual(["healthy"]);
   });
 });
 
-it("tells the way to STS once, with what the look at it saw", () => {
+test("a blocked path to STS is one finding, with the part that failed", () => {
   const sts = [endpoint({ failedIn: "dns", error: "ENOTFOUND" })];
   const failure: Failure = { kind: "network", code: "ENOTFOUND", message: "getaddrinfo" };
   const { findings } = conclude(gathered({ facts: facts({ sts }), failure }));
@@ -223,7 +231,7 @@ it("tells the way to STS once, with what the look at it saw", () => {
   expect(findings[0]?.evidence).toMatchObject({ phase: "dns" });
 });
 
-it("is pure: the facts it is given stay as they are", () => {
+test("conclude() is pure and leaves its facts unchanged", () => {
   const frozen = Object.freeze(gathered({ token: Object.freeze([fatal("token-expired")]) }));
   expect(conclude(frozen)).toEqual(conclude(frozen));
 });
@@ -231,18 +239,18 @@ it("is pure: the facts it is given stay as they are", () => {
 describe("when the only call failed", () => {
   const failed = (failure: Failure) => conclude(gathered({ failure })).verdict;
 
-  it.each<Failure>([
+  test.each<Failure>([
     { kind: "answer", code: "ServiceUnavailable", message: "down", httpStatus: 503 },
     { kind: "answer", code: "Throttling", message: "Rate exceeded", httpStatus: 400 },
     { kind: "answer", message: "HTTP 502 with a page", httpStatus: 502 },
     { kind: "bad-answer", message: "a success without credentials", httpStatus: 200 },
     { kind: "proxy", code: "PROXY_STATUS_502", message: "Bad response: 502" },
     { kind: "network", code: "ECONNRESET", message: "reset" },
-  ])("the verdict is broken, whether or not the cause passes: %j", (failure) => {
+  ])("the verdict is broken, even if the cause may pass: %j", (failure) => {
     expect(failed(failure)).toBe("broken");
   });
 
-  it("the end of the run alone is no failure", () => {
+  test("but not if the end of the run cut it off", () => {
     const assumeRole = { region: "eu-west-1", outcome: "sts-unavailable", ms: 900 } as const;
     const failure: Failure = { kind: "timeout", message: "late", cutShort: true };
     expect(conclude(gathered({ facts: facts({ assumeRole }), failure })).verdict).toBe("degraded");

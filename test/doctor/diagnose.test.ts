@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { diagnose, diagnoseWith } from "../../src/doctor/diagnose.js";
 import type { Progress } from "../../src/doctor/diagnosis.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
@@ -17,9 +17,14 @@ import {
   TO_LOOPBACK,
 } from "../support/matrix-world.js";
 import { temporaryFolder } from "../support/sdk-environment.js";
-import { closedPort, startLyingFront, startSilentServer } from "./odd-servers.js";
+import {
+  closedPort,
+  startEndlessServer,
+  startLyingFront,
+  startSilentServer,
+} from "./odd-servers.js";
 
-/** Ten seconds of the doctor's are one of the test's. */
+/** Ten seconds of the doctor take one second of the test. */
 const HURRIED: Clock = {
   ...systemClock,
   monotonic: () => systemClock.monotonic() * 10,
@@ -28,7 +33,7 @@ const HURRIED: Clock = {
 
 const SUBJECT = "repo:acme/app:ref:refs/heads/main";
 
-it("tells the environment's settings with their sources", async () => {
+test("the facts name each setting and its source", async () => {
   using folder = temporaryFolder();
   await using site = new Site();
   const { idp, sts } = await healthy(site);
@@ -42,8 +47,8 @@ it("tells the environment's settings with their sources", async () => {
   };
   const { verdict, facts } = await diagnose({ env, allowPrivateIssuers: true });
   expect(verdict).toBe("healthy");
-  const told = Object.fromEntries(facts.settings.map(({ name, ...rest }) => [name, rest]));
-  expect(told).toEqual({
+  const shown = Object.fromEntries(facts.settings.map(({ name, ...rest }) => [name, rest]));
+  expect(shown).toEqual({
     token: { value: tokenFile, source: "AWS_WEB_IDENTITY_TOKEN_FILE" },
     roleArn: { value: ROLE_ARN, source: "AWS_ROLE_ARN" },
     roleSessionName: { value: "resilient-sts-doctor", source: "default" },
@@ -58,7 +63,7 @@ it("tells the environment's settings with their sources", async () => {
 });
 
 describe("RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS", () => {
-  it.each([
+  test.each([
     ["lets the doctor check a loopback issuer, as it lets the provider", undefined, true],
     ["is overruled by allowPrivateIssuers", false, false],
   ] as const)("%s", async (_, allowPrivateIssuers, isChecked) => {
@@ -71,7 +76,7 @@ describe("RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS", () => {
   });
 });
 
-it("is plain data without the token, its payload, its signature or the credentials", async () => {
+test("a diagnosis is plain data without the token, its payload, its signature or the credentials", async () => {
   let token = "";
   const diagnosis = await examine(async (site) => {
     const { idp, sts } = await healthy(site);
@@ -86,7 +91,7 @@ it("is plain data without the token, its payload, its signature or the credentia
   expect(text).toContain(SUBJECT);
 });
 
-it("masks the account and the subject when asked to", async () => {
+test("`redact` masks the account and the subject", async () => {
   const diagnosis = await examine(async (site) => {
     const { idp, sts } = await healthy(site);
     sts.setFault("region-disabled");
@@ -100,7 +105,7 @@ it("masks the account and the subject when asked to", async () => {
   expect(text).toContain("arn:aws:iam::************:role/app");
 });
 
-it("asks STS for nothing when told not to, and says what is seen from here only", async () => {
+test("without `assume`, STS gets no AssumeRoleWithWebIdentity, and a finding says that only this machine was checked", async () => {
   await using site = new Site();
   const { idp, sts } = await healthy(site);
   const token = await idp.issueToken();
@@ -113,7 +118,7 @@ it("asks STS for nothing when told not to, and says what is seen from here only"
   expect(rootCause?.remedy).toContain(` --url '${idp.discoveryUrl}'`);
 });
 
-it("looks at an issuer alone without a word to STS", async () => {
+test("an issuer is checked alone, without a connection to STS", async () => {
   await using site = new Site();
   const { idp, sts } = await healthy(site);
   const env = { AWS_ENDPOINT_URL_STS: sts.url };
@@ -125,7 +130,7 @@ it("looks at an issuer alone without a word to STS", async () => {
   expect(sts.connections.total).toBe(0);
 });
 
-it("goes by STS's clock where the machine's is wrong", async () => {
+test("a token is judged by STS's clock where the machine's is wrong", async () => {
   const diagnosis = await examine(async (site) => {
     const now = () => Date.now() + 3_600_000;
     return { options: (await healthy(site, { idp: { now }, sts: { now } })).options };
@@ -134,8 +139,8 @@ it("goes by STS's clock where the machine's is wrong", async () => {
   expect(diagnosis.facts.clockSkewMs).toBeGreaterThan(3_590_000);
 });
 
-it.each([-30, -10, 10, 30])(
-  "names the clock of a machine that is %d minutes off, and not a token of five minutes",
+test.each([-30, -10, 10, 30])(
+  "a machine that is %d minutes off is the cause, and not its token of five minutes",
   async (minutes) => {
     for (const assume of [true, false]) {
       const { rootCause, findings } = await examine(async (site) => {
@@ -151,7 +156,7 @@ it.each([-30, -10, 10, 30])(
   },
 );
 
-it("suspects a token for its times where STS says nothing of the time", async () => {
+test("an expired token is only suspected where no answer of STS shows the time", async () => {
   const { rootCause, findings } = await examine(async (site) => {
     const idp = await site.idp();
     const token = await idp.issueToken({ expiresInSeconds: -7_200 });
@@ -161,7 +166,7 @@ it("suspects a token for its times where STS says nothing of the time", async ()
   expect(findings.find(({ id }) => id === "token-expired")).toMatchObject({ severity: "suspect" });
 });
 
-it("believes no Date that cannot be right, and says so", async () => {
+test("a Date that cannot be right is ignored and reported", async () => {
   const diagnosis = await examine(async (site) => {
     const { idp, sts } = await healthy(site);
     const { port } = site.keep(await startLyingFront(sts));
@@ -173,7 +178,7 @@ it("believes no Date that cannot be right, and says so", async () => {
   expect(diagnosis.facts.assumeRole?.rejectedDate?.reason).toBe("session-too-long");
 });
 
-it("names the global endpoint, and each region's", async () => {
+test("the facts name the global endpoint, and the endpoint of each failover region", async () => {
   const { facts, findings } = await examine(async (site) => {
     const idp = await site.idp();
     const { endpointUrl: _, ...options } = settingsFor({ url: "" }, await idp.issueToken());
@@ -193,7 +198,7 @@ it("names the global endpoint, and each region's", async () => {
   );
 });
 
-it("ends when its time is up, and says what was not finished", async () => {
+test("a run ends when its time is up, and names the steps that it did not finish", async () => {
   await using site = new Site();
   const { port } = site.keep(await startSilentServer());
   const idp = await site.idp();
@@ -205,7 +210,18 @@ it("ends when its time is up, and says what was not finished", async () => {
   expect(rootCause?.id).toBe("sts-timeout");
 });
 
-it("calls no issuer healthy that it had no time to read", async () => {
+test("an STS whose answers never end is not reachable, however short the run is", async () => {
+  await using site = new Site();
+  const { port } = site.keep(await startEndlessServer());
+  const idp = await site.idp();
+  const settings = settingsFor({ url: `http://127.0.0.1:${port}` }, await idp.issueToken());
+  const { verdict, rootCause, facts } = await diagnose({ ...settings, timeoutMs: 2_000, env: {} });
+  expect({ verdict, id: rootCause?.id }).toEqual({ verdict: "broken", id: "sts-timeout" });
+  expect(rootCause?.detail).toContain("its answer did not end in");
+  expect(facts.elapsedMs).toBeLessThan(3_000);
+});
+
+test("an issuer that the run had no time to read is not healthy", async () => {
   await using site = new Site();
   const { port } = site.keep(await startSilentServer());
   const issuer = `http://127.0.0.1:${port}`;
@@ -216,7 +232,7 @@ it("calls no issuer healthy that it had no time to read", async () => {
 });
 
 describe("a profile whose file is never read to its end", () => {
-  /** A pipe that nobody writes to; its readers go on when the test ends. */
+  /** A pipe without a writer. Its readers are released when the test ends. */
   function endlessFile() {
     const folder = temporaryFolder();
     const path = join(folder.path, "config");
@@ -231,7 +247,7 @@ describe("a profile whose file is never read to its end", () => {
     };
   }
 
-  it("is told, and the rest of the run goes on", async () => {
+  test("is reported, and the rest of the run goes on", async () => {
     using _file = endlessFile();
     await using site = new Site();
     const { idp, options } = await healthy(site);
@@ -247,14 +263,14 @@ describe("a profile whose file is never read to its end", () => {
     expect(facts.issuer?.keys).toMatchObject([{ kid: idp.kid }]);
   });
 
-  it("does not keep an aborted run", async () => {
+  test("does not delay an aborted run", async () => {
     using _file = endlessFile();
     const options = { token: "t", env: {}, signal: AbortSignal.timeout(50) };
     await expect(diagnose(options)).rejects.toThrow("timeout");
   });
 });
 
-it("rejects with the reason of a signal that aborts, at once", async () => {
+test("a run rejects at once with the reason of a signal that aborts", async () => {
   await using site = new Site();
   const { port } = site.keep(await startSilentServer());
   const controller = new AbortController();
@@ -265,18 +281,18 @@ it("rejects with the reason of a signal that aborts, at once", async () => {
   await expect(running).rejects.toThrow("enough");
 });
 
-it("tells of every step, whatever the listener throws", async () => {
+test("onProgress is called for the begin and the end of every step, whatever it throws", async () => {
   await using site = new Site();
   const { options } = await healthy(site);
-  const told: Progress[] = [];
+  const reported: Progress[] = [];
   const onProgress = (progress: Progress) => {
-    told.push(progress);
+    reported.push(progress);
     throw new Error("a broken display");
   };
   await diagnose({ ...options, env: {}, onProgress });
   const steps = ["assume-role", "issuer-documents", "issuer-network", "sts-endpoint", "token"];
   for (const state of ["started", "finished"]) {
-    const those = told.filter((each) => each.state === state).map(({ step }) => step);
+    const those = reported.filter((each) => each.state === state).map(({ step }) => step);
     expect(those.toSorted()).toEqual(steps);
   }
 });

@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
 import { mask } from "../../src/doctor/mask.js";
 
-/** One text of a diagnosis, masked. */
+/** One masked text of a diagnosis. */
 function masked(text: string, subject?: string): string {
   const facts = { startedAt: text, elapsedMs: 0, unfinished: [], settings: [], sts: [] };
   const diagnosis: Diagnosis = {
@@ -17,7 +17,7 @@ function masked(text: string, subject?: string): string {
 }
 
 describe("a redacted diagnosis has no account id", () => {
-  it.each([
+  test.each([
     ["arn:aws:iam::123456789012:role/app", "arn:aws:iam::************:role/app"],
     ["is not activated for account:123456789012.", "is not activated for account:************."],
     ["in account 123456789012 (prod)", "in account ************ (prod)"],
@@ -28,14 +28,14 @@ describe("a redacted diagnosis has no account id", () => {
     ],
   ])("%j", (text, expected) => expect(masked(text)).toBe(expected));
 
-  it.each([
+  test.each([
     ["a request id", "request id 750a3f61-a4a5-42db-b3ae-135600000000"],
     ["a thumbprint", "a0b1123456789012ffee"],
     ["a longer number", "1234567890123"],
-  ])("but %s stays", (_, text) => expect(masked(text)).toBe(text));
+  ])("but keeps %s", (_, text) => expect(masked(text)).toBe(text));
 });
 
-it("and no subject, as it is or as it is shown", () => {
+test("a redacted diagnosis has no subject, in any spelling", () => {
   const subject = "repo:acme/app\n:ref:refs/heads/main";
   expect(masked(`sub ${subject}`, subject)).toBe("sub [subject]");
   expect(masked("sub repo:acme/app :ref:refs/heads/main", subject)).toBe("sub [subject]");

@@ -5,7 +5,7 @@ import type { Row } from "./matrix-row.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
-const LEFT_OUT = "the doctor's look at documents that real identity providers served";
+const LEFT_OUT = "the doctor's check of documents that real identity providers served";
 
 /** What a real provider published, served here with the token's key among its own. */
 const REAL_ROWS: readonly Row[] = listSharedFiles("idp", LEFT_OUT)

@@ -16,5 +16,5 @@ for (const [row, { mistakes, ms }] of scores) {
 const right = scores.filter(([, { mistakes }]) => mistakes.length === 0).length;
 const broken = scores.filter(([{ cause }]) => cause !== null).length;
 if (refused) print(leftOut(NETWORK_ROWS.length, refused));
-print(`${right} of ${scores.length} worlds (${broken} broken ones) told right`);
+print(`${right} of ${scores.length} worlds (${broken} broken) diagnosed correctly`);
 process.exitCode = right === scores.length ? 0 : 1;

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { RANKING } from "../../src/doctor/ranking.js";
 import type { FindingId } from "../../src/model/findings.js";
 import { MATRIX, scoreMatrix } from "./matrix.js";
@@ -14,36 +14,36 @@ beforeAll(async () => {
   scores = await scoreMatrix();
 }, 240_000);
 
-describe("the doctor names the cause, and only it, of", () => {
+describe("the doctor names the cause, and only it", () => {
   for (const row of MATRIX) {
-    it(row.name, () => expect(scores.get(row)?.mistakes).toEqual([]));
+    test(`in the world: ${row.name}`, () => expect(scores.get(row)?.mistakes).toEqual([]));
   }
 });
 
-it("is tried on at least 40 broken worlds", () => {
+test("the matrix has at least 40 broken worlds", () => {
   expect(MATRIX.filter(({ cause }) => cause !== null).length).toBeGreaterThanOrEqual(40);
 });
 
-/** Of options that the provider has and the doctor has not. */
+/** They need options that the provider has and the doctor does not have. */
 const OF_THE_PROVIDER: readonly FindingId[] = ["duration-invalid", "issuer-not-allowed"];
 
-/** It takes two regions' own endpoints, which are at a port that not everybody may listen on. */
+/** It needs the endpoints of two regions, at a port that only root may listen on. */
 const IN_NAMESPACES_ALONE: readonly FindingId[] = ["sts-region-slower"];
 
-const untriedBy = (rows: readonly Expectation[]) => {
-  const tried = new Set(rows.flatMap(({ cause, also = [] }) => [cause, ...also]));
-  return RANKING.filter((id) => !tried.has(id));
+const without = (rows: readonly Expectation[]) => {
+  const covered = new Set(rows.flatMap(({ cause, also = [] }) => [cause, ...also]));
+  return RANKING.filter((id) => !covered.has(id));
 };
 
-it("is tried on a world for every finding that it can make", () => {
-  expect(untriedBy(EVERY_ROW)).toEqual(OF_THE_PROVIDER);
+test("the matrix has a world for every finding that the doctor can make", () => {
+  expect(without(EVERY_ROW)).toEqual(OF_THE_PROVIDER);
 });
 
-it("is tried on nearly all of them where there are no network namespaces, too", () => {
-  expect(untriedBy(MATRIX)).toEqual([...OF_THE_PROVIDER, ...IN_NAMESPACES_ALONE]);
+test("without network namespaces, the matrix lacks a world for one finding only", () => {
+  expect(without(MATRIX)).toEqual([...OF_THE_PROVIDER, ...IN_NAMESPACES_ALONE]);
 });
 
-it("is tried on no world twice", () => {
+test("no world is in the matrix twice", () => {
   const names = EVERY_ROW.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
 });

@@ -7,12 +7,12 @@ import { text } from "node:stream/consumers";
 import type { SecureVersion } from "node:tls";
 import type { TlsIdentity } from "../../src/testing/index.js";
 
-/** A port, and what ends whatever is behind it. */
+/** A port with a server that is closed on disposal. */
 export interface OddServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Takes connections and never says a word. */
+/** Accepts connections and never answers. */
 export async function startSilentServer(): Promise<OddServer> {
   const open = new Set<Socket>();
   const server = createServer((socket) => {
@@ -24,7 +24,17 @@ export async function startSilentServer(): Promise<OddServer> {
   });
 }
 
-/** Passes on what STS answers, with a Date that cannot be right. */
+/** Begins an answer to every request and never ends it. */
+export async function startEndlessServer(): Promise<OddServer> {
+  const server = createHttpServer((request, response) => {
+    request.resume();
+    response.writeHead(200, { "content-type": "text/xml" });
+    response.write("<");
+  });
+  return await listening(server, () => server.closeAllConnections());
+}
+
+/** Passes STS's answers on, with a Date that can't be right. */
 export async function startLyingFront(sts: { readonly url: string }): Promise<OddServer> {
   const front = createHttpServer(async (request, response) => {
     const { method = "GET", headers } = request;
@@ -49,7 +59,7 @@ export async function startResettingServer(): Promise<OddServer> {
   return await listening(createServer((socket) => socket.resetAndDestroy()));
 }
 
-/** A port nobody listens on. */
+/** A port without a listener. */
 export async function closedPort(): Promise<number> {
   const server = await startSilentServer();
   await server[Symbol.asyncDispose]();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { diagnoseWith } from "../../src/doctor/diagnose.js";
 import { readChain } from "../../src/doctor/probe-tls.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
@@ -24,7 +24,7 @@ async function tlsOf(tls: TlsIdentity, ca: Buffer | undefined) {
   return facts.issuer?.tls;
 }
 
-it("tells the chain as it is served, and the versions offered", async () => {
+test("the facts have the chain as it is served, and the versions that are offered", async () => {
   expect(await tlsOf(authority.chain(), authority.ca)).toMatchObject({
     protocol: "TLSv1.3",
     offers: { tls12: true, tls13: true },
@@ -38,7 +38,7 @@ it("tells the chain as it is served, and the versions offered", async () => {
   });
 });
 
-it("tells the order of a chain that Node puts right by itself", async () => {
+test("a chain out of order is noticed, although Node sorts it", async () => {
   const { key, cert } = authority.issue();
   const wrong = { key, cert: Buffer.concat([cert, authority.ca, authority.intermediate]) };
   const tls = await tlsOf(wrong, authority.ca);
@@ -50,7 +50,7 @@ it("tells the order of a chain that Node puts right by itself", async () => {
   ]);
 });
 
-it("looks at a chain that is not trusted too", async () => {
+test("the facts have a chain that is not trusted, too", async () => {
   const tls = await tlsOf(
     authority.chain({ until: "210101000000Z", host: "other.invalid" }),
     authority.ca,
@@ -60,12 +60,12 @@ it("looks at a chain that is not trusted too", async () => {
   expect(tls?.chain[0]?.thumbprint).toMatch(/^[0-9a-f]{40}$/);
 });
 
-it.each([
+test.each([
   ["nothing", ""],
   ["no TLS", Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n").toString("hex")],
   ["an alert", "15030300020228"],
   ["a record that is cut off", "160303ffff0b"],
-  ["a certificate that is none", "160303000d0b00000900000600000300ff00"],
-])("reads no chain off %s", (_, bytes) => {
+  ["bytes that are not a certificate", "160303000d0b00000900000600000300ff00"],
+])("no chain is read from %s", (_, bytes) => {
   expect(readChain(Buffer.from(bytes, "hex"))).toEqual([]);
 });

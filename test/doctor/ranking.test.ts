@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { EXPLAINED_BY, RANKING, rank } from "../../src/doctor/ranking.js";
 import type { Finding, FindingId, Severity } from "../../src/model/findings.js";
 import { ROOT } from "../support/sources.js";
@@ -16,22 +16,22 @@ function cause(answer: string | undefined, ...findings: string[]): string | unde
   return rank(all, said).rootCause?.id;
 }
 
-it("ranks every finding of the catalogue once", () => {
+test("every finding has one rank", () => {
   const source = readFileSync(join(ROOT, "src/model/findings.ts"), "utf8");
   const catalogue = [...source.matchAll(/^ {2}\| "([a-z0-9-]+)"/gm)].map(([, id]) => id ?? "");
   expect(catalogue.length).toBeGreaterThan(50);
   expect([...RANKING].toSorted()).toEqual(catalogue.toSorted());
 });
 
-it("explains answers of STS alone, and by findings that are ranked", () => {
+test("only answers of STS are explained by other findings, and by ranked ones", () => {
   for (const [answer, causes] of Object.entries(EXPLAINED_BY)) {
     expect(answer).toMatch(/^sts-/);
     expect(causes.filter((id) => !RANKING.includes(id))).toEqual([]);
   }
 });
 
-it.each([
-  // Nothing that weighs is no cause.
+test.each([
+  // Advice and information are no cause.
   [undefined, ["advice jwks-slow", "info proxy-in-use"], undefined],
   [undefined, ["advice certificate-expires-soon"], undefined],
   // A firewall, not a slow JWKS.
@@ -40,21 +40,21 @@ it.each([
     ["suspect jwks-slow", "suspect issuer-timeout"],
     "issuer-timeout",
   ],
-  // What is certain before what is suspected.
+  // The certain finding comes before the suspected one.
   ["suspect sts-verification-key", ["suspect jwks-slow", "fatal jwks-empty"], "jwks-empty"],
-  // What STS's refusal is not about does not explain it.
+  // A finding that STS's refusal is not about does not explain test.
   ["fatal sts-access-denied", ["suspect jwks-slow"], "sts-access-denied"],
   ["fatal sts-access-denied", ["fatal jwks-key-not-found"], "sts-access-denied"],
   ["fatal sts-provider-missing", ["suspect issuer-timeout"], "sts-provider-missing"],
   ["fatal sts-provider-missing", ["fatal discovery-issuer-mismatch"], "discovery-issuer-mismatch"],
   ["fatal sts-audience-refused", ["fatal signature-invalid"], "signature-invalid"],
   ["fatal sts-audience-refused", ["advice token-audience-unexpected"], "sts-audience-refused"],
-  // A wrong clock before what it brings about.
+  // A wrong clock comes before its effects.
   ["fatal sts-token-expired", ["fatal token-expired", "fatal clock-skew"], "clock-skew"],
-  // What passes does not hide what does not.
+  // A passing fault does not hide a permanent one.
   ["suspect sts-throttled", ["fatal token-expired"], "token-expired"],
   ["suspect sts-throttled", ["suspect jwks-slow"], "sts-throttled"],
-  // Without a refusal: the certain, then the nearest.
+  // Without a refusal, the certain finding comes first, then the nearest.
   [undefined, ["fatal sts-unreachable", "suspect issuer-timeout"], "sts-unreachable"],
   [undefined, ["fatal role-arn-invalid", "fatal token-unreadable"], "token-unreadable"],
   [undefined, ["suspect jwks-slow", "suspect issuer-dns-failure"], "issuer-dns-failure"],
@@ -63,7 +63,7 @@ it.each([
   expect(cause(answer, ...findings.toReversed())).toBe(expected);
 });
 
-it("tells the cause first, then by weight", () => {
+test("the cause comes first, the others follow by weight", () => {
   const answer = finding("suspect sts-verification-key");
   const others = [
     "info proxy-in-use",
@@ -81,7 +81,7 @@ it("tells the cause first, then by weight", () => {
   ]);
 });
 
-it("tells the cause first, though another finding weighs more", () => {
+test("the cause comes first, even if another finding weighs more", () => {
   const answer = finding("fatal sts-thumbprint");
   const { ranked } = rank(
     [finding("fatal token-expired"), finding("suspect issuer-tls-untrusted"), answer],

@@ -1,7 +1,7 @@
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
 import { type Expectation, mistakes } from "./matrix-row.js";
 
-/** What came of one world. */
+/** The result of one world. */
 export interface Score {
   readonly mistakes: readonly string[];
   readonly ms: number;
@@ -14,34 +14,34 @@ export interface Lane<R> {
 }
 
 /**
- * Tries the doctor on every world. One that it got wrong is looked at once more by itself, and that
- * is told: the doctor goes by seconds, and a machine that is busy with many worlds may not keep them.
+ * Diagnoses every world. A wrong diagnosis is repeated alone, and a line says so: the doctor measures
+ * seconds, and a machine that is busy with many worlds may be too slow.
  */
 export async function scoreRows<R extends Expectation>(
   lanes: readonly Lane<R>[],
   examine: (row: R) => Promise<Diagnosis>,
 ): Promise<Map<R, Score>> {
   const scores = new Map<R, Score>();
-  const look = async (row: R) => {
+  const diagnose = async (row: R) => {
     const diagnosis = await examine(row);
     scores.set(row, { mistakes: mistakes(row, diagnosis), ms: diagnosis.facts.elapsedMs });
   };
-  await Promise.all(lanes.map((lane) => sideBySide(lane, look)));
+  await Promise.all(lanes.map((lane) => inParallel(lane, diagnose)));
   for (const [row, { mistakes: wrong }] of [...scores]) {
     if (wrong.length === 0) continue;
-    process.stderr.write(`looked at again by itself: ${row.name}: ${wrong.join("; ")}\n`);
-    await look(row);
+    process.stderr.write(`diagnosed again alone: ${row.name}: ${wrong.join("; ")}\n`);
+    await diagnose(row);
   }
   return scores;
 }
 
-async function sideBySide<R>(
+async function inParallel<R>(
   { rows, atATime }: Lane<R>,
-  look: (row: R) => Promise<void>,
+  diagnose: (row: R) => Promise<void>,
 ): Promise<void> {
   const waiting = [...rows];
   const next = async () => {
-    for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) await look(row);
+    for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) await diagnose(row);
   };
   await Promise.all(Array.from({ length: atATime }, next));
 }

@@ -10,8 +10,8 @@ import { temporaryFolder } from "../support/sdk-environment.js";
 
 type Env = Readonly<Record<string, string>>;
 
-/** The doctor's look in an environment with a role and a local STS, on a machine of any make. */
-async function look(env: Env, options: DiagnoseOptions = {}, vendor?: string) {
+/** Diagnoses a workload in this environment, on a machine of this vendor. */
+async function diagnosisOf(env: Env, options: DiagnoseOptions = {}, vendor?: string) {
   const runtime = { clock: systemClock, resolve: resolveHost, pool: makePool() };
   return await diagnoseWith(
     { allowPrivateIssuers: true, ...options },
@@ -26,7 +26,7 @@ function without(env: Env, name: string): Env {
 }
 
 describe("without a token file the doctor", () => {
-  test("mints the token of the platform that the environment names, and goes on with it", async () => {
+  test("requests a token from the platform that the environment names, and uses it", async () => {
     await using world = await startDoctorWorld();
     await using github = await startPlatform({ body: JSON.stringify({ value: world.token }) });
     const env = {
@@ -35,7 +35,7 @@ describe("without a token file the doctor", () => {
       ACTIONS_ID_TOKEN_REQUEST_URL: `${github.url}/token?a=b`,
       ACTIONS_ID_TOKEN_REQUEST_TOKEN: "bearer",
     };
-    const { verdict, facts } = await look(env);
+    const { verdict, facts } = await diagnosisOf(env);
     expect(verdict).toBe("healthy");
     expect(facts.token?.source).toBe("the token source githubActions()");
     expect(facts.assumeRole?.outcome).toBe("ok");
@@ -43,7 +43,7 @@ describe("without a token file the doctor", () => {
   });
 
   test("names the permission that a GitHub job lacks", async () => {
-    const { verdict, rootCause } = await look({ ...STS_ALONE, GITHUB_ACTIONS: "true" });
+    const { verdict, rootCause } = await diagnosisOf({ ...STS_ALONE, GITHUB_ACTIONS: "true" });
     expect([verdict, rootCause?.id]).toEqual(["broken", "token-unreadable"]);
     expect(rootCause?.detail).toContain("this job may not request tokens");
     expect(rootCause?.remedy).toContain("permissions: { id-token: write }");
@@ -51,17 +51,17 @@ describe("without a token file the doctor", () => {
 
   test("names both platforms when two match", async () => {
     const env = { ...STS_ALONE, BITBUCKET_STEP_OIDC_TOKEN: "a", SPIFFE_ENDPOINT_SOCKET: "unix:/a" };
-    const { rootCause } = await look(env);
+    const { rootCause } = await diagnosisOf(env);
     expect(rootCause?.detail).toContain("bitbucket (Bitbucket Pipelines) and spiffe (SPIFFE)");
   });
 
-  test("reads AWS_WEB_IDENTITY_TOKEN, and says that no SDK does", async () => {
+  test("reads AWS_WEB_IDENTITY_TOKEN, and reports that no SDK does", async () => {
     await using world = await startDoctorWorld();
     const env = {
       ...without(world.env, "AWS_WEB_IDENTITY_TOKEN_FILE"),
       AWS_WEB_IDENTITY_TOKEN: world.token,
     };
-    const { verdict, findings, facts } = await look(env);
+    const { verdict, findings, facts } = await diagnosisOf(env);
     expect(verdict).toBe("healthy");
     expect(facts.token?.source).toBe("AWS_WEB_IDENTITY_TOKEN");
     expect(findings.map(({ id, severity }) => [id, severity])).toEqual([
@@ -107,23 +107,27 @@ describe("without a token file the doctor", () => {
       { KUBERNETES_SERVICE_HOST: "::1" },
       "Amazon EC2",
     ],
-  ])("reports %s for what it is", async (from, env, vendor) => {
-    const { rootCause, findings } = await look({ ...STS_ALONE, ...env }, { assume: false }, vendor);
+  ])("recognizes that the credentials come from %s", async (from, env, vendor) => {
+    const { rootCause, findings } = await diagnosisOf(
+      { ...STS_ALONE, ...env },
+      { assume: false },
+      vendor,
+    );
     expect(rootCause?.title).toBe(
       `This workload gets its credentials from ${from}; web identity is not in use.`,
     );
-    // A missing role is no fault of such a workload.
+    // Such a workload needs no role.
     expect(findings.map(({ id }) => id)).not.toContain("role-arn-invalid");
   });
 
-  test("says that nothing is configured where nothing is", async () => {
-    const { rootCause } = await look(STS_ALONE, { assume: false }, "QEMU");
+  test("reports that nothing is configured", async () => {
+    const { rootCause } = await diagnosisOf(STS_ALONE, { assume: false }, "QEMU");
     expect(rootCause?.title).toBe("No token file is configured.");
   });
 
-  test("looks no further where a token file is configured", async () => {
+  test("uses the token file if one is configured, whatever else the environment names", async () => {
     await using world = await startDoctorWorld();
-    const { facts } = await look({ ...world.env, BITBUCKET_STEP_OIDC_TOKEN: "a" });
+    const { facts } = await diagnosisOf({ ...world.env, BITBUCKET_STEP_OIDC_TOKEN: "a" });
     expect(facts.token?.source).toMatch(/^the token file /);
   });
 });
@@ -132,16 +136,16 @@ describe("tokenSource", () => {
   test("names the source, whatever else the environment names", async () => {
     await using world = await startDoctorWorld();
     const env = { ...world.env, BITBUCKET_STEP_OIDC_TOKEN: world.token };
-    const { facts } = await look(env, { tokenSource: "bitbucket" });
+    const { facts } = await diagnosisOf(env, { tokenSource: "bitbucket" });
     expect(facts.token?.source).toBe("the token source bitbucket()");
     expect(facts.settings).toContainEqual({ name: "token", value: "bitbucket", source: "option" });
-    const both = await look(env, { tokenSource: "auto" });
+    const both = await diagnosisOf(env, { tokenSource: "auto" });
     expect(both.rootCause?.detail).toContain("several token sources match");
   });
 
-  test("gets the audience, and compares one that is fixed", async () => {
+  test("requests the audience, or compares it if the source can't choose one", async () => {
     await using world = await startDoctorWorld();
-    const { rootCause, facts } = await look(world.env, { audience: "other" });
+    const { rootCause, facts } = await diagnosisOf(world.env, { audience: "other" });
     expect(rootCause?.detail).toContain("the token's audience is sts.amazonaws.com, not other");
     expect(facts.settings).toContainEqual({ name: "audience", value: "other", source: "option" });
   });
@@ -151,7 +155,7 @@ describe("tokenSource", () => {
     [{ tokenSource: "auto", token: "a" }, /one of `tokenSource`, `token`/],
     [{ tokenSource: "auto", tokenFile: "/a" }, /one of `tokenSource`, `token`/],
     [{ tokenSource: "auto", issuer: "https://a" }, /one of `tokenSource`, `token`/],
-  ])("that makes no sense is a TypeError: %j", async (options, words) => {
+  ])("in an impossible combination is a TypeError: %j", async (options, words) => {
     await expect(diagnose({ ...options, env: {} })).rejects.toThrow(words);
   });
 });
@@ -191,20 +195,23 @@ region = eu-central-1
   test.each<[string, Env, DiagnoseOptions]>([
     ["by option", {}, { profile: "ci" }],
     ["by AWS_PROFILE", { AWS_PROFILE: "ci" }, {}],
-  ])("gives token file, role, session name, duration and region: %s", async (_, env, options) => {
-    await inProfile(async (file, sts) => {
-      const { facts, verdict } = await look({ ...sts, ...env }, options);
-      expect(verdict).toBe("healthy");
-      for (const setting of FROM_PROFILE) expect(facts.settings).toContainEqual(setting);
-      expect(facts.token?.source).toBe(`the token file ${file}`);
-    });
-  });
+  ])(
+    "provides token file, role, session name, duration and region if it is named %s",
+    async (_, env, options) => {
+      await inProfile(async (file, sts) => {
+        const { facts, verdict } = await diagnosisOf({ ...sts, ...env }, options);
+        expect(verdict).toBe("healthy");
+        for (const setting of FROM_PROFILE) expect(facts.settings).toContainEqual(setting);
+        expect(facts.token?.source).toBe(`the token file ${file}`);
+      });
+    },
+  );
 
-  test("named as an option comes before the environment, as AWS_PROFILE after it", async () => {
+  test("comes before the environment as an option, and after it as AWS_PROFILE", async () => {
     await inProfile(async (_file, sts) => {
       const env = { ...sts, AWS_ROLE_ARN: "arn:aws:iam::123456789012:role/environment" };
       const roleOf = async (more: Env, options: DiagnoseOptions) => {
-        const { facts } = await look({ ...env, ...more }, options);
+        const { facts } = await diagnosisOf({ ...env, ...more }, options);
         return facts.settings.find(({ name }) => name === "roleArn")?.value;
       };
       expect(await roleOf({}, { profile: "ci" })).toMatch(/role\/profile$/);

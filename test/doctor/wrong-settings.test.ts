@@ -1,12 +1,12 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { diagnose } from "../../src/doctor/diagnose.js";
 import { healthy, REGION, ROLE_ARN, Site } from "../support/matrix-world.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 
 withoutAwsSettings();
 
-describe("a setting that is wrong by itself is the cause", () => {
-  it("an endpoint without a scheme, which the SDK would take for another's", async () => {
+describe("a wrong setting is the cause", () => {
+  test("an endpoint without a scheme, which the SDK would read as another host", async () => {
     const env = { AWS_ENDPOINT_URL_STS: "localhost:4566", AWS_REGION: REGION };
     await using site = new Site();
     const { idp } = await healthy(site);
@@ -18,14 +18,14 @@ describe("a setting that is wrong by itself is the cause", () => {
     expect(facts.sts).toEqual([]);
   });
 
-  it("a region that is none, in one sentence", async () => {
+  test("a region name that is invalid, in one sentence", async () => {
     const env = { AWS_REGION: "eu west" };
     const { findings } = await diagnose({ roleArn: ROLE_ARN, env });
     const detail = findings.find(({ id }) => id === "sts-request-invalid")?.detail;
     expect(detail).toMatch(/eu west.*[^.]\.$/);
   });
 
-  it("a token where its file's path belongs, which is told nowhere", async () => {
+  test("a token in place of the path of its file, which is shown nowhere", async () => {
     await using site = new Site();
     const { idp, sts } = await healthy(site);
     const token = await idp.issueToken();
@@ -36,7 +36,7 @@ describe("a setting that is wrong by itself is the cause", () => {
   });
 });
 
-it("a failover region of another partition is misuse, also where the environment has the region", async () => {
+test("a failover region of another partition is a TypeError, even if the environment sets the region", async () => {
   const options = { failoverRegions: ["cn-north-1"], assume: false };
   const running = diagnose({ ...options, env: { AWS_REGION: REGION } });
   await expect(running).rejects.toThrow(/`failoverRegions` to be of one AWS partition/);

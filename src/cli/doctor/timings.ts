@@ -126,7 +126,7 @@ function shortName(label: string): string {
   return label
     .replace(/^AssumeRoleWithWebIdentity\b/, "assume role")
     .replace(/^discovery document\b/, "discovery")
-    .replace(/\((\d+) of (\d+)\)$/, "$1/$2");
+    .replace(/\(request (\d+)\)$/, "$1");
 }
 
 /** Only a request with a limit can take too long. */

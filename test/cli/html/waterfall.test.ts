@@ -6,7 +6,7 @@ import { sampleDiagnosis } from "../sample-diagnosis.js";
 const document: Timing = {
   step: "issuer-documents",
   party: "issuer",
-  label: "JWKS (1 of 3)",
+  label: "JWKS (request 1)",
   url: "https://login.example.com/keys",
   startMs: 0,
   totalMs: 20,

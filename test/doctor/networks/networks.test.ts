@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { Score } from "../score-rows.js";
 import { NETWORK_ROWS } from "./matrix-of-networks.js";
 import { leftOut, refusal } from "./namespaces.js";
@@ -16,12 +16,12 @@ if (refused === undefined) {
 
   describe("the doctor names the cause, and only it, in network namespaces, of", () => {
     for (const row of NETWORK_ROWS) {
-      it(row.name, () => expect(scores.get(row)?.mistakes).toEqual([]));
+      test(row.name, () => expect(scores.get(row)?.mistakes).toEqual([]));
     }
   });
 } else {
   const line = leftOut(NETWORK_ROWS.length, refused);
   process.stdout.write(`${line}\n`);
   // Nothing of what was left out counts as passed; in CI a tool is missing only by an oversight.
-  it(line, () => expect(refused.isMissingTool && process.env.CI !== undefined).toBe(false));
+  test(line, () => expect(refused.isMissingTool && process.env.CI !== undefined).toBe(false));
 }

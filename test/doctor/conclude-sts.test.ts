@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { brokenEndpoint } from "../../src/doctor/conclude-sts.js";
 import type { EndpointFacts } from "../../src/doctor/facts.js";
 
@@ -16,8 +16,8 @@ const endpoint = (changes: Partial<EndpointFacts>): EndpointFacts => ({
   ...changes,
 });
 
-describe("what stands between here and STS is told by the part that failed", () => {
-  it.each<[Partial<EndpointFacts>, RegExp, RegExp, RegExp]>([
+describe("a path to STS that is blocked is explained by the part that failed", () => {
+  test.each<[Partial<EndpointFacts>, RegExp, RegExp, RegExp]>([
     [
       { failedIn: "dns", error: "ENOTFOUND" },
       /name .* does not resolve/,
@@ -62,7 +62,7 @@ describe("what stands between here and STS is told by the part that failed", () 
     expect(found?.remedy).toContain("make sure that the region eu-west-1 is right");
   });
 
-  it("and a configured endpoint may be wrong by itself", () => {
+  test("and the remedy names the setting of a configured endpoint, which may be wrong", () => {
     const custom = endpoint({ kind: "custom", failedIn: "connect", error: "ECONNREFUSED" });
     const by = (source: string) =>
       brokenEndpoint(custom, "fatal", [{ name: "endpointUrl", source }])[0]?.remedy;
@@ -71,7 +71,7 @@ describe("what stands between here and STS is told by the part that failed", () 
   });
 });
 
-it("a failover region that cannot be reached is advice, and named first", () => {
+test("a failover region that can't be reached is advice, and its title begins with the region", () => {
   const [found] = brokenEndpoint(endpoint({ failedIn: "dns", error: "ENOTFOUND" }), "advice", []);
   expect(found).toMatchObject({
     severity: "advice",
@@ -79,6 +79,6 @@ it("a failover region that cannot be reached is advice, and named first", () => 
   });
 });
 
-it("an endpoint that answers is none of these", () => {
+test("an endpoint that answers is no finding", () => {
   expect(brokenEndpoint(endpoint({}), "fatal", [])).toEqual([]);
 });

@@ -1,8 +1,8 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { diagnose } from "../../src/doctor/diagnose.js";
 import type { DiagnoseOptions } from "../../src/doctor/options.js";
 
-it.each<[string, unknown]>([
+test.each<[string, unknown]>([
   ["roleArn", { roleArn: 1 }],
   ["tokenFile", { tokenFile: "" }],
   ["assume", { assume: "no" }],
@@ -17,7 +17,7 @@ it.each<[string, unknown]>([
   ["signal", { signal: {} }],
   ["issuer", { issuer: "https://issuer.invalid", token: "t" }],
   ["options", null],
-])("misuse is a TypeError that names the option: %s", async (name, options) => {
+])("an invalid option is a TypeError that names it: %s", async (name, options) => {
   const running = diagnose(options as DiagnoseOptions);
   await expect(running).rejects.toThrow(TypeError);
   await expect(running).rejects.toThrow(name);
