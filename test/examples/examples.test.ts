@@ -56,9 +56,12 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  it("health-check: shows the credentials and counts events", async () => {
+  it.each([
+    ["200 and the state of valid credentials", undefined, 200, '"credentials":"fresh"'],
+    ["503 and what to do without credentials", "access-denied", 503, '"code":"ERR_ACCESS_DENIED"'],
+  ] as const)("health-check: answers %s", async (_, fault, httpStatus, words) => {
     await using world = await startWorld();
-    world.sts.failNext("idp-unreachable");
+    if (fault !== undefined) world.sts.setFault(fault);
     const service = startExample("health-check.ts", {
       AWS_ENDPOINT_URL_STS: world.sts.url,
       AWS_ROLE_ARN: ROLE_ARN,
@@ -68,24 +71,38 @@ describe("examples", { timeout: 90_000 }, () => {
     });
     const ended = once(service, "close");
     try {
-      const url = `http://127.0.0.1:${await listeningPort(service)}`;
-      const get = async (path: string) => {
-        const response = await fetch(url + path, { headers: { connection: "close" } });
+      const url = `http://127.0.0.1:${await listeningPort(service)}/healthz`;
+      const health = async () => {
+        const response = await fetch(url, { headers: { connection: "close" } });
         return { httpStatus: response.status, body: await response.text() };
       };
       await expect
-        .poll(() => get("/healthz"), { timeout: 30_000 })
-        .toMatchObject({ httpStatus: 200, body: expect.stringContaining('"credentials":"fresh"') });
-      const { body } = await get("/metrics");
-      expect(body).toContain(
-        'sts_events_total{type="attempt.failed",verdict="idp-unreachable"} 1\n',
-      );
-      expect(body).toContain('sts_events_total{type="credentials.refreshed"} 1\n');
-      expect(body).toMatch(/^sts_credentials_seconds_left 3[56]\d\d$/m);
+        .poll(health, { timeout: 30_000 })
+        .toMatchObject({ httpStatus, body: expect.stringContaining(words) });
     } finally {
       service.kill("SIGTERM");
     }
     expect(await ended).toEqual([0, null]);
+  });
+
+  it("opentelemetry: exports the metrics and spans of its first refresh", async () => {
+    await using world = await startWorld();
+    world.sts.failNext("idp-unreachable");
+    const { exitCode, stdout } = await runExample("opentelemetry.ts", {
+      AWS_ENDPOINT_URL_STS: world.sts.url,
+      AWS_ROLE_ARN: ROLE_ARN,
+      AWS_WEB_IDENTITY_TOKEN_FILE: world.tokenFile,
+    });
+    for (const name of [
+      "resilient_sts.refresh.duration",
+      "resilient_sts.sts.attempts",
+      "resilient_sts.credentials.time_to_expiry",
+      "resilient_sts.refresh",
+      "STS/AssumeRoleWithWebIdentity",
+    ]) {
+      expect(stdout).toContain(`name: '${name}'`);
+    }
+    expect(exitCode).toBe(0);
   });
 
   it("strict-start: starts with an identity that works, and asks STS once", async () => {
