@@ -84,9 +84,10 @@ export async function openStore(choice: StoreChoice | undefined): Promise<Shared
 
 async function openRedis(url: string, keys: readonly StoreKey[]): Promise<SharedStore> {
   rememberSecret(new URL(url).password);
-  const { createClient } = await import("@redis/client").catch(() => {
+  const { createClient } = await import("@redis/client").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
     throw wrongUsage(
-      "--store redis:// needs the package @redis/client; install it beside resilient-sts",
+      "--store redis:// needs the package @redis/client, which is not installed; run: npm install @redis/client, in the folder where resilient-sts is installed",
     );
   });
   const client = createClient({ url });

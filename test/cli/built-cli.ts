@@ -16,9 +16,11 @@ export interface BuiltCli extends AsyncDisposable {
 interface BuildOptions {
   /** Whether packages can be loaded. Where they can't, a command that needs one fails. */
   readonly withPackages: boolean;
+  /** A package that can't be loaded, as where an optional peer is not installed. */
+  readonly without?: string;
 }
 
-export async function buildCli({ withPackages }: BuildOptions): Promise<BuiltCli> {
+export async function buildCli({ withPackages, without }: BuildOptions): Promise<BuiltCli> {
   // Packages are found by the folders above a script.
   const parent = withPackages ? join(ROOT, "node_modules", ".test-builds") : tmpdir();
   await mkdir(parent, { recursive: true });
@@ -33,6 +35,7 @@ export async function buildCli({ withPackages }: BuildOptions): Promise<BuiltCli
     platform: "node",
     target: "node20.19",
     packages: "external",
+    ...(without !== undefined && { alias: { [without]: `${without}-that-is-not-installed` } }),
   });
   const script = join(folder, "main.mjs");
   return {

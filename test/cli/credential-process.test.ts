@@ -221,6 +221,58 @@ async function profileOf(world: World, ...args: string[]) {
   };
 }
 
+describe("a profile that uses itself", () => {
+  /** A profile with these lines, whose command counts how often it runs. */
+  async function countedProfile({ folder, env }: World, lines: string, args: string) {
+    const [config = "", command = "", runs = ""] = ["config", "command", "runs"].map((name) =>
+      join(folder, name),
+    );
+    await writeFile(
+      command,
+      `#!/bin/sh\necho >>"${runs}"\nexec "${process.execPath}" "${cli.script}" credential-process ${args}\n`,
+    );
+    await chmod(command, 0o700);
+    await writeFile(config, `[profile dev]\ncredential_process = ${command}\n${lines}\n`);
+    const { AWS_ROLE_ARN: _, AWS_WEB_IDENTITY_TOKEN_FILE: __, ...others } = env;
+    return {
+      command,
+      env: {
+        ...others,
+        PATH: `${folder}:${process.env.PATH}`,
+        AWS_CONFIG_FILE: config,
+        AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+        AWS_PROFILE: "dev",
+      },
+      runs: async () => (await readFile(runs, "utf8")).length,
+    };
+  }
+
+  test("by --profile gets its role and token file from there, in one process", async () => {
+    await using world = await startCredentialsWorld();
+    const { AWS_ROLE_ARN: role, AWS_WEB_IDENTITY_TOKEN_FILE: file } = world.env;
+    const lines = `role_arn = ${role}\nweb_identity_token_file = ${file}`;
+    const profile = await countedProfile(world, lines, "--profile dev");
+    const { stdout } = await run(profile.command, [], { env: profile.env });
+    expect(JSON.parse(stdout).Version).toBe(1);
+    expect(await profile.runs()).toBe(1);
+  });
+
+  test("by the program of its token source ends at once, and says so", async () => {
+    await using world = await startCredentialsWorld();
+    const args = `--token-source buildkite --role-arn ${world.env.AWS_ROLE_ARN}`;
+    const profile = await countedProfile(world, "", args);
+    const agent = join(world.folder, "buildkite-agent");
+    await writeFile(agent, `#!/bin/sh\nexec "${profile.command}"\n`);
+    await chmod(agent, 0o700);
+    const env = { ...profile.env, BUILDKITE_JOB_ID: "1", BUILDKITE_AGENT_ACCESS_TOKEN: "secret" };
+    await expect(run(profile.command, [], { env })).rejects.toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("a profile that calls itself is not allowed"),
+    });
+    expect(await profile.runs()).toBe(2);
+  });
+});
+
 describe("the profile that --print-config prints", () => {
   test("names Node, the program and the token file by absolute paths", async () => {
     await using world = await startCredentialsWorld();

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { REDIS_SERVER, startRedisServer } from "../../bench/support/redis-server.js";
 import { leaveOut } from "../support/program.js";
+import { buildCli } from "./built-cli.js";
 import { startCredentialsWorld } from "./credentials-world.js";
 import { runCli } from "./run-cli.js";
 
@@ -105,6 +106,23 @@ describe("--store", () => {
       env,
     });
     expect({ exitCode, calls: world.calls() }).toEqual({ exitCode: 0, calls: 1 });
+  });
+
+  test("redis without the package @redis/client is one clear sentence", async () => {
+    await using world = await startCredentialsWorld();
+    await using cli = await buildCli({ withPackages: true, without: "@redis/client" });
+    const env = { ...world.env, RESILIENT_STS_STORE_KEYS: `a:${"A".repeat(43)}` };
+    const { exitCode, stderr } = await cli.run(
+      ["exec", "--store", "redis://127.0.0.1:1", ...node("")],
+      env,
+    );
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 2,
+      stderr: expect.stringMatching(
+        /^resilient-sts: --store redis:\/\/ needs the package @redis\/client, [^\n]*npm install @redis\/client[^\n]*\n$/,
+      ),
+    });
+    expect(world.calls()).toBe(0);
   });
 
   test.each([

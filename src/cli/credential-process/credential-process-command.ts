@@ -99,7 +99,7 @@ const HEAD_START_MS = 2_000;
 /** Bounds of the wait between two looks at the cache, in milliseconds. */
 const POLL_MS = { first: 50, longest: 800 };
 
-/** Set for whatever a token source runs: a profile that leads back here would never end. */
+/** Set for the programs that a token source runs. One that uses the same profile would never end. */
 const INSIDE = "RESILIENT_STS_CREDENTIAL_PROCESS";
 
 export const CREDENTIAL_PROCESS = defineCommand(SPEC, async ({ values }, context) => {
@@ -117,7 +117,7 @@ export const CREDENTIAL_PROCESS = defineCommand(SPEC, async ({ values }, context
   const key = await answerKey(read, roleArn);
   if (context.env[INSIDE] === key) {
     throw wrongUsage(
-      "this profile calls itself: the token source of credential-process runs a program that uses the same profile; give that program another AWS_PROFILE",
+      "a profile that calls itself is not allowed: the program of the token source uses the profile that gets its token from there; give that program another AWS_PROFILE",
     );
   }
   const env = { ...context.env, [INSIDE]: key };
