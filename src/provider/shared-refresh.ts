@@ -345,7 +345,7 @@ export class SharedTurn {
     const { roleArn } = this.#options.identity;
     const { clock } = this.#shared.options.runtime;
     if (this.#key === undefined || !this.#isForKey) return undefined;
-    const bound = { key: this.#key, roleArn, issuedAt: Math.round(this.#stsNow()) };
+    const bound = { key: this.#key, roleArn, issuedAt: Math.floor(this.#stsNow()) };
     if (issued !== undefined) return toStoredCredentials(issued, bound, clock.now());
     return this.#refusal && toStoredRefusal(this.#refusal, bound);
   }

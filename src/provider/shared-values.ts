@@ -41,7 +41,7 @@ export function toStoredCredentials(
   return {
     kind: "credentials",
     ...bound,
-    expiresAt: Math.round(bound.issuedAt + leftMs),
+    expiresAt: Math.floor(bound.issuedAt + leftMs),
     ...{ accessKeyId, secretAccessKey, sessionToken, accountId, credentialScope, region },
   };
 }

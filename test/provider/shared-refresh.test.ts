@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { type SharingMember, sharingMember } from "../../bench/research/sharing-member.js";
 import { Memory, memoryStore } from "../../bench/support/memory-store.js";
 import { seededRandom } from "../../bench/support/seeded-random.js";
-import type { CredentialStore } from "../../src/model/credential-store.js";
+import { windowsFor } from "../../src/credentials/refresh-timing.js";
+import type { CredentialStore, StoreEntry } from "../../src/model/credential-store.js";
 import type { EventBody } from "../../src/model/events.js";
 import { sleep } from "../../src/runtime/clock.js";
 import type { AttributedCredentials } from "../../src/sts/credentials.js";
@@ -52,15 +53,22 @@ class Fleet {
     return { accessKeyId, secretAccessKey, expiration: new Date(expiresAt) };
   }
 
-  /** Why credentials are wrong for a role now; nothing if they are right. */
-  fault(role: string, credentials: AttributedCredentials): string | undefined {
+  /** When STS lets credentials end; `undefined` for what is none of them. */
+  expirationOf(credentials: AttributedCredentials | string): number | undefined {
+    if (typeof credentials === "string") return undefined;
+    return this.issued.get(credentials.accessKeyId)?.expiresAt;
+  }
+
+  /** Why credentials, or the message of an error, are wrong for a role now; nothing if they are right. */
+  fault(role: string, credentials: AttributedCredentials | string): string | undefined {
+    if (typeof credentials === "string") return `a caller got an error: ${credentials}`;
     const { accessKeyId, secretAccessKey, expiration } = credentials;
     const issued = this.issued.get(accessKeyId);
     if (issued?.role !== role) return `${accessKeyId} was not issued for ${role}`;
     if (secretAccessKey !== `secret of ${accessKeyId}`) return "the secret is another one's";
     if (issued.expiresAt <= this.clock.now()) return `${accessKeyId} has expired`;
-    if ((expiration?.getTime() ?? 0) > issued.expiresAt) return "the expiration is too late";
-    return undefined;
+    const lateMs = (expiration?.getTime() ?? 0) - issued.expiresAt;
+    return lateMs > 0 ? `the expiration is ${lateMs} ms too late` : undefined;
   }
 }
 
@@ -156,42 +164,108 @@ async function startSilentHolder(fleet: Fleet) {
   return { holding };
 }
 
-describe("a fleet with a store of chaos", () => {
-  const CHAOS: Chaos = { errors: 0.3, delays: 0.3, lies: 0.1 };
-  const MINUTES = 150;
+/** Fails so often that it is left alone most of the time. */
+const CHAOS: Chaos = { errors: 0.3, delays: 0.3, lies: 0.1 };
+/** Is always there, so that its lies are read. */
+const LIAR: Chaos = { errors: 0, delays: 0, lies: 0.5 };
+const SOUND: Chaos = { errors: 0, delays: 0, lies: 0 };
 
-  test("has right credentials at any time, in 300 worlds", { timeout: 180_000 }, async () => {
-    const faults: string[] = [];
-    let calls = 0;
-    for (let seed = 1; seed <= 300; seed += 1) {
-      const fleet = new Fleet(seed);
-      const { clock, random } = fleet;
-      fleet.lifetimeMs = 900_000 + random() * 2_700_000;
-      const members = ["a", "b", "a", "b"].map((role) => {
-        const store = chaosStore(fleet.store(), { clock, random, chaos: CHAOS });
-        return { role, cache: fleet.member({ role, store }) };
-      });
-      const ask = async (isCold: boolean) => {
-        for (const { role, cache } of members) {
-          const start = clock.monotonic();
-          const credentials = await clock.run(cache.get());
-          const fault = fleet.fault(role, credentials);
-          const waitedMs = clock.monotonic() - start;
-          if (fault !== undefined) faults.push(`world ${seed}: ${fault}`);
-          // Patience of 100 ms while they are valid; a wait for the holder, and STS, when not.
-          const limitMs = isCold ? 5_000 + 1_000 : 100;
-          if (waitedMs > limitMs) faults.push(`world ${seed}: a caller waited ${waitedMs} ms`);
-        }
-      };
-      await ask(true);
-      for (let minute = 0; minute < MINUTES; minute += 5) {
-        await clock.advance(300_000 * random());
-        await ask(false);
-      }
-      for (const { cache } of members) cache.close(new Error("the world ends"));
-      calls += fleet.calls;
+const WORLDS = 300;
+const MINUTES = 150;
+const ROLES = ["a", "b", "a", "b", "a", "b"];
+
+interface World {
+  /** What went wrong for callers. */
+  readonly faults: readonly string[];
+  /** STS calls until all had credentials, and in all. */
+  readonly coldCalls: number;
+  readonly calls: number;
+  /** One call for each role and refresh. */
+  readonly maxCalls: number;
+}
+
+/** One process of a world. */
+interface Process {
+  readonly role: string;
+  cache: SharingMember;
+  /** When the last credentials expire. */
+  expiresAt: number;
+}
+
+/**
+ * Six processes of two roles start together and are asked for credentials every few minutes; from time
+ * to time one of them starts again with nothing.
+ */
+async function runWorld(seed: number, chaos: Chaos): Promise<World> {
+  const fleet = new Fleet(seed);
+  const { clock, random } = fleet;
+  const seen: StoreEntry[] = [];
+  const faults: string[] = [];
+  fleet.lifetimeMs = 900_000 + random() * 2_700_000;
+  const start = (role: string): Process => {
+    const store = chaosStore(fleet.store(), { clock, random, chaos, seen });
+    return { role, cache: fleet.member({ role, store }), expiresAt: 0 };
+  };
+  const ask = async (asked: Process) => {
+    // For whom has none: a wait for the holder of the lease, and one for STS. Else 100 ms of patience.
+    const limitMs = asked.expiresAt === 0 ? 6_000 : 100;
+    const startedAt = clock.monotonic();
+    const credentials = await asked.cache.get().catch((error: Error) => error.message);
+    const waitedMs = clock.monotonic() - startedAt;
+    const expiresAt = fleet.expirationOf(credentials) ?? asked.expiresAt;
+    const fault = fleet.fault(asked.role, credentials);
+    if (fault !== undefined) faults.push(`world ${seed}: ${fault}`);
+    if (waitedMs > limitMs) faults.push(`world ${seed}: a caller waited ${waitedMs} ms`);
+    if (expiresAt < asked.expiresAt)
+      faults.push(`world ${seed}: a process went back to older ones`);
+    asked.expiresAt = expiresAt;
+  };
+  const processes = ROLES.map(start);
+  await clock.run(Promise.all(processes.map(ask)));
+  const coldCalls = fleet.calls;
+  for (let minute = 0; minute < MINUTES; minute += 5) {
+    await clock.advance(300_000 * random());
+    const [again] = processes as [Process, ...Process[]];
+    if (random() < 0.3) {
+      again.cache.close(new Error("the process ends"));
+      processes.push(start(again.role));
+      processes.shift();
     }
-    expect(faults).toEqual([]);
-    expect(calls).toBeGreaterThan(0);
+    for (const each of processes) await clock.run(ask(each));
+  }
+  for (const { cache } of processes) cache.close(new Error("the world ends"));
+  const refreshes = Math.floor(clock.monotonic() / earliestRefreshMs(fleet.lifetimeMs));
+  return { faults, coldCalls, calls: fleet.calls, maxCalls: 2 * (1 + refreshes) };
+}
+
+/** Up to a third comes on top of the advisory window, unless that is before half of the lifetime. */
+function earliestRefreshMs(lifetimeMs: number): number {
+  const { advisoryMs } = windowsFor(lifetimeMs, {});
+  const earliest = Math.max(lifetimeMs / 2, lifetimeMs - (advisoryMs * 4) / 3);
+  return Math.min(lifetimeMs - advisoryMs, earliest);
+}
+
+async function runWorlds(chaos: Chaos): Promise<World[]> {
+  const worlds: World[] = [];
+  for (let seed = 1; seed <= WORLDS; seed += 1) worlds.push(await runWorld(seed, chaos));
+  return worlds;
+}
+
+const faultsOf = (worlds: readonly World[]) => worlds.flatMap(({ faults }) => faults);
+
+describe("300 seeded worlds of processes that share a store", { timeout: 180_000 }, () => {
+  test("have right credentials at any time when the store fails, is late and lies", async () => {
+    expect(faultsOf(await runWorlds(CHAOS))).toEqual([]);
+  });
+
+  test("have right credentials at any time when half of what the store says is a lie", async () => {
+    expect(faultsOf(await runWorlds(LIAR))).toEqual([]);
+  });
+
+  test("ask STS once for each role and refresh when the store is sound", async () => {
+    const worlds = await runWorlds(SOUND);
+    expect(faultsOf(worlds)).toEqual([]);
+    expect(worlds.filter(({ coldCalls }) => coldCalls !== 2)).toEqual([]);
+    expect(worlds.filter(({ calls, maxCalls }) => calls > maxCalls)).toEqual([]);
   });
 });

@@ -14,15 +14,16 @@ interface ChaosOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly chaos: Chaos;
+  /** All that the stores of this world ever read: what a lie is taken from. */
+  readonly seen: StoreEntry[];
 }
 
 /** A store that fails, delays and lies in front of a sound one. */
 export function chaosStore(
   store: CredentialStore,
-  { clock, random, chaos }: ChaosOptions,
+  { clock, random, chaos, seen }: ChaosOptions,
 ): CredentialStore {
   const { signal } = new AbortController();
-  const seen: StoreEntry[] = [];
   const act = async <T>(work: () => Promise<T>, lie: (truth: T) => unknown): Promise<T> => {
     if (random() < chaos.errors) {
       if (random() < 0.5) throw new Error("the store is out of order");
@@ -47,8 +48,11 @@ export function chaosStore(
         (truth) => {
           seen.push(truth);
           return pick<() => unknown>([
-            // Another key's, or what has been replaced or removed since.
+            // Another key's, or what has been replaced or removed, or has expired since.
             () => pick(seen),
+            () => pick(seen.slice(0, 8)),
+            () => ({ ...truth, credentials: pick(seen).credentials }),
+            () => ({ ...truth, refusal: { ...truth.credentials, kind: "refusal" } }),
             () => undefined,
             () => ({ ...truth, isLeased: !truth.isLeased }),
             () => ({ ...truth, credentials: undefined }),
