@@ -9,7 +9,7 @@ interface EventLogOptions {
   readonly now: () => number;
 }
 
-/** Tells every event to the handler, the diagnostics channel and the logger. */
+/** Passes every event to the handler, the diagnostics channel and the logger. */
 export function createEventLog(options: EventLogOptions): (roleArn: string) => EmitEvent {
   const { logger, onEvent, now } = options;
   const onHandlerError = (error: unknown) =>
@@ -30,7 +30,7 @@ export function createEventLog(options: EventLogOptions): (roleArn: string) => E
 
 /** A logger that lacks a method, or throws, must not break a refresh. */
 function write(logger: Logger | undefined, level: Level, text: string): void {
-  // There is nobody left to tell of its error.
+  // Its own error has no other place to go.
   callListener(
     () => logger?.[level]?.(`resilient-sts: ${text}`),
     () => {},
@@ -52,7 +52,7 @@ function linesFor(event: WebIdentityEvent): Line[] {
         return [severity === "info" ? "debug" : "warn", `${detail} ${remedy}`];
       });
     case "attempt.failed": {
-      const next = event.waitMs === undefined ? "giving up" : `next in ${event.waitMs} ms`;
+      const next = event.waitMs === undefined ? "no further attempt" : `next in ${event.waitMs} ms`;
       const what = `attempt ${event.attempt} failed: ${event.verdict}: ${event.message}`;
       return [["warn", `${what}; ${next}`]];
     }
@@ -68,15 +68,15 @@ function linesFor(event: WebIdentityEvent): Line[] {
       return [["warn", `${what}; STS is asked instead`]];
     }
     case "refresh.failed": {
-      const served = event.servedFromCache ? "; callers go on with the cached credentials" : "";
+      const served = event.servedFromCache ? "; callers get the cached credentials" : "";
       return [["error", `no new credentials${served}: ${event.code}: ${event.message}`]];
     }
     case "sts-date.rejected": {
       const { region, date, expiration } = event;
-      const what = `STS in ${region} answered with a Date that cannot be right (${date}; the session ends at ${expiration})`;
-      return [["warn", `${what}: it was not believed`]];
+      const what = `STS in ${region} answered with a Date that can't be right (${date}; the session ends at ${expiration})`;
+      return [["warn", `${what}: it was ignored`]];
     }
     case "credentials.expired-served":
-      return [["error", "expired credentials were handed out"]];
+      return [["error", "a caller got expired credentials"]];
   }
 }

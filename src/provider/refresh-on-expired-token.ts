@@ -4,25 +4,26 @@ import { expected } from "../runtime/validators.js";
 import type { ClientPlugin } from "../sts/target.js";
 import type { WebIdentityProvider } from "./web-identity-provider.js";
 
-/** How AWS services say that the credentials of a request no longer count. */
+/** The error codes of AWS services for credentials that have expired. */
 const EXPIRED_CODES = ["ExpiredToken", "ExpiredTokenException", "InvalidToken"];
 
 /**
- * A service that rejects what replaced the rejected credentials would reject what comes next, too:
- * for so long, in milliseconds, STS is not asked for more on its account.
+ * A service that rejects the new credentials too would reject any others: for this long, in
+ * milliseconds, it causes no further refresh.
  */
 const PAUSE_MS = 30_000;
 
 /**
- * A client plugin that, when a service says that the credentials have expired, takes them for
- * rejected and sends the request once more with new ones. That happens when this machine's clock is
- * wrong, when sessions of the role were revoked, or when a process was frozen for hours.
+ * A client plugin for services that answer that the credentials have expired: it marks the credentials
+ * as rejected, and sends the request once more with new ones. Services answer this way when this
+ * machine's clock is wrong, when sessions of the role were revoked, or when a process was frozen for
+ * hours.
  *
- * A request whose body is a stream is not sent again, since it has been read; the next request has
- * new credentials all the same. When a service rejects new credentials too, its error reaches the
- * caller, and for 30 s no others are asked for on its account.
+ * A request whose body is a stream has been read and is not sent again, but the next request gets new
+ * credentials. When a service rejects the new credentials too, its error reaches the caller, and the
+ * service causes no further refresh for 30 s.
  *
- * @throws TypeError when it is given no provider of this library.
+ * @throws TypeError when `provider` is not a provider of this library.
  *
  * @example
  * ```ts
@@ -37,20 +38,20 @@ const PAUSE_MS = 30_000;
 export function refreshOnExpiredToken(
   provider: Pick<WebIdentityProvider, "invalidate">,
 ): ClientPlugin {
-  // A promise of a provider, or the SDK's own, would only show when a request has failed.
+  // A promise of a provider, or a provider of the SDK, would only fail with the first expired token.
   if (typeof (provider as { invalidate?: unknown } | undefined)?.invalidate !== "function") {
     throw expected("provider", "to be what fromTokenFile() and its like return", provider);
   }
   return expiredTokenPlugin(provider, systemClock);
 }
 
-/** @internal The same with a clock of a test's making. */
+/** @internal The same, with a clock. */
 export function expiredTokenPlugin(
   provider: Pick<WebIdentityProvider, "invalidate">,
   clock: Clock,
 ): ClientPlugin {
   let replaced: { readonly accessKeyId: string; readonly until: number } | undefined;
-  /** Whether the key is worth replacing: it is no replacement itself, or has been one for long. */
+  /** Whether to replace the key: not if it has itself replaced another one within the pause. */
   const replace = (accessKeyId: string): boolean => {
     const now = clock.monotonic();
     const isPaused = replaced !== undefined && now < replaced.until;
@@ -72,7 +73,7 @@ export function expiredTokenPlugin(
   };
   return {
     applyToStack: (stack) => {
-      // Outermost, so that identity, signature and the SDK's own retries begin anew.
+      // Outermost, so that the SDK resolves the identity, signs and retries again.
       stack.add(middleware, {
         step: "initialize",
         priority: "high",
@@ -88,7 +89,7 @@ function saysExpired(error: unknown): boolean {
   return [name, Code].some((code) => typeof code === "string" && EXPIRED_CODES.includes(code));
 }
 
-/** The key that signed the request: the SDK keeps it in the context of the call. */
+/** The key that signed the request, which the SDK stores in the context of the call. */
 function usedAccessKeyId(context: HandlerExecutionContext): string | undefined {
   const smithy = context.__smithy_context as
     | { selectedHttpAuthScheme?: { identity?: { accessKeyId?: unknown } } }
@@ -104,7 +105,7 @@ function hasStream(input: object): boolean {
       value !== null &&
       (typeof (value as { pipe?: unknown }).pipe === "function" ||
         typeof (value as { getReader?: unknown }).getReader === "function" ||
-        // The events of a stream that the caller writes.
+        // An event stream that the caller writes.
         Symbol.asyncIterator in value),
   );
 }

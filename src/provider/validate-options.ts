@@ -31,7 +31,7 @@ const PREFLIGHT_KEYS = ["mode", "audiences", "timeoutMs", "allowedIssuers", "all
 /**
  * The options with their defaults.
  *
- * @throws TypeError that names the option, for a value that can never work.
+ * @throws TypeError that names the option, for a value that can't work.
  */
 export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
   checkSdkFields(init);
@@ -74,7 +74,7 @@ function checkSdkFields(init: WebIdentityInit): void {
   checkObjects("clientPlugins", init.clientPlugins, "to be an array of client plugins");
   const { endpoint, region } = init.clientConfig ?? {};
   if (typeof region === "string") checkRegion("clientConfig.region", region);
-  // `sts.local:443` is read as a URL without a host, and something else would get the token.
+  // The SDK reads `sts.local:443` as a URL without a host, and would send the token elsewhere.
   if (typeof endpoint === "string" && !/^https?:\/\//i.test(endpoint)) {
     throw expected("clientConfig.endpoint", "to be a URL with https:// or http://", word(endpoint));
   }
@@ -86,8 +86,8 @@ function checkObjects(name: string, value: unknown, what: string): void {
 }
 
 /**
- * What no STS takes. AWS's own limits count once it is settled that AWS is asked: the environment or
- * the profile may name an implementation that has others.
+ * Checks what no STS accepts. The limits of AWS apply only once it is settled that AWS is asked: the
+ * environment or the profile may name another implementation, with other limits.
  */
 function checkDuration(durationSeconds: unknown): void {
   if (durationSeconds === undefined) return;
@@ -114,7 +114,7 @@ function resolveRetry(retry: ResilienceOptions["retry"]): ResolvedOptions["retry
   if (!Number.isInteger(resolved.maxAttempts)) {
     throw expected("retry.maxAttempts", "to be a whole number", resolved.maxAttempts);
   }
-  // A base above the maximum is only a mistake if both were chosen.
+  // A base above the maximum is a mistake only if both are given.
   if (
     retry?.maxDelayMs !== undefined &&
     retry.baseDelayMs !== undefined &&
@@ -155,7 +155,7 @@ function resolveFailover(
   checkStrings("failoverRegions", failoverRegions);
   for (const name of failoverRegions) checkRegion("failoverRegions", name);
   resolveNumber("hedgeAfterMs", hedgeAfterMs, 0, 10, 60_000);
-  // By then the call beside which it would be made is over.
+  // By then, the first call would be over.
   const { attemptTimeoutMs = DEFAULTS.attemptTimeoutMs } = init;
   if (hedgeAfterMs !== undefined && hedgeAfterMs >= attemptTimeoutMs) {
     throw expected("hedgeAfterMs", "to be less than `attemptTimeoutMs`", hedgeAfterMs);
@@ -165,7 +165,7 @@ function resolveFailover(
     throw expected("failoverRegions", "to be given with `hedgeAfterMs`", undefined);
   }
   if (init.roleAssumerWithWebIdentity !== undefined) {
-    const what = "to be left out with `roleAssumerWithWebIdentity`, which asks whom it will";
+    const what = "to be left out with `roleAssumerWithWebIdentity`, which may ask any service";
     throw expected("failoverRegions", what, failoverRegions);
   }
   if (clientConfig?.endpoint !== undefined) {
@@ -197,7 +197,7 @@ function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"]
   checkStrings("preflight.allowedIssuers", options.allowedIssuers);
   checkType("preflight.allowPrivateIssuers", options.allowPrivateIssuers, "boolean");
   resolveNumber("preflight.timeoutMs", options.timeoutMs, 0, 1, 60_000);
-  // A token that is no JWT has no issuer to look at.
+  // A token that is not checked may not be a JWT, and then names no issuer.
   const byDefault = validateToken === false ? "off" : DEFAULTS.preflight.mode;
   const { mode = byDefault } = options;
   if (!PREFLIGHT_MODES.includes(mode)) throw expected("preflight.mode", ONE_MODE, word(mode));

@@ -3,18 +3,18 @@ import { type Clock, elapsedSince, hasStepped, type Moment, momentOf } from "../
 import { parseHttpDate } from "../runtime/http-date.js";
 
 /**
- * Smaller differences are ignored: `Date` has whole seconds, and the answer was on its way.
- * In milliseconds.
+ * Smaller differences are ignored, in milliseconds: `Date` has whole seconds, and the answer takes time
+ * to arrive.
  */
 const MIN_SKEW_MS = 15_000;
 
-/** One answer with a session in it, as its times have it. */
+/** The times of one answer with a session. */
 export interface SessionTimes {
   /** The answer's `Date` header. */
   readonly date: string | undefined;
   /** When the session ends by STS's clock; absent when the answer does not say. */
   readonly expiration: Date | undefined;
-  /** How long it was asked to be, in milliseconds. */
+  /** The requested length of the session, in milliseconds. */
   readonly askedMs: number;
   /** When the request was sent. */
   readonly sentAt: Moment;
@@ -24,7 +24,7 @@ export interface SessionTimes {
 export interface RejectedDate {
   /** ISO 8601. */
   readonly date: string;
-  /** By how much it differs from the clock that was believed instead, in milliseconds. */
+  /** Its difference from the time that was used instead, in milliseconds. */
   readonly skewMs: number;
   /** When the session ends (ISO 8601). */
   readonly expiration: string;
@@ -37,22 +37,22 @@ export interface SessionJudged {
   readonly rejectedDate?: RejectedDate | undefined;
 }
 
-/** What time it is at one STS endpoint. */
+/** The time at one STS endpoint. */
 export interface ServerTime {
-  /** In milliseconds since the epoch: this machine's time until an answer has shown the difference. */
+  /** Milliseconds since the epoch; this machine's time until an answer has shown the difference. */
   readonly now: number;
   readonly isVerified: boolean;
 }
 
-/** A token that STS refused as expired is not sent again for so long while the clocks are in doubt. */
+/** How long a token that STS refused as expired is not sent again, if the clock is unverified; in milliseconds. */
 const REMEMBERED_MS = 300_000;
 
 /**
- * What the answers of one STS endpoint say about its clock.
+ * What the answers of one STS endpoint show about its clock.
  *
- * A session is the proof: STS issues it for as long as it was asked to, so its expiration has to fit
- * the `Date` beside it. A refusal has no such witness: its `Date` counts if this machine's clock
- * agrees with it. What is in doubt is not verified, and then no token is kept from STS for its times.
+ * A session proves the `Date` of its answer: STS issues it for the requested length, so its expiration
+ * and the `Date` must fit. A refusal has no such proof: its `Date` counts only if this machine's clock
+ * agrees. While the clock is unverified, no token is refused because of its times.
  */
 export class ServerClock {
   readonly #clock: Clock;
@@ -66,31 +66,31 @@ export class ServerClock {
   /** @param now - by this machine's clock, in milliseconds since the epoch. */
   read(now = this.#clock.now()): ServerTime {
     const shown = this.#shown;
-    // Set since then, or the machine was suspended: the next answer shows what the difference is now.
+    // If the clock was set since then, or the machine suspended, the next answer shows the difference.
     const isVerified = shown !== undefined && !hasStepped(shown.at, this.#clock);
     return { now: isVerified ? now + shown.skewMs : now, isVerified };
   }
 
-  /** Judges an answer with a session by what it says itself, and learns from it. */
+  /** Compares the times of an answer with a session, and learns from them. */
   session({ date = "", expiration, askedMs, sentAt }: SessionTimes): SessionJudged {
     const now = this.#clock.now();
     const dateMs = parseHttpDate(date, now) ?? Number.NaN;
     const expiresMs = expiration?.getTime() ?? Number.NaN;
-    // The machine may have been suspended while the request was under way.
+    // The machine may have been suspended during the request.
     const tookMs = Math.max(0, elapsedSince(sentAt, this.#clock).certainMs);
     const isNear = dateMs - now < MIN_SKEW_MS && now - dateMs - tookMs < MIN_SKEW_MS;
     if (isNear) this.#shown = { skewMs: 0, at: momentOf(this.#clock) };
     if (isNear || Number.isNaN(expiresMs)) return { skewMs: 0 };
 
     const { now: known, isVerified } = this.read(now);
-    // Other implementations of STS may leave it out, and grant what they like.
+    // Other implementations of STS may have no `Date`, and sessions of any length.
     if (Number.isNaN(dateMs)) return { skewMs: known - now };
     const byDateMs = expiresMs - dateMs;
     const byKnownMs = expiresMs - known;
     const isWhole = (lifetimeMs: number) => Math.abs(lifetimeMs - askedMs) < MIN_SKEW_MS;
     if (isWhole(byDateMs)) {
       this.#shown = { skewMs: dateMs - now, at: momentOf(this.#clock) };
-      // `Date` was written at the beginning of the call, to be safe.
+      // The safe assumption: `Date` was written when the call began.
       return { skewMs: dateMs + tookMs - now };
     }
     const rejected = (believed: number): SessionJudged => ({
@@ -108,11 +108,11 @@ export class ServerClock {
     }
     const isPossible = (lifetimeMs: number) => lifetimeMs > 0 && lifetimeMs < askedMs;
     if (!isPossible(byDateMs)) {
-      // No clock is proven: STS gives what it is asked for, neither more nor less.
+      // Neither clock fits: the session is assumed to have the requested length.
       const isProven = isVerified && isPossible(byKnownMs);
       return rejected(isProven ? known : expiresMs - askedMs);
     }
-    // STS gave less than it was asked for: of two clocks that may be right, the one by which it is less.
+    // STS issued a shorter session than requested. Both clocks may be right: the shorter lifetime counts.
     const isLess = isPossible(byKnownMs) && byKnownMs < byDateMs;
     return { skewMs: (isLess ? known : dateMs + tookMs) - now };
   }
@@ -125,13 +125,13 @@ export class ServerClock {
       this.#shown = { skewMs: 0, at: momentOf(this.#clock) };
   }
 
-  /** Notes that STS has refused this very token as expired. */
+  /** Notes that STS has refused this token as expired. */
   calledExpired(token: string): void {
     const until = this.#clock.monotonic() + REMEMBERED_MS;
     this.#refused = { token: digest(token), until };
   }
 
-  /** Whether STS has refused this very token as expired, a moment ago. */
+  /** Whether STS has recently refused this token as expired. */
   hasCalledExpired(token: string): boolean {
     const refused = this.#refused;
     if (refused === undefined || this.#clock.monotonic() >= refused.until) return false;
@@ -139,7 +139,7 @@ export class ServerClock {
   }
 }
 
-/** Remembers a token without keeping it. */
+/** Identifies a token without keeping it. */
 function digest(token: string): string {
   return createHash("sha256").update(token).digest("base64");
 }

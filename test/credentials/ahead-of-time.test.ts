@@ -4,7 +4,7 @@ import { CacheBench, fail, HOUR, succeed } from "../support/make-cache.js";
 const aheadOfTime = true;
 
 describe("ahead of time", () => {
-  test("credentials are refreshed at the start of the advisory window though nobody calls", async () => {
+  test("credentials are refreshed at the start of the advisory window without a caller", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR, 901);
     expect(bench.calls).toHaveLength(1);
@@ -12,7 +12,7 @@ describe("ahead of time", () => {
     expect([bench.calls.length, await bench.get()]).toEqual([2, "AKID-2"]);
   });
 
-  test("they are refreshed again and again, once each time", async () => {
+  test("every set of credentials is refreshed once", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR);
     await bench.clock.advance(10 * 2_700_000);
@@ -20,7 +20,7 @@ describe("ahead of time", () => {
     expect(bench.clock.holds).toBe(0);
   });
 
-  test("a failure is followed by another try after the pause, while they are valid", async () => {
+  test("a failed refresh is repeated after the backoff while the credentials are valid", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR, 901);
     bench.answer = fail;
@@ -32,7 +32,7 @@ describe("ahead of time", () => {
     expect([bench.calls.length, await bench.get()]).toEqual([3, "AKID-2"]);
   });
 
-  test("an outage that outlasts them asks a bounded number of times, then waits for a caller", async () => {
+  test("an outage that outlasts the credentials sees a bounded number of refreshes, and then none without a caller", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR, 901);
     bench.answer = fail;
@@ -41,7 +41,7 @@ describe("ahead of time", () => {
     expect(bench.clock.pending).toBe(0);
   });
 
-  test("a refresh that a caller began is not begun again", async () => {
+  test("a refresh that a caller started is not started again", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR, 1_000);
     bench.delayMs = 200_000;
@@ -50,7 +50,7 @@ describe("ahead of time", () => {
     expect([await forced, bench.calls.length]).toEqual(["AKID-2", 2]);
   });
 
-  test("a machine that slept past the time notices within five minutes of being awake", async () => {
+  test("a machine that was suspended past the advisory window refreshes within five minutes of waking up", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(6 * HOUR);
     bench.clock.setWallClock(bench.clock.now() + 5.5 * HOUR * 1000);
@@ -58,7 +58,7 @@ describe("ahead of time", () => {
     expect(bench.calls).toHaveLength(2);
   });
 
-  test("a machine that slept past the expiry refreshes once it is awake, and tries that once", async () => {
+  test("a machine that was suspended past the expiration starts one refresh after waking up", async () => {
     for (const answer of [succeed, fail]) {
       const bench = new CacheBench({ aheadOfTime });
       await bench.fill(HOUR);
@@ -72,7 +72,7 @@ describe("ahead of time", () => {
     }
   });
 
-  test("a refresh that was forced too early and failed is due no sooner for that", async () => {
+  test("a forced refresh that fails does not make the next one due earlier", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR);
     bench.answer = fail;
@@ -83,7 +83,7 @@ describe("ahead of time", () => {
     expect(bench.calls).toHaveLength(3);
   });
 
-  test("what a service rejected is tried again after the pause, though it is not due", async () => {
+  test("rejected credentials are refreshed again after the backoff, although no refresh is due", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR);
     bench.answer = fail;
@@ -93,7 +93,7 @@ describe("ahead of time", () => {
     expect(bench.calls).toHaveLength(3);
   });
 
-  test("a fleet that started together refreshes apart", async () => {
+  test("a fleet that started at the same time refreshes at different times", async () => {
     const fleet = Array.from({ length: 60 }, (_, number) => {
       return new CacheBench({ aheadOfTime, random: () => number / 60 });
     });
@@ -112,7 +112,7 @@ describe("ahead of time", () => {
     }
   });
 
-  test("a clock that is set back puts no refresh off", async () => {
+  test("a clock that is set back delays no refresh", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR);
     bench.clock.setWallClock(bench.clock.now() - 24 * HOUR * 1000);
@@ -120,7 +120,7 @@ describe("ahead of time", () => {
     expect([bench.calls.length, await bench.get()]).toEqual([2, "AKID-2"]);
   });
 
-  test("nothing happens after the end, and nothing is left behind", async () => {
+  test("a closed cache starts no refresh and leaves no timer", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR);
     bench.cache.close(new Error("closed"));
@@ -129,7 +129,7 @@ describe("ahead of time", () => {
     expect(bench.calls).toHaveLength(1);
   });
 
-  test("nothing happens where it is switched off, or where nothing expires", async () => {
+  test("no refresh starts without a caller if that is switched off, or if nothing expires", async () => {
     const off = new CacheBench();
     await off.fill(HOUR);
     const forEver = new CacheBench({ aheadOfTime });

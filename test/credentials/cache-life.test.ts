@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CacheBench, fail, HOUR, hang, outage, succeed } from "../support/make-cache.js";
 
-test("a cache is closed once: the first reason counts, and the end is told once", async () => {
+test("a cache is closed once: the first reason counts, and the end is reported once", async () => {
   let ends = 0;
   const bench = new CacheBench({
     onClosed: () => {
@@ -14,7 +14,7 @@ test("a cache is closed once: the first reason counts, and the end is told once"
 });
 
 describe("expired credentials", () => {
-  test("are not handed out: everybody waits, and hears of a failure", async () => {
+  test("are not served: every caller waits, and gets the error of a failed refresh", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 0);
     bench.delayMs = 2_000;
@@ -28,7 +28,7 @@ describe("expired credentials", () => {
     expect(bench.expiredServed).toEqual([]);
   });
 
-  test("leave the backoff of a provider without credentials", async () => {
+  test("have the same backoff as no credentials", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, -1);
     bench.answer = fail;
@@ -41,7 +41,7 @@ describe("expired credentials", () => {
     expect(await bench.get()).toBe("AKID-2");
   });
 
-  test("are not refreshed by the timer when a refresh has failed after their end", async () => {
+  test("are not refreshed by the timer when a refresh failed after their expiration", async () => {
     const bench = new CacheBench({ aheadOfTime: true });
     await bench.fill(HOUR, HOUR);
     bench.answer = fail;
@@ -53,7 +53,7 @@ describe("expired credentials", () => {
     expect(bench.calls).toHaveLength(calls + 1);
   });
 
-  test("are never hidden behind the pause of a failure from when they were valid", async () => {
+  test("do not have to wait for the backoff of a failure from when they were valid", async () => {
     const bench = new CacheBench({ random: () => 0.999 });
     await bench.fill(HOUR, 900);
     bench.answer = fail;
@@ -63,7 +63,7 @@ describe("expired credentials", () => {
     expect(await bench.get()).toBe("AKID-2");
   });
 
-  test("are served with serveExpired once the refresh has failed, and that is told", async () => {
+  test("are served with serveExpired when the refresh has failed, and that is reported", async () => {
     const bench = new CacheBench({ serveExpired: true });
     await bench.fill(HOUR, -1);
     bench.answer = fail;
@@ -72,7 +72,7 @@ describe("expired credentials", () => {
     expect(bench.failures).toMatchObject([{ error: outage, servedFromCache: true }]);
   });
 
-  test("are served with serveExpired for the whole pause, then the source is asked again", async () => {
+  test("are served with serveExpired for the whole backoff; then the source is asked again", async () => {
     const bench = new CacheBench({ serveExpired: true, random: () => 0 });
     await bench.fill(HOUR, -1);
     bench.answer = fail;
@@ -84,13 +84,13 @@ describe("expired credentials", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 3]);
   });
 
-  test("are replaced with serveExpired where that can be done", async () => {
+  test("are replaced with serveExpired when the refresh succeeds", async () => {
     const bench = new CacheBench({ serveExpired: true });
     await bench.fill(HOUR, -1);
     expect([await bench.get(), bench.expiredServed]).toEqual(["AKID-2", []]);
   });
 
-  test("that never were cached cannot be served", async () => {
+  test("are not served if they were never cached", async () => {
     const bench = new CacheBench({ serveExpired: true });
     bench.answer = fail;
     expect(await bench.get()).toBe(outage);
@@ -98,7 +98,7 @@ describe("expired credentials", () => {
 });
 
 describe("credentials that a service rejected", () => {
-  test("are refreshed for the next caller, who waits for it", async () => {
+  test("are refreshed for the next caller, who waits for the refresh", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     expect(await bench.get()).toBe("AKID-1");
@@ -107,21 +107,21 @@ describe("credentials that a service rejected", () => {
     expect(await bench.clock.run(bench.get())).toBe("AKID-2");
   });
 
-  test("are the cached ones when no key id is given", async () => {
+  test("are the cached ones when no key ID is given", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     bench.cache.invalidate();
     expect(await bench.get()).toBe("AKID-2");
   });
 
-  test("are left alone when a refresh has replaced them already", async () => {
+  test("are ignored when a refresh has already replaced them", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     for (const id of ["AKID-0", "", "akid-1"]) bench.cache.invalidate(id);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 1]);
   });
 
-  test("are served while they are valid and cannot be replaced", async () => {
+  test("are served while they are valid and the refresh fails", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     bench.cache.invalidate("AKID-1");
@@ -129,7 +129,7 @@ describe("credentials that a service rejected", () => {
     expect(await bench.get()).toBe("AKID-1");
   });
 
-  test("do not open the gate: the pause after a failure stays", async () => {
+  test("do not end the refresh backoff", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 600);
     bench.answer = fail;
@@ -139,7 +139,7 @@ describe("credentials that a service rejected", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
   });
 
-  test("while their refresh is under way are replaced by what that brings, for everybody", async () => {
+  test("are replaced for every caller by the result of a refresh in progress", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 900);
     bench.delayMs = 5_000;
@@ -151,7 +151,7 @@ describe("credentials that a service rejected", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
   });
 
-  test("may be none at all", async () => {
+  test("may be absent", async () => {
     const bench = new CacheBench();
     bench.cache.invalidate();
     bench.cache.invalidate("AKID-1");
@@ -162,7 +162,7 @@ describe("credentials that a service rejected", () => {
 describe("a closed cache", () => {
   const reason = new Error("closed");
 
-  test("gives its reason to every later caller, and asks nobody", async () => {
+  test("gives its reason to every later caller, and starts no refresh", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     expect(await bench.get()).toBe("AKID-1");
@@ -172,7 +172,7 @@ describe("a closed cache", () => {
     expect(bench.cache.snapshot()).toMatchObject({ entry: undefined, closed: true });
   });
 
-  test("gives its reason to everybody who waits, although the source ignores its signal", async () => {
+  test("gives its reason to every waiting caller, although the source ignores its signal", async () => {
     const bench = new CacheBench();
     bench.answer = hang;
     const waiters = [bench.get(), bench.get({ abortSignal: new AbortController().signal })];
@@ -183,7 +183,7 @@ describe("a closed cache", () => {
     expect([bench.clock.holds, bench.clock.pending]).toEqual([0, 0]);
   });
 
-  test("counts no failure, and takes no credentials that come too late", async () => {
+  test("reports no failure, and accepts no credentials that arrive too late", async () => {
     const bench = new CacheBench();
     bench.delayMs = 500;
     const waiter = bench.get();

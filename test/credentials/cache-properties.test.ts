@@ -48,7 +48,7 @@ interface Call {
   gotUntil?: number;
 }
 
-test("whatever happens in whatever order, callers get what is valid, in time, from one flight at a time", async () => {
+test("callers get valid credentials in time from one refresh at a time, whatever happens in whatever order", async () => {
   const options = fc.record({
     lifetime: fc.constantFrom(90, 600, 900, HOUR),
     aheadOfTime: fc.boolean(),
@@ -64,17 +64,17 @@ test("whatever happens in whatever order, callers get what is valid, in time, fr
         const { cache, clock } = bench;
         const wallStart = clock.now();
         const calls: Call[] = [];
-        let [flights, most] = [0, 0];
+        let [refreshes, most] = [0, 0];
         const answers = { succeed, fail, refuse };
         const play = (how: keyof typeof answers) => {
           bench.answer = async (call) => {
-            flights -= 1;
+            refreshes -= 1;
             return how === "succeed" ? call.issue(lifetime) : answers[how](call);
           };
         };
         bench.onRefresh = () => {
-          flights += 1;
-          most = Math.max(most, flights);
+          refreshes += 1;
+          most = Math.max(most, refreshes);
         };
         play("succeed");
 
@@ -98,7 +98,7 @@ test("whatever happens in whatever order, callers get what is valid, in time, fr
           if (step.do === "pass") await clock.advance(step.ms);
           else if (step.do === "invalidate") cache.invalidate();
           else if (step.do === "answer") {
-            // What is under way keeps its answer.
+            // A refresh in progress keeps its answer.
             if (cache.snapshot().refreshing) continue;
             play(step.how);
             bench.delayMs = step.delayMs;
@@ -117,7 +117,7 @@ test("whatever happens in whatever order, callers get what is valid, in time, fr
             isForced,
             wasRejected,
           } = call;
-          expect(endedAt, "everybody hears in the end").toBeGreaterThanOrEqual(at);
+          expect(endedAt, "every caller gets an outcome").toBeGreaterThanOrEqual(at);
           if (failed)
             expect(validUntil, "no failure while anything is valid").toBeLessThanOrEqual(endedAt);
           if (gotUntil !== undefined && !serveExpired)
@@ -126,7 +126,7 @@ test("whatever happens in whatever order, callers get what is valid, in time, fr
           if (isPatient)
             expect(endedAt - at, "no wait while anything is valid").toBeLessThanOrEqual(100);
         }
-        expect(most, "one flight at a time").toBeLessThanOrEqual(1);
+        expect(most, "one refresh at a time").toBeLessThanOrEqual(1);
         cache.close(new Error("closed"));
         await clock.flush();
         expect([clock.holds, cache.snapshot().refreshing]).toEqual([0, false]);

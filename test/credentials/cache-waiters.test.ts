@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { holdsAfterCollection } from "../support/garbage.js";
 import { CacheBench, fail, HOUR, hang } from "../support/make-cache.js";
 
-describe("a caller that gives up", () => {
-  test("hears its own reason, while the flight goes on for the others", async () => {
+describe("a caller that aborts", () => {
+  test("gets its own reason, while the refresh goes on for the others", async () => {
     const bench = new CacheBench();
     bench.delayMs = 500;
     const controller = new AbortController();
@@ -17,7 +17,7 @@ describe("a caller that gives up", () => {
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   });
 
-  test("may be many with one signal, which has one listener for them", async () => {
+  test("shares one listener with all callers that have the same signal", async () => {
     const bench = new CacheBench();
     bench.answer = hang;
     const controller = new AbortController();
@@ -29,13 +29,13 @@ describe("a caller that gives up", () => {
     expect(new Set(await Promise.all(waiters))).toEqual(new Set(["no time"]));
   });
 
-  test("before it asked starts nothing", async () => {
+  test("starts no refresh if it aborted before it asked", async () => {
     const bench = new CacheBench();
     expect(await bench.get({ abortSignal: AbortSignal.abort("no time") })).toBe("no time");
     expect(bench.calls).toEqual([]);
   });
 
-  test("alone leaves a flight whose result the next caller gets", async () => {
+  test("leaves the refresh in progress, whose result the next caller gets", async () => {
     const bench = new CacheBench();
     bench.delayMs = 500;
     const controller = new AbortController();
@@ -59,7 +59,7 @@ describe("a caller that gives up", () => {
 });
 
 describe("the process", () => {
-  test("is kept alive while somebody waits, and not for a refresh in the background", async () => {
+  test("is kept alive while a caller waits, and not for a refresh in the background", async () => {
     const bench = new CacheBench();
     bench.delayMs = 500;
     const waiters = [bench.get(), bench.get()];
@@ -72,7 +72,7 @@ describe("the process", () => {
     expect([bench.cache.snapshot().refreshing, bench.clock.holds]).toEqual([true, 0]);
   });
 
-  test("is let go when the last of the waiters gives up", async () => {
+  test("may end when the last waiting caller aborts", async () => {
     const bench = new CacheBench();
     bench.answer = hang;
     const controllers = [new AbortController(), new AbortController()];
@@ -86,7 +86,7 @@ describe("the process", () => {
     expect(bench.clock.holds).toBe(0);
   });
 
-  test("is held again for a caller who joins a flight that nobody waited for", async () => {
+  test("is kept alive again for a caller that joins a refresh in the background", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 900);
     bench.answer = hang;
@@ -100,7 +100,7 @@ describe("the process", () => {
   });
 });
 
-test("a failure that nobody waited for is no unhandled rejection", async () => {
+test("a failed refresh in the background is not an unhandled rejection", async () => {
   const unhandled: unknown[] = [];
   const note = (reason: unknown) => void unhandled.push(reason);
   process.on("unhandledRejection", note);
@@ -114,8 +114,8 @@ test("a failure that nobody waited for is no unhandled rejection", async () => {
   expect([bench.failures.length, unhandled]).toEqual([1, []]);
 });
 
-describe("a caller that leaves", () => {
-  test("keeps nothing until the flight lands", async () => {
+describe("a caller that stops waiting", () => {
+  test("leaves nothing in memory until the refresh settles", async () => {
     const bench = new CacheBench();
     bench.answer = hang;
     const staying = bench.get();
@@ -137,7 +137,7 @@ describe("a caller that leaves", () => {
     expect(await Promise.race([staying, "still waiting"])).toBe("still waiting");
   });
 
-  test("may leave thirty caches with one signal, without a warning", async () => {
+  test("may stop waiting for thirty caches with one signal, without a warning", async () => {
     const warnings: string[] = [];
     const note = ({ name }: Error) => void warnings.push(name);
     process.on("warning", note);

@@ -33,13 +33,13 @@ describe("a clock that is set back", () => {
     expect(await refreshedAfter(bench)).toBe(45);
   });
 
-  test("between two calls is noticed at the second", async () => {
+  test("between two calls is noticed by the second", async () => {
     const bench = await cacheAfter(40 * MINUTE, -30 * MINUTE);
     await bench.clock.advance(21 * MINUTE);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
   });
 
-  test("to after the last call is noticed all the same", async () => {
+  test("after the last call is noticed too", async () => {
     const bench = await cacheAfter(10 * MINUTE, 0);
     expect(await bench.get()).toBe("AKID-1");
     await bench.clock.advance(30 * MINUTE);
@@ -47,7 +47,7 @@ describe("a clock that is set back", () => {
     expect(await refreshedAfter(bench)).toBe(45);
   });
 
-  test("does not let credentials outlive their time when they cannot be refreshed", async () => {
+  test("does not let credentials be served after their expiration when refreshes fail", async () => {
     const bench = await cacheAfter(40 * MINUTE, -30 * MINUTE);
     bench.answer = fail;
     await bench.clock.advance(19 * MINUTE);
@@ -76,7 +76,7 @@ describe("a clock that is set back", () => {
     expect(await bench.get()).toBe("AKID-2");
   });
 
-  test("during a refresh counts for what it brings", async () => {
+  test("during a refresh is taken into account for the new credentials", async () => {
     const bench = new CacheBench();
     bench.delayMs = 1_000;
     const first = bench.get();
@@ -90,17 +90,17 @@ describe("a clock that is set back", () => {
 });
 
 describe("a clock that is set forward", () => {
-  test("by hours, as after a sleep, refreshes before anything is handed out", async () => {
+  test("by hours, as after a suspension, makes callers wait for a refresh", async () => {
     const bench = await cacheAfter(10 * MINUTE, 5 * HOURS);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
   });
 
-  test("into the advisory window refreshes behind the answer", async () => {
+  test("into the advisory window starts a refresh in the background", async () => {
     const bench = await cacheAfter(10 * MINUTE, 40 * MINUTE);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
   });
 
-  test("and back again gives back what it took", async () => {
+  test("and back again changes nothing", async () => {
     const bench = await cacheAfter(10 * MINUTE, 5 * HOURS);
     bench.answer = fail;
     expect(await bench.get()).toBe(outage);
@@ -108,7 +108,7 @@ describe("a clock that is set forward", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
   });
 
-  test("in a refresh, by a sleep longer than the session, makes its answer stale", async () => {
+  test("during a refresh, by a suspension longer than the session, makes its credentials expired", async () => {
     const bench = new CacheBench();
     bench.delayMs = 1_000;
     const expiration = new Date(bench.clock.now() + HOURS);
@@ -140,7 +140,7 @@ describe("on a machine that says how long ago it booted", () => {
     bench.answer = fail;
     setForward(bench, 5 * HOURS);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
-    // After one failed refresh nobody waits, for as long as they are valid.
+    // After one failed refresh, no caller waits while they are valid.
     await bench.clock.advance(MINUTE);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
     await bench.clock.advance(48 * MINUTE);
@@ -149,7 +149,7 @@ describe("on a machine that says how long ago it booted", () => {
     expect(await bench.get()).toBe(outage);
   });
 
-  test("a clock that is set forward past their end makes callers wait for the refresh", async () => {
+  test("a clock that is set forward past the expiration makes callers wait for the refresh", async () => {
     const bench = await bootedCacheAfter(10 * MINUTE);
     bench.delayMs = 5_000;
     setForward(bench, 5 * HOURS);
@@ -157,7 +157,7 @@ describe("on a machine that says how long ago it booted", () => {
     expect(bench.calls.length).toBe(2);
   });
 
-  test("a machine that was suspended past their end serves none of them", async () => {
+  test("a machine that was suspended past the expiration serves no expired credentials", async () => {
     const bench = await bootedCacheAfter(10 * MINUTE);
     bench.answer = fail;
     bench.clock.suspend(50 * MINUTE - 1);
@@ -166,7 +166,7 @@ describe("on a machine that says how long ago it booted", () => {
     expect(await bench.get()).toBe(outage);
   });
 
-  test("a suspended machine whose clock is set back afterwards serves none of them either", async () => {
+  test("a suspended machine whose clock is set back afterwards serves no expired credentials", async () => {
     const bench = await bootedCacheAfter(10 * MINUTE);
     bench.answer = fail;
     bench.clock.suspend(5 * HOURS);
@@ -195,14 +195,14 @@ describe("a clock that is wrong for a moment", () => {
     expect(await bench.get()).toBe(outage);
   });
 
-  test("leaves the mandatory window where it was", async () => {
+  test("does not move the mandatory window", async () => {
     const bench = await cacheAfter(40 * MINUTE, -30 * MINUTE);
     bench.answer = fail;
     bench.delayMs = 5_000;
     await bench.clock.advance(19 * MINUTE - 5);
     const soon = bench.get();
     await bench.clock.flush();
-    // Not yet: nobody waits.
+    // Not yet: no caller waits.
     expect(await soon).toBe("AKID-1");
     expect(bench.clock.holds).toBe(0);
     await bench.clock.advance(5);
@@ -213,7 +213,7 @@ describe("a clock that is wrong for a moment", () => {
     await bench.clock.advance(10_000);
   });
 
-  test("puts off neither the pause after a failed refresh nor the next refresh", async () => {
+  test("changes neither the refresh backoff nor the time of the next refresh", async () => {
     for (const by of [-24, 24]) {
       const bench = new CacheBench({ aheadOfTime: true });
       bench.clock.withBootClock();

@@ -11,7 +11,7 @@ import {
 } from "../support/make-cache.js";
 
 describe("with nothing cached", () => {
-  test("any number of callers wait for one flight, and get the same credentials", async () => {
+  test("any number of callers wait for one refresh, and get the same credentials", async () => {
     const bench = new CacheBench();
     bench.delayMs = 500;
     const callers = Array.from({ length: 1_000 }, () => bench.get());
@@ -37,7 +37,7 @@ describe("with nothing cached", () => {
     expect(await bench.clock.run(bench.get())).toBe("AKID-1");
   });
 
-  test("the backoff doubles up to four seconds while refreshes fail, and starts anew after a success", async () => {
+  test("the backoff doubles up to four seconds while refreshes fail, and starts again after a success", async () => {
     const bench = new CacheBench();
     bench.answer = fail;
     const backoffs = async (count: number) => {
@@ -58,7 +58,7 @@ describe("with nothing cached", () => {
     expect(await backoffs(2)).toEqual([500, 1_000]);
   });
 
-  test("what Retry-After asked for passes first, thirty seconds at most, for a forced refresh too", async () => {
+  test("the next refresh waits for Retry-After, thirty seconds at most, and so does a forced one", async () => {
     for (const [retryAfterMs, backoffMs] of [
       [7_000, 7_000],
       [120_000, 30_000],
@@ -77,7 +77,7 @@ describe("with nothing cached", () => {
     }
   });
 
-  test("a failure that asked no source leaves no backoff", async () => {
+  test("a failed refresh that asked no source causes no backoff", async () => {
     const advice = { isRejection: false, isFree: true, retryAfterMs: undefined };
     const bench = new CacheBench({ adviceOf: () => advice });
     bench.answer = fail;
@@ -89,7 +89,7 @@ describe("with nothing cached", () => {
     expect(await bench.get()).toBe("AKID-1");
   });
 
-  test("a rejection is cached with serveExpired too, as long as nothing was ever cached", async () => {
+  test("a rejection is cached with serveExpired too, while no credentials were ever cached", async () => {
     const bench = new CacheBench({ serveExpired: true, random: () => 0.5 });
     bench.answer = refuse;
     expect(await bench.get()).toBe(refusal);
@@ -100,14 +100,14 @@ describe("with nothing cached", () => {
     expect(await bench.get()).toBe("AKID-1");
   });
 
-  test("an empty request is a request like none", async () => {
+  test("an empty request is the same as no request", async () => {
     const bench = new CacheBench();
     bench.answer = fail;
     expect(await bench.get({})).toBe(outage);
     expect(await bench.get({})).toBe(outage);
   });
 
-  test("invalidate() has nothing to reject, neither now nor in what comes next", async () => {
+  test("invalidate() has no effect, neither now nor on the next credentials", async () => {
     const bench = new CacheBench();
     bench.cache.invalidate();
     bench.cache.invalidate("AKID-1");
@@ -117,7 +117,7 @@ describe("with nothing cached", () => {
     expect(bench.calls).toHaveLength(1);
   });
 
-  test("a refusal is remembered for one to five seconds, for everybody", async () => {
+  test("a permanent refusal is cached for one to five seconds, for every caller", async () => {
     for (const [random, memoryMs] of [
       [0, 1_000],
       [0.5, 3_000],
@@ -134,7 +134,7 @@ describe("with nothing cached", () => {
   });
 
   test.each([HOUR, -HOUR])(
-    "a clock that is set by %d s leaves a refusal remembered for as long as it was",
+    "a clock that is set by %d s does not change how long a rejection is cached",
     async (seconds) => {
       const bench = new CacheBench();
       bench.answer = refuse;
@@ -159,7 +159,7 @@ describe("with nothing cached", () => {
     expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
   });
 
-  test("an answer that has expired already is a failure", async () => {
+  test("credentials that have already expired are a failed refresh", async () => {
     const bench = new CacheBench();
     for (const expiration of [new Date(bench.clock.now()), new Date(0), new Date(Number.NaN)]) {
       bench.answer = async () => ({ accessKeyId: "stale", expiration });
@@ -170,7 +170,7 @@ describe("with nothing cached", () => {
     expect(bench.cache.snapshot().entry).toBeUndefined();
   });
 
-  test("credentials without an expiration are kept for good", async () => {
+  test("credentials without an expiration are never refreshed", async () => {
     const bench = new CacheBench();
     bench.answer = async () => ({ accessKeyId: "for-ever" });
     await bench.get();
@@ -191,15 +191,15 @@ describe("with nothing cached", () => {
   });
 });
 
-describe("fresh credentials", () => {
-  test("are handed out without asking, as the very same promise", async () => {
+describe("valid credentials", () => {
+  test("are served without a refresh, as the same promise each time", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 901);
     expect(bench.cache.get()).toBe(bench.cache.get());
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 1]);
   });
 
-  test("are replaced by forceRefresh, for which everybody who forces waits together", async () => {
+  test("are replaced by forceRefresh, and all callers that force wait for the same refresh", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     bench.delayMs = 5_000;
@@ -209,7 +209,7 @@ describe("fresh credentials", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
   });
 
-  test("that live shorter than those before are refreshed when they are due", async () => {
+  test("are refreshed when they are due, although the previous ones lived longer", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     expect(await bench.get()).toBe("AKID-1");
@@ -220,7 +220,7 @@ describe("fresh credentials", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-3", 3]);
   });
 
-  test("stay when forceRefresh fails, and the force hears nothing of it", async () => {
+  test("are served to the caller when forceRefresh fails", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     bench.answer = fail;
@@ -230,7 +230,7 @@ describe("fresh credentials", () => {
 });
 
 describe("in the advisory window", () => {
-  test("nobody waits: the answer is the cached one, and the refresh runs behind it", async () => {
+  test("no caller waits: callers get the cached credentials, and the refresh runs in the background", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 900);
     bench.delayMs = 5_000;
@@ -242,7 +242,7 @@ describe("in the advisory window", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
   });
 
-  test("a failure reaches nobody, and the source is left alone for five to ten minutes", async () => {
+  test("a failure reaches no caller, and the source is not asked for five to ten minutes", async () => {
     const bench = new CacheBench({ random: () => 0.2 });
     await bench.fill(6 * HOUR, 3_600);
     bench.answer = fail;
@@ -255,7 +255,7 @@ describe("in the advisory window", () => {
     expect(bench.failures.map(({ servedFromCache }) => servedFromCache)).toEqual([true, true]);
   });
 
-  test("the pause is told, and never longer than half of what remains", async () => {
+  test("the backoff is reported, and is half of the remaining lifetime at most", async () => {
     const bench = new CacheBench({ random: () => 0.999 });
     await bench.fill(900, 200);
     bench.answer = fail;
@@ -266,7 +266,7 @@ describe("in the advisory window", () => {
     expect(bench.cache.snapshot().nextRefreshAllowedAt).toBe(now + 100_000);
   });
 
-  test("a refusal and a stale answer are failures like any other", async () => {
+  test("a refusal and expired credentials are failures like any other", async () => {
     const answers = [refuse, async () => ({ accessKeyId: "stale", expiration: new Date(0) })];
     for (const answer of answers) {
       const bench = new CacheBench();
@@ -278,7 +278,7 @@ describe("in the advisory window", () => {
     }
   });
 
-  test("a success ends the backoff: credentials that are short-lived are refreshed when due", async () => {
+  test("a success ends the backoff: short-lived credentials are refreshed when they are due", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 600);
     bench.answer = fail;
@@ -295,7 +295,7 @@ describe("in the advisory window", () => {
 });
 
 describe("in the mandatory window", () => {
-  test("a refresh that is quick enough is waited for", async () => {
+  test("a caller gets the credentials of a refresh that is quick enough", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 60);
     bench.delayMs = 99;
@@ -313,7 +313,7 @@ describe("in the mandatory window", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
   });
 
-  test("a refresh that takes longer keeps nobody waiting twice, nor whoever comes later", async () => {
+  test("a slow refresh makes no caller wait twice, and no later caller wait at all", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 60);
     bench.delayMs = 5_000;
@@ -326,7 +326,7 @@ describe("in the mandatory window", () => {
     expect([bench.clock.monotonic() - start, bench.calls.length]).toEqual([100, 2]);
   });
 
-  test("a failure reaches nobody, and leaves no timer", async () => {
+  test("a failure reaches no caller, and leaves no timer", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 60);
     bench.answer = fail;
@@ -335,7 +335,7 @@ describe("in the mandatory window", () => {
     expect(bench.failures[0]?.nextRefreshAllowedAt).toBe(bench.clock.now() + 30_000);
   });
 
-  test("credentials that expire while a caller waits are not handed out", async () => {
+  test("credentials that expire while a caller waits are not served", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 0.05);
     bench.delayMs = 80;
@@ -343,7 +343,7 @@ describe("in the mandatory window", () => {
     expect(await bench.clock.run(bench.get())).toBe(outage);
   });
 
-  test("a caller whose credentials expire while it is patient waits for the refresh", async () => {
+  test("a caller whose credentials expire during the 100 ms waits for the refresh", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 0.05);
     bench.delayMs = 5_000;

@@ -40,11 +40,11 @@ describe("the windows of credentials", () => {
     expect(windowsFor(lifetimeMs, {})).toEqual({ advisoryMs, mandatoryMs });
   });
 
-  test("that have expired already are empty", () => {
+  test("that have already expired are empty", () => {
     expect(windowsFor(-5_000, {})).toEqual({ advisoryMs: 0, mandatoryMs: 0 });
   });
 
-  test("are the configured ones, for every lifetime that is long enough", () => {
+  test("are the configured ones for every lifetime that is long enough", () => {
     const options = { advisoryWindowSeconds: 1_800, mandatoryWindowSeconds: 120 };
     const expected = { advisoryMs: 1_800_000, mandatoryMs: 120_000 };
     expect(windowsFor(minutes(60), options)).toEqual(expected);
@@ -60,7 +60,7 @@ describe("the windows of credentials", () => {
     expect(windowsFor(minutes(60), { mandatoryWindowSeconds: 0 }).mandatoryMs).toBe(0);
   });
 
-  test("lie in each other, and leave a part of the life without a refresh", () => {
+  test("lie in each other, and leave a part of the lifetime without a refresh", () => {
     const lifetimes = fc.oneof(fc.integer({ min: -1e6, max: 1e9 }), fc.constant(Infinity));
     const configured = fc.record(
       { advisoryWindowSeconds: fc.nat(43_200), mandatoryWindowSeconds: fc.nat(43_200) },
@@ -78,7 +78,7 @@ describe("the windows of credentials", () => {
 });
 
 describe("the jitter of a fleet", () => {
-  test("begins the advisory window up to a third earlier, never later", () => {
+  test("makes the advisory window begin up to a third earlier, and never later", () => {
     const windows = { advisoryMs: minutes(15), mandatoryMs: MINUTE };
     const begin = (random: number) => jitteredAdvisoryMs(windows, minutes(60), () => random);
     expect(begin(0)).toBe(minutes(15));
@@ -86,7 +86,7 @@ describe("the jitter of a fleet", () => {
     expect(begin(ALMOST_ONE)).toBeCloseTo(minutes(20));
   });
 
-  test("takes off what would begin before half of the life, so that no fleet is without", () => {
+  test("moves a window that would begin in the first half of the lifetime, so that every fleet is spread", () => {
     const begin = (window: number, lifetime: number, random: number) => {
       const windows = { advisoryMs: minutes(window), mandatoryMs: 0 };
       return jitteredAdvisoryMs(windows, minutes(lifetime), () => random) / MINUTE;
@@ -99,7 +99,7 @@ describe("the jitter of a fleet", () => {
     expect([begin(5, 10, 0), begin(5, 10, 0.75)]).toEqual([5, 3.75]);
   });
 
-  test("spreads every fleet over a third of its window, in no other place than that", () => {
+  test("spreads every fleet over a third of its window, and not further", () => {
     const lifetimes = fc.integer({ min: 900_000, max: 43_200_000 });
     fc.assert(
       fc.property(lifetimes, (lifetimeMs) => {
@@ -126,8 +126,8 @@ describe("the jitter of a fleet", () => {
   });
 });
 
-describe("the pause after a failed refresh", () => {
-  test("is uniform between five and ten minutes while much remains", () => {
+describe("the refresh backoff while credentials are cached", () => {
+  test("is uniform between five and ten minutes for a long remaining lifetime", () => {
     const pause = (random: number) => backoffWhileCachedMs(minutes(60), () => random);
     expect(pause(0)).toBe(minutes(5));
     expect(pause(0.5)).toBe(minutes(7.5));
@@ -135,12 +135,12 @@ describe("the pause after a failed refresh", () => {
     expect(backoffWhileCachedMs(Number.POSITIVE_INFINITY, () => 0.5)).toBe(minutes(7.5));
   });
 
-  test("is half of what remains, where that is less", () => {
+  test("is half of the remaining lifetime if that is less", () => {
     expect(backoffWhileCachedMs(minutes(8), () => 0.9)).toBe(minutes(4));
     expect(backoffWhileCachedMs(minutes(1), () => 0)).toBe(30_000);
   });
 
-  test("always leaves a next try before the credentials expire, until the last two seconds", () => {
+  test("always leaves time for another refresh before the expiration, until the last two seconds", () => {
     const remaining = fc.double({ min: 2_001, max: 1e9, noNaN: true });
     const randoms = fc.double({ min: 0, max: ALMOST_ONE, noNaN: true });
     fc.assert(

@@ -137,7 +137,7 @@ describe.runIf(scenarios !== undefined)("the AWS SDKs' refresh scenarios", () =>
     }
   });
 
-  test("are twenty-four", () => {
+  test("the suite has twenty-four scenarios", () => {
     expect(numbered).toHaveLength(24);
   });
 });

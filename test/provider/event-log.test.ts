@@ -9,7 +9,7 @@ const failed: EventBody = {
   ...{ type: "attempt.failed", attempt: 1, verdict: "throttled", message: "slow", ms: 5 },
 };
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its lines. */
 function setUp(onEvent?: (event: WebIdentityEvent) => unknown) {
   const lines: string[] = [];
   const log = (level: string) => (text: string) => void lines.push(`${level}: ${text}`);
@@ -19,7 +19,7 @@ function setUp(onEvent?: (event: WebIdentityEvent) => unknown) {
 }
 
 describe("the event log", () => {
-  test("adds time and role, and tells handler and logger", () => {
+  test("adds time and role, and passes events to the handler and the logger", () => {
     const seen: unknown[] = [];
     const { lines, log } = setUp((event) => seen.push(event));
     log(ROLE)({ ...failed, waitMs: 250 } as EventBody);
@@ -29,7 +29,7 @@ describe("the event log", () => {
     ]);
   });
 
-  test("tells the logger of a handler that throws, without the token in its words", () => {
+  test("logs the error of a handler that throws, without the token", () => {
     const { lines, log } = setUp(() => {
       throw new Error(`cannot ${TOKEN}`);
     });
@@ -37,7 +37,7 @@ describe("the event log", () => {
     expect(lines[0]).toBe("warn: resilient-sts: onEvent threw: cannot [redacted]");
   });
 
-  test("reads nothing of an event that no handler, logger or subscriber gets", () => {
+  test("reads no field of an event that no handler, logger or subscriber gets", () => {
     const log = createEventLog({ logger: undefined, onEvent: undefined, now: () => 42 });
     const unread = {
       type: "token.loaded",
@@ -48,7 +48,7 @@ describe("the event log", () => {
     expect(() => log(ROLE)(unread)).not.toThrow();
   });
 
-  test("shows no token that was given where the role belongs", () => {
+  test("shows no token that was given in place of the role", () => {
     const seen: WebIdentityEvent[] = [];
     const { lines, log } = setUp((event) => seen.push(event));
     log(TOKEN)(failed);

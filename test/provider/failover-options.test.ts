@@ -18,7 +18,7 @@ describe("failoverRegions", () => {
     expect(() => resolveOptions(init)).toThrow(/`failoverRegions` to be of one AWS partition/);
   });
 
-  test("go with clientConfig.region, whatever the region option says", () => {
+  test("must be of the same partition as clientConfig.region, whatever the region option says", () => {
     const clientConfig = { region: "us-gov-west-1" };
     const init = { region: "us-east-1", clientConfig, failoverRegions: ["us-gov-east-1"] };
     expect(resolveOptions(init).failoverRegions).toEqual(["us-gov-east-1"]);
@@ -32,7 +32,7 @@ describe("failoverRegions", () => {
     expect(() => resolveOptions({ failoverRegions: ["cn-northwest-1"] })).not.toThrow();
   });
 
-  test("are a TypeError with a role assumer, which asks whom it will", () => {
+  test("are a TypeError with a role assumer, which may ask any service", () => {
     const init = {
       roleAssumerWithWebIdentity: async () => ({ accessKeyId: "a", secretAccessKey: "b" }),
       failoverRegions: ["eu-central-1"],
@@ -49,14 +49,14 @@ describe("failoverRegions", () => {
     expect(() => resolveOptions({ ...init, failoverRegions: [] })).not.toThrow();
   });
 
-  test("are refused when the provider is made, not when it is asked", () => {
+  test("are refused when the provider is created, and not at the first call", () => {
     const init = { roleArn, token: async () => "", region: "eu-west-1" };
     expect(() => fromWebIdentity({ ...init, failoverRegions: ["cn-north-1"] })).toThrow(TypeError);
   });
 });
 
 describe("hedgeAfterMs", () => {
-  test("is a TypeError when the first call is over by then", () => {
+  test("is a TypeError when the first call has timed out by then", () => {
     const failoverRegions = ["eu-central-1"];
     for (const init of [{ hedgeAfterMs: 10_000 }, { hedgeAfterMs: 500, attemptTimeoutMs: 500 }]) {
       expect(() => resolveOptions({ ...init, failoverRegions })).toThrow(
@@ -67,7 +67,7 @@ describe("hedgeAfterMs", () => {
     expect(resolveOptions(init).hedgeAfterMs).toBe(10_000);
   });
 
-  test("is a TypeError without a region to ask", () => {
+  test("is a TypeError without another region", () => {
     for (const failoverRegions of [undefined, []]) {
       const init = { hedgeAfterMs: 200, failoverRegions };
       expect(() => resolveOptions(init)).toThrow(
@@ -81,7 +81,7 @@ describe("hedgeAfterMs", () => {
     expect(() => resolveOptions(init)).toThrow(/`hedgeAfterMs` to be a number from 10 to 60000/);
   });
 
-  test.each([10, 60_000])("is taken as it is: %s", (hedgeAfterMs) => {
+  test.each([10, 60_000])("is accepted: %s", (hedgeAfterMs) => {
     const init = { hedgeAfterMs, attemptTimeoutMs: 60_001, failoverRegions: ["eu-west-1"] };
     expect(resolveOptions(init)).toMatchObject(init);
   });

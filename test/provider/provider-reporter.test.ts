@@ -12,7 +12,7 @@ function world(changes: ConstructorParameters<typeof CacheBench>[0] = {}) {
 }
 
 describe("the state", () => {
-  test("is empty before the first credentials, also while they are fetched", async () => {
+  test("is empty before the first credentials, and while they are fetched", async () => {
     const { bench, clock, status } = world();
     expect(status()).toMatchObject({ state: "empty", refreshing: false, expiration: undefined });
     bench.answer = hang;
@@ -36,7 +36,7 @@ describe("the state", () => {
     expect(status().state).toBe(state);
   });
 
-  test("is refresh-urgent once they were invalidated, until there are others", async () => {
+  test("is refresh-urgent after the credentials are invalidated, until there are new ones", async () => {
     const { bench, cache, status } = world();
     await bench.fill(HOUR);
     cache.invalidate("another key");
@@ -59,7 +59,7 @@ describe("the state", () => {
     expect(status().state).toBe("expired");
   });
 
-  test("goes on as it was after the clock was set back, however far", async () => {
+  test("does not change when the clock is set back, however far", async () => {
     const { bench, clock, status } = world();
     await bench.fill(HOUR, 1_200);
     clock.setWallClock(clock.now() - 24 * HOUR * 1000);
@@ -70,7 +70,7 @@ describe("the state", () => {
     expect(status().state).toBe("expired");
   });
 
-  test("is empty after the end", async () => {
+  test("is empty after the provider is closed", async () => {
     const { bench, clock, cache, status } = world();
     await bench.fill(HOUR, 600);
     bench.answer = fail;
@@ -86,7 +86,7 @@ describe("the state", () => {
 });
 
 describe("the next refresh", () => {
-  test("is told after a failed one, in whole milliseconds, until its time has come", async () => {
+  test("has a time after a failed one, in whole milliseconds, until it may start", async () => {
     const { bench, clock, status } = world({ random: () => 1 / 3 });
     await bench.fill(12 * HOUR, 3_000);
     bench.answer = fail;
@@ -101,7 +101,7 @@ describe("the next refresh", () => {
   });
 
   test.each([0.123_456, 0.987_654, 1 / 7])(
-    "is a whole number, whatever chance says: %d",
+    "has a time in whole milliseconds for every random number: %d",
     async (chance) => {
       const { bench, clock, status } = world({ random: () => chance });
       await bench.fill(12 * HOUR, 3_000);
@@ -112,7 +112,7 @@ describe("the next refresh", () => {
     },
   );
 
-  test("is told after a refusal with nothing cached, for as long as that is remembered", async () => {
+  test("has a time after a refusal with nothing cached, for as long as the rejection is cached", async () => {
     const { bench, clock, cache, status } = world({ random: () => 1 / 3 });
     bench.answer = refuse;
     await bench.get();
@@ -126,7 +126,7 @@ describe("the next refresh", () => {
     expect(status().nextRefreshAllowedAt).toBeUndefined();
   });
 
-  test("is as far away as it was after the clock was set", async () => {
+  test("is as far away as before when the clock is set", async () => {
     const { bench, clock, status } = world();
     clock.withBootClock();
     await bench.fill(HOUR, 600);

@@ -31,7 +31,7 @@ const expired = (code: string) => Object.assign(new Error(code), { name: code })
 
 describe("a request that fails with", () => {
   test.each(["ExpiredToken", "ExpiredTokenException", "InvalidToken"])(
-    "%s is sent once more after its key was invalidated",
+    "%s is sent once more after its key is invalidated",
     async (code) => {
       for (const error of [expired(code), Object.assign(new Error(), { Code: code })]) {
         const { invalidate, next, send } = around([error]);
@@ -45,7 +45,7 @@ describe("a request that fails with", () => {
     },
   );
 
-  test("the same again is not sent a third time", async () => {
+  test("the same error again is not sent a third time", async () => {
     const second = expired("ExpiredToken");
     const { next, send } = around([expired("ExpiredToken"), second, expired("ExpiredToken")]);
     await expect(send()).rejects.toBe(second);
@@ -60,7 +60,7 @@ describe("a request that fails with", () => {
     ["a string", "ExpiredToken"],
     ["nothing", undefined],
     ["null", null],
-  ])("%s is left alone", async (_, error) => {
+  ])("%s is not sent again", async (_, error) => {
     const { invalidate, next, send } = around([error]);
     const thrown = await send().then(
       () => "nothing was thrown",
@@ -70,7 +70,7 @@ describe("a request that fails with", () => {
     expect([next.mock.calls.length, invalidate.mock.calls.length]).toEqual([1, 0]);
   });
 
-  test("an expired token that signed nothing is left alone", async () => {
+  test("an expired token that did not sign the request is not sent again", async () => {
     const error = expired("ExpiredTokenException");
     const { invalidate, send } = around([error], {});
     await expect(send()).rejects.toBe(error);
@@ -109,7 +109,7 @@ describe("a body", () => {
 });
 
 describe("the plugin", () => {
-  test("stands outside everything, so that identity and signature begin anew", () => {
+  test("is the outermost middleware, so that the SDK resolves the identity and signs again", () => {
     const { add } = around([]);
     expect(add.mock.calls[0]?.[1]).toMatchObject({ step: "initialize", priority: "high" });
   });
@@ -142,7 +142,7 @@ describe("credentials that replaced rejected ones", () => {
     return { clock, invalidate, signedBy, send };
   }
 
-  test("are not replaced again for 30 s, whatever the service says", async () => {
+  test("are not replaced again for 30 s, whatever the service answers", async () => {
     const { clock, invalidate, signedBy, send } = neverContent();
     for (let request = 0; request < 20; request += 1) await send();
     expect([invalidate.mock.calls, signedBy.length]).toEqual([[["KEY-1"]], 21]);
@@ -155,7 +155,7 @@ describe("credentials that replaced rejected ones", () => {
     expect(signedBy.slice(-2)).toEqual(["KEY-2", "KEY-3"]);
   });
 
-  test("sign again what comes back late from those they replaced", async () => {
+  test("sign again a request that the credentials before them had signed", async () => {
     const { invalidate, signedBy, send } = neverContent();
     await send("KEY-1");
     await send("KEY-1");

@@ -79,7 +79,7 @@ describe("a value that can never work is a TypeError that names the option", () 
     }
   });
 
-  test("and never repeats a string that could be a token or a secret", () => {
+  test("and never contains a string that could be a token or a secret", () => {
     for (const [, inits] of BAD) {
       for (const init of inits) {
         expect(() => resolve(init)).not.toThrow(SECRET);
@@ -105,7 +105,7 @@ test.each([
   [{ region: "-eu" }, /`region` .* got the string "-eu"\.$/],
   [{ region: "eu west 1" }, /`region` .* such as eu-west-1, .* got the string "eu west 1"\.$/],
   [{ region: "eu-west-1", failoverRegions: ["cn-north-1"] }, /got eu-west-1, cn-north-1\.$/],
-])("a short word in the place of a number, a mode or a region is shown: %j", (init, message) => {
+])("a short word in place of a number, a mode or a region is shown: %j", (init, message) => {
   expect(() => resolve(init)).toThrow(message);
 });
 
@@ -124,7 +124,7 @@ describe("options", () => {
     });
   });
 
-  test("that are undefined are the same as absent, at any depth", () => {
+  test("that are undefined count as absent, at any depth", () => {
     const absent = (keys: readonly string[]) =>
       Object.fromEntries(keys.map((key) => [key, undefined]));
     const init = {
@@ -137,7 +137,7 @@ describe("options", () => {
     expect(resolve(init)).toMatchObject({ ...resolve({}), preflight: { mode: "advisory" } });
   });
 
-  test("at their limits are taken", () => {
+  test("are accepted at their limits", () => {
     for (const init of [
       { retry: { maxAttempts: 1, baseDelayMs: 0, maxDelayMs: 0, budgetMs: 1 } },
       { retry: { maxAttempts: 1_000, maxDelayMs: 2 ** 31 - 1, budgetMs: 2 ** 31 - 1 } },
@@ -155,11 +155,11 @@ describe("options", () => {
     }
   });
 
-  test("a base delay above the default maximum is taken", () => {
+  test("accept a base delay above the default maximum", () => {
     expect(resolve({ retry: { baseDelayMs: 9_000 } }).retry.baseDelayMs).toBe(9_000);
   });
 
-  test("that only other libraries know are none of ours", () => {
+  test("of other libraries are ignored", () => {
     expect(() => resolve({ somethingElse: SECRET, profile: "x" })).not.toThrow();
   });
 });
@@ -185,7 +185,7 @@ describe("a factory", () => {
   const inits = fc.oneof(values, fc.dictionary(keys, values));
 
   test.each(factories)(
-    "%s gives a provider or throws a TypeError, for anything",
+    "%s returns a provider or throws a TypeError, whatever it is given",
     (_, create, base) => {
       fc.assert(
         fc.property(inits, fc.boolean(), (garbage, isFilled) => {
@@ -205,14 +205,11 @@ describe("a factory", () => {
     },
   );
 
-  test.each(factories.slice(1))(
-    "%s asks for what it cannot do without, by name",
-    (_, create, base) => {
-      for (const [name] of Object.entries(base)) {
-        for (const value of [undefined, null, "", 5]) {
-          expect(() => create({ ...base, [name]: value } as never)).toThrow(`\`${name}\``);
-        }
+  test.each(factories.slice(1))("%s names a required option that is missing", (_, create, base) => {
+    for (const [name] of Object.entries(base)) {
+      for (const value of [undefined, null, "", 5]) {
+        expect(() => create({ ...base, [name]: value } as never)).toThrow(`\`${name}\``);
       }
-    },
-  );
+    }
+  });
 });

@@ -102,7 +102,7 @@ describe("a request", () => {
     expect(await ids(bad, makeTarget({ customEndpoint: true }))).toEqual([]);
   });
 
-  test("shows no token that was given where the role belongs", async () => {
+  test("shows no token that was given in place of the role", async () => {
     const RoleArn = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
     const shown = JSON.stringify(await checkRequest({ ...request, RoleArn }, makeTarget()));
     expect(shown).not.toMatch(/eyJ|c2lnb/);

@@ -23,7 +23,7 @@ async function share(one: StsTarget, other: StsTarget, changed: Record<string, s
   return clients[0] === clients[1];
 }
 
-/** A client in use until it is told otherwise. */
+/** A client in use until it is given back. */
 async function lend(pool: ClientPool, target: StsTarget) {
   let giveBack = () => {};
   const returned = new Promise<void>((resolve) => {
@@ -63,7 +63,7 @@ describe("two targets share a client", () => {
     expect([new Set(clients).size, pool.size]).toEqual([1, 1]);
   });
 
-  test("when what cannot be compared is the very same", async () => {
+  test("when values that can't be compared are identical", async () => {
     const requestHandler = handler() as NonNullable<ReturnType<typeof handler>>;
     const config = { region: "eu-west-1", requestHandler };
     expect(await share(withConfig(config), withConfig({ ...config }))).toBe(true);
@@ -83,7 +83,7 @@ describe("two targets do not share a client", () => {
     expect(await share(withConfig(base), withConfig(config))).toBe(false);
   });
 
-  test("with handlers or plugins that are only alike", async () => {
+  test("with handlers or plugins that are only similar", async () => {
     const own = () => withConfig({ ...base, requestHandler: handler() as never });
     expect(await share(own(), own())).toBe(false);
     const plugged = () => makeTarget({ plugins: [{ applyToStack: () => {} }] });
@@ -100,7 +100,7 @@ describe("two targets do not share a client", () => {
 });
 
 describe("a client", () => {
-  test("asks once: retrying is not its part, whatever the options say", async () => {
+  test("sends each request once, whatever the retry options say", async () => {
     const config = { region: "eu-west-1", maxAttempts: 9, retryMode: "adaptive" };
     const client = await clientOf(makePool(), withConfig(config));
     expect(await client.config.maxAttempts()).toBe(1);
@@ -113,7 +113,7 @@ describe("a client", () => {
     expect(seen).toHaveLength(1);
   });
 
-  test("is given back also when the work fails", async () => {
+  test("is returned when the work fails, too", async () => {
     const pool = makePool();
     const failing = pool.use(makeTarget(), async () => Promise.reject(new Error("no")));
     await expect(failing).rejects.toThrow("no");
@@ -122,8 +122,8 @@ describe("a client", () => {
   });
 });
 
-describe("released", () => {
-  test("an idle client goes, and the next one to ask gets a new one", async () => {
+describe("a released client", () => {
+  test("is closed if it is idle, and the next caller gets a new one", async () => {
     const pool = makePool();
     const first = await clientOf(pool, makeTarget());
     pool.release(makeTarget());
@@ -131,7 +131,7 @@ describe("released", () => {
     expect(await clientOf(pool, makeTarget())).not.toBe(first);
   });
 
-  test("a client in use stays", async () => {
+  test("stays open while it is in use", async () => {
     const pool = makePool();
     const { client, giveBack } = await lend(pool, makeTarget());
     pool.release(makeTarget());
@@ -140,7 +140,7 @@ describe("released", () => {
     expect(pool.size).toBe(1);
   });
 
-  test("is what a provider no longer uses, by options and not by object", async () => {
+  test("is the one of a target that a provider no longer uses, compared by options", async () => {
     const pool = makePool();
     const other = withConfig({ region: "eu-west-2" });
     const [kept, left] = [await clientOf(pool, makeTarget()), await clientOf(pool, other)];
@@ -151,7 +151,7 @@ describe("released", () => {
     expect(await clientOf(pool, other)).not.toBe(left);
   });
 
-  test("a target that nobody asked for is no matter", () => {
+  test("may be of a target that was never used", () => {
     expect(() => makePool().release(makeTarget())).not.toThrow();
   });
 });
@@ -159,7 +159,7 @@ describe("released", () => {
 describe("of many clients", () => {
   const numbered = (n: number) => withConfig({ region: `eu-west-${n}` });
 
-  test("the sixteen used last are kept", async () => {
+  test("the sixteen most recently used are kept", async () => {
     const pool = makePool();
     const first = await clientOf(pool, numbered(1));
     const second = await clientOf(pool, numbered(2));
@@ -171,7 +171,7 @@ describe("of many clients", () => {
     expect(await clientOf(pool, numbered(2))).not.toBe(second);
   });
 
-  test("one in use is kept, however long ago that began", async () => {
+  test("one in use is kept, however long ago its use began", async () => {
     const pool = makePool();
     const { client, giveBack } = await lend(pool, numbered(1));
     for (let n = 2; n <= 40; n += 1) await clientOf(pool, numbered(n));

@@ -6,7 +6,7 @@ import { FakeClock } from "../support/fake-clock.js";
 
 const { signal } = new AbortController();
 
-/** Work that ends when it is told to. */
+/** Work that ends when the test ends it. */
 function makeWork() {
   let end: (error?: Error) => void = () => {};
   const work = new Promise<void>((resolve, reject) => {
@@ -16,7 +16,7 @@ function makeWork() {
 }
 
 describe("a concurrency limit", () => {
-  test("is never passed, and everybody gets a turn, in any order of endings", async () => {
+  test("is never exceeded, and every call gets a turn, in whatever order calls end", async () => {
     const waits = fc.array(fc.nat(50), { minLength: 1, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 5 }), waits, async (limit, durations) => {
@@ -44,7 +44,7 @@ describe("a concurrency limit", () => {
     expect(order).toEqual([1, 2, 3, 4]);
   });
 
-  test("frees the place of work that fails, also at once", async () => {
+  test("gives the turn of work that fails to the next one, even if it fails at once", async () => {
     const room = new ConcurrencyLimit(1);
     await expect(room.run(signal, async () => Promise.reject(new Error("a")))).rejects.toThrow("a");
     const throwing = () => {
@@ -54,7 +54,7 @@ describe("a concurrency limit", () => {
     await expect(room.run(signal, async () => "c")).resolves.toBe("c");
   });
 
-  test("lets a waiter go whose signal aborts, and keeps its place for the next", async () => {
+  test("removes a waiter whose signal aborts, and gives its turn to the next one", async () => {
     const room = new ConcurrencyLimit(1);
     const first = makeWork();
     const running = room.run(signal, first.run);
@@ -69,7 +69,7 @@ describe("a concurrency limit", () => {
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   });
 
-  test("lets nobody in for a waiter who leaves the middle of the queue", async () => {
+  test("admits no other call when a waiter leaves the middle of the queue", async () => {
     const room = new ConcurrencyLimit(1);
     const [first, second, third] = [makeWork(), makeWork(), makeWork()];
     const begun: string[] = [];
@@ -93,7 +93,7 @@ describe("a concurrency limit", () => {
     expect(begun).toEqual(["first", "third"]);
   });
 
-  test("loses no place to a waiter who is admitted and aborted in the same breath", async () => {
+  test("loses no turn when a waiter is admitted and aborted at the same moment", async () => {
     const room = new ConcurrencyLimit(1);
     const first = makeWork();
     const running = room.run(signal, first.run);
@@ -107,7 +107,7 @@ describe("a concurrency limit", () => {
     await expect(room.run(signal, async () => "next")).resolves.toBe("next");
   });
 
-  test("does not begin for somebody who is gone already", async () => {
+  test("does not start work whose signal has already aborted", async () => {
     const room = new ConcurrencyLimit(1);
     await expect(room.run(AbortSignal.abort("gone"), async () => 1)).rejects.toBe("gone");
     await expect(room.run(signal, async () => 2)).resolves.toBe(2);
@@ -143,8 +143,8 @@ const join = (name: string, signal = new AbortController().signal) =>
 
 const turn = () => new Promise(setImmediate);
 
-describe("a call under way", () => {
-  test("is made once for all who ask for it, and its answer is theirs", async () => {
+describe("a call in progress", () => {
+  test("is made once for all who ask for it, and all get its answer", async () => {
     const all = Promise.all([join("a"), join("a"), join("a")]);
     await turn();
     expect(made).toHaveLength(1);
@@ -153,14 +153,14 @@ describe("a call under way", () => {
     expect(made[0]?.signal.aborted).toBe(false);
   });
 
-  test("is another one under another name", async () => {
+  test("is not shared under another name", async () => {
     const all = Promise.all([join("a"), join("b")]);
     await turn();
     for (const [index, one] of made.entries()) one.resolve(`${index}`);
     await expect(all).resolves.toEqual(["0", "1"]);
   });
 
-  test("fails for all, and is forgotten with that", async () => {
+  test("fails for all, and is forgotten then", async () => {
     const all = Promise.allSettled([join("a"), join("a")]);
     await turn();
     made[0]?.reject(new Error("no"));
@@ -170,7 +170,7 @@ describe("a call under way", () => {
     expect(made).toHaveLength(2);
   });
 
-  test("that was answered is made anew for who asks next", async () => {
+  test("is made again for the next caller after it was answered", async () => {
     const first = join("a");
     await turn();
     made[0]?.resolve("old");
@@ -181,7 +181,7 @@ describe("a call under way", () => {
     await expect(second).resolves.toBe("new");
   });
 
-  test("goes on when the one who made it gives up", async () => {
+  test("goes on when the caller that made it aborts", async () => {
     const gone = new AbortController();
     const first = join("a", gone.signal);
     const second = join("a");
@@ -193,7 +193,7 @@ describe("a call under way", () => {
     await expect(second).resolves.toBe("answer");
   });
 
-  test("ends with the last one who waits for it", async () => {
+  test("ends with the last caller that waits for it", async () => {
     const gone = new AbortController();
     const all = Promise.allSettled([join("a", gone.signal), join("a", gone.signal)]);
     await turn();
@@ -205,7 +205,7 @@ describe("a call under way", () => {
     expect(made).toHaveLength(2);
   });
 
-  test("is joined for a second: one that stays silent does not keep those who come later", async () => {
+  test("is joined for one second: a silent one does not make later callers wait", async () => {
     const all = [join("a")];
     await clock.advance(999);
     all.push(join("a"));
@@ -219,7 +219,7 @@ describe("a call under way", () => {
     await expect(Promise.all(all.slice(0, 2))).resolves.toEqual(["very late", "very late"]);
   });
 
-  test("that was followed by another is ended all the same when nobody waits", async () => {
+  test("ends without a waiting caller, although another one has followed it", async () => {
     const gone = new AbortController();
     const old = join("a", gone.signal);
     await clock.advance(1_000);

@@ -36,8 +36,8 @@ function race(signal = new AbortController().signal) {
   return { clock, first, second, offer, outcome };
 }
 
-describe("the second call", () => {
-  test("is made when the first has not settled in time, and not a moment sooner", async () => {
+describe("the hedged call", () => {
+  test("is made when the first has not settled in time, and not earlier", async () => {
     const { clock, first, second } = race();
     await clock.advance(99);
     expect([first.make.mock.calls.length, second.make.mock.calls.length]).toEqual([1, 0]);
@@ -63,7 +63,7 @@ describe("the second call", () => {
     expect(said).toMatch(/^one/);
   });
 
-  test("is not made when there is nobody to ask", async () => {
+  test("is not made when there is no other region to ask", async () => {
     const clock = new FakeClock();
     const first = call();
     const { signal } = new AbortController();
@@ -76,7 +76,7 @@ describe("the second call", () => {
 
 describe("of two calls", () => {
   test.each(["first", "second"] as const)(
-    "the %s to succeed wins, the other is aborted",
+    "the %s to succeed wins, and the other is aborted",
     async (who) => {
       const world = race();
       await world.clock.advance(100);
@@ -88,7 +88,7 @@ describe("of two calls", () => {
     },
   );
 
-  test("one that fails leaves the field to the other", async () => {
+  test("one that fails does not end the other", async () => {
     for (const who of ["first", "second"] as const) {
       const world = race();
       await world.clock.advance(100);
@@ -102,7 +102,7 @@ describe("of two calls", () => {
     }
   });
 
-  test("that both fail, in any order, it is the first's failure that counts", async () => {
+  test("that both fail, in any order, the failure of the first counts", async () => {
     for (const order of [["first", "second"] as const, ["second", "first"] as const]) {
       const world = race();
       await world.clock.advance(100);
@@ -124,7 +124,7 @@ describe("a final failure", () => {
     expect(second.isAborted).toBe(true);
   });
 
-  test("of the second call ends neither: the first may have another answer", async () => {
+  test("of the hedged call ends neither: the first may have another answer", async () => {
     const { clock, first, second, outcome } = race();
     await clock.advance(100);
     second.fail("refused");
@@ -146,7 +146,7 @@ describe("the caller's abort", () => {
     expect([first.isAborted, second.isAborted, clock.pending]).toEqual([true, true, 0]);
   });
 
-  test("before the second call ends the first, and there is no second", async () => {
+  test("before the hedged call ends the first call, and no hedged call is made", async () => {
     const controller = new AbortController();
     const { clock, offer, outcome } = race(controller.signal);
     controller.abort("enough");
@@ -155,13 +155,13 @@ describe("the caller's abort", () => {
     expect(offer).not.toHaveBeenCalled();
   });
 
-  test("before everything means that there is no call", async () => {
+  test("before the first call means that no call is made", async () => {
     const { first, outcome } = race(AbortSignal.abort("enough"));
     await expect(outcome).rejects.toBe("enough");
     expect(first.make).not.toHaveBeenCalled();
   });
 
-  test("leaves nothing behind on a signal that lives on", async () => {
+  test("leaves no listener on a signal that lives on", async () => {
     const { signal } = new AbortController();
     const remove = vi.spyOn(signal, "removeEventListener");
     const add = vi.spyOn(signal, "addEventListener");

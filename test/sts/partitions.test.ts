@@ -11,8 +11,8 @@ const REGIONS = [
   ...["eu-isoe-west-1", "eusc-de-east-1"],
 ];
 
-describe("two regions are of one group", () => {
-  test("exactly when the SDK has them in one partition", () => {
+describe("two region names have the same partition", () => {
+  test("exactly when they have for the SDK", () => {
     for (const one of REGIONS) {
       for (const other of REGIONS) {
         const together = partition(one).name === partition(other).name;
@@ -24,7 +24,7 @@ describe("two regions are of one group", () => {
   });
 });
 
-test("a pseudo region and a FIPS name are of the group of their partition", () => {
+test("a pseudo region and a FIPS name have the partition of their region", () => {
   expect(
     ["aws-global", "aws-cn-global", "aws-us-gov-global", "aws-iso-global", "aws-iso-b-global"].map(
       partitionByName,
@@ -37,7 +37,7 @@ test("a pseudo region and a FIPS name are of the group of their partition", () =
   }
 });
 
-test("an invented region is of no group, and so never certain to be elsewhere", () => {
+test("an invented region has no partition, and is never certain to be in another one", () => {
   expect([partitionByName("mars"), spanPartitions(["mars-1", "us-gov-west-1"])]).toEqual([
     undefined,
     false,

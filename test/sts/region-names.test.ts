@@ -34,7 +34,7 @@ const request = (partition: string) => ({
 });
 
 describe("a region name that the SDK's own STS client accepts", () => {
-  test("leads to the same host, as the region and as one to fail over to", async () => {
+  test("leads to the same host, as the region and as a failover region", async () => {
     await fc.assert(
       fc.asyncProperty(region, fc.boolean(), async (name, useDualstackEndpoint) => {
         const stock = await hostOf({ region: name, useDualstackEndpoint });
@@ -97,7 +97,7 @@ describe("a region name that the SDK's own STS client accepts", () => {
 });
 
 describe("regions to fail over to", () => {
-  test("stay FIPS where the first one's name is a FIPS name", async () => {
+  test("stay FIPS if the first region has a FIPS name", async () => {
     const settings = makeSettings({ region: "fips-us-east-1", failoverRegions: ["us-west-2"] });
     const targets = await resolveTargets(settings, undefined, {});
     expect(await Promise.all(targets.map(({ config }) => hostOf(config)))).toEqual([
@@ -106,7 +106,7 @@ describe("regions to fail over to", () => {
     ]);
   });
 
-  test("leave out the first one under another name", async () => {
+  test("leave out the first region under another name", async () => {
     const settings = makeSettings({
       region: "us-east-1-fips",
       failoverRegions: ["fips-us-east-1", "us-east-1", "us-west-2-fips"],

@@ -22,7 +22,7 @@ const [FIRST, SECOND] = ["eu-west-1", "eu-central-1"] as const;
 
 type Behavior = "answers" | "hangs" | "refuses the connection";
 
-/** STS in two regions, over a request handler that behaves as each region is told to. */
+/** STS in two regions, over a request handler with one behavior for each region. */
 function stsInTwoRegions() {
   const clock = new FakeClock();
   const pool = makePool({ clock, random: () => 0 });

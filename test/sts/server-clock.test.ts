@@ -68,14 +68,14 @@ describe("the clock of an STS endpoint", () => {
     }
   });
 
-  test("is as the last answer has it", () => {
+  test("is the one that the last answer has shown", () => {
     const { clock, server, issue } = world();
     issue({ stsMs: HOUR });
     issue({ stsMs: -HOUR });
     expect(server.read().now - clock.now()).toBeCloseTo(-HOUR, -4);
   });
 
-  test("is shown by a refusal only where this machine's clock agrees", () => {
+  test("is shown by a refusal only if this machine's clock agrees", () => {
     const { clock, server } = world();
     for (const date of [undefined, "", "soon", httpDate(0), httpDate(clock.now() + MINUTE)]) {
       server.refusal(date);
@@ -94,7 +94,7 @@ describe("a Date that cannot be right", () => {
     ["two hours ahead", 2 * HOUR, "expired-on-arrival"],
     // Possible, but for a session that is exactly as long as it was asked to be by the other clock.
     ["half an hour ahead", 30 * MINUTE, "session-too-long"],
-  ])("(%s) is rejected, whatever this machine's clock is off by", (_, lie, reason) => {
+  ])("(%s) is rejected, however wrong this machine's clock is", (_, lie, reason) => {
     for (const stsMs of [0, 10 * MINUTE, -10 * MINUTE, 5 * HOUR, -5 * HOUR]) {
       const { lifetimeMs, rejected } = world().issue({ stsMs, lie });
       if (typeof lie === "number" && Math.abs(lie) < HOUR && stsMs !== 0) {
@@ -109,7 +109,7 @@ describe("a Date that cannot be right", () => {
     }
   });
 
-  test("is told with what it says, and by how much it is off", () => {
+  test("is reported with its value and its difference", () => {
     const { clock, server } = world();
     const expiration = new Date(second(clock.now()) + HOUR);
     const times = { expiration, askedMs: HOUR, sentAt: momentOf(clock) };
@@ -123,7 +123,7 @@ describe("a Date that cannot be right", () => {
     });
   });
 
-  test("leaves what earlier answers have shown", () => {
+  test("does not change what earlier answers have shown", () => {
     const { server, issue } = world();
     issue({ stsMs: -2 * HOUR });
     const before = server.read();
@@ -131,14 +131,14 @@ describe("a Date that cannot be right", () => {
     expect(server.read()).toEqual(before);
   });
 
-  test("does not make this machine's clock doubtful where the session proves that right", () => {
+  test("does not make this machine's clock doubtful if the session proves it right", () => {
     const { server, issue } = world();
     issue({ lie: 2 * HOUR });
     expect(server.read().isVerified).toBe(true);
   });
 });
 
-describe("a session's life", () => {
+describe("the lifetime of a session", () => {
   test.each<[string, Answer, number]>([
     ["counts by this machine's clock without a Date", { lie: "" }, HOUR],
     ["counts by this machine's clock with a Date that is none", { lie: "soon" }, HOUR],
@@ -166,7 +166,7 @@ describe("a session's life", () => {
     expect(server.session({ date: undefined, expiration, askedMs: HOUR, sentAt }).skewMs).toBe(0);
   });
 
-  test("is unknown without an expiration, and nothing is corrected", () => {
+  test("is unknown without an expiration, and is not corrected", () => {
     const { clock, server } = world();
     const answer = { expiration: undefined, askedMs: HOUR, sentAt: momentOf(clock) };
     expect(server.session({ date: httpDate(0), ...answer })).toEqual({ skewMs: 0 });
@@ -188,7 +188,7 @@ describe("a session's life", () => {
     expect(expiration.getTime() - skewMs - clock.now()).toBeCloseTo(20 * MINUTE, -4);
   });
 
-  test("is never longer than it is, and never nothing, by any two clocks", () => {
+  test("is never too long and never empty, for any two clocks", () => {
     const off = fc.integer({ min: -50 * HOUR, max: 50 * HOUR });
     const lie = fc.oneof(
       fc.constant(0),
@@ -211,8 +211,8 @@ describe("a session's life", () => {
   });
 });
 
-describe("a token that STS has called expired", () => {
-  test("is remembered for five minutes, and no other token is", async () => {
+describe("a token that STS refused as expired", () => {
+  test("is remembered for five minutes", async () => {
     const { clock, server } = world();
     expect(server.hasCalledExpired("a")).toBe(false);
     server.calledExpired("a");

@@ -1,6 +1,6 @@
 import { type Agent, get, type IncomingMessage } from "node:http";
 import { STSClient, type STSClientConfig } from "@aws-sdk/client-sts";
-import { describe, expect, it, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { quietConnections, resolveEndpoint, withoutSecrets } from "../../src/sts/sts-client.js";
 import { startLoopbackServer } from "../../src/testing/loopback-server.js";
 
@@ -21,7 +21,7 @@ const ask = (port: number, agent: Agent) =>
   });
 
 describe("the connections to STS", () => {
-  test("are kept for the next call, and no more than so many are made", () => {
+  test("are kept for the next call, up to a limit", () => {
     const { httpAgent, httpsAgent } = agents(7);
     for (const agent of [httpAgent, httpsAgent]) {
       expect(agent).toMatchObject({ maxSockets: 7, options: { keepAlive: true } });
@@ -52,7 +52,7 @@ describe("the connections to STS", () => {
 
 const TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
 
-test("a log of the SDK says what was called and how it went, and nothing of the answer", () => {
+test("a log line of the SDK shows the command and the status, and nothing of the answer", () => {
   const info = vi.fn();
   const logger = withoutSecrets({ debug: info, info, warn: info, error: info });
   const metadata = { httpStatusCode: 200, requestId: "1" };
@@ -65,7 +65,7 @@ test("a log of the SDK says what was called and how it went, and nothing of the 
   ]);
 });
 
-test("a logger that lacks a level, throws or rejects fails no call", () => {
+test("a logger that lacks a level, throws or rejects makes no call fail", () => {
   const warn = () => {
     throw new Error("the disk is full");
   };
@@ -75,7 +75,7 @@ test("a logger that lacks a level, throws or rejects fails no call", () => {
   }
 });
 
-it.each<[string, STSClientConfig, string, boolean]>([
+test.each<[string, STSClientConfig, string, boolean]>([
   ["a region", { region: "eu-west-1" }, "https://sts.eu-west-1.amazonaws.com/", false],
   [
     "another partition",
@@ -108,25 +108,28 @@ it.each<[string, STSClientConfig, string, boolean]>([
     false,
   ],
   [
-    "an endpoint of one's own",
+    "a custom endpoint",
     { region: "eu-west-1", endpoint: "http://127.0.0.1:4566/sts" },
     "http://127.0.0.1:4566/sts",
     false,
   ],
   [
-    "the global endpoint in so many words",
+    "the global endpoint as a custom endpoint",
     { region: "eu-west-1", endpoint: "https://sts.amazonaws.com" },
     "https://sts.amazonaws.com/",
     true,
   ],
-])("asks the SDK where the calls go: %s", async (_, config, url, isGlobal) => {
-  const client = new STSClient(config);
-  const resolved = await resolveEndpoint(client);
-  expect({ url: resolved.url.href, isGlobal: resolved.isGlobal }).toEqual({ url, isGlobal });
-  client.destroy();
-});
+])(
+  "the endpoint of a client is the one that the SDK resolves: %s",
+  async (_, config, url, isGlobal) => {
+    const client = new STSClient(config);
+    const resolved = await resolveEndpoint(client);
+    expect({ url: resolved.url.href, isGlobal: resolved.isGlobal }).toEqual({ url, isGlobal });
+    client.destroy();
+  },
+);
 
-it("names the regional host beside the global one", async () => {
+test("names the regional host beside the global one", async () => {
   const client = new STSClient({ region: "eu-west-1", useGlobalEndpoint: true });
   expect((await resolveEndpoint(client)).regionalHost).toBe("sts.eu-west-1.amazonaws.com");
 });

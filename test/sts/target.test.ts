@@ -52,7 +52,7 @@ describe("the region", () => {
   ] as const;
 
   test.each(PLACES.map((place, index) => [place, index] as const))(
-    "of %s wins over every later place",
+    "of %s takes precedence over every later source",
     async (place, index) => {
       const has = (other: (typeof PLACES)[number]) => PLACES.indexOf(other) >= index;
       const named = (other: (typeof PLACES)[number]) => (has(other) ? `from-${other}` : undefined);
@@ -73,7 +73,7 @@ describe("the region", () => {
     },
   );
 
-  test("is us-east-1 where nothing names one, and says so", async () => {
+  test("is us-east-1 if none is configured, and is marked as the default", async () => {
     expect(await target()).toMatchObject({ region: "us-east-1", regionSource: "default" });
   });
 
@@ -98,18 +98,18 @@ describe("the region", () => {
     },
   );
 
-  test("of a caller who has none is looked for elsewhere", async () => {
+  test("comes from the next source if the calling client has none", async () => {
     const region = async () => Promise.reject(new Error("Region is missing"));
     const env = { AWS_REGION: "eu-west-3" };
     expect(await target({}, { caller: { region }, env })).toMatchObject({ region: "eu-west-3" });
   });
 
-  test("is not taken from a variable that is empty or blank", async () => {
+  test("does not come from a variable that is empty or blank", async () => {
     const env = { AWS_REGION: " ", AWS_DEFAULT_REGION: "eu-west-2\n" };
     expect(await target({}, { env })).toMatchObject({ region: "eu-west-2" });
   });
 
-  test("is that of the profile which is named, by the client or by its caller", async () => {
+  test("is that of the profile that the client or the calling client names", async () => {
     useProfiles("[default]\nregion = eu-west-1\n[profile other]\nregion = eu-central-1\n");
     const byClient = await target({ clientConfig: { profile: "other" } });
     const byCaller = await target({}, { caller: { profile: "other" } });
@@ -127,24 +127,24 @@ describe("the global endpoint", () => {
     ["regional", undefined],
     ["something", undefined],
     ["", undefined],
-  ])("is taken where AWS_STS_REGIONAL_ENDPOINTS is %j: %j", async (mode, expected) => {
+  ])("is used if AWS_STS_REGIONAL_ENDPOINTS is %j: %j", async (mode, expected) => {
     expect(await isGlobal({}, { env: { AWS_STS_REGIONAL_ENDPOINTS: mode } })).toBe(expected);
   });
 
-  test("is taken where the profile says so, unless the variable does not", async () => {
+  test("is used if the profile asks for it and the variable does not differ", async () => {
     useProfiles("[default]\nsts_regional_endpoints = legacy\n");
     expect(await isGlobal()).toBe(true);
     expect(await isGlobal({}, { env: { AWS_STS_REGIONAL_ENDPOINTS: "regional" } })).toBeUndefined();
   });
 
-  test("is the client config's choice before everything", async () => {
+  test("is decided by the client config first", async () => {
     const env = { AWS_STS_REGIONAL_ENDPOINTS: "legacy" };
     expect(await isGlobal({ clientConfig: { useGlobalEndpoint: false } }, { env })).toBeUndefined();
     expect(await isGlobal({ clientConfig: { useGlobalEndpoint: true } })).toBe(true);
   });
 });
 
-describe("of the calling client", () => {
+describe("from the calling client", () => {
   const handler = { handle: async () => ({}) } as unknown as CallerClientConfig["requestHandler"];
   const config = async (...args: Parameters<typeof target>) => (await target(...args)).config;
 
@@ -162,7 +162,7 @@ describe("of the calling client", () => {
     });
   });
 
-  test("nothing is inherited that the client config or the parent's has", async () => {
+  test("an option of the client config or the parent's is not inherited", async () => {
     const caller = { useFipsEndpoint: true, userAgentAppId: "caller" };
     const parentClientConfig = { userAgentAppId: "parent" };
     const clientConfig = { useFipsEndpoint: false };
@@ -171,7 +171,7 @@ describe("of the calling client", () => {
     });
   });
 
-  test("an HTTP/2 handler is of no use", async () => {
+  test("an HTTP/2 handler is not inherited", async () => {
     const h2 = { ...handler, metadata: { handlerProtocol: "h2" } };
     expect(await config({}, { caller: { requestHandler: h2 as never } })).not.toHaveProperty(
       "requestHandler",
@@ -189,7 +189,7 @@ describe("a custom endpoint", () => {
   const isCustom = async (...args: Parameters<typeof target>) =>
     (await target(...args)).customEndpoint;
 
-  test("is one by config, by either variable and by profile", async () => {
+  test("may come from the config, from either variable and from the profile", async () => {
     expect(await isCustom({ clientConfig: { endpoint } })).toBe(true);
     expect(await isCustom({}, { env: { AWS_ENDPOINT_URL_STS: endpoint } })).toBe(true);
     expect(await isCustom({}, { env: { AWS_ENDPOINT_URL: endpoint } })).toBe(true);
@@ -197,7 +197,7 @@ describe("a custom endpoint", () => {
     expect(await isCustom()).toBe(true);
   });
 
-  test("is none where the environment says that they do not count", async () => {
+  test("does not count if the environment says so", async () => {
     const env = { AWS_ENDPOINT_URL: endpoint, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" };
     expect(await isCustom({}, { env })).toBe(false);
     expect(await isCustom({ clientConfig: { endpoint } }, { env })).toBe(true);
@@ -211,13 +211,13 @@ describe("a custom endpoint", () => {
     expect(config).toEqual({ region: "us-east-1", endpoint });
   });
 
-  test("has nowhere to fail over to", async () => {
+  test("has no regions to fail over to", async () => {
     const settings = makeSettings({ clientConfig: { endpoint }, failoverRegions: ["eu-west-1"] });
     expect(await resolveTargets(settings, undefined, {})).toHaveLength(1);
   });
 });
 
-test("the regions to fail over to come after the first, once each, and never globally", async () => {
+test("failover regions come after the first region, once each, and never use the global endpoint", async () => {
   const failoverRegions = ["eu-central-1", "eu-west-1"];
   const settings = makeSettings({ region: "eu-west-1", failoverRegions });
   const env = { AWS_STS_REGIONAL_ENDPOINTS: "legacy" };
