@@ -2,6 +2,7 @@ import { cachedCallPart } from "./cached-call.js";
 import { callersPart } from "./callers.js";
 import { coldStartPart } from "./cold-start.js";
 import { failoverPart } from "./failover.js";
+import { hostileDocumentsPart } from "./hostile-documents.js";
 import { longOutagePart } from "./long-outage.js";
 import { preflightPart } from "./preflight.js";
 import { recoveryPart } from "./recovery.js";
@@ -32,6 +33,7 @@ await runParts(
     storm: stormPart,
     outage: longOutagePart,
     preflight: preflightPart,
+    documents: hostileDocumentsPart,
     requests: sdkRequestsPart,
     failover: failoverPart,
     stores: storesPart,

@@ -1,6 +1,5 @@
 import type { Finding } from "../model/findings.js";
 import { STS_ALGORITHMS } from "../model/sts-limits.js";
-import { safeText } from "../runtime/redact.js";
 import { canonicalIssuer, isFetchable } from "./issuer-url.js";
 import {
   byteOrderMark,
@@ -10,6 +9,7 @@ import {
   member,
   type NoObject,
   parseBody,
+  shownText,
 } from "./json-document.js";
 
 /** What STS was seen to need of the document; observed 2026-09. */
@@ -59,7 +59,7 @@ function readJwksUri(document: JsonObject): URL | undefined {
 }
 
 function shown(value: unknown): string {
-  return typeof value === "string" ? safeText(value, 200) : typeof value;
+  return typeof value === "string" ? shownText(value, 200) : typeof value;
 }
 
 function notJson(url: string, came: NoObject): Finding {
@@ -76,7 +76,7 @@ function notJson(url: string, came: NoObject): Finding {
 }
 
 function mismatch(named: unknown, issuer: string, url: string): Finding {
-  const expected = safeText(issuer, 200);
+  const expected = shownText(issuer, 200);
   // Two spellings of the same characters; whether STS tells them apart is not known.
   const isSpelling = typeof named === "string" && isSameText(named, canonicalIssuer(issuer));
   return {
@@ -134,7 +134,7 @@ function algorithmsUnsupported(document: JsonObject, url: string): Finding[] {
   const listed = member(document, "id_token_signing_alg_values_supported");
   const names = Array.isArray(listed) ? listed.filter((each) => typeof each === "string") : [];
   if (names.length === 0 || names.some((name) => STS_ALGORITHMS.includes(name))) return [];
-  const told = names.slice(0, 10).map((name) => safeText(name, 40));
+  const told = names.slice(0, 10).map((name) => shownText(name, 40));
   return [
     {
       id: "discovery-algorithms-unsupported",

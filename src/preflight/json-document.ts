@@ -1,5 +1,6 @@
 import type { Finding } from "../model/findings.js";
 import type { DocumentName } from "../model/issuer-report.js";
+import { safeText } from "../runtime/redact.js";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -128,6 +129,14 @@ export function byteOrderMark(document: DocumentName, url: string): Finding {
     evidence: { url },
     confirmedBy: "verification-key",
   };
+}
+
+/** So much of a document's text is read for each character that is shown of it. */
+const READ_PER_SHOWN = 16;
+
+/** {@link safeText} of a document's text, which may be half a megabyte long. */
+export function shownText(text: string, maxLength: number): string {
+  return safeText(text.slice(0, maxLength * READ_PER_SHOWN), maxLength);
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {

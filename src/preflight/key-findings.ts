@@ -1,8 +1,8 @@
 import { type Finding, firstFatal, type Severity } from "../model/findings.js";
-import { safeText } from "../runtime/redact.js";
+import { shownText } from "./json-document.js";
 import { type KeyProblem, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
 import type { Subject } from "./subject.js";
-import { findTokenKey, problemOf, verifySignature } from "./token-key.js";
+import { findTokenKey, MAX_EXAMINED, problemOf, verifySignature } from "./token-key.js";
 
 // What the keys of an issuer mean for one token, as findings.
 
@@ -45,14 +45,14 @@ export async function judgeKey(keySet: KeySet, subject: Subject): Promise<Judged
 
 /** Without a token: what makes STS refuse every token of this issuer. */
 function withoutUsable({ entries }: KeySet): Finding[] {
-  const problems = entries.flatMap((entry) => problemOf(entry) ?? []);
-  return problems.length < entries.length || entries.length === 0
-    ? []
-    : [
-        noUsableKey(
-          entries.map(({ kid }, index) => ({ kid, problem: problems[index] as KeyProblem })),
-        ),
-      ];
+  const keys: { readonly kid: string | undefined; readonly problem: KeyProblem }[] = [];
+  for (const entry of entries) {
+    const isExamined = keys.length < MAX_EXAMINED;
+    const problem = isExamined ? problemOf(entry) : entry.problem;
+    if (problem === undefined) return [];
+    keys.push({ kid: entry.kid, problem });
+  }
+  return keys.length === 0 ? [] : [noUsableKey(keys)];
 }
 
 /** The `kid`s of a JWKS, in its order. */
@@ -80,8 +80,8 @@ export function tooManyKeys(kty: string, count: number, severity: Severity): Fin
 
 /** @param fetches - how many fresh fetches of the JWKS did not have the key */
 export function keyNotFound(kid: string, known: readonly string[], fetches: number): Finding {
-  const shown = safeText(kid, 100);
-  const kids = known.slice(0, 20).map((each) => safeText(each, 100));
+  const shown = shownText(kid, 100);
+  const kids = known.slice(0, 20).map((each) => shownText(each, 100));
   const isCertain = fetches >= 2;
   const more = known.length > kids.length ? ` and ${known.length - kids.length} more` : "";
   return {
@@ -127,7 +127,7 @@ const PUBLISH_USABLE =
 
 export function keyUnusable(kid: string | undefined, problem: KeyProblem): Finding {
   const { words, isCertain, confirmedBy } = problem;
-  const shown = kid === undefined ? undefined : safeText(kid, 100);
+  const shown = kid === undefined ? undefined : shownText(kid, 100);
   const which = shown === undefined ? "The only key" : `The key ${JSON.stringify(shown)}`;
   return {
     id: "jwks-key-unusable",
@@ -147,7 +147,7 @@ function noUsableKey(
   keys: readonly { readonly kid: string | undefined; readonly problem: KeyProblem }[],
 ): Finding {
   const shown = keys.slice(0, 5).map(({ kid, problem }) => {
-    const which = kid === undefined ? "one without a kid" : JSON.stringify(safeText(kid, 100));
+    const which = kid === undefined ? "one without a kid" : JSON.stringify(shownText(kid, 100));
     return `${which}: ${problem.words}`;
   });
   const more = keys.length > shown.length ? `; and ${keys.length - shown.length} more` : "";
@@ -163,7 +163,7 @@ function noUsableKey(
 }
 
 export function signatureInvalid(kid: string | null | undefined, alg: string): Finding {
-  const shown = typeof kid === "string" ? safeText(kid, 100) : undefined;
+  const shown = typeof kid === "string" ? shownText(kid, 100) : undefined;
   const which = shown === undefined ? "the only key" : `the key ${JSON.stringify(shown)}`;
   return {
     id: "signature-invalid",

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Finding } from "../model/findings.js";
-import { bareKey } from "../model/jwk.js";
+import { bareKey, keyFormProblem } from "../model/jwk.js";
 import type { Clock } from "../runtime/clock.js";
-import { safeText } from "../runtime/redact.js";
 import type { FetchedKeys } from "./issuer-documents.js";
+import { member, shownText } from "./json-document.js";
 import { type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
-import { problemOf } from "./token-key.js";
 
 // What earlier answers of an issuer showed: keys that were missing, and sets of keys that differed.
 // One answer proves little, because a rotation takes time to spread and replicas may have a key each.
@@ -182,17 +181,23 @@ export class KeySetsSeen {
 
 function memberOf(entry: KeyEntry): string {
   const { jwk, kid } = entry;
-  return digestOf(JSON.stringify([kid ?? null, bareKey(jwk), problemOf(entry)?.words]));
+  const x5c = member(jwk, "x5c");
+  return digestOf(JSON.stringify([kid ?? null, bareKey(jwk), x5c ?? null, formOf(entry)]));
+}
+
+/** What is wrong with a key's form. The key is not made: a hundred of them take a tenth of a second. */
+function formOf({ jwk, problem }: KeyEntry): string | undefined {
+  return problem?.words ?? keyFormProblem(jwk);
 }
 
 const MAX_SHOWN = 5;
 
 function shownOf(entries: readonly KeyEntry[]): ShownSet {
   const kids = entries.flatMap(({ kid }) => kid ?? []);
-  const problem = entries.map(problemOf).find((each) => each !== undefined)?.words;
+  const problem = entries.map(formOf).find((words) => words !== undefined);
   return {
-    kids: kids.slice(0, MAX_SHOWN).map((kid) => safeText(kid, 60)),
-    problem: problem && safeText(problem, 120),
+    kids: kids.slice(0, MAX_SHOWN).map((kid) => shownText(kid, 60)),
+    problem: problem && shownText(problem, 120),
     total: kids.length,
   };
 }

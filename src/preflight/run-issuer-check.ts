@@ -47,7 +47,7 @@ export async function runIssuerCheck(request: IssuerCheckRequest): Promise<Issue
     issuer: name,
     findings: bySeverity(findings),
     requests: snapshot.requests,
-    ...(listKeys && snapshot.keys && { keys: keyTable(snapshot.keys.keySet, subject) }),
+    ...(listKeys && snapshot.keys && { keys: await keyTable(snapshot.keys.keySet, subject) }),
   };
 }
 

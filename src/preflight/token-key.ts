@@ -1,9 +1,9 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { CryptoKey } from "jose";
 import type { KeyRow } from "../model/issuer-report.js";
 import { bareKey, keyFormProblem, MAX_NUMBER_LENGTH, STS_CURVES } from "../model/jwk.js";
-import { safeText } from "../runtime/redact.js";
-import { type JsonObject, member } from "./json-document.js";
+import { type JsonObject, member, shownText } from "./json-document.js";
 import {
   hasOtherKid,
   type KeyEntry,
@@ -67,6 +67,9 @@ export function findTokenKey(keySet: KeySet, wanted: WantedKey): TokenKey {
     : { kind: "missing" };
 }
 
+/** To make a key of its parameters takes about a millisecond: no more are made without a pause. */
+export const MAX_EXAMINED = 8;
+
 const UNREAD: KeyProblem = {
   words: "it comes after more keys than this library reads",
   isCertain: false,
@@ -84,9 +87,11 @@ function findOnlyKey(entries: readonly KeyEntry[], { kid, alg }: WantedKey): Tok
   if (more.length === 0) return judgeEntry(only, alg, entries);
   // It is not known whether STS counts keys that it cannot use for this token, nor how it reads a kid
   // that is not a string. Certain are several sound keys, and none that could be used.
-  const problems = entries.map((entry) => problemOf(entry) ?? misfit(entry, alg));
+  const examined = entries.slice(0, MAX_EXAMINED);
+  const problems = examined.map((entry) => problemOf(entry) ?? misfit(entry, alg));
   const sound = problems.filter((problem) => problem === undefined).length;
-  const isNoneUsable = problems.every((problem) => problem?.isCertain === true);
+  const isNoneUsable =
+    examined.length === entries.length && problems.every((problem) => problem?.isCertain === true);
   return { kind: "ambiguous", isCertain: (sound > 1 || isNoneUsable) && kid !== null };
 }
 
@@ -100,7 +105,9 @@ function judgeEntry(
   if (problem === undefined) return { kind: "found", entry };
   if (!problem.isCertain) return { kind: "found", entry, doubt: problem };
   // It is not known whether an unusable key hides a usable one with the same kid before it.
-  const isAlone = candidates.every((each) => each === entry || problemOf(each) !== undefined);
+  const isAlone =
+    candidates.length <= MAX_EXAMINED &&
+    candidates.every((each) => each === entry || problemOf(each) !== undefined);
   return { kind: "unusable", entry, problem: { ...problem, isCertain: isAlone } };
 }
 
@@ -234,15 +241,18 @@ export async function verifySignature(
 const MAX_ROWS = 1_000;
 
 /** The issuer's keys, each with its problem; the token's key is marked. */
-export function keyTable(keySet: KeySet, subject: Subject): KeyRow[] {
+export async function keyTable(keySet: KeySet, subject: Subject): Promise<KeyRow[]> {
   const { kid, alg } = subject;
   const chosen = subject.asksForKey ? findTokenKey(keySet, { kid, alg }) : undefined;
   const matching = chosen !== undefined && "entry" in chosen ? chosen.entry : undefined;
   const ofToken = chosen?.kind === "unusable" ? chosen.problem : undefined;
-  return keySet.entries.slice(0, MAX_ROWS).map((entry) => {
+  const rows: KeyRow[] = [];
+  for (const [index, entry] of keySet.entries.slice(0, MAX_ROWS).entries()) {
+    if (index > 0 && index % MAX_EXAMINED === 0) await nextTurn();
     const isMatch = entry === matching;
-    return row(entry, isMatch, (isMatch ? ofToken : undefined) ?? problemOf(entry));
-  });
+    rows.push(row(entry, isMatch, (isMatch ? ofToken : undefined) ?? problemOf(entry)));
+  }
+  return rows;
 }
 
 function row(
@@ -252,11 +262,11 @@ function row(
 ): KeyRow {
   const text = (name: string) => {
     const value = member(jwk, name);
-    return typeof value === "string" ? safeText(value, 100) : undefined;
+    return typeof value === "string" ? shownText(value, 100) : undefined;
   };
   const modulus = jwk.kty === "RSA" ? member(jwk, "n") : undefined;
   return {
-    kid: kid === undefined ? undefined : safeText(kid, 100),
+    kid: kid === undefined ? undefined : shownText(kid, 100),
     kty: text("kty"),
     alg: text("alg"),
     use: text("use"),

@@ -129,6 +129,7 @@ it("is not certain of a fault that it saw before an issuer asked to be left alon
   const { look, clock } = lookWorld();
   const token = await idp.issueToken();
   const limited = "suspect jwks-rate-limited";
+  // One answer showed the fault. Eight would make it certain, and the issuer asked not to be asked.
   expect(found(await look(token))).toEqual(["suspect discovery-field-missing", limited]);
   await clock.advance(30_001);
   expect(found(await look(token))).toEqual(["suspect discovery-field-missing", limited]);
@@ -142,6 +143,7 @@ it("is not certain of a fault in what was kept while the rest could not be fetch
   const { look, clock } = lookWorld();
   const token = await idp.issueToken();
   const down = "suspect jwks-http-status";
+  // One answer showed the fault, and another replica may not have it: the JWKS fails, so no more are asked.
   expect(found(await look(token))).toEqual(["suspect discovery-field-missing", down]);
   idp.setDiscovery();
   await clock.advance(30_001);

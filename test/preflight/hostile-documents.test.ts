@@ -1,14 +1,18 @@
 import { execFile } from "node:child_process";
+import crypto, { generateKeyPairSync } from "node:crypto";
+import { syncBuiltinESMExports } from "node:module";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { checkDiscovery } from "../../src/preflight/discovery.js";
 import { MAX_DOCUMENT_BYTES } from "../../src/preflight/fetch-document.js";
+import { shownText } from "../../src/preflight/json-document.js";
 import { judgeKey } from "../../src/preflight/key-findings.js";
-import { MissingKids } from "../../src/preflight/key-history.js";
-import { readKeySet } from "../../src/preflight/key-set.js";
+import { KeySetsSeen, MissingKids } from "../../src/preflight/key-history.js";
+import { type KeySet, readKeySet } from "../../src/preflight/key-set.js";
 import type { Subject } from "../../src/preflight/subject.js";
+import { keyTable } from "../../src/preflight/token-key.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 const ISSUER = "https://issuer.invalid";
@@ -60,6 +64,87 @@ describe("a document that a JSON parser would be slow to read", () => {
     const { findings } = checkDiscovery(document, ISSUER, URL_OF_IT);
     expect(findings).toContainEqual(expect.objectContaining({ id: "discovery-issuer-mismatch" }));
   }, 20_000);
+});
+
+describe("of a JWKS with hundreds of keys that take long to make", () => {
+  const made = vi.spyOn(crypto, "createPublicKey");
+  syncBuiltinESMExports();
+  const { x, y } = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({
+    format: "jwk",
+  });
+  const ec = (kid: string, more = {}) => ({ kty: "EC", crv: "P-256", x, y, kid, ...more });
+  /** How many keys are made of their parameters, without a pause, for one token. */
+  const counted = async (
+    keys: readonly object[],
+    { kid = "k", alg = "ES256", asksForKey = true },
+  ) => {
+    const { keySet } = readKeySet(Buffer.from(JSON.stringify({ keys })), URL_OF_IT);
+    if (keySet === undefined) throw new Error("no key set");
+    made.mockClear();
+    new KeySetsSeen(new FakeClock()).note(keySet);
+    const subjectOf = { ...subject(kid), alg, asksForKey };
+    const { findings } = await judgeKey(
+      keySet,
+      kid === "" ? { ...subjectOf, kid: undefined } : subjectOf,
+    );
+    return { count: made.mock.calls.length, findings };
+  };
+  const hundred = (make: (index: number) => object) =>
+    Array.from({ length: 100 }, (_, i) => make(i));
+
+  test.each<[string, readonly object[], object]>([
+    ["of one kid, of which the last is unfit", hundred(() => ec("k")), { alg: "RS256" }],
+    ["for a token without a kid", hundred((i) => ec(`${i}`, { x5c: ["x"] })), { kid: "" }],
+    ["without a token", hundred((i) => ec(`${i}`, { x5c: ["x"] })), { asksForKey: false }],
+    ["for a kid that is not there", hundred((i) => ec(`${i}`)), {}],
+  ])("at most nine are made without a pause: %s", async (_, keys, wanted) => {
+    const { count } = await counted(keys, wanted);
+    expect(count).toBeLessThanOrEqual(9);
+  });
+
+  test("what was not examined is not certain", async () => {
+    const many = await counted(
+      hundred(() => ec("k")),
+      { alg: "RS256" },
+    );
+    expect(many.findings).toMatchObject([{ id: "jwks-key-unusable", severity: "suspect" }]);
+    const few = await counted([ec("k", { use: "enc" }), ec("k")], { alg: "RS256" });
+    expect(few.findings).toMatchObject([{ id: "jwks-key-unusable", severity: "fatal" }]);
+  });
+
+  test("the table of keys is made in turns of the event loop, and is whole", async () => {
+    const keys = hundred((index) => ec(`${index}`));
+    const { keySet } = readKeySet(Buffer.from(JSON.stringify({ keys })), URL_OF_IT);
+    made.mockClear();
+    const perTurn: number[] = [];
+    let isDone = false;
+    const table = keyTable(keySet as KeySet, subject("k")).finally(() => {
+      isDone = true;
+    });
+    for (let before = 0; !isDone; before = made.mock.calls.length) {
+      perTurn.push(made.mock.calls.length - before);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(16);
+    expect(await table).toHaveLength(100);
+    expect(made).toHaveBeenCalledTimes(100);
+  });
+});
+
+describe("a long text in a document", () => {
+  test("is read in its beginning only, of which so much is shown", () => {
+    const issuer = `${ISSUER}/${"\u200b".repeat(100_000)}END`;
+    const [finding] = checkDiscovery(
+      Buffer.from(JSON.stringify({ issuer })),
+      ISSUER,
+      URL_OF_IT,
+    ).findings;
+    expect(finding?.detail.length).toBeLessThan(600);
+    expect(shownText("a".repeat(10_000), 100)).toBe(`${"a".repeat(100)}…`);
+    expect(shownText(`${"eyJhbGciOiJSUzI1NiJ9.".repeat(20)}${"x".repeat(10_000)}`, 10)).toContain(
+      "[redacted]",
+    );
+  });
 });
 
 describe("of a JWKS with thousands of keys", () => {

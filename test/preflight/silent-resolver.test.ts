@@ -28,8 +28,9 @@ if (refused === undefined) {
       const { stdout } = await promisify(execFile)("unshare", args, { timeout: 50_000 });
       const { said, ms } = JSON.parse(stdout) as { said: string; ms: number };
       expect(said).toBe("credentials");
+      // Some 20 ms on a quiet machine, because issuers use one of the two threads that resolve names.
       // Without the queue it is five seconds at least: a silent resolver is asked again after that.
-      expect(ms).toBeLessThan(3_000);
+      expect(ms).toBeLessThan(1_000);
     } finally {
       rmSync(folder, { recursive: true });
     }
