@@ -115,12 +115,11 @@ export class WebIdentityError extends Error {
     const { message, attempts } = this;
     return Object.assign({ message, attempts }, this);
   }
-
-  // Not a declared member, because its type would require the types of Node.
-  static {
-    Object.defineProperty(WebIdentityError.prototype, inspect.custom, { value: inspectError });
-  }
 }
+
+// Not a declared member, because its type would require the types of Node; and not in a static block,
+// because the bundler renames a class that names itself there, and Node prints that name.
+Object.defineProperty(WebIdentityError.prototype, inspect.custom, { value: inspectError });
 
 /**
  * Whether a caught value is a {@link WebIdentityError}. It recognizes errors from another copy of this

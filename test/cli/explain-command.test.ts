@@ -44,6 +44,15 @@ describe("explain finds", () => {
     ]);
   });
 
+  test("what STS said, and the tool that said so", () => {
+    const text =
+      "An error occurred (InvalidIdentityToken) when calling the AssumeRoleWithWebIdentity operation: Incorrect token audience";
+    expect(places(text)).toEqual([
+      "troubleshooting.md#incorrect-token-audience",
+      "troubleshooting.md#an-error-occurred-invalididentitytoken",
+    ]);
+  });
+
   test("nothing for a short text or an unknown one", () => {
     expect(places("error")).toEqual([]);
     expect(places("the printer is out of paper")).toEqual([]);

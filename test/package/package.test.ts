@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { PUBLIC_ENTRIES, parse, ROOT } from "../support/sources.js";
 import { type Consumer, installPackage, repositoryVersion } from "./consumer.js";
 import { GOOD_SAMPLE, MISUSE_SAMPLE } from "./samples.js";
@@ -239,6 +239,16 @@ describe("loaded by plain Node", () => {
       stdout: expect.stringMatching(/^ASIA\w+\n$/),
     });
   });
+});
+
+test.each(["mjs", "cjs"])("an uncaught error has the name of its class: %s", async (extension) => {
+  const load =
+    extension === "mjs"
+      ? 'import { fromTokenFile } from "resilient-sts";'
+      : 'const { fromTokenFile } = require("resilient-sts");';
+  const { code, stderr } = await consumer.node(`i.${extension}`, `${load} fromTokenFile()();`);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^WebIdentityError: Web identity configuration not specified/m);
 });
 
 describe("the CommonJS build, for Jest and others that only know CommonJS", () => {

@@ -31,11 +31,12 @@ export function findSections(folder: string, query: string): readonly GuideSecti
   if (named.length > 0 || wanted.length < MIN_TEXT) return named;
   const texts = readSections(folder, TEXTS);
   const quoting = texts.filter(({ body }) => quotes(body).some((line) => isAbout(line, wanted)));
-  const [first] =
-    quoting.length > 0
-      ? quoting
-      : texts.filter(({ heading }) => isAbout(comparable(heading), wanted));
-  return first === undefined ? [] : [first];
+  // What STS said stands within what a tool says.
+  const within = texts.filter(({ heading }) => wanted.includes(comparable(heading)));
+  const found = quoting.length > 0 ? quoting.slice(0, 1) : [];
+  const all = [...new Set([...within, ...found])];
+  if (all.length > 0) return all;
+  return texts.filter(({ heading }) => comparable(heading).includes(wanted)).slice(0, 1);
 }
 
 /** Every name that has a section, in the order of the pages. */
