@@ -98,7 +98,7 @@ describe("the AsyncLocalStorage context of a caller", () => {
     const third = new Promise<void>((resolve) => {
       done = resolve;
     });
-    const cache = realCache(200, () => {
+    const cache = realCache(1_050, () => {
       seen.push(requests.getStore());
       if (seen.length === 3) done();
     });
