@@ -8,20 +8,23 @@ import { fromTokenFile } from "resilient-sts";
 const credentials = fromTokenFile();
 
 function health(): { httpStatus: number; body: object } {
-  const { state, expiration, refreshing, nextRefreshAllowedAt, lastError } = credentials.status();
+  const { state, expiresAt, refreshing, nextRefreshAllowedAt, lastError } = credentials.status();
   const usable = state !== "empty" && state !== "expired";
   return {
     httpStatus: usable ? 200 : 503,
     body: {
       credentials: state,
-      expiration,
+      expiration: asDate(expiresAt),
       refreshing,
-      nextRefreshAllowedAt:
-        nextRefreshAllowedAt === undefined ? undefined : new Date(nextRefreshAllowedAt),
+      nextRefreshAllowedAt: asDate(nextRefreshAllowedAt),
       // Neither contains a token or a secret.
       problem: lastError && { code: lastError.code, hint: lastError.hint },
     },
   };
+}
+
+function asDate(ms: number | undefined): Date | undefined {
+  return ms === undefined ? undefined : new Date(ms);
 }
 
 const server = createServer((request, response) => {

@@ -25,4 +25,5 @@ try {
 }
 
 export const sts = new STSClient({ credentials });
-console.log(`started with credentials until ${credentials.status().expiration?.toISOString()}`);
+const { expiresAt = 0 } = credentials.status();
+console.log(`started with credentials until ${new Date(expiresAt).toISOString()}`);

@@ -44,6 +44,7 @@ export type {
   PreflightOptions,
   RefreshOptions,
   ResilienceOptions,
+  RetryOptions,
   WebIdentityInit,
 } from "./provider/options.js";
 export { refreshOnExpiredToken } from "./provider/refresh-on-expired-token.js";

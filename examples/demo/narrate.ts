@@ -42,7 +42,9 @@ export function createNarrator(options: NarratorOptions): (event: WebIdentityEve
       case "region.defaulted":
         return printer.event("resilient", `no region configured anywhere: asks ${event.region}`);
       case "credentials.refreshed": {
-        const until = event.expiration?.toISOString().slice(11, 16);
+        const { expiresAt } = event;
+        const until =
+          expiresAt === undefined ? undefined : new Date(expiresAt).toISOString().slice(11, 16);
         const what = `credentials at attempt ${event.attempts}, after ${duration(event.ms)}`;
         return printer.event(
           "resilient",

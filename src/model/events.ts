@@ -67,7 +67,8 @@ export interface CredentialsRefreshedEvent extends EventBase {
   readonly attempts: number;
   /** How long the whole refresh took, in milliseconds. */
   readonly ms: number;
-  readonly expiration: Date | undefined;
+  /** When they expire, in milliseconds since the epoch; absent when STS returned no expiration. */
+  readonly expiresAt: number | undefined;
 }
 
 /** A refresh failed after its last attempt. `servedFromCache` says whether callers still get credentials. */
@@ -102,7 +103,8 @@ export interface StoreFailedEvent extends EventBase {
 /** The provider returned expired credentials because `serveExpired` is on and the refresh failed. */
 export interface ExpiredServedEvent extends EventBase {
   readonly type: "credentials.expired-served";
-  readonly expiration: Date;
+  /** When they expired, in milliseconds since the epoch. */
+  readonly expiresAt: number;
 }
 
 /**
@@ -115,12 +117,12 @@ export interface StsDateRejectedEvent extends EventBase {
   readonly type: "sts-date.rejected";
   readonly region: string;
   readonly reason: "session-too-long" | "expired-on-arrival";
-  /** The answer's `Date` (ISO 8601). */
-  readonly date: string;
+  /** The answer's `Date`, in milliseconds since the epoch. */
+  readonly dateAt: number;
   /** How much it differs from the clock that the provider used instead, in milliseconds. */
   readonly skewMs: number;
-  /** When the session ends (ISO 8601). */
-  readonly expiration: string;
+  /** When the session ends, in milliseconds since the epoch. */
+  readonly expiresAt: number;
 }
 
 /** Every event that a provider reports through `onEvent` and the diagnostics channel `resilient-sts`. */

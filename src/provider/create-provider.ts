@@ -58,7 +58,8 @@ export function createProvider(
     onRefreshed: (refreshed) => reporter.refreshed(refreshed),
     onRefreshFailed: (error, state) => reporter.failed(error, state),
     onExpiredServed: ({ expiration }) => {
-      if (expiration) reporter.emit({ type: "credentials.expired-served", expiration });
+      if (expiration === undefined) return;
+      reporter.emit({ type: "credentials.expired-served", expiresAt: expiration.getTime() });
     },
     onClosed: () => {
       ignoreSignal();

@@ -72,7 +72,10 @@ function linesFor(event: WebIdentityEvent): Line[] {
       return [["error", `no new credentials${served}: ${event.code}: ${event.message}`]];
     }
     case "sts-date.rejected": {
-      const { region, date, expiration } = event;
+      const { region } = event;
+      const [date, expiration] = [event.dateAt, event.expiresAt].map((ms) =>
+        new Date(ms).toISOString(),
+      );
       const what = `STS in ${region} answered with a Date that can't be right (${date}; the session ends at ${expiration})`;
       return [["warn", `${what}: it was ignored`]];
     }

@@ -4,7 +4,7 @@ import type { WindowOptions } from "../credentials/refresh-timing.js";
 import type { CredentialStore } from "../model/credential-store.js";
 import type { WebIdentityEvent } from "../model/events.js";
 import type { PreflightSettings } from "../preflight/settings.js";
-import type { RetryOptions } from "../retry/retry-loop.js";
+import type { RetryOptions as CompleteRetryOptions } from "../retry/retry-loop.js";
 import type { AssumeRoleInput } from "../sts/assume-role.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
 import type { CallerClientConfig, ClientPlugin } from "../sts/target.js";
@@ -19,6 +19,11 @@ export interface PreflightOptions extends PreflightSettings {
   /** Audiences that are expected besides `sts.amazonaws.com`: no `token-audience-unexpected` for them. */
   readonly audiences?: readonly string[] | undefined;
 }
+
+/** How long and how often a refresh tries. */
+export type RetryOptions = {
+  readonly [Name in keyof CompleteRetryOptions]?: CompleteRetryOptions[Name] | undefined;
+};
 
 /** When credentials are refreshed. */
 export interface RefreshOptions extends WindowOptions {
@@ -37,9 +42,7 @@ export interface ResilienceOptions {
    * @default as many attempts as fit into 60 s (25 at most), with waits of 250 to 500 ms at first and
    * up to 2 to 4 s
    */
-  readonly retry?:
-    | { readonly [Name in keyof RetryOptions]?: RetryOptions[Name] | undefined }
-    | undefined;
+  readonly retry?: RetryOptions | undefined;
   /**
    * The limit of one STS call and of one token read, in milliseconds; 100 to 300,000. When it is
    * reached, the attempt fails and may be retried. STS itself waits 5 s for the identity provider. With
@@ -150,7 +153,7 @@ export interface WebIdentityInit extends ResilienceOptions {
 
 /** The resilience options with their defaults. */
 export interface ResolvedOptions {
-  readonly retry: RetryOptions;
+  readonly retry: CompleteRetryOptions;
   readonly attemptTimeoutMs: number;
   readonly failoverRegions: readonly string[];
   readonly hedgeAfterMs: number | undefined;

@@ -115,7 +115,8 @@ export class ProviderReporter {
     this.#region = region;
     this.#source = source;
     this.#tracer.refreshed({ source, region, attempts, expiration });
-    this.emit({ type: "credentials.refreshed", source, region, attempts, ms, expiration });
+    const expiresAt = expiration?.getTime();
+    this.emit({ type: "credentials.refreshed", source, region, attempts, ms, expiresAt });
   }
 
   failed(error: unknown, { servedFromCache, nextRefreshAllowedAt }: FailedRefresh): void {
@@ -123,7 +124,7 @@ export class ProviderReporter {
     this.#lastFailureAt = this.#clock.now();
     this.#lastError = error;
     this.#tracer.failed(error);
-    Object.assign(error, { nextRefreshAllowedAt });
+    if (nextRefreshAllowedAt !== undefined) Object.assign(error, { nextRefreshAllowedAt });
     // Nothing is configured: a chain goes on to its next provider, and nothing has failed.
     if (error.tryNextLink) return;
     const { code, message, attempts } = error;
@@ -152,7 +153,7 @@ export class ProviderReporter {
     return {
       state: STATES[situation],
       closed,
-      expiration: entry?.credentials.expiration,
+      expiresAt: entry?.credentials.expiration?.getTime(),
       refreshing,
       nextRefreshAllowedAt,
       region: this.#region,

@@ -49,8 +49,8 @@ export interface ProviderStatus {
    */
   readonly state: "empty" | "fresh" | "refresh-due" | "refresh-urgent" | "expired";
   readonly closed: boolean;
-  /** When the cached credentials expire. */
-  readonly expiration: Date | undefined;
+  /** When the cached credentials expire; milliseconds since the epoch, like every time here. */
+  readonly expiresAt: number | undefined;
   /** Whether a refresh is in progress. */
   readonly refreshing: boolean;
   /**

@@ -302,8 +302,9 @@ class EndpointServer {
   #health(): EndpointAnswer {
     const roles = this.#roles.map(({ name, provider }) => {
       const status = provider.status?.();
-      const { state, expiration, lastError } = status ?? {};
-      return [name, { state, expiration: expiration?.toISOString(), error: lastError?.code }];
+      const { state, expiresAt, lastError } = status ?? {};
+      const expiration = expiresAt === undefined ? undefined : new Date(expiresAt).toISOString();
+      return [name, { state, expiration, error: lastError?.code }];
     });
     const isServing = this.#roles.every(({ provider }) => {
       const state = provider.status?.().state;

@@ -204,7 +204,11 @@ class RegionalCaller implements StsCaller {
       const issued = await send();
       region.succeeded();
       const { rejectedDate } = issued;
-      if (rejectedDate) emit({ type: "sts-date.rejected", region: target.region, ...rejectedDate });
+      if (rejectedDate !== undefined) {
+        const { reason, date, skewMs, expiration } = rejectedDate;
+        const times = { dateAt: Date.parse(date), expiresAt: Date.parse(expiration) };
+        emit({ type: "sts-date.rejected", region: target.region, reason, skewMs, ...times });
+      }
       return issued;
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;

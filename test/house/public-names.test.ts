@@ -71,6 +71,7 @@ describe("the public names", () => {
           "RegionSwitchedEvent",
           "RequestTiming",
           "ResilienceOptions",
+          "RetryOptions",
           "Severity",
           "StoreFailedEvent",
           "StoreStatus",

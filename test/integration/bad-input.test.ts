@@ -204,7 +204,7 @@ describe("a role assumer's expiration that is no Date", () => {
     const at = world.clock.now() + HOUR_MS;
     const provider = assumed(world, write(at));
     expect((await provider()).expiration).toEqual(new Date(at));
-    expect(provider.status()).toMatchObject({ state: "fresh", expiration: new Date(at) });
+    expect(provider.status()).toMatchObject({ state: "fresh", expiresAt: new Date(at).getTime() });
   });
 
   it("and cannot be read is a failed refresh, told like every other", async () => {

@@ -144,7 +144,7 @@ describe("after expiry", () => {
       expect(await provider()).toBe(first);
       expect(told("credentials.expired-served")).toHaveLength(call);
     }
-    expect(told("credentials.expired-served")[0]?.expiration).toEqual(first.expiration);
+    expect(told("credentials.expired-served")[0]?.expiresAt).toBe(first.expiration?.getTime());
     expect([world.calls(), provider.status().state]).toEqual([2, "expired"]);
     world.sts.clearFaults();
     await world.clock.advance(10 * MINUTE);

@@ -73,7 +73,7 @@ describe("the provider's end", () => {
     const closed = { code: "ERR_CLOSED", tryNextLink: false };
     expect(await waiting).toMatchObject(closed);
     expect(await rejection(provider())).toMatchObject(closed);
-    expect(provider.status()).toMatchObject({ closed: true, expiration: undefined });
+    expect(provider.status()).toMatchObject({ closed: true, expiresAt: undefined });
   });
 
   it("comes with its scope", async () => {

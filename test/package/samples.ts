@@ -9,6 +9,9 @@ const fromSource = fromWebIdentity({
 const sources: readonly TokenSource[] = [githubActions(), spiffe({ hint: "h" }), gitlab()];
 export const detected = fromWebIdentity({ token: detectTokenSource({ audience: "a" }), roleArn: "r" });
 export const renewable: readonly (boolean | undefined)[] = sources.map((source) => source.renewable);
+const retry: RetryOptions = { maxAttempts: 3 };
+export const told = fromTokenFile({ retry, onEvent: (event) => event.type === "attempt.failed" && note(event) });
+const note = ({ verdict, at }: AttemptFailedEvent): void => console.log(verdict, at, told.status().expiresAt);
 const unset = undefined;
 export const defaults = fromTokenFile({
   retry: { maxAttempts: unset, baseDelayMs: unset, maxDelayMs: unset, budgetMs: unset },
@@ -33,7 +36,7 @@ export async function use(): Promise<string> {
 export const GOOD_SAMPLE = `
 import { STSClient } from "@aws-sdk/client-sts";
 import type { AwsCredentialIdentityProvider } from "@smithy/types";
-import { fromTokenFile, fromWebIdentity, fromWebToken, isWebIdentityError, type TokenSource } from "resilient-sts";
+import { type AttemptFailedEvent, fromTokenFile, fromWebIdentity, fromWebToken, isWebIdentityError, type RetryOptions, type TokenSource } from "resilient-sts";
 import { type Diagnosis, diagnose } from "resilient-sts/doctor";
 import { startLocalIdp } from "resilient-sts/testing";
 import { detectTokenSource, githubActions, gitlab, spiffe } from "resilient-sts/token-sources";

@@ -14,7 +14,7 @@ function world(changes: ConstructorParameters<typeof CacheBench>[0] = {}) {
 describe("the state", () => {
   test("is empty before the first credentials, and while they are fetched", async () => {
     const { bench, clock, status } = world();
-    expect(status()).toMatchObject({ state: "empty", refreshing: false, expiration: undefined });
+    expect(status()).toMatchObject({ state: "empty", refreshing: false, expiresAt: undefined });
     bench.answer = hang;
     void bench.get();
     await clock.flush();
@@ -83,6 +83,14 @@ describe("the state", () => {
       nextRefreshAllowedAt: undefined,
     });
   });
+});
+
+test("every time is a number of milliseconds since the epoch", async () => {
+  const { bench, clock, status } = world();
+  const issuedAt = clock.now();
+  await bench.fill(HOUR);
+  expect(status().expiresAt).toBe(issuedAt + HOUR * 1000);
+  expect(Object.values(status()).filter((value) => value instanceof Date)).toEqual([]);
 });
 
 describe("the next refresh", () => {

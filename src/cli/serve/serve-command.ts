@@ -6,7 +6,7 @@ import { createWriteStream } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { quoteForPosix } from "../../doctor/shell-quote.js";
-import type { WebIdentityEvent } from "../../model/events.js";
+import type { CredentialsRefreshedEvent, WebIdentityEvent } from "../../model/events.js";
 import { safeText } from "../../runtime/redact.js";
 import {
   type CredentialsServer,
@@ -208,13 +208,16 @@ function log(role: string, event: WebIdentityEvent, { stderr }: CommandContext):
   ).catch(() => {});
 }
 
+function refreshed({ source, attempts, expiresAt }: CredentialsRefreshedEvent): string {
+  const until = expiresAt === undefined ? "" : `, valid until ${new Date(expiresAt).toISOString()}`;
+  if (source === "store") return `refreshed by another process${until}`;
+  return `refreshed after ${attempts === 1 ? "1 attempt" : `${attempts} attempts`}${until}`;
+}
+
 function wordsFor(event: WebIdentityEvent): string | undefined {
   switch (event.type) {
     case "credentials.refreshed":
-      if (event.source === "store") {
-        return `refreshed by another process, valid until ${event.expiration?.toISOString()}`;
-      }
-      return `refreshed after ${event.attempts === 1 ? "1 attempt" : `${event.attempts} attempts`}, valid until ${event.expiration?.toISOString()}`;
+      return refreshed(event);
     case "attempt.failed":
       return `attempt ${event.attempt} failed: ${event.verdict}: ${event.message}`;
     case "refresh.failed":
