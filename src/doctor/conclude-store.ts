@@ -142,7 +142,7 @@ function broken({ name, place, failed, violations }: StoreFacts): Finding[] {
 }
 
 function slow({ name, operations }: StoreFacts): Finding[] {
-  // The first operation connects, and loading the AWS SDK beside it delays single ones.
+  // The first operation connects, and loading the AWS SDK at the same time delays single ones.
   const fastestMs = Math.min(...operations.map(({ ms }) => ms));
   if (operations.length === 0 || fastestMs <= PROVIDER_LIMIT_MS) return [];
   return [

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
+import { isWithin, type Reach } from "../preflight/guarded-lookup.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
 import { openTunnel, proxyFor } from "../preflight/proxy.js";
-import { isWithin, type Reach } from "../preflight/reach.js";
 import { withTimeout } from "../runtime/abort.js";
 import { bareHostname } from "../runtime/bare-hostname.js";
 import type { IssuerFacts } from "./facts.js";

@@ -3,13 +3,13 @@ import type { DocumentName, IssuerReport, RequestTiming } from "../model/issuer-
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { problemFinding, slow, statusFinding } from "../preflight/document-findings.js";
 import { fetchDocument } from "../preflight/fetch-document.js";
+import { type Reach, reachOf } from "../preflight/guarded-lookup.js";
 import { IssuerCache } from "../preflight/issuer-cache.js";
 import { type CheckIssuerInput, checkIssuerWith } from "../preflight/issuer-check.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
 import { KeySetsSeen } from "../preflight/key-history.js";
 import { readKeySet } from "../preflight/key-set.js";
 import { proxyFor } from "../preflight/proxy.js";
-import { type Reach, reachOf } from "../preflight/reach.js";
 import { startLimit } from "../runtime/abort.js";
 import { safeText } from "../runtime/redact.js";
 import type { IssuerFacts, Latency } from "./facts.js";

@@ -95,7 +95,7 @@ function insideCluster(problem: FetchProblem, { document, timing }: Failed): Fin
 }
 
 function findingOf(problem: FetchProblem, failed: Failed): Finding {
-  const { timing, timeoutMs, document } = failed;
+  const { timing, document } = failed;
   const { url } = timing;
   const { host } = new URL(url);
   const base = { severity: "suspect", evidence: { url, ...problem } } as const;
@@ -110,7 +110,7 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
           "Network: publish the issuer's documents on a public https address. If STS sees another address than this machine, check it anyway: `allowPrivateIssuers`, or --allow-private-issuers of the doctor.",
       };
     case "timeout":
-      return { ...base, ...timedOut(problem.phase, failed, host, timeoutMs) };
+      return { ...base, ...timedOut(problem.phase, failed) };
     case "tls":
       return {
         ...base,
@@ -163,18 +163,19 @@ const NOT_ASKED = {
   remedy: "Network: check this machine's DNS, which does not answer for the other issuers' names.",
 } as const;
 
-function timedOut(phase: string, failed: Failed, host: string, timeoutMs: number) {
+function timedOut(phase: string, { document, timing, timeoutMs }: Failed) {
+  const { host } = new URL(timing.url);
   if (phase === "dns-queue") {
     const detail = `${host} is resolved after the names before it; its turn did not come within ${timeoutMs} ms.`;
     return { ...NOT_ASKED, detail };
   }
   const isConnected = phase === "answer" || phase === "body";
   const within = `within ${timeoutMs} ms (phase "${phase}")`;
-  if (failed.document === "jwks") {
+  if (document === "jwks") {
     return {
       id: "jwks-timeout",
       title: "The issuer's JWKS did not arrive in time; STS also stops waiting after 5 s.",
-      detail: `${failed.timing.url} did not arrive ${within}, in the time that the discovery document left.`,
+      detail: `${timing.url} did not arrive ${within}, in the time that the discovery document left.`,
       remedy: "IdP: serve the JWKS in well under 5 s, from a cache or CDN.",
     } as const;
   }
@@ -183,7 +184,7 @@ function timedOut(phase: string, failed: Failed, host: string, timeoutMs: number
         id: "discovery-slow",
         title:
           "The issuer's discovery document did not arrive in time; STS also stops waiting after 5 s.",
-        detail: `${failed.timing.url} did not arrive ${within}.`,
+        detail: `${timing.url} did not arrive ${within}.`,
         remedy: "IdP: serve the document in well under 5 s, from a cache or CDN.",
       } as const)
     : ({

@@ -9,9 +9,14 @@ import { errorCode } from "../runtime/error-chain.js";
 import { isLoopbackUrl } from "../runtime/loopback.js";
 import { onAbort } from "../runtime/on-abort.js";
 import { safeText } from "../runtime/redact.js";
-import { AddressRefused, guardedLookup, type ResolveHost } from "./guarded-lookup.js";
+import {
+  AddressRefused,
+  guardedLookup,
+  isWithin,
+  type Reach,
+  type ResolveHost,
+} from "./guarded-lookup.js";
 import { openTunnel } from "./proxy.js";
-import { isWithin, type Reach } from "./reach.js";
 import { type MeasuredRequest, type Phase, Stopwatch } from "./stopwatch.js";
 
 /** Reading stops at this length. Google's JWKS has 1 KiB, Entra's 20 KiB. */
@@ -132,10 +137,19 @@ async function open(url: URL, options: GetOptions, watch: Stopwatch): Promise<Cl
     onQueued: () => watch.queued(),
     onTurn: () => watch.resolving(),
   };
+  /** Opens the tunnel, over which the TLS connection is then made. */
+  const throughProxy = async (via: URL) => {
+    const { connect } = await import("node:tls");
+    const socket = await openTunnel(via, url, { signal, resolve: transport.resolve });
+    watch.connected();
+    const host = bareHostname(url);
+    const name = isIP(host) === 0 ? { servername: host } : { host };
+    return () => connect({ socket, ...name, ...ca, rejectUnauthorized: true });
+  };
   const connection =
     proxy === undefined
       ? { agent: false, lookup: guardedLookup(transport.resolve, isAllowed, wait), ...ca }
-      : { createConnection: await tunnelled(proxy, url, ca, options, watch) };
+      : { createConnection: await throughProxy(proxy) };
   signal.throwIfAborted();
   const request: ClientRequest = start(url, {
     ...connection,
@@ -159,21 +173,6 @@ async function open(url: URL, options: GetOptions, watch: Stopwatch): Promise<Cl
   });
   request.end();
   return request;
-}
-
-async function tunnelled(
-  proxy: URL,
-  url: URL,
-  ca: { readonly ca?: string | Buffer },
-  { transport, signal }: GetOptions,
-  watch: Stopwatch,
-) {
-  const { connect } = await import("node:tls");
-  const socket = await openTunnel(proxy, url, { signal, resolve: transport.resolve });
-  watch.connected();
-  const host = bareHostname(url);
-  const name = isIP(host) === 0 ? { servername: host } : { host };
-  return () => connect({ socket, ...name, ...ca, rejectUnauthorized: true });
 }
 
 function responseOf(request: ClientRequest): Promise<IncomingMessage> {

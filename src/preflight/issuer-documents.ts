@@ -11,9 +11,9 @@ import {
 } from "./document-findings.js";
 import { fetchDocument, type Transport } from "./fetch-document.js";
 import { isUncacheable, lifetimeMs, pauseMs } from "./freshness.js";
+import type { Reach } from "./guarded-lookup.js";
 import { type KeySet, readKeySet } from "./key-set.js";
 import { isHttpProxy, proxyFor } from "./proxy.js";
-import type { Reach } from "./reach.js";
 
 /** How and for how long documents are fetched. */
 export interface FetchSettings {

@@ -105,7 +105,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     "discovery-field-missing",
   ),
   {
-    name: "the key has key_ops, which STS tells as a token it cannot validate",
+    name: "the key has key_ops, which STS reports as a token that it cannot validate",
     async build(site) {
       const { idp, options } = await healthy(site);
       changeKeys((key) => ({ ...key, key_ops: ["verify"] }))(idp);
@@ -131,7 +131,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     "jwks-not-json",
   ),
   served(
-    "the key is on a curve that STS does not take",
+    "the key is on a curve that STS does not accept",
     changeKeys((key) => ({ ...key, ...SECP256K1 })),
     "jwks-key-unusable",
   ),
@@ -154,7 +154,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     }),
   ),
   {
-    name: "the key's use is jwt-svid, and STS takes it",
+    name: "the key's use is jwt-svid, and STS accepts it",
     async build(site) {
       const { idp, options } = await healthy(site);
       changeKeys((key) => ({ ...key, use: "jwt-svid" }))(idp);
@@ -189,7 +189,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     also: ["discovery-algorithms-unsupported"],
   },
   {
-    name: "replicas have a key each, and the token's is at none that is asked",
+    name: "replicas have a key each, and none that answers has the token's",
     async build(site) {
       const { idp, sts } = await healthy(site);
       await replicate(idp);
@@ -200,7 +200,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     also: ["jwks-key-not-found", ...VERIFICATION_KEY],
   },
   {
-    name: "replicas have a key each, and STS took the token",
+    name: "replicas have a key each, and STS accepted the token",
     async build(site) {
       const { idp, sts, options } = await healthy(site);
       await assumeRole(sts, String(options.token));

@@ -31,7 +31,7 @@ export const PAIR_ROWS: readonly Row[] = [
     also: ["jwks-slow", "sts-token-expired"],
   },
   {
-    name: "a role that trusts somebody else and a JWKS that must not be cached",
+    name: "a role that trusts another subject and a JWKS that must not be cached",
     async build(site) {
       const idp = await site.idp({ headers: { "cache-control": "no-cache" } });
       const roles = [{ arn: ROLE_ARN, trust: { subjects: ["somebody-else"] } }];
@@ -43,7 +43,7 @@ export const PAIR_ROWS: readonly Row[] = [
     also: ["jwks-not-cacheable"],
   },
   {
-    name: "a role that trusts somebody else and an issuer that is unreachable from here",
+    name: "a role that trusts another subject and an issuer that is unreachable from here",
     async build(site) {
       const idp = await site.idp({ host: "localhost" });
       const roles = [{ arn: ROLE_ARN, trust: { subjects: ["somebody-else"] } }];
@@ -115,7 +115,7 @@ export const PAIR_ROWS: readonly Row[] = [
     also: ["sts-verification-key"],
   },
   {
-    name: "a resolver that never answers, a silent STS and nothing else to go by",
+    name: "a resolver that never answers, a silent STS and no other facts",
     async build(site) {
       const idp = await site.idp();
       const { port } = site.keep(await startSilentServer());
@@ -132,7 +132,7 @@ export const PAIR_ROWS: readonly Row[] = [
     also: ["issuer-dns-failure"],
   },
   {
-    name: "a disabled region, and an endpoint of one's own that has no other",
+    name: "a disabled region, and a custom endpoint without another region",
     async build(site) {
       const { sts, options } = await healthy(site);
       sts.setFault("region-disabled");

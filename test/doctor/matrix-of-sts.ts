@@ -70,12 +70,12 @@ export const STS_ROWS: readonly Row[] = [
     "idp-unreachable",
     "sts-verification-key",
   ),
-  said("the role trusts somebody else", "access-denied", "sts-access-denied"),
+  said("the role trusts another subject", "access-denied", "sts-access-denied"),
   said("STS throttles", "throttled", "sts-throttled"),
   said("STS answers 503", "sts-unavailable", "sts-unavailable"),
   said("a page instead of STS's answer", "html", "sts-unavailable"),
   said("a success without credentials", "empty-200", "sts-unavailable"),
-  said("STS is off in the region", "region-disabled", "sts-region-disabled"),
+  said("STS is disabled in the region", "region-disabled", "sts-region-disabled"),
   said("STS calls the token expired", "token-expired", "sts-token-expired"),
   said("STS calls the token early", "token-early", "sts-token-early"),
   said("STS finds a parameter invalid", "request-invalid", "sts-request-invalid"),
@@ -157,12 +157,12 @@ export const STS_ROWS: readonly Row[] = [
     says: /^sts\.amazonaws\.com \(eu-west-1\): its name does not resolve/,
   },
   instead("STS resets connections", startResettingServer, "sts-unreachable"),
-  instead("STS says nothing", startSilentServer, "sts-timeout"),
+  instead("STS accepts connections and never answers", startSilentServer, "sts-timeout"),
   instead("a firewall drops what goes to STS", startFirewalledPort, "sts-timeout"),
   clockOff("this machine's clock is ten minutes behind", 600_000, "clock-skew"),
   clockOff("this machine's clock is two minutes ahead", -120_000, null),
   {
-    name: "STS, or what stands before it, answers with a Date of 1970",
+    name: "STS, or a proxy in front of it, answers with a Date of 1970",
     async build(site) {
       const { idp, sts } = await healthy(site);
       const { port } = site.keep(await startLyingFront(sts));

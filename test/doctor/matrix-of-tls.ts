@@ -99,9 +99,9 @@ export const TLS_ROWS: readonly Row[] = [
     "issuer-tls-untrusted",
   ),
   served("a self-signed certificate", () => ({ tls: makeTlsIdentity() }), "issuer-tls-untrusted"),
-  served("a CA that nobody knows", (made) => ({ tls: made.chain() }), "issuer-tls-untrusted"),
+  served("an unknown CA", (made) => ({ tls: made.chain() }), "issuer-tls-untrusted"),
   {
-    name: "a chain out of order, which Node puts right",
+    name: "a chain out of order, which Node sorts",
     async build(site) {
       const made = authority();
       const { key, cert } = made.issue();
@@ -114,7 +114,7 @@ export const TLS_ROWS: readonly Row[] = [
     verdict: "degraded",
   },
   {
-    name: "certificates of the issuer and of STS that end within two weeks",
+    name: "certificates of the issuer and of STS that expire within two weeks",
     async build(site) {
       const made = authority();
       const tls = made.chain({ until: openSslTime(Date.now() + 10 * 86_400_000) });

@@ -84,9 +84,9 @@ export const TOKEN_ROWS: readonly Row[] = [
     { claims: { iat: Math.floor(Date.now() / 1000) + 1_000 } },
     "token-not-yet-valid",
   ),
-  token("the token's signature is spoilt", { breakSignature: true }, "signature-invalid"),
+  token("the token's signature is invalid", { breakSignature: true }, "signature-invalid"),
   token(
-    "the token names a key that nobody publishes",
+    "the token names a key that is not published",
     { header: { kid: "nobody" } },
     "jwks-key-not-found",
   ),
@@ -114,7 +114,7 @@ export const TOKEN_ROWS: readonly Row[] = [
     verdict: "broken",
   },
   {
-    name: "the session name has a blank",
+    name: "the session name has a space",
     async build(site) {
       const { idp } = await healthy(site);
       const { endpointUrl: _, ...options } = settingsFor({ url: "" }, await idp.issueToken());

@@ -42,7 +42,7 @@ const refusing: Patient["runtime"] = {
 
 export const UNREACHABLE_ROWS: readonly Row[] = [
   elsewhere("a firewall drops what goes to the IdP", startFirewalledPort, "issuer-timeout"),
-  elsewhere("the IdP takes connections and says nothing", startSilentServer, "issuer-timeout"),
+  elsewhere("the IdP accepts connections and never answers", startSilentServer, "issuer-timeout"),
   elsewhere("the IdP resets connections", startResettingServer, "issuer-connection-refused"),
   {
     name: "the IdP refuses connections",

@@ -19,7 +19,6 @@ const tree = (files: Record<string, string>): Source[] =>
  * limit. A folder that isn't listed has none.
  */
 const PARAMETERS_LEFT: Readonly<Record<string, number>> = {
-  preflight: 3,
   retry: 3,
   runtime: 1,
 };

@@ -3,8 +3,8 @@ import { Internet } from "./internet.js";
 import { NETWORK_ROWS } from "./matrix-of-networks.js";
 import type { NetworkRow } from "./network-row.js";
 
-// In a network namespace of its own: tells the scores of the worlds in their order. It ends with
-// whoever started it.
+// In a network namespace of its own: prints the scores of the worlds in their order. It ends with
+// the process that started it.
 const internet = await Internet.open(NETWORK_ROWS);
 process.stdin.resume().once("end", () => process.exit(1));
 

@@ -10,8 +10,8 @@ import type { NetworkRow } from "./network-row.js";
 import { makeCertificates, startServers } from "./servers.js";
 import { Workload } from "./workload.js";
 
-/** A world may be looked at twice. */
-const LOOKS = [0, 1];
+/** A world may be diagnosed twice. */
+const RUNS = [0, 1];
 
 /**
  * The namespace that this process is in, as the internet: a link to each workload, and at its end
@@ -25,7 +25,7 @@ export class Internet {
   readonly #workloads = new Set<Workload>();
   #command = "";
 
-  readonly #looks = new Map<NetworkRow, number>();
+  readonly #runs = new Map<NetworkRow, number>();
 
   private constructor(rows: readonly NetworkRow[]) {
     this.#rows = rows;
@@ -43,7 +43,7 @@ export class Internet {
   /** STS finds the issuers by the hosts file; what is not in it is unknown at once. */
   #connect(): void {
     const places = this.#rows.flatMap((row, index) => {
-      const numbers = LOOKS.map((look) => this.#numberOf(index, look));
+      const numbers = RUNS.map((pass) => this.#numberOf(index, pass));
       return (row.stsResolvesIssuer ?? true) ? numbers.map(addressesOf) : [];
     });
     const issuers = places.map(({ issuer, issuerHost }) => `${issuer} ${issuerHost}\n`);
@@ -59,17 +59,17 @@ export class Internet {
     run("ip", ["link", "set", "lo", "up"]);
   }
 
-  /** The kernel takes its time to clear a world away: a second look is at one of its own. */
-  #numberOf(index: number, look: number): number {
-    return look * this.#rows.length + index + 1;
+  /** The kernel needs time to remove a world, so a second run builds its own. */
+  #numberOf(index: number, pass: number): number {
+    return pass * this.#rows.length + index + 1;
   }
 
-  /** Builds the world of a row, and lets the doctor look at it. */
+  /** Builds the world of a row, and runs the doctor in it. */
   async examine(row: NetworkRow): Promise<Diagnosis> {
     await using site = new Site();
-    const look = this.#looks.get(row) ?? 0;
-    this.#looks.set(row, look + 1);
-    const number = this.#numberOf(this.#rows.indexOf(row), look);
+    const pass = this.#runs.get(row) ?? 0;
+    this.#runs.set(row, pass + 1);
+    const number = this.#numberOf(this.#rows.indexOf(row), pass);
     const at = addressesOf(number);
     const folder = join(this.#folder, `${number}`);
     mkdirSync(folder);

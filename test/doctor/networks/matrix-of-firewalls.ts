@@ -23,7 +23,7 @@ const LARGE = 600;
 /** Firewalls between the workload, its issuer and STS. */
 export const FIREWALL_ROWS: readonly NetworkRow[] = [
   {
-    name: "a firewall drops what anybody sends to the issuer",
+    name: "a firewall drops all packets to the issuer",
     incoming: fromAnywhere("issuer", DROP),
     cause: "issuer-timeout",
     verdict: "broken",
@@ -38,7 +38,7 @@ export const FIREWALL_ROWS: readonly NetworkRow[] = [
     says: /STS accepted the token anyway/,
   },
   {
-    name: "a firewall resets what anybody sends to the issuer",
+    name: "a firewall resets all packets to the issuer",
     incoming: fromAnywhere("issuer", RESET),
     cause: "issuer-connection-refused",
     verdict: "broken",

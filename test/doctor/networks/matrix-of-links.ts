@@ -76,7 +76,7 @@ export const LINK_ROWS: readonly NetworkRow[] = [
     verdict: "degraded",
   },
   {
-    name: "there is no route to anywhere",
+    name: "there is no route at all",
     routes: ({ issuer, sts }) => [
       `route add unreachable ${issuer}`,
       `route add unreachable ${sts}`,

@@ -1,7 +1,7 @@
 import { HOSTS } from "./addresses.js";
 import type { NetworkRow } from "./network-row.js";
 
-/** A resolver that does not tell the workload the truth. */
+/** A resolver that answers the workload wrongly. */
 export const RESOLVER_ROWS: readonly NetworkRow[] = [
   {
     name: "the resolver is dead",
@@ -26,7 +26,7 @@ export const RESOLVER_ROWS: readonly NetworkRow[] = [
     says: /EAI_AGAIN/,
   },
   {
-    name: "nobody knows the issuer's name",
+    name: "no resolver knows the issuer's name",
     names: ({ issuerHost }) => ({ [issuerHost]: "unknown" }),
     stsResolvesIssuer: false,
     cause: "issuer-dns-failure",
@@ -58,7 +58,7 @@ export const RESOLVER_ROWS: readonly NetworkRow[] = [
     also: ["issuer-tls-untrusted"],
   },
   {
-    name: "the resolver tells a private address of the issuer",
+    name: "the resolver returns a private address for the issuer",
     args: [],
     cause: "issuer-private",
     verdict: "degraded",

@@ -8,7 +8,7 @@ export interface Refusal {
 }
 
 /**
- * Arguments of `unshare` for a network and mounts of one's own, which end with whoever is in them.
+ * Arguments of `unshare` for a network and mounts of one's own, which end with the processes in them.
  * Who is not root here may be root there, where the system lets everybody have user namespaces.
  */
 export const UNSHARE = [

@@ -4,7 +4,7 @@ import type { Zone } from "./name-server.js";
 
 /** One world of two network namespaces, and what the doctor must say of it. */
 export interface NetworkRow extends Expectation {
-  /** nftables rules for packets to the servers, from whoever they come. */
+  /** nftables rules for packets to the servers, from any sender. */
   readonly incoming?: (at: Addresses) => readonly string[];
   /** nftables rules for packets from the servers, to whomever they go. */
   readonly outgoing?: (at: Addresses) => readonly string[];

@@ -15,9 +15,9 @@ export async function scoreNetworks(): Promise<Map<NetworkRow, Score>> {
     cwd: ROOT,
     stdio: ["pipe", "pipe", "inherit"],
   });
-  const [told, [code]] = await Promise.all([text(child.stdout), once(child, "close")]);
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "close")]);
   if (code !== 0) throw new Error(`The worlds ended with ${code}; see above.`);
-  const scores = JSON.parse(told) as readonly Score[];
+  const scores = JSON.parse(output) as readonly Score[];
   return new Map(
     NETWORK_ROWS.flatMap((row, index) => {
       const score = scores[index];

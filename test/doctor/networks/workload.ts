@@ -11,7 +11,7 @@ import { run, UNSHARE } from "./namespaces.js";
 /** Above the doctor's own limit of 20 s, on a machine that is busy with other things. */
 const LIMIT_MS = 40_000;
 
-/** The shell tells that it has its namespaces, and waits until the world around it is there. */
+/** The shell reports that it has its namespaces, and waits until the world around it exists. */
 const SCRIPT = `set -e
 echo ready
 read -r go
@@ -63,7 +63,7 @@ export class Workload implements Disposable {
     run("ip", pair.split(" "));
   }
 
-  /** Lets the doctor look around; `links` are arguments of `ip` for this side, a line each. */
+  /** Runs the doctor; `links` are arguments of `ip` for this side, a line each. */
   async diagnose(links: readonly string[], resolver: string): Promise<Diagnosis> {
     const file = (name: string, lines: readonly string[]) =>
       writeFileSync(join(this.#folder, name), `${lines.join("\n")}\n`);
