@@ -1,6 +1,7 @@
 import { cachedCallPart } from "./cached-call.js";
 import { callersPart } from "./callers.js";
 import { coldStartPart } from "./cold-start.js";
+import { commandsPart } from "./commands.js";
 import { failoverPart } from "./failover.js";
 import { hostileDocumentsPart } from "./hostile-documents.js";
 import { longOutagePart } from "./long-outage.js";
@@ -9,6 +10,7 @@ import { recoveryPart } from "./recovery.js";
 import { rolesPart } from "./roles.js";
 import { runParts } from "./run-parts.js";
 import { sdkRequestsPart } from "./sdk-requests.js";
+import { servePart } from "./serve.js";
 import { soakPart } from "./soak.js";
 import { storeFaultsPart } from "./store-faults.js";
 import { storesPart } from "./stores.js";
@@ -37,6 +39,8 @@ await runParts(
     requests: sdkRequestsPart,
     failover: failoverPart,
     stores: storesPart,
+    serve: servePart,
+    commands: commandsPart,
     soak: soakPart,
   },
   new URL("charts/", import.meta.url),

@@ -1,7 +1,7 @@
 /**
  * What every command gets and how it ends. A command is a function of its arguments and a
  * {@link CommandContext}: it resolves with its exit code, or throws a {@link CommandFailure} for one
- * line on standard error. `main.ts` alone touches `process.argv`, the process's streams and its end.
+ * line on standard error. `main.ts` alone touches the process's arguments, streams and end.
  */
 import type { Readable, Writable } from "node:stream";
 import type { Environment } from "../runtime/environment.js";

@@ -24,19 +24,29 @@ const removeListeners = (
   process.on(signal, onSignal);
   return () => process.off(signal, onSignal);
 });
-// A failed write is reported by its callback. Without a listener, the event would end the process.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-
 // As it was inherited: a command that `exec` runs does not get the variable that is set below.
 const env = { ...process.env };
 // The SDK's warning about Node's version is for programs, not for a person at a terminal.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
-const { stdin, stdout, stderr } = process;
+/** A failed write is reported by its callback. Without a listener, the event would end the process. */
+function output(name: "stdout" | "stderr"): NodeJS.WriteStream {
+  const stream = process[name];
+  if (stream.listenerCount("error") === 0) stream.on("error", () => {});
+  return stream;
+}
+
 const exitCode = await runProgram(process.argv.slice(2), {
-  stdin,
-  stdout,
-  stderr,
+  // Node opens a stream when it is first used, which takes milliseconds.
+  get stdin() {
+    return process.stdin;
+  },
+  get stdout() {
+    return output("stdout");
+  },
+  get stderr() {
+    return output("stderr");
+  },
   env,
   script: fileURLToPath(import.meta.url),
   signal: stop.signal,
@@ -45,9 +55,8 @@ const exitCode = await runProgram(process.argv.slice(2), {
   },
 }).catch(async (thrown: unknown) => {
   const failure = asFailure(thrown);
-  // Silent, as other programs of a pipeline are.
-  if (failure.exitCode === EXIT.pipeClosed) return failure.exitCode;
-  await print(stderr, `resilient-sts: ${safeText(failure.message, 2_000)}\n`).catch(() => {});
+  const line = `resilient-sts: ${safeText(failure.message, 2_000)}\n`;
+  await print(output("stderr"), line).catch(() => {});
   return failure.exitCode;
 });
 // Timers and sockets may be open; everything that was written has arrived.

@@ -122,6 +122,17 @@ describe("together", () => {
     expect(world.calls()).toBe(1);
   });
 
+  test("many processes that STS refuses make one STS call, and all fail in the same words", async () => {
+    await using world = await startCredentialsWorld();
+    world.sts.setFault("access-denied");
+    const answers = await Promise.all(Array.from({ length: CROWD }, () => get(world)));
+    const [first] = answers;
+    expect(first).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(answers).toEqual(Array.from({ length: CROWD }, () => first));
+    // A process that starts more than five seconds after the refusal may ask again.
+    expect(world.calls()).toBe(1);
+  }, 60_000);
+
   test("the next process takes over from one that was killed", async () => {
     await using world = await startCredentialsWorld();
     world.sts.setFault("hang", { times: 1 });

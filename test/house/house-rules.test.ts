@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { PUBLIC_ENTRIES, parse, ROOT, readSources, type Source } from "../support/sources.js";
 import { badNames, forbidden, realmBound, tooLong } from "./file-rules.js";
 import { barrels, cycles, sharedPackages, wrongDirections } from "./room-rules.js";
@@ -162,5 +162,21 @@ describe("the lock file", () => {
     );
     const missing = optional.filter((name) => !paths.some((path) => path.endsWith(`/${name}`)));
     expect(missing).toEqual([]);
+  });
+});
+
+describe("one file touches the process's arguments, streams and end", () => {
+  const TOUCHES = /\bprocess\.(?:argv|exit|exitCode|stdin|stdout|stderr)\b|\bconsole\./;
+  const files = (sources: readonly Source[]) =>
+    sources.filter(({ tree }) => TOUCHES.test(tree.text)).map(({ path }) => path);
+
+  test("holds in the commands", () => {
+    const commands = library.filter(({ path }) => path.startsWith("src/cli/"));
+    expect(files(commands)).toEqual(["src/cli/main.ts"]);
+  });
+
+  test("the rule finds another one", () => {
+    const text = "export const end = () => process.exit(1);";
+    expect(files(tree({ "src/cli/a.ts": text }))).toEqual(["src/cli/a.ts"]);
   });
 });
