@@ -21,8 +21,8 @@ interface IssuerCheckStepOptions {
 type CheckOptions = Omit<PreflightCheckOptions, "signal">;
 
 /**
- * How long STS has not answered when the issuer check of an advisory pre-flight starts, in milliseconds.
- * STS usually answers sooner, and then the issuer gets no request. In a simulated fleet of 10,000
+ * How long an advisory issuer check waits for STS to answer before it starts, in milliseconds. STS
+ * usually answers sooner, and then the issuer gets no request. In a simulated fleet of 10,000
  * processes, checks that started with each call were most of the issuer's load, and none of them helped.
  */
 const CHECK_AFTER_MS = 1_000;

@@ -238,7 +238,7 @@ async function withBoundedBody<A>(answer: A, signal: AbortSignal): Promise<A> {
     const bytes = await untilAborted(readAll(reading, statusCode), signal);
     return { ...answer, body: bytes };
   } catch (error) {
-    // The rest is never read, so the connection is closed. A read that hangs is not waited for.
+    // The rest is never read, so the connection is closed. Nothing waits for a read that hangs.
     (body as { destroy?: () => void }).destroy?.();
     reading.return?.().catch(() => {});
     throw error;

@@ -73,7 +73,7 @@ export class CircuitBreaker {
     this.#state = { ...this.#state, value: "open", until: this.#clock.monotonic() };
   }
 
-  /** A hedged request to another region was answered first, after this region was silent for so long. */
+  /** A hedged request to another region was answered first, after this region was silent for `silentMs`. */
   outpaced(silentMs: number): void {
     this.#outpaced.count += 1;
     this.#outpaced.silentMs += silentMs;

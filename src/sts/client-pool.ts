@@ -107,8 +107,8 @@ export class ClientPool {
   }
 
   /**
-   * Waits for the answer to a request, which is sent once for all who make an equal one at the same
-   * time, and gets the client of whoever is first.
+   * Waits for the answer to a request. Equal requests at the same time are sent once, with the client of
+   * the first caller.
    *
    * @param request - equal for requests with equal answers.
    * @param signal - ends this caller's wait; the request ends with the last caller's.

@@ -3,7 +3,7 @@ import type { Clock } from "../runtime/clock.js";
 import type { CircuitBreaker } from "./circuit-breaker.js";
 import type { StsTarget } from "./target.js";
 
-/** What one refresh knows of one region, besides what the circuit breaker tells everyone. */
+/** What one refresh knows of one region, besides the circuit breaker that all refreshes share. */
 interface RegionState {
   readonly target: StsTarget;
   readonly breaker: CircuitBreaker;
@@ -21,7 +21,7 @@ interface RegionState {
  */
 const IDP_FAILURES_PER_REGION = 2;
 
-/** One region for one call, which reports how the region did. */
+/** A region for one call, to which the call reports its outcome. */
 export interface RegionHandle {
   readonly target: StsTarget;
   /** The region answered with credentials. */
@@ -34,7 +34,7 @@ export interface RegionHandle {
   failed(verdict: Verdict, answered: boolean): void;
   /** The call ended and showed nothing about the region. A probe passes to the next caller. */
   abandoned(): void;
-  /** A hedged request to another region was answered first, after this one was silent for so long. */
+  /** A hedged request to another region was answered first, after this one was silent for `silentMs`. */
   outpaced(silentMs: number): void;
   /** Skips the region for this round if another one is worth asking; whether it did. */
   skip(): boolean;
@@ -81,7 +81,7 @@ export class RegionRoute {
     return (next ?? this.#soonestOf(this.#enabled())).target;
   }
 
-  /** The region for a hedged request beside a call to this one, if another one is worth asking. */
+  /** The region for a hedged request during a call to this one, if another one is worth asking. */
   hedgeFor(handle: RegionHandle): RegionHandle | undefined {
     return this.#admitted(handle.target);
   }
@@ -119,7 +119,7 @@ export class RegionRoute {
       skip,
       skipIfFailedMeanwhile: () => breaker.failedSince(chosenAt) && skip(),
       hasAlternative: () => {
-        // A disabled region says nothing about those that failed before it: they are asked again.
+        // A disabled region says nothing about the regions that failed before it, which are asked again.
         if (region.disabled) return this.#enabled().length > 0;
         return region.skipped && this.#isWorthAsking(target);
       },
@@ -130,7 +130,7 @@ export class RegionRoute {
     return this.#regions.filter(({ disabled }) => !disabled);
   }
 
-  /** The regions that this round has not asked in vain. */
+  /** The regions that this round may still ask. */
   #waiting(): readonly RegionState[] {
     return this.#enabled().filter(({ skipped }) => !skipped);
   }
@@ -176,7 +176,7 @@ function noteFailure(region: RegionState, verdict: Verdict): void {
       region.skipped = true;
       break;
     case "region-disabled":
-      // The role's account decides about it: other roles may be at home there.
+      // The role's account has disabled it: roles of other accounts may use it.
       region.disabled = true;
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { FIRST, gate, heldBack, inFlight, twoRegions } from "./two-regions.js";
@@ -8,7 +8,7 @@ withoutAwsSettings();
 const HEDGE = { hedgeAfterMs: 400 };
 
 describe("a silent first region that is hedged", () => {
-  it("rests after a few lost races, and then costs no refresh its delay", async () => {
+  test("is not asked after a few hedges were answered first, and then delays no refresh", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     for (let lost = 1; lost <= 3; lost += 1) {
@@ -24,7 +24,7 @@ describe("a silent first region that is hedged", () => {
     expect(first?.openUntil).toBeGreaterThan(world.clock.now());
   });
 
-  it("is tried again by one refresh after its rest, and first again once it answers", async () => {
+  test("is probed by one refresh after the pause, and is preferred again when it answers", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     for (const lost of [1, 2, 3, 4]) {
@@ -43,7 +43,7 @@ describe("a silent first region that is hedged", () => {
     expect(world.counts()).toEqual([7, 6]);
   });
 
-  it("does not rest for calls that had no turn there: they kept waiting for themselves", async () => {
+  test("keeps its circuit closed for calls that had no turn there", async () => {
     await using world = await twoRegions();
     const answers = gate();
     const clientPlugins = [heldBack(FIRST, answers.opened)];
@@ -61,8 +61,8 @@ describe("a silent first region that is hedged", () => {
   });
 });
 
-describe("a second region whose rest is over", () => {
-  it("is not left alone again when the first answers before it has been heard", async () => {
+describe("a second region whose pause is over", () => {
+  test("is probed again when the first region answers before it", async () => {
     await using world = await twoRegions();
     world.second.setFault("sts-unavailable");
     world.first.failNext("sts-unavailable");
@@ -89,8 +89,8 @@ describe("a second region whose rest is over", () => {
   });
 });
 
-describe("a trial that the end of its provider ends", () => {
-  it("leaves the region to the trial of another one", async () => {
+describe("a probe that ends with its provider", () => {
+  test("passes to the next provider", async () => {
     await using world = await twoRegions();
     world.first.failNext("sts-unavailable");
     await world.provide()();

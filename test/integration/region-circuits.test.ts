@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { rejection } from "../support/world.js";
@@ -19,24 +19,24 @@ async function afterFailover(): Promise<RegionWorld> {
 }
 
 describe("a region that did not answer", () => {
-  it("is left alone for 30 s at least by every provider, and says so", async () => {
+  test("is not asked by any provider for 30 s at least, and the status shows it", async () => {
     await using world = await afterFailover();
     const start = world.clock.now();
     const provider = world.provide({}, role(1));
     await provider();
     const [first, second] = provider.status().regions;
     expect(first?.region).toBe(FIRST);
-    const restMs = (first?.openUntil ?? 0) - start;
-    expect(restMs).toBeGreaterThanOrEqual(30_000);
-    expect(restMs).toBeLessThanOrEqual(60_000);
+    const pauseMs = (first?.openUntil ?? 0) - start;
+    expect(pauseMs).toBeGreaterThanOrEqual(30_000);
+    expect(pauseMs).toBeLessThanOrEqual(60_000);
     expect(second).toEqual({ region: SECOND, openUntil: undefined });
 
-    await world.clock.advance(restMs - 1);
+    await world.clock.advance(pauseMs - 1);
     await world.provide({}, role(2))();
     expect(world.counts()).toEqual([1, 3]);
   });
 
-  it("is left alone whichever client asks for the credentials, over whatever connections", async () => {
+  test("is not asked whichever client needs the credentials, over whatever connections", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     world.stss[0]?.setFault("sts-unavailable");
     const { router } = world;
@@ -56,7 +56,7 @@ describe("a region that did not answer", () => {
     expect(world.counts()).toEqual([1, 3]);
   });
 
-  it("is asked again after its rest, and first again once it has healed", async () => {
+  test("is asked again after the pause, and is the preferred region again when it has recovered", async () => {
     await using world = await afterFailover();
     world.stss[0]?.clearFaults();
     await world.clock.advance(60_000);
@@ -71,7 +71,7 @@ describe("a region that did not answer", () => {
     expect(world.counts()).toEqual([5, 1]);
   });
 
-  it("is tried by one of many providers alone; the others go where it is known to work", async () => {
+  test("is probed by one of many providers; the others ask a region that works", async () => {
     await using world = await afterFailover();
     const [first] = world.stss;
     first?.clearFaults();
@@ -86,7 +86,7 @@ describe("a region that did not answer", () => {
     expect(world.counts()).toEqual([2, 22]);
   });
 
-  it("has healed for all when the trial is answered, whatever the answer is", async () => {
+  test("has recovered for all providers when the probe is answered, whatever the answer is", async () => {
     for (const answer of ["throttled", "idp-unreachable", "access-denied"] as const) {
       await using world = await afterFailover();
       const [first] = world.stss;
@@ -101,7 +101,7 @@ describe("a region that did not answer", () => {
     }
   });
 
-  it("is asked all the same when every other one rests too", async () => {
+  test("is asked when the circuit of every other region is open too", async () => {
     await using world = await afterFailover();
     const [first, second] = world.stss;
     first?.clearFaults();
@@ -110,7 +110,7 @@ describe("a region that did not answer", () => {
     expect(world.counts()).toEqual([2, 2]);
   });
 
-  it("is asked by a provider that has no other", async () => {
+  test("is asked by a provider that has no other region", async () => {
     await using world = await afterFailover();
     world.stss[0]?.clearFaults();
     const provider = world.provide({ failoverRegions: [] }, role(1));
@@ -119,8 +119,8 @@ describe("a region that did not answer", () => {
   });
 });
 
-describe("a region that dies while many calls wait for their turn there", () => {
-  it("is asked by none of those: they go to the next one at once", async () => {
+describe("a region that fails while many calls wait for their turn there", () => {
+  test("is asked by none of those calls: they ask the next region at once", async () => {
     await using world = await startRegions([FIRST, SECOND], new VirtualClock(0));
     const [first] = world.stss;
     first?.setFault("hang");
@@ -131,7 +131,7 @@ describe("a region that dies while many calls wait for their turn there", () => 
     expect([world.counts(), world.clock.monotonic()]).toEqual([[40, 130], 10_000]);
   });
 
-  it("is asked all the same where there is no other, each time one of them has its turn", async () => {
+  test("is asked by each of those calls if there is no other region", async () => {
     await using world = await startRegions([FIRST], new VirtualClock(0));
     const [sts] = world.stss;
     sts?.failNext("hang", { times: 40 });
@@ -146,8 +146,8 @@ describe("a region that dies while many calls wait for their turn there", () => 
   });
 });
 
-describe("a region that is switched off for one account", () => {
-  it("is the first one still for roles of another", async () => {
+describe("a region that is disabled for one account", () => {
+  test("is still the preferred region for roles of another account", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     const [first] = world.stss;
     const isOther = (arn = "") => arn.includes("::999999999999:");
@@ -161,7 +161,7 @@ describe("a region that is switched off for one account", () => {
 });
 
 describe("an attempt that the budget cut short", () => {
-  it("says nothing about the region", async () => {
+  test("does not open the circuit of the region", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     const [first] = world.stss;
     first?.setFault("hang");
@@ -175,7 +175,7 @@ describe("an attempt that the budget cut short", () => {
     expect(world.counts()).toEqual([2, 0]);
   });
 
-  it("says nothing about the region that it was only waiting for", async () => {
+  test("does not open the circuit of a region that it was only waiting for", async () => {
     await using world = await startRegions([FIRST, SECOND], new VirtualClock(0));
     const [first] = world.stss;
     first?.setFault("hang");
@@ -195,7 +195,7 @@ describe("an attempt that the budget cut short", () => {
     await ended;
   });
 
-  it("does not hide what the attempts before it said", async () => {
+  test("does not hide the failures of earlier attempts", async () => {
     await using world = await startRegions([FIRST]);
     const [sts] = world.stss;
     sts?.failNext("idp-unreachable");
