@@ -4,7 +4,6 @@
  * Ctrl-C is handled. The doctor ends this process instead.
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Diagnosis, Progress } from "../../doctor/diagnosis.js";
 import type { DiagnoseOptions } from "../../doctor/options.js";
 import type { CredentialStore } from "../../model/credential-store.js";
@@ -112,27 +111,14 @@ export async function diagnosisProcessCommand(
   return await new Promise<ExitCode>(() => {});
 }
 
-/** A client of Redis keeps connecting; after this, in milliseconds, the doctor asks the store anyway. */
-const CONNECT_LIMIT_MS = 3_000;
-
-/** A store whose client can't connect fails with the client's error, which names the cause. */
+/** A store whose reads fail with the client's first error, which names the cause: the client keeps connecting. */
 async function openForCheck(choice: StoreChoice | undefined): Promise<CredentialStore | undefined> {
   const { store, connected } = await openStore(choice);
-  const limit = sleep(CONNECT_LIMIT_MS, undefined, { ref: false });
-  const error: unknown = await Promise.race([connected, limit]).then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (store === undefined || error === undefined) return store;
-  const fail = () => Promise.reject(error);
-  const { name } = store;
-  return {
-    name,
-    read: fail,
-    claim: fail,
-    extend: fail,
-    publish: fail,
-    release: fail,
-    remove: fail,
+  if (store === undefined || connected === undefined) return store;
+  const read = store.read.bind(store);
+  store.read = async (key) => {
+    await connected;
+    return await read(key);
   };
+  return store;
 }
