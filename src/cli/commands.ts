@@ -92,8 +92,8 @@ function programHelp(): string {
   );
   return `Usage: resilient-sts <command> [options]
 
-AWS credentials from an OIDC token that keep coming when the identity provider,
-STS or a region does not.
+AWS credentials from OIDC tokens, even while the identity provider, STS or a
+region fails.
 
 Commands:
 ${lines.join("\n")}

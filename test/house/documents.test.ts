@@ -6,7 +6,14 @@ import { ROOT } from "../support/sources.js";
 const GUIDES = readdirSync(join(ROOT, "docs"))
   .filter((name) => name.endsWith(".md"))
   .map((name) => `docs/${name}`);
-const PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", ...GUIDES];
+const PAGES = [
+  "README.md",
+  "README.ja.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "CHANGELOG.md",
+  ...GUIDES,
+];
 
 const read = (page: string) => readFileSync(join(ROOT, page), "utf8");
 
@@ -77,6 +84,41 @@ describe("the documents", () => {
         .filter((path) => !held.some((each) => path === each || path.startsWith(`${each}/`))),
     );
     expect(outside).toEqual([]);
+  });
+});
+
+describe("README.ja.md says the same as README.md", () => {
+  const pages = ["README.md", "README.ja.md"].map(read);
+  const prose = (text: string) => text.replace(/^```[\s\S]*?^```$/gm, "");
+
+  test.each<[string, (text: string) => unknown[]]>([
+    ["headings of the same levels in the same order", (text) => prose(text).match(/^#+ /gm) ?? []],
+    ["the same code blocks", (text) => text.match(/^```[\s\S]*?^```$/gm) ?? []],
+    [
+      "the same links",
+      (text) =>
+        [...prose(text).matchAll(/\]\(([^)]+)\)/g)]
+          .map(([, link = ""]) => link)
+          .filter((link) => !link.startsWith("README"))
+          .toSorted(),
+    ],
+    [
+      "the same code in its sentences",
+      (text) => [...new Set(prose(text).match(/`[^`\n]+`/g))].toSorted(),
+    ],
+    [
+      "the same numbers",
+      (text) =>
+        (
+          withoutCode(text)
+            .replace(/\]\([^)]*\)/g, "")
+            .match(/\d[\d,.]*\d|\d/g) ?? []
+        ).toSorted(),
+    ],
+  ])("with %s", (_, partsOf) => {
+    const [english, japanese] = pages.map(partsOf);
+    expect(english?.length).toBeGreaterThan(5);
+    expect(japanese).toEqual(english);
   });
 });
 

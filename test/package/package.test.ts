@@ -53,6 +53,7 @@ describe("the tarball", () => {
     expect(others.toSorted()).toEqual([
       "CHANGELOG.md",
       "LICENSE",
+      "README.ja.md",
       "README.md",
       "SECURITY.md",
       "package.json",
