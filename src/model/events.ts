@@ -181,14 +181,35 @@ const storeOperations = channel(STORE_CHANNEL_NAME);
 
 /** One operation of a shared credential store. */
 export interface StoreOperationMessage {
+  /** The store's name: `file`, `redis`. */
+  readonly store: string;
   readonly operation: StoreOperation;
   readonly outcome: "success" | "failure";
+  /** Why it failed. */
+  readonly errorType?: "timeout" | "error" | undefined;
+  /** Of a successful `claim`: whether this process has the lease now. */
+  readonly isClaimed?: boolean | undefined;
   /** Milliseconds it took, or until its limit. */
   readonly ms: number;
 }
 
 export function publishStoreOperation(message: StoreOperationMessage): void {
   if (storeOperations.hasSubscribers) storeOperations.publish(message);
+}
+
+/** Name of the `node:diagnostics_channel` for each stored value that was read and can't be used. */
+export const STORE_VALUE_CHANNEL_NAME = "resilient-sts:store:unusable";
+
+const unusableValues = channel(STORE_VALUE_CHANNEL_NAME);
+
+/** A stored value that is malformed, cut, another workload's, or encrypted with another key. */
+export interface UnusableValueMessage {
+  /** The store's name: `file`, `redis`. */
+  readonly store: string;
+}
+
+export function publishUnusableValue(message: UnusableValueMessage): void {
+  if (unusableValues.hasSubscribers) unusableValues.publish(message);
 }
 
 /** Whether any subscriber listens to the events of all providers. */

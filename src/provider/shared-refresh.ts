@@ -8,7 +8,7 @@ import type {
   StoreLease,
   StoreOperation,
 } from "../model/credential-store.js";
-import type { EmitEvent } from "../model/events.js";
+import { type EmitEvent, publishUnusableValue } from "../model/events.js";
 import type { Failure } from "../model/failure.js";
 import { decodeToken } from "../model/jwt.js";
 import { sleep } from "../runtime/clock.js";
@@ -359,6 +359,7 @@ export class SharedTurn {
     this.#hasReportedValue = true;
     const store = this.#shared.guard.name;
     const text = safeText(message);
+    publishUnusableValue({ store });
     this.#options.emit({
       ...{ type: "store.failed", store, operation: "read", reason: "bad-value", message: text },
       openUntil: undefined,

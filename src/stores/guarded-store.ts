@@ -83,22 +83,22 @@ export class GuardedStore {
     const running = (async () => act(this.#store))();
     const limit = new AbortController();
     const start = clock.monotonic();
-    const tell = (outcome: "success" | "failure") => {
-      publishStoreOperation({ operation, outcome, ms: clock.monotonic() - start });
-    };
+    const about = () => ({ store: this.name, operation, ms: clock.monotonic() - start });
     const cancel = scheduleInParts(clock, () => limit.abort(reason));
     try {
       const result = await untilAborted(running, limit.signal);
       if (isProbe) this.#openUntil = 0;
-      tell("success");
+      const isClaimed = operation === "claim" ? result !== undefined : undefined;
+      publishStoreOperation({ ...about(), outcome: "success", isClaimed });
       return result;
     } catch (error) {
       if (error === reason && late !== undefined) running.then(late, () => {});
       this.#open();
-      tell("failure");
       const { message } = safeCause(error);
       const openUntil = this.#openUntil;
-      onFailure({ operation, reason: error === reason ? "timeout" : "error", message, openUntil });
+      const errorType = error === reason ? "timeout" : "error";
+      publishStoreOperation({ ...about(), outcome: "failure", errorType });
+      onFailure({ operation, reason: errorType, message, openUntil });
       return undefined;
     } finally {
       cancel();

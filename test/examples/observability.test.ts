@@ -39,7 +39,7 @@ async function recordedSeries(): Promise<readonly Series[]> {
   await provider();
   world.sts.setFault("access-denied");
   await rejection(world.provide()());
-  publishStoreOperation({ operation: "read", outcome: "success", ms: 1 });
+  publishStoreOperation({ store: "redis", operation: "read", outcome: "success", ms: 1 });
   publishServeRequest({ role: "app", status: 200, ms: 1 });
   await reader.forceFlush();
   const metrics = exporter

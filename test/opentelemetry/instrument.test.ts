@@ -19,8 +19,10 @@ import {
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Memory, memoryStore } from "../../bench/support/memory-store.js";
+import type { CredentialStore } from "../../src/model/credential-store.js";
 import { publishServeRequest, publishStoreOperation } from "../../src/model/events.js";
-import { type InstrumentOptions, instrument } from "../../src/opentelemetry/instrument.js";
+import { type InstrumentOptions, instrument } from "../../src/opentelemetry/index.js";
 import { ROLE_ARN, rejection, startWorld } from "../support/world.js";
 
 /** What `@opentelemetry/context-async-hooks` does, in the few lines that these tests need. */
@@ -226,13 +228,73 @@ describe("the time to expiry", () => {
   });
 });
 
+describe("a shared store", () => {
+  test("shows who refreshes and who adopts, and who has the lease", async () => {
+    await using world = await startWorld({ now: Date.now });
+    await using telemetry = observed();
+    const memory = new Memory();
+    const first = world.provide({ store: memoryStore(memory) });
+    await first();
+    await first[Symbol.asyncDispose]();
+    await world.provide({ store: memoryStore(memory) })();
+    expect(await telemetry.points("resilient_sts.refresh.duration")).toEqual([
+      [{ outcome: "refreshed", source: "sts", "cloud.region": "eu-west-1" }, 1],
+      [{ outcome: "refreshed", source: "store", "cloud.region": "eu-west-1" }, 1],
+    ]);
+    expect(await telemetry.points("resilient_sts.sts.attempts")).toEqual([
+      [{ "cloud.region": "eu-west-1" }, 1],
+    ]);
+    const done = { "resilient_sts.store": "memory", outcome: "success" };
+    const operations = await telemetry.points("resilient_sts.store.operation.duration");
+    expect(operations).toContainEqual([{ ...done, operation: "publish" }, 1]);
+    expect(operations).toContainEqual([
+      { ...done, operation: "claim", "resilient_sts.lease": "claimed" },
+      1,
+    ]);
+  });
+
+  test("shows a lease that another process holds, and a value that can't be used", async () => {
+    await using world = await startWorld({ now: Date.now });
+    await using telemetry = observed();
+    const entry = { isLeased: false, problem: "it was cut" };
+    const store: CredentialStore = {
+      ...memoryStore(new Memory()),
+      read: async () => entry,
+      claim: async () => undefined,
+    };
+    const provider = world.provide({ store });
+    const waiting = provider();
+    // The wait for the other process ends after 5 s at most.
+    await world.clock.advance(5_000);
+    await waiting;
+    const operations = await telemetry.points("resilient_sts.store.operation.duration");
+    expect(operations.map(([attributes]) => attributes)).toContainEqual({
+      ...{ "resilient_sts.store": "memory", operation: "claim", outcome: "success" },
+      "resilient_sts.lease": "held",
+    });
+    expect(await telemetry.points("resilient_sts.store.unusable_values")).toEqual([
+      [{ "resilient_sts.store": "memory" }, 1],
+    ]);
+  });
+});
+
 test("store operations and endpoint requests are counted", async () => {
   await using telemetry = observed();
-  publishStoreOperation({ operation: "claim", outcome: "failure", ms: 250 });
+  publishStoreOperation({
+    ...{ store: "redis", operation: "claim", outcome: "failure", errorType: "timeout", ms: 250 },
+  });
   publishServeRequest({ role: "app", status: 200, ms: 1 });
   publishServeRequest({ role: undefined, status: 401, ms: 1 });
   expect(await telemetry.points("resilient_sts.store.operation.duration")).toEqual([
-    [{ operation: "claim", outcome: "failure" }, 1],
+    [
+      {
+        operation: "claim",
+        outcome: "failure",
+        "error.type": "timeout",
+        "resilient_sts.store": "redis",
+      },
+      1,
+    ],
   ]);
   expect(await telemetry.points("resilient_sts.serve.requests")).toEqual([
     [{ "http.response.status_code": 200, role: "app" }, 1],

@@ -69,8 +69,12 @@ describe("a guarded store", () => {
     const silent = guarded({ read: never });
     await silent.clock.run(silent.read());
     unsubscribe(STORE_CHANNEL_NAME, listen);
-    expect(messages).toContainEqual({ operation: "read", outcome: "success", ms: 0 });
-    expect(messages).toContainEqual({ operation: "read", outcome: "failure", ms: 250 });
+    const read = { store: "memory", operation: "read" };
+    expect(messages).toContainEqual({ ...read, outcome: "success", ms: 0 });
+    expect(messages).toContainEqual({
+      ...read,
+      ...{ outcome: "failure", errorType: "timeout", ms: 250 },
+    });
   });
 
   test("does not count the time in which this process stalls, up to a second", async () => {
