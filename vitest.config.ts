@@ -7,7 +7,9 @@ export default defineConfig({
   test: {
     // The mutation runner asks for the unit tests of one folder alone.
     include: [process.env.MUTATION_TESTS ?? "test/**/*.test.ts"],
-    globalSetup: ["test/support/bundle-programs.ts"],
+    // It bundles the sources as they are, without the runner's mutants.
+    globalSetup:
+      process.env.MUTATION_TESTS === undefined ? ["test/support/bundle-programs.ts"] : [],
     // Most tests wait for sockets and child processes: one more than there are cores keeps them busy.
     maxWorkers: availableParallelism() + 1,
     // The SDK's advice about Node's version, once for each worker.
