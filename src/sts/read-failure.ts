@@ -236,7 +236,7 @@ function isCutOff({ name, code = "", message }: Link): boolean {
     /^(ERR_CANCELED|ABORT_ERR|ERR_ABORTED)$/.test(code)
   )
     return true;
-  return /\btimed? ?out\b|\btimeout of \d|\bwithin the configured timeout\b/i.test(message);
+  return /\btimed? ?out\b/i.test(message);
 }
 
 /** The last resort: handlers and runtimes that give no code. */

@@ -166,6 +166,43 @@ const THROWN: readonly (readonly [string, () => unknown, Situation])[] = [
   ],
   ["Chromium", () => error("net::ERR_CERT_AUTHORITY_INVALID"), "certificate-untrusted"],
   ["Chromium", () => error("net::ERR_CERT_DATE_INVALID"), "certificate-dates"],
+  ["OpenSSL's older words", () => error("self signed certificate"), "certificate-untrusted"],
+  // By one sign alone.
+  ["undici, by its code", () => error("x", { code: "UND_ERR_PRX_TLS" }), "proxy-failed"],
+  ["undici, by its code", () => error("x", { code: "UND_ERR_SOCKS5_AUTH" }), "proxy-failed"],
+  ["a SOCKS agent", () => error("SOCKS proxy error"), "proxy-failed"],
+  [
+    "got, by its code",
+    () => error("x", { code: "ERR_NON_2XX_3XX_RESPONSE", statusCode: 503 }),
+    "sts-error",
+  ],
+  [
+    "undici, by another field",
+    () => error("x", { code: "UND_ERR_RESPONSE", status: 503 }),
+    "sts-error",
+  ],
+  ["a status at the lower bound", () => error("x", { response: { status: 300 } }), "answer-hidden"],
+  ["a status at the upper bound", () => error("x", { response: { status: 599 } }), "sts-error"],
+  ["words", () => error("the request time out"), "timeout"],
+  ["words", () => error("timedout"), "timeout"],
+  ["words", () => error("it timed out"), "timeout"],
+  ["got, by its code", () => error("x", { code: "ERR_CANCELED" }), "timeout"],
+  ["Node, by its code", () => error("x", { code: "ABORT_ERR" }), "timeout"],
+  // What looks like it.
+  ["a status above the bound", () => error("x", { response: { status: 600 } }), "thrown-here"],
+  ["a status below the bound", () => error("x", { response: { status: 299 } }), "thrown-here"],
+  ["a status that is text", () => error("x", { response: { status: "503" } }), "thrown-here"],
+  ["a longer code", () => error("x", { code: "X_UND_ERR_SOCKS5" }), "thrown-here"],
+  ["a longer code", () => error("x", { code: "X_ERR_CANCELED" }), "thrown-here"],
+  ["a longer code", () => error("x", { code: "ERR_CANCELED_X" }), "thrown-here"],
+  ["a longer name", () => error("x", { name: "MyTimeoutError" }), "thrown-here"],
+  ["a longer name", () => error("x", { name: "AbortErrors" }), "thrown-here"],
+  ["words of a plugin", () => error("no proxy connection ended here"), "thrown-here"],
+  ["words of a plugin", () => error("my socks5 invalid colour"), "thrown-here"],
+  ["words of a plugin", () => error("no socks proxy error"), "thrown-here"],
+  ["words of a plugin", () => error("no secure proxy connection failed"), "thrown-here"],
+  ["words of a plugin", () => error("a frame type id of mine has failed"), "thrown-here"],
+  ["an empty code and name", () => error("x", { code: "", name: "" }), "thrown-here"],
   // Wrong use, and what has nothing to do with the network.
   ["undici", () => error("x", { code: "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH" }), "thrown-here"],
   ["a plugin's status", () => error("x", { statusCode: 407 }), "thrown-here"],
@@ -180,6 +217,11 @@ describe("what libraries throw", () => {
     expect(situationOf(read(new TypeError("fetch failed", { cause: make() })))).toBe(
       situation === "thrown-here" ? "unreachable" : situation,
     );
+  });
+
+  test("has the code of the proxy's fault, or the name where a code is empty", () => {
+    expect(read(error("Proxy timeout", { code: "X" })).code).toBe("PROXY_FAILED");
+    expect(read(error("x", { code: "" })).code).toBe("Error");
   });
 
   test("keeps the words of a status and its number", () => {
