@@ -1,7 +1,7 @@
 /*
  * Web identity first, the SDK's default chain after it: environment, SSO, profiles, ECS and EC2.
- * Only ERR_NOT_CONFIGURED without any token file lets the chain move on. A web identity that is
- * configured and fails ends it: the workload must not silently run as another role.
+ * The chain goes on only when no web identity is configured (ERR_NOT_CONFIGURED, and no token file).
+ * One that is configured and fails ends the chain: the workload must not silently run as another role.
  *
  * A service that passes no `credentials` gets exactly the second half; pass `credentials` to put
  * this provider before it.

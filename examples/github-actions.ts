@@ -1,5 +1,5 @@
 /*
- * GitHub Actions: a token lives for five minutes, so one is minted for every attempt. The job needs
+ * GitHub Actions: a token is valid for five minutes, so each attempt requests a new one. The job needs
  * `permissions: { id-token: write }`. With `detectTokenSource()` in place of `githubActions()` the same
  * lines run in GitLab CI, on EKS and on Cloud Run too.
  */

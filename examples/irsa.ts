@@ -1,6 +1,6 @@
 /*
- * EKS with IAM roles for service accounts (IRSA), and whatever else sets AWS_ROLE_ARN and
- * AWS_WEB_IDENTITY_TOKEN_FILE: the import is all that changes.
+ * EKS with IAM roles for service accounts (IRSA), and every other platform that sets AWS_ROLE_ARN and
+ * AWS_WEB_IDENTITY_TOKEN_FILE: only the import changes.
  */
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { fromTokenFile } from "resilient-sts";

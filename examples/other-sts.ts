@@ -1,13 +1,12 @@
 /*
- * Not only AWS: MinIO and Ceph RGW speak AssumeRoleWithWebIdentity too, and give credentials for
- * their own S3. The endpoint goes into clientConfig; S3_ENDPOINT, S3_ROLE_ARN and OIDC_TOKEN_FILE
- * name the rest.
+ * MinIO and Ceph RGW implement AssumeRoleWithWebIdentity too, and issue credentials for their own S3.
+ * The endpoint goes into clientConfig; S3_ENDPOINT, S3_ROLE_ARN and OIDC_TOKEN_FILE name the rest.
  */
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { fromTokenFile } from "resilient-sts";
 
 const endpoint = process.env.S3_ENDPOINT ?? "https://minio.example.com";
-// MinIO and Ceph ignore the region, the signature wants one.
+// MinIO and Ceph ignore the region, but a signature needs one.
 const region = "us-east-1";
 
 await using credentials = fromTokenFile({
@@ -16,7 +15,7 @@ await using credentials = fromTokenFile({
   roleArn: process.env.S3_ROLE_ARN,
   roleSessionName: "reports",
   clientConfig: { endpoint, region },
-  // The local checks know the rules of AWS; these servers decide for themselves.
+  // The local checks follow the rules of AWS; these servers have their own.
   validateToken: false,
   preflight: "off",
 });

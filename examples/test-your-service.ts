@@ -10,14 +10,14 @@ import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { fromWebIdentity, isWebIdentityError } from "resilient-sts";
 import { type LocalIdp, type LocalSts, startLocalIdp, startLocalSts } from "resilient-sts/testing";
 
-/** Stands for your service: something that makes AWS calls with credentials it is given. */
+/** In place of your service: it makes one AWS call with the credentials that it gets. */
 async function whoAmI(sts: LocalSts, idp: LocalIdp, budgetMs: number): Promise<string> {
   const clientConfig = { endpoint: sts.url, region: "us-east-1" };
   await using credentials = fromWebIdentity({
     token: () => idp.issueToken({ subject: "system:serviceaccount:shop:checkout" }),
     roleArn: "arn:aws:iam::123456789012:role/checkout",
     clientConfig,
-    // Short waits, as a test has no patience.
+    // Short waits keep the test fast.
     retry: { baseDelayMs: 10, maxDelayMs: 50, budgetMs },
   });
   const client = new STSClient({ ...clientConfig, credentials });
@@ -29,7 +29,7 @@ async function whoAmI(sts: LocalSts, idp: LocalIdp, budgetMs: number): Promise<s
   }
 }
 
-test("a rate limit of the identity provider is ridden out", async () => {
+test("a rate limit of the identity provider delays the call, and it succeeds", async () => {
   await using idp = await startLocalIdp();
   await using sts = await startLocalSts({ providers: [idp] });
   idp.setFault({ kind: "rate-limit", on: "jwks", times: 3 });
@@ -41,7 +41,7 @@ test("a rate limit of the identity provider is ridden out", async () => {
   assert.deepEqual(outcomes, [...Array(3).fill("InvalidIdentityToken"), "ok", "ok"]);
 });
 
-test("an identity provider that stays away ends in an error that says so", async () => {
+test("an identity provider that stays down ends in an error that says so", async () => {
   await using idp = await startLocalIdp();
   await using sts = await startLocalSts({ providers: [idp] });
   await idp.refuseConnections();

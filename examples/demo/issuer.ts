@@ -13,7 +13,7 @@ const CLIENT = { id: "checkout", secret: "not-a-secret-outside-of-this-demo" };
 /** How the issuer answers requests for its keys. */
 export type Condition = "answers" | "answers 429" | "is down";
 
-/** `oidc-provider`, with its public side in the hands of the storm. */
+/** `oidc-provider`, whose public listener can fail on demand. */
 export interface Issuer extends AsyncDisposable {
   /** The issuer URL, as tokens carry it. */
   readonly url: string;
@@ -27,8 +27,8 @@ export interface Issuer extends AsyncDisposable {
 
 /**
  * Starts the issuer with two listeners, as in an EKS cluster: the public one serves discovery and
- * keys to STS, the inner one mints tokens. The storm strikes the public one, so that the workload
- * always has a token and STS cannot verify it.
+ * keys to STS, the inner one issues tokens. Only the public one fails, so the workload always has a
+ * token, and STS can't verify it.
  */
 export async function startIssuer(): Promise<Issuer> {
   const front = createServer();
@@ -119,7 +119,7 @@ async function oidcServer(url: string): Promise<RequestListener> {
   return new Provider(url, configuration).callback();
 }
 
-/** A JWT carries all there is to know, so that the server has nothing to remember. */
+/** A JWT contains everything, so the server stores nothing. */
 const NOTHING_STORED = {
   upsert: async () => {},
   find: async (): Promise<AdapterPayload | undefined> => undefined,
@@ -144,8 +144,8 @@ async function requestToken(tokenUrl: string, signal?: AbortSignal): Promise<str
 }
 
 /**
- * The port is given up for some seconds and then taken again. Chosen outside of the range that the
- * system hands out by itself, nobody else gets it meanwhile.
+ * The server closes its port for some seconds and opens it again. A port outside the range that the
+ * system assigns by itself stays free meanwhile.
  */
 async function listenOutsideEphemeralPorts(server: Server): Promise<number> {
   for (let triesLeft = 20; ; triesLeft -= 1) {

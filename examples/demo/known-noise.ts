@@ -1,4 +1,4 @@
-/** Kept from the terminal, word for word: the demo says the same in one line of its own. */
+/** The warning to suppress, word for word: the demo says the same in a line of its own. */
 const UNSUPPORTED_RUNTIME = "Unsupported runtime. Use Node.js v22.x LTS, or a later LTS release.";
 
 /**
@@ -17,14 +17,14 @@ export async function importOidcProvider(): Promise<typeof import("oidc-provider
   }
 }
 
-/** Tells the AWS SDK to keep its notice about the Node releases it is going to drop to itself. */
+/** Turns off the AWS SDK's warning about Node releases that it will no longer support. */
 export function muteSdkVersionNotice(): void {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 }
 
-/** What the two would have said, if they would have. */
+/** What the two warnings say, on a Node release that they are about. */
 export function versionNotice(): string | undefined {
   const major = Number(process.versions.node.split(".")[0]);
   if (major >= 22) return undefined;
-  return `Node ${process.version}: fine for this demo, but oidc-provider asks for 22 or later, and from January 2027 the AWS SDK does too.`;
+  return `Node ${process.version}: enough for this demo. oidc-provider supports 22 and later, and so does the AWS SDK from January 2027.`;
 }

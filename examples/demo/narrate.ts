@@ -3,19 +3,19 @@ import { duration, type Printer } from "./print.js";
 
 interface NarratorOptions {
   readonly printer: Printer;
-  /** What the issuer does at the moment: the reason that STS keeps to itself. */
+  /** What the issuer does at the moment: STS does not report this reason. */
   readonly issuerCondition?: (() => string) | undefined;
 }
 
-/** A handler for `onEvent` that tells a provider's events, one line each. */
+/** A handler for `onEvent` that prints a provider's events, one line each. */
 export function createNarrator(options: NarratorOptions): (event: WebIdentityEvent) => void {
   const { printer, issuerCondition } = options;
-  const told = new Set<string>();
+  const printed = new Set<string>();
   let lastWords: string | undefined;
 
   const failed = (event: WebIdentityEvent & { type: "attempt.failed" }) => {
     const words = `${event.code ?? event.verdict}: ${event.message}`;
-    // The same sentence six times over would bury what changes.
+    // The same sentence six times would hide what changes.
     const what = words === lastWords ? "the same; " : `${words}\n`;
     lastWords = words;
     const condition = issuerCondition?.();
@@ -32,15 +32,15 @@ export function createNarrator(options: NarratorOptions): (event: WebIdentityEve
         return printer.event("resilient", aboutToken(event));
       case "preflight.finished":
         for (const { title } of event.findings) {
-          // What a look found is kept for a while, so as not to add to the issuer's load.
-          if (!told.has(title)) printer.event("resilient", `pre-flight: ${title}`);
-          told.add(title);
+          // The pre-flight keeps its findings for a while, so they come again.
+          if (!printed.has(title)) printer.event("resilient", `pre-flight: ${title}`);
+          printed.add(title);
         }
         return;
       case "attempt.failed":
         return failed(event);
       case "region.defaulted":
-        return printer.event("resilient", `no region configured anywhere: asks ${event.region}`);
+        return printer.event("resilient", `no region is configured; uses ${event.region}`);
       case "credentials.refreshed": {
         const { expiresAt } = event;
         const until =
@@ -53,16 +53,16 @@ export function createNarrator(options: NarratorOptions): (event: WebIdentityEve
         );
       }
       case "refresh.failed":
-        return printer.event("resilient", `gave up: ${event.code}`, "bad");
+        return printer.event("resilient", `the refresh failed: ${event.code}`, "bad");
       case "credentials.expired-served":
-        return printer.event("resilient", "expired credentials were handed out", "bad");
+        return printer.event("resilient", "returned expired credentials", "bad");
     }
   };
 }
 
 function aboutToken({ ms, token, findings }: WebIdentityEvent & { type: "token.loaded" }): string {
   const facts =
-    token === undefined ? "not looked at" : `${token.alg ?? "no alg"}, kid ${token.kid ?? "none"}`;
+    token === undefined ? "not checked" : `${token.alg ?? "no alg"}, kid ${token.kid ?? "none"}`;
   const advice = findings.map(({ detail }) => `\n${detail}`).join("");
-  return `a token in ${duration(ms)}: ${facts}${advice}`;
+  return `token read in ${duration(ms)}: ${facts}${advice}`;
 }

@@ -4,19 +4,19 @@ import type { Issuer } from "./issuer.js";
 /** How long each part of the storm lasts, in milliseconds. */
 export const STORM = { rateLimitMs: 3_000, outageMs: 4_000 } as const;
 
-/** Rate limits, then an outage, then calm. Told as it happens; ends early when the signal aborts. */
+/** Rate limits, then an outage, then neither. Reports each change; ends early when the signal aborts. */
 export async function rageOver(
   issuer: Issuer,
-  tell: (what: string) => void,
+  report: (what: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
   try {
     await sleep(STORM.rateLimitMs, undefined, { signal });
     await issuer.goDown();
-    tell("stops listening: connections are refused");
+    report("stops listening: connections are refused");
     await sleep(STORM.outageMs, undefined, { signal });
     await issuer.comeBack();
-    tell("listens again and answers");
+    report("listens again and answers");
   } catch (error) {
     if (!signal.aborted) throw error;
   }
