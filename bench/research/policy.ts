@@ -32,7 +32,7 @@ export interface LookTiming {
   readonly fromFailure: number;
 }
 
-/** As `AttemptPreflight` has it. */
+/** As `IssuerCheckStep` has it. */
 const OUR_LOOKS: LookTiming = { besideAfterMs: 1_000, fromFailure: 1 };
 
 function variant(
