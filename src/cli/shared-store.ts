@@ -43,7 +43,7 @@ export type StoreChoice =
   | { readonly kind: "file"; readonly directory: string | undefined }
   | { readonly kind: "redis"; readonly url: string; readonly keys: readonly StoreKey[] };
 
-/** Separates this program's names from whatever else is in the same Redis. */
+/** Separates this program's keys from others in the same Redis. */
 const NAMESPACE = "resilient-sts";
 
 /** Opens the store that the options or the environment name. @throws as its two halves do. */
@@ -127,7 +127,7 @@ async function readKeys(file: string | undefined, env: Environment): Promise<Sto
   );
 }
 
-/** Who can read the keys can read the credentials of the fleet. */
+/** Any user who can read the keys can read the credentials of the fleet. */
 async function readKeyFile(path: string): Promise<string> {
   const named = quoted(path);
   const file = await open(path, "r").catch(({ code }: NodeJS.ErrnoException) => {

@@ -128,7 +128,7 @@ describe("--store", () => {
   test.each([
     ["memory", /--store takes file/],
     ["redis://127.0.0.1:1", /needs keys: set RESILIENT_STS_STORE_KEYS/],
-    ["redis://user:secret@127.0.0.1:1", /a password on the command line/],
+    ["redis://user:secret@127.0.0.1:1", /read a password on the command line/],
   ])("%s is refused", async (store, words) => {
     await using world = await startCredentialsWorld();
     const { exitCode, stderr } = await runCli(["exec", "--store", store, ...node("")], world);

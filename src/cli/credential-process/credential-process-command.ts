@@ -90,13 +90,13 @@ token, 4 out of time.`,
 /** Longest session (AWS STS API reference, DurationSeconds), in milliseconds. */
 const MAX_SESSION_MS = 43_200_000;
 
-/** A refresh that nobody needs yet may delay the caller for so long, in milliseconds. */
+/** The longest delay of a caller by a refresh that is not needed yet, in milliseconds. */
 const EARLY_REFRESH_MS = 10_000;
 
-/** Of the time limit, what those who wait for the process that refreshes get more than it. */
+/** How much more of the time limit waiting processes get than the process that refreshes. */
 const HEAD_START_MS = 2_000;
 
-/** Bounds of the wait between two looks at the cache, in milliseconds. */
+/** Bounds of the wait between two reads of the cache, in milliseconds. */
 const POLL_MS = { first: 50, longest: 800 };
 
 /** Set for the programs that a token source runs. One that uses the same profile would never end. */
@@ -139,7 +139,7 @@ function openStore(directory: string | undefined) {
   return fileStore({ directory: directory === undefined ? undefined : resolve(directory) });
 }
 
-/** Without the defaults: a profile should follow a later version's. */
+/** Leaves out the defaults, so that a profile gets those of later versions. */
 function chosen(values: Readonly<Record<string, string | boolean | string[] | undefined>>) {
   const options: Readonly<Record<string, OptionSpec>> = SPEC.options;
   return Object.fromEntries(
@@ -215,7 +215,7 @@ class Answer {
     }
   }
 
-  /** What another process left, unless it is now for this one to refresh. */
+  /** What another process stored, unless this process must refresh. */
   #found(entry: SharedEntry): Credentials | undefined {
     const { credentials, isFresh, refusal, isLeased } = entry;
     if (isFresh) return credentials;
@@ -226,7 +226,7 @@ class Answer {
 
   async #refreshForAll(): Promise<Credentials> {
     const { shared, key, settings } = this.#options;
-    // The holder before may have published between the look and the claim.
+    // The previous holder may have published between the read and the claim.
     const entry = await shared.read();
     const found = this.#found({ ...entry, isLeased: false });
     if (found !== undefined) {
@@ -252,7 +252,7 @@ class Answer {
     }
   }
 
-  /** Valid credentials are printed whatever failed. */
+  /** Valid credentials are printed, whatever failed. */
   #withoutRefresh({ credentials, leftMs }: SharedEntry, failure: CommandFailure): Credentials {
     if (credentials === undefined) throw failure;
     note(
@@ -287,7 +287,7 @@ class Answer {
     const leftMs = this.#remainingMs();
     if (leftMs <= 0) {
       throw new CommandFailure(
-        "another process was still waiting for STS when the time was up; give this command more --timeout, or ask the other one what fails",
+        "another process was still waiting for STS when the time limit was reached; raise --timeout, or check why the other process fails",
         EXIT.outOfTime,
       );
     }

@@ -36,7 +36,7 @@ function quoteInProfile(word: string): string {
   return /^[\w./:=@,+-]+$/.test(word) ? word : quoteForPosix(word);
 }
 
-/** `cmd.exe` replaces variables inside quotes too, and has no way to write a quote that all read alike. */
+/** `cmd.exe` replaces variables inside quotes too, and no spelling of a quote is read alike by all SDKs. */
 function quoteForWindows(word: string): string {
   checkWord(word);
   if (/["%!^]/.test(word) || word.endsWith("\\")) {

@@ -16,16 +16,16 @@ import type { ProviderSettings } from "../provider-options.js";
 /** How long a refusal is repeated to other processes, in milliseconds. */
 const REFUSAL_MS = { permanent: 5_000, transient: 1_000 };
 
-/** How long a process with valid credentials does not refresh after another one failed to. */
+/** After a failed refresh, processes with valid credentials wait this long before the next one, in milliseconds. */
 const PAUSE_MS = 30_000;
 
 /** A lease that isn't extended lapses after this, in milliseconds; a dead owner's lapses at once. */
 const LEASE_MS = 15_000;
 
-/** A clock that says so much less than when the credentials were stored was set back. */
+/** A clock this far behind the time of storing was set back, in milliseconds. */
 const CLOCK_TOLERANCE_MS = 60_000;
 
-/** What other processes left for this one. */
+/** What other processes have stored. */
 export interface SharedEntry {
   /** Credentials that are valid now. */
   readonly credentials: StoredCredentials | undefined;
@@ -33,7 +33,7 @@ export interface SharedEntry {
   readonly leftMs: number;
   /** Whether they need no refresh yet. */
   readonly isFresh: boolean;
-  /** Why another process got no credentials a moment ago. */
+  /** Why another process got no credentials recently. */
   readonly refusal: CommandFailure | undefined;
   readonly isLeased: boolean;
 }
@@ -57,8 +57,8 @@ interface SharedAnswerOptions {
 }
 
 /**
- * What all `credential-process` commands with the same settings share. A store that fails is not used
- * any more: this process then asks STS for itself.
+ * What all `credential-process` commands with the same settings share. When the store fails, this
+ * process stops using it and asks STS itself.
  */
 export class SharedAnswer {
   readonly #options: SharedAnswerOptions;
@@ -89,14 +89,14 @@ export class SharedAnswer {
     return {
       credentials: isValid ? stored : undefined,
       leftMs,
-      // Of a session of 15 minutes, no 16 are ever left.
+      // A session of 15 minutes never has 16 minutes left.
       isFresh: isValid && !wasSetBack && leftMs > Math.min(minTtlMs, lifetimeMs / 2),
       refusal: recentRefusal(entry.refusal, now, isValid),
       isLeased: entry.isLeased,
     };
   }
 
-  /** Takes the right to refresh for all. @returns whether this process has it. */
+  /** Claims the lease to refresh for all. @returns whether this process has it. */
   async claim(): Promise<boolean> {
     const { key } = this.#options;
     this.#lease = await this.#run((store) => store.claim(key, LEASE_MS));
@@ -144,7 +144,7 @@ export class SharedAnswer {
   }
 }
 
-/** Processes that have valid credentials keep away for longer than those that have nothing to lose. */
+/** With valid credentials, a process respects a refusal for longer than without. */
 function recentRefusal(
   refusal: Extract<StoredValue, { kind: "refusal" }> | undefined,
   now: number,

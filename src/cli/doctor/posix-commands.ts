@@ -11,7 +11,7 @@ export interface Places {
   readonly jwksUrl: string | undefined;
   readonly sts: { readonly url: string; readonly host: string } | undefined;
   readonly role: { readonly arn: string; readonly sessionName: string } | undefined;
-  /** Where an option named it; else AWS_WEB_IDENTITY_TOKEN_FILE says. */
+  /** Set where an option names it; otherwise AWS_WEB_IDENTITY_TOKEN_FILE does. */
   readonly tokenFile: string | undefined;
 }
 
@@ -21,12 +21,12 @@ export interface Step {
   readonly commands: readonly string[];
 }
 
-/** Whatever a stranger's server sends and its discovery document names, it is asked over HTTP. */
+/** Only HTTP and HTTPS, whatever URL a discovery document names. */
 const CURL = "curl -gsS -m 20 --proto '=https,http'";
 const TIMES = quote(
   "status %{http_code}  dns %{time_namelookup}  connect %{time_connect}  tls %{time_appconnect}  total %{time_total} s\\n",
 );
-/** What a stranger's server sends, without anything that a terminal obeys. */
+/** Removes from a server's answer everything that a terminal obeys. */
 const SHOWN = "LC_ALL=C tr -cd '\\11\\12\\40-\\176'";
 
 /** AWS's steps for curl. */

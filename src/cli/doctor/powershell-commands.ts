@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { quoteForPowerShell as quote } from "../../doctor/shell-quote.js";
 import type { Places, Step } from "./posix-commands.js";
 
-/** What a stranger's server sends, without anything that a terminal obeys. */
+/** Removes from a server's answer everything that a terminal obeys. */
 const SHOWN = "-replace '[^\\x09\\x0A\\x20-\\x7E]', ''";
 
 /**

@@ -68,7 +68,7 @@ function emulatedVariables(
     AWS_ENDPOINT_URL_STS: sts.url,
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
-    // As in production, the pre-flight looks at what the issuer publishes.
+    // As in production, the issuer check reads what the issuer publishes.
     RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true",
   };
 }
@@ -116,7 +116,7 @@ function introduction(
 const POLL_MS = 250;
 const MAX_KEPT = 1000;
 
-/** Writes a line for each request the servers see, and forgets them: a storm must not fill the memory. */
+/** Prints a line for each request to the servers. Old requests are dropped, so that they don't fill the memory. */
 function logRequests({ idp, sts }: Servers, stderr: Terminal): Disposable {
   const told = new WeakSet<object>();
   const tell = () => {

@@ -43,12 +43,12 @@ with ",probability=0.3" three of ten.`,
     "idp-port": {
       type: "string",
       value: "PORT",
-      help: "Port of the identity provider. Default: 4011; with a command, any that is free.",
+      help: "Port of the identity provider. Default: 4011; with a command, any free port.",
     },
     "sts-port": {
       type: "string",
       value: "PORT",
-      help: "Port of STS. Default: 4012; with a command, any that is free.",
+      help: "Port of STS. Default: 4012; with a command, any free port.",
     },
     "token-file": {
       type: "string",
@@ -79,7 +79,7 @@ with ",probability=0.3" three of ten.`,
       multiple: true,
       value: "FAULT",
       complete: [...IDP_FAULTS, ...STS_FAULTS],
-      help: "A fault to play; may be repeated.",
+      help: "A fault to simulate; may be repeated.",
     },
     ...COMMON_OPTIONS,
   },
@@ -136,7 +136,7 @@ export function readEmulateOptions(
 /** 0 lets the system choose. */
 function readPort(flag: string, text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  throw wrongUsage(`--${flag} takes a port from 0 to 65535; 0 takes any that is free`);
+  throw wrongUsage(`--${flag} takes a port from 0 to 65535; 0 is any free port`);
 }
 
 function notEmpty<Text extends string | undefined>(flag: string, text: Text): Text {

@@ -23,11 +23,11 @@ const SPEC = {
   usage: "[options] -- command [argument...]",
   about: `
 Gets AWS credentials from an OIDC token, then runs the command with a local endpoint for them that
-every AWS SDK and the AWS CLI read. They stay fresh for as long as the command runs, through
-failures of the identity provider and STS.
+every AWS SDK and the AWS CLI read. They stay fresh for as long as the command runs, even
+while the identity provider or STS fails.
 
-The command keeps this terminal, gets every signal, and its exit code is passed on. AWS keys,
-profiles and files that would win over the endpoint are not passed on.`,
+The command keeps this terminal and gets every signal, and exec ends with its exit code. AWS keys,
+profiles and files that would override the endpoint are not passed on.`,
   groups: {
     Credentials: ["role", ...PROVIDER_OPTION_NAMES, ...STORE_OPTION_NAMES],
     "The command": ["no-wait", "keep-config", "help", "version"],
@@ -47,7 +47,7 @@ profiles and files that would win over the endpoint are not passed on.`,
     },
     "keep-config": {
       type: "boolean",
-      help: "Pass the AWS config files and profile on to the command. Refused if they hold credentials, which would win.",
+      help: "Pass the AWS config files and profile on to the command. Refused if they hold credentials, which would override the endpoint.",
     },
     ...COMMON_OPTIONS,
   },
@@ -100,9 +100,9 @@ export const EXEC = defineCommand(SPEC, async ({ values, operands: command }, co
   return await child.exitCode;
 });
 
-/** Says on standard error that a role has no valid credentials any more, once for each outage. */
+/** Reports on standard error that a role has no valid credentials, once for each outage. */
 class OutageReport {
-  /** Before the child runs, the command's own end says what failed. */
+  /** Set when the child runs. Until then, the error of the command itself says what failed. */
   isReported = false;
   readonly #failing = new Set<string>();
   readonly #context: CommandContext;

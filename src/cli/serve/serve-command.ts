@@ -52,7 +52,7 @@ Runs until SIGTERM or Ctrl-C.`,
       type: "string",
       value: "ADDRESS",
       default: "127.0.0.1:9912",
-      help: "Loopback address and port; port 0 takes any that is free. Default: 127.0.0.1:9912.",
+      help: "Loopback address and port; port 0 is any free port. Default: 127.0.0.1:9912.",
     },
     "token-dir": {
       type: "string",
@@ -78,7 +78,7 @@ Runs until SIGTERM or Ctrl-C.`,
     },
     "no-wait": {
       type: "boolean",
-      help: "Be ready before there are credentials, and go on when the first ones fail.",
+      help: "Report readiness before there are credentials, and continue if the first refresh fails.",
     },
     ...COMMON_OPTIONS,
   },
@@ -169,7 +169,7 @@ function writeTo(fd: number, line: string): Promise<void> {
 }
 
 function untilStopped(signal: AbortSignal): Promise<void> {
-  // The process lives for the server's sake until then.
+  // Until then, the server keeps the process alive.
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
@@ -198,7 +198,7 @@ function variablesOf(name: string, listen: string, directory: string | undefined
     .join("");
 }
 
-/** One line for each change that an operator wants in the log. */
+/** One line in the log for each change of a role's credentials. */
 function log(role: string, event: WebIdentityEvent, { stderr }: CommandContext): void {
   const words = wordsFor(event);
   if (words === undefined) return;
@@ -222,7 +222,7 @@ function wordsFor(event: WebIdentityEvent): string | undefined {
       return `attempt ${event.attempt} failed: ${event.verdict}: ${event.message}`;
     case "refresh.failed":
       return event.servedFromCache
-        ? `not refreshed, the cached credentials go on: ${event.code}: ${event.message}`
+        ? `not refreshed, the cached credentials stay in use: ${event.code}: ${event.message}`
         : `no valid credentials: ${event.code}: ${event.message}`;
     case "store.failed":
       return `the ${event.store} store failed (${event.operation}): ${event.message}`;
