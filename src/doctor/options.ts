@@ -1,6 +1,7 @@
 import type { CredentialStore } from "../model/credential-store.js";
 import type { Environment } from "../runtime/environment.js";
 import {
+  checkKeys,
   checkRegion,
   checkSignal,
   checkStore,
@@ -76,10 +77,15 @@ const TEXTS = [
   ...(["issuer", "endpointUrl"] as const),
 ] as const;
 const SWITCHES = ["allowPrivateIssuers", "assume", "redact"] as const;
+const OTHERS = [
+  ...(["token", "tokenSource", "region", "failoverRegions", "store", "timeoutMs"] as const),
+  ...(["onProgress", "signal", "env"] as const),
+] as const;
+const KNOWN = [...TEXTS, ...SWITCHES, ...OTHERS] satisfies (keyof DiagnoseOptions)[];
 
 /** @throws TypeError that names the option. */
 export function validateOptions(options: DiagnoseOptions): void {
-  checkType("options", options ?? null, "object");
+  checkKeys("options", options ?? null, KNOWN);
   for (const name of TEXTS) checkString(name, options[name]);
   for (const name of SWITCHES) checkType(name, options[name], "boolean");
   const { token, issuer, region, failoverRegions = [], endpointUrl } = options;

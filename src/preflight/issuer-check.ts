@@ -19,6 +19,7 @@ import type { IssuerReport } from "../model/issuer-report.js";
 import { trimToken } from "../model/jwt.js";
 import { systemClock } from "../runtime/clock.js";
 import {
+  checkKeys,
   checkSignal,
   checkString,
   checkStrings,
@@ -160,6 +161,7 @@ function readInput(input: CheckIssuerInput): Subject | Finding {
   if (typeof input !== "object" || input === null) {
     throw expected("input", "to be an object with `token` or `issuer`", input);
   }
+  checkKeys("input", input, ["token", "issuer", "kid"]);
   const { token, issuer, kid } = input as Partial<Record<"token" | "issuer" | "kid", unknown>>;
   if (token !== undefined && (issuer ?? kid) !== undefined) {
     throw expected("input", "to have `token` alone, which names both, or `issuer`", input);
@@ -169,7 +171,10 @@ function readInput(input: CheckIssuerInput): Subject | Finding {
   return subjectOfIssuer(requireString("issuer", issuer), kid as string | undefined);
 }
 
+const OPTIONS = ["timeoutMs", "allowedIssuers", "allowPrivateIssuers", "fresh", "signal"];
+
 function validateOptions(options: CheckIssuerOptions): void {
+  checkKeys("options", options, OPTIONS);
   const { timeoutMs, allowedIssuers, allowPrivateIssuers, fresh, signal } = options;
   resolveNumber("timeoutMs", timeoutMs, 0, 1, 60_000);
   checkStrings("allowedIssuers", allowedIssuers);

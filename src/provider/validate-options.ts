@@ -9,8 +9,10 @@ import {
   checkStrings,
   checkType,
   expected,
+  nearest,
   resolveBoolean,
   resolveNumber,
+  unknownOption,
   word,
 } from "../runtime/validators.js";
 import { spanPartitions } from "../sts/partitions.js";
@@ -238,25 +240,47 @@ const OPTIONS: Readonly<Record<keyof WebIdentityInit | "roleArn" | TokenOption, 
 };
 
 /**
- * Refuses an option name in the wrong case (`RoleArn`, as in a request to STS), and the token option of
- * another factory. Otherwise the provider would silently use the role or token of the environment, or no
- * session policy. Any other name may be an option of another library that shares the object.
+ * What the SDK's own providers take: an init that a chain shares with them may hold these. They have no
+ * effect here, nor on the SDK's `fromTokenFile`.
+ */
+const OF_SDK_PROVIDERS: ReadonlySet<string> = new Set([
+  ...["profile", "filepath", "configFilepath", "ignoreCache", "mfaCodeProvider", "roleAssumer"],
+  ...["ssoStartUrl", "ssoAccountId", "ssoRegion", "ssoRoleName", "ssoSession", "ssoClient"],
+  "ec2MetadataV1Disabled",
+]);
+
+/** Where an option is that was given at the top, and the names that other libraries have for some. */
+const PLACES: Readonly<Record<string, string>> = {
+  ...placesIn("retry", RETRY_KEYS),
+  ...placesIn("refresh", REFRESH_KEYS),
+  ...placesIn("preflight", PREFLIGHT_KEYS),
+  retries: "retry",
+  maxRetries: "retry.maxAttempts",
+  timeout: "attemptTimeoutMs",
+  timeoutMs: "attemptTimeoutMs",
+};
+
+function placesIn(group: string, keys: readonly string[]): Record<string, string> {
+  return Object.fromEntries(keys.map((key) => [key, `${group}.${key}`]));
+}
+
+/**
+ * Refuses the token option of another factory, and every name that is not an option. Otherwise a misspelt
+ * `roleArn` would silently select the role of the environment.
  *
- * @throws TypeError that names it.
+ * @throws TypeError that names it, and the option that is meant.
  */
 export function checkNames(init: object, foreign: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(init)) {
-    if (value === undefined) continue;
-    const factory = foreign[name];
-    if (factory !== undefined) {
-      throw new TypeError(`\`${name}\` is not an option here; use ${factory}().`);
-    }
-    if (name in OPTIONS) continue;
-    const meant = Object.keys(OPTIONS).find(
-      (option) => option.toLowerCase() === name.toLowerCase(),
-    );
-    if (meant !== undefined) {
-      throw new TypeError(`Unknown option \`${name}\`; did you mean \`${meant}\`?`);
-    }
+    if (value === undefined || name in OPTIONS || OF_SDK_PROVIDERS.has(name)) continue;
+    const known = Object.keys(OPTIONS).filter((option) => !(option in foreign));
+    const place = nearest(name, [...known, ...Object.keys(PLACES)]);
+    throw unknownOption(name, place && (PLACES[place] ?? place), known);
+  }
+  const other = Object.keys(foreign).find(
+    (name) => (init as Record<string, unknown>)[name] !== undefined,
+  );
+  if (other !== undefined) {
+    throw new TypeError(`\`${other}\` is not an option here; use ${foreign[other]}().`);
   }
 }

@@ -1,4 +1,4 @@
-import { readField } from "./redact.js";
+import { readField, safeText } from "./redact.js";
 
 /** @throws TypeError when a factory's init is not an object, or is what an SDK client passes to a provider. */
 export function requireInit(factory: string, init: unknown): void {
@@ -69,11 +69,51 @@ export function resolveBoolean(name: string, value: unknown, fallback: boolean):
   return value === undefined ? fallback : (value as boolean);
 }
 
+/** @throws TypeError for a value that is not an object, or has a member that is not known. */
 export function checkKeys(name: string, value: unknown, known: readonly string[]): void {
   checkType(name, value, "object");
   const unknown = Object.keys(value ?? {}).find((key) => !known.includes(key));
-  if (unknown === undefined) return;
-  throw new TypeError(`Unknown option \`${name}.${unknown}\`; known are ${known.join(", ")}.`);
+  if (unknown !== undefined)
+    throw unknownOption(`${name}.${unknown}`, nearest(unknown, known), known);
+}
+
+/** The error for an option that does not exist: with the one that is meant, or else with all. */
+export function unknownOption(
+  name: string,
+  meant: string | undefined,
+  known: readonly string[],
+): TypeError {
+  const help =
+    meant === undefined ? `known are ${known.join(", ")}.` : `did you mean \`${meant}\`?`;
+  return new TypeError(`Unknown option \`${safeText(name, MAX_NAME)}\`; ${help}`);
+}
+
+/** Of an unknown name, this much is shown and compared. */
+const MAX_NAME = 60;
+
+/** The name that differs least, if it differs in less than half of its letters. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const given = name.slice(0, MAX_NAME);
+  const [best] = known
+    .map((other) => ({ other, distance: distanceOf(given, other) }))
+    .filter(({ other, distance }) => distance * 2 < Math.max(other.length, given.length))
+    .toSorted((a, b) => a.distance - b.distance);
+  return best?.other;
+}
+
+/** How many letters must be added, removed or replaced, whatever their case (Levenshtein). */
+function distanceOf(from: string, to: string): number {
+  const target = to.toLowerCase();
+  let row = Array.from({ length: target.length + 1 }, (_, index) => index);
+  for (const [at, letter] of [...from.toLowerCase()].entries()) {
+    const next = [at + 1];
+    for (let index = 0; index < target.length; index += 1) {
+      const replaced = (row[index] ?? 0) + (target[index] === letter ? 0 : 1);
+      next.push(Math.min(replaced, (row[index + 1] ?? 0) + 1, (next[index] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
 }
 
 export function checkType(

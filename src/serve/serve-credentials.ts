@@ -158,8 +158,7 @@ export async function startEndpoint(
 
 function checkOptions(options: ServeCredentialsOptions): { host: string; port: number } {
   requireInit("serveCredentials", options);
-  const unknown = Object.keys(options).find((name) => !KNOWN_OPTIONS.includes(name));
-  if (unknown !== undefined) checkKeys("options", options, KNOWN_OPTIONS);
+  checkKeys("options", options, KNOWN_OPTIONS);
   checkType("roles", options.roles, "object");
   const entries = Object.entries(options.roles ?? {});
   if (entries.length === 0) throw new TypeError("Expected `roles` to name at least one provider.");

@@ -10,7 +10,7 @@ import type {
   StoreLease,
 } from "../model/credential-store.js";
 import { readField, safeCause } from "../runtime/redact.js";
-import { checkString, expected, requireInit } from "../runtime/validators.js";
+import { checkKeys, checkString, expected, requireInit } from "../runtime/validators.js";
 import { hasEnded, type LeaseOwner, thisProcess } from "./lease-owner.js";
 import { defaultDirectory, StoreDirectory } from "./store-directory.js";
 import { countSample, MAX_SAMPLE, parseStoredValue } from "./stored-value.js";
@@ -49,6 +49,7 @@ const UNWRITTEN_AFTER_MS = 2_000;
  */
 export function fileStore(init: FileStoreInit = {}): CredentialStore {
   requireInit("fileStore", init);
+  checkKeys("fileStore", init, ["directory"]);
   const { directory } = init;
   checkString("directory", directory);
   if (directory !== undefined && !isAbsolute(directory)) {

@@ -8,7 +8,7 @@ import type {
   StoreLease,
 } from "../model/credential-store.js";
 import { readField } from "../runtime/redact.js";
-import { expected, requireInit, requireString } from "../runtime/validators.js";
+import { checkKeys, expected, requireInit, requireString } from "../runtime/validators.js";
 import { inspectRedis } from "./redis-inspection.js";
 import { KeyRing, type RingKey, type StoreKeys, seal, sealedName, unseal } from "./sealing.js";
 
@@ -131,6 +131,7 @@ const POSITION = { credentials: 3, refusal: 4 } as const;
  */
 export function redisStore(init: RedisStoreInit): CredentialStore {
   requireInit("redisStore", init);
+  checkKeys("redisStore", init, ["client", "keys", "namespace"]);
   const { client, keys, namespace } = init;
   if (typeof readField(client, "eval") !== "function") {
     throw expected("client", "to be a client of @redis/client or ioredis", client);

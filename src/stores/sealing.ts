@@ -3,7 +3,7 @@ import { types } from "node:util";
 import type { StoredValue } from "../model/credential-store.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
 import { readField } from "../runtime/redact.js";
-import { expected } from "../runtime/validators.js";
+import { checkKeys, expected } from "../runtime/validators.js";
 import { MAX_VALUE_BYTES, parseStoredValue } from "./stored-value.js";
 
 /** One key of a ring. */
@@ -111,6 +111,7 @@ function toRing(keys: unknown): readonly RingKey[] {
 
 function toRingKey(entry: unknown, index: number): RingKey {
   const name = `keys[${index}]`;
+  checkKeys(name, entry ?? null, ["id", "key"]);
   const id = readField(entry, "id");
   if (typeof id !== "string" || !KEY_ID.test(id)) {
     throw expected(`${name}.id`, "to be 1 to 64 letters, digits or `._-`", id);

@@ -159,8 +159,14 @@ describe("options", () => {
     expect(resolve({ retry: { baseDelayMs: 9_000 } }).retry.baseDelayMs).toBe(9_000);
   });
 
-  test("of other libraries are ignored", () => {
-    expect(() => resolve({ somethingElse: SECRET, profile: "x" })).not.toThrow();
+  test("of the SDK's other providers are ignored, as the SDK ignores them", () => {
+    const shared = {
+      profile: "x",
+      filepath: "y",
+      mfaCodeProvider: async () => "1",
+      ssoRegion: "z",
+    };
+    expect(() => fromTokenFile({ ...shared } as object)).not.toThrow();
   });
 });
 

@@ -1,5 +1,12 @@
+import { checkKeys } from "../../runtime/validators.js";
 import type { KeyRing } from "./key-ring.js";
 import { type SigningAlgorithm, signCompact } from "./key-ring.js";
+
+/** A record, so that the compiler reports a missing name. */
+const KNOWN: Readonly<Record<keyof TokenRequest, true>> = {
+  ...{ subject: true, audience: true, expiresInSeconds: true, claims: true, payload: true },
+  ...{ header: true, key: true, algorithm: true, breakSignature: true },
+};
 
 /** The content and the signature of a token. Each part can be wrong on purpose. */
 export interface TokenRequest {
@@ -41,6 +48,7 @@ interface Issuing {
 
 /** Makes and signs a token. */
 export function issueToken({ keys, issuer, nowMs }: Issuing, request: TokenRequest = {}): string {
+  checkKeys("issueToken", request, Object.keys(KNOWN));
   const key = request.key === undefined ? keys.current : keys.get(request.key);
   const algorithm = request.algorithm ?? key.algorithm;
   const header = { alg: algorithm, typ: "JWT", kid: key.kid, ...request.header };

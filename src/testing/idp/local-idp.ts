@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import { checkKeys } from "../../runtime/validators.js";
 import { createRateLimit, FaultScript } from "../fault-script.js";
 import {
   type Exchange,
@@ -116,6 +117,12 @@ export interface IdpRequest {
   readonly connection: number;
 }
 
+/** A record, so that the compiler reports a missing name. */
+const IDP_KEYS: Readonly<Record<keyof LocalIdpOptions, true>> = {
+  ...{ path: true, host: true, port: true, tls: true, algorithm: true, kid: true },
+  ...{ headers: true, now: true, random: true },
+};
+
 const DEFAULT_HEADERS = { "cache-control": "public, max-age=3600" };
 
 /**
@@ -136,6 +143,7 @@ const DEFAULT_HEADERS = { "cache-control": "public, max-age=3600" };
  * ```
  */
 export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<LocalIdp> {
+  checkKeys("startLocalIdp", options, Object.keys(IDP_KEYS));
   const { path = "", host = "127.0.0.1", now = Date.now, random = Math.random, tls } = options;
   if (path !== "" && !/^\/[^?#\s]*$/.test(path)) {
     throw new TypeError(`Expected \`path\` to start with a slash, got ${JSON.stringify(path)}`);
@@ -226,8 +234,14 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
     async issueToken(request) {
       return issueToken({ keys, issuer, nowMs: now() }, request);
     },
-    addKey: async (which) => (await keys.add(which)).kid,
-    rotateKeys: async (how) => (await keys.rotate(how)).kid,
+    async addKey(which) {
+      checkKeys("addKey", which, ["algorithm", "kid", "publish"]);
+      return (await keys.add(which)).kid;
+    },
+    async rotateKeys(how) {
+      checkKeys("rotateKeys", how, ["algorithm", "kid", "publish", "keepOldKeys"]);
+      return (await keys.rotate(how)).kid;
+    },
     publishKey: (kid) => keys.publish(kid),
     setDiscovery(document) {
       overrides.discovery = document;

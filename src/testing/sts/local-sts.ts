@@ -1,5 +1,5 @@
 import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
-import { expected } from "../../runtime/validators.js";
+import { checkKeys, expected } from "../../runtime/validators.js";
 import { createRateLimit, FaultScript } from "../fault-script.js";
 import {
   type Exchange,
@@ -114,6 +114,20 @@ export interface LocalStsOptions extends StsAnswerOptions {
   readonly random?: () => number;
 }
 
+/** Records, so that the compiler reports a missing name. */
+const ANSWER_KEYS: Readonly<Record<keyof StsAnswerOptions, true>> = {
+  ...{ omit: true, expirationPrecision: true, credentialLifetimeSeconds: true },
+};
+const FAULT_KEYS: Readonly<Record<keyof StsFaultOptions, true>> = {
+  ...{ times: true, probability: true, when: true, delayMs: true, retryAfterSeconds: true },
+  ...{ httpStatus: true, limit: true },
+};
+const STS_KEYS: Readonly<Record<keyof LocalStsOptions, true>> = {
+  ...ANSWER_KEYS,
+  ...{ providers: true, roles: true, port: true, tls: true, host: true, ca: true },
+  ...{ idpTimeoutMs: true, jwksCacheSeconds: true, now: true, random: true },
+};
+
 /**
  * Starts an STS on a loopback port: AssumeRoleWithWebIdentity, which verifies tokens as AWS was
  * observed to do, and GetCallerIdentity, with faults on demand.
@@ -133,6 +147,7 @@ export interface LocalStsOptions extends StsAnswerOptions {
  * ```
  */
 export async function startLocalSts(options: LocalStsOptions = {}): Promise<LocalSts> {
+  checkKeys("startLocalSts", options, Object.keys(STS_KEYS));
   const { providers, roles, now = Date.now, random = Math.random, tls } = options;
   const { idpTimeoutMs = STS_ISSUER_TIMEOUT_MS, jwksCacheSeconds, ca } = options;
   for (const [name, list] of Object.entries({ providers, roles })) {
@@ -193,6 +208,7 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
   }
 
   function setFault(fault: StsFault, how: StsFaultOptions = {}): void {
+    checkKeys("options", how, Object.keys(FAULT_KEYS));
     checkStsFault(fault, how);
     const { when = () => true, limit } = how;
     const isOverLimit = limit ? createRateLimit(limit, now) : () => true;
@@ -211,6 +227,7 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
     setFault,
     clearFaults: () => faults.clear(),
     configure(changes) {
+      checkKeys("configure", changes, Object.keys(ANSWER_KEYS));
       answers = { ...answers, ...changes };
     },
     resetRequests() {
