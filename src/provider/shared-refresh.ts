@@ -56,7 +56,7 @@ interface SharedRefreshOptions {
   readonly runtime: Runtime;
 }
 
-/** What one refresh says about itself. */
+/** What the store's part in one refresh needs to know about it. */
 export interface TurnOptions {
   readonly identity: Identity;
   /** The STS that would be asked first. */
@@ -76,7 +76,7 @@ export interface TurnOptions {
 export class SharedRefresh {
   readonly guard: GuardedStore;
   readonly options: SharedRefreshOptions;
-  /** The access key id that a service rejected: whoever stores it again, it is not adopted. */
+  /** The access key id that a service rejected. It is never adopted, even if it is stored again. */
   rejectedId: string | undefined;
   /** The key of the last refresh. */
   key: string | undefined;
@@ -248,8 +248,8 @@ export class SharedTurn {
   }
 
   /**
-   * Callers without valid credentials wait 5 s at most. A refresh in the background may wait for as
-   * long as nobody waits for it: half of what the cached credentials still live.
+   * Callers without valid credentials wait 5 s at most. A refresh that no caller waits for may wait
+   * for half of the time that the cached credentials are still valid.
    */
   #waitLimitMs(deadline: Deadline): number {
     const half = deadline.remainingMs() / 2;
@@ -307,7 +307,7 @@ export class SharedTurn {
     return failure && { refused: failure };
   }
 
-  /** A value that is whole, and of this key and role; a store of anybody's may return anything. */
+  /** A complete value of this key and role. A store that a user wrote may return anything. */
   #checked(stored: unknown): StoredValue | undefined {
     if (stored === undefined || stored === null) return undefined;
     const value = readStoredValue(stored);
@@ -335,7 +335,7 @@ export class SharedTurn {
     return leftMs > cachedMs && leftMs > leastMs;
   }
 
-  /** By this machine's clock, which may be wrong, and by the store's: what is less counts. */
+  /** By this machine's clock, which may be wrong, and by the store's: the smaller one counts. */
   #leftMs({ expiresAt, issuedAt }: StoredCredentials, storeTtlMs: unknown): number {
     const ttlMs = typeof storeTtlMs === "number" ? storeTtlMs : Number.POSITIVE_INFINITY;
     return Math.min(expiresAt - this.#stsNow(), ttlMs, expiresAt - issuedAt);

@@ -17,16 +17,16 @@ const OPERATION_MS = 250;
  */
 const PARTS = { count: 5, lateFactor: 1.2, maxMs: 1_000 };
 
-/** How long a store that failed is left alone: drawn anew, so that a fleet does not come back at once. */
+/** How long a store that failed is not used: random, so that a fleet does not come back all at once. */
 const PAUSE_MS = { min: 30_000, max: 60_000 };
 
-/** Why an operation gave nothing. */
+/** Why an operation failed. */
 export interface StoreFailure {
   readonly operation: StoreOperation;
   readonly reason: "timeout" | "error";
   /** Made printable, and free of tokens. */
   readonly message: string;
-  /** Until when the store is left alone, in milliseconds since the epoch. */
+  /** Until when the store is not used, in milliseconds since the epoch. */
   readonly openUntil: number;
 }
 
@@ -38,7 +38,7 @@ interface GuardOptions {
 
 /**
  * A store that can't hurt: each operation ends after 250 ms whatever its client does, and after one
- * failure the store is left alone for 30 to 60 s. Then one operation probes it.
+ * failure the store is not used for 30 to 60 s. Then one operation probes it.
  */
 export class GuardedStore {
   readonly #store: CredentialStore;
@@ -56,7 +56,7 @@ export class GuardedStore {
     return this.#store.name;
   }
 
-  /** Until when the store is left alone, in milliseconds since the epoch. */
+  /** Until when the store is not used, in milliseconds since the epoch. */
   get openUntil(): number | undefined {
     const now = this.#options.clock.now();
     // A pause that has yet to begin is one from before the clock was set back.
@@ -64,8 +64,8 @@ export class GuardedStore {
   }
 
   /**
-   * What the operation gives; `undefined` if it fails, or the store is left alone. A failure is told
-   * to `onFailure`, and goes no further.
+   * Returns the operation's result; `undefined` if it fails or the store is not used now. A failure goes
+   * to `onFailure` and no further.
    *
    * @param late - gets what arrives after the limit.
    */
@@ -110,7 +110,7 @@ export class GuardedStore {
     const { clock, random } = this.#options;
     this.#openFrom = clock.now();
     const pauseMs = PAUSE_MS.min + random() * (PAUSE_MS.max - PAUSE_MS.min);
-    // A whole number: the time is told.
+    // A whole number: events and `status()` show the time.
     this.#openUntil = this.#openFrom + Math.floor(pauseMs);
   }
 }

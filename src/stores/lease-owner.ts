@@ -10,13 +10,13 @@ export interface LeaseOwner {
   readonly pidNamespace: string;
 }
 
-/** Facts that the system does not give are empty: then a process that is gone is known by time alone. */
+/** Facts that the system does not report are empty. Then only time shows that a process has ended. */
 export function thisProcess(): LeaseOwner {
   const { pid } = process;
   return { pid, startedAt: startOf(pid), bootId: bootId(), pidNamespace: pidNamespace() };
 }
 
-/** Whether the owner is certain to have ended. */
+/** Whether the owner has certainly ended. */
 export function hasEnded(owner: LeaseOwner, self: LeaseOwner): boolean {
   if (owner.bootId !== self.bootId) return owner.bootId !== "" && self.bootId !== "";
   if (owner.pidNamespace !== self.pidNamespace) return false;

@@ -42,7 +42,7 @@ export async function inspectRedis(
   };
 }
 
-/** A client may be told to return bulk strings as bytes. */
+/** A client may be configured to return bulk strings as bytes. */
 function texts(fields: unknown): string[] {
   return Array.isArray(fields) ? fields.map(String) : [];
 }

@@ -175,7 +175,7 @@ export async function unseal(
   try {
     decrypted = await compactDecrypt(jwe, secret, options);
   } catch {
-    // Why exactly is nobody's business who wrote it.
+    // The exact reason would help only an attacker.
     return { problem: `it can't be decrypted with the key ${id}` };
   }
   const { protectedHeader: header, plaintext } = decrypted;

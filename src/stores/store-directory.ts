@@ -58,7 +58,7 @@ export class StoreDirectory {
     return join(this.#path, name);
   }
 
-  /** The text of a file; `undefined` if there is none. In few steps: each one is a turn of a thread. */
+  /** The text of a file; `undefined` without one. Few steps, because each one waits for a thread. */
   async read(name: string): Promise<string | undefined> {
     const path = this.file(name);
     const checked = this.#check();
@@ -90,7 +90,7 @@ export class StoreDirectory {
     }
   }
 
-  /** Makes a file, if there is none of that name. @returns whether it was made. */
+  /** Creates a file unless one of that name exists. @returns whether it was created. */
   async create(name: string, text: string): Promise<boolean> {
     await this.#prepare();
     try {
@@ -132,7 +132,7 @@ export class StoreDirectory {
     }
   }
 
-  /** When a file was written, in milliseconds since the epoch; `undefined` if there is none. */
+  /** When a file was written, in milliseconds since the epoch; `undefined` without one. */
   async modifiedAt(name: string): Promise<number | undefined> {
     const stats = await lstat(this.file(name)).catch(() => undefined);
     return stats?.mtimeMs;

@@ -24,8 +24,8 @@ const TEXTS: Readonly<Record<Kind, readonly [required: string[], optional: strin
 };
 
 /**
- * What somebody stored, as a value that is whole and possible, with known fields only; or the reason
- * why it is none. The reason holds nothing of the value.
+ * Checks what is stored: returns a complete and possible value with known fields only, or the reason
+ * why it can't be one. The reason contains nothing of the value.
  */
 export function readStoredValue(stored: unknown): StoredValue | { readonly problem: string } {
   const kind = readField(stored, "kind");
