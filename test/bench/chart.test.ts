@@ -1,7 +1,7 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { lineChart } from "../../bench/chart.js";
 
-it("a chart of the same figures is the same file, however many came before it", () => {
+test("a chart of the same figures is the same file, however many came before it", () => {
   const draw = () =>
     lineChart({ title: "load", xName: "s", yName: "x" }, [
       {

@@ -15,10 +15,10 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { StoredCredentials } from "../../src/model/credential-store.js";
 import { fileStore } from "../../src/stores/index.js";
 import { thisProcess } from "../../src/stores/lease-owner.js";
 import { defaultDirectory } from "../../src/stores/store-directory.js";
+import { someCredentials } from "../support/stored-credentials.js";
 
 const LEASE_MS = 60_000;
 const isRoot = process.getuid?.() === 0;
@@ -227,16 +227,3 @@ describe("fileStore() refuses", () => {
     },
   );
 });
-
-function someCredentials(key: string): StoredCredentials {
-  return {
-    kind: "credentials",
-    key,
-    roleArn: "arn:aws:iam::123456789012:role/app",
-    issuedAt: Date.now(),
-    expiresAt: Date.now() + 900_000,
-    accessKeyId: `ASIA${randomBytes(8).toString("hex").toUpperCase()}`,
-    secretAccessKey: "secret-access-key-of-a-test",
-    sessionToken: "session-token",
-  };
-}

@@ -6,9 +6,9 @@ import {
   type RedisServer,
   startRedisServer,
 } from "../../bench/support/redis-server.js";
-import type { StoredCredentials } from "../../src/model/credential-store.js";
 import { redisStore, type StoreKeys } from "../../src/stores/index.js";
 import { leaveOut } from "../support/program.js";
+import { someCredentials } from "../support/stored-credentials.js";
 
 const OLD = { id: "2026-10", key: randomBytes(32).toString("base64url") };
 const NEW = { id: "2026-11", key: randomBytes(32) };
@@ -246,16 +246,3 @@ describe("redisStore() refuses", () => {
     expect(make).not.toThrow(secret);
   });
 });
-
-function someCredentials(key: string): StoredCredentials {
-  return {
-    kind: "credentials",
-    key,
-    roleArn: "arn:aws:iam::123456789012:role/app",
-    issuedAt: Date.now(),
-    expiresAt: Date.now() + 900_000,
-    accessKeyId: `ASIA${randomBytes(8).toString("hex").toUpperCase()}`,
-    secretAccessKey: "secret-access-key-of-a-test",
-    sessionToken: "session-token",
-  };
-}

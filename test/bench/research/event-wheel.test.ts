@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { EventWheel } from "../../../bench/research/event-wheel.js";
 
 function drain(wheel: EventWheel): [member: number, at: number][] {
@@ -8,7 +8,7 @@ function drain(wheel: EventWheel): [member: number, at: number][] {
 }
 
 describe("an event wheel", () => {
-  it("gives members out in order of time, and those of one millisecond in the order they came", () => {
+  test("gives members out in order of time, and those of one millisecond in the order they came", () => {
     const wheel = new EventWheel(5, 1_000);
     for (const [member, at] of [
       [0, 700],
@@ -30,7 +30,7 @@ describe("an event wheel", () => {
     expect(wheel.waiting).toBe(0);
   });
 
-  it("goes round as often as it must", () => {
+  test("goes round as often as it must", () => {
     const wheel = new EventWheel(1, 1_024);
     const times: number[] = [];
     for (let round = 0; round < 10; round += 1) {
@@ -41,7 +41,7 @@ describe("an event wheel", () => {
     expect(times).toEqual(Array.from({ length: 10 }, (_, round) => (round + 1) * 1_000));
   });
 
-  it("takes a time that has passed for now, and refuses one beyond its span", () => {
+  test("takes a time that has passed for now, and refuses one beyond its span", () => {
     const wheel = new EventWheel(2, 1_024);
     wheel.schedule(0, 50);
     wheel.next();

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { measure, objections } from "../../../bench/research/candidate-table.js";
 import { simulateLoneService } from "../../../bench/research/lone-service.js";
 import {
@@ -29,7 +29,7 @@ const fleet = (changes: Partial<FleetOptions> = {}) =>
   });
 
 describe("a fleet", () => {
-  it("is served no sooner than the issuer's capacity allows, and hardly later", () => {
+  test("is served no sooner than the issuer's capacity allows, and hardly later", () => {
     for (const overload of ["refuses", "queues"] as const) {
       const { allServedMs = 0, served, calls, wastedCalls } = fleet({ overload });
       expect(allServedMs).toBeGreaterThan(18_000);
@@ -39,13 +39,13 @@ describe("a fleet", () => {
     }
   });
 
-  it("needs no more than one fetch for each of STS's caches that hold the JWKS", () => {
+  test("needs no more than one fetch for each of STS's caches that hold the JWKS", () => {
     const { allServedMs = 0, issuerRequests } = fleet({ holdsJwks: true });
     expect(allServedMs).toBeLessThan(10_000);
     expect(issuerRequests).toBeLessThan(1_000);
   });
 
-  it("that spreads its windows refreshes below the capacity, and one that does not far above", () => {
+  test("that spreads its windows refreshes below the capacity, and one that does not far above", () => {
     const spread = fleet({ workloads: 10_000, phase: "refresh" });
     expect(spread.peakOverCapacity).toBeLessThan(1.5);
     expect(spread.expired).toBe(0);
@@ -53,7 +53,7 @@ describe("a fleet", () => {
     expect(together.peakOverCapacity).toBeGreaterThan(50);
   });
 
-  it("asks the issuer more often the earlier every process looks for itself", () => {
+  test("asks the issuer more often the earlier every process looks for itself", () => {
     const requests = (besideAfterMs: number) =>
       fleet({
         policy: { ...OURS_WITHOUT_LOOKS, looks: { besideAfterMs, fromFailure: 1 } },
@@ -65,7 +65,7 @@ describe("a fleet", () => {
     );
   });
 
-  it("ends at its horizon or its number of calls, and says how far it came", () => {
+  test("ends at its horizon or its number of calls, and says how far it came", () => {
     const { allServedMs, endedMs, served } = fleet({ horizonMs: 5_000 });
     expect(allServedMs).toBeUndefined();
     expect(endedMs).toBe(5_000);
@@ -73,7 +73,7 @@ describe("a fleet", () => {
     expect(fleet({ maxCalls: 2_000 }).calls).toBe(2_000);
   });
 
-  it("is the same in every run", () => {
+  test("is the same in every run", () => {
     expect(fleet()).toEqual(fleet());
   });
 });
@@ -82,24 +82,24 @@ describe("a service alone", () => {
   const alone = (fromMs: number, toMs = fromMs) =>
     simulateLoneService(OURS_WITHOUT_LOOKS, { fromMs, toMs }, seededRandom(1), 2_000);
 
-  it("is back within one longest wait of the outage's end, whatever the outage", () => {
+  test("is back within one longest wait of the outage's end, whatever the outage", () => {
     for (const outageMs of [1_000, 10_000, 120_000]) {
       expect(alone(outageMs).recoveryMs.p99).toBeLessThan(4_200);
     }
   });
 
-  it("meets no error in an outage that is shorter than the budget, and one in a longer one", () => {
+  test("meets no error in an outage that is shorter than the budget, and one in a longer one", () => {
     expect(alone(100, 55_000).metError).toBe(0);
     expect(alone(61_000).metError).toBe(1);
   });
 });
 
 describe("the rule by which a default is taken", () => {
-  it("takes ours: better for a fleet than full jitter up to 5 s, and no worse for a service alone", () => {
+  test("takes ours: better for a fleet than full jitter up to 5 s, and no worse for a service alone", () => {
     expect(objections(measure(OURS_WITHOUT_LOOKS), measure(REFERENCE))).toEqual([]);
   });
 
-  it("takes neither what it is measured by, nor what lets a service alone wait", () => {
+  test("takes neither what it is measured by, nor what lets a service alone wait", () => {
     const reference = measure(REFERENCE);
     expect(objections(reference, reference)).toEqual(["waste", "peak"]);
     const slow = { ...REFERENCE, retry: { ...REFERENCE.retry, maxDelayMs: 10_000 } };

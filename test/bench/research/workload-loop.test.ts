@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { CANDIDATES, OURS, type Policy, REFERENCE } from "../../../bench/research/policy.js";
 import { NO_KEY } from "../../../bench/research/sts-model.js";
 import { WorkloadLoop } from "../../../bench/research/workload-loop.js";
@@ -44,7 +44,7 @@ const rounded = (waits: readonly (number | undefined)[]) =>
   waits.map((wait) => wait && Math.round(wait));
 
 describe("a workload of the simulation", () => {
-  it("waits, and gives up, just as the library's own retry loop", async () => {
+  test("waits, and gives up, just as the library's own retry loop", async () => {
     const shapes = [{}, { maxAttempts: 4 }, { budgetMs: 5_000 }, { baseDelayMs: 3_000 }];
     for (const shape of shapes) {
       const policy = { ...OURS, retry: { ...OURS.retry, ...shape } };
@@ -56,7 +56,7 @@ describe("a workload of the simulation", () => {
     }
   });
 
-  it("of another curve waits as that curve says, within the same budget and attempts", () => {
+  test("of another curve waits as that curve says, within the same budget and attempts", () => {
     const waits = simulatedWaits(REFERENCE, 1);
     const random = seededRandom(1);
     const drawn = waits.map((_, retry) => random() * Math.min(5_000, 500 * 2 ** retry));
@@ -64,7 +64,7 @@ describe("a workload of the simulation", () => {
     expect(waits.length).toBeLessThanOrEqual(20);
   });
 
-  it.each(CANDIDATES)("$name: no wait is above the maximum", (policy) => {
+  test.each(CANDIDATES)("$name: no wait is above the maximum", (policy) => {
     for (const wait of simulatedWaits(policy, 7)) {
       expect(wait ?? 0).toBeGreaterThanOrEqual(0);
       expect(wait ?? 0).toBeLessThanOrEqual(policy.retry.maxDelayMs);
