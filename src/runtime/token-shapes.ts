@@ -209,11 +209,11 @@ class ShapeReader {
     if ((gap & (GAP.line | GAP.blank)) === 0 || lineLength < MIN_PIECE) return undefined;
     const next = this.#lineEnd(start, letters);
     const piece = this.#text.slice(start, next);
-    if (piece.length >= MIN_PIECE && isEncoded(piece)) return [start, next];
-    const isLine =
-      (gap & GAP.line) > 0 &&
-      (next === this.#text.length || ((this.#gaps[next] ?? 0) & GAP.line) > 0);
-    return isLine && lineLength >= MIN_WRAPPED && next > start ? [start, next] : undefined;
+    const isWrapped = (gap & GAP.line) > 0 && lineLength >= MIN_WRAPPED;
+    const isPiece = isEncoded(piece) || (isWrapped && isMixed(piece));
+    if (piece.length >= MIN_PIECE && isPiece) return [start, next];
+    const isWholeLine = next === this.#text.length || ((this.#gaps[next] ?? 0) & GAP.line) > 0;
+    return isWrapped && isWholeLine && next > start ? [start, next] : undefined;
   }
 
   #isWord(at: number): boolean {
@@ -226,7 +226,15 @@ class ShapeReader {
   }
 }
 
-/** Base64 mixes what words keep apart. */
+/** Whether a piece has small letters, capitals and digits, as base64 does and words do not. */
 function isEncoded(piece: string): boolean {
   return /[a-z]/.test(piece) && /[A-Z]/.test(piece) && /\d/.test(piece);
+}
+
+/**
+ * Whether a piece has two of the three. After a whole line of a token that is enough: one last line in
+ * a hundred happens to have no digit.
+ */
+function isMixed(piece: string): boolean {
+  return [/[a-z]/, /[A-Z]/, /\d/].filter((kind) => kind.test(piece)).length > 1;
 }

@@ -53,6 +53,22 @@ describe("redact", () => {
     );
   });
 
+  test("a JWT wrapped in lines of 64 characters is taken out whole, before any word", () => {
+    // Without digits, as one last line in a hundred is.
+    const lastLines = fc
+      .array(fc.constantFrom(..."abcxyzABCXYZ-_"), { minLength: 24, maxLength: 60 })
+      .map((letters) => letters.join(""))
+      .filter((line) => /[a-z]/.test(line) && /[A-Z]/.test(line));
+    fc.assert(
+      fc.property(lastLines, (lastLine) => {
+        const lines = `${base64url({ alg: "RS256" })}.${"aB3".repeat(40)}`.match(/.{1,64}/g) ?? [];
+        const whole = lines.filter((line) => line.length === 64);
+        const clean = redact(`sent ${whole.join("\n")}\n${lastLine} to the server`);
+        expect(clean).not.toContain(lastLine);
+      }),
+    );
+  });
+
   test.each([
     ["in quotes", (token: string) => `{"token":"${token}"}`],
     ["in a form body", (token: string) => `Version=2011-06-15&WebIdentityToken=${token}&x=1`],
