@@ -1,5 +1,5 @@
 import { AsyncResource } from "node:async_hooks";
-import { untilAborted } from "../runtime/abort.js";
+import { untilAborted, withTimeout } from "../runtime/abort.js";
 import type { Clock, Elapsed } from "../runtime/clock.js";
 import { CachedCredentials, type CachedIdentity, type Situation } from "./cached-credentials.js";
 import { InFlightRefresh } from "./in-flight-refresh.js";
@@ -47,6 +47,10 @@ export interface CacheOptions<F extends RefreshResult, R extends CacheRequest> {
   readonly onExpiredServed: (credentials: F["credentials"]) => void;
   /** The cache was closed. */
   readonly onClosed: () => void;
+  /** How long a caller waits for a refresh, in milliseconds, if no cached credentials may be served. */
+  readonly callerTimeoutMs?: number | undefined;
+  /** The error for a caller that waited for so long. */
+  readonly callerTimedOut?: (() => Error) | undefined;
   readonly windows: WindowOptions;
   /** Whether a refresh that is due starts without a caller. */
   readonly aheadOfTime: boolean;
@@ -221,7 +225,15 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
   }
 
   #waitForRefresh(request: R | undefined): Promise<F["credentials"]> {
-    return this.#waiting(request, (inFlight) => inFlight.wait(request?.abortSignal));
+    const { clock, callerTimeoutMs: timeoutMs, callerTimedOut } = this.#options;
+    const caller = request?.abortSignal;
+    if (timeoutMs === undefined) return this.#waiting(request, (inFlight) => inFlight.wait(caller));
+    // The limit ends this wait only, as the caller's signal does: the refresh has its own deadline.
+    const reason = callerTimedOut?.() ?? new Error("the caller's limit was reached");
+    const limit = { clock, signal: caller ?? new AbortController().signal, timeoutMs, reason };
+    return this.#waiting(request, (inFlight) =>
+      withTimeout(limit, (signal) => inFlight.wait(signal)),
+    );
   }
 
   /** If the refresh fails, the caller gets the cached credentials for as long as they may be served. */

@@ -30,6 +30,8 @@ export type WebIdentityErrorCode =
   | "ERR_REGION_DISABLED"
   /** The request is wrong: role ARN, session name, duration, policy, endpoint options. */
   | "ERR_REQUEST_INVALID"
+  /** The caller's `callerTimeoutMs` was reached. The refresh continues, and the next caller may get its result. */
+  | "ERR_CALLER_TIMEOUT"
   /** The provider was closed. */
   | "ERR_CLOSED";
 

@@ -68,6 +68,8 @@ export function createProvider(
     },
     staleAnswer,
     adviceOf,
+    callerTimeoutMs: options.callerTimeoutMs,
+    callerTimedOut: () => callerTimedOut(options.callerTimeoutMs),
     windows: options.refresh,
     aheadOfTime: options.refresh.aheadOfTime,
     serveExpired: options.serveExpired,
@@ -117,6 +119,14 @@ function staleAnswer({ expiration }: AttributedCredentials): WebIdentityError {
     code: "ERR_STS_UNAVAILABLE",
     message: `STS returned credentials that have expired, or expire within 1 s (${expiration?.toJSON()}).`,
     hint: "Workload: check this machine's clock. Network: check what answers between this machine and STS.",
+  });
+}
+
+function callerTimedOut(limitMs = 0): WebIdentityError {
+  return new WebIdentityError({
+    code: "ERR_CALLER_TIMEOUT",
+    message: `The refresh took longer than a caller of this provider waits (callerTimeoutMs: ${limitMs}). It continues, and a later call gets its result.`,
+    hint: "Workload: retry the call, or raise callerTimeoutMs. The events of the provider, and its status().lastError after the refresh, say what delays it.",
   });
 }
 

@@ -52,6 +52,14 @@ export interface ResilienceOptions {
    */
   readonly attemptTimeoutMs?: number | undefined;
   /**
+   * The limit of one caller's wait for a refresh, in milliseconds; 1 or more. When it is reached, the
+   * caller gets the cached credentials if they may be served, and otherwise rejects with
+   * `ERR_CALLER_TIMEOUT`. The refresh continues until its own deadline (`retry.budgetMs`), and the next
+   * caller gets its result. SDK clients do not pass a request's `abortSignal` to the provider.
+   * @default none: a caller waits as long as the refresh takes
+   */
+  readonly callerTimeoutMs?: number | undefined;
+  /**
    * The regions to ask when the first one fails, in this order; of the same partition.
    * @default none
    */
@@ -155,6 +163,7 @@ export interface WebIdentityInit extends ResilienceOptions {
 export interface ResolvedOptions {
   readonly retry: CompleteRetryOptions;
   readonly attemptTimeoutMs: number;
+  readonly callerTimeoutMs: number | undefined;
   readonly failoverRegions: readonly string[];
   readonly hedgeAfterMs: number | undefined;
   readonly preflight: PreflightOptions & { readonly mode: PreflightMode };
@@ -167,6 +176,7 @@ export interface ResolvedOptions {
 export const DEFAULTS: ResolvedOptions = {
   retry: { maxAttempts: 25, baseDelayMs: 500, maxDelayMs: 4_000, budgetMs: 60_000 },
   attemptTimeoutMs: 10_000,
+  callerTimeoutMs: undefined,
   failoverRegions: [],
   hedgeAfterMs: undefined,
   preflight: { mode: "advisory" },

@@ -50,6 +50,7 @@ export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
       100,
       300_000,
     ),
+    callerTimeoutMs: resolveCallerTimeout(init.callerTimeoutMs),
     ...resolveFailover(init),
     preflight: resolvePreflight(init),
     refresh: resolveRefresh(init),
@@ -96,6 +97,11 @@ function checkDuration(durationSeconds: unknown): void {
   if (Number.isSafeInteger(durationSeconds) && (durationSeconds as number) >= 1) return;
   const what = "to be a whole number of seconds, 1 or more";
   throw expected("durationSeconds", what, word(durationSeconds));
+}
+
+function resolveCallerTimeout(callerTimeoutMs: number | undefined): number | undefined {
+  resolveNumber("callerTimeoutMs", callerTimeoutMs, 0, 1, MAX_TIMER_MS);
+  return callerTimeoutMs;
 }
 
 function resolveRetry(retry: ResilienceOptions["retry"]): ResolvedOptions["retry"] {
@@ -226,6 +232,7 @@ const OPTIONS: Readonly<Record<keyof WebIdentityInit | "roleArn" | TokenOption, 
   logger: true,
   retry: true,
   attemptTimeoutMs: true,
+  callerTimeoutMs: true,
   failoverRegions: true,
   hedgeAfterMs: true,
   region: true,

@@ -157,3 +157,69 @@ describe("a caller that stops waiting", () => {
     expect(warnings).toEqual([]);
   });
 });
+
+describe("a caller with a limit", () => {
+  const late = new Error("the limit");
+  const limited = () => new CacheBench({ callerTimeoutMs: 1_000, callerTimedOut: () => late });
+
+  test("gets the error at its limit, while the refresh goes on for the next one", async () => {
+    const bench = limited();
+    bench.delayMs = 3_000;
+    const first = bench.get();
+    await bench.clock.advance(500);
+    const second = bench.get();
+    await bench.clock.advance(499);
+    expect(await Promise.race([first, "waiting"])).toBe("waiting");
+    await bench.clock.advance(1);
+    expect(await first).toBe(late);
+    expect(await Promise.race([second, "waiting"])).toBe("waiting");
+    await bench.clock.advance(500);
+    expect(await second).toBe(late);
+    expect([bench.calls.length, bench.calls[0]?.signal.aborted]).toEqual([1, false]);
+    expect(bench.failures).toEqual([]);
+    await bench.clock.advance(1_500);
+    expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 1]);
+  });
+
+  test("gets what is there before its limit, and leaves no timer", async () => {
+    const bench = limited();
+    bench.delayMs = 999;
+    expect(await bench.clock.run(bench.get())).toBe("AKID-1");
+    bench.answer = fail;
+    const forced = bench.get({ forceRefresh: true });
+    expect(await bench.clock.run(forced)).toBe("AKID-1");
+  });
+
+  test("gets the cached credentials where they are valid, as after a failed refresh", async () => {
+    const bench = limited();
+    await bench.fill(HOUR);
+    bench.answer = hang;
+    const forced = bench.get({ forceRefresh: true });
+    await bench.clock.advance(1_000);
+    expect(await forced).toBe("AKID-1");
+  });
+
+  test("gets expired credentials where those may be served", async () => {
+    const bench = new CacheBench({
+      callerTimeoutMs: 1_000,
+      callerTimedOut: () => late,
+      serveExpired: true,
+    });
+    await bench.fill(HOUR, -1);
+    bench.answer = hang;
+    const call = bench.get();
+    await bench.clock.advance(1_000);
+    expect([await call, bench.expiredServed]).toEqual(["AKID-1", ["AKID-1"]]);
+  });
+
+  test("gets its own reason when it aborts first", async () => {
+    const bench = limited();
+    bench.answer = hang;
+    const controller = new AbortController();
+    const leaving = bench.get({ abortSignal: controller.signal });
+    await bench.clock.advance(500);
+    controller.abort("no time");
+    expect(await leaving).toBe("no time");
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+  });
+});

@@ -20,6 +20,25 @@ describe("a caller's abortSignal", () => {
     expect(world.calls()).toBe(2);
   });
 
+  it("is not needed to limit each caller's wait: callerTimeoutMs does, and the refresh goes on", async () => {
+    await using world = await startWorld();
+    world.sts.failNext("hang");
+    const provider = world.provide({ callerTimeoutMs: 2_000 });
+    const early = rejection(provider());
+    await until(() => world.sts.requests[0]?.outcome === "hang");
+    await world.clock.advance(2_000);
+    expect(await early).toMatchObject({
+      code: "ERR_CALLER_TIMEOUT",
+      message: expect.stringContaining("callerTimeoutMs: 2000"),
+      attempts: [],
+    });
+    expect(provider.status()).toMatchObject({ refreshing: true, lastError: undefined });
+    await world.clock.advance(8_000);
+    await until(() => !provider.status().refreshing);
+    await expect(provider()).resolves.toHaveProperty("accessKeyId");
+    expect(world.calls()).toBe(2);
+  });
+
   it("that has aborted already costs no call", async () => {
     await using world = await startWorld();
     const reason = { any: "value" };

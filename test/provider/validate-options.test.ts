@@ -28,6 +28,7 @@ const BAD: readonly (readonly [option: string, inits: readonly object[]])[] = [
   ["retry.baseDelayMs", [{ retry: { baseDelayMs: 11, maxDelayMs: 10 } }]],
   ["retry.attempts", [{ retry: { attempts: 3 } }]],
   flat("retry", NO_OBJECTS),
+  flat("callerTimeoutMs", [...NO_NUMBERS, 0, -5, 2_147_483_648]),
   flat("attemptTimeoutMs", [...NO_NUMBERS, 0, 99, 300_001, -5, Number.POSITIVE_INFINITY]),
   nested("refresh", "advisoryWindowSeconds", [...NO_NUMBERS, -1, 43_201]),
   nested("refresh", "mandatoryWindowSeconds", [...NO_NUMBERS, -1, 43_201]),
@@ -114,6 +115,7 @@ describe("options", () => {
     expect(resolve({})).toEqual({
       retry: { maxAttempts: 25, baseDelayMs: 500, maxDelayMs: 4_000, budgetMs: 60_000 },
       attemptTimeoutMs: 10_000,
+      callerTimeoutMs: undefined,
       failoverRegions: [],
       hedgeAfterMs: undefined,
       preflight: { mode: "advisory" },
