@@ -55,6 +55,8 @@ const exitCode = await runProgram(process.argv.slice(2), {
   },
 }).catch(async (thrown: unknown) => {
   const failure = asFailure(thrown);
+  // As other programs in a pipe: the one that closed it does not want to read about that.
+  if (failure.exitCode === EXIT.pipeClosed) return failure.exitCode;
   const line = `resilient-sts: ${safeText(failure.message, 2_000)}\n`;
   await print(output("stderr"), line).catch(() => {});
   return failure.exitCode;

@@ -15,6 +15,6 @@ export type {
   StoreOperation,
 } from "../model/credential-store.js";
 export { type FileStoreInit, fileStore } from "./file-store.js";
-export type { IoredisClient, NodeRedisClient } from "./redis-place.js";
+export type { IoredisClient, NodeRedisClient, RedisClient } from "./redis-place.js";
 export { type RedisStoreInit, redisStore } from "./redis-store.js";
 export type { StoreKeyOptions, StoreKeys } from "./sealing.js";

@@ -16,6 +16,7 @@ export interface IoredisClient {
   defineCommand(...args: never[]): unknown;
 }
 
+/** A client of either library. */
 export type RedisClient = NodeRedisClient | IoredisClient;
 
 /** A fence is kept for longer than any value, in milliseconds. */

@@ -26,7 +26,7 @@ export function readPage(page: string): string {
 /** Every fenced block of every page. */
 export const CODE_BLOCKS: readonly CodeBlock[] = PAGES.flatMap((page) => blocksOf(page));
 
-export function blocksOf(page: string): CodeBlock[] {
+function blocksOf(page: string): CodeBlock[] {
   const text = readPage(page);
   return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map((match) => {
     const [, language = "", block = ""] = match;

@@ -206,6 +206,7 @@ describe("the public names", () => {
           "FileStoreInit",
           "IoredisClient",
           "NodeRedisClient",
+          "RedisClient",
           "RedisStoreInit",
           "StoreEntry",
           "StoreKeyOptions",
