@@ -2,6 +2,7 @@ import type { CredentialStore } from "../model/credential-store.js";
 import type { Environment } from "../runtime/environment.js";
 import {
   checkKeys,
+  checkNumber,
   checkRegion,
   checkSignal,
   checkStore,
@@ -9,7 +10,6 @@ import {
   checkStrings,
   checkType,
   expected,
-  resolveNumber,
   word,
 } from "../runtime/validators.js";
 import { TOKEN_SOURCE_NAMES, type TokenSourceName } from "../token-sources/source-names.js";
@@ -97,7 +97,7 @@ export function validateOptions(options: DiagnoseOptions): void {
   if (endpointUrl !== undefined && !/^https?:$/.test(protocolOf(endpointUrl))) {
     throw expected("endpointUrl", "to be an http or https URL", endpointUrl);
   }
-  resolveNumber("timeoutMs", options.timeoutMs, 0, 1_000, 60_000);
+  checkNumber("timeoutMs", options.timeoutMs, { min: 1_000, max: 60_000 });
   checkType("onProgress", options.onProgress, "function");
   checkSignal(options.signal);
   const { tokenSource } = options;

@@ -20,13 +20,13 @@ import { trimToken } from "../model/jwt.js";
 import { systemClock } from "../runtime/clock.js";
 import {
   checkKeys,
+  checkNumber,
   checkSignal,
   checkString,
   checkStrings,
   checkType,
   expected,
   requireString,
-  resolveNumber,
 } from "../runtime/validators.js";
 import type { PreflightRuntime, PreflightSettings } from "./settings.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";
@@ -176,7 +176,7 @@ const OPTIONS = ["timeoutMs", "allowedIssuers", "allowPrivateIssuers", "fresh", 
 function validateOptions(options: CheckIssuerOptions): void {
   checkKeys("options", options, OPTIONS);
   const { timeoutMs, allowedIssuers, allowPrivateIssuers, fresh, signal } = options;
-  resolveNumber("timeoutMs", timeoutMs, 0, 1, 60_000);
+  checkNumber("timeoutMs", timeoutMs, { min: 1, max: 60_000 });
   checkStrings("allowedIssuers", allowedIssuers);
   checkType("allowPrivateIssuers", allowPrivateIssuers, "boolean");
   checkType("fresh", fresh, "boolean");

@@ -2,6 +2,7 @@ import { MAX_TIMER_MS } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
 import {
   checkKeys,
+  checkNumber,
   checkRegion,
   checkSignal,
   checkStore,
@@ -43,13 +44,11 @@ export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
   checkStore(init.store);
   return {
     retry: resolveRetry(init.retry),
-    attemptTimeoutMs: resolveNumber(
-      "attemptTimeoutMs",
-      init.attemptTimeoutMs,
-      DEFAULTS.attemptTimeoutMs,
-      100,
-      300_000,
-    ),
+    attemptTimeoutMs: resolveNumber("attemptTimeoutMs", init.attemptTimeoutMs, {
+      fallback: DEFAULTS.attemptTimeoutMs,
+      min: 100,
+      max: 300_000,
+    }),
     callerTimeoutMs: resolveCallerTimeout(init.callerTimeoutMs),
     ...resolveFailover(init),
     preflight: resolvePreflight(init),
@@ -100,7 +99,7 @@ function checkDuration(durationSeconds: unknown): void {
 }
 
 function resolveCallerTimeout(callerTimeoutMs: number | undefined): number | undefined {
-  resolveNumber("callerTimeoutMs", callerTimeoutMs, 0, 1, MAX_TIMER_MS);
+  checkNumber("callerTimeoutMs", callerTimeoutMs, { min: 1, max: MAX_TIMER_MS });
   return callerTimeoutMs;
 }
 
@@ -108,16 +107,26 @@ function resolveRetry(retry: ResilienceOptions["retry"]): ResolvedOptions["retry
   checkKeys("retry", retry, RETRY_KEYS);
   const { maxAttempts, baseDelayMs, maxDelayMs, budgetMs } = DEFAULTS.retry;
   const resolved = {
-    maxAttempts: resolveNumber("retry.maxAttempts", retry?.maxAttempts, maxAttempts, 1, 1_000),
-    baseDelayMs: resolveNumber(
-      "retry.baseDelayMs",
-      retry?.baseDelayMs,
-      baseDelayMs,
-      0,
-      MAX_TIMER_MS,
-    ),
-    maxDelayMs: resolveNumber("retry.maxDelayMs", retry?.maxDelayMs, maxDelayMs, 0, MAX_TIMER_MS),
-    budgetMs: resolveNumber("retry.budgetMs", retry?.budgetMs, budgetMs, 1, MAX_TIMER_MS),
+    maxAttempts: resolveNumber("retry.maxAttempts", retry?.maxAttempts, {
+      fallback: maxAttempts,
+      min: 1,
+      max: 1_000,
+    }),
+    baseDelayMs: resolveNumber("retry.baseDelayMs", retry?.baseDelayMs, {
+      fallback: baseDelayMs,
+      min: 0,
+      max: MAX_TIMER_MS,
+    }),
+    maxDelayMs: resolveNumber("retry.maxDelayMs", retry?.maxDelayMs, {
+      fallback: maxDelayMs,
+      min: 0,
+      max: MAX_TIMER_MS,
+    }),
+    budgetMs: resolveNumber("retry.budgetMs", retry?.budgetMs, {
+      fallback: budgetMs,
+      min: 1,
+      max: MAX_TIMER_MS,
+    }),
   };
   if (!Number.isInteger(resolved.maxAttempts)) {
     throw expected("retry.maxAttempts", "to be a whole number", resolved.maxAttempts);
@@ -140,7 +149,7 @@ function resolveRefresh(init: WebIdentityInit): ResolvedOptions["refresh"] {
   const windows = { advisoryWindowSeconds: advisory, mandatoryWindowSeconds: mandatory };
   for (const [key, value] of Object.entries(windows)) {
     const name = `refresh.${key}`;
-    resolveNumber(name, value, 0, 0, 43_200);
+    checkNumber(name, value, { min: 0, max: 43_200 });
     if (value !== undefined && durationSeconds !== undefined && value >= durationSeconds) {
       throw expected(name, "to be less than `durationSeconds`", value);
     }
@@ -162,7 +171,7 @@ function resolveFailover(
   const { failoverRegions = DEFAULTS.failoverRegions, hedgeAfterMs, region, clientConfig } = init;
   checkStrings("failoverRegions", failoverRegions);
   for (const name of failoverRegions) checkRegion("failoverRegions", name);
-  resolveNumber("hedgeAfterMs", hedgeAfterMs, 0, 10, 60_000);
+  checkNumber("hedgeAfterMs", hedgeAfterMs, { min: 10, max: 60_000 });
   // By then, the first call would be over.
   const { attemptTimeoutMs = DEFAULTS.attemptTimeoutMs } = init;
   if (hedgeAfterMs !== undefined && hedgeAfterMs >= attemptTimeoutMs) {
@@ -204,7 +213,7 @@ function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"]
   checkStrings("preflight.audiences", options.audiences);
   checkStrings("preflight.allowedIssuers", options.allowedIssuers);
   checkType("preflight.allowPrivateIssuers", options.allowPrivateIssuers, "boolean");
-  resolveNumber("preflight.timeoutMs", options.timeoutMs, 0, 1, 60_000);
+  checkNumber("preflight.timeoutMs", options.timeoutMs, { min: 1, max: 60_000 });
   // A token that is not checked may not be a JWT, and then names no issuer.
   const byDefault = validateToken === false ? "off" : DEFAULTS.preflight.mode;
   const { mode = byDefault } = options;

@@ -38,17 +38,31 @@ export interface Attempt {
   readonly deadline: Deadline;
 }
 
+/** How a refresh without success ended. */
+export interface RetryOutcome {
+  /** Of the last attempt that the budget did not cut short. */
+  readonly verdict: Verdict;
+  readonly failure: Failure;
+  readonly attempts: readonly AttemptRecord[];
+  /** How long all attempts and waits took, in milliseconds. */
+  readonly elapsedMs: number;
+}
+
 /** Gave up: everything an error report needs. */
-export class AttemptsFailed extends Error {
+export class AttemptsFailed extends Error implements RetryOutcome {
   override readonly name = "AttemptsFailed";
 
-  constructor(
-    readonly verdict: Verdict,
-    readonly failure: Failure,
-    readonly attempts: readonly AttemptRecord[],
-    readonly elapsedMs: number,
-  ) {
+  readonly verdict: Verdict;
+  readonly failure: Failure;
+  readonly attempts: readonly AttemptRecord[];
+  readonly elapsedMs: number;
+
+  constructor({ verdict, failure, attempts, elapsedMs }: RetryOutcome) {
     super(failure.message);
+    this.verdict = verdict;
+    this.failure = failure;
+    this.attempts = attempts;
+    this.elapsedMs = elapsedMs;
   }
 }
 
@@ -56,8 +70,8 @@ export class AttemptsFailed extends Error {
 const MIN_ATTEMPT_MS = 1_000;
 
 /**
- * Runs `attempt` until it succeeds, the verdict says that no other one can help, or the budget or
- * the number of attempts is used up.
+ * Runs `attempt` until it succeeds, until its verdict says that another attempt can't help, or until the
+ * budget or the attempts run out.
  *
  * @throws AttemptsFailed, or the signal's reason.
  */
@@ -73,27 +87,27 @@ export async function retryLoop<T>(
     try {
       return await attempt({ attempt: number, deadline });
     } catch (error) {
-      // One kind of error for the loop: p-retry takes a `TypeError` for a bug and what is no error
-      // for a message, and retries neither.
+      // One kind of error for the loop: p-retry retries neither a `TypeError`, which it treats as a bug,
+      // nor a thrown value that is not an error.
       throw error instanceof AttemptError ? error : new AttemptError(localFailure(error));
     }
   };
   try {
     signal.throwIfAborted();
-    return await once(1).catch((error: AttemptError) => again(error, once, log, options));
+    return await once(1).catch((error: AttemptError) => again(error, once, { log, options }));
   } catch (error) {
     signal.throwIfAborted();
     throw log.outcome(clock.monotonic() - start) ?? error;
   }
 }
 
-/** Every attempt after the first. The loop is loaded only when it is needed: most refreshes need none. */
+/** Makes every attempt after the first. `p-retry` is loaded here: most refreshes don't need it. */
 async function again<T>(
   firstError: AttemptError,
   once: (number: number) => Promise<T>,
-  log: AttemptLog,
-  { retry, clock, signal }: LoopOptions,
+  { log, options }: { readonly log: AttemptLog; readonly options: LoopOptions },
 ): Promise<T> {
+  const { retry, clock, signal } = options;
   signal.throwIfAborted();
   let decision = log.failed(firstError, 1, retry.maxAttempts > 1);
   if (decision === undefined) throw firstError;
@@ -101,7 +115,7 @@ async function again<T>(
   await sleep(clock, decision, signal);
   return pRetry((number) => once(number + 1), {
     retries: retry.maxAttempts - 2,
-    // The waiting is done below, on a clock of ours and with jitter of ours.
+    // `shouldRetry` waits, by the provider's clock and with its own jitter.
     minTimeout: 0,
     signal,
     onFailedAttempt: ({ error, attemptNumber, retriesLeft }) => {
@@ -116,7 +130,7 @@ async function again<T>(
   });
 }
 
-/** What happened so far, and what the verdict makes of it. */
+/** Records the attempts and decides after each whether there is another one. */
 class AttemptLog {
   readonly #records: AttemptRecord[] = [];
   readonly #timesSeen = new Map<Verdict, number>();
@@ -153,7 +167,7 @@ class AttemptLog {
           random,
         })
       : undefined;
-    const record = toRecord(attempt, verdict, failure, ms, waitMs);
+    const record = toRecord({ attempt, verdict, ms, waitMs }, failure);
     this.#records.push(record);
     onAttemptFailed(record);
     return waitMs;
@@ -161,19 +175,18 @@ class AttemptLog {
 
   outcome(elapsedMs: number): AttemptsFailed | undefined {
     if (this.#last === undefined) return undefined;
-    return new AttemptsFailed(this.#last.verdict, this.#last.failure, this.#records, elapsedMs);
+    return new AttemptsFailed({ ...this.#last, attempts: this.#records, elapsedMs });
   }
 }
 
+type AttemptOutcome = Pick<AttemptRecord, "attempt" | "verdict" | "ms" | "waitMs">;
+
 function toRecord(
-  attempt: number,
-  verdict: Verdict,
+  { attempt, verdict, ms, waitMs }: AttemptOutcome,
   failure: Failure,
-  ms: number,
-  waitMs: Decision,
 ): AttemptRecord {
   const { region, code, message, httpStatus, requestId } = failure;
-  // What prints a record would print a field without a value, too.
+  // Without members that are undefined: a tool that prints a record would print them.
   return {
     attempt,
     ...(region !== undefined && { region }),

@@ -50,18 +50,26 @@ export function checkStrings(name: string, value: unknown): void {
   if (value !== undefined && !isList) throw expected(name, "to be an array of strings", value);
 }
 
+/** Both ends belong to the range. */
+export interface NumberRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** @throws TypeError when an optional field is present, but is not a number in the range. */
+export function checkNumber(name: string, value: unknown, { min, max }: NumberRange): void {
+  if (value === undefined || (typeof value === "number" && value >= min && value <= max)) return;
+  throw expected(name, `to be a number from ${min} to ${max}`, word(value));
+}
+
+/** @throws TypeError when an optional field is present, but is not a number in the range. */
 export function resolveNumber(
   name: string,
   value: unknown,
-  fallback: number,
-  min: number,
-  max: number,
+  { fallback, ...range }: NumberRange & { readonly fallback: number },
 ): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== "number" || !(value >= min && value <= max)) {
-    throw expected(name, `to be a number from ${min} to ${max}`, word(value));
-  }
-  return value;
+  checkNumber(name, value, range);
+  return value === undefined ? fallback : (value as number);
 }
 
 export function resolveBoolean(name: string, value: unknown, fallback: boolean): boolean {

@@ -1,5 +1,5 @@
 import { MAX_TIMER_MS } from "../runtime/clock.js";
-import { expected, resolveNumber, word } from "../runtime/validators.js";
+import { checkNumber, expected, word } from "../runtime/validators.js";
 
 /** Which requests a fault applies to. */
 export interface FaultRule<Request> {
@@ -36,7 +36,7 @@ export class FaultScript<Fault, Request> {
     if (times !== undefined && !(Number.isInteger(times) && times > 0)) {
       throw expected("times", "to be a positive integer", word(times));
     }
-    resolveNumber("probability", probability, 1, 0, 1);
+    checkNumber("probability", probability, { min: 0, max: 1 });
     const entry = { fault, probability, when, left: times ?? Number.POSITIVE_INFINITY };
     if (times === undefined) this.#standing.unshift(entry);
     else this.#counted.push(entry);
@@ -105,6 +105,6 @@ interface Waits {
 
 /** @throws TypeError for a negative time or one that isn't a number; `undefined` passes. */
 export function checkWaits({ delayMs, retryAfterSeconds }: Waits): void {
-  resolveNumber("delayMs", delayMs, 0, 0, MAX_TIMER_MS);
-  resolveNumber("retryAfterSeconds", retryAfterSeconds, 0, 0, MAX_TIMER_MS);
+  checkNumber("delayMs", delayMs, { min: 0, max: MAX_TIMER_MS });
+  checkNumber("retryAfterSeconds", retryAfterSeconds, { min: 0, max: MAX_TIMER_MS });
 }

@@ -110,7 +110,7 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
     });
 
   // `listen` would treat a string that isn't a number as the path of a socket.
-  await listen(resolveNumber("port", options.port, 0, 0, 65_535));
+  await listen(resolveNumber("port", options.port, { fallback: 0, min: 0, max: 65_535 }));
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   let closed = false;

@@ -1,5 +1,5 @@
 import { readVariable } from "../runtime/environment.js";
-import { resolveNumber } from "../runtime/validators.js";
+import { checkNumber } from "../runtime/validators.js";
 import { runProgram } from "./run-program.js";
 import {
   AWS_AUDIENCE,
@@ -39,7 +39,7 @@ export interface BuildkiteInit extends TokenSourceInit {
  */
 export function buildkite(init: BuildkiteInit = {}): PlatformTokenSource {
   checkInit("buildkite", init, ["audience", "lifetimeSeconds"]);
-  resolveNumber("lifetimeSeconds", init.lifetimeSeconds, 0, 0, 86_400);
+  checkNumber("lifetimeSeconds", init.lifetimeSeconds, { min: 0, max: 86_400 });
   const { audience = AWS_AUDIENCE, lifetimeSeconds } = init;
   return defineSource({
     ...{ name: "buildkite", renewable: true, init },

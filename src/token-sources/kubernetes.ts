@@ -69,7 +69,11 @@ export function kubernetesTokenRequest(init: KubernetesTokenRequestInit = {}): P
   for (const name of names) checkString(name, init[name]);
   // Limits of the API (Kubernetes API reference, TokenRequestSpec).
   const { audience = AWS_AUDIENCE } = init;
-  const lifetime = resolveNumber("expirationSeconds", init.expirationSeconds, 3600, 600, 2 ** 32);
+  const lifetime = resolveNumber("expirationSeconds", init.expirationSeconds, {
+    fallback: 3600,
+    min: 600,
+    max: 2 ** 32,
+  });
   return defineSource({
     ...{ name: "kubernetesTokenRequest", renewable: true, init },
     async mint(signal, env) {

@@ -14,7 +14,7 @@ import { withTimeout } from "../runtime/abort.js";
 import { systemClock } from "../runtime/clock.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeCause, safeText } from "../runtime/redact.js";
-import { checkKeys, checkString, checkType, resolveNumber } from "../runtime/validators.js";
+import { checkKeys, checkNumber, checkString, checkType } from "../runtime/validators.js";
 
 /** A source of this package: it knows its name, and whether it can return a newer token. */
 export interface PlatformTokenSource extends TokenSource {
@@ -86,7 +86,7 @@ export function checkInit(factory: string, init: TokenSourceInit, keys: readonly
     );
   }
   checkKeys(factory, init ?? null, [...keys, ...COMMON_KEYS]);
-  resolveNumber("timeoutMs", init.timeoutMs, 0, 100, 60_000);
+  checkNumber("timeoutMs", init.timeoutMs, { min: 100, max: 60_000 });
   checkType("env", init.env, "object");
   for (const key of keys) {
     const value = (init as Readonly<Record<string, unknown>>)[key];

@@ -29,7 +29,12 @@ function explained(
       ...{ attempt: n + 1, verdict, region, requestId, code, message, ms: 2_000 },
     }),
   );
-  const outcome = new AttemptsFailed(verdict, failure, records, attempts * 2_000);
+  const outcome = new AttemptsFailed({
+    verdict,
+    failure,
+    attempts: records,
+    elapsedMs: attempts * 2_000,
+  });
   return explain(outcome, { roleArn, token: TOKEN });
 }
 
@@ -196,7 +201,12 @@ describe("an error", () => {
       }),
     );
     const failure: Failure = { kind: "network", message: "words" };
-    const outcome = new AttemptsFailed("sts-unavailable", failure, attempts, 2_000);
+    const outcome = new AttemptsFailed({
+      verdict: "sts-unavailable",
+      failure,
+      attempts,
+      elapsedMs: 2_000,
+    });
     const { message } = explain(outcome, { roleArn: ROLE, token: undefined });
     expect(message).toContain("4 attempts in 2.0 s in eu-west-1, eu-central-1)");
   });
@@ -204,7 +214,7 @@ describe("an error", () => {
   test("does without a token, a kid, a region and a request id", () => {
     const failure: Failure = { kind: "local", message: "words" };
     const attempts = [{ attempt: 1, verdict: "unknown" as const, message: "words", ms: 0 }];
-    const outcome = new AttemptsFailed("unknown", failure, attempts, 49);
+    const outcome = new AttemptsFailed({ verdict: "unknown", failure, attempts, elapsedMs: 49 });
     const message = (token: object | undefined) =>
       explain(outcome, { roleArn: ROLE, token }).message;
     expect(message(undefined)).toContain(`words (role ${ROLE}, 1 attempt in 0.0 s).`);
@@ -214,7 +224,12 @@ describe("an error", () => {
   test("names the audience, which decides about many a refusal", () => {
     const failure = answer("InvalidIdentityToken", "Incorrect token audience");
     const messageFor = (audience: string | string[]) => {
-      const outcome = new AttemptsFailed("token-rejected", failure, [], 0);
+      const outcome = new AttemptsFailed({
+        verdict: "token-rejected",
+        failure,
+        attempts: [],
+        elapsedMs: 0,
+      });
       return explain(outcome, { roleArn: ROLE, token: { ...TOKEN, audience } }).message;
     };
     expect(messageFor("vault")).toContain(

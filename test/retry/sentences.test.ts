@@ -289,7 +289,12 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
 
 /** The error that a provider throws for the failure. */
 function errorFor(failure: Failure, facts: TokenFacts = {}) {
-  const outcome = new AttemptsFailed(judge(failure), failure, [], 0);
+  const outcome = new AttemptsFailed({
+    verdict: judge(failure),
+    failure,
+    attempts: [],
+    elapsedMs: 0,
+  });
   return explain(outcome, { roleArn: "arn:aws:iam::123456789012:role/app", token: facts });
 }
 

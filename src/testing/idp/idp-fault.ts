@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import { MAX_TIMER_MS } from "../../runtime/clock.js";
-import { checkType, expected, requireString, resolveNumber } from "../../runtime/validators.js";
+import { checkNumber, checkType, expected, requireString } from "../../runtime/validators.js";
 import { checkHttpStatus, checkOneOf, checkWaits, type RateLimit } from "../fault-script.js";
 import {
   type Answer,
@@ -148,7 +148,7 @@ export function checkIdpFault(fault: IdpFault): void {
   if (fault.kind === "slow") requireGiven("delayMs", fault.delayMs);
   if (fault.kind === "redirect") requireString("location", fault.location);
   if (fault.kind === "trickle") {
-    resolveNumber("intervalMs", fault.intervalMs, 0, 0, MAX_TIMER_MS);
+    checkNumber("intervalMs", fault.intervalMs, { min: 0, max: MAX_TIMER_MS });
   }
 }
 
