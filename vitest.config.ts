@@ -1,7 +1,9 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { QuietReporter } from "./test/support/quiet-reporter.js";
 
 const report = process.env.TEST_REPORT;
+const json = (outputFile: string): ["json", { outputFile: string }] => ["json", { outputFile }];
 
 export default defineConfig({
   test: {
@@ -17,6 +19,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     // CI counts the tests of all its runs from these reports.
-    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
+    reporters: [new QuietReporter(), ...(report === undefined ? [] : [json(report)])],
+    // What a test that passes writes to the console says nothing.
+    silent: "passed-only",
   },
 });

@@ -5,12 +5,13 @@ import { afterEach, beforeEach, vi } from "vitest";
 
 /**
  * No test sees the machine's own AWS settings: every `AWS_…` variable is gone, and the shared files
- * are ones that do not exist.
+ * are ones that do not exist. The SDK's warning about Node's version stays off.
  */
 export function withoutAwsSettings(): void {
   beforeEach(() => {
     for (const name of Object.keys(process.env)) {
-      if (name.startsWith("AWS_")) vi.stubEnv(name, undefined);
+      if (name.startsWith("AWS_") && !name.startsWith("AWS_SDK_JS_NODE_"))
+        vi.stubEnv(name, undefined);
     }
     vi.stubEnv("AWS_CONFIG_FILE", "/nonexistent/config");
     vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials");
