@@ -71,7 +71,9 @@ async function startStormyWorld() {
       await writeFile(stopFile, "");
       const { exitCode, stdout, stderr } = await ended;
       const { requests, failures } = JSON.parse(stdout || "{}");
-      return { exitCode, stderr, requests, failures, stsAnswers: sessionOutcomes(sts) };
+      // On a slow machine the program may have begun a fourth session.
+      const stsAnswers = sessionOutcomes(sts).slice(0, UNHARMED.stsAnswers.length);
+      return { exitCode, stderr, requests, failures, stsAnswers };
     },
     async [Symbol.asyncDispose]() {
       storm[Symbol.dispose]();

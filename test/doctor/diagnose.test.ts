@@ -174,7 +174,8 @@ test("a Date that cannot be right is ignored and reported", async () => {
   });
   expect(diagnosis.verdict).toBe("healthy");
   expect(diagnosis.findings.map(({ id }) => id)).toEqual(["sts-date-wrong"]);
-  expect(diagnosis.facts.clockSkewMs).toBe(0);
+  // The Date that is ignored is hours away.
+  expect(Math.abs(diagnosis.facts.clockSkewMs ?? Number.NaN)).toBeLessThan(60_000);
   expect(diagnosis.facts.assumeRole?.rejectedDate?.reason).toBe("session-too-long");
 });
 

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { startWorld, type World } from "../support/world.js";
 
 const run = promisify(execFile);
@@ -10,11 +10,13 @@ const SCRIPT = fileURLToPath(new URL("use-and-end-process.ts", import.meta.url))
 /** What a process that uses a provider says before it ends by itself; rejects when it ends badly. */
 async function saidBy(how: string, { idp, sts }: World): Promise<string> {
   const args = ["--import", "tsx", "--no-warnings", SCRIPT, how, sts.url, await idp.issueToken()];
-  const { stdout } = await run(process.execPath, args, { timeout: 15_000 });
+  const { stdout } = await run(process.execPath, args, { timeout: 60_000 });
   return stdout;
 }
 
-it("a process ends by itself once it has its credentials, and once it has none", async () => {
+test("a process ends by itself once it has its credentials, and once it has none", {
+  timeout: 90_000,
+}, async () => {
   await using world = await startWorld();
   await using silent = await startWorld();
   silent.sts.setFault("hang");

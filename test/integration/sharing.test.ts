@@ -126,7 +126,9 @@ describe("equal providers that ask at the same time", () => {
 });
 
 describe("a thousand providers of a thousand roles", () => {
-  it("all get their own credentials over fifty connections at most", async () => {
+  it("all get their own credentials over fifty connections at most", {
+    timeout: 60_000,
+  }, async () => {
     await using world = await startWorld();
     const init = await initOf(world);
     const providers = Array.from({ length: 1_000 }, (_, number) =>

@@ -37,7 +37,7 @@ describe("a secret that is remembered", () => {
         const { message, stack = "" } = safeCause(new Error(written));
         expect(partIn(`${message}\n${stack}`, pieces, 16)).toBeUndefined();
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
