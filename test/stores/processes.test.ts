@@ -27,8 +27,12 @@ import { leaveOut } from "../support/program.js";
 import { until } from "../support/virtual-clock.js";
 
 const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
-const COUNT = 50;
-/** Fifty processes take their time on a busy machine. */
+/**
+ * `npm run bench -- store-faults` starts fifty. Here other tests run too, and a store that is slower than its
+ * limit, as that of fifty processes on two processors may be, makes a process ask STS itself.
+ */
+const COUNT = 16;
+/** Many processes take their time on a busy machine. */
 const TIMEOUT = { timeout: 180_000 };
 
 let folder = "";
@@ -73,7 +77,7 @@ async function prepare(
   sts.clearFaults();
 }
 
-/** All fifty ask at once. */
+/** All ask at once. */
 async function ask(members: readonly SharingProcess[] = processes) {
   const reports = await Promise.all(members.map((member) => member.go()));
   return {
@@ -93,7 +97,7 @@ async function withLifetime<T>(seconds: number, work: () => Promise<T>): Promise
   }
 }
 
-describe("fifty processes with a file store", () => {
+describe("many processes with a file store", () => {
   test("ask STS once", TIMEOUT, async () => {
     await prepare(processes, { directory: newDirectory() });
     expect(await ask()).toEqual({ count: COUNT, ids: 1, expired: 0, failures: [] });
@@ -155,7 +159,7 @@ async function stored(directory: string) {
 if (REDIS_SERVER === undefined) {
   leaveOut("processes that share a Redis", "redis-server");
 } else {
-  describe("fifty processes with one Redis", () => {
+  describe("many processes with one Redis", () => {
     let redis: RedisServer;
     beforeAll(async () => {
       redis = await startRedisServer();
