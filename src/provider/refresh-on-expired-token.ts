@@ -23,6 +23,9 @@ const PAUSE_MS = 30_000;
  * credentials. When a service rejects the new credentials too, its error reaches the caller, and the
  * service causes no further refresh for 30 s.
  *
+ * Requires a client of version 3.775 or later: older ones have a cache of their own in front of the
+ * provider.
+ *
  * @throws TypeError when `provider` is not a provider of this library.
  *
  * @example
