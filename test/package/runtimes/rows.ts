@@ -37,13 +37,15 @@ export interface Row {
   readonly run: (project: Project, tools: Tools) => Promise<string>;
 }
 
+const DENO = ["--quiet", "--allow-env", "--allow-read", "--allow-net", "--allow-sys"];
+
 export const ROWS: readonly Row[] = [
   { name: "Node, import", run: ({ run }) => run(process.execPath, "smoke.mjs") },
   { name: "Node, require", run: ({ run }) => run(process.execPath, "smoke.cjs") },
   { name: "Bun", run: ({ run }, tools) => run(tools.bin("bun"), "smoke.mjs") },
   {
     name: "Deno",
-    run: ({ run }, tools) => run(tools.bin("deno"), "run", "-A", "--quiet", "smoke.mjs"),
+    run: ({ run }, tools) => run(tools.bin("deno"), "run", ...DENO, "smoke.mjs"),
   },
   { name: "Jest", run: runJest },
   { name: "esbuild, ES module", run: (project) => runEsbuild(project, "esm") },
