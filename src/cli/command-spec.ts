@@ -172,7 +172,7 @@ const WIDTH = 80;
 const HELP_COLUMN = 27;
 
 /** What `resilient-sts NAME --help` prints. */
-export function helpText({ name, usage, about, groups, options, examples }: CommandSpec): string {
+function helpText({ name, usage, about, groups, options, examples }: CommandSpec): string {
   const sections = Object.entries(groups).map(([title, names]) =>
     [`${title}:`, ...names.flatMap((option) => optionLines(option, options[option]))].join("\n"),
   );

@@ -2,7 +2,6 @@
  * Reads the values of options that several commands have. Each reader gets the option's name, for
  * its error, and its text.
  */
-import { resolve } from "node:path";
 import { safeText } from "../runtime/redact.js";
 import { formatDuration } from "../runtime/time-text.js";
 import { TOKEN_SOURCE_NAMES } from "../token-sources/source-names.js";
@@ -73,11 +72,6 @@ export function tokenSourceName(flag: string, text: string): (typeof TOKEN_SOURC
 /** A name of the command line or the environment, quoted for an error. */
 export function quoted(text: string, maxLength = 200): string {
   return JSON.stringify(safeText(text, maxLength));
-}
-
-/** A path that means the same in every working directory. */
-export function absolutePath(_flag: string, text: string): string {
-  return resolve(text);
 }
 
 /** Cuts a text at the first mark. The second part is `undefined` where there is no mark. */
