@@ -5,7 +5,7 @@ import { figure, type PartResult, type Promised, ratio } from "./report.js";
 import { median, quantile, takeTurns } from "./sampling.js";
 
 /** The headline is a service; a process that does nothing else comes second. */
-const ROUNDS = { beside: 20, alone: 8 };
+const ROUNDS = { beside: 16, alone: 6 };
 
 interface Contender {
   readonly name: string;

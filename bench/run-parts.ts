@@ -22,6 +22,7 @@ export async function runParts(parts: Parts, charts: URL, onDemand: Parts = {}):
   }
   const promises: Promised[] = [];
   const seconds: string[] = [];
+  const startedAt = performance.now();
   mkdirSync(charts, { recursive: true });
   for (const [name, run] of Object.entries(names.length > 0 ? all : parts)) {
     if (names.length > 0 && !names.includes(name)) continue;
@@ -30,9 +31,13 @@ export async function runParts(parts: Parts, charts: URL, onDemand: Parts = {}):
     for (const table of tables) printTable(table);
     for (const [file, svg] of Object.entries(drawn)) writeFileSync(new URL(file, charts), svg);
     promises.push(...made);
-    seconds.push(`${name} ${((performance.now() - start) / 1000).toFixed(1)} s`);
+    seconds.push(`${name} ${secondsSince(start)}`);
   }
   if (promises.length > 0) console.log("\nLimits");
   for (const promised of promises) printPromise(promised);
-  console.log(`\nDuration: ${seconds.join(", ")}`);
+  console.log(`\nDuration: ${seconds.join(", ")}; in all ${secondsSince(startedAt)}`);
+}
+
+function secondsSince(start: number): string {
+  return `${((performance.now() - start) / 1000).toFixed(1)} s`;
 }

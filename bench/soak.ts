@@ -11,7 +11,7 @@ import { FakeClock } from "./support/fake-clock.js";
 import { seededRandom } from "./support/seeded-random.js";
 
 const CALLS = 1_000_000;
-const REFRESHES = 10_000;
+const REFRESHES = 5_000;
 const LIFETIME_MS = 3_600_000;
 /** Longer than the wait for the ahead-of-time refresh, so that every round has one. */
 const STEP_MS = 50 * 60_000;
@@ -21,12 +21,12 @@ const SAMPLES = 20;
 /** What a flat heap may move by. */
 const FLAT_MIB = 1;
 
-/** A million calls and ten thousand refreshes through the real SDK client, in virtual time. */
+/** A million calls and five thousand refreshes through the real SDK client, in virtual time. */
 export async function soakPart(): Promise<PartResult> {
   setFlagsFromString("--expose-gc");
   const collectGarbage: () => void = runInNewContext("gc");
   await using idp = await startLocalIdp({ algorithm: "ES256" });
-  const clock = new FakeClock(Date.now());
+  const clock = new SoakClock(Date.now());
   const token = await idp.issueToken({ expiresInSeconds: 10 * 365 * 86_400 });
   const handler = new AnsweringHandler(clock.now);
   const seams = { clock, env: {}, random: seededRandom(1) };
@@ -40,11 +40,15 @@ export async function soakPart(): Promise<PartResult> {
     }),
     {
       preflight: "off",
+      onEvent: ({ type }) => {
+        clock.isRefreshing = type === "token.loaded";
+      },
       clientConfig: { endpoint: "http://127.0.0.1:9", region: REGION, requestHandler: handler },
     },
     { ...seams, pool: new ClientPool(seams) },
   );
-  await clock.run(provider());
+  // Time stands still while the SDK is loaded.
+  await provider();
   const heap: (readonly [refreshes: number, mib: number])[] = [];
   const callsEach = CALLS / REFRESHES;
   let calls = 0;
@@ -114,6 +118,19 @@ export async function soakPart(): Promise<PartResult> {
       ),
     },
   };
+}
+
+/**
+ * A refresh takes turns of the event loop and no time: as long as one is in progress, time stands still,
+ * or its limits would be over before its answer is read.
+ */
+class SoakClock extends FakeClock {
+  isRefreshing = false;
+
+  override async flush(): Promise<void> {
+    do await super.flush();
+    while (this.isRefreshing);
+  }
 }
 
 /** STS without a network: credentials for an hour of the clock's. */

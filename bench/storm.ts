@@ -8,7 +8,7 @@ import { seededRandom } from "./support/seeded-random.js";
 import { createVirtualWorld, timersOf, type VirtualWorld } from "./virtual-world.js";
 
 const RATES = [10, 20, 30, 40, 50, 60, 70, 80, 90];
-const STARTS = 500;
+const STARTS = 200;
 
 const CONTENDERS: Readonly<Record<string, (world: VirtualWorld) => GetCredentials>> = {
   ours: (world) => world.ours(),
