@@ -69,6 +69,8 @@ const FOREIGN = [
   "--query",
   "--raw",
   "--global",
+  // Deno's permissions.
+  ...["--allow-env", "--allow-read", "--allow-net", "--allow-sys"],
 ];
 
 test.each(PAGES)("%s names only options of the program that exist", (page) => {
