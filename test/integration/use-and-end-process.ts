@@ -32,7 +32,8 @@ const provider = createProvider(
   }),
   {
     preflight: "off",
-    attemptTimeoutMs: how === "gave-up" ? 60_000 : 300,
+    // Short only where nothing answers: a first call on a busy machine may take longer.
+    attemptTimeoutMs: ["silent-sts", "hung-source"].includes(how) ? 300 : 60_000,
     retry: { maxAttempts: how === "background" ? 20 : 2, baseDelayMs: 10 },
     clientConfig: { endpoint, region: "eu-west-1" },
     clientPlugins: [giveUp],
