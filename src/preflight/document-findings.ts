@@ -11,7 +11,7 @@ import { retryAfterMs } from "./freshness.js";
 import { isPublicAddress } from "./guarded-lookup.js";
 import { PROXY_UNSUPPORTED } from "./proxy.js";
 
-/** What is told of a request that got no document. */
+/** The facts about a request that returned no document. */
 interface Failed {
   readonly document: DocumentName;
   readonly timing: RequestTiming;

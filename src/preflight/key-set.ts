@@ -131,9 +131,9 @@ export const OTHER_TYPES: readonly unknown[] = ["OKP", "oct", "AKP"];
 const OTHER_CURVES: readonly unknown[] = ["secp256k1", "P-256K"];
 
 /**
- * What the form of a key says against it. Certain is what STS was observed to refuse (2026-09): no
- * kid, `use: enc`, any `key_ops`, no n and e. A member in a form that nobody has seen is not absent:
- * it makes nothing certain.
+ * Why STS can't use a key of this form, or may not. Only what STS was observed to refuse is certain
+ * (2026-09): no kid, `use: enc`, any `key_ops`, no n and e. A member in an unobserved form does not count
+ * as absent, and is never certain.
  */
 function formProblem(jwk: JsonObject): KeyProblem | undefined {
   const problems = [...certainProblems(jwk), ...unusualForms(jwk)];

@@ -117,7 +117,7 @@ function misfit({ jwk }: KeyEntry, alg: string | undefined): KeyProblem | undefi
   const kty = alg.startsWith("RS") ? "RSA" : "EC";
   if (jwk.kty !== kty) {
     const words = `it is of type ${typeof jwk.kty === "string" ? jwk.kty.slice(0, 40) : "unknown"} and the token is signed with ${alg}`;
-    // A type that nobody has registered may be read as the right one.
+    // STS may read an unregistered type as the right one.
     return { words, isCertain: ["RSA", "EC", ...OTHER_TYPES].includes(jwk.kty) };
   }
   const curve = CURVES[alg];

@@ -42,7 +42,7 @@ export interface DetectTokenSourceInit extends TokenSourceInit {
 interface Platform {
   /** What a platform is called in messages. */
   readonly label: string;
-  /** The variables that say that the token is there to be had. */
+  /** Whether the variables show that a token is available. */
   readonly isReady: (env: Environment) => boolean;
   /** The variables of the platform itself: without a token they explain what is missing. */
   readonly isHere?: (env: Environment) => boolean;

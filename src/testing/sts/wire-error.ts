@@ -40,7 +40,7 @@ export const WIRE_ERRORS = {
   invalidTimestamp: invalidToken("Invalid timestamp in token claims."),
   notLoginWithAmazon: invalidToken("Provided Token is not a Login With Amazon token"),
   /** A message that no client has a rule for. */
-  neverSeen: invalidToken("The token was refused for a reason that nobody has seen yet"),
+  neverSeen: invalidToken("The token was refused for an undocumented reason"),
   missingClaim: (claim: string) => invalidToken(`Missing a required claim: ${claim}`),
   providerNotFound: (issuer: string) =>
     invalidToken(`No OpenIDConnect provider found in your account for ${issuer}`),
