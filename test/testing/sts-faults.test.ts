@@ -28,7 +28,7 @@ describe("a fault of the local STS", () => {
     ["access-denied", "AccessDenied", 403, /^Not authorized to perform/],
     ["region-disabled", "RegionDisabledException", 403, /in this region for account:123456789012/],
     ["request-invalid", "ValidationError", 400, /^Request ARN is invalid$/],
-    ["unknown", "InvalidIdentityToken", 400, /nobody has seen/],
+    ["unknown", "InvalidIdentityToken", 400, /undocumented reason/],
     ["html", "Unknown", 502, /./],
     ["reset", "ECONNRESET", undefined, /./],
     ["empty-200", "ok", 200, /^$/],
