@@ -28,7 +28,10 @@ export interface FileStoreInit {
 /** No lease is longer: one whose end lies beyond this is of a clock that was set back. */
 const MAX_LEASE_MS = 120_000;
 
-/** A lease file without content is of a process that ended in between, after this; in milliseconds. */
+/**
+ * A lease file without content, or one process's turn to replace a lease, is of a process that ended in
+ * between, after this; in milliseconds.
+ */
 const UNWRITTEN_AFTER_MS = 2_000;
 
 /**
@@ -106,13 +109,13 @@ class FileStore implements InspectableStore {
     const owner = randomBytes(16).toString("base64url");
     const [before, lastFence] = await Promise.all([this.#readLease(key), this.#lastFence(key)]);
     if (before !== undefined && this.#isHeld(before)) return undefined;
-    if (before !== undefined && !(await this.#breakLease(key, before))) return undefined;
     // Higher than all that can be seen; the time makes it higher than what was removed since.
     const fence = Math.max(Date.now(), lastFence, before?.fence ?? 0) + 1;
-    const isMine = await this.#directory.create(
-      leaseFile(key),
-      this.#leaseText({ owner, fence }, leaseMs),
-    );
+    const text = this.#leaseText({ owner, fence }, leaseMs);
+    const isMine =
+      before === undefined
+        ? await this.#directory.create(leaseFile(key), text)
+        : await this.#takeOver(key, before, text);
     return isMine ? { key, owner, fence } : undefined;
   }
 
@@ -217,18 +220,25 @@ class FileStore implements InspectableStore {
   }
 
   /**
-   * Takes a lapsed lease away. By rename, so that of two processes that see it one succeeds; and what
-   * was taken is looked at, since in the meantime it may have become the lease of the other one.
+   * Replaces a lapsed lease. One process at a time: of all that saw it lapse, only the first still finds
+   * it when its turn comes, and the file is never missing in between.
    */
-  async #breakLease(key: string, lapsed: LeaseRecord): Promise<boolean> {
-    const taken = await this.#directory.takeAway(leaseFile(key));
-    if (taken === undefined) return true;
-    const text = await this.#directory.read(taken);
-    const owner = readLeaseRecord(text ?? "")?.owner ?? "";
-    const isTheOne = owner === lapsed.owner;
-    if (!isTheOne && text !== undefined) await this.#directory.create(leaseFile(key), text);
-    await this.#directory.remove(taken);
-    return isTheOne;
+  async #takeOver(key: string, lapsed: LeaseRecord, text: string): Promise<boolean> {
+    const turn = `${key}.takeover`;
+    if (!(await this.#directory.create(turn, ""))) {
+      const takenAt = (await this.#directory.modifiedAt(turn)) ?? Date.now();
+      // Its process ended in between: whoever claims next can have the turn.
+      if (Date.now() - takenAt > UNWRITTEN_AFTER_MS) await this.#directory.remove(turn);
+      return false;
+    }
+    try {
+      const current = await this.#readLease(key);
+      if (current?.owner !== lapsed.owner || current.fence !== lapsed.fence) return false;
+      await this.#directory.replace(leaseFile(key), text);
+      return true;
+    } finally {
+      await this.#directory.remove(turn);
+    }
   }
 
   async #lastFence(key: string): Promise<number> {

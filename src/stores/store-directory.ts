@@ -120,18 +120,6 @@ export class StoreDirectory {
     this.#sweepOnce().catch(() => {});
   }
 
-  /** Takes a file away under a name that no other process knows. @returns the name, if it was there. */
-  async takeAway(name: string): Promise<string | undefined> {
-    const taken = `${name}.${randomBytes(8).toString("hex")}.tmp`;
-    try {
-      await moveTo(this.file(taken), this.file(name));
-      return taken;
-    } catch (error) {
-      if (readField(error, "code") === "ENOENT") return undefined;
-      throw error;
-    }
-  }
-
   /** When a file was written, in milliseconds since the epoch; `undefined` without one. */
   async modifiedAt(name: string): Promise<number | undefined> {
     const stats = await lstat(this.file(name)).catch(() => undefined);

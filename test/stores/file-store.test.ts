@@ -13,6 +13,7 @@ import {
 } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fileStore } from "../../src/stores/index.js";
@@ -177,7 +178,7 @@ describe("a lease", () => {
     const record = { owner: "other", fence: 7, until, process: { ...thisProcess(), ...changes } };
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeFile(leaseFile(directory, key), JSON.stringify(record), { mode: 0o600 });
-    return { store, key };
+    return { store, directory, key };
   }
 
   test.each([
@@ -188,6 +189,32 @@ describe("a lease", () => {
     const { store, key } = await heldBy(changes);
     expect((await store.read(key)).isLeased).toBe(false);
     expect((await store.claim(key, LEASE_MS))?.fence).toBeGreaterThan(7);
+  });
+
+  test("that has lapsed is replaced by one process, however many see it lapse", async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const { directory, key } = await heldBy({ pid: 4_194_305 });
+      const claims = await Promise.all(
+        Array.from({ length: 40 }, async (_, index) => {
+          for (let turns = 0; turns < index; turns += 1) await setImmediate();
+          return await fileStore({ directory }).claim(key, LEASE_MS);
+        }),
+      );
+      expect(claims.filter((lease) => lease !== undefined)).toHaveLength(1);
+      const left = await readdir(directory);
+      expect(left).toEqual([`${key}.lease`]);
+    }
+  });
+
+  test("can be replaced when a process was killed while it replaced it", async () => {
+    const { store, directory, key } = await heldBy({ pid: 4_194_305 });
+    const turn = join(directory, `${key}.takeover`);
+    await writeFile(turn, "", { mode: 0o600 });
+    expect(await store.claim(key, LEASE_MS)).toBeUndefined();
+    const past = new Date(Date.now() - 2_100);
+    await utimes(turn, past, past);
+    expect(await store.claim(key, LEASE_MS)).toBeUndefined();
+    expect(await store.claim(key, LEASE_MS)).toBeDefined();
   });
 
   test("of a process in another container holds, though its pid is nobody's here", async () => {
