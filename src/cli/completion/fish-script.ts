@@ -1,4 +1,4 @@
-import { quoteForPosix } from "../../doctor/shell-quote.js";
+import { quoteForPosix } from "../../runtime/shell-quote.js";
 import type { CompletedCommand, CompletedOption } from "./completed-command.js";
 
 /** For fish 3.0 and later. */

@@ -1,4 +1,4 @@
-import { quoteForPosix as quote } from "../../doctor/shell-quote.js";
+import { quoteForPosix as quote } from "../../runtime/shell-quote.js";
 import type { CompletedCommand, CompletedOption, CompletedValue } from "./completed-command.js";
 
 /** For zsh's own `_arguments`. Works from a file on `fpath` and when it is sourced. */

@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
-import { quoteForPosix } from "../../doctor/shell-quote.js";
 import { type Environment, readVariable } from "../../runtime/environment.js";
 import { safeText } from "../../runtime/redact.js";
+import { quoteForPosix } from "../../runtime/shell-quote.js";
 import { wrongUsage } from "../command.js";
 
 interface ProfileLinesOptions {

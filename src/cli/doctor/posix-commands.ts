@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { quoteForPosix as quote } from "../../doctor/shell-quote.js";
+import { quoteForPosix as quote } from "../../runtime/shell-quote.js";
 
 /** What the commands are about. */
 export interface Places {

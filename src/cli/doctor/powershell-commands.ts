@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { quoteForPowerShell as quote } from "../../doctor/shell-quote.js";
+import { quoteForPowerShell as quote } from "../../runtime/shell-quote.js";
 import type { Places, Step } from "./posix-commands.js";
 
 /** Removes from a server's answer everything that a terminal obeys. */

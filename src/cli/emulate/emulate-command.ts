@@ -3,8 +3,8 @@
  * language, with the environment that leads to them.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { quoteForPosix, quoteForPowerShell } from "../../doctor/shell-quote.js";
 import { safeText } from "../../runtime/redact.js";
+import { quoteForPosix, quoteForPowerShell } from "../../runtime/shell-quote.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import type { LocalServer } from "../../testing/loopback-server.js";
 import { childEnvironment, runChild } from "../child-command.js";

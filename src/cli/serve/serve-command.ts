@@ -5,9 +5,9 @@
 import { createWriteStream } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { quoteForPosix } from "../../doctor/shell-quote.js";
 import type { CredentialsRefreshedEvent, WebIdentityEvent } from "../../model/events.js";
 import { safeText } from "../../runtime/redact.js";
+import { quoteForPosix } from "../../runtime/shell-quote.js";
 import {
   type CredentialsServer,
   type ServeCredentialsOptions,

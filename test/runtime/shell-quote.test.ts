@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { quoteForPosix, quoteForPowerShell } from "../../src/doctor/shell-quote.js";
+import { quoteForPosix, quoteForPowerShell } from "../../src/runtime/shell-quote.js";
 
 describe("a quoted word", () => {
   test("reaches a POSIX shell's command as it is", () => {
