@@ -1,7 +1,7 @@
 import type { Finding, FindingId } from "../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { quoteForPosix as quote } from "../runtime/shell-quote.js";
-import type { Facts, IssuerFacts, TlsFacts } from "./facts.js";
+import type { Facts, IssuerFacts, TlsFacts } from "./diagnosis.js";
 
 /** Findings that hold for this network only: STS is in another one. */
 const FROM_HERE: readonly FindingId[] = [

@@ -1,7 +1,7 @@
 import type { StoreOperation } from "../model/credential-store.js";
 import type { Finding, FindingId } from "../model/findings.js";
 import { formatDuration } from "../runtime/time-text.js";
-import type { Facts, StoreFacts } from "./facts.js";
+import type { Facts, StoreFacts } from "./diagnosis.js";
 
 /** A provider stops waiting for a store operation after this, in milliseconds. */
 const PROVIDER_LIMIT_MS = 250;

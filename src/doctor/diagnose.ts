@@ -1,23 +1,24 @@
 /**
  * The doctor answers one question: why does this workload get no credentials, and who must change what?
  *
- * A run has two halves. `gather.ts` collects facts and measures times: settings, the token, the issuer
- * (`gather-issuer.ts`), the STS endpoints (`gather-sts.ts`) and one real call (`gather-assume-role.ts`).
- * `conclude.ts` is pure: it turns facts into findings by subject (`conclude-*.ts`) and lets `ranking.ts`
- * choose the root cause. Each step has a limit of its own and the run's (`run.ts`), so that a run ends in
- * time and reports what it has. At last `mask.ts` removes the token from every text.
+ * A run has two halves. `gather.ts` collects facts and measures times, by subject: the token, the issuer,
+ * STS with one real call, and the shared store (`gather-*.ts`). `conclude.ts` is pure: it turns facts into
+ * findings by subject (`conclude-*.ts`) and lets `ranking.ts` choose the root cause. Each step has its own
+ * limit, and the run has one for all steps (`run.ts`): a run ends in time and reports what it has. Finally,
+ * {@link mask} removes the token from every text. `diagnosis.ts` describes the result.
  */
+
 import { decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { resolveHost, resolveStsHost } from "../preflight/guarded-lookup.js";
 import { systemClock } from "../runtime/clock.js";
+import { redact, replaceSecrets } from "../runtime/redact.js";
 import { ClientPool } from "../sts/client-pool.js";
 import { conclude } from "./conclude.js";
-import type { Diagnosis } from "./diagnosis.js";
+import { type Diagnosis, MASKED_ACCOUNT } from "./diagnosis.js";
 import { gather } from "./gather.js";
-import { mask } from "./mask.js";
+import { readMachineVendor } from "./gather-token.js";
 import { type DiagnoseOptions, validateOptions } from "./options.js";
-import { readMachineVendor } from "./other-credentials.js";
 import { type DoctorRuntime, Run } from "./run.js";
 
 /** The limit of the whole run, in milliseconds. */
@@ -84,4 +85,44 @@ function subjectOf(token: string | undefined): string | undefined {
   if (decoded === undefined || "problem" in decoded) return undefined;
   const { sub } = decoded.claims;
   return typeof sub === "string" ? sub : undefined;
+}
+
+interface MaskOptions {
+  readonly token: string | undefined;
+  /** Masks account ids and the subject too. */
+  readonly isRedacted: boolean;
+  readonly subject: string | undefined;
+}
+
+/** Twelve digits that are not part of a longer word, nor the last part of a UUID. */
+const ACCOUNT = /(?<!\w)(?<!-[0-9a-f]{4}-)\d{12}(?!\w)/g;
+/** A shorter subject may be an ordinary word, so texts keep it. */
+const MIN_SUBJECT = 6;
+
+/** Removes the token from every text of the diagnosis, whichever party repeated it. */
+export function mask(
+  diagnosis: Diagnosis,
+  { token = "", isRedacted, subject = "" }: MaskOptions,
+): Diagnosis {
+  const secrets = token === "" ? [] : [token];
+  const subjects = isRedacted && subject.length >= MIN_SUBJECT ? [subject] : [];
+  const clean = (text: string) => {
+    const safe = redact(text, secrets);
+    if (!isRedacted) return safe;
+    const anonymous = safe.replace(ACCOUNT, MASKED_ACCOUNT);
+    return replaceSecrets(anonymous, subjects, "[subject]");
+  };
+  return walk(diagnosis, clean) as Diagnosis;
+}
+
+/** Cleans every text of plain data, and leaves out what is undefined, as JSON does. */
+function walk(value: unknown, clean: (text: string) => string): unknown {
+  if (typeof value === "string") return clean(value);
+  if (Array.isArray(value)) return value.map((each) => walk(each, clean));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, each]) =>
+      each === undefined ? [] : [[name, walk(each, clean)]],
+    ),
+  );
 }

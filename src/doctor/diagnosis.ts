@@ -1,6 +1,11 @@
+// The result of a run: the diagnosis and the facts that it rests on. Plain data throughout.
+
+import type { TokenFacts } from "../model/attempt.js";
+import type { StoredSample, StoreOperation } from "../model/credential-store.js";
+import type { Verdict } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
-import type { RequestParts } from "../model/issuer-report.js";
-import type { Facts, Step } from "./facts.js";
+import type { DocumentName, KeyRow, RequestParts, RequestTiming } from "../model/issuer-report.js";
+import type { RejectedDate } from "../sts/server-clock.js";
 
 /** The result of {@link diagnose}: plain data that survives JSON, without token, signature or secret. */
 export interface Diagnosis {
@@ -44,4 +49,223 @@ export interface Progress {
   readonly label: string;
   /** Since the run began, in milliseconds. */
   readonly elapsedMs: number;
+}
+
+/** The parts of a run. Those that do not depend on each other run in parallel. */
+export type Step =
+  | "token"
+  | "issuer-network"
+  | "issuer-documents"
+  | "sts-endpoint"
+  | "assume-role"
+  | "store";
+
+/** Stands for an account id in a redacted diagnosis. */
+export const MASKED_ACCOUNT = "************";
+
+/** Everything that was gathered. A fact that could not be gathered is absent. */
+export interface Facts {
+  /** When the run began (ISO 8601). */
+  readonly startedAt: string;
+  /** How long it took, in milliseconds. */
+  readonly elapsedMs: number;
+  /** Steps that the end of the run cut off. */
+  readonly unfinished: readonly Step[];
+  /** Every setting in use, and where it came from. */
+  readonly settings: readonly Setting[];
+  readonly token?: TokenReport | undefined;
+  readonly issuer?: IssuerFacts | undefined;
+  /** The chosen endpoint first, then those of `failoverRegions`; empty when only an issuer was checked. */
+  readonly sts: readonly EndpointFacts[];
+  /** The clock of the chosen STS endpoint minus this machine's, in milliseconds. */
+  readonly clockSkewMs?: number | undefined;
+  /** Absent when no call was made. */
+  readonly assumeRole?: AssumeRoleFacts | undefined;
+  /** Absent when no store was given. */
+  readonly store?: StoreFacts | undefined;
+}
+
+/** A setting, its value as it may be shown, and its source. */
+export interface Setting {
+  readonly name:
+    | "token"
+    | "audience"
+    | "profile"
+    | "roleArn"
+    | "roleSessionName"
+    | "durationSeconds"
+    | "region"
+    | "failoverRegions"
+    | "issuer"
+    | "endpointUrl"
+    | "stsRegionalEndpoints";
+  /** Absent when it is not set anywhere; never a token. */
+  readonly value?: string | undefined;
+  /** `option`, the name of an environment variable, `profile`, `token`, `default` or `none`. */
+  readonly source: string;
+}
+
+/** The facts about the token. */
+export interface TokenReport extends TokenFacts {
+  /** `the token file /var/run/…` or `the token given`. */
+  readonly source: string;
+  /** What the role's trust policy compares; absent with `redact`. */
+  readonly subject?: string | undefined;
+  readonly notBefore?: number | undefined;
+  /** Characters. */
+  readonly length?: number | undefined;
+  /** Until `exp`, in seconds; negative when the token has expired. */
+  readonly secondsLeft?: number | undefined;
+  /** From `iat` to `exp`, in seconds. */
+  readonly lifetimeSeconds?: number | undefined;
+}
+
+/** One address that a name resolved to. */
+export interface AddressFacts {
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly isPublic: boolean;
+  /** TCP connection to this address, in milliseconds; absent when it was not tried or failed. */
+  readonly connectMs?: number | undefined;
+  /** Why the connection failed (`ECONNREFUSED`, `timeout`). */
+  readonly error?: string | undefined;
+}
+
+/** The network path to an issuer, and what the issuer publishes. */
+export interface IssuerFacts {
+  readonly issuer: string;
+  readonly discoveryUrl?: string | undefined;
+  readonly jwksUrl?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  /** The proxy in use, without credentials. */
+  readonly proxy?: string | undefined;
+  readonly dnsMs?: number | undefined;
+  /** Such as `ENOTFOUND` or `timeout`. */
+  readonly dnsError?: string | undefined;
+  readonly addresses: readonly AddressFacts[];
+  readonly tls?: TlsFacts | undefined;
+  /** The requests of the issuer check, which the findings are about. */
+  readonly requests: readonly RequestTiming[];
+  /** Of up to three requests for each document. */
+  readonly latency: readonly Latency[];
+  /** The keys of the JWKS, with the token's key marked. */
+  readonly keys?: readonly KeyRow[] | undefined;
+}
+
+/** Total times of one document, in milliseconds. */
+export interface Latency {
+  readonly document: DocumentName;
+  readonly triesMs: readonly number[];
+  readonly minMs: number;
+  readonly medianMs: number;
+  readonly maxMs: number;
+}
+
+/** What a host serves over TLS. */
+export interface TlsFacts {
+  /** Such as `TLSv1.3`. */
+  readonly protocol?: string | undefined;
+  /** Whether a handshake with only this version succeeds; absent when not known. */
+  readonly offers: {
+    readonly tls11?: boolean | undefined;
+    readonly tls12?: boolean | undefined;
+    readonly tls13?: boolean | undefined;
+  };
+  /** Whether Node trusts the chain for this host. */
+  readonly isTrusted: boolean;
+  /** OpenSSL's code, if it does not. */
+  readonly error?: string | undefined;
+  /** Whether the first certificate is for this host. */
+  readonly hostMatches?: boolean | undefined;
+  /** Whether each certificate is signed by the next one served. */
+  readonly isInOrder?: boolean | undefined;
+  /** As served, the host's own first. */
+  readonly chain: readonly CertificateFacts[];
+}
+
+/** One certificate of a chain. */
+export interface CertificateFacts {
+  readonly subject: string;
+  readonly issuer: string;
+  /** ISO 8601. */
+  readonly validFrom: string;
+  /** ISO 8601. */
+  readonly validTo: string;
+  readonly names: readonly string[];
+  readonly isSelfSigned: boolean;
+  /** SHA-1 in hexadecimal: what IAM calls the thumbprint. */
+  readonly thumbprint: string;
+}
+
+/** One STS endpoint as this machine reaches it by a bare GET. Any status is an answer. */
+export interface EndpointFacts extends RequestParts {
+  readonly region: string;
+  readonly regionSource: string;
+  readonly url: string;
+  readonly host: string;
+  readonly kind: "regional" | "global" | "custom";
+  /** The regional endpoint's host, where the global one is in use. */
+  readonly regionalHost?: string | undefined;
+  readonly isFips: boolean;
+  readonly isDualStack: boolean;
+  /** Such as `aws` or `aws-cn`. */
+  readonly partition?: string | undefined;
+  readonly addresses: readonly AddressFacts[];
+  /** Whether it resolves to a private address: a VPC interface endpoint, or split-horizon DNS. */
+  readonly isPrivate: boolean;
+  readonly proxy?: string | undefined;
+  readonly tlsProtocol?: string | undefined;
+  /** When the host's own certificate begins and ends (ISO 8601). */
+  readonly certificate?: { readonly validFrom: string; readonly validTo: string } | undefined;
+  /** The part in which the request failed, if it did. */
+  readonly failedIn?: "dns" | "connect" | "tls" | "answer" | undefined;
+  /** The endpoint's clock minus this machine's, in milliseconds, with an accuracy of a second. */
+  readonly clockSkewMs?: number | undefined;
+}
+
+/** The one real AssumeRoleWithWebIdentity call. */
+export interface AssumeRoleFacts {
+  readonly region: string;
+  /** `ok`, or what the failure means. */
+  readonly outcome: "ok" | Verdict;
+  /** The code of STS's answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
+  readonly code?: string | undefined;
+  /** The message of STS's answer or of the system. */
+  readonly message?: string | undefined;
+  readonly httpStatus?: number | undefined;
+  /** Include it when you contact AWS Support. */
+  readonly requestId?: string | undefined;
+  readonly ms: number;
+  /** When the credentials expire (ISO 8601). The credentials are dropped at once. */
+  readonly expiresAt?: string | undefined;
+  /** The answer's `Date`, if it cannot be right. */
+  readonly rejectedDate?: RejectedDate | undefined;
+}
+
+/** What a round trip through the shared store showed, under a key of the doctor's own. */
+export interface StoreFacts {
+  /** Such as `redis` or `file`. */
+  readonly name: string;
+  /** The directory or the namespace; absent when the store does not report it. */
+  readonly place?: string | undefined;
+  /** The operations that succeeded, in their order. */
+  readonly operations: readonly { readonly operation: StoreOperation; readonly ms: number }[];
+  /** The operation that failed, which ended the round trip. */
+  readonly failed?:
+    | {
+        readonly operation: StoreOperation;
+        /** Such as `timeout` or `ECONNREFUSED`. */
+        readonly code?: string | undefined;
+        readonly message?: string | undefined;
+      }
+    | undefined;
+  /** How the store broke its contract. */
+  readonly violations: readonly string[];
+  /** The store's clock minus this machine's, in milliseconds. */
+  readonly clockSkewMs?: number | undefined;
+  /** The ids of the keys in use, the one that encrypts first. */
+  readonly keyIds?: readonly string[] | undefined;
+  /** A sample of what is stored, counted by key id and problem. */
+  readonly sample?: readonly StoredSample[] | undefined;
 }

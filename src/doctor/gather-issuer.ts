@@ -1,19 +1,30 @@
+// Facts about the issuer: the issuer check with what it measures, and the network path to the issuer.
+
+import { isIP } from "node:net";
 import type { Finding } from "../model/findings.js";
 import type { DocumentName, IssuerReport, RequestTiming } from "../model/issuer-report.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { problemFinding, slow, statusFinding } from "../preflight/document-findings.js";
 import { fetchDocument } from "../preflight/fetch-document.js";
-import { type Reach, reachOf } from "../preflight/guarded-lookup.js";
+import { isWithin, type Reach, reachOf } from "../preflight/guarded-lookup.js";
 import { IssuerCache } from "../preflight/issuer-cache.js";
 import { type CheckIssuerInput, checkIssuerWith } from "../preflight/issuer-check.js";
 import { discoveryUrl } from "../preflight/issuer-url.js";
 import { KeySetsSeen } from "../preflight/key-history.js";
 import { readKeySet } from "../preflight/key-set.js";
-import { proxyFor } from "../preflight/proxy.js";
-import { startLimit } from "../runtime/abort.js";
+import { openTunnel, proxyFor } from "../preflight/proxy.js";
+import { startLimit, withTimeout } from "../runtime/abort.js";
+import { bareHostname } from "../runtime/bare-hostname.js";
 import { safeText } from "../runtime/redact.js";
-import type { IssuerFacts, Latency } from "./facts.js";
-import { gatherIssuerNetwork } from "./gather-issuer-network.js";
+import type { IssuerFacts, Latency } from "./diagnosis.js";
+import {
+  connectToEach,
+  type OpenConnection,
+  openSocket,
+  probeTls,
+  type Resolved,
+  resolveName,
+} from "./probe.js";
 import { type Run, requestParts, round } from "./run.js";
 
 /** Each document is requested this often, the issuer check included. */
@@ -26,7 +37,7 @@ interface IssuerOptions {
   readonly allowPrivate: boolean | undefined;
 }
 
-export interface GatheredIssuer {
+interface GatheredIssuer {
   readonly facts: IssuerFacts;
   readonly findings: readonly Finding[];
 }
@@ -213,4 +224,87 @@ function latencies(requests: readonly RequestTiming[]): Latency[] {
     const medianMs = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
     return [{ document, triesMs, minMs, medianMs, maxMs }];
   });
+}
+
+/** The limit of each part (name, connection, handshake), in milliseconds. */
+const PART_LIMIT_MS = 5_000;
+
+/** The facts that the network alone shows. */
+type IssuerNetwork = Pick<
+  IssuerFacts,
+  "host" | "port" | "proxy" | "dnsMs" | "dnsError" | "addresses" | "tls"
+>;
+
+/** Resolves an issuer's name, connects to its addresses and measures its TLS, whatever it publishes. */
+async function gatherIssuerNetwork(run: Run, issuer: string, reach: Reach): Promise<IssuerNetwork> {
+  const url = discoveryUrl(issuer);
+  if (url === undefined) return { addresses: [] };
+  const { env } = run.runtime;
+  const host = bareHostname(url);
+  const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+  const proxy = proxyFor(url, env);
+  const place = { host, port, ...(proxy && { proxy: `${proxy.protocol}//${proxy.host}` }) };
+  let known: IssuerNetwork = { ...place, addresses: [] };
+  const step = {
+    step: "issuer-network",
+    label: "checking the network path to the issuer",
+    limitMs: 3 * PART_LIMIT_MS,
+    // What is known by then is returned.
+    late: () => known,
+  } as const;
+  return await run.step<IssuerNetwork>(step, async (signal) => {
+    // A proxy resolves names itself, and may be the only one that can.
+    const resolved = proxy ? { addresses: [] } : await resolveIssuer(run, host, signal);
+    known = { ...place, ...resolved };
+    const isRefused = resolved.addresses.some(({ address }) => !isWithin(reach, address));
+    if (isRefused) return known;
+    const limits = { port, limitMs: PART_LIMIT_MS, signal };
+    const addresses = await connectToEach(run, resolved.addresses, limits);
+    known = { ...known, addresses };
+    if (url.protocol !== "https:") return known;
+    const reached = addresses.find(({ connectMs }) => connectMs !== undefined)?.address;
+    if (reached === undefined && proxy === undefined) return known;
+    const open: OpenConnection = async () => {
+      if (proxy !== undefined) {
+        const { clock, resolve } = run.runtime;
+        const reason = new Error("no tunnel");
+        const limit = { clock, signal, timeoutMs: PART_LIMIT_MS, reason };
+        return await withTimeout(limit, (limited) =>
+          openTunnel(proxy, url, { signal: limited, resolve }),
+        ).catch(() => undefined);
+      }
+      const opened = await openSocket(run, reached ?? host, limits);
+      return "socket" in opened ? opened.socket : undefined;
+    };
+    const startMs = run.elapsedMs();
+    const tls = await probeTls(run, { open, host, limitMs: PART_LIMIT_MS, signal });
+    run.timings.push({
+      step: "issuer-network",
+      party: "issuer",
+      label: `TLS of ${host}`,
+      url: url.origin,
+      startMs,
+      totalMs: round(run.elapsedMs() - startMs),
+      error: tls.error,
+    });
+    return { ...known, tls };
+  });
+}
+
+async function resolveIssuer(
+  run: Run,
+  host: string,
+  signal: AbortSignal,
+): Promise<Partial<Resolved> & Pick<Resolved, "addresses">> {
+  const startMs = run.elapsedMs();
+  const resolved = await resolveName(run, host, {
+    limitMs: PART_LIMIT_MS,
+    signal,
+    resolve: run.runtime.resolve,
+  });
+  if (isIP(host) !== 0) return { addresses: resolved.addresses };
+  const { dnsMs, dnsError: error } = resolved;
+  const what = { step: "issuer-network", party: "issuer", label: `DNS of ${host}` } as const;
+  run.timings.push({ ...what, startMs, totalMs: dnsMs, dnsMs, error });
+  return resolved;
 }

@@ -9,7 +9,7 @@ import type {
 import { withTimeout } from "../runtime/abort.js";
 import { errorCode } from "../runtime/error-chain.js";
 import { safeCause, safeText } from "../runtime/redact.js";
-import type { StoreFacts } from "./facts.js";
+import type { StoreFacts } from "./diagnosis.js";
 import { type Run, round } from "./run.js";
 
 /** The limit of one operation, in milliseconds. A provider gives it 250; more shows that it is slow. */

@@ -6,12 +6,16 @@ import type { Clock } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
 import type { ServerClock } from "../sts/server-clock.js";
 import type { StsTarget } from "../sts/target.js";
-import type { Timing } from "./diagnosis.js";
-import type { Facts, Setting } from "./facts.js";
-import { gatherAssumeRole, requestFindings } from "./gather-assume-role.js";
+import type { Facts, Setting, Timing } from "./diagnosis.js";
 import { gatherIssuer } from "./gather-issuer.js";
 import { gatherStore } from "./gather-store.js";
-import { chooseTargets, gatherEndpoint, sourceName } from "./gather-sts.js";
+import {
+  chooseTargets,
+  gatherAssumeRole,
+  gatherEndpoint,
+  requestFindings,
+  sourceName,
+} from "./gather-sts.js";
 import { gatherToken, type LoadedToken, reportToken, tokenFindings } from "./gather-token.js";
 import type { DiagnoseOptions } from "./options.js";
 import type { Run } from "./run.js";

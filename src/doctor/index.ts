@@ -10,19 +10,21 @@ export type { Finding, FindingId, Severity } from "../model/findings.js";
 export type { DocumentName, KeyRow, RequestTiming } from "../model/issuer-report.js";
 export type { RejectedDate } from "../sts/server-clock.js";
 export { diagnose } from "./diagnose.js";
-export type { Diagnosis, Progress, Timing } from "./diagnosis.js";
 export type {
   AddressFacts,
   AssumeRoleFacts,
   CertificateFacts,
+  Diagnosis,
   EndpointFacts,
   Facts,
   IssuerFacts,
   Latency,
+  Progress,
   Setting,
   Step,
   StoreFacts,
+  Timing,
   TlsFacts,
   TokenReport,
-} from "./facts.js";
+} from "./diagnosis.js";
 export type { DiagnoseOptions } from "./options.js";

@@ -5,8 +5,7 @@ import type { Clock } from "../runtime/clock.js";
 import { type Deadline, startDeadline } from "../runtime/deadline.js";
 import type { Environment } from "../runtime/environment.js";
 import type { ClientPool } from "../sts/client-pool.js";
-import type { Timing } from "./diagnosis.js";
-import type { Step } from "./facts.js";
+import type { Step, Timing } from "./diagnosis.js";
 import type { DiagnoseOptions } from "./options.js";
 
 /** The doctor's access to the machine and the network. Tests replace it. */

@@ -2,7 +2,7 @@ import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
 import { configuredEndpoint, profileReader } from "../sts/shared-config.js";
 import type { StsSettings } from "../sts/target.js";
-import type { Setting } from "./facts.js";
+import type { Setting } from "./diagnosis.js";
 import type { DiagnoseOptions } from "./options.js";
 import type { Run } from "./run.js";
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { articleCommands } from "../../src/cli/doctor/article-commands.js";
-import type { Facts, IssuerFacts } from "../../src/doctor/facts.js";
+import type { Facts, IssuerFacts } from "../../src/doctor/diagnosis.js";
 import { sampleDiagnosis } from "./sample-diagnosis.js";
 
 interface Asked {

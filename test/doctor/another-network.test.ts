@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { issuerFindings, tryElsewhere } from "../../src/doctor/conclude-issuer.js";
-import type { Facts, IssuerFacts } from "../../src/doctor/facts.js";
+import type { Facts, IssuerFacts } from "../../src/doctor/diagnosis.js";
 import type { Finding } from "../../src/model/findings.js";
 import { discoveryUrl } from "../../src/preflight/issuer-url.js";
 

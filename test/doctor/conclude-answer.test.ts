@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { conclude } from "../../src/doctor/conclude.js";
-import { answerFinding } from "../../src/doctor/conclude-answer.js";
-import type { Diagnosis } from "../../src/doctor/diagnosis.js";
-import type { Facts, TokenReport } from "../../src/doctor/facts.js";
+import { answerFinding } from "../../src/doctor/conclude-sts.js";
+import type { Diagnosis, Facts, TokenReport } from "../../src/doctor/diagnosis.js";
 import type { Failure } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { weakenCutOff } from "../../src/doctor/conclude-answer.js";
+import { weakenCutOff } from "../../src/doctor/conclude-sts.js";
 import { diagnose } from "../../src/doctor/diagnose.js";
-import type { EndpointFacts } from "../../src/doctor/facts.js";
+import type { EndpointFacts } from "../../src/doctor/diagnosis.js";
 import type { Failure } from "../../src/model/failure.js";
 import type { Finding, Severity } from "../../src/model/findings.js";
 import { healthy, Site } from "../support/matrix-world.js";

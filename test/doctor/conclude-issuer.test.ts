@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { issuerFindings } from "../../src/doctor/conclude-issuer.js";
-import type { AddressFacts, Facts, IssuerFacts } from "../../src/doctor/facts.js";
+import type { AddressFacts, Facts, IssuerFacts } from "../../src/doctor/diagnosis.js";
 import type { Finding } from "../../src/model/findings.js";
 
 const alive = { connectMs: 5 };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { brokenEndpoint } from "../../src/doctor/conclude-sts.js";
-import type { EndpointFacts } from "../../src/doctor/facts.js";
+import type { EndpointFacts } from "../../src/doctor/diagnosis.js";
 
 const endpoint = (changes: Partial<EndpointFacts>): EndpointFacts => ({
   region: "eu-west-1",

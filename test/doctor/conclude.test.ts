@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { conclude } from "../../src/doctor/conclude.js";
-import type { EndpointFacts, Facts } from "../../src/doctor/facts.js";
+import type { EndpointFacts, Facts } from "../../src/doctor/diagnosis.js";
 import type { Gathered } from "../../src/doctor/gather.js";
 import type { Failure } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";

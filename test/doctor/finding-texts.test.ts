@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { certificateFindings } from "../../src/doctor/conclude-certificates.js";
+import { certificateFindings } from "../../src/doctor/conclude.js";
 import {
   addressFindings,
   issuerFindings,
@@ -7,7 +7,7 @@ import {
 } from "../../src/doctor/conclude-issuer.js";
 import { storeFindings } from "../../src/doctor/conclude-store.js";
 import { stsFindings } from "../../src/doctor/conclude-sts.js";
-import type { EndpointFacts, Facts, IssuerFacts, StoreFacts } from "../../src/doctor/facts.js";
+import type { EndpointFacts, Facts, IssuerFacts, StoreFacts } from "../../src/doctor/diagnosis.js";
 import { CLAIMS } from "../support/make-token.js";
 import { one, PROVIDER_ROWS, type TextRow } from "./finding-texts.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { mask } from "../../src/doctor/diagnose.js";
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
-import { mask } from "../../src/doctor/mask.js";
 
 /** One masked text of a diagnosis. */
 function masked(text: string, subject?: string): string {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { diagnoseWith } from "../../src/doctor/diagnose.js";
-import { readChain } from "../../src/doctor/probe-tls.js";
+import { readChain } from "../../src/doctor/probe.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { startLocalIdp, type TlsIdentity } from "../../src/testing/index.js";

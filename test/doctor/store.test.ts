@@ -11,7 +11,7 @@ import {
 } from "../../bench/support/redis-server.js";
 import { storeFindings } from "../../src/doctor/conclude-store.js";
 import { diagnose } from "../../src/doctor/diagnose.js";
-import type { StoreFacts } from "../../src/doctor/facts.js";
+import type { StoreFacts } from "../../src/doctor/diagnosis.js";
 import { gatherStore } from "../../src/doctor/gather-store.js";
 import { Run } from "../../src/doctor/run.js";
 import type { CredentialStore } from "../../src/model/credential-store.js";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { answerFinding } from "../../src/doctor/conclude-answer.js";
+import { answerFinding } from "../../src/doctor/conclude-sts.js";
 import type { TokenFacts } from "../../src/model/attempt.js";
 import { CERTIFICATE_FAULTS } from "../../src/model/certificate-faults.js";
 import type { Failure, Verdict } from "../../src/model/failure.js";

@@ -2,9 +2,8 @@
  * AWS's steps for "Couldn't retrieve verification key" with the addresses of this case, as commands
  * for machines and networks without Node.
  */
-import type { Diagnosis } from "../../doctor/diagnosis.js";
-import type { Facts } from "../../doctor/facts.js";
-import { MASKED_ACCOUNT } from "../../doctor/mask.js";
+
+import { type Diagnosis, type Facts, MASKED_ACCOUNT } from "../../doctor/diagnosis.js";
 import { bareHostname } from "../../runtime/bare-hostname.js";
 import { type Places, posixCommands, type Step } from "./posix-commands.js";
 import { powerShellCommands } from "./powershell-commands.js";

@@ -2,8 +2,13 @@
  * What the terminal report and the HTML report have in common: the parts of a diagnosis in the order
  * in which a token is used, the verdict in a sentence, and what was found to be in order.
  */
-import type { Diagnosis } from "../../doctor/diagnosis.js";
-import type { EndpointFacts, IssuerFacts, StoreFacts, TokenReport } from "../../doctor/facts.js";
+import type {
+  Diagnosis,
+  EndpointFacts,
+  IssuerFacts,
+  StoreFacts,
+  TokenReport,
+} from "../../doctor/diagnosis.js";
 import { EXPLAINED_BY } from "../../doctor/ranking.js";
 import type { Finding, FindingId } from "../../model/findings.js";
 import type { KeyRow } from "../../model/issuer-report.js";

@@ -2,8 +2,7 @@
  * How long the token and the copies of both documents live, on one axis of time: first as spans and
  * words (`cacheLanes`), then drawn.
  */
-import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
-import type { TokenReport } from "../../doctor/facts.js";
+import type { Diagnosis, Timing, TokenReport } from "../../doctor/diagnosis.js";
 import type { RequestTiming } from "../../model/issuer-report.js";
 import { STS_TIME_TOLERANCE_SECONDS } from "../../model/sts-limits.js";
 import { readFreshness } from "../../preflight/freshness.js";

@@ -1,4 +1,4 @@
-import type { IssuerFacts, TlsFacts } from "../../doctor/facts.js";
+import type { IssuerFacts, TlsFacts } from "../../doctor/diagnosis.js";
 import type { KeyRow, RequestTiming } from "../../model/issuer-report.js";
 import { isUncacheable, readFreshness } from "../../preflight/freshness.js";
 import { kidOf } from "../doctor/report-words.js";

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { cacheLanes, cacheTimeline } from "../../../src/cli/html/cache-timeline.js";
-import type { Diagnosis } from "../../../src/doctor/diagnosis.js";
-import type { TokenReport } from "../../../src/doctor/facts.js";
+import type { Diagnosis, TokenReport } from "../../../src/doctor/diagnosis.js";
 import type { RequestTiming } from "../../../src/model/issuer-report.js";
 import { sampleDiagnosis } from "../sample-diagnosis.js";
 
