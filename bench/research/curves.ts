@@ -1,4 +1,4 @@
-import type { BackoffOptions } from "../../src/retry/backoff.js";
+import type { BackoffOptions } from "../../src/retry/decision.js";
 
 /**
  * How long another curve than the project's own waits, in milliseconds.

@@ -1,4 +1,4 @@
-import type { BackoffOptions } from "../../src/retry/backoff.js";
+import type { BackoffOptions } from "../../src/retry/decision.js";
 import { type DecisionContext, decide } from "../../src/retry/decision.js";
 import { judge } from "../../src/retry/verdict.js";
 import type { Policy } from "./policy.js";

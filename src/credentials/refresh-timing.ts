@@ -1,4 +1,4 @@
-import { equalJitterMs } from "../retry/backoff.js";
+import { equalJitterMs } from "../retry/decision.js";
 import type { Clock } from "../runtime/clock.js";
 
 /*

@@ -1,6 +1,6 @@
 import type { Failure } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
-import { confirmedBy } from "../retry/confirmation.js";
+import { confirmedBy } from "../retry/verdict.js";
 import { issuerFindings, unreadFindings } from "./conclude-issuer.js";
 import { storeFindings } from "./conclude-store.js";
 import { answerFinding, answerInFull, stsFindings, weakenCutOff } from "./conclude-sts.js";

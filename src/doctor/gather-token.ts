@@ -9,8 +9,8 @@ import type { TokenSource } from "../model/token-source.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
 import { fromFile } from "../runtime/token-file.js";
-import { checkToken } from "../token/check.js";
-import { seconds, tokenFacts } from "../token/facts.js";
+import { checkToken, tokenFacts } from "../token/check.js";
+import { seconds } from "../token/check-claims.js";
 import { loadToken } from "../token/token-source.js";
 import {
   type DetectTokenSourceInit,

@@ -1,5 +1,6 @@
 import { isCertificateFault } from "../model/certificate-faults.js";
 import type { Failure, Verdict } from "../model/failure.js";
+import type { Finding, KeyRefusal } from "../model/findings.js";
 
 /**
  * What happened in a failed attempt, and who says so: STS, a server that answered in its place, the
@@ -202,4 +203,30 @@ function withoutCode(status: number, requestId: string | undefined): Situation {
   // AWS's own front end gives every answer a request id, and STS every refusal a code.
   if (requestId !== undefined) return mayPass(status) ? "sts-error" : "other-aws-server";
   return mayPass(status) ? "other-server-failed" : "other-server-refused";
+}
+
+/** The words of each refusal about a key; STS has changed their spaces and case over the years. */
+const WORDS: Readonly<Record<KeyRefusal, RegExp>> = {
+  "verification-key": /verification\s+key/i,
+  "not-validated": /could\s+not\s+be\s+validated/i,
+};
+
+/** Which refusal about a key an answer is; `undefined` if it is none. */
+export function keyRefusalOf({ kind, code = "", message }: Failure): KeyRefusal | undefined {
+  if (kind !== "answer" || !/^invalididentitytoken/i.test(code)) return undefined;
+  return (Object.keys(WORDS) as KeyRefusal[]).find((refusal) => WORDS[refusal].test(message));
+}
+
+/**
+ * The findings after STS's answer. A finding with only one report behind it is a suspicion, and does not
+ * stop the call. It becomes certain (`fatal`) when STS refuses the token in the words of that report.
+ */
+export function confirmedBy(findings: readonly Finding[], failure: Failure): readonly Finding[] {
+  const refusal = keyRefusalOf(failure);
+  return findings.map((finding) => {
+    const { confirmedBy: reported, ...rest } = finding;
+    return reported === undefined || reported !== refusal
+      ? finding
+      : { ...rest, severity: "fatal" };
+  });
 }

@@ -1,8 +1,8 @@
+import { DEFAULT_AUDIENCE, isForKubernetesApi, POD_TOKEN } from "../model/audience.js";
 import type { Finding } from "../model/findings.js";
 import { ISSUERS_WITHOUT_SCHEME } from "../model/jwt.js";
 import { isLoopbackUrl } from "../runtime/loopback.js";
 import { safeText } from "../runtime/redact.js";
-import { seconds } from "./facts.js";
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -10,7 +10,7 @@ type Claims = Readonly<Record<string, unknown>>;
 const REQUIRED = ["iss", "sub", "aud", "iat", "exp"];
 const TIMES = ["iat", "nbf", "exp"];
 
-/** Claims that are absent, or present with a value STS cannot take. */
+/** Finds claims that are missing, and claims with a value that STS does not accept. */
 export function checkClaims(claims: Claims): Finding[] {
   const missing = REQUIRED.filter((claim) => claims[claim] === undefined).map(claimMissing);
   const invalid = Object.keys(claims).flatMap((claim) => {
@@ -26,7 +26,7 @@ export function checkClaims(claims: Claims): Finding[] {
 interface ClaimProblem {
   /** Follows the claim's name. */
   readonly words: string;
-  /** Whether STS was observed to refuse it, or IAM to have no provider for it; otherwise it is suspected, and STS decides. */
+  /** Whether STS was observed to refuse it, or IAM can have no provider for it. Otherwise STS decides. */
   readonly isObserved: boolean;
 }
 
@@ -44,7 +44,7 @@ function claimProblem(claim: string, claims: Claims): ClaimProblem | undefined {
   return undefined;
 }
 
-/** Observed 2026-09: null, fractions and what is no number are refused, strings of integers are not. */
+/** Observed 2026-09: STS refuses null, fractions and values that are not numbers; it accepts strings of integers. */
 function timeProblem(value: unknown): ClaimProblem | undefined {
   if (seconds(value) !== undefined) return undefined;
   const words = "is not a whole number of seconds";
@@ -54,7 +54,7 @@ function timeProblem(value: unknown): ClaimProblem | undefined {
   return isIntegral ? unobserved(words) : observed(words);
 }
 
-/** Observed 2026-09: an empty `aud` is refused where no `azp` decides. */
+/** Observed 2026-09: STS refuses an empty `aud` if the token has no `azp`. */
 function audienceProblem(value: unknown, azp: unknown): ClaimProblem | undefined {
   const entries: unknown[] = Array.isArray(value) ? value : [value];
   if (entries.length === 0) return unobserved("is an empty list");
@@ -63,13 +63,13 @@ function audienceProblem(value: unknown, azp: unknown): ClaimProblem | undefined
   return azp === undefined ? observed("is empty") : unobserved("is empty");
 }
 
-/** IAM takes https URLs alone as issuers (API reference, CreateOpenIDConnectProvider). */
+/** IAM accepts only https URLs as issuers (API reference, CreateOpenIDConnectProvider). */
 function issuerProblem(value: unknown): ClaimProblem | undefined {
   if (typeof value !== "string") return observed("is not a string");
   if (ISSUERS_WITHOUT_SCHEME.includes(value)) return undefined;
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url?.protocol === "https:") return undefined;
-  // Local emulators speak plain http; STS itself could never reach them.
+  // Local emulators use plain http; STS itself can never reach them.
   if (url?.protocol === "http:" && isLoopbackUrl(url)) return undefined;
   return observed(`is not an https URL (${JSON.stringify(safeText(value, 100))})`);
 }
@@ -95,4 +95,88 @@ export function claimInvalid(claim: string, problem: string): Finding {
     remedy: `IdP: issue this client's tokens with a valid \`${claim}\`.`,
     evidence: { claim, problem },
   };
+}
+
+/** The largest 64-bit integer, which some issuers write for "never". A larger number is not a time. */
+const MAX_SECONDS = 2 ** 63;
+
+/** A NumericDate as STS reads it: an integer, or a string of one. */
+export function seconds(value: unknown): number | undefined {
+  const isText = typeof value === "string" && /^-?\d+$/.test(value);
+  const number = isText ? Number(value) : value;
+  const isTime = Number.isInteger(number) && Math.abs(number as number) <= MAX_SECONDS;
+  return isTime ? (number as number) : undefined;
+}
+
+/**
+ * Checks the claim that STS compares with the client IDs of the IAM OIDC provider: `azp` if the token has
+ * one, otherwise `aud`; observed 2026-09.
+ */
+export function checkAudience(
+  { aud, azp }: Readonly<Record<string, unknown>>,
+  expected: readonly string[] = [],
+): Finding[] {
+  const audiences = (Array.isArray(aud) ? aud : [aud]).filter(
+    (entry): entry is string => typeof entry === "string" && entry !== "",
+  );
+  if (audiences.length === 0) return [];
+  if (audiences.length > 1 && azp === undefined) return [ambiguous(audiences)];
+  const known = [DEFAULT_AUDIENCE, ...expected];
+  if (typeof azp === "string") {
+    // An empty one is not only unexpected: checkClaims() refuses it.
+    return azp === "" || known.includes(azp) ? [] : [unexpectedParty(azp, audiences, known)];
+  }
+  return audiences.some((entry) => known.includes(entry)) ? [] : [unexpected(audiences, known)];
+}
+
+function ambiguous(audiences: readonly string[]): Finding {
+  const shown = shownList(audiences);
+  return {
+    id: "token-audience-ambiguous",
+    severity: "fatal",
+    title: "The token has several audiences and no authorized party.",
+    detail: `The token's \`aud\` is ${JSON.stringify(shown)} and it has no \`azp\`.`,
+    remedy: `Workload: request a token with one audience, ${DEFAULT_AUDIENCE}. IdP: or add an \`azp\` that is a client ID of the IAM OIDC provider.`,
+    evidence: { audiences: shown },
+  };
+}
+
+function unexpected(audiences: readonly string[], known: readonly string[]): Finding {
+  const shown = shownList(audiences);
+  const base = {
+    id: "token-audience-unexpected",
+    severity: "advice",
+    detail: `The token is for ${shown.join(", ")}; expected was ${known.join(" or ")}.`,
+    evidence: { audiences: shown, expected: known },
+  } as const;
+  if (isForKubernetesApi(audiences)) {
+    return { ...base, title: `${POD_TOKEN.what}.`, remedy: POD_TOKEN.remedy };
+  }
+  return {
+    ...base,
+    title: "The token's audience is not the usual one.",
+    remedy:
+      "AWS account: the IAM OIDC provider must list this audience among its client IDs, and the role's trust policy must allow it.",
+  };
+}
+
+function unexpectedParty(
+  azp: string,
+  audiences: readonly string[],
+  known: readonly string[],
+): Finding {
+  const [party] = shownList([azp]);
+  const shown = shownList(audiences);
+  return {
+    id: "token-audience-unexpected",
+    severity: "advice",
+    title: "The token's azp decides, and it is not the usual one.",
+    detail: `The token has azp ${party} and aud ${shown.join(", ")}; STS compares azp, and expected was ${known.join(" or ")}.`,
+    remedy: `AWS account: the IAM OIDC provider must list azp ${party} among its client IDs, and the role's trust policy must allow it as aud.`,
+    evidence: { azp: party, audiences: shown, expected: known },
+  };
+}
+
+function shownList(audiences: readonly string[]): string[] {
+  return audiences.slice(0, 10).map((entry) => safeText(entry, 200));
 }

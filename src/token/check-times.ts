@@ -1,10 +1,9 @@
 import type { Finding } from "../model/findings.js";
 import { STS_TIME_TOLERANCE_SECONDS } from "../model/sts-limits.js";
 import { formatDuration, formatTime } from "../runtime/time-text.js";
-import { claimInvalid } from "./check-claims.js";
-import { seconds } from "./facts.js";
+import { claimInvalid, seconds } from "./check-claims.js";
 
-/** Less than this is left: the token may expire on the way. */
+/** With less than this left, the token may expire on the way to STS; in seconds. */
 const SOON_SECONDS = 60;
 const TOLERANCE = formatDuration(STS_TIME_TOLERANCE_SECONDS * 1000);
 
@@ -13,14 +12,14 @@ export interface TimeContext {
   /** STS's time as far as it is known, in milliseconds since the epoch. */
   readonly now: number;
   /**
-   * Whether an answer of STS has shown that `now` is its time. What this machine's clock alone says
-   * keeps no token from STS: it is suspect.
+   * Whether an answer of STS has shown that `now` is its time. If only this machine's clock says it, a
+   * finding is `suspect`, and the token is sent.
    * @default true
    */
   readonly isVerified?: boolean | undefined;
-  /** Whether STS has refused this very token as expired: that counts where the clocks are in doubt. */
+  /** Whether STS has refused this token as expired: that counts if the clock is in doubt. */
   readonly isRefused?: boolean | undefined;
-  /** How long the token must last, in seconds: less than that is worth an advice. */
+  /** How long the token must last, in seconds; otherwise a finding advises of it. */
   readonly neededSeconds?: number | undefined;
 }
 
@@ -29,7 +28,7 @@ interface TimesChecked {
   readonly validInMs?: number;
 }
 
-/** Whether STS accepts the token now, later or never again. */
+/** Whether STS accepts the token now, later or no longer. */
 export function checkTimes(
   claims: Readonly<Record<string, unknown>>,
   context: TimeContext,
@@ -49,7 +48,7 @@ export function checkTimes(
   return { findings: [...odd, ...findings], ...rest };
 }
 
-/** The times that do not contradict each other for good, compared with the clock. */
+/** Compares times that can be right with the clock. */
 function checkAgainstClock(
   exp: number | undefined,
   start: number,
@@ -88,10 +87,10 @@ function backwards(exp: number, now: number, hasExpired: boolean): Finding {
   return hasExpired ? { ...expired(exp, now, "sts"), detail: invalid.detail } : invalid;
 }
 
-/** Stands before a time that only this machine's clock vouches for. */
+/** Precedes a time that only this machine's clock confirms. */
 const UNVERIFIED = "By this machine's clock, which no answer of STS has confirmed,";
 
-/** @param by - who says so: STS's clock, its refusal of a token, or this machine's clock alone. */
+/** @param by - what shows it: STS's clock, STS's refusal of the token, or only this machine's clock. */
 function expired(exp: number, now: number, by: "sts" | "refusal" | "machine"): Finding {
   const secondsAgo = Math.round(now / 1000 - exp);
   const at = formatTime(exp * 1000, now);

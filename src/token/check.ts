@@ -1,31 +1,33 @@
+import { createHash } from "node:crypto";
 import type { TokenFacts } from "../model/attempt.js";
 import type { Finding } from "../model/findings.js";
-import { decodeToken, malformedToken } from "../model/jwt.js";
+import { type DecodedToken, decodeToken, malformedToken } from "../model/jwt.js";
 import { STS_ALGORITHMS, STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { notAJwt } from "../model/token-shape.js";
 import { safeText } from "../runtime/redact.js";
-import { checkAudience } from "./check-audience.js";
-import { checkClaims } from "./check-claims.js";
+import { checkAudience, checkClaims, seconds } from "./check-claims.js";
 import { checkTimes, type TimeContext } from "./check-times.js";
-import { tokenFacts } from "./facts.js";
 
 /** What the checks need to know besides the token. */
 export interface CheckContext extends TimeContext {
-  /** Audiences that are fine besides `sts.amazonaws.com`. */
+  /** Audiences that are expected besides `sts.amazonaws.com`. */
   readonly audiences?: readonly string[] | undefined;
 }
 
 export interface CheckedToken {
   readonly findings: readonly Finding[];
-  /** Made when they are read: most refreshes need none. */
+  /** Computed when they are first read: most refreshes need none. */
   readonly facts?: TokenFacts | undefined;
-  /** How long until STS takes a token that is not valid yet, in milliseconds. */
+  /** How long until STS accepts a token that is not valid yet, in milliseconds. */
   readonly validInMs?: number | undefined;
 }
 
 /**
- * Everything that makes STS certain to refuse a token, and what will hurt later, read off the token
- * alone. Pure: no network, no clock of its own.
+ * Checks a token by itself: what STS certainly refuses, what it probably refuses, and what may fail
+ * later. Pure: no network, no clock of its own.
+ *
+ * This folder reads a token from its source (`token-source.ts`) and checks its form (here), its claims
+ * (`check-claims.ts`) and its times (`check-times.ts`).
  */
 export function checkToken(token: string, context: CheckContext): CheckedToken {
   if (token.length > STS_MAX_TOKEN_LENGTH) {
@@ -81,4 +83,45 @@ function tooLarge(length: number): Finding {
     remedy: "IdP: put fewer claims (groups, roles) into this client's tokens.",
     evidence: { length, maximum: STS_MAX_TOKEN_LENGTH },
   };
+}
+
+const MAX_AUDIENCES = 10;
+const MAX_CLAIM_LENGTH = 200;
+
+/** The facts of a token that may be reported: they identify its issuer and key, never its subject. */
+export function tokenFacts({ header, claims }: DecodedToken): TokenFacts {
+  return {
+    issuer: shown(claims.iss),
+    audience: shownAudience(claims.aud),
+    azp: shown(claims.azp),
+    kid: shown(header.kid),
+    alg: shown(header.alg),
+    iat: seconds(claims.iat),
+    exp: seconds(claims.exp),
+    ...(hasClaim(claims, SESSION_TAGS) && { hasSessionTags: true }),
+    ...(hasClaim(claims, SOURCE_IDENTITY) && { hasSourceIdentity: true }),
+    subjectHash: subjectHash(claims.sub),
+  };
+}
+
+/** AWS STS user guide, "Passing session tags using AssumeRoleWithWebIdentity": nested or flattened. */
+const SESSION_TAGS = "https://aws.amazon.com/tags";
+const SOURCE_IDENTITY = "https://aws.amazon.com/source_identity";
+
+function hasClaim(claims: DecodedToken["claims"], name: string): boolean {
+  return Object.keys(claims).some((claim) => claim === name || claim.startsWith(`${name}/`));
+}
+
+function shown(value: unknown): string | undefined {
+  return typeof value === "string" ? safeText(value, MAX_CLAIM_LENGTH) : undefined;
+}
+
+function shownAudience(value: unknown): string | readonly string[] | undefined {
+  if (!Array.isArray(value)) return shown(value);
+  return value.slice(0, MAX_AUDIENCES).flatMap((entry) => shown(entry) ?? []);
+}
+
+function subjectHash(sub: unknown): string | undefined {
+  if (typeof sub !== "string" && typeof sub !== "number") return undefined;
+  return createHash("sha256").update(String(sub)).digest("hex").slice(0, 16);
 }

@@ -22,8 +22,8 @@ interface LoadOptions extends TokenSourceContext {
 }
 
 /**
- * The trimmed token of a source, which may be anybody's code: it is cut off after `timeoutMs`, and
- * whatever it throws comes out as one failure that names it.
+ * Reads a token from its source, and trims it. A source may be any code: after `timeoutMs` its result no
+ * longer counts, and anything that it throws becomes one failure that names the source.
  */
 export async function loadToken(source: TokenSource, options: LoadOptions): Promise<string> {
   const { name, clock, signal, attempt, remainingMs = options.timeoutMs } = options;
@@ -65,7 +65,7 @@ interface SourceVerdict {
 function readSourceError(thrown: unknown): SourceVerdict {
   const error = errorChain(thrown).find(isTokenSourceError);
   if (error === undefined) return {};
-  // Its other fields are what the copy of the package that made it put there.
+  // It may come from another copy of this package, with other fields.
   const wait = readField(error, "retryAfterMs");
   const hint = readField(error, "hint");
   return {
@@ -76,7 +76,7 @@ function readSourceError(thrown: unknown): SourceVerdict {
 }
 
 function unavailable(name: string, problem: string, remedy?: string): Failure {
-  // The name may be a token too: one that was given where a path belongs.
+  // The name may be a token, if one was passed as the path.
   const message = safeText(`${name} ${problem}`);
   return { kind: "token", message, findings: [unreadable(message, name, remedy)] };
 }

@@ -2,8 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
-import { equalJitterMs } from "../../src/retry/backoff.js";
-import { type DecisionContext, decide } from "../../src/retry/decision.js";
+import { type DecisionContext, decide, equalJitterMs } from "../../src/retry/decision.js";
 import { readRetryAfter } from "../../src/runtime/retry-after.js";
 import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
 

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Failure, Verdict } from "../../src/model/failure.js";
-import type { Finding } from "../../src/model/findings.js";
-import { judge, situationOf } from "../../src/retry/verdict.js";
+import type { Finding, KeyRefusal } from "../../src/model/findings.js";
+import { confirmedBy, judge, situationOf } from "../../src/retry/verdict.js";
+import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
 import { readSharedJson } from "../support/shared-data.js";
 
 const KEY =
@@ -246,5 +247,66 @@ describe.runIf(seen !== undefined)("what STS was seen to say", () => {
     if (verdict !== "not from STS") {
       expect(judge({ kind: "answer", code, message, httpStatus })).toBe(verdict);
     }
+  });
+});
+
+describe("a finding that rests on one report", () => {
+  const suspicion = (refusal?: KeyRefusal): Finding => ({
+    id: "jwks-byte-order-mark",
+    severity: "suspect",
+    title: "",
+    detail: "",
+    remedy: "",
+    evidence: {},
+    ...(refusal && { confirmedBy: refusal }),
+  });
+  const severities = (failure: Failure, ...refusals: (KeyRefusal | undefined)[]) =>
+    confirmedBy(refusals.map(suspicion), failure).map(({ severity }) => severity);
+  const answerOf = (facts: Partial<Failure>): Failure => ({
+    kind: "answer",
+    message: "",
+    ...facts,
+  });
+
+  test.each([
+    ["verification-key", WIRE_ERRORS.verificationKey],
+    ["not-validated", WIRE_ERRORS.notValidated],
+  ] as const)(
+    "is certain when STS refuses the token in the words of %s, and no other finding is",
+    (...row) => {
+      const [refusal, said] = row;
+      const other = refusal === "not-validated" ? "verification-key" : "not-validated";
+      expect(severities(answerOf(said), refusal, other, undefined)).toEqual([
+        "fatal",
+        "suspect",
+        "suspect",
+      ]);
+      const [certain] = confirmedBy([suspicion(refusal)], answerOf(said));
+      expect(certain).not.toHaveProperty("confirmedBy");
+    },
+  );
+
+  test("stays a suspicion after any other answer, and after none", () => {
+    const { message, code } = WIRE_ERRORS.verificationKey;
+    const failures: Failure[] = [
+      answerOf(WIRE_ERRORS.providerNotFound("https://issuer.invalid")),
+      answerOf({ code: "InvalidIdentityToken", message: "Incorrect token audience" }),
+      answerOf({ code: "IDPCommunicationError", message }),
+      answerOf({ message }),
+      { kind: "preflight", code, message },
+      { kind: "network", code: "ECONNRESET", message },
+    ];
+    for (const failure of failures) {
+      expect(severities(failure, "verification-key", "not-validated")).toEqual([
+        "suspect",
+        "suspect",
+      ]);
+    }
+  });
+
+  test("is also confirmed by the name that the SDK gives the error", () => {
+    const { message } = WIRE_ERRORS.verificationKey;
+    const code = "InvalidIdentityTokenException";
+    expect(severities(answerOf({ code, message }), "verification-key")).toEqual(["fatal"]);
   });
 });
