@@ -7,31 +7,40 @@
 
 /*
  * `idp/` is the identity provider, `sts/` the STS; both run on `loopback-server.ts` and take their
- * faults from `fault-script.ts`. Nothing else in `src` may import this folder, except the command line.
+ * faults from `fault-script.ts`. `credential-store-tests.ts` holds the contract tests. Nothing else in `src` may import this folder, except the command line.
  */
 
-export type { FaultRule, RateLimit } from "./fault-script.js";
-export type { IdpDocument, IdpDocumentName } from "./idp/idp-document.js";
-export type { IdpFault, IdpFaultRule } from "./idp/idp-fault.js";
-export type { TokenRequest } from "./idp/issue-token.js";
-export type { AddKeyOptions, RotateKeysOptions, SigningAlgorithm } from "./idp/key-ring.js";
-export type { IdpRequest, LocalIdp, LocalIdpOptions } from "./idp/local-idp.js";
-export { startLocalIdp } from "./idp/local-idp.js";
-export type { LocalServer, TlsIdentity } from "./loopback-server.js";
 export {
   type CredentialStoreTests,
   testCredentialStore,
-} from "./stores/credential-store-tests.js";
-export type { LocalSts, LocalStsOptions, StsAnswerOptions } from "./sts/local-sts.js";
+} from "./credential-store-tests.js";
+export type { FaultRule, RateLimit } from "./fault-script.js";
+export type { IdpDocument, IdpDocumentName } from "./idp/idp-document.js";
+export type { IdpFault, IdpFaultRule } from "./idp/idp-fault.js";
+export type { IdpRequest, LocalIdp, LocalIdpOptions } from "./idp/local-idp.js";
+export { startLocalIdp } from "./idp/local-idp.js";
+export type {
+  AddKeyOptions,
+  RotateKeysOptions,
+  SigningAlgorithm,
+  TokenRequest,
+} from "./idp/signing.js";
+export type { LocalServer, TlsIdentity } from "./loopback-server.js";
+export type { RoleTrust, TrustedAction, TrustedProvider, TrustedRole } from "./sts/account.js";
+export type {
+  AnswerField,
+  AnswerShape,
+  LocalSts,
+  LocalStsOptions,
+  StsAnswerOptions,
+} from "./sts/local-sts.js";
 export { startLocalSts } from "./sts/local-sts.js";
-export type { GrantedSession, StsRequest } from "./sts/query-request.js";
-export type { AnswerField, AnswerShape } from "./sts/sts-answer.js";
+export type { GrantedSession, StsRequest } from "./sts/query-protocol.js";
 export type {
   StsFault,
   StsFaultOptions,
   StsTransportFault,
   StsVerdictFault,
 } from "./sts/sts-fault.js";
-export type { RoleTrust, TrustedAction, TrustedProvider, TrustedRole } from "./sts/trust.js";
 export type { SentToken } from "./sts/web-identity-token.js";
 export type { WireError } from "./sts/wire-error.js";

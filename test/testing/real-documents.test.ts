@@ -1,7 +1,6 @@
 import { expect, it } from "vitest";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { jwksUri } from "../../src/testing/sts/key-source.js";
-import { usableKeys } from "../../src/testing/sts/verification-key.js";
+import { jwksUri, usableKeys } from "../../src/testing/sts/issuer-keys.js";
 import { assumeRole } from "../support/ask-sts.js";
 import { listSharedFiles, readSharedJson } from "../support/shared-data.js";
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { escapeXml, writeXml } from "../../src/testing/sts/sts-answer.js";
+import { escapeXml, writeXml } from "../../src/testing/sts/query-protocol.js";
 
 it.each([
   ["<&>\"'", "&lt;&amp;&gt;&quot;&apos;"],

@@ -18,18 +18,19 @@ import {
   matchesEntityTag,
 } from "./idp-document.js";
 import { checkIdpFault, type IdpFault, playIdpFault } from "./idp-fault.js";
-import { issueToken, type TokenRequest } from "./issue-token.js";
 import {
   type AddKeyOptions,
+  issueToken,
   KeyRing,
   type RotateKeysOptions,
   type SigningAlgorithm,
-} from "./key-ring.js";
+  type TokenRequest,
+} from "./signing.js";
 
 /*
  * The local identity provider: `local-idp.ts` answers the requests. `idp-document.ts` makes the
- * discovery document and the JWKS, `key-ring.ts` the keys, `issue-token.ts` the tokens, and
- * `idp-fault.ts` plays the faults.
+ * discovery document and the JWKS, `signing.ts` the keys and the tokens, and `idp-fault.ts` plays
+ * the faults.
  */
 
 /** An identity provider on a loopback port. */

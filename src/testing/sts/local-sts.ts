@@ -8,8 +8,16 @@ import {
   startLoopbackServer,
   type TlsIdentity,
 } from "../loopback-server.js";
-import { assumeRole } from "./assume-role.js";
-import { KeySource } from "./key-source.js";
+import {
+  type AssumeRoleAnswer,
+  assumeRole,
+  callerIdentity,
+  Sessions,
+  type TrustedProvider,
+  type TrustedRole,
+} from "./account.js";
+import type { RoleArn } from "./assume-role-request.js";
+import { KeySource } from "./issuer-keys.js";
 import {
   type GrantedSession,
   type OpenStsRequest,
@@ -17,16 +25,10 @@ import {
   readQueryRequest,
   recordRequest,
   type StsRequest,
-} from "./query-request.js";
-import { callerIdentity, Sessions } from "./sessions.js";
-import {
-  type AnswerShape,
-  type AssumeRoleAnswer,
-  assumeRoleResult,
   sendError,
   sendResult,
   type XmlContent,
-} from "./sts-answer.js";
+} from "./query-protocol.js";
 import {
   checkStsFault,
   playStsFault,
@@ -34,16 +36,13 @@ import {
   type StsFault,
   type StsFaultOptions,
 } from "./sts-fault.js";
-import type { TrustedProvider, TrustedRole } from "./trust.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 
 /*
- * The local STS: `local-sts.ts` receives a request (`query-request.ts`), plays a fault
- * (`sts-fault.ts`) or calls the action, and sends the answer (`sts-answer.ts`) or an error
- * (`wire-error.ts`). `assume-role.ts` is the order of the checks: the request
- * (`assume-role-request.ts`), the token (`web-identity-token.ts`), the issuer's keys
- * (`key-source.ts`, `verification-key.ts`), the role (`trust.ts`), and at last the session
- * (`sessions.ts`).
+ * The local STS: `local-sts.ts` receives a request over the AWS query protocol (`query-protocol.ts`),
+ * plays a fault (`sts-fault.ts`) or calls an action of the account (`account.ts`), and sends the answer
+ * or an error (`wire-error.ts`). The account checks the request (`assume-role-request.ts`), the token
+ * (`web-identity-token.ts`), its signature (`issuer-keys.ts`) and at last the trust of the role.
  */
 
 /** An STS on a loopback port. */
@@ -72,7 +71,25 @@ export interface LocalSts extends LocalServer {
   resetRequests(): void;
 }
 
-/** The form of the local STS's answers. */
+/** A part of the answer that another implementation of STS may leave out. */
+export type AnswerField =
+  | "AssumedRoleUser"
+  | "Audience"
+  | "Credentials"
+  | "Expiration"
+  | "PackedPolicySize"
+  | "Provider"
+  | "SubjectFromWebIdentityToken";
+
+/** The form of the answers. The default is the form of AWS; Ceph RGW, MinIO and others differ. */
+export interface AnswerShape {
+  /** @default none */
+  readonly omit?: readonly AnswerField[] | undefined;
+  /** The precision of `Expiration`. @default "seconds" */
+  readonly expirationPrecision?: "seconds" | "milliseconds" | "nanoseconds" | undefined;
+}
+
+/** The form and the content of the local STS's answers. */
 export interface StsAnswerOptions extends AnswerShape {
   /**
    * The lifetime of the credentials, in seconds, in place of the requested one. A negative one makes
@@ -244,4 +261,40 @@ function grantedSession(answer: AssumeRoleAnswer): GrantedSession {
   const { tags, transitiveTagKeys, sourceIdentity } = answer;
   const { accessKeyId, arn, expiresAt } = answer.session;
   return { accessKeyId, arn, expiresAt, tags, transitiveTagKeys, sourceIdentity };
+}
+
+/** The content of the result element. */
+function assumeRoleResult(answer: AssumeRoleAnswer, shape: AnswerShape): XmlContent {
+  const { role, identity, session, packedSize, sourceIdentity } = answer;
+  const omitted = new Set(shape.omit);
+  const unless = (field: AnswerField, content: XmlContent) =>
+    omitted.has(field) ? undefined : content;
+  return {
+    SubjectFromWebIdentityToken: unless("SubjectFromWebIdentityToken", identity.subject),
+    Audience: unless("Audience", identity.audience),
+    AssumedRoleUser: unless("AssumedRoleUser", {
+      AssumedRoleId: session.assumedRoleId,
+      Arn: session.arn,
+    }),
+    Credentials: unless("Credentials", {
+      AccessKeyId: session.accessKeyId,
+      SecretAccessKey: session.secretAccessKey,
+      SessionToken: session.sessionToken,
+      Expiration: unless("Expiration", printTime(session.expiresAt, shape)),
+    }),
+    PackedPolicySize: unless("PackedPolicySize", packedSize),
+    Provider: unless("Provider", providerArn(role, identity.issuer)),
+    SourceIdentity: sourceIdentity,
+  };
+}
+
+/** The provider's ARN is its issuer without the scheme. */
+function providerArn({ partition, accountId }: RoleArn, issuer: string): string {
+  return `arn:${partition}:iam::${accountId}:oidc-provider/${issuer.replace(/^https?:\/\//, "")}`;
+}
+
+function printTime(epochMs: number, { expirationPrecision }: AnswerShape): string {
+  const text = new Date(epochMs).toISOString();
+  if (expirationPrecision === "milliseconds") return text;
+  return text.replace(/\.(\d+)Z$/, expirationPrecision === "nanoseconds" ? ".$1456789Z" : "Z");
 }

@@ -14,8 +14,7 @@ import {
   sendAnswer,
   waitBeforeAnswer,
 } from "../loopback-server.js";
-import type { OpenStsRequest, StsRequest } from "./query-request.js";
-import { sendError, sendResult } from "./sts-answer.js";
+import { type OpenStsRequest, type StsRequest, sendError, sendResult } from "./query-protocol.js";
 import { WIRE_ERRORS, type WireError } from "./wire-error.js";
 
 /** A failure by its meaning to a client: the verdicts that an answer of STS can lead to. */

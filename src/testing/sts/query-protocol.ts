@@ -1,5 +1,12 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { type Exchange, sendAnswer } from "../loopback-server.js";
 import { type SentToken, sentToken } from "./web-identity-token.js";
+import type { WireError } from "./wire-error.js";
+
+/*
+ * The AWS query protocol: reads a request, records it without its token, and sends the answer as XML.
+ */
 
 /** Far above the limits of STS: a token that is too long must still get the answer of STS. */
 const MAX_BODY_BYTES = 1_048_576;
@@ -116,4 +123,71 @@ export function recordRequest(
     outcome: "pending",
     granted: undefined,
   };
+}
+
+const XMLNS = ' xmlns="https://sts.amazonaws.com/doc/2011-06-15/"';
+
+/** Sends the result of an action. */
+export function sendResult(
+  exchange: Exchange,
+  now: number,
+  { action, result }: { readonly action: string; readonly result: XmlContent },
+): void {
+  const RequestId = randomUUID();
+  const body = { [`${action}Result`]: result, ResponseMetadata: { RequestId } };
+  const xml = writeXml(`${action}Response`, body, XMLNS);
+  sendAnswer(exchange, { httpStatus: 200, body: xml, headers: answerHeaders(RequestId, now) });
+}
+
+/** Sends an error. */
+export function sendError(
+  exchange: Exchange,
+  now: number,
+  { code, message, httpStatus, headers }: WireError,
+): void {
+  const RequestId = randomUUID();
+  const Type = httpStatus >= 500 ? "Receiver" : "Sender";
+  const content = { Error: { Type, Code: code, Message: message }, RequestId };
+  const xml = writeXml("ErrorResponse", content, XMLNS);
+  const all = { ...answerHeaders(RequestId, now), ...headers };
+  sendAnswer(exchange, { httpStatus, body: xml, headers: all });
+}
+
+function answerHeaders(requestId: string, now: number): Record<string, string> {
+  return {
+    "x-amzn-requestid": requestId,
+    "content-type": "text/xml",
+    date: new Date(now).toUTCString(),
+  };
+}
+
+/** The content of an element: text, or elements in order. A member that is `undefined` is left out. */
+export type XmlContent = string | number | { readonly [element: string]: XmlContent | undefined };
+
+/** Writes one element and its content. */
+export function writeXml(name: string, content: XmlContent, attributes = ""): string {
+  const inner =
+    typeof content === "object"
+      ? Object.entries(content)
+          .map(([child, value]) => (value === undefined ? "" : writeXml(child, value)))
+          .join("")
+      : escapeXml(String(content));
+  return `<${name}${attributes}>${inner}</${name}>`;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&apos;",
+  // An XML parser reads a bare carriage return as a line feed (XML 1.0, section 2.11).
+  "\r": "&#xD;",
+};
+
+/** Escapes a string as XML text. A character that XML can't contain becomes U+FFFD. */
+export function escapeXml(text: string): string {
+  return text
+    .replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "\uFFFD")
+    .replace(/[&<>"'\r]/g, (character) => ENTITIES[character] ?? character);
 }

@@ -6,7 +6,7 @@ import type {
   StoredCredentials,
   StoredRefusal,
   StoreLease,
-} from "../../model/credential-store.js";
+} from "../model/credential-store.js";
 
 /** What {@link testCredentialStore} needs. */
 export interface CredentialStoreTests {
