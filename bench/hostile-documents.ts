@@ -1,10 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { checkDiscovery } from "../src/preflight/discovery.js";
 import { MAX_DOCUMENT_BYTES } from "../src/preflight/fetch-document.js";
-import { judgeKey } from "../src/preflight/key-findings.js";
 import { KeySetsSeen } from "../src/preflight/key-history.js";
 import { readKeySet } from "../src/preflight/key-set.js";
-import { keyTable } from "../src/preflight/token-key.js";
+import { judgeKey, keyTable } from "../src/preflight/token-key.js";
 import { systemClock } from "../src/runtime/clock.js";
 import { figure, type PartResult, type Promised } from "./report.js";
 

@@ -1,6 +1,5 @@
 import type { Finding } from "../model/findings.js";
 import { STS_ALGORITHMS } from "../model/sts-limits.js";
-import { canonicalIssuer, isFetchable } from "./issuer-url.js";
 import {
   byteOrderMark,
   CAME_INSTEAD,
@@ -11,6 +10,7 @@ import {
   parseBody,
   shownText,
 } from "./json-document.js";
+import { canonicalIssuer, isFetchable } from "./subject.js";
 
 /** What STS was seen to need of the document; observed 2026-09. */
 const REQUIRED = [

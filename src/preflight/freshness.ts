@@ -66,6 +66,24 @@ export function lifetimeMs(headers: IncomingHttpHeaders, now: number): number {
   return Math.min(MAX_LIFETIME_MS, Math.max(MIN_LIFETIME_MS, leftMs));
 }
 
+interface CachedTimes {
+  /** In milliseconds since the epoch. */
+  readonly fetchedAt: number;
+  /** In milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** Whether a cached document is young enough and has not expired. */
+export function isUsable(
+  { fetchedAt, expiresAt }: CachedTimes,
+  maxAgeMs: number,
+  now: number,
+): boolean {
+  const age = now - fetchedAt;
+  // A negative age means that the clock was set back, so the document's age is not known.
+  return age >= 0 && age <= maxAgeMs && now < expiresAt;
+}
+
 /** What `Retry-After` asks for, within bounds, in milliseconds. */
 export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
   const text = headers["retry-after"];
@@ -77,6 +95,15 @@ export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number 
 /** How long an issuer is left alone after an answer that says "slow down", in milliseconds. */
 export function pauseMs(headers: IncomingHttpHeaders, now: number): number {
   return retryAfterMs(headers, now) ?? DEFAULT_RETRY_AFTER_MS;
+}
+
+/** The pause after a first failure, in milliseconds; each further failure doubles it. */
+const BASE_PAUSE_MS = 5_000;
+const MAX_PAUSE_MS = 60_000;
+
+/** How long an issuer is left alone after this many failures in a row, in milliseconds. */
+export function failurePauseMs(failures: number): number {
+  return Math.min(MAX_PAUSE_MS, BASE_PAUSE_MS * 2 ** (failures - 1));
 }
 
 /** "Expires: 0" and all else that is not a date mean: already stale (RFC 9111, section 5.3). */

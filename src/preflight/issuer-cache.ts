@@ -1,21 +1,86 @@
+// The issuers that a process knows, each with its two documents: when they are fetched again, how long an
+// issuer is left alone after a failure, and how checks that run at the same time share the requests.
+
+import type { Finding } from "../model/findings.js";
+import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
 import { untilAborted } from "../runtime/abort.js";
+import type { Clock } from "../runtime/clock.js";
+import { checkDiscovery } from "./discovery.js";
 import {
-  type FetchSettings,
-  IssuerDocuments,
-  type MaxAge,
-  type Snapshot,
-} from "./issuer-documents.js";
-import { discoveryUrl } from "./issuer-url.js";
+  notCacheable,
+  problemFinding,
+  proxyInUse,
+  slow,
+  statusFinding,
+} from "./document-findings.js";
+import { fetchDocument, type Transport } from "./fetch-document.js";
+import { failurePauseMs, isUncacheable, isUsable, lifetimeMs, pauseMs } from "./freshness.js";
+import type { Reach } from "./guarded-lookup.js";
 import { KeySetsSeen, MissingKids } from "./key-history.js";
+import { type Fetch, type FetchedKeys, type KeySet, readKeySet } from "./key-set.js";
+import { isHttpProxy, proxyFor } from "./proxy.js";
+import { discoveryUrl } from "./subject.js";
 
-/** Issuers come from tokens, and strangers can send tokens: the cache keeps no more than these. */
-const MAX_ISSUERS = 100;
+/** How and for how long documents are fetched. */
+export interface FetchSettings {
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly reach: Reach;
+  /** The limit of both requests together, in milliseconds. */
+  readonly timeoutMs: number;
+}
 
-/**
- * The length of all cached documents together. A hundred issuers with a JWKS of Entra's size have
- * 2 MiB. Hostile documents take up to three times their length in memory.
- */
-const MAX_CACHED_BYTES = 8 * 1024 * 1024;
+/** How old cached documents may be, in milliseconds, before they are fetched again. */
+export interface MaxAge {
+  readonly discoveryMs: number;
+  readonly jwksMs: number;
+}
+
+/** What is known of an issuer at one time, apart from what depends on a token. */
+export interface Snapshot {
+  readonly findings: readonly Finding[];
+  readonly requests: readonly RequestTiming[];
+  /** Absent when no key set was read. */
+  readonly keys?: FetchedKeys | undefined;
+  /** When the oldest of the documents was fetched, in milliseconds since the epoch. */
+  readonly fetchedAt: number;
+  /** When the first document expires, or the pause after a failure ends. */
+  readonly expiresAt: number;
+  /** Whether a document is missing: the issuer is left alone until {@link expiresAt}. */
+  readonly isFailure: boolean;
+}
+
+interface CachedDocument<Content> extends Fetch {
+  readonly url: string;
+  readonly content: Content;
+  readonly findings: readonly Finding[];
+  readonly timing: RequestTiming;
+  readonly etag: string | undefined;
+  /** The length of the body. */
+  readonly bytes: number;
+  /** In milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+interface DocumentFailure {
+  readonly finding: Finding;
+  readonly timing: RequestTiming;
+  /** The pause that the issuer asks for, in milliseconds; absent when it asks for none. */
+  readonly pauseMs: number | undefined;
+  /** Whether no request was sent, because of what the document before this one says. */
+  readonly isUnsent?: boolean | undefined;
+}
+
+interface DocumentRequest<Content> {
+  readonly document: DocumentName;
+  readonly url: URL;
+  readonly cached: CachedDocument<Content> | undefined;
+  readonly maxAgeMs: number;
+  readonly read: (body: Buffer) => Pick<CachedDocument<Content>, "findings" | "content">;
+  readonly signal: AbortSignal;
+}
+
+let fetches = 0;
 
 interface SharedIssuerInit {
   readonly issuer: string;
@@ -28,14 +93,22 @@ interface SharedIssuerInit {
 export class SharedIssuer {
   readonly missingKids: MissingKids;
   readonly keySets: KeySetsSeen;
-  readonly #documents: IssuerDocuments;
+  readonly #issuer: string;
+  readonly #discoveryUrl: URL;
   readonly #settings: FetchSettings;
   readonly #onRenewed: () => void;
+  #discovery: CachedDocument<URL | undefined> | undefined;
+  #jwks: CachedDocument<KeySet | undefined> | undefined;
+  /** Why the JWKS that the discovery document names was not requested. */
+  #unsent: Finding | undefined;
+  /** How many times in a row a document could not be fetched. */
+  #failures = 0;
   #snapshot: Snapshot | undefined;
   #running: Promise<Snapshot> | undefined;
 
   constructor({ issuer, discoveryUrl: url, settings, onRenewed }: SharedIssuerInit) {
-    this.#documents = new IssuerDocuments(issuer, url, settings);
+    this.#issuer = issuer;
+    this.#discoveryUrl = url;
     this.#settings = settings;
     this.#onRenewed = onRenewed;
     this.missingKids = new MissingKids(settings.clock);
@@ -47,9 +120,9 @@ export class SharedIssuer {
     return this.#running !== undefined;
   }
 
-  /** The length of the cached documents. */
+  /** The length of both cached documents. */
   get bytes(): number {
-    return this.#documents.bytes;
+    return (this.#discovery?.bytes ?? 0) + (this.#jwks?.bytes ?? 0);
   }
 
   /** The cached snapshot while it may be used. It is not a promise, so that a cached check is cheap. */
@@ -80,21 +153,181 @@ export class SharedIssuer {
 
   async #renew(maxAge: MaxAge): Promise<Snapshot> {
     try {
-      const before = this.#documents.fetchIds;
-      const snapshot = await this.#documents.renew(maxAge);
+      const before = this.#fetchIds;
+      const snapshot = await this.#fetchDocuments(maxAge);
       this.#snapshot = asCached(snapshot);
-      const { isComplete, fetchIds, keySet, findings } = this.#documents;
-      if (isComplete && fetchIds !== before) {
-        this.keySets.note(
-          keySet,
-          findings.map(({ id }) => id),
-        );
+      // Both documents were fetched, or there is no JWKS to fetch.
+      if (this.#failures === 0 && this.#fetchIds !== before) {
+        const faults = this.#documentFindings.map(({ id }) => id);
+        this.keySets.note(this.#jwks?.content, faults);
       }
       return snapshot;
     } finally {
       this.#running = undefined;
       this.#onRenewed();
     }
+  }
+
+  /** Changes with every document that is fetched. */
+  get #fetchIds(): string {
+    return `${this.#discovery?.fetchId} ${this.#jwks?.fetchId}`;
+  }
+
+  /** What is wrong with the documents themselves. */
+  get #documentFindings(): readonly Finding[] {
+    const unsent = this.#unsent === undefined ? [] : [this.#unsent];
+    return [...(this.#discovery?.findings ?? []), ...unsent, ...(this.#jwks?.findings ?? [])];
+  }
+
+  /** Fetches the documents that are too old, discovery first. Never rejects. */
+  async #fetchDocuments(maxAge: MaxAge): Promise<Snapshot> {
+    const { clock, timeoutMs } = this.#settings;
+    const controller = new AbortController();
+    const { signal } = controller;
+    const cancel = clock.schedule(timeoutMs, () => controller.abort(new Error("time is up")));
+    try {
+      const discovery = await this.#renewDiscovery(maxAge.discoveryMs, signal);
+      if ("finding" in discovery) return this.#failed(discovery, []);
+      this.#discovery = discovery;
+      const jwksUrl = discovery.content;
+      const jwks = jwksUrl && (await this.#renewJwks(jwksUrl, maxAge.jwksMs, signal));
+      const isFailure = jwks !== undefined && "finding" in jwks;
+      if (isFailure && !jwks.isUnsent) return this.#failed(jwks, [discovery]);
+      this.#unsent = isFailure ? jwks.finding : undefined;
+      this.#jwks = isFailure ? undefined : jwks;
+      this.#failures = 0;
+      return this.#succeeded(discovery, this.#jwks, isFailure ? [jwks.timing] : []);
+    } finally {
+      cancel();
+    }
+  }
+
+  #renewDiscovery(maxAgeMs: number, signal: AbortSignal) {
+    const url = this.#discoveryUrl;
+    return this.#document({
+      document: "discovery",
+      url,
+      cached: this.#discovery,
+      maxAgeMs,
+      read: (body) => {
+        const { findings, jwksUrl } = checkDiscovery(body, this.#issuer, url.href);
+        return { findings, content: jwksUrl };
+      },
+      signal,
+    });
+  }
+
+  #renewJwks(url: URL, maxAgeMs: number, signal: AbortSignal) {
+    return this.#document({
+      document: "jwks",
+      url,
+      cached: this.#jwks,
+      maxAgeMs,
+      read: (body) => {
+        const { findings, keySet } = readKeySet(body, url.href);
+        return { findings, content: keySet };
+      },
+      signal,
+    });
+  }
+
+  /** The cached document while it may be used, otherwise a new or revalidated one. Never rejects. */
+  async #document<Content>(
+    request: DocumentRequest<Content>,
+  ): Promise<CachedDocument<Content> | DocumentFailure> {
+    const { document, url, signal } = request;
+    const { clock, transport, reach, timeoutMs } = this.#settings;
+    const cached = request.cached?.url === url.href ? request.cached : undefined;
+    if (cached && isUsable(cached, request.maxAgeMs, clock.now())) {
+      return { ...cached, timing: { ...cached.timing, fromCache: true } };
+    }
+    const proxy = proxyFor(url, transport.env);
+    const outcome = await fetchDocument(url, {
+      document,
+      transport,
+      reach,
+      proxy,
+      clock,
+      signal,
+      etag: cached?.etag,
+    });
+    const { timing } = outcome;
+    if ("problem" in outcome) {
+      const finding = problemFinding(outcome.problem, { document, timing, timeoutMs, proxy });
+      // An address in the URL itself: what the discovery document says is the fault, and may be another replica's.
+      const isUnsent = outcome.problem.kind === "not-public" && finding.confirmedBy !== undefined;
+      return { finding, timing, pauseMs: undefined, isUnsent };
+    }
+    const { status, headers, body } = outcome;
+    const now = clock.now();
+    const unchanged = status === 304 ? cached : undefined;
+    if (status !== 200 && unchanged === undefined) {
+      const asksForPause = status === 429 || headers["retry-after"] !== undefined;
+      const finding = statusFinding(document, timing, now);
+      return { finding, timing, pauseMs: asksForPause ? pauseMs(headers, now) : undefined };
+    }
+    // A 304 need not repeat headers that have not changed.
+    const { age: _, ...before } = unchanged?.timing.headers ?? {};
+    const read = unchanged ?? request.read(body);
+    fetches += 1;
+    return {
+      url: url.href,
+      content: read.content,
+      findings: read.findings,
+      timing: { ...timing, headers: { ...before, ...timing.headers } },
+      etag: withoutLong(headers.etag) ?? unchanged?.etag,
+      bytes: unchanged?.bytes ?? body.length,
+      fetchId: fetches,
+      fetchedAt: now,
+      fetchedMonotonic: clock.monotonic(),
+      expiresAt: now + lifetimeMs({ ...before, ...headers }, now),
+    };
+  }
+
+  #succeeded(
+    discovery: CachedDocument<unknown>,
+    jwks: CachedDocument<KeySet | undefined> | undefined,
+    unsent: readonly RequestTiming[],
+  ): Snapshot {
+    const documents = jwks ? [discovery, jwks] : [discovery];
+    const requests = [...documents.map(({ timing }) => timing), ...unsent];
+    return {
+      findings: [
+        ...this.#documentFindings,
+        ...(jwks && isUncacheable(jwks.timing.headers) ? [notCacheable(jwks.timing)] : []),
+        ...this.#findingsOf(requests),
+      ],
+      requests,
+      ...(jwks?.content && { keys: fetchedKeys(jwks, jwks.content) }),
+      fetchedAt: Math.min(...documents.map(({ fetchedAt }) => fetchedAt)),
+      expiresAt: Math.min(...documents.map(({ expiresAt }) => expiresAt)),
+      isFailure: false,
+    };
+  }
+
+  #failed(failure: DocumentFailure, before: readonly CachedDocument<unknown>[]): Snapshot {
+    this.#failures += 1;
+    const { finding, timing, pauseMs: askedMs = 0 } = failure;
+    const now = this.#settings.clock.now();
+    const requests = [...before.map((document) => document.timing), timing];
+    return {
+      findings: [
+        ...before.flatMap(({ findings }) => findings),
+        finding,
+        ...this.#findingsOf(requests).filter(({ id }) => id !== finding.id),
+      ],
+      requests,
+      fetchedAt: Math.min(now, ...before.map(({ fetchedAt }) => fetchedAt)),
+      expiresAt: now + Math.max(failurePauseMs(this.#failures), askedMs),
+      isFailure: true,
+    };
+  }
+
+  #findingsOf(requests: readonly RequestTiming[]): Finding[] {
+    const proxy = requests
+      .map(({ url }) => proxyFor(new URL(url), this.#settings.transport.env))
+      .find((each) => each !== undefined && isHttpProxy(each));
+    return [...slow(requests), ...(proxy ? [proxyInUse(proxy)] : [])];
   }
 }
 
@@ -103,6 +336,29 @@ function asCached(snapshot: Snapshot): Snapshot {
   const requests = snapshot.requests.map((timing) => ({ ...timing, fromCache: true }));
   return { ...snapshot, requests };
 }
+
+function fetchedKeys(
+  { fetchId, fetchedAt, fetchedMonotonic }: CachedDocument<unknown>,
+  keySet: KeySet,
+): FetchedKeys {
+  return { keySet, fetchId, fetchedAt, fetchedMonotonic };
+}
+
+/** Longer entity tags are not cached; those of CDNs and web servers have up to 70 characters. */
+const MAX_ETAG = 1_024;
+
+function withoutLong(etag: string | undefined): string | undefined {
+  return etag !== undefined && etag.length > MAX_ETAG ? undefined : etag;
+}
+
+/** Issuers come from tokens, and strangers can send tokens: the cache keeps no more than these. */
+const MAX_ISSUERS = 100;
+
+/**
+ * The length of all cached documents together. A hundred issuers with a JWKS of Entra's size have
+ * 2 MiB. Hostile documents take up to three times their length in memory.
+ */
+const MAX_CACHED_BYTES = 8 * 1024 * 1024;
 
 /** The issuers that a process knows. When the cache is full, it drops the least recently used. */
 export class IssuerCache {

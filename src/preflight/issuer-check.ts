@@ -1,18 +1,20 @@
 // This folder reads an issuer's discovery document and JWKS the way STS does, and reports what STS
 // cannot use: the issuer check, also called the pre-flight.
 //
-//   issuer-check.ts      the entry: createPreflight() for a provider, checkIssuer() for everyone else
-//   run-issuer-check.ts  one check of one token: which documents it needs, what is certain
-//   issuer-cache.ts      the issuers that all checks of this process share
-//   issuer-documents.ts  an issuer's two documents: when and how they are fetched again
-//   fetch-document.ts    one guarded and limited request (guarded-lookup.ts, proxy.ts, stopwatch.ts)
+//   issuer-check.ts      the entry: createPreflight() for a provider, checkIssuer() for all other callers
+//   subject.ts           the issuer and the key that a check is about; the URL of the discovery document
+//   run-issuer-check.ts  one check of one token: which documents it needs, which findings are certain
+//   issuer-cache.ts      the issuers that all checks of this process share, with their documents
+//   fetch-document.ts    one guarded, limited and measured request (guarded-lookup.ts, proxy.ts)
 //   discovery.ts         reads the discovery document
-//   key-set.ts           reads the JWKS
-//   token-key.ts         chooses the token's key and verifies the signature with it
-//   key-findings.ts      what the keys mean for the token
+//   key-set.ts           reads the JWKS, and finds what is wrong with each key
+//   token-key.ts         chooses the token's key, verifies the signature with it, and makes the findings
 //
-// A process loads only this file, settings, subject and issuer URL at the start. The rest is loaded
-// by the first check, which most processes never need.
+// Beside this way, key-history.ts remembers earlier answers, freshness.ts reads caching headers,
+// json-document.ts parses, and document-findings.ts makes the findings about requests.
+//
+// A process loads only this file and subject.ts at the start. The first check, which most processes
+// never need, loads the rest.
 
 import type { Finding } from "../model/findings.js";
 import type { IssuerReport } from "../model/issuer-report.js";
@@ -28,7 +30,7 @@ import {
   expected,
   requireString,
 } from "../runtime/validators.js";
-import type { PreflightRuntime, PreflightSettings } from "./settings.js";
+import type { PreflightRuntime, PreflightSettings } from "./run-issuer-check.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "./subject.js";
 
 /** The input of {@link checkIssuer}: a token, or an issuer and optionally the kid of one key. */

@@ -2,9 +2,8 @@ import { createHash } from "node:crypto";
 import type { Finding } from "../model/findings.js";
 import { bareKey, keyFormProblem } from "../model/jwk.js";
 import type { Clock } from "../runtime/clock.js";
-import type { FetchedKeys } from "./issuer-documents.js";
 import { member, shownText } from "./json-document.js";
-import { type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
+import { type FetchedKeys, type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
 
 // What earlier answers of an issuer showed: keys that were missing, and sets of keys that differed.
 // One answer proves little, because a rotation takes time to spread and replicas may have a key each.

@@ -1,5 +1,6 @@
+import { createPublicKey, X509Certificate } from "node:crypto";
 import type { Finding, KeyRefusal } from "../model/findings.js";
-import { STS_CURVES } from "../model/jwk.js";
+import { bareKey, keyFormProblem, MAX_NUMBER_LENGTH, STS_CURVES } from "../model/jwk.js";
 import {
   byteOrderMark,
   CAME_INSTEAD,
@@ -42,6 +43,20 @@ export interface KeySet {
   readonly otherKids: string;
   /** How many keys each of the two types has, usable or not. */
   readonly counts: Readonly<Record<"RSA" | "EC", number>>;
+}
+
+/** When a document was fetched. */
+export interface Fetch {
+  /** Differs between two fetches, whether or not the document changed. */
+  readonly fetchId: number;
+  /** In milliseconds since the epoch. */
+  readonly fetchedAt: number;
+  /** The same moment by the monotonic clock. */
+  readonly fetchedMonotonic: number;
+}
+
+export interface FetchedKeys extends Fetch {
+  readonly keySet: KeySet;
 }
 
 interface ReadKeySet {
@@ -214,6 +229,87 @@ function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (typeof value === "object") return Array.isArray(value) ? "a list" : "an object";
   return `a ${typeof value}`;
+}
+
+/** To make a key of its parameters takes about a millisecond: no more are made without a pause. */
+export const MAX_EXAMINED = 8;
+
+/** The result of {@link problemOf} for each key: parsing a key costs more than everything else here. */
+const problems = new WeakMap<JsonObject, KeyProblem | "none">();
+
+/**
+ * What is wrong with a key itself, whatever the token: its form, its parameters, or its certificate.
+ * A certain problem goes before an uncertain one.
+ */
+export function problemOf({ jwk, problem }: KeyEntry): KeyProblem | undefined {
+  if (problem?.isCertain) return problem;
+  const known = problems.get(jwk) ?? materialProblem(jwk) ?? "none";
+  problems.set(jwk, known);
+  const material = known === "none" ? undefined : known;
+  return material?.isCertain ? material : (problem ?? material);
+}
+
+function materialProblem(jwk: JsonObject): KeyProblem | undefined {
+  // How a lenient parser reads other values is not known; the key's form problem covers them.
+  if (!isReadable(jwk)) return undefined;
+  let key: ReturnType<typeof createPublicKey>;
+  try {
+    key = createPublicKey({ key: bareKey(jwk), format: "jwk" });
+    const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
+    if (modulusLength === 0 || publicExponent === 0n) return noKey(jwk);
+  } catch {
+    return noKey(jwk);
+  }
+  return certificateProblem(jwk, key) ?? encodingProblem(jwk);
+}
+
+function isReadable(jwk: JsonObject): boolean {
+  if (jwk.kty !== "RSA" && jwk.kty !== "EC") return false;
+  const [names, hasCurve] =
+    jwk.kty === "RSA"
+      ? [["n", "e"], true]
+      : [["x", "y"], STS_CURVES.some((curve) => curve === member(jwk, "crv"))];
+  return hasCurve && names.every((name) => typeof member(jwk, name) === "string");
+}
+
+/**
+ * No verifier makes a key of zero, or of a point that is not on the curve. It is certain only where
+ * every parser reads the same numbers: in plain base64url, and not longer than any real key.
+ */
+function noKey(jwk: JsonObject): KeyProblem {
+  const numbers = (jwk.kty === "RSA" ? ["n", "e"] : ["x", "y"]).map((name) => member(jwk, name));
+  const isPlain = numbers.every(
+    (text) => typeof text === "string" && text.length <= MAX_NUMBER_LENGTH && /^[\w-]+$/.test(text),
+  );
+  return { words: "its parameters make no key", isCertain: isPlain };
+}
+
+function certificateProblem(
+  jwk: JsonObject,
+  key: ReturnType<typeof createPublicKey>,
+): KeyProblem | undefined {
+  const x5c = member(jwk, "x5c");
+  const leaf: unknown = Array.isArray(x5c) ? x5c[0] : undefined;
+  if (typeof leaf !== "string") return undefined;
+  try {
+    const { publicKey } = new X509Certificate(Buffer.from(leaf, "base64"));
+    if (publicKey.equals(key)) return undefined;
+    const words = "its x5c is the certificate of another key";
+    // STS was observed to refuse an RSA key whose certificate has another n (2026-09).
+    const isCertain = jwk.kty === "RSA" && publicKey.asymmetricKeyType !== "rsa-pss";
+    return { words, isCertain, ...(!isCertain && { confirmedBy: "verification-key" as const }) };
+  } catch {
+    // How STS treats an unreadable certificate is not known.
+    return { words: "its x5c cannot be read", isCertain: false };
+  }
+}
+
+/** STS was reported once to answer "could not be validated" for such a key. */
+function encodingProblem(jwk: JsonObject): KeyProblem | undefined {
+  const words = keyFormProblem(jwk);
+  return words === undefined
+    ? undefined
+    : { words, isCertain: false, confirmedBy: "not-validated" };
 }
 
 function notJson(url: string, came: NoObject): Finding {

@@ -1,16 +1,47 @@
 import { type Finding, firstFatal, type Severity } from "../model/findings.js";
-import type { IssuerReport } from "../model/issuer-report.js";
+import type { IssuerReport, RequestTiming } from "../model/issuer-report.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { type Clock, sleep } from "../runtime/clock.js";
+import type { Environment } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
-import { reachOf, resolveHost } from "./guarded-lookup.js";
-import { IssuerCache, type SharedIssuer } from "./issuer-cache.js";
-import type { MaxAge, Snapshot } from "./issuer-documents.js";
-import { judgeKey, keyNotFound, kids } from "./key-findings.js";
+import { type ResolveHost, reachOf, resolveHost } from "./guarded-lookup.js";
+import { IssuerCache, type MaxAge, type SharedIssuer, type Snapshot } from "./issuer-cache.js";
 import { ANSWERS_THAT_AGREE, FETCHES_APART_MS } from "./key-history.js";
-import type { PreflightRuntime, PreflightSettings } from "./settings.js";
 import type { Subject } from "./subject.js";
-import { keyTable } from "./token-key.js";
+import { judgeKey, keyNotFound, keyTable, kids } from "./token-key.js";
+
+/** Whom the pre-flight may ask, and for how long. */
+export interface PreflightSettings {
+  /**
+   * Limit of both requests together, in milliseconds; 1 to 60,000.
+   * @default 5000, as STS waits
+   */
+  readonly timeoutMs?: number | undefined;
+  /** The only issuers that are asked, letter for letter. @default every public one */
+  readonly allowedIssuers?: readonly string[] | undefined;
+  /**
+   * Asks issuers at private, loopback and link-local addresses too, and http on this machine. A
+   * token names its issuer: switch it on only where tokens do not come from strangers.
+   * @default false; where the environment has `RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS=true`, which
+   * `resilient-sts emulate` sets, issuers on this machine are asked too, for documents on this
+   * machine or at public addresses
+   */
+  readonly allowPrivateIssuers?: boolean | undefined;
+}
+
+/** What the pre-flight stands on. */
+export interface PreflightRuntime {
+  readonly clock: Clock;
+  readonly env: Environment;
+  /** @default one for all that share the clock, and so for the process */
+  readonly issuers?: IssuerCache | undefined;
+  /** @default the system's resolver */
+  readonly resolve?: ResolveHost | undefined;
+  /** PEM certificates to trust instead of Node's own. */
+  readonly ca?: string | Buffer | undefined;
+  /** Called with every request for a document that has ended. */
+  readonly onRequest?: ((timing: RequestTiming) => void) | undefined;
+}
 
 export interface IssuerCheckRequest {
   readonly subject: Subject;

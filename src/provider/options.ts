@@ -3,7 +3,7 @@ import type { Logger } from "@smithy/types";
 import type { WindowOptions } from "../credentials/refresh-timing.js";
 import type { CredentialStore } from "../model/credential-store.js";
 import type { WebIdentityEvent } from "../model/events.js";
-import type { PreflightSettings } from "../preflight/settings.js";
+import type { PreflightSettings } from "../preflight/run-issuer-check.js";
 import type { RetryOptions as CompleteRetryOptions } from "../retry/retry-loop.js";
 import type { AssumeRoleInput } from "../sts/assume-role.js";
 import type { AttributedCredentials } from "../sts/credentials.js";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { issuerFindings, tryElsewhere } from "../../src/doctor/conclude-issuer.js";
 import type { Facts, IssuerFacts } from "../../src/doctor/diagnosis.js";
 import type { Finding } from "../../src/model/findings.js";
-import { discoveryUrl } from "../../src/preflight/issuer-url.js";
+import { discoveryUrl } from "../../src/preflight/subject.js";
 
 /** Issuers in tokens of strangers, all of them https URLs. */
 const HOSTILE = [

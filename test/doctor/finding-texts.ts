@@ -14,7 +14,7 @@ import {
   keyUnusable,
   signatureInvalid,
   tooManyKeys,
-} from "../../src/preflight/key-findings.js";
+} from "../../src/preflight/token-key.js";
 import { check, makeToken, NOW_SECONDS } from "../support/make-token.js";
 
 /** A finding: what its title and detail say, what its remedy asks for, and a value it shows. */

@@ -1,10 +1,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { checkDiscovery } from "../../src/preflight/discovery.js";
-import { judgeKey } from "../../src/preflight/key-findings.js";
 import { readKeySet } from "../../src/preflight/key-set.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "../../src/preflight/subject.js";
-import { keyTable } from "../../src/preflight/token-key.js";
+import { judgeKey, keyTable } from "../../src/preflight/token-key.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { anySignal, found, lookWorld } from "./look-world.js";
 

@@ -8,11 +8,10 @@ import { describe, expect, test, vi } from "vitest";
 import { checkDiscovery } from "../../src/preflight/discovery.js";
 import { MAX_DOCUMENT_BYTES } from "../../src/preflight/fetch-document.js";
 import { shownText } from "../../src/preflight/json-document.js";
-import { judgeKey } from "../../src/preflight/key-findings.js";
 import { KeySetsSeen, MissingKids } from "../../src/preflight/key-history.js";
 import { type KeySet, readKeySet } from "../../src/preflight/key-set.js";
 import type { Subject } from "../../src/preflight/subject.js";
-import { keyTable } from "../../src/preflight/token-key.js";
+import { judgeKey, keyTable } from "../../src/preflight/token-key.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 const ISSUER = "https://issuer.invalid";

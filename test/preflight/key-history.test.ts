@@ -1,13 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { FetchedKeys } from "../../src/preflight/issuer-documents.js";
 import {
   ANSWERS_THAT_AGREE,
   FETCHES_APART_MS,
   KeySetsSeen,
   MissingKids,
 } from "../../src/preflight/key-history.js";
-import { readKeySet } from "../../src/preflight/key-set.js";
+import { type FetchedKeys, readKeySet } from "../../src/preflight/key-set.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 function world() {

@@ -3,7 +3,7 @@ import { IssuerCache } from "../../src/preflight/issuer-cache.js";
 // Loaded before the first look, so that the fake clock waits for no module.
 import "../../src/preflight/run-issuer-check.js";
 import { createPreflight } from "../../src/preflight/issuer-check.js";
-import type { PreflightRuntime, PreflightSettings } from "../../src/preflight/settings.js";
+import type { PreflightRuntime, PreflightSettings } from "../../src/preflight/run-issuer-check.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 /** A process of its own: its clock, its cache, and looks that may go to this machine. */

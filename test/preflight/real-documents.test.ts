@@ -1,7 +1,6 @@
 import { expect, it } from "vitest";
 import { checkDiscovery } from "../../src/preflight/discovery.js";
-import { readKeySet } from "../../src/preflight/key-set.js";
-import { problemOf } from "../../src/preflight/token-key.js";
+import { problemOf, readKeySet } from "../../src/preflight/key-set.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { startApiServer } from "../support/api-server.js";
 import { listSharedFiles, readSharedJson } from "../support/shared-data.js";

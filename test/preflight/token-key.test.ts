@@ -1,10 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { checkDiscovery } from "../../src/preflight/discovery.js";
-import { judgeKey } from "../../src/preflight/key-findings.js";
 import { readKeySet } from "../../src/preflight/key-set.js";
 import type { Subject } from "../../src/preflight/subject.js";
-import { findTokenKey } from "../../src/preflight/token-key.js";
+import { findTokenKey, judgeKey } from "../../src/preflight/token-key.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 
 type Jwk = Readonly<Record<string, unknown>>;
