@@ -100,6 +100,28 @@ function lazyApart(extension: string): EsbuildPlugin {
   };
 }
 
+/**
+ * `bin.cjs` loads one CommonJS file by `require`, and the ES modules of the program by `import()`: as
+ * `import()` alone it would start Node's loader of ES modules for both.
+ */
+const bin = {
+  name: "bin",
+  setup(build) {
+    build.onResolve({ filter: /\/stored-answer\.js$/ }, () => {
+      return { path: "./stored-answer.cjs", external: true };
+    });
+    build.onResolve({ filter: /\/main\.js$/ }, () => ({ path: "./cli.js", external: true }));
+  },
+} satisfies EsbuildPlugin;
+
+const requireStoredAnswer = {
+  name: "require-stored-answer",
+  renderChunk(source: string) {
+    const call = 'import("./stored-answer.cjs")';
+    return { code: source.replace(call, call.replace("import", "require")) };
+  },
+};
+
 /** Each in one file. */
 const lazyEntries = Object.entries(lazy).map(([name, source]) => ({ [name]: source }));
 
@@ -133,5 +155,14 @@ export default defineConfig([
   ...lazyEntries.map((entry) => ({ ...cjs, entry })),
   { ...cjs, entry: others, esbuildPlugins: [sdkOnce] },
   { ...cjs, entry: sdk },
+  {
+    ...{ ...code, format: "cjs", entry: { bin: "src/cli/bin.ts" } },
+    // With splitting, tsup turns each `import()` into `require`.
+    ...{ splitting: false, esbuildPlugins: [bin], plugins: [requireStoredAnswer] },
+  },
+  {
+    ...{ ...cjs, esbuildPlugins: [sdkOnce] },
+    entry: { "stored-answer": "src/cli/credential-process/stored-answer.ts" },
+  },
   { format: ["esm", "cjs"], entry: library, dts: { only: true } },
 ]);

@@ -5,7 +5,7 @@ import { PROGRAMS, workload } from "./fresh-process.js";
 import { figure, type PartResult, type Promised, ratio } from "./report.js";
 import { median, quantile, takeTurns } from "./sampling.js";
 
-const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../dist/bin.cjs", import.meta.url));
 const ROUNDS = 20;
 
 /** Whole processes, from their start to their end. */

@@ -8,7 +8,7 @@ import { workload } from "./fresh-process.js";
 import { figure, type PartResult } from "./report.js";
 import { median, quantile } from "./sampling.js";
 
-const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../dist/bin.cjs", import.meta.url));
 
 const REQUESTS = 2_000;
 const CONCURRENCY = 50;

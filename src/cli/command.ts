@@ -46,6 +46,16 @@ export function wrongUsage(message: string): CommandFailure {
   return new CommandFailure(message, EXIT.usage);
 }
 
+/** What an SDK gets from a process that it runs as its `credential_process`. */
+export interface PrintedCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+  readonly accountId?: string | undefined;
+  /** In milliseconds since the epoch; `undefined` for credentials that do not expire. */
+  readonly expiresAt: number | undefined;
+}
+
 /** A stream that may be a terminal. */
 export type Terminal = Writable & {
   readonly isTTY?: boolean | undefined;
@@ -71,12 +81,21 @@ export async function print(stream: Writable, text: string): Promise<void> {
   await write(stream, redact(text));
 }
 
-/**
- * Writes credentials for the SDK that runs this process as its `credential_process`: one JSON
- * document in one write.
- */
-export async function printCredentials(stream: Writable, document: object): Promise<void> {
-  await write(stream, `${JSON.stringify({ Version: 1, ...document })}\n`);
+/** Prints the document that SDKs read from a `credential_process`, in one write. Nothing is redacted. */
+export async function printCredentials(
+  stream: Writable,
+  credentials: PrintedCredentials,
+): Promise<void> {
+  const { expiresAt } = credentials;
+  const document = {
+    Version: 1,
+    AccessKeyId: credentials.accessKeyId,
+    SecretAccessKey: credentials.secretAccessKey,
+    SessionToken: credentials.sessionToken,
+    Expiration: expiresAt === undefined ? undefined : new Date(expiresAt).toISOString(),
+    AccountId: credentials.accountId,
+  };
+  await write(stream, `${JSON.stringify(document)}\n`);
 }
 
 async function write(stream: Writable, text: string): Promise<void> {

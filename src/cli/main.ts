@@ -1,10 +1,9 @@
-#!/usr/bin/env node
 /**
- * The program `resilient-sts`. This file alone touches the process: its arguments, its streams, its
- * signals and its exit code. `commands.ts` lists the commands; each has a folder with its table of
- * options and its function, and gets a `CommandContext` instead of the process.
+ * The program `resilient-sts`. This file and `bin.ts`, which starts it, touch the process: its
+ * arguments, its streams, its signals and its exit code. `commands.ts` lists the commands; each has a
+ * folder with its table of options and its function, and gets a `CommandContext` instead of the process.
  */
-import { fileURLToPath } from "node:url";
+import { realpathSync } from "node:fs";
 import { safeText } from "../runtime/redact.js";
 import { CommandFailure, EXIT, print, wrongUsage } from "./command.js";
 import { runProgram } from "./commands.js";
@@ -48,7 +47,8 @@ const exitCode = await runProgram(process.argv.slice(2), {
     return output("stderr");
   },
   env,
-  script: fileURLToPath(import.meta.url),
+  // The command may be a link to the program's file.
+  script: realpathSync(process.argv[1] ?? ""),
   signal: stop.signal,
   handOverSignals: () => {
     for (const remove of removeListeners) remove();

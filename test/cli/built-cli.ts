@@ -26,7 +26,7 @@ export async function buildCli({ withPackages, without }: BuildOptions): Promise
   await mkdir(parent, { recursive: true });
   const folder = await mkdtemp(join(parent, "cli-"));
   await build({
-    entryPoints: [join(ROOT, "src/cli/main.ts")],
+    entryPoints: [join(ROOT, "src/cli/bin.ts")],
     outdir: folder,
     outExtension: { ".js": ".mjs" },
     bundle: true,
@@ -37,7 +37,7 @@ export async function buildCli({ withPackages, without }: BuildOptions): Promise
     packages: "external",
     ...(without !== undefined && { alias: { [without]: `${without}-that-is-not-installed` } }),
   });
-  const script = join(folder, "main.mjs");
+  const script = join(folder, "bin.mjs");
   return {
     script,
     async run(args, env) {

@@ -5,7 +5,7 @@ import { ROOT } from "./sources.js";
 
 /**
  * Where the command line and the examples lie as JavaScript. A folder in `node_modules`: packages
- * resolve from there, and the project's manifest is two folders up, as it is from `src/cli/main.ts`.
+ * resolve from there, and the project's manifest is two folders up, as it is from `src/cli/bin.ts`.
  */
 export const PROGRAMS = join(ROOT, "node_modules/.programs");
 
@@ -19,7 +19,7 @@ export async function setup(): Promise<void> {
     .map((name) => [`examples/${name.replace(/\.ts$/, "")}`, `examples/${name}`]);
   await build({
     absWorkingDir: ROOT,
-    entryPoints: { cli: "src/cli/main.ts", ...Object.fromEntries(examples) },
+    entryPoints: { cli: "src/cli/bin.ts", ...Object.fromEntries(examples) },
     outdir: PROGRAMS,
     outExtension: { ".js": ".mjs" },
     bundle: true,

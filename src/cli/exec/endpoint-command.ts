@@ -23,11 +23,17 @@ export async function endpointCommand(
   if (!url.startsWith("http://"))
     throw wrongUsage("endpoint-credentials is internal; run resilient-sts exec instead");
   const answer = await ask(url, await readFile(tokenFile, "utf8"));
-  const { Token: SessionToken, ...body } = JSON.parse(answer.text) as Record<string, string>;
+  const body = JSON.parse(answer.text) as Readonly<Record<string, string | undefined>>;
   if (answer.status !== 200) {
     throw new CommandFailure(`${body.Code}: ${body.Message}`, EXIT.refused);
   }
-  await printCredentials(stdout, { ...body, SessionToken });
+  await printCredentials(stdout, {
+    accessKeyId: body.AccessKeyId ?? "",
+    secretAccessKey: body.SecretAccessKey ?? "",
+    sessionToken: body.Token,
+    accountId: body.AccountId,
+    expiresAt: Date.parse(body.Expiration ?? ""),
+  });
   return EXIT.ok;
 }
 

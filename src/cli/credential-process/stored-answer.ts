@@ -1,0 +1,148 @@
+/**
+ * What a `credential-process` command line asks for, and the answer that another process of this user
+ * stored for it. Most calls end here, so this file loads no package and little else.
+ */
+import { resolve } from "node:path";
+import type { Writable } from "node:stream";
+import { type Environment, readVariable } from "../../runtime/environment.js";
+import { fileStore } from "../../stores/file-store.js";
+import { printCredentials, wrongUsage } from "../command.js";
+import { COMMON_OPTIONS, type CommandSpec, readOptions } from "../command-spec.js";
+import { durationFrom } from "../option-values.js";
+import {
+  noRole,
+  PROVIDER_OPTION_NAMES,
+  PROVIDER_OPTIONS,
+  type ProviderSettings,
+  readProviderSettings,
+} from "../provider-options.js";
+import { answerKey, SharedAnswer } from "./shared-answer.js";
+
+/** The table of `resilient-sts credential-process`. */
+export const SPEC = {
+  name: "credential-process",
+  usage: "[options]",
+  about: `
+Prints AWS credentials from an OIDC token as the AWS SDKs and the AWS CLI expect them of a
+credential_process. All processes of this user share them: one process asks STS, the others read
+its answer. While credentials are valid, a failed refresh is one line on standard error.
+
+Exit codes: 0 credentials were printed, 1 STS or the issuer refused, 2 wrong usage, 3 there is no
+token, 4 out of time.`,
+  groups: {
+    Credentials: [...PROVIDER_OPTION_NAMES],
+    "The answer": ["cache", "min-ttl", "print-config", "help", "version"],
+  },
+  options: {
+    ...PROVIDER_OPTIONS,
+    timeout: {
+      type: "string",
+      value: "TIME",
+      default: "50s",
+      help: "Limit for the whole command, 1s to 10m. Default: 50s; the SDK for Go ends it after 60s.",
+    },
+    cache: {
+      type: "string",
+      value: "DIR",
+      complete: "directory",
+      help: "Private folder for what the processes of this user share, or off. Default: $XDG_RUNTIME_DIR/resilient-sts, or the user's cache folder.",
+    },
+    "min-ttl": {
+      type: "string",
+      value: "TIME",
+      default: "16m",
+      help: "Refresh credentials that are valid for less than this, or for less than half of their lifetime if that is shorter. Default: 16m, because the AWS CLI and boto3 ask again when 15 minutes are left.",
+    },
+    "print-config": {
+      type: "boolean",
+      help: "Print the lines of a profile that calls this command with these options, and end.",
+    },
+    ...COMMON_OPTIONS,
+  },
+  examples: [
+    [
+      "A profile for the AWS CLI, boto3, Terraform and every SDK",
+      "resilient-sts credential-process --print-config \\\n    --role-arn arn:aws:iam::123456789012:role/dev \\\n    --token-file ~/.oidc/token >> ~/.aws/config",
+    ],
+    ["What the profile runs", "resilient-sts credential-process --role-arn ARN --token-file FILE"],
+  ],
+} as const satisfies CommandSpec;
+
+/** Longest session (AWS STS API reference, DurationSeconds), in milliseconds. */
+const MAX_SESSION_MS = 43_200_000;
+
+/** Set for the programs that a token source runs. One that uses the same profile would never end. */
+const INSIDE = "RESILIENT_STS_CREDENTIAL_PROCESS";
+
+/** Values of the options, as the command sees them. */
+export type CredentialProcessValues = ReturnType<typeof readOptions<typeof SPEC.options>>["values"];
+
+/** The credentials that a command line asks for. */
+export interface CredentialRequest {
+  readonly settings: ProviderSettings & { readonly roleArn: string };
+  /** All processes whose requests have this key share their answers. */
+  readonly key: string;
+  readonly minTtlMs: number;
+}
+
+/** @throws CommandFailure for values that can't be used, and inside the program of its own token source. */
+export async function readRequest(
+  values: CredentialProcessValues,
+  env: Environment,
+): Promise<CredentialRequest> {
+  const minTtlMs = durationFrom(0, MAX_SESSION_MS)("min-ttl", values["min-ttl"]);
+  const { timeout: _, ...providerValues } = values;
+  const settings = await readProviderSettings(providerValues, env);
+  const roleArn = settings.roleArn ?? readVariable(env, "AWS_ROLE_ARN");
+  if (roleArn === undefined) throw noRole(values.profile);
+  const key = await answerKey(settings, roleArn);
+  if (env[INSIDE] === key) {
+    throw wrongUsage(
+      "a profile that calls itself is not allowed: the program of the token source uses the profile that gets its token from there; give that program another AWS_PROFILE",
+    );
+  }
+  return { settings: { ...settings, roleArn, env: { ...env, [INSIDE]: key } }, key, minTtlMs };
+}
+
+/** What the processes share that answer a request. */
+export function shareAnswer(
+  { key, minTtlMs, settings: { roleArn } }: CredentialRequest,
+  cache: string | undefined,
+  onTrouble: (message: string) => void,
+): SharedAnswer {
+  const directory = cache === undefined ? undefined : resolve(cache);
+  const store = cache === "off" ? undefined : fileStore({ directory });
+  return new SharedAnswer({ key, roleArn, minTtlMs, store, onTrouble });
+}
+
+/**
+ * Prints the answer to a command line if fresh credentials are stored for it. Otherwise the command itself
+ * reads everything again, and reports what is wrong.
+ *
+ * @param stdout - called when there is something to print: Node opens a stream when it is first used.
+ * @returns whether it printed the answer.
+ */
+export async function printStoredAnswer(
+  args: readonly string[],
+  env: Environment,
+  stdout: () => Writable,
+): Promise<boolean> {
+  try {
+    const { values } = readOptions(SPEC, args);
+    if (values.help || values.version || values["print-config"]) return false;
+    // A limit that can't be used is reported on every call.
+    timeoutOf(values);
+    const request = await readRequest(values, env);
+    const { credentials, isFresh } = await shareAnswer(request, values.cache, () => {}).read();
+    if (!isFresh || credentials === undefined) return false;
+    await printCredentials(stdout(), credentials);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The limit of the whole command, in milliseconds. */
+export function timeoutOf(values: CredentialProcessValues): number {
+  return durationFrom(1_000, 600_000)("timeout", values.timeout);
+}
