@@ -100,14 +100,8 @@ export interface Finding {
   /** The same with the values that the check read. */
   readonly detail: string;
   /**
-<<<<<<< HEAD
-   * What to do, and who must do it: the workload, the IdP, the AWS account or the network. Lines
-   * after the first are commands for a POSIX shell.
-=======
    * What to do, and who must do it: the workload, the IdP, the AWS account, the network or the
-   * operator of the shared store. Lines
-   * after the first are commands for a POSIX shell, to paste.
->>>>>>> a087107 (feat(doctor): diagnose({ store }) checks a shared store by a round trip, its clock and its keys)
+   * operator of the shared store. Lines after the first are commands for a POSIX shell.
    */
   readonly remedy: string;
   /** The values that the check read, for programs. Never a token, a signature or a secret. */

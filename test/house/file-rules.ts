@@ -9,6 +9,7 @@ const UNFINISHED = new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "X" + "XX"].j
 /** The SDK's plugin type takes any command; `unknown` would refuse the SDK's own plugins. */
 const ANY_IS_THE_SDKS = new Set(["src/sts/target.ts"]);
 const SILENCED = /@ts-(?:ignore|nocheck)/;
+const CONFLICT = /^(?:<{7}|>{7}) /m;
 
 export function tooLong(sources: readonly Source[]): string[] {
   return sources
@@ -50,7 +51,7 @@ export function realmBound(sources: readonly Source[]): string[] {
   });
 }
 
-/** `any`, default exports, `export *`, unfinished work and silenced checks. */
+/** `any`, default exports, `export *`, unfinished work, silenced checks and conflict markers. */
 export function forbidden(sources: readonly Source[]): string[] {
   return sources.flatMap((source) => {
     const found = new Set<string>();
@@ -62,6 +63,7 @@ export function forbidden(sources: readonly Source[]): string[] {
       const words = UNFINISHED.exec(comment) ?? SILENCED.exec(comment);
       if (words !== null) found.add(words[0]);
     }
+    if (CONFLICT.test(source.tree.text)) found.add("conflict marker");
     if (ANY_IS_THE_SDKS.has(source.path)) found.delete("any");
     return [...found].map((name) => `${source.path}: ${name}`);
   });

@@ -131,6 +131,7 @@ describe("a file", () => {
     ["export *", 'export * as b from "./b.js";'],
     ["FIX".concat("ME"), `f(/* ${"FIX".concat("ME")} later */);`],
     ["@ts-ignore", `// ${"@ts-".concat("ignore")}\nf();`],
+    ["conflict marker", `/**\n${"<".repeat(7)} HEAD\n * a\n */`],
   ])("with %s is found: %s", (name, text) => {
     expect(forbidden(tree({ "src/a.ts": text }))).toEqual([`src/a.ts: ${name}`]);
   });
