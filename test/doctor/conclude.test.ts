@@ -1,36 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { conclude } from "../../src/doctor/conclude.js";
-import type { EndpointFacts, Facts } from "../../src/doctor/diagnosis.js";
+import type { Facts } from "../../src/doctor/diagnosis.js";
 import type { Gathered } from "../../src/doctor/gather.js";
 import type { Failure } from "../../src/model/failure.js";
-import type { Finding } from "../../src/model/findings.js";
+import type { FindingId } from "../../src/model/findings.js";
+import { sampleEndpoint, sampleFacts, sampleFinding, sampleIssuer } from "./sample-facts.js";
 
-const endpoint = (changes: Partial<EndpointFacts> = {}): EndpointFacts => ({
-  region: "eu-west-1",
-  regionSource: "option",
-  url: "https://sts.eu-west-1.amazonaws.com/",
-  host: "sts.eu-west-1.amazonaws.com",
-  kind: "regional",
-  isFips: false,
-  isDualStack: false,
-  addresses: [],
-  isPrivate: false,
-  firstByteMs: 50,
-  totalMs: 51,
-  status: 302,
-  ...changes,
-});
+const endpoint = sampleEndpoint;
 
-function facts(changes: Partial<Facts> = {}): Facts {
-  return {
-    startedAt: "2026-01-02T03:04:05.000Z",
-    elapsedMs: 1,
-    unfinished: [],
+const facts = (changes: Partial<Facts> = {}) =>
+  sampleFacts({
     settings: [{ name: "region", value: "eu-west-1", source: "option" }],
     sts: [endpoint()],
     ...changes,
-  };
-}
+  });
 
 const certificate = (from: string, to: string) => ({
   validFrom: `${from}T00:00:00.000Z`,
@@ -51,9 +34,7 @@ function shown(changes: Partial<Gathered>): string[] {
   return [verdict, ...findings.map(({ id, severity }) => `${severity} ${id}`)];
 }
 
-const fatal = (id: Finding["id"]): Finding => {
-  return { id, severity: "fatal", title: "", detail: "", remedy: "", evidence: {} };
-};
+const fatal = (id: FindingId) => sampleFinding(id, "fatal");
 
 describe("from the facts about the endpoints, the doctor concludes", () => {
   test.each<[string, Partial<Facts>, readonly string[]]>([
@@ -195,7 +176,7 @@ describe("when STS has just accepted the token", () => {
   });
 
   test("a fault in what the issuer publishes is only suspected, because STS caches keys", () => {
-    const issuer = { issuer: "https://issuer.invalid", addresses: [], requests: [], latency: [] };
+    const issuer = sampleIssuer();
     const gatheredNow = { facts: facts({ assumeRole, issuer }), issuer: [fatal("jwks-empty")] };
     expect(shown(gatheredNow)).toEqual(["degraded", "suspect jwks-empty"]);
   });
@@ -203,9 +184,8 @@ describe("when STS has just accepted the token", () => {
   test("an issuer that supports old TLS only is advice", () => {
     const offers = { tls11: true, tls12: false, tls13: false };
     const tls = { offers, isTrusted: false, chain: [] };
-    const known = { issuer: "https://issuer.invalid", addresses: [], requests: [], latency: [] };
-    const refused: Finding = { ...fatal("issuer-tls-untrusted"), severity: "suspect" };
-    const issuer = { ...known, tls };
+    const refused = sampleFinding("issuer-tls-untrusted", "suspect");
+    const issuer = sampleIssuer({ tls });
     expect(shown({ facts: facts({ assumeRole, issuer }), issuer: [refused] })).toEqual([
       "healthy",
       "advice issuer-tls-old",

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { diagnose, diagnoseWith } from "../../src/doctor/diagnose.js";
-import type { Progress } from "../../src/doctor/diagnosis.js";
+import { diagnose, diagnoseWith, mask } from "../../src/doctor/diagnose.js";
+import type { Diagnosis, Progress } from "../../src/doctor/diagnosis.js";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { type Clock, systemClock } from "../../src/runtime/clock.js";
 import { makePool } from "../support/make-pool.js";
@@ -23,6 +23,7 @@ import {
   startLyingFront,
   startSilentServer,
 } from "./odd-servers.js";
+import { sampleFacts } from "./sample-facts.js";
 
 /** Ten seconds of the doctor take one second of the test. */
 const HURRIED: Clock = {
@@ -296,4 +297,50 @@ test("onProgress is called for the begin and the end of every step, whatever it 
     const those = reported.filter((each) => each.state === state).map(({ step }) => step);
     expect(those.toSorted()).toEqual(steps);
   }
+});
+
+/** One masked text of a diagnosis. */
+function masked(text: string, subject?: string): string {
+  const facts = sampleFacts({ startedAt: text });
+  const diagnosis: Diagnosis = {
+    schemaVersion: 1,
+    verdict: "healthy",
+    rootCause: null,
+    findings: [],
+    timings: [],
+    facts,
+  };
+  return mask(diagnosis, { token: undefined, isRedacted: true, subject }).facts.startedAt;
+}
+
+describe("a redacted diagnosis has no account id", () => {
+  test.each([
+    ["arn:aws:iam::123456789012:role/app", "arn:aws:iam::************:role/app"],
+    ["is not activated for account:123456789012.", "is not activated for account:************."],
+    ["in account 123456789012 (prod)", "in account ************ (prod)"],
+    ["arn:aws:iam::1:role/app-123456789012", "arn:aws:iam::1:role/app-************"],
+    [
+      "https://oidc.example/123456789012/.well-known",
+      "https://oidc.example/************/.well-known",
+    ],
+  ])("%j", (text, expected) => expect(masked(text)).toBe(expected));
+
+  test.each([
+    ["a request id", "request id 750a3f61-a4a5-42db-b3ae-135600000000"],
+    ["a thumbprint", "a0b1123456789012ffee"],
+    ["a longer number", "1234567890123"],
+  ])("but keeps %s", (_, text) => expect(masked(text)).toBe(text));
+});
+
+test("a redacted diagnosis has no subject, in any spelling", () => {
+  const subject = "repo:acme/app\n:ref:refs/heads/main";
+  expect(masked(`sub ${subject}`, subject)).toBe("sub [subject]");
+  expect(masked("sub repo:acme/app :ref:refs/heads/main", subject)).toBe("sub [subject]");
+  expect(masked('sub "repo:acme/app\\n:ref:refs/heads/main"', subject)).toBe('sub "[subject]"');
+  expect(masked("sub=repo%3Aacme%2Fapp%0A%3Aref%3Arefs%2Fheads%2Fmain", subject)).toBe(
+    "sub=[subject]",
+  );
+  expect(masked("sub repo&#58;acme&#x2F;app :ref:refs/heads/main.", subject)).toBe(
+    "sub [subject].",
+  );
 });

@@ -10,26 +10,21 @@ import { stsFindings } from "../../src/doctor/conclude-sts.js";
 import type { EndpointFacts, Facts, IssuerFacts, StoreFacts } from "../../src/doctor/diagnosis.js";
 import { CLAIMS } from "../support/make-token.js";
 import { one, PROVIDER_ROWS, type TextRow } from "./finding-texts.js";
+import { sampleEndpoint, sampleFacts, sampleIssuer } from "./sample-facts.js";
 
-const endpoint = (changes: Partial<EndpointFacts> = {}): EndpointFacts => ({
-  ...{ region: "eu-west-1", regionSource: "option", url: "https://sts.example/" },
-  ...{ host: "sts.example", kind: "regional", isFips: false, isDualStack: false },
-  ...{ addresses: [], isPrivate: false, firstByteMs: 50, totalMs: 51, status: 302 },
-  ...changes,
-});
+const endpoint = (changes: Partial<EndpointFacts> = {}) =>
+  sampleEndpoint({ host: "sts.example", ...changes });
 
-const facts = (changes: Partial<Facts> = {}): Facts => ({
-  ...{ startedAt: "2026-01-02T03:04:05.000Z", elapsedMs: 9_000, unfinished: [] },
-  ...{ settings: [{ name: "region", value: "eu-west-1", source: "option" }] },
-  sts: [endpoint()],
-  ...changes,
-});
+const facts = (changes: Partial<Facts> = {}) =>
+  sampleFacts({
+    elapsedMs: 9_000,
+    settings: [{ name: "region", value: "eu-west-1", source: "option" }],
+    sts: [endpoint()],
+    ...changes,
+  });
 
-const issuer = (changes: Partial<IssuerFacts> = {}): IssuerFacts => ({
-  ...{ issuer: "https://id.example", host: "id.example", addresses: [], requests: [] },
-  latency: [],
-  ...changes,
-});
+const issuer = (changes: Partial<IssuerFacts> = {}) =>
+  sampleIssuer({ issuer: "https://id.example", host: "id.example", ...changes });
 
 const tls = (offers: object, rest: object = {}) => ({
   ...{ offers, isTrusted: true, chain: [] },

@@ -42,7 +42,7 @@ test.each([
   ],
   // The certain finding comes before the suspected one.
   ["suspect sts-verification-key", ["suspect jwks-slow", "fatal jwks-empty"], "jwks-empty"],
-  // A finding that STS's refusal is not about does not explain test.
+  // A finding that STS's refusal is not about does not explain it.
   ["fatal sts-access-denied", ["suspect jwks-slow"], "sts-access-denied"],
   ["fatal sts-access-denied", ["fatal jwks-key-not-found"], "sts-access-denied"],
   ["fatal sts-provider-missing", ["suspect issuer-timeout"], "sts-provider-missing"],

@@ -24,6 +24,7 @@ import { healthy, Site } from "../support/matrix-world.js";
 import { leaveOut } from "../support/program.js";
 import { ROOT } from "../support/sources.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
+import { sampleFacts } from "./sample-facts.js";
 
 interface Checked {
   readonly facts: StoreFacts;
@@ -38,9 +39,7 @@ async function check(store: CredentialStore): Promise<Checked> {
   const { signal } = new AbortController();
   const run = new Run({ runtime, signal, timeoutMs: 18_000, onProgress: undefined });
   const facts = await gatherStore(run, store);
-  const { startedAt } = run;
-  const about = { startedAt, elapsedMs: 1, unfinished: [], settings: [], sts: [], store: facts };
-  return { facts, findings: storeFindings(about) };
+  return { facts, findings: storeFindings(sampleFacts({ store: facts })) };
 }
 
 const shown = ({ findings }: Checked) => findings.map(({ id, severity }) => `${severity} ${id}`);
