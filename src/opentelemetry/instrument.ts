@@ -1,11 +1,11 @@
-/**
- * Metrics and spans of OpenTelemetry. They come from the diagnostics channels: the library measures
- * nothing for them, and loads nothing of this folder.
- */
 import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
 import { checkKeys, checkType, resolveBoolean } from "../runtime/validators.js";
-import { MetricRecorder } from "./metric-recorder.js";
-import { SpanRecorder } from "./span-recorder.js";
+import { MetricRecorder, SpanRecorder } from "./recorders.js";
+
+/*
+ * Metrics and spans of OpenTelemetry. `recorders.ts` makes them from the messages that the library
+ * publishes on diagnostics channels: the library itself loads nothing of this folder.
+ */
 
 /** Options of {@link instrument}. */
 export interface InstrumentOptions {
@@ -14,8 +14,8 @@ export interface InstrumentOptions {
   /** Where the spans go. @default the global tracer provider */
   readonly tracerProvider?: TracerProvider | undefined;
   /**
-   * Put the role ARN on metrics and spans, as `aws.role.arn`. It names an AWS account, and each role
-   * is one more time series.
+   * Put the role ARN on metrics and spans, as `aws.role.arn`. It contains the AWS account ID, and each
+   * role adds a time series.
    * @default false
    */
   readonly roleArn?: boolean | undefined;
@@ -31,7 +31,7 @@ const SCOPE = "resilient-sts";
 
 /**
  * Records metrics and spans for every provider, shared store and credentials endpoint of this
- * process, of this copy of the package. Call it once, when the process starts.
+ * process that uses this copy of the package. Call it once, when the process starts.
  *
  * Metrics: `resilient_sts.refresh.duration` (s), `resilient_sts.sts.attempts`,
  * `resilient_sts.credentials.time_to_expiry` (s; negative once they have expired),

@@ -1,4 +1,15 @@
-import type { Attributes, Meter } from "@opentelemetry/api";
+import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel";
+import {
+  type Attributes,
+  context,
+  type Meter,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
 import {
   SERVE_CHANNEL_NAME,
   type ServeRequestMessage,
@@ -8,15 +19,19 @@ import {
   type UnusableValueMessage,
 } from "../model/events.js";
 import { type RefreshTrace, type StsCallTrace, TRACE_CHANNELS } from "../model/tracing.js";
-import { defined, Subscriptions } from "./subscriptions.js";
 
-/** Seconds. The slowest useful answer is one that uses up the default budget of 60 s. */
+/*
+ * The two recorders subscribe to the diagnostics channels: one turns their messages into metrics, the
+ * other into spans.
+ */
+
+/** Seconds. The slowest useful refresh uses up the default budget of 60 s. */
 const BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** A provider whose credentials expired so long ago was dropped without close(), in milliseconds. */
+/** If credentials expired this long ago, their provider was dropped without close(); milliseconds. */
 const FORGOTTEN_AFTER_MS = 3_600_000;
 
-/** Turns what the diagnostics channels say into metrics. */
+/** Turns the messages of the diagnostics channels into metrics. */
 export class MetricRecorder {
   readonly #subscriptions = new Subscriptions();
   readonly #showsRole: boolean;
@@ -141,7 +156,135 @@ function durationHistogram(meter: Meter, name: string, description: string) {
   return meter.createHistogram(name, { description, unit: "s", advice });
 }
 
-/** Milliseconds that only go forward. */
+/** Milliseconds of a clock that never goes back. */
 function now(): number {
   return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** Turns the messages of the tracing channels into spans. */
+export class SpanRecorder {
+  readonly #subscriptions = new Subscriptions();
+  readonly #tracer: Tracer;
+  readonly #showsRole: boolean;
+  /** Spans in progress, by the refresh or call that each belongs to. */
+  readonly #spans = new Map<RefreshTrace | StsCallTrace, Span>();
+
+  constructor(tracer: Tracer, showsRole: boolean) {
+    this.#tracer = tracer;
+    this.#showsRole = showsRole;
+    this.#subscriptions.addTracing<RefreshTrace>(TRACE_CHANNELS.refresh, {
+      start: (refresh) => this.#startRefresh(refresh),
+      end: (refresh) => this.#endRefresh(refresh),
+    });
+    this.#subscriptions.addTracing<StsCallTrace>(TRACE_CHANNELS.stsCall, {
+      start: (call) => this.#startCall(call),
+      end: (call) => this.#endCall(call),
+    });
+    this.#subscriptions.add<RefreshTrace>(TRACE_CHANNELS.joined, (refresh) => this.#link(refresh));
+  }
+
+  stop(): void {
+    this.#subscriptions.end();
+    for (const span of this.#spans.values()) span.end();
+    this.#spans.clear();
+  }
+
+  #startRefresh(refresh: RefreshTrace): void {
+    const parent = refresh.isBackground ? ROOT_CONTEXT : context.active();
+    const attributes = { "resilient_sts.background": refresh.isBackground };
+    this.#spans.set(
+      refresh,
+      this.#tracer.startSpan("resilient_sts.refresh", { attributes }, parent),
+    );
+  }
+
+  #endRefresh(refresh: RefreshTrace): void {
+    const { outcome, source, region, attempts, errorType, roleArn } = refresh;
+    this.#end(refresh, errorType, {
+      "resilient_sts.outcome": outcome,
+      "resilient_sts.source": source,
+      "resilient_sts.attempts": attempts,
+      "cloud.region": region,
+      "error.type": errorType,
+      "aws.role.arn": this.#showsRole ? roleArn : undefined,
+    });
+  }
+
+  #startCall(call: StsCallTrace): void {
+    const parent = this.#spans.get(call.refresh);
+    const options = {
+      kind: SpanKind.CLIENT,
+      attributes: {
+        "rpc.system": "aws-api",
+        "rpc.service": "STS",
+        "rpc.method": "AssumeRoleWithWebIdentity",
+        "resilient_sts.attempt": call.attempt,
+      },
+    };
+    const within = parent === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, parent);
+    this.#spans.set(call, this.#tracer.startSpan("STS/AssumeRoleWithWebIdentity", options, within));
+  }
+
+  #endCall(call: StsCallTrace): void {
+    const { region, verdict, requestId, httpStatus } = call;
+    this.#end(call, verdict, {
+      "cloud.region": region,
+      "error.type": verdict,
+      "aws.request_id": requestId,
+      "http.response.status_code": httpStatus,
+    });
+  }
+
+  #end(
+    key: RefreshTrace | StsCallTrace,
+    errorType: string | undefined,
+    attributes: Readonly<Record<string, string | number | undefined>>,
+  ): void {
+    const span = this.#spans.get(key);
+    if (span === undefined) return;
+    this.#spans.delete(key);
+    span.setAttributes(defined(attributes));
+    if (errorType !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: errorType });
+    span.end();
+  }
+
+  /** Links the caller's active span to the refresh, which another caller may have started. */
+  #link(refresh: RefreshTrace): void {
+    const span = this.#spans.get(refresh);
+    if (span !== undefined) trace.getActiveSpan()?.addLink({ context: span.spanContext() });
+  }
+}
+
+type Listener = (message: unknown) => void;
+
+/** Subscriptions that end together. */
+class Subscriptions {
+  readonly #ends: (() => void)[] = [];
+
+  add<T>(channelName: string, listener: (message: T) => void): void {
+    const onMessage = listener as Listener;
+    subscribe(channelName, onMessage);
+    this.#ends.push(() => unsubscribe(channelName, onMessage));
+  }
+
+  /** Listens to the start and the end of each operation on a tracing channel. */
+  addTracing<T extends object>(
+    channelName: string,
+    { start, end }: { start: (message: T) => void; end: (message: T) => void },
+  ): void {
+    const channel = tracingChannel<T>(channelName);
+    this.add(String(channel.start.name), start);
+    this.add(String(channel.asyncEnd.name), end);
+  }
+
+  end(): void {
+    for (const end of this.#ends.splice(0)) end();
+  }
+}
+
+/** Attributes without those that are undefined. */
+function defined(attributes: Readonly<Record<string, string | number | undefined>>): Attributes {
+  return Object.fromEntries(
+    Object.entries(attributes).filter(([, value]) => value !== undefined),
+  ) as Attributes;
 }
