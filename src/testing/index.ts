@@ -7,7 +7,8 @@
 
 /*
  * `idp/` is the identity provider, `sts/` the STS; both run on `loopback-server.ts` and take their
- * faults from `fault-script.ts`. `credential-store-tests.ts` holds the contract tests. Nothing else in `src` may import this folder, except the command line.
+ * faults from `fault-script.ts`. `credential-store-tests.ts` holds the contract tests. In `src`, only
+ * the command line may import this folder.
  */
 
 export {

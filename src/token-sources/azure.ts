@@ -29,7 +29,7 @@ export interface AzureManagedIdentityInit extends TokenSourceInit {
 /** The instance metadata service (Microsoft, "Azure Instance Metadata Service"). */
 const IMDS_HOST = "http://169.254.169.254";
 const IMDS_HOST_VARIABLE = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
-/** Of the instance metadata service, and of App Service's endpoint. */
+/** The API versions of the instance metadata service and of App Service's endpoint. */
 const API_VERSION = { imds: "2018-02-01", appService: "2019-08-01" } as const;
 
 /**
@@ -111,19 +111,19 @@ function identityEndpoint(
 }
 
 const MANAGED_IDENTITY_RULES: AnswerRules = {
-  // "Retry": the service is starting or updated, for 70 s at most (Microsoft, "How to use managed
+  // The service is starting, or is updated, for at most 70 s (Microsoft, "How to use managed
   // identities for Azure resources on an Azure VM to acquire an access token", Retry guidance).
   isPassing: ({ status }) => status === 404 || status === 410,
   hintFor: (status) =>
     status === 404 || status === 410 || status === 429 || status >= 500
-      ? "Azure: this passes, in 70 s at most; a longer `retry.budgetMs` waits for it."
+      ? "Azure: this passes within 70 s; a longer `retry.budgetMs` waits for it."
       : "Azure: assign a managed identity to this resource, and name the application ID URI of a registered app as the audience.",
 };
 
 /** Init of {@link azureWorkloadIdentityFile}. */
 export interface AzureWorkloadIdentityFileInit extends TokenSourceInit {
   /**
-   * The audience that the file's token must have: a token for another one is refused here.
+   * The audience that the file's token must have. The source refuses a token with another audience.
    * @default any; the webhook mounts tokens for api://AzureADTokenExchange
    */
   readonly audience?: string | undefined;

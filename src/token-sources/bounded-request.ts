@@ -15,7 +15,7 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 
 /** One request of a token source. */
 export interface TokenRequest {
-  /** Who is asked, in messages: `GitHub's token service`. */
+  /** The service's name in messages: `GitHub's token service`. */
   readonly service: string;
   readonly url: URL;
   /** @default "GET" */
@@ -27,11 +27,11 @@ export interface TokenRequest {
   readonly socketPath?: string | undefined;
   /** PEM certificates to trust instead of Node's own. */
   readonly ca?: string | undefined;
-  /** Never through a proxy: link-local addresses are of this machine. */
+  /** Bypasses every proxy: only this machine can reach a link-local address. */
   readonly direct?: boolean | undefined;
-  /** What no error may show. */
+  /** Secrets that no error may show. */
   readonly secrets?: readonly string[] | undefined;
-  /** Who must do what when the service can't be reached. */
+  /** The hint when the service can't be reached: who must do what. */
   readonly whenUnreachable: string;
 }
 
@@ -43,9 +43,9 @@ export interface TokenAnswer {
 }
 
 /**
- * Makes one HTTP request. It follows no redirect, reads at most 64 KiB, and no error contains any of the
- * request. Uses `node:http`, because `fetch` supports neither Unix sockets nor a CA for one request, and
- * can't be told to bypass a proxy.
+ * Makes one HTTP request. It follows no redirect, reads at most 64 KiB, and no error contains any
+ * part of the request. Uses `node:http`, because `fetch` supports neither Unix sockets nor a CA for one
+ * request, and can't bypass a proxy.
  *
  * @throws TokenSourceError when there is no answer, or more than 64 KiB of one.
  */
@@ -59,7 +59,7 @@ async function request(options: TokenRequest): Promise<TokenAnswer> {
     const cause = safeCause(error, options.secrets);
     const { code = "" } = cause as { code?: string };
     const isTls = isCertificateFault(code);
-    // These don't pass within a minute: an untrusted certificate, a socket without permission, a bad header.
+    // These faults don't pass within a minute: an untrusted certificate, no permission, a bad header.
     const retryable = !isTls && !/^(EACCES|EPERM|ERR_INVALID_\w+)$/.test(code);
     const words = code === "" || cause.message.includes(code) ? "" : `${code}: `;
     const trouble = safeText(`${words}${cause.message}`, 200, options.secrets);
@@ -120,17 +120,17 @@ async function readBounded(
   return Buffer.concat(pieces).toString();
 }
 
-/** What the answers of one service mean. */
+/** How to read one service's answers. */
 export interface AnswerRules {
   /** Answers that pass by themselves, besides 408, 425, 429 and 5xx. */
   readonly isPassing?: ((answer: TokenAnswer) => boolean) | undefined;
-  /** Throws when a success did not come from the service. */
+  /** Throws when a successful answer came from something other than the service. */
   readonly check?: ((answer: TokenAnswer) => void) | undefined;
-  /** Who must do what about a refusal with this status. */
+  /** The hint for a refusal with this status: who must do what. */
   readonly hintFor: (status: number) => string;
 }
 
-/** Too early, too many, too slow (RFC 9110, RFC 8470 and RFC 6585). */
+/** Request timeout, too early, too many requests (RFC 9110, RFC 8470 and RFC 6585). */
 const PASSING_STATUS: readonly number[] = [408, 425, 429];
 
 /**
@@ -164,9 +164,9 @@ export async function requestText(options: TokenRequest, rules: AnswerRules): Pr
 }
 
 /**
- * A string of a JSON answer, where `path` leads to it.
+ * The string at `path` in a JSON answer.
  *
- * @throws TokenSourceError when the text is not such JSON.
+ * @throws TokenSourceError when the text isn't JSON, or has no such string.
  */
 export function tokenIn(text: string, path: readonly string[], options: TokenRequest): string {
   let value: unknown;
@@ -180,7 +180,7 @@ export function tokenIn(text: string, path: readonly string[], options: TokenReq
   throw noToken(options, `without a string in \`${path.join(".")}\``);
 }
 
-/** A success without a token: a proxy or a service that is just starting may answer so. */
+/** A success without a token, as a proxy or a service that is still starting may send. */
 function noToken({ service, whenUnreachable }: TokenRequest, how: string): TokenSourceError {
   return new TokenSourceError(`${service} answered ${how}`, {
     retryable: true,

@@ -13,7 +13,7 @@ import {
   type TokenSourceInit,
 } from "./source.js";
 
-/** How the client proves who it is (RFC 7591, section 2, and OpenID Connect Core, section 9). */
+/** How the client authenticates (RFC 7591, section 2, and OpenID Connect Core, section 9). */
 export type ClientAuthMethod = "client_secret_basic" | "client_secret_post" | "private_key_jwt";
 
 /** Init of {@link clientCredentials}. */
@@ -24,7 +24,7 @@ export interface ClientCredentialsInit extends TokenSourceInit {
   readonly resource?: string | undefined;
   /** Sent as the parameter `scope`. @default none */
   readonly scope?: string | undefined;
-  /** The issuer's https URL; its discovery document names the token endpoint. http on loopback alone. */
+  /** The issuer's https URL; its discovery document names the token endpoint. Only a loopback issuer may use http. */
   readonly issuer: string;
   readonly clientId: string;
   /** Needed for `client_secret_basic` and `client_secret_post`. */
@@ -92,7 +92,7 @@ export function clientCredentials(init: ClientCredentialsInit): PlatformTokenSou
   return defineSource({
     ...{ name: "clientCredentials", renewable: true, init },
     async mint(signal) {
-      // A library that reads the key may fail with a part of it, before any request.
+      // An error of a library that reads the key may quote a part of it, before any request.
       for (const secret of secrets) rememberSecret(secret);
       const oauth = await import("oauth4webapi");
       const fetch = boundedFetch({
@@ -180,7 +180,7 @@ async function importKey(pem: string) {
   }
 }
 
-/** Names of OpenSSL's and of Web Crypto's. */
+/** The Web Crypto name of each curve, by its OpenSSL name. */
 const CURVES: Readonly<Record<string, string>> = {
   prime256v1: "P-256",
   secp384r1: "P-384",
@@ -190,7 +190,7 @@ const CURVES: Readonly<Record<string, string>> = {
 const RULES: AnswerRules = {
   hintFor: (status) =>
     status === 429 || status >= 500
-      ? "IdP: this passes; find out what limits or stops the token endpoint if it does not."
+      ? "IdP: this passes; if it does not, find out what limits or stops the token endpoint."
       : "IdP: compare the client's id, secret or key, its authentication method and its grants with what the workload sends.",
 };
 
@@ -200,7 +200,7 @@ interface FetchInit {
   readonly method?: string;
 }
 
-/** `fetch` for oauth4webapi with our limits; it knows no CA of its own. */
+/** `fetch` for oauth4webapi, with our limits and a CA, which oauth4webapi can't set. */
 function boundedFetch(fixed: Pick<TokenRequest, "service" | "ca" | "signal" | "secrets">) {
   return async (address: string, { body, headers, method }: FetchInit): Promise<Response> => {
     const url = new URL(address);
@@ -219,12 +219,12 @@ function boundedFetch(fixed: Pick<TokenRequest, "service" | "ca" | "signal" | "s
       },
       RULES,
     );
-    // Ignores the content type: some servers call JSON text.
+    // Replaces the content type: some servers send JSON as text.
     return new Response(text, { headers: { "content-type": "application/json" } });
   };
 }
 
-/** What another try can't change: the server is not the expected one, or does something else. */
+/** Faults that another attempt can't change: another server, or one that doesn't follow the standard. */
 const PERMANENT: readonly unknown[] = [
   "OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED",
   "OAUTH_INVALID_SERVER_METADATA",
@@ -235,7 +235,7 @@ const PERMANENT: readonly unknown[] = [
 ];
 
 function asSourceError(error: unknown, secrets: readonly string[]): TokenSourceError {
-  // Its causes contain the answer, which contains the token.
+  // The error's causes contain the answer, and so the token.
   const { message } = safeCause(error, secrets);
   return new TokenSourceError(`the issuer's answer can't be used: ${message}`, {
     retryable: !PERMANENT.includes(readField(error, "code")),

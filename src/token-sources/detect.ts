@@ -3,14 +3,11 @@ import { type Environment, readVariable } from "../runtime/environment.js";
 import { fromFile } from "../runtime/token-file.js";
 import { expected, word } from "../runtime/validators.js";
 import { azureManagedIdentity, azureWorkloadIdentityFile } from "./azure.js";
-import { bitbucket } from "./bitbucket.js";
-import { buildkite } from "./buildkite.js";
-import { circleci } from "./circleci.js";
 import { fly } from "./fly.js";
 import { githubActions } from "./github-actions.js";
-import { gitlab, hasGitlabToken } from "./gitlab.js";
 import { googleMetadata } from "./google-metadata.js";
 import { kubernetesTokenRequest } from "./kubernetes.js";
+import { buildkite, circleci } from "./program-sources.js";
 import {
   checkInit,
   defineSource,
@@ -22,29 +19,36 @@ import {
 } from "./source.js";
 import { TOKEN_SOURCE_NAMES, type TokenSourceName } from "./source-names.js";
 import { spiffe } from "./spiffe.js";
-import { terraformCloud, terraformVariables } from "./terraform-cloud.js";
+import {
+  bitbucket,
+  gitlab,
+  hasGitlabToken,
+  terraformCloud,
+  terraformVariables,
+} from "./variable-sources.js";
 import { hasVercelRequest, vercel } from "./vercel.js";
 
 /** Init of {@link detectTokenSource}. */
 export interface DetectTokenSourceInit extends TokenSourceInit {
   /**
-   * The token's `aud`. Where the platform fixes the audience, a token for another one is refused here.
-   * @default "sts.amazonaws.com" where the workload chooses it, else what the platform fixed
+   * The token's `aud`. Where the platform fixes the audience, the source refuses a token with another
+   * one.
+   * @default "sts.amazonaws.com" where the workload chooses it, else the one that the platform fixed
    */
   readonly audience?: string | undefined;
   /**
    * The source to use, whatever the environment says.
-   * @default "auto": the one that the environment's variables name
+   * @default "auto": the one that the environment variables identify
    */
   readonly source?: TokenSourceName | "auto" | undefined;
 }
 
 interface Platform {
-  /** What a platform is called in messages. */
+  /** The platform's name in messages. */
   readonly label: string;
   /** Whether the variables show that a token is available. */
   readonly isReady: (env: Environment) => boolean;
-  /** The variables of the platform itself: without a token they explain what is missing. */
+  /** Whether the process runs on the platform. If it has no token there, the error says what is missing. */
   readonly isHere?: (env: Environment) => boolean;
   readonly create: (init: SourceInit) => PlatformTokenSource;
 }
@@ -56,7 +60,7 @@ const has =
   (env: Environment) =>
     names.every((name) => readVariable(env, name) !== undefined);
 
-/** No link-local address is asked to find out where this is: the variables must say it. */
+/** Only variables identify a platform: the detection calls no link-local address. */
 const PLATFORMS: Readonly<Record<TokenSourceName, Platform>> = {
   webIdentityTokenFile: {
     label: "a token file (AWS_WEB_IDENTITY_TOKEN_FILE)",
@@ -178,7 +182,7 @@ export function detectTokenSource(init: DetectTokenSourceInit = {}): PlatformTok
   let last: PlatformTokenSource | undefined;
   const find = (): PlatformTokenSource => {
     const name = wanted === "auto" ? detect(init.env ?? process.env) : wanted;
-    // A source may cache what it has learned.
+    // Keep the source: it may cache what it has read.
     if (last?.name !== name) last = PLATFORMS[name].create(passedOn);
     return last;
   };
@@ -198,8 +202,8 @@ export function detectTokenSource(init: DetectTokenSourceInit = {}): PlatformTok
 }
 
 /**
- * The sources whose token the environment's variables offer; where there is none, the one of the
- * platform itself, whose error says what is missing.
+ * The sources that have a token according to the environment variables. If there are none, the source of
+ * the platform that the process runs on: its error says what is missing.
  */
 export function matchingSources(env: Environment): readonly TokenSourceName[] {
   const ready = TOKEN_SOURCE_NAMES.filter((name) => PLATFORMS[name].isReady(env));
@@ -219,7 +223,7 @@ function detect(env: Environment): TokenSourceName {
   }
   if (first !== undefined) return first;
   throw notConfigured(
-    "no variable of this environment names a token source",
+    "no environment variable identifies a token source",
     `Workload: name it (source: "googleMetadata"), or set AWS_WEB_IDENTITY_TOKEN_FILE. Known are ${TOKEN_SOURCE_NAMES.join(", ")}.`,
   );
 }
@@ -229,8 +233,8 @@ function withLabel(name: TokenSourceName): string {
 }
 
 /**
- * Cloud Run services, jobs and worker pools, Cloud Functions and App Engine. Knative sets K_SERVICE too,
- * but in a Kubernetes cluster, which another variable shows.
+ * Cloud Run services, jobs and worker pools, Cloud Functions and App Engine. Knative sets K_SERVICE
+ * too, but in a Kubernetes cluster, which another variable identifies.
  */
 function isGoogleServerless(env: Environment): boolean {
   const inCluster = has("KUBERNETES_SERVICE_HOST")(env);
@@ -238,7 +242,7 @@ function isGoogleServerless(env: Environment): boolean {
   return !inCluster && named.some((name) => has(name)(env));
 }
 
-/** EKS (IRSA), and whatever else mounts a token for AWS. */
+/** EKS (IRSA), and any other platform that mounts a token for AWS. */
 function webIdentityTokenFile(init: SourceInit): PlatformTokenSource {
   return defineSource({
     ...{ name: "webIdentityTokenFile", renewable: true, init },

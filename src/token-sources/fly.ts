@@ -19,7 +19,7 @@ export interface FlyInit extends TokenSourceInit {
   readonly socketPath?: string | undefined;
 }
 
-/** Init puts it into every Fly Machine (Fly.io, "OpenID Connect"). */
+/** Every Fly Machine has this socket (Fly.io, "OpenID Connect"). */
 const SOCKET = "/.fly/api";
 
 /**

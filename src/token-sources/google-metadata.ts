@@ -78,7 +78,7 @@ export function googleMetadata(init: GoogleMetadataInit = {}): PlatformTokenSour
 }
 
 const RULES: AnswerRules = {
-  // Answered while the metadata server of a new instance or pod is starting.
+  // The metadata server of a new instance or pod answers 404 while it is starting.
   isPassing: ({ status }) => status === 404,
   hintFor: (status) =>
     status === 403

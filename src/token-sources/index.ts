@@ -19,9 +19,6 @@ export {
   azureManagedIdentity,
   azureWorkloadIdentityFile,
 } from "./azure.js";
-export { type BitbucketInit, bitbucket } from "./bitbucket.js";
-export { type BuildkiteInit, buildkite } from "./buildkite.js";
-export { type CircleciInit, circleci } from "./circleci.js";
 export {
   type ClientAuthMethod,
   type ClientCredentialsInit,
@@ -30,11 +27,18 @@ export {
 export { type DetectTokenSourceInit, detectTokenSource } from "./detect.js";
 export { type FlyInit, fly } from "./fly.js";
 export { type GithubActionsInit, githubActions } from "./github-actions.js";
-export { type GitlabInit, gitlab } from "./gitlab.js";
 export { type GoogleMetadataInit, googleMetadata } from "./google-metadata.js";
 export { type KubernetesTokenRequestInit, kubernetesTokenRequest } from "./kubernetes.js";
+export { type BuildkiteInit, buildkite, type CircleciInit, circleci } from "./program-sources.js";
 export type { PlatformTokenSource, TokenSourceInit } from "./source.js";
 export type { TokenSourceName } from "./source-names.js";
 export { type SpiffeInit, spiffe } from "./spiffe.js";
-export { type TerraformCloudInit, terraformCloud } from "./terraform-cloud.js";
+export {
+  type BitbucketInit,
+  bitbucket,
+  type GitlabInit,
+  gitlab,
+  type TerraformCloudInit,
+  terraformCloud,
+} from "./variable-sources.js";
 export { type VercelInit, vercel } from "./vercel.js";

@@ -108,7 +108,7 @@ const RULES: AnswerRules = {
     }
     if (status === 404) return "Workload: correct serviceAccount and namespace.";
     if (status === 429 || status >= 500) return "Cluster: this passes; see the API server's load.";
-    return "Cluster: the API server refused the request; read its words.";
+    return "Cluster: the API server refused the request; read its message.";
   },
 };
 
@@ -119,7 +119,7 @@ function serverOf(env: Environment): string {
   return `https://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
 }
 
-/** Read anew each time: the kubelet replaces the token within the hour. */
+/** Reads the files for each attempt: the kubelet replaces the token within the hour. */
 async function readPod(init: KubernetesTokenRequestInit, signal: AbortSignal) {
   const { folder = FOLDER } = init;
   const file = (name: string) => join(folder, name);

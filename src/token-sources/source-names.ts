@@ -1,6 +1,6 @@
 /**
- * The names of the sources that {@link detectTokenSource} can choose. They are in a file of their own so that
- * a command that answers from its cache can check an option without loading the sources.
+ * The names of the sources that {@link detectTokenSource} can choose. They have their own file so that a
+ * command that answers from its cache can check an option without loading the sources.
  */
 export const TOKEN_SOURCE_NAMES = [
   "webIdentityTokenFile",
@@ -19,5 +19,5 @@ export const TOKEN_SOURCE_NAMES = [
   "kubernetesTokenRequest",
 ] as const;
 
-/** Sources that {@link detectTokenSource} knows by name. */
+/** The name of a source that {@link detectTokenSource} can choose. */
 export type TokenSourceName = (typeof TOKEN_SOURCE_NAMES)[number];

@@ -16,14 +16,14 @@ import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import { checkKeys, checkNumber, checkString, checkType } from "../runtime/validators.js";
 
-/** A source of this package: it knows its name, and whether it can return a newer token. */
+/** A source of this package. It has a name, and says whether it can return a newer token. */
 export interface PlatformTokenSource extends TokenSource {
   /** The name of the function that made it, such as `githubActions`. */
   readonly name: string;
   readonly renewable: boolean;
 }
 
-/** What all sources take. */
+/** The options that all sources have. */
 export interface TokenSourceInit {
   /**
    * Limit of one attempt, in milliseconds; 100 to 60,000. When it is reached, the attempt is aborted and
@@ -45,11 +45,11 @@ interface Definition {
   readonly name: string;
   readonly renewable: boolean;
   readonly init: TokenSourceInit;
-  /** One try. The signal aborts at the limit too. */
+  /** Makes one attempt. The signal aborts when the limit is reached, too. */
   readonly mint: (signal: AbortSignal, env: Environment) => Promise<string>;
 }
 
-/** One bounded try as a source; whatever goes wrong comes out as a `TokenSourceError`. */
+/** Makes a source of one attempt. It has a time limit, and any failure becomes a `TokenSourceError`. */
 export function defineSource({ name, renewable, init, mint }: Definition): PlatformTokenSource {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = init;
   const source = async ({ signal }: TokenSourceContext): Promise<string> => {
@@ -108,7 +108,7 @@ export function requireVariable(env: Environment, name: string, hint: string): s
 /**
  * Parses a URL from a variable.
  *
- * @throws TokenSourceError when it is not one.
+ * @throws TokenSourceError when the variable holds no http or https URL.
  */
 export function parseUrl(text: string, variable: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -119,7 +119,7 @@ export function parseUrl(text: string, variable: string): URL {
   );
 }
 
-/** Something that the workload lacks: another try can't help. */
+/** The error for something that the workload lacks: another attempt can't help. */
 export function notConfigured(message: string, hint: string, cause?: unknown): TokenSourceError {
   const code = "ERR_SOURCE_NOT_CONFIGURED";
   return new TokenSourceError(message, { code, retryable: false, hint, cause });
@@ -145,10 +145,10 @@ export function withAudience(token: string, audience: string | undefined, hint: 
   });
 }
 
-/** A file that this process may not read, or that is none. A missing one may appear. */
+/** The path can't be read, or isn't a file. A missing file may still appear. */
 const NOT_A_FILE = /^(EACCES|EPERM|EISDIR|ENOTDIR|ELOOP|ENAMETOOLONG)$/;
 
-/** Whatever else went wrong, which for most sources is a token file. */
+/** Any other failure. For most sources it concerns a token file. */
 function unexpected(error: unknown): TokenSourceError {
   const cause = safeCause(error);
   const { code = "" } = cause as { code?: string };

@@ -10,7 +10,6 @@ import {
   requireVariable,
   type TokenSourceInit,
 } from "./source.js";
-import { decodeJwtSvids, encodeJwtSvidRequest, type JwtSvid } from "./spiffe-messages.js";
 
 /** Init of {@link spiffe}. */
 export interface SpiffeInit extends TokenSourceInit {
@@ -24,7 +23,7 @@ export interface SpiffeInit extends TokenSourceInit {
   readonly socket?: string | undefined;
 }
 
-/** The method and the header of the SPIFFE Workload API, section 6.2.1 and 5. */
+/** The method and the header that the SPIFFE Workload API requires (sections 6.2.1 and 5). */
 const FETCH_JWT_SVID = "/SpiffeWorkloadAPI/FetchJWTSVID";
 const SECURITY_HEADER = "workload.spiffe.io";
 
@@ -67,7 +66,7 @@ export function spiffe(init: SpiffeInit = {}): PlatformTokenSource {
 const NO_SOCKET =
   "Workload: set SPIFFE_ENDPOINT_SOCKET to the Workload API's socket, such as unix:///run/spire/agent.sock; in Kubernetes, mount it with the SPIFFE CSI driver.";
 
-/** The socket as gRPC names it (SPIFFE Workload Endpoint, section 4). */
+/** The gRPC name of the socket (SPIFFE Workload Endpoint, section 4). */
 function targetOf(socket: string): string {
   const path = /^unix:(?:\/\/)?(\/.+)$/.exec(socket)?.[1];
   if (path !== undefined) return `unix:${path}`;
@@ -138,9 +137,9 @@ function choose(svids: readonly JwtSvid[], { spiffeId, hint }: SpiffeInit): stri
 }
 
 const NOT_REGISTERED =
-  "SPIRE: register this workload (spire-server entry create); the agent hears of a new entry within seconds.";
+  "SPIRE: register this workload (spire-server entry create); the agent learns of a new entry within seconds.";
 
-/** Status codes of gRPC by which the same call can never work. */
+/** Status codes of gRPC that mean that the same call can never work. */
 const PERMANENT: Readonly<Record<number, string>> = {
   3: "Workload: correct audience and spiffeId.",
   12: "Workload: SPIFFE_ENDPOINT_SOCKET leads to a server that is not a SPIFFE Workload API, or does not issue JWT-SVIDs.",
@@ -157,4 +156,89 @@ function asSourceError({ code, details }: { readonly code: number; readonly deta
     `the SPIFFE Workload API failed with gRPC status ${code}: ${safeText(details, 200)}`,
     { retryable: PERMANENT[code] === undefined, hint },
   );
+}
+
+/*
+ * The two messages of `FetchJWTSVID` (Protocol Buffers) contain only strings. Reading and writing them
+ * here saves a compiler or a loader for `.proto` files.
+ */
+
+/** One identity of the answer (SPIFFE Workload API, `JWTSVID`). */
+export interface JwtSvid {
+  readonly spiffeId: string;
+  readonly svid: string;
+  readonly hint: string;
+}
+
+const LENGTH_DELIMITED = 2;
+
+/** `JWTSVIDRequest { repeated string audience = 1; string spiffe_id = 2; }` */
+export function encodeJwtSvidRequest(audience: string, spiffeId: string | undefined): Buffer {
+  const id = spiffeId === undefined ? [] : [textField(2, spiffeId)];
+  return Buffer.concat([textField(1, audience), ...id]);
+}
+
+function textField(number: number, text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const head = [(number << 3) | LENGTH_DELIMITED, ...varint(bytes.length)];
+  return Buffer.concat([Buffer.from(head), bytes]);
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
+  return [...bytes, rest];
+}
+
+/**
+ * `JWTSVIDResponse { repeated JWTSVID svids = 1; }` with
+ * `JWTSVID { string spiffe_id = 1; string svid = 2; string hint = 3; }`
+ *
+ * @throws RangeError for bytes that are not such a message.
+ */
+export function decodeJwtSvids(bytes: Buffer): JwtSvid[] {
+  return readFields(bytes)
+    .filter(({ number }) => number === 1)
+    .map(({ value }) => {
+      const texts = new Map(readFields(value).map((field) => [field.number, field.value]));
+      const text = (number: number) => texts.get(number)?.toString() ?? "";
+      return { spiffeId: text(1), svid: text(2), hint: text(3) };
+    });
+}
+
+interface Field {
+  readonly number: number;
+  readonly value: Buffer;
+}
+
+/** The length-delimited fields. Skips other kinds, which a later version of the API may add. */
+function readFields(bytes: Buffer): Field[] {
+  const fields: Field[] = [];
+  let at = 0;
+  const readVarint = (): number => {
+    let value = 0;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = bytes[at];
+      if (byte === undefined || factor > 2 ** 63) throw new RangeError("a number is cut off");
+      at += 1;
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const key = readVarint();
+    const kind = key % 8;
+    if (kind === 0) readVarint();
+    else if (kind === 1) at += 8;
+    else if (kind === 5) at += 4;
+    else if (kind === LENGTH_DELIMITED) {
+      const length = readVarint();
+      if (length > bytes.length - at) throw new RangeError("a field is cut off");
+      fields.push({ number: Math.floor(key / 8), value: bytes.subarray(at, at + length) });
+      at += length;
+    } else throw new RangeError(`a field of the unknown kind ${kind}`);
+  }
+  if (at > bytes.length) throw new RangeError("a field is cut off");
+  return fields;
 }

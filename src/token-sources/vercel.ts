@@ -87,7 +87,7 @@ async function ownToken(signal: AbortSignal, env: Environment): Promise<string> 
   );
 }
 
-/** What Vercel's runtime keeps for each request (`@vercel/functions`, `getContext`). */
+/** Where Vercel's runtime keeps the context of a request (`@vercel/functions`, `getContext`). */
 const REQUEST_CONTEXT = Symbol.for("@vercel/request-context");
 
 /** Whether this is a request of a Vercel function with a token. */
