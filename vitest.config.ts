@@ -16,7 +16,7 @@ const CROWDS = ["test/stores/processes.test.ts"];
 const SAME_EVERYWHERE = [
   "test/{bench,documents,examples,house}/**",
   "test/cli/html/browser.test.ts",
-  "test/cli/{completion,exec-clients,leaks}.test.ts",
+  "test/cli/{completion/completion-command,exec/exec-clients,leaks}.test.ts",
   "test/integration/outage.test.ts",
   "test/serve/real-clients.test.ts",
 ];

@@ -1,6 +1,6 @@
 /**
- * `resilient-sts completion`: scripts for bash, zsh and fish, made of the tables of all commands. A
- * script has everything in it, so that no key press starts this program.
+ * `resilient-sts completion`: prints a script for bash, zsh or fish (`shell-scripts.ts`), made of the
+ * option tables of all commands.
  */
 import { EXIT, print, wrongUsage } from "../command.js";
 import {
@@ -11,10 +11,13 @@ import {
   defineCommand,
   type OptionSpec,
 } from "../command-spec.js";
-import { bashScript } from "./bash-script.js";
-import type { CompletedCommand, CompletedValue } from "./completed-command.js";
-import { fishScript } from "./fish-script.js";
-import { zshScript } from "./zsh-script.js";
+import {
+  bashScript,
+  type CompletedCommand,
+  type CompletedValue,
+  fishScript,
+  zshScript,
+} from "./shell-scripts.js";
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 const SHELLS = Object.keys(SCRIPTS) as (keyof typeof SCRIPTS)[];

@@ -2,16 +2,19 @@
  * What the terminal report and the HTML report have in common: the parts of a diagnosis in the order
  * in which a token is used, the verdict in a sentence, and what was found to be in order.
  */
+import { isIP } from "node:net";
 import type {
   Diagnosis,
   EndpointFacts,
   IssuerFacts,
   StoreFacts,
+  Timing,
   TokenReport,
 } from "../../doctor/diagnosis.js";
 import { EXPLAINED_BY } from "../../doctor/ranking.js";
 import type { Finding, FindingId } from "../../model/findings.js";
 import type { KeyRow } from "../../model/issuer-report.js";
+import { bareHostname } from "../../runtime/bare-hostname.js";
 import { formatDuration } from "../../runtime/time-text.js";
 
 /** The parts of a report, in the order in which a token is used. */
@@ -254,4 +257,73 @@ function aboutRole({ facts }: Diagnosis): string[] {
   const until =
     assumeRole.expiresAt === undefined ? "" : `, credentials until ${assumeRole.expiresAt}`;
   return [`AssumeRoleWithWebIdentity succeeded in ${formatDuration(assumeRole.ms)}${until}`];
+}
+
+/** In the order they happen. */
+export const PARTS = ["dns", "connect", "tls", "wait", "read"] as const;
+
+export type PartName = (typeof PARTS)[number];
+
+export const PART_TITLES: Readonly<Record<PartName, string>> = {
+  dns: "DNS",
+  connect: "connect",
+  tls: "TLS",
+  wait: "wait",
+  read: "read",
+};
+
+interface TimingPart {
+  readonly name: PartName;
+  readonly fromMs: number;
+  readonly ms: number;
+}
+
+/**
+ * The parts of a request, which add up to its total. A request that failed spent the rest of its time
+ * in the part that it did not finish.
+ */
+export function partsOf(timing: Timing): TimingPart[] {
+  const { dnsMs = 0, connectMs = 0, tlsMs = 0, totalMs } = timing;
+  const asked = Math.min(totalMs, dnsMs + connectMs + tlsMs);
+  const answered = Math.min(totalMs, Math.max(asked, timing.firstByteMs ?? totalMs));
+  const lengths = new Map<PartName, number>([
+    ["dns", dnsMs],
+    ["connect", connectMs],
+    ["tls", tlsMs],
+    ["wait", 0],
+    ["read", totalMs - answered],
+  ]);
+  const rest = unfinishedPart(timing);
+  lengths.set(rest, (lengths.get(rest) ?? 0) + answered - asked);
+  const parts: TimingPart[] = [];
+  let fromMs = 0;
+  for (const [name, length] of lengths) {
+    const ms = Math.min(length, totalMs - fromMs);
+    if (ms > 0) parts.push({ name, fromMs, ms });
+    fromMs += Math.max(0, ms);
+  }
+  return parts;
+}
+
+const OF_DNS = /^(?:ENOTFOUND|ENODATA|EAI_|timeout)/;
+
+/** The part that gets the time which no other part accounts for. */
+function unfinishedPart({ step, url, error, firstByteMs, ...timing }: Timing): PartName {
+  // The handshakes of the network check, which run in parallel.
+  if (step === "issuer-network" && timing.dnsMs === undefined) return "tls";
+  const hasNoAnswer = error !== undefined && firstByteMs === undefined;
+  if (!hasNoAnswer || url === undefined || !URL.canParse(url)) return "wait";
+  const { protocol, hostname } = new URL(url);
+  const isName = isIP(bareHostname({ hostname })) === 0;
+  if (timing.connectMs === undefined) {
+    // Where a proxy resolves names, only the error code distinguishes the two.
+    const isUnresolved = timing.dnsMs === undefined && isName && OF_DNS.test(error);
+    return isUnresolved ? "dns" : "connect";
+  }
+  return protocol === "https:" && timing.tlsMs === undefined ? "tls" : "wait";
+}
+
+/** The result of a request in a word: its status, its error, or nothing. */
+export function outcomeOf({ status, error }: Timing): string {
+  return error ?? (status === undefined ? "" : String(status));
 }

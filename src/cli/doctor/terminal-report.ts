@@ -1,14 +1,16 @@
 /** The doctor's report for a terminal. */
-import type { Diagnosis } from "../../doctor/diagnosis.js";
+import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
 import { explainCommand } from "../../model/errors.js";
 import type { Finding, Severity } from "../../model/findings.js";
 import type { KeyRow } from "../../model/issuer-report.js";
+import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
 import { safeText } from "../../runtime/redact.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import {
   clip,
   type Paint,
   padEnd,
+  padStart,
   type Style,
   widthOf,
   wrap,
@@ -21,10 +23,14 @@ import {
   groupOf,
   groupsOf,
   kidOf,
+  outcomeOf,
+  PART_TITLES,
+  PARTS,
+  type PartName,
+  partsOf,
   verdictSentence,
   whyNotChecked,
 } from "./report-words.js";
-import { timingBars } from "./timings.js";
 
 type Mark = readonly [mark: string, style: Style];
 
@@ -225,4 +231,91 @@ function keyRows(keys: readonly KeyRow[], width: number, paint: Paint): string[]
   const more = hidden > 0 ? [paint("dim", `    … and ${hidden} more`)] : [];
   const legend = own.length > 0 ? ["  ▶ the token's key"] : [];
   return [head, ...rows, ...more, ...legend];
+}
+
+const PART_MARKS: Readonly<Record<PartName, readonly [mark: string, style: Style]>> = {
+  dns: ["░", "blue"],
+  connect: ["▒", "cyan"],
+  tls: ["▓", "magenta"],
+  wait: ["█", "green"],
+  read: ["▆", "green"],
+};
+
+/** Bars with fewer cells than this are not drawn. */
+const MIN_CELLS = 10;
+
+/** One bar for each request, all on one scale that shows the 5 s limit. */
+export function timingBars(timings: readonly Timing[], width: number, paint: Paint): string[] {
+  if (timings.length === 0) return [];
+  const longest = Math.max(...timings.map(({ totalMs }) => totalMs));
+  const scaleMs = Math.max(STS_ISSUER_TIMEOUT_MS * 1.1, longest);
+  const names = timings.map(({ label }) => shortName(label));
+  const labelWidth = Math.min(Math.max(...names.map(widthOf)), Math.floor(width * 0.4));
+  const figureWidth = 8;
+  const outcomeWidth = Math.min(16, Math.max(3, ...timings.map((one) => outcomeOf(one).length)));
+  const room = width - labelWidth - figureWidth - outcomeWidth - 6;
+  const cells = room < MIN_CELLS ? 0 : room;
+  const limitCell = Math.min(cells - 1, Math.round((STS_ISSUER_TIMEOUT_MS / scaleMs) * cells));
+  const used = new Set(timings.flatMap((timing) => partsOf(timing).map(({ name }) => name)));
+  const legend = PARTS.filter((name) => used.has(name)).map(
+    (name) => `${paint(PART_MARKS[name][1], PART_MARKS[name][0])} ${PART_TITLES[name]}`,
+  );
+  const rows = timings.map((timing, index) => {
+    const bar = drawBar(timing, { scaleMs, cells, limitCell }, paint);
+    const figure = padStart(formatDuration(timing.totalMs), figureWidth);
+    const outcome = clip(outcomeOf(timing), outcomeWidth);
+    const name = padEnd(clip(names[index] ?? "", labelWidth), labelWidth);
+    return [
+      `  ${name} ${bar}`,
+      isOver(timing) ? paint("red", figure) : figure,
+      timing.error === undefined ? outcome : paint("red", outcome),
+    ]
+      .join(" ")
+      .trimEnd();
+  });
+  if (cells === 0) return rows;
+  const head = `${" ".repeat(labelWidth + 3)}${padEnd("0", limitCell - 2)}5 s`;
+  const limit = `${paint("red", "│")} STS timeout`;
+  return [paint("dim", head), ...rows, `  ${[...legend, limit].join("  ")}`];
+}
+
+/** Shortens a label, because a bar needs room on the same line. */
+function shortName(label: string): string {
+  return label
+    .replace(/^AssumeRoleWithWebIdentity\b/, "assume role")
+    .replace(/^discovery document\b/, "discovery")
+    .replace(/\(request (\d+)\)$/, "$1");
+}
+
+/** Only a request with a limit can take too long. */
+function isOver({ totalMs, limitMs }: Timing): boolean {
+  return limitMs !== undefined && totalMs >= limitMs;
+}
+
+/** The axis that all bars share. */
+interface Axis {
+  readonly scaleMs: number;
+  readonly cells: number;
+  readonly limitCell: number;
+}
+
+function drawBar(timing: Timing, { scaleMs, cells, limitCell }: Axis, paint: Paint): string {
+  const parts = partsOf(timing);
+  const total = Math.max(1, Math.min(cells, Math.round((timing.totalMs / scaleMs) * cells)));
+  let bar = "";
+  for (let cell = 0; cell < cells; cell += 1) {
+    // A bar of one cell shows the part that took longest.
+    const atMs = ((cell + 0.5) / total) * timing.totalMs;
+    const part =
+      total === 1
+        ? parts.toSorted((a, b) => b.ms - a.ms)[0]
+        : (parts.find(({ fromMs, ms }) => atMs < fromMs + ms) ?? parts.at(-1));
+    // The limit is drawn over the bar: without colors, nothing else shows it.
+    if (cell === limitCell) bar += paint("red", "│");
+    else if (cell < total) {
+      const [mark, style] = PART_MARKS[part?.name ?? "wait"];
+      bar += paint(cell > limitCell && timing.limitMs !== undefined ? "red" : style, mark);
+    } else bar += " ";
+  }
+  return bar;
 }

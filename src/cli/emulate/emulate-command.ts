@@ -2,17 +2,24 @@
  * `resilient-sts emulate`: the local identity provider and STS of `src/testing` for a program in any
  * language, with the environment that leads to them.
  */
+import { rmSync } from "node:fs";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { safeText } from "../../runtime/redact.js";
 import { quoteForPosix, quoteForPowerShell } from "../../runtime/shell-quote.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import type { LocalServer } from "../../testing/loopback-server.js";
 import { childEnvironment, runChild } from "../child-command.js";
-import { EXIT, print, type Terminal, wrongUsage } from "../command.js";
+import { CommandFailure, EXIT, print, type Terminal, wrongUsage } from "../command.js";
 import { defineCommand } from "../command-spec.js";
-import { EMULATE_SPEC, type EmulateOptions, readEmulateOptions } from "./emulate-options.js";
-import type { Servers } from "./fault-spec.js";
-import { KeptTokenFile } from "./kept-token-file.js";
+import {
+  EMULATE_SPEC,
+  type EmulateOptions,
+  readEmulateOptions,
+  type Servers,
+} from "./emulate-options.js";
 
 export const EMULATE = defineCommand(EMULATE_SPEC, async (call, context) => {
   const options = readEmulateOptions(call, context.env);
@@ -147,4 +154,66 @@ function logRequests({ idp, sts }: Servers, stderr: Terminal): Disposable {
       tell();
     },
   };
+}
+
+/** Only its owner may read it. */
+const TOKEN_FILE_MODE = 0o600;
+
+/** A token file that is replaced in one step and removed at the end. */
+class KeptTokenFile implements AsyncDisposable {
+  readonly path: string;
+  readonly #folder: string | undefined;
+  /** Removes the file also where the process does not end in the regular way. */
+  readonly #onExit = () => {
+    for (const [path, recursive] of this.#paths()) rmSync(path, { recursive, force: true });
+  };
+
+  private constructor(path: string, folder: string | undefined) {
+    this.path = path;
+    this.#folder = folder;
+    process.once("exit", this.#onExit);
+  }
+
+  /** Writes the first token. An existing file is never replaced: it may belong to another program. */
+  static async create(path: string | undefined, token: string): Promise<KeptTokenFile> {
+    const folder = path === undefined ? await mkdtemp(join(tmpdir(), "resilient-sts-")) : undefined;
+    const full = resolve(path ?? join(folder ?? "", "token"));
+    try {
+      await writeFile(full, token, { mode: TOKEN_FILE_MODE, flag: "wx" });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const named = JSON.stringify(full);
+      if (code === "EEXIST") {
+        throw wrongUsage(
+          `the token file ${named} exists already; name a new one, because it is removed at the end`,
+        );
+      }
+      throw new CommandFailure(`cannot write the token file ${named}: ${code}`, EXIT.usage);
+    }
+    return new KeptTokenFile(full, folder);
+  }
+
+  /** Replaces the token. A reader sees the old one or the new one. */
+  async replace(token: string): Promise<void> {
+    await writeFile(this.#next, token, { mode: TOKEN_FILE_MODE });
+    await rename(this.#next, this.path);
+  }
+
+  get #next(): string {
+    return `${this.path}.${process.pid}.next`;
+  }
+
+  /** What to remove, and whether with all that is in it, as for the folder that this object created. */
+  #paths(): [path: string, recursive: boolean][] {
+    const files: [string, boolean][] = [
+      [this.path, false],
+      [this.#next, false],
+    ];
+    return this.#folder === undefined ? files : [...files, [this.#folder, true]];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const [path, recursive] of this.#paths()) await rm(path, { recursive, force: true });
+    process.removeListener("exit", this.#onExit);
+  }
 }

@@ -1,16 +1,37 @@
+/**
+ * The doctor's report as one page: the verdict, every check, and tables of what was measured. The two
+ * drawings are in `timelines.ts`, and HTML that is safe by construction comes from `markup.ts`.
+ */
 import { createHash } from "node:crypto";
-import type { Diagnosis } from "../../doctor/diagnosis.js";
+import type { Diagnosis, IssuerFacts, TlsFacts } from "../../doctor/diagnosis.js";
 import { explainCommand } from "../../model/errors.js";
+import type { Finding, Severity } from "../../model/findings.js";
+import type { KeyRow, RequestTiming } from "../../model/issuer-report.js";
+import { isUncacheable, readFreshness } from "../../preflight/freshness.js";
 import { formatDuration } from "../../runtime/time-text.js";
-import { verdictSentence } from "../doctor/report-words.js";
-import { cacheTimeline } from "./cache-timeline.js";
-import { checks, wayOfToken } from "./checks.js";
-
-import { addressTable, cacheTable, chainTable, keyTable } from "./issuer-tables.js";
-import { dataTable, type Markup, markup, mono, NOTHING, remedyMarkup, trusted } from "./markup.js";
+import {
+  followsFrom,
+  GROUP_TITLES,
+  type Group,
+  goodNews,
+  groupOf,
+  groupsOf,
+  kidOf,
+  verdictSentence,
+  whyNotChecked,
+} from "../doctor/report-words.js";
+import {
+  dataTable,
+  joined,
+  type Markup,
+  markup,
+  mono,
+  NOTHING,
+  remedyMarkup,
+  trusted,
+} from "./markup.js";
 import { PAGE_STYLE } from "./page-style.js";
-
-import { waterfall } from "./waterfall.js";
+import { cacheTimeline, waterfall } from "./timelines.js";
 
 const VERDICTS: Readonly<Record<Diagnosis["verdict"], readonly [mark: string, tone: string]>> = {
   healthy: ["✓", "good"],
@@ -78,7 +99,7 @@ function sections(diagnosis: Diagnosis): Markup[] {
   const answers = issuer?.requests.length ? [cacheTable(issuer.requests)] : [];
   const caching = timeline === NOTHING ? answers : [timeline, ...answers];
   return [
-    section("Checks", [checks(diagnosis)]),
+    section("Checks", [checkList(diagnosis)]),
     section("Requests", [waterfall(diagnosis.timings)]),
     section("Keys of the issuer", issuer?.keys?.length ? [keyTable(issuer.keys)] : []),
     section("Cache timeline", caching),
@@ -114,4 +135,188 @@ function footer({ facts }: Diagnosis): Markup {
   const cut =
     unfinished.length === 0 ? "" : ` Cut off when the time was up: ${unfinished.join(", ")}.`;
   return markup`<p class="quiet">Made by resilient-sts doctor at <time datetime="${startedAt}">${startedAt}</time> in ${formatDuration(elapsedMs)}.${cut} It holds no token, signature or credentials.</p>`;
+}
+
+/** What a mark stands for: a finding, something in order, or nothing that was looked at. */
+type Standing = Severity | "in order" | "not checked";
+
+const STANDING_MARKS: Readonly<Record<Standing, readonly [mark: string, tone: string]>> = {
+  fatal: ["✗", "bad"],
+  suspect: ["!", "warn"],
+  advice: ["!", "note"],
+  info: ["·", "quiet"],
+  "in order": ["✓", "good"],
+  "not checked": ["–", "quiet"],
+};
+
+/** A sign and a colour, and for who sees neither the word. */
+function severityMark(standing: Standing): Markup {
+  const [mark, tone] = STANDING_MARKS[standing];
+  return markup`<span class="mark ${tone}" role="img" aria-label="${standing}">${mark}</span>`;
+}
+
+/** The parts of the token's way in one line: where it breaks is seen at once. */
+function wayOfToken(diagnosis: Diagnosis): Markup {
+  const news = goodNews(diagnosis);
+  const items = groupsOf(diagnosis).map((group) => {
+    const standing = standingOf(group, diagnosis, news[group].length > 0);
+    return markup`<li>${severityMark(standing)} ${GROUP_TITLES[group]}</li>`;
+  });
+  return markup`<ol class="way" aria-label="The parts in short">${items}</ol>`;
+}
+
+function standingOf(group: Group, { findings }: Diagnosis, hasNews: boolean): Standing {
+  const found = findings.filter((finding) => groupOf(finding) === group);
+  const worst = (["fatal", "suspect", "advice"] as const).find((severity) =>
+    found.some((finding) => finding.severity === severity),
+  );
+  return worst ?? (hasNews || found.length > 0 ? "in order" : "not checked");
+}
+
+/** Everything that was looked at, part by part: what was found, then what is in order. */
+function checkList(diagnosis: Diagnosis): Markup {
+  const { findings, rootCause } = diagnosis;
+  const news = goodNews(diagnosis);
+  const parts = groupsOf(diagnosis).map((group) => {
+    const found = findings.filter((finding) => groupOf(finding) === group);
+    const items = [
+      ...found.map((finding) => findingItem(finding, rootCause)),
+      ...news[group].map((text) => item("in order", markup`<p>${text}</p>`)),
+    ];
+    const body =
+      items.length > 0
+        ? markup`<ul class="checks">${items}</ul>`
+        : markup`<p class="quiet">– ${whyNotChecked(diagnosis, group)}</p>`;
+    return markup`<div class="part"><h3>${GROUP_TITLES[group]}</h3>
+${body}</div>
+`;
+  });
+  return markup`${parts}`;
+}
+
+/** The cause is told at the top, and here only named; what it brings about needs no remedy. */
+function findingItem(finding: Finding, cause: Finding | null): Markup {
+  const { severity, title, detail, remedy, id } = finding;
+  const doesFollow = followsFrom(finding, cause);
+  const weight = doesFollow ? "follows from the cause" : severity;
+  const tag = markup`<span class="quiet">${weight}, <code>${id}</code></span>`;
+  if (isSame(finding, cause)) {
+    return item(
+      severity,
+      markup`<p><strong>${title}</strong> ${tag} <span class="quiet">(the cause, see above)</span></p>`,
+    );
+  }
+  const todo = remedy === "" || doesFollow ? NOTHING : markup`<p>→ ${remedyMarkup(remedy)}</p>`;
+  return item(
+    severity,
+    markup`<p><strong>${title}</strong> ${tag}</p><p class="quiet">${detail}</p>${todo}`,
+  );
+}
+
+function item(standing: Standing, body: Markup): Markup {
+  return markup`<li>${severityMark(standing)}${body}</li>
+`;
+}
+
+function isSame(finding: Finding, cause: Finding | null): boolean {
+  return finding.id === cause?.id && finding.detail === cause.detail;
+}
+
+/** The keys as STS sees them. */
+function keyTable(keys: readonly KeyRow[]): Markup {
+  const hasOwn = keys.some(({ matchesToken }) => matchesToken);
+  const rows = keys.map((key) => {
+    const own = key.matchesToken ? markup` <span class="note">(the token’s key)</span>` : NOTHING;
+    return {
+      isMarked: key.matchesToken,
+      head: markup`${mono(kidOf(key))}${own}`,
+      cells: [
+        [key.kty, key.alg].filter(Boolean).join(" ") || "–",
+        key.bits === undefined ? (key.crv ?? "–") : `${key.bits} bits`,
+        key.use ?? "–",
+        forSts(key),
+      ],
+    };
+  });
+  const caption = `${keys.length} ${keys.length === 1 ? "key" : "keys"} in the JWKS; ${hasOwn ? "the token’s key is marked" : "none of them is marked as the token’s"}.`;
+  return dataTable(caption, ["kid", "kty, alg", "Size", "use", "For STS"], rows);
+}
+
+function forSts({ usable, severity, problem = "unusable" }: KeyRow): Markup {
+  if (usable) return markup`<span class="good">✓ usable</span>`;
+  return severity === "suspect"
+    ? markup`? ${problem}`
+    : markup`<span class="bad">✗ ${problem}</span>`;
+}
+
+const SHOWN_FIRST = ["cache-control", "pragma", "age", "expires", "date", "retry-after"];
+
+/** What the answers say about being kept. */
+function cacheTable(requests: readonly RequestTiming[]): Markup {
+  const rows = requests.map(({ document, status, headers }) => {
+    const names = Object.keys(headers).toSorted((a, b) => rankOf(a) - rankOf(b));
+    const lines = names.map((name) => headerLine(name, headers[name] ?? ""));
+    return {
+      head: `${document === "jwks" ? "JWKS" : "Discovery"}${status === undefined ? "" : `, ${status}`}`,
+      cells: [
+        lines.length > 0
+          ? markup`${joined(lines, markup`<br>`)}`
+          : markup`<span class="quiet">none</span>`,
+        status === undefined ? "no answer" : keptFor(headers),
+      ],
+    };
+  });
+  return dataTable("What the answers said.", ["Document", "Headers", "May be kept"], rows);
+}
+
+function headerLine(name: string, value: string): Markup {
+  const isBad = isUncacheable({ [name]: value });
+  const shown = isBad ? markup`<strong class="bad">${value}</strong>` : value;
+  return markup`<code>${name}: ${shown}</code>`;
+}
+
+function rankOf(name: string): number {
+  const rank = SHOWN_FIRST.indexOf(name);
+  return rank === -1 ? SHOWN_FIRST.length : rank;
+}
+
+function keptFor(headers: Readonly<Record<string, string>>): string {
+  const told = readFreshness(headers);
+  if (told.kind === "refused") return `no: ${told.words}`;
+  if (told.kind === "unsaid") return "not said";
+  const { lifetimeSeconds, ageSeconds } = told;
+  const left = Math.max(0, lifetimeSeconds - ageSeconds);
+  return ageSeconds > 0
+    ? `${lifetimeSeconds} s, of which ${left} s are left`
+    : `${lifetimeSeconds} s`;
+}
+
+/** The chain as the issuer serves it. */
+function chainTable({ chain }: TlsFacts): Markup {
+  const rows = chain.map(({ subject, issuer, validTo, thumbprint }) => ({
+    head: subject,
+    cells: [issuer, validTo.slice(0, 10), mono(thumbprint)],
+  }));
+  const heads = ["Certificate", "Signed by", "Until", "Thumbprint"];
+  return dataTable("The issuer’s own first.", heads, rows);
+}
+
+/** The addresses of the issuer's name. */
+function addressTable({ addresses }: IssuerFacts): Markup {
+  const rows = addresses.map(({ address, isPublic, connectMs, error }) => {
+    const reached =
+      connectMs === undefined ? "not tried" : `connects in ${Math.round(connectMs)} ms`;
+    return {
+      head: mono(address),
+      cells: [
+        isPublic ? "public" : "private",
+        error === undefined ? reached : markup`<span class="bad">✗ ${error}</span>`,
+      ],
+    };
+  });
+  return dataTable(
+    "What the issuer’s name resolves to here.",
+    ["Address", "Kind", "From here"],
+    rows,
+  );
 }

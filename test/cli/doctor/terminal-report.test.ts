@@ -1,0 +1,211 @@
+import { describe, expect, test } from "vitest";
+import { terminalReport, timingBars } from "../../../src/cli/doctor/terminal-report.js";
+import { paintFor, plain, widthOf } from "../../../src/cli/terminal-text.js";
+import type { Timing } from "../../../src/doctor/diagnosis.js";
+import { HOSTILE, sampleDiagnosis, sampleFinding, UNPRINTABLE } from "../sample-diagnosis.js";
+
+const coloured = paintFor({ isTTY: true }, {});
+
+describe("the terminal report", () => {
+  const report = terminalReport(sampleDiagnosis(), 80, plain);
+
+  test("begins with the verdict, the cause and the remedy", () => {
+    const [verdict, , cause, detail, remedy] = report.split("\n");
+    expect(verdict).toMatch(/^! DEGRADED/);
+    expect(cause).toBe("Cause     The JWKS takes longer than STS waits.");
+    expect(detail).toContain("took 6400 ms");
+    expect(remedy).toBe("Remedy    IdP: serve the JWKS from a cache.");
+  });
+
+  test.each([
+    ["fatal", "No credentials until the cause is fixed."],
+    ["suspect", "No credentials now. The cause may be temporary, and may return."],
+  ] as const)("says of a broken world whether it may pass: a %s cause", (severity, sentence) => {
+    const rootCause = sampleFinding("jwks-http-status", severity);
+    const findings = [rootCause];
+    const told = terminalReport(
+      sampleDiagnosis({ verdict: "broken", rootCause, findings }),
+      80,
+      plain,
+    );
+    expect(told.split("\n")[0]).toContain(sentence);
+  });
+
+  test.each([
+    ["broken", "issuer-tls-untrusted", "No credentials until the cause is fixed."],
+    ["degraded", "issuer-tls-untrusted", "The cause below can keep STS from verifying tokens."],
+    ["degraded", "jwks-slow", "The cause below explains intermittent failures."],
+    ["broken", "sts-throttled", "No credentials now. The cause may be temporary, and may return."],
+  ] as const)("says of a %s world with %s whether that passes", (verdict, id, sentence) => {
+    const rootCause = sampleFinding(id, "suspect");
+    const told = terminalReport(
+      sampleDiagnosis({ verdict, rootCause, findings: [rootCause] }),
+      120,
+      plain,
+    );
+    expect(told.split("\n")[0]).toContain(sentence);
+  });
+
+  test("marks the token's key, and what STS cannot use", () => {
+    expect(report).toMatch(/▶ current .*✓ usable/);
+    expect(report).toMatch(/^ {4}other .*✗ `use` is enc/m);
+  });
+
+  test("tells the cause once, and the other findings with what to do", () => {
+    expect(report.match(/serve the JWKS from a cache/g)).toHaveLength(1);
+    expect(report).toContain("→ IdP: mend token-expires-soon.");
+  });
+
+  test("leaves an answer of STS that the cause brings about without a remedy of its own", () => {
+    const slow = sampleFinding("jwks-slow", "suspect");
+    const answer = sampleFinding("sts-verification-key", "suspect");
+    const findings = [slow, answer, sampleFinding("sts-access-denied", "fatal")];
+    const told = terminalReport(sampleDiagnosis({ rootCause: slow, findings }), 80, plain);
+    expect(told).toContain("! The title of sts-verification-key. (follows from the cause)");
+    expect(told).toContain("The values that were seen for sts-verification-key.");
+    expect(told).not.toContain("mend sts-verification-key");
+    expect(told).toContain("→ IdP: mend sts-access-denied.");
+  });
+
+  test("gives a remedy's commands a line each, whole", () => {
+    const command = `curl -m 5 --url 'https://login.example.com/${"a".repeat(80)}'`;
+    const cause = sampleFinding("issuer-timeout", "suspect", {
+      remedy: `Network: do.\n${command}`,
+    });
+    const findings = [
+      cause,
+      sampleFinding("issuer-private", "suspect", { remedy: `No.\n${command}` }),
+    ];
+    const told = terminalReport(sampleDiagnosis({ rootCause: cause, findings }), 60, plain);
+    expect(told.split("\n").filter((line) => line.trim() === command)).toHaveLength(2);
+  });
+
+  test("cuts no setting: it has to be copied", () => {
+    const { facts } = sampleDiagnosis();
+    const value = `/var/run/secrets/${"a".repeat(60)}/token`;
+    const settings = [{ name: "token", value, source: "AWS_WEB_IDENTITY_TOKEN_FILE" }] as const;
+    const told = terminalReport(sampleDiagnosis({ facts: { ...facts, settings } }), 60, plain);
+    expect(told).toContain(`  token  ${value}\n         (AWS_WEB_IDENTITY_TOKEN_FILE)\n`);
+  });
+
+  test("has no blanks at the end of a line", () => {
+    expect(report).not.toMatch(/ $/m);
+  });
+
+  test("shows the 5 s limit through a bar that crosses it", () => {
+    expect(report).toMatch(/JWKS 1 .*█│█*▆+ .*6\.4 s 200/);
+  });
+
+  test.each([50, 60, 80, 120])("keeps to %i columns", (columns) => {
+    const lines = terminalReport(sampleDiagnosis(), columns, coloured).split("\n");
+    const isCut = (line: string) => widthOf(line) > columns && /\S \S/.test(line);
+    expect(lines.filter(isCut)).toEqual([]);
+  });
+
+  test("has colours only where they are wanted", () => {
+    const start = "\u001b[";
+    expect(report).not.toContain(start);
+    expect(terminalReport(sampleDiagnosis(), 80, coloured)).toContain(start);
+    expect(paintFor({ isTTY: true }, { NO_COLOR: "1" })("red", "a")).toBe("a");
+    expect(paintFor({ isTTY: false }, {})("red", "a")).toBe("a");
+    expect(paintFor({ isTTY: true }, { TERM: "dumb" })("red", "a")).toBe("a");
+    expect(paintFor({ isTTY: false }, { FORCE_COLOR: "1" })("red", "a")).not.toBe("a");
+  });
+
+  test("lets no control character of the world through", () => {
+    const cause = sampleFinding("jwks-slow", "fatal", { title: HOSTILE, detail: HOSTILE });
+    const hostile = terminalReport(
+      sampleDiagnosis({ verdict: "broken", rootCause: cause, findings: [cause] }),
+      80,
+      plain,
+    );
+    expect(hostile.replaceAll("\n", "")).not.toMatch(UNPRINTABLE);
+  });
+
+  test("tells of an issuer alone only what was looked at, and no more of its health than that", () => {
+    const { facts } = sampleDiagnosis();
+    const alone = { verdict: "healthy", rootCause: null, findings: [], timings: [] } as const;
+    const report = terminalReport(
+      sampleDiagnosis({ ...alone, facts: { ...facts, token: undefined } }),
+      80,
+      plain,
+    );
+    expect(report).toMatch(/^✓ HEALTHY {2}No problem with this issuer was found from here\.$/m);
+    expect(report).toMatch(/^Issuer$/m);
+    expect(report).not.toMatch(/^(Token|STS endpoint|Role)$/m);
+  });
+
+  test("says of a role that was not assumed that STS was not asked", () => {
+    const healthy = { verdict: "healthy", rootCause: null, findings: [] } as const;
+    expect(terminalReport(sampleDiagnosis(healthy), 80, plain)).toMatch(
+      /^✓ HEALTHY {2}No problem was found; STS was not asked for credentials\.$/m,
+    );
+  });
+
+  test("says what was not looked at", () => {
+    const { facts } = sampleDiagnosis();
+    const bare = { ...facts, token: { source: "none" }, issuer: undefined };
+    const quiet = terminalReport(
+      sampleDiagnosis({
+        verdict: "healthy",
+        rootCause: null,
+        findings: [],
+        timings: [],
+        facts: bare,
+      }),
+      80,
+      plain,
+    );
+    expect(quiet).toMatch(/^✓ HEALTHY/);
+    expect(quiet.match(/– not checked/g)).toHaveLength(2);
+    expect(quiet).toContain("– no issuer is known");
+    expect(quiet).toContain("– STS was not asked for credentials");
+  });
+});
+
+const request = (changes: Partial<Timing>): Timing => ({
+  step: "issuer-documents",
+  party: "issuer",
+  label: "discovery document (request 1)",
+  url: "https://login.example.com/.well-known/openid-configuration",
+  startMs: 0,
+  totalMs: 5000,
+  error: "timeout",
+  limitMs: 5000,
+  ...changes,
+});
+
+describe("the bars", () => {
+  const coloured = (style: unknown, text: string) => (style === "red" ? `<${text}>` : text);
+
+  test("are red over a limit that the request has, and only then", () => {
+    const own = timingBars(
+      [request({ totalMs: 6000, error: undefined, status: 200 })],
+      80,
+      coloured,
+    );
+    expect(own[1]).toContain("<     6 s>");
+    const none = request({ limitMs: undefined, totalMs: 6000, error: undefined, status: 200 });
+    expect(timingBars([none], 80, coloured)[1]).not.toContain("<     6 s>");
+  });
+
+  test("name the requests shortly enough for 60 columns", () => {
+    const labels = [
+      "discovery document (request 1)",
+      "JWKS (request 2)",
+      "AssumeRoleWithWebIdentity in us-east-1",
+      "STS in us-east-1",
+    ];
+    const rows = timingBars(
+      labels.map((label) => request({ label })),
+      60,
+      plain,
+    ).slice(1, -1);
+    expect(rows.map((row) => row.slice(2, 26).trimEnd())).toEqual([
+      "discovery 1",
+      "JWKS 2",
+      "assume role in us-east-1",
+      "STS in us-east-1",
+    ]);
+  });
+});

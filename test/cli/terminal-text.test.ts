@@ -1,0 +1,107 @@
+import { describe, expect, test } from "vitest";
+import { terminalReport } from "../../src/cli/doctor/terminal-report.js";
+import {
+  clip,
+  fitFor,
+  jsonText,
+  padEnd,
+  plain,
+  widthOf,
+  wrap,
+  wrapRemedy,
+} from "../../src/cli/terminal-text.js";
+import { sampleDiagnosis } from "./sample-diagnosis.js";
+
+const TTY = { isTTY: true };
+const PIPE = { isTTY: false };
+
+describe("signs beyond ASCII are shown", () => {
+  test.each([
+    ["on a terminal with a UTF-8 locale", TTY, { LANG: "en_US.UTF-8", TERM: "xterm" }],
+    ["when the first of the variables says so", TTY, { LC_ALL: "C.utf8", LANG: "C" }],
+    ["in a pipe of which nothing is known", PIPE, {}],
+  ] as const)("%s", (_, stream, env) => expect(fitFor(stream, env, "linux")("✓")).toBe("✓"));
+
+  test("in Windows Terminal", () => {
+    expect(fitFor(TTY, { WT_SESSION: "1" }, "win32")("✓")).toBe("✓");
+  });
+});
+
+describe("ASCII stands for them", () => {
+  test.each([
+    ["on a terminal without a locale", TTY, {}],
+    ["in the C locale", TTY, { LANG: "C" }],
+    ["in a pipe whose locale has no UTF-8", PIPE, { LC_ALL: "POSIX", LANG: "C.UTF-8" }],
+    ["on the console of the kernel", TTY, { LANG: "C.UTF-8", TERM: "linux" }],
+  ] as const)("%s", (_, stream, env) => expect(fitFor(stream, env, "linux")("✓ ▶")).toBe("+ >"));
+
+  test("in the old console of Windows", () => expect(fitFor(TTY, {}, "win32")("✗")).toBe("x"));
+
+  test("for every sign of a report, one for one", () => {
+    const report = terminalReport(sampleDiagnosis(), 80, plain);
+    const ascii = fitFor(TTY, {}, "linux")(report);
+    expect(ascii).not.toMatch(/[^\p{ASCII}]/u);
+    expect(ascii).toHaveLength(report.length);
+    expect(ascii).not.toContain("?");
+  });
+});
+
+describe("a text's width is what a terminal gives it", () => {
+  test.each([
+    ["plain", 5],
+    ["\u001b[31mred\u001b[39m", 3],
+    ["\u9375", 2],
+    ["\ud55c\uae00", 4],
+    ["\u1112\u1161\u11ab", 2],
+    ["\u{1f511}", 2],
+    ["\u00e9", 1],
+    ["e\u0301", 1],
+  ])("%j", (text, width) => expect(widthOf(text)).toBe(width));
+
+  test("and a clipped one keeps both ends, and to its width", () => {
+    expect(clip("abcdefghij", 5)).toBe("ab…ij");
+    expect(clip("鍵鍵鍵鍵鍵鍵", 7)).toBe("鍵…鍵");
+    expect(widthOf(clip("a鍵b鍵c鍵d鍵", 6))).toBeLessThanOrEqual(6);
+    expect(clip("short", 5)).toBe("short");
+    expect(padEnd("鍵", 4)).toBe("鍵  ");
+  });
+});
+
+describe("text of others", () => {
+  test("shows marks that nobody sees: two issuers may differ by one", () => {
+    expect(wrap("https://a.example\u200b/", 80)).toEqual(["https://a.example<U+200B>/"]);
+    expect(clip("\u00adkid", 20)).toBe("<U+00AD>kid");
+  });
+
+  test("stays on its line, without a control", () => {
+    expect(wrap("a\u001b[2J\u009bb\r\nc", 80)).toEqual(["a [2J b c"]);
+  });
+});
+
+describe("wrapped text", () => {
+  test("keeps to its width, and never cuts a word that can be copied", () => {
+    const url = `https://issuer.example/${"a".repeat(60)}`;
+    expect(wrap(`see ${url} now`, 40, "  ")).toEqual(["  see", `  ${url}`, "  now"]);
+  });
+
+  test("leaves a remedy's commands whole, each on its line", () => {
+    const remedy = "Network: let it through. Try:\ncurl -m 5 --url 'https://a.example/a b'\nnpx x";
+    expect(wrapRemedy(remedy, 20, "  ")).toEqual([
+      "  Network: let it",
+      "  through. Try:",
+      "    curl -m 5 --url 'https://a.example/a b'",
+      "    npx x",
+    ]);
+  });
+});
+
+test("JSON on a terminal is the same data without anything a terminal acts on", () => {
+  const hostile = {
+    kid: "\u001b[2J\u009b31m\u007f\u202ea\u2066b\u200bc\u2028d\ufeff\u{e0041}",
+    more: ["é✓"],
+  };
+  const text = jsonText(hostile);
+  expect(JSON.parse(text)).toEqual(hostile);
+  expect(text.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}\u2028]/u);
+  expect(text).toContain("é✓");
+});
