@@ -20,18 +20,28 @@ export async function servePart(): Promise<PartResult> {
   await using sts = await startLocalSts();
   using surroundings = workload(await idp.issueToken(), sts.url);
   await using server = await startServer(surroundings.env);
+  await using plain = await startPlainServer();
+  // The first connections of this process would be measured too.
+  await askByTurns(plain.url, plain.token);
+  const plainTimes = await askByTurns(plain.url, plain.token);
   const callsBefore = sts.requests.length;
   const times = await askByTurns(server.url, server.token);
   const calls = sts.requests.length - callsBefore;
   const p99 = quantile(times, 0.99);
-  const cells = [median(times), quantile(times, 0.95), p99, Math.max(...times)];
+  const cells = (all: readonly number[]) =>
+    [median(all), quantile(all, 0.95), quantile(all, 0.99), Math.max(...all)].map((ms) =>
+      figure(ms, "ms"),
+    );
   return {
     tables: [
       {
         title: "serve: answers of the container-credentials endpoint",
         note: `${REQUESTS} requests over ${CONCURRENCY} connections, from another process than the server.`,
         columns: ["", "median", "p95", "p99", "longest", "STS calls after the first"],
-        rows: [["built command", ...cells.map((ms) => figure(ms, "ms")), String(calls)]],
+        rows: [
+          ["a Node server with a fixed answer, warm", ...cells(plainTimes), ""],
+          ["built command, its first answers", ...cells(times), String(calls)],
+        ],
       },
     ],
     promises: [
@@ -45,9 +55,33 @@ export async function servePart(): Promise<PartResult> {
   };
 }
 
+/** What Node itself takes for answers of this length. */
+const PLAIN_SERVER = `
+  const body = JSON.stringify({ Token: "x".repeat(600) });
+  require("node:http")
+    .createServer((request, response) => {
+      response.setHeader("content-type", "application/json");
+      response.end(body);
+    })
+    .listen(0, "127.0.0.1", function () {
+      console.log("ready at http://127.0.0.1:" + this.address().port);
+    });
+`;
+
+async function startPlainServer() {
+  return { ...(await startProgram(["-e", PLAIN_SERVER], process.env)), token: "any" };
+}
+
 async function startServer(env: NodeJS.ProcessEnv) {
   const folder = join(env.AWS_CONFIG_FILE ?? "", "..", "tokens");
   const args = [CLI, "serve", "--listen", "127.0.0.1:0", "--token-dir", folder];
+  const { url, ...rest } = await startProgram(args, env);
+  const token = await readFile(join(folder, "default.token"), "utf8");
+  return { ...rest, url: `${url}/v1/roles/default`, token };
+}
+
+/** Starts a program that reports its address. */
+async function startProgram(args: readonly string[], env: NodeJS.ProcessEnv) {
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
@@ -55,11 +89,10 @@ async function startServer(env: NodeJS.ProcessEnv) {
       const [, ready] = /ready at (\S+)/.exec(String(piece)) ?? [];
       if (ready !== undefined) resolve(ready);
     });
-    child.once("close", () => reject(new Error("serve ended before it was ready")));
+    child.once("close", () => reject(new Error("the server ended before it was ready")));
   });
   return {
-    url: `${url}/v1/roles/default`,
-    token: await readFile(join(folder, "default.token"), "utf8"),
+    url,
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
       await ended;
