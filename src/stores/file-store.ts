@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { isAbsolute } from "node:path";
 import type {
   CredentialStore,
@@ -11,9 +10,9 @@ import type {
 } from "../model/credential-store.js";
 import { readField, safeCause } from "../runtime/redact.js";
 import { checkKeys, checkString, expected, requireInit } from "../runtime/validators.js";
-import { hasEnded, type LeaseOwner, thisProcess } from "./lease-owner.js";
+import { FileLeases } from "./file-lease.js";
 import { defaultDirectory, StoreDirectory } from "./store-directory.js";
-import { countSample, MAX_SAMPLE, parseStoredValue } from "./stored-value.js";
+import { countSample, isWhole, MAX_SAMPLE, parseJson, parseStoredValue } from "./store-entry.js";
 
 /** Init of {@link fileStore}. */
 export interface FileStoreInit {
@@ -25,18 +24,9 @@ export interface FileStoreInit {
   readonly directory?: string | undefined;
 }
 
-/** No lease is longer: one whose end lies beyond this is of a clock that was set back. */
-const MAX_LEASE_MS = 120_000;
-
 /**
- * A lease file without content, or one process's turn to replace a lease, is of a process that ended in
- * between, after this; in milliseconds.
- */
-const UNWRITTEN_AFTER_MS = 2_000;
-
-/**
- * A store in files, for the processes of one user on one host. Values are not encrypted: the key
- * would lie beside them. Their folder and files are closed to every other user but root.
+ * A store in files, for the processes of one user on one host. Values are not encrypted, because the key
+ * would be stored beside them. No other user but root can open their folder and files.
  *
  * Don't put the folder on a network file system: leases rely on exclusive creation and on rename.
  *
@@ -62,15 +52,6 @@ export function fileStore(init: FileStoreInit = {}): CredentialStore {
   return new FileStore(new StoreDirectory(path));
 }
 
-/** What a lease file holds. */
-interface LeaseRecord {
-  readonly owner: string;
-  readonly fence: number;
-  /** When the lease lapses, in milliseconds since the epoch. */
-  readonly until: number;
-  readonly process: LeaseOwner;
-}
-
 /** What a value file holds. */
 interface ValueRecord {
   readonly fence: number;
@@ -82,17 +63,18 @@ interface ValueRecord {
 class FileStore implements InspectableStore {
   readonly name = "file";
   readonly #directory: StoreDirectory;
-  readonly #self = thisProcess();
+  readonly #leases: FileLeases;
 
   constructor(directory: StoreDirectory) {
     this.#directory = directory;
+    this.#leases = new FileLeases(directory, (key) => this.#storedFence(key));
   }
 
   async read(key: string): Promise<StoreEntry> {
-    const [credentials, refusal, lease] = await Promise.all([
+    const [credentials, refusal, isLeased] = await Promise.all([
       this.#readValue(key, "credentials"),
       this.#readValue(key, "refusal"),
-      this.#readLease(key),
+      this.#leases.isHeld(key),
     ]);
     return {
       ...(credentials.record?.value.kind === "credentials" && {
@@ -100,34 +82,26 @@ class FileStore implements InspectableStore {
         credentialsTtlMs: credentials.record.until - Date.now(),
       }),
       ...(refusal.record?.value.kind === "refusal" && { refusal: refusal.record.value }),
-      isLeased: lease !== undefined && this.#isHeld(lease),
+      isLeased,
       problem: credentials.problem ?? refusal.problem,
     };
   }
 
   async claim(key: string, leaseMs: number): Promise<StoreLease | undefined> {
-    const owner = randomBytes(16).toString("base64url");
-    const [before, lastFence] = await Promise.all([this.#readLease(key), this.#lastFence(key)]);
-    if (before !== undefined && this.#isHeld(before)) return undefined;
-    // Higher than all that can be seen; the time makes it higher than what was removed since.
-    const fence = Math.max(Date.now(), lastFence, before?.fence ?? 0) + 1;
-    const text = this.#leaseText({ owner, fence }, leaseMs);
-    const isMine =
-      before === undefined
-        ? await this.#directory.create(leaseFile(key), text)
-        : await this.#takeOver(key, before, text);
-    return isMine ? { key, owner, fence } : undefined;
+    return await this.#leases.claim(key, leaseMs);
   }
 
   async extend(lease: StoreLease, leaseMs: number): Promise<boolean> {
-    if (!(await this.#isMine(lease))) return false;
-    await this.#directory.replace(leaseFile(lease.key), this.#leaseText(lease, leaseMs));
-    return true;
+    return await this.#leases.extend(lease, leaseMs);
+  }
+
+  async release(lease: StoreLease): Promise<void> {
+    await this.#leases.release(lease);
   }
 
   /**
-   * Between the look at what is stored and the rename another process may publish, if it broke this
-   * lease: then an older value replaces a newer one, and both are valid. Only time is lost.
+   * Between the read of the stored value and the rename, a process that claimed the lease after it lapsed
+   * may publish: then the older value replaces the newer one. Both are valid, and only time is lost.
    */
   async publish(
     value: StoredValue,
@@ -142,12 +116,6 @@ class FileStore implements InspectableStore {
     const written: ValueRecord = { fence, until: Date.now() + ttlMs, value };
     await this.#directory.replace(valueFile(key, value.kind), JSON.stringify(written), true);
     return true;
-  }
-
-  /** The file stays, as a lease that has lapsed: the next one must have a higher fence. */
-  async release(lease: StoreLease): Promise<void> {
-    if (!(await this.#isMine(lease))) return;
-    await this.#directory.replace(leaseFile(lease.key), this.#leaseText(lease, 0));
   }
 
   async remove(key: string, accessKeyId: string): Promise<void> {
@@ -169,8 +137,11 @@ class FileStore implements InspectableStore {
   }
 
   async forget(key: string): Promise<void> {
-    const names = [leaseFile(key), valueFile(key, "credentials"), valueFile(key, "refusal")];
-    await Promise.all(names.map((name) => this.#directory.remove(name)));
+    await Promise.all([
+      this.#leases.remove(key),
+      this.#directory.remove(valueFile(key, "credentials")),
+      this.#directory.remove(valueFile(key, "refusal")),
+    ]);
   }
 
   async #sample(name: string): Promise<Omit<StoredSample, "count">> {
@@ -196,75 +167,16 @@ class FileStore implements InspectableStore {
     return { problem: `a stored value can't be used: ${read.problem}` };
   }
 
-  /** A lease file that is being written counts as a lease. */
-  async #readLease(key: string): Promise<LeaseRecord | undefined> {
-    const text = await this.#directory.read(leaseFile(key));
-    if (text === undefined) return undefined;
-    return readLeaseRecord(text) ?? (await this.#unwritten(key));
-  }
-
-  async #unwritten(key: string): Promise<LeaseRecord | undefined> {
-    const madeAt = await this.#directory.modifiedAt(leaseFile(key));
-    if (madeAt === undefined) return undefined;
-    return { owner: "", fence: 0, until: madeAt + UNWRITTEN_AFTER_MS, process: this.#self };
-  }
-
-  #isHeld({ until, process: owner }: LeaseRecord): boolean {
-    const leftMs = until - Date.now();
-    return leftMs > 0 && leftMs <= MAX_LEASE_MS && !hasEnded(owner, this.#self);
-  }
-
-  async #isMine({ key, owner }: StoreLease): Promise<boolean> {
-    const text = await this.#directory.read(leaseFile(key));
-    return text !== undefined && readLeaseRecord(text)?.owner === owner;
-  }
-
-  /**
-   * Replaces a lapsed lease. One process at a time: of all that saw it lapse, only the first still finds
-   * it when its turn comes, and the file is never missing in between.
-   */
-  async #takeOver(key: string, lapsed: LeaseRecord, text: string): Promise<boolean> {
-    const turn = `${key}.takeover`;
-    if (!(await this.#directory.create(turn, ""))) {
-      const takenAt = (await this.#directory.modifiedAt(turn)) ?? Date.now();
-      // Its process ended in between: whoever claims next can have the turn.
-      if (Date.now() - takenAt > UNWRITTEN_AFTER_MS) await this.#directory.remove(turn);
-      return false;
-    }
-    try {
-      const current = await this.#readLease(key);
-      if (current?.owner !== lapsed.owner || current.fence !== lapsed.fence) return false;
-      await this.#directory.replace(leaseFile(key), text);
-      return true;
-    } finally {
-      await this.#directory.remove(turn);
-    }
-  }
-
-  async #lastFence(key: string): Promise<number> {
+  async #storedFence(key: string): Promise<number> {
     const values = await Promise.all([
       this.#readValue(key, "credentials"),
       this.#readValue(key, "refusal"),
     ]);
     return Math.max(...values.map(({ record }) => record?.fence ?? 0));
   }
-
-  #leaseText({ owner, fence }: Pick<StoreLease, "owner" | "fence">, leaseMs: number): string {
-    const record: LeaseRecord = {
-      owner,
-      fence,
-      until: Date.now() + leaseMs,
-      process: this.#self,
-    };
-    return JSON.stringify(record);
-  }
 }
 
 const VALUE_FILE = /^([\w-]+)\.(credentials|refusal)\.json$/;
-
-function leaseFile(key: string): string {
-  return `${key}.lease`;
-}
 
 function valueFile(key: string, kind: StoredValue["kind"]): string {
   return `${key}.${kind}.json`;
@@ -275,7 +187,7 @@ function readValueRecord(
   key: string,
   kind: StoredValue["kind"],
 ): { readonly record: ValueRecord } | { readonly problem: string } {
-  const parsed = parse(text);
+  const parsed = parseJson(text);
   const fence = readField(parsed, "fence");
   const until = readField(parsed, "until");
   const value = parseStoredValue(JSON.stringify(readField(parsed, "value") ?? null));
@@ -283,37 +195,4 @@ function readValueRecord(
   if (!isWhole(fence) || !isWhole(until)) return { problem: "it is not a record of a store" };
   if (value.key !== key || value.kind !== kind) return { problem: "it is another key's" };
   return { record: { fence, until, value } };
-}
-
-function readLeaseRecord(text: string): LeaseRecord | undefined {
-  const parsed = parse(text);
-  const owner = readField(parsed, "owner");
-  const fence = readField(parsed, "fence");
-  const until = readField(parsed, "until");
-  const process = readField(parsed, "process");
-  const pid = readField(process, "pid");
-  if (typeof owner !== "string" || !isWhole(fence) || !isWhole(until) || !isPid(pid)) {
-    return undefined;
-  }
-  const fact = (name: string) => String(readField(process, name) ?? "");
-  const [startedAt, bootId] = [fact("startedAt"), fact("bootId")];
-  const pidNamespace = fact("pidNamespace");
-  return { owner, fence, until, process: { pid, startedAt, bootId, pidNamespace } };
-}
-
-function isWhole(value: unknown): value is number {
-  return Number.isSafeInteger(value);
-}
-
-/** Signals to 0 and to negative numbers go to groups of processes. */
-function isPid(value: unknown): value is number {
-  return isWhole(value) && value > 0;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -5,26 +5,26 @@ import type { Clock } from "../runtime/clock.js";
 import { safeCause } from "../runtime/redact.js";
 
 /**
- * The limit of one operation, in milliseconds. A Redis nearby answers in one, and a store must cost a
+ * The limit of one operation, in milliseconds. A Redis nearby answers in 1 ms, and a store must cost a
  * caller less than the STS call that it may save.
  */
 const OPERATION_MS = 250;
 
 /**
  * The limit is counted in parts. In a process that is short of CPU time, or loads the AWS SDK, timers
- * are late and answers are not read in time: a part that took a fifth longer than it should does not
- * count against the store, up to a second in all.
+ * are late and answers are read late: a part that took a fifth longer than it should does not count
+ * against the store, up to 1 s in total.
  */
 const PARTS = { count: 5, lateFactor: 1.2, maxMs: 1_000 };
 
-/** How long a store that failed is not used: random, so that a fleet does not come back all at once. */
+/** How long a store that failed is not used: random, so that the processes of a fleet do not all return at once. */
 const PAUSE_MS = { min: 30_000, max: 60_000 };
 
 /** Why an operation failed. */
 export interface StoreFailure {
   readonly operation: StoreOperation;
   readonly reason: "timeout" | "error";
-  /** Made printable, and free of tokens. */
+  /** Printable, and without tokens. */
   readonly message: string;
   /** Until when the store is not used, in milliseconds since the epoch. */
   readonly openUntil: number;
@@ -37,7 +37,7 @@ interface GuardOptions {
 }
 
 /**
- * A store that can't hurt: each operation ends after 250 ms whatever its client does, and after one
+ * Keeps a slow or broken store from delaying a refresh: each operation ends after 250 ms, and after one
  * failure the store is not used for 30 to 60 s. Then one operation probes it.
  */
 export class GuardedStore {
@@ -59,15 +59,15 @@ export class GuardedStore {
   /** Until when the store is not used, in milliseconds since the epoch. */
   get openUntil(): number | undefined {
     const now = this.#options.clock.now();
-    // A pause that has yet to begin is one from before the clock was set back.
+    // If the pause begins in the future, the clock was set back since.
     return now >= this.#openFrom && now < this.#openUntil ? this.#openUntil : undefined;
   }
 
   /**
-   * Returns the operation's result; `undefined` if it fails or the store is not used now. A failure goes
-   * to `onFailure` and no further.
+   * Returns the operation's result; `undefined` if it fails or the store is not used now. A failure is
+   * passed to `onFailure`, and never thrown.
    *
-   * @param late - gets what arrives after the limit.
+   * @param late - called with a result that arrives after the limit.
    */
   async run<T>(
     operation: StoreOperation,
@@ -138,7 +138,7 @@ interface RunOptions<T> {
   readonly late?: ((result: T) => void) | undefined;
 }
 
-/** One guard for each store: what one provider learns of it holds for all that share it. */
+/** One guard for each store: all providers that use the store share what one of them learns. */
 const guards = new WeakMap<CredentialStore, GuardedStore>();
 
 export function guardOf(store: CredentialStore, options: GuardOptions): GuardedStore {

@@ -67,7 +67,7 @@ redis.call("DEL", name)
 redis.call("HSET", name, "value", ARGV[2], "fence", ARGV[3], "expiresAt", ARGV[4])
 return redis.call("PEXPIRE", name, ARGV[5])`;
 
-// Only what was looked at: another value may have been stored since.
+// Only the value that was read: another one may have been stored since.
 const DISCARD = `
 local name = KEYS[tonumber(ARGV[1])]
 if redis.call("HGET", name, "value") ~= ARGV[2] then return 0 end
@@ -75,10 +75,10 @@ return redis.call("DEL", name)`;
 
 const FORGET = `return redis.call("DEL", unpack(KEYS))`;
 
-/** Where each kind of value stands among the keys of a script. */
+/** The position of each kind of value among the keys of a script. */
 const POSITION = { credentials: 3, refusal: 4 } as const;
 
-/** What one key of the ring has stored for one workload: four names in one slot of a cluster. */
+/** What is stored for one workload under one key of the ring: four names in one slot of a cluster. */
 export class RedisPlace {
   readonly #client: RedisClient;
   readonly #key: string;
@@ -172,7 +172,7 @@ export class RedisPlace {
     return client.eval(script, { keys: [...this.#names], arguments: texts });
   }
 
-  /** What a hash holds; what can't be used is removed, so that the next value can be stored. */
+  /** The value in a hash. One that can't be used is removed, so that the next value can be stored. */
   async #open(kind: StoredValue["kind"], fields: unknown): Promise<Opened> {
     const [jwe, fence, expiresAt] = Array.isArray(fields) ? fields.map(asText) : [];
     if (jwe === undefined) return {};

@@ -1,6 +1,7 @@
 import type {
   CredentialStore,
   InspectableStore,
+  StoredSample,
   StoredValue,
   StoreEntry,
   StoreInspection,
@@ -8,9 +9,9 @@ import type {
 } from "../model/credential-store.js";
 import { readField } from "../runtime/redact.js";
 import { checkKeys, expected, requireInit, requireString } from "../runtime/validators.js";
-import { inspectRedis } from "./redis-inspection.js";
 import { type RedisClient, RedisPlace } from "./redis-place.js";
-import { KeyRing, type RingKey, type StoreKeys } from "./sealing.js";
+import { KeyRing, keyIdOf, type RingKey, type StoreKeys, unseal } from "./sealing.js";
+import { countSample, MAX_SAMPLE } from "./store-entry.js";
 
 /** Init of {@link redisStore}. */
 export interface RedisStoreInit {
@@ -22,12 +23,12 @@ export interface RedisStoreInit {
   /**
    * What values are encrypted with: `[{ id, key }]`, or a function that returns it. The first key
    * encrypts, all of them decrypt. A function is called when the store is made and each minute while
-   * it is in use; when it fails, the last keys stay in use.
+   * it is in use. If it fails, the last keys stay in use.
    */
   readonly keys: StoreKeys;
   /**
    * Separates what shares one Redis: the beginning of every name there; 1 to 64 letters, digits or
-   * `._:-`. It separates names, not access: who has the keys can read every namespace.
+   * `._:-`. It separates names, not access: a process that has the keys can read every namespace.
    */
   readonly namespace: string;
 }
@@ -36,8 +37,8 @@ const NAMESPACE = /^[\w.:-]{1,64}$/;
 
 /**
  * A store in Redis 6 or later, or Valkey, for all processes of a fleet. Values are encrypted (JWE,
- * `dir` and `A256GCM`) and bound to their names: who can write to this Redis can stop the sharing,
- * and nothing else.
+ * `dir` and `A256GCM`) and bound to their names: a process without the keys that can write to this Redis
+ * can only stop the sharing.
  *
  * @throws TypeError for a client, keys or a namespace that can't be used.
  *
@@ -70,7 +71,7 @@ export function redisStore(init: RedisStoreInit): CredentialStore {
   return new RedisStore(client, new KeyRing(keys, Date.now), namespace);
 }
 
-/** A lease that says under which key it was claimed: the first key may be another one by now. */
+/** A lease with the key of the ring under which it was claimed: the first key may have changed since. */
 interface RedisLease extends StoreLease {
   readonly keyId: string;
 }
@@ -85,7 +86,7 @@ class RedisStore implements InspectableStore {
     this.#client = client;
     this.#ring = ring;
     this.#namespace = namespace;
-    // Loaded before it is needed: an operation has 250 ms.
+    // Loaded early, because the limit of an operation is 250 ms.
     import("jose").catch(() => {});
   }
 
@@ -156,7 +157,7 @@ class RedisStore implements InspectableStore {
   }
 }
 
-/** Of what two keys of the ring have stored, the credentials that live longer. */
+/** Of the entries under two keys of the ring, the one whose credentials expire later. */
 function newer(one: StoreEntry, other: StoreEntry): StoreEntry {
   const endOf = ({ credentials }: StoreEntry) => credentials?.expiresAt ?? 0;
   const { credentials, credentialsTtlMs } = endOf(other) > endOf(one) ? other : one;
@@ -167,4 +168,62 @@ function newer(one: StoreEntry, other: StoreEntry): StoreEntry {
     isLeased: one.isLeased || other.isLeased,
     problem: one.problem ?? other.problem,
   };
+}
+
+// Reads a sample of what is stored, from a part of what this Redis has, and writes nothing. In a cluster,
+// a value of another slot can't be read, and is left out.
+const INSPECT = `
+local sample, cursor, pages = {}, "0", 0
+repeat
+  local page = redis.call("SCAN", cursor, "MATCH", ARGV[1], "COUNT", 1000)
+  cursor, pages = page[1], pages + 1
+  for _, name in ipairs(page[2]) do
+    local value = redis.pcall("HGET", name, "value")
+    if type(value) == "string" and #sample < 2 * tonumber(ARGV[2]) then
+      sample[#sample + 1] = name
+      sample[#sample + 1] = value
+    end
+  end
+until cursor == "0" or pages == 10
+return { redis.call("TIME"), sample }`;
+
+/** Describes the store of a namespace: Redis's clock, the keys, and whether they decrypt what is stored. */
+async function inspectRedis(
+  namespace: string,
+  ring: readonly RingKey[],
+  run: (script: string, args: readonly (string | number)[]) => Promise<unknown>,
+): Promise<StoreInspection> {
+  const before = Date.now();
+  const answer = await run(INSPECT, [`${namespace}:{*}:credentials`, MAX_SAMPLE]);
+  const now = (before + Date.now()) / 2;
+  const [time, found] = Array.isArray(answer) ? answer : [];
+  const [seconds, microseconds] = texts(time);
+  const fields = texts(found);
+  const values = fields.flatMap((name, index) =>
+    index % 2 === 0 ? [sampled(fields[index + 1] ?? "", ring, name)] : [],
+  );
+  return {
+    place: namespace,
+    clockSkewMs: Number(seconds) * 1000 + Number(microseconds) / 1000 - now,
+    keyIds: ring.map(({ id }) => id),
+    sample: countSample(await Promise.all(values)),
+  };
+}
+
+/** A client may be configured to return bulk strings as bytes. */
+function texts(fields: unknown): string[] {
+  return Array.isArray(fields) ? fields.map(String) : [];
+}
+
+async function sampled(
+  jwe: string,
+  ring: readonly RingKey[],
+  name: string,
+): Promise<Omit<StoredSample, "count">> {
+  const keyId = await keyIdOf(jwe);
+  if (keyId === undefined) return { problem: "it is not a value of this library" };
+  const ringKey = ring.find(({ id }) => id === keyId);
+  if (ringKey === undefined) return { keyId, problem: `the key ${keyId} is not among the keys` };
+  const unsealed = await unseal(jwe, ringKey, name);
+  return "problem" in unsealed ? { keyId, problem: unsealed.problem } : { keyId };
 }

@@ -4,7 +4,7 @@ import type { StoredValue } from "../model/credential-store.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
 import { readField } from "../runtime/redact.js";
 import { checkKeys, expected } from "../runtime/validators.js";
-import { MAX_VALUE_BYTES, parseStoredValue } from "./stored-value.js";
+import { MAX_VALUE_BYTES, parseStoredValue } from "./store-entry.js";
 
 /** One key of a ring. */
 export interface StoreKeyOptions {
@@ -28,9 +28,9 @@ export interface RingKey {
   readonly naming: Uint8Array;
 }
 
-/** What a sealed value is bound to: changing any of it makes the value unreadable. */
+/** What a sealed value is bound to: if any of it changes, the value can't be read. */
 export interface Seal {
-  /** Where in the store it lies. */
+  /** Its name in the store. */
   readonly name: string;
   readonly fence: number;
   /** Milliseconds since the epoch. */
@@ -42,12 +42,12 @@ const DOMAIN = "resilient-sts store v1";
 const KEY_BYTES = 32;
 const KEY_ID = /^[\w.-]{1,64}$/;
 
-/** Keys that a function returns are asked for again after this, in milliseconds. */
+/** A function is called for new keys after this, in milliseconds. */
 const RENEW_AFTER_MS = 60_000;
 
 /**
- * The keys of a store. A function is called when the ring is made, and each minute again while the
- * store is in use; when it fails or stays silent, the last keys stay in use.
+ * The keys of a store. A function is called when the ring is created, and each minute while the store is
+ * in use. If it fails or does not answer, the last keys stay in use.
  */
 export class KeyRing {
   readonly #ask: () => Promise<readonly RingKey[]>;
@@ -134,7 +134,7 @@ function toBytes(key: unknown): Uint8Array | undefined {
   return Buffer.from(key, "base64url");
 }
 
-/** Where a value lies in a store that outsiders may read: only who has the key can find it. */
+/** The name of a value in a store that others may read: only a process that has the key can find it. */
 export function sealedName(storeKey: string, { naming }: RingKey): string {
   return createHmac("sha256", naming).update(storeKey).digest("base64url");
 }
@@ -162,7 +162,7 @@ export async function keyIdOf(jwe: string): Promise<string | undefined> {
   }
 }
 
-/** The value of a JWE, if it was sealed with this key for this place; or the reason why not. */
+/** The value of a JWE that was sealed with this key for this name, or the problem with it. */
 export async function unseal(
   jwe: string,
   { id, secret }: RingKey,

@@ -6,17 +6,17 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { readField } from "../runtime/redact.js";
-import { MAX_VALUE_BYTES } from "./stored-value.js";
+import { MAX_VALUE_BYTES } from "./store-entry.js";
 
 /** Windows has neither the flag nor owners and modes of this kind: its profile folders are private. */
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
 /** Temporary files of processes that ended in the middle of a write are removed after this. */
 const ABANDONED_AFTER_MS = 3_600_000;
-/** Nothing that is stored lives for longer than a session of 12 h. */
+/** Nothing that is stored is valid for longer than a session of 12 h. */
 const OUTDATED_AFTER_MS = 86_400_000;
 
-/** Where a user's processes meet: memory that ends with the login session, else the user's cache. */
+/** The folder that all processes of a user find: in memory until the login session ends, or in the user's cache. */
 export function defaultDirectory(env: Environment, platform: NodeJS.Platform): string {
   const runtime = readVariable(env, "XDG_RUNTIME_DIR");
   const cache = readVariable(env, "XDG_CACHE_HOME");
@@ -31,9 +31,8 @@ export function defaultDirectory(env: Environment, platform: NodeJS.Platform): s
 }
 
 /**
- * A folder that only its owner can use, with small files that are replaced as a whole. Everything is
- * checked before it is used: a folder or file of another user, one that others may read or write, and
- * a symbolic link are refused.
+ * A folder that only its owner can use, with small files that are replaced as a whole. It refuses a
+ * folder or file that belongs to another user, that others may read or write, or that is a symbolic link.
  */
 export class StoreDirectory {
   readonly #path: string;
@@ -58,12 +57,12 @@ export class StoreDirectory {
     return join(this.#path, name);
   }
 
-  /** The text of a file; `undefined` without one. Few steps, because each one waits for a thread. */
+  /** The text of a file; `undefined` without one. Makes few system calls, because each waits for a thread. */
   async read(name: string): Promise<string | undefined> {
     const path = this.file(name);
     const checked = this.#check();
     const opened = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    // Whichever fails first: the other one must be heard too.
+    // If one fails, the other one must not become an unhandled rejection.
     checked.catch(() => {});
     opened.catch(() => {});
     try {
@@ -148,7 +147,7 @@ export class StoreDirectory {
     checkOwner(this.#path, stats);
   }
 
-  /** What killed processes left behind, once for each process. */
+  /** Removes what killed processes left behind, once in each process. */
   async #sweepOnce(): Promise<void> {
     if (this.#isSwept) return;
     this.#isSwept = true;
@@ -165,7 +164,7 @@ export class StoreDirectory {
   }
 }
 
-/** Windows refuses to replace a file while another process reads it: that takes a moment. */
+/** Windows refuses to replace a file while another process reads it, which ends after a moment. */
 const MOVES = { tries: 5, pauseMs: 10 };
 
 async function moveTo(target: string, source: string): Promise<void> {

@@ -9,7 +9,7 @@ import type {
 import { decodeToken, trimToken } from "../../model/jwt.js";
 import { readVariable } from "../../runtime/environment.js";
 import { safeText } from "../../runtime/redact.js";
-import { storeKey } from "../../stores/store-key.js";
+import { storeKey } from "../../stores/store-entry.js";
 import { CommandFailure, EXIT } from "../command.js";
 import type { ProviderSettings } from "../provider-options.js";
 

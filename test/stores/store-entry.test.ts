@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type KeyFacts, storeKey } from "../../src/stores/store-key.js";
+import { type KeyFacts, storeKey } from "../../src/stores/store-entry.js";
 
 const CLAIMS = {
   iss: "https://issuer.example.com",
