@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { temporaryFolder } from "../support/sdk-environment.js";
 import { ROLE_ARN, startSmallServer, startWorld } from "./example-world.js";
 import { runExample } from "./run-example.js";
@@ -10,7 +10,7 @@ aws_session_token = token
 `;
 
 describe("examples/chain", { timeout: 90_000 }, () => {
-  it("takes the web identity where one is configured", async () => {
+  test("takes the web identity where one is configured", async () => {
     await using world = await startWorld();
     const { exitCode, stdout } = await runExample("chain.ts", {
       AWS_ENDPOINT_URL_STS: world.sts.url,
@@ -22,7 +22,7 @@ describe("examples/chain", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  it("moves on to the next provider where none is", async () => {
+  test("moves on to the next provider where none is", async () => {
     await using world = await startWorld();
     await runExample("chain.ts", {
       AWS_ENDPOINT_URL_STS: world.sts.url,
@@ -34,7 +34,7 @@ describe("examples/chain", { timeout: 90_000 }, () => {
     ]);
   });
 
-  it.each<[string, (url: string, configFile: string) => Record<string, string>]>([
+  test.each<[string, (url: string, configFile: string) => Record<string, string>]>([
     [
       "a container, as on ECS and with EKS Pod Identity",
       (url) => ({ AWS_CONTAINER_CREDENTIALS_FULL_URI: `${url}/container` }),
@@ -68,7 +68,7 @@ describe("examples/chain", { timeout: 90_000 }, () => {
     ]);
   });
 
-  it("ends with a configured web identity that fails, whatever else there is", async () => {
+  test("ends with a configured web identity that fails, whatever else there is", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied");
     const { exitCode, stderr } = await runExample("chain.ts", {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { findOtherProgram, NEEDED } from "../../examples/demo/other-program.js";
 import { findPythonWithBoto3 } from "../support/program.js";
 import { ROLE_ARN, startWorld } from "./example-world.js";
@@ -7,7 +7,7 @@ import { runExample } from "./run-example.js";
 const program = await findOtherProgram();
 
 describe("demo", { timeout: 90_000 }, () => {
-  it.concurrent("rides out the storm that ends the stock provider, and shows it line by line", async () => {
+  test.concurrent("rides out the storm that ends the stock provider, and shows it line by line", async () => {
     // Nothing but Node is there.
     const { exitCode, stdout, stderr } = await runExample("demo/main.ts", { PATH: "/nonexistent" });
     expect(stderr).toBe("");
@@ -32,13 +32,13 @@ describe("demo", { timeout: 90_000 }, () => {
   });
 
   if (program === undefined) {
-    it(`a program in another language: left out, it needs ${NEEDED}`, () => {
+    test(`a program in another language: left out, it needs ${NEEDED}`, () => {
       // Debian's may be too old; none at all is wrong where it was installed.
       const isInstalled = findPythonWithBoto3() !== undefined;
       expect(isInstalled || process.env.TEST_PROGRAMS !== "required").toBe(true);
     });
   } else {
-    it.concurrent("ends with a program in another language, which gets through with the endpoint alone", async () => {
+    test.concurrent("ends with a program in another language, which gets through with the endpoint alone", async () => {
       const { exitCode, stdout } = await runExample("demo/main.ts");
       const { name } = program;
       for (const line of [
@@ -57,7 +57,7 @@ describe("demo", { timeout: 90_000 }, () => {
     });
   }
 
-  it("--real assumes the role of the environment", async () => {
+  test("--real assumes the role of the environment", async () => {
     await using world = await startWorld();
     world.sts.failNext("throttled");
     const env = {
@@ -72,7 +72,7 @@ describe("demo", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  it("--real without a role says what is missing and exits with 1", async () => {
+  test("--real without a role says what is missing and exits with 1", async () => {
     const { exitCode, stdout } = await runExample("demo/main.ts", {}, ["--real"]);
     expect(stdout).toMatch(/ERR_NOT_CONFIGURED: .*AWS_WEB_IDENTITY_TOKEN_FILE/);
     expect(exitCode).toBe(1);

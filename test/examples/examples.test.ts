@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type ExampleWorld,
   ROLE_ARN,
@@ -21,7 +21,7 @@ function strictEnvironment({ sts, tokenFile }: ExampleWorld): Record<string, str
 }
 
 describe("examples", { timeout: 90_000 }, () => {
-  it("irsa: an S3 client lists buckets with the role of the environment", async () => {
+  test("irsa: an S3 client lists buckets with the role of the environment", async () => {
     await using world = await startWorld();
     await using s3 = await startS3(world.sts);
     const { exitCode, stdout } = await runExample("irsa.ts", {
@@ -34,7 +34,7 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  it("github-actions: every attempt mints a token, also after a 503", async () => {
+  test("github-actions: every attempt mints a token, also after a 503", async () => {
     await using world = await startWorld();
     const asked: (string | undefined)[] = [];
     await using github = await startSmallServer(async ({ url, headers }, response) => {
@@ -56,7 +56,7 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  it.each([
+  test.each([
     ["200 and the state of valid credentials", undefined, 200, '"credentials":"fresh"'],
     ["503 and what to do without credentials", "access-denied", 503, '"code":"ERR_ACCESS_DENIED"'],
   ] as const)("health-check: answers %s", async (_, fault, httpStatus, words) => {
@@ -85,7 +85,7 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(await ended).toEqual([0, null]);
   });
 
-  it("opentelemetry: exports the metrics and spans of its first refresh", async () => {
+  test("opentelemetry: exports the metrics and spans of its first refresh", async () => {
     await using world = await startWorld();
     world.sts.failNext("idp-unreachable");
     const { exitCode, stdout } = await runExample("opentelemetry.ts", {
@@ -105,7 +105,7 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  it("strict-start: starts with an identity that works, and asks STS once", async () => {
+  test("strict-start: starts with an identity that works, and asks STS once", async () => {
     await using world = await startWorld();
     const { exitCode, stdout } = await runExample("strict-start.ts", strictEnvironment(world));
     expect(stdout).toMatch(/^started with credentials until 20/m);
@@ -113,7 +113,7 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(world.sts.requests).toHaveLength(1);
   });
 
-  it("strict-start: refuses to start, with the reason, when the issuer's key cannot work", async () => {
+  test("strict-start: refuses to start, with the reason, when the issuer's key cannot work", async () => {
     await using world = await startWorld();
     world.idp.setJwks((right) => ({
       keys: (right.keys as object[]).map((key) => ({ ...key, use: "enc" })),
@@ -125,13 +125,13 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(world.sts.requests).toHaveLength(0);
   });
 
-  it("test-your-service: its tests pass", async () => {
+  test("test-your-service: its tests pass", async () => {
     const { exitCode, stdout } = await runExample("test-your-service.ts");
     expect(stdout).toMatch(/^. pass 2$/m);
     expect(exitCode).toBe(0);
   });
 
-  it("other-sts: one endpoint for STS and S3, tokens and answers that are not those of AWS", async () => {
+  test("other-sts: one endpoint for STS and S3, tokens and answers that are not those of AWS", async () => {
     await using world = await startWorld();
     await using s3 = await startS3(world.sts);
     world.sts.configure({ omit: ["AssumedRoleUser"], expirationPrecision: "nanoseconds" });

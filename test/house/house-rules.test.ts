@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { PUBLIC_ENTRIES, parse, ROOT, readSources, type Source } from "../support/sources.js";
 import { badNames, forbidden, realmBound, tooLong } from "./file-rules.js";
 import { barrels, cycles, sharedPackages, wrongDirections } from "./room-rules.js";
@@ -15,9 +15,9 @@ const tree = (files: Record<string, string>): Source[] =>
   Object.entries(files).map(([path, text]) => parse(path, text));
 
 describe("imports go one way", () => {
-  it("in the library", () => expect(wrongDirections(library)).toEqual([]));
+  test("in the library", () => expect(wrongDirections(library)).toEqual([]));
 
-  it.each([
+  test.each([
     ["up", "src/retry/a.ts", 'import { b } from "../provider/b.js";'],
     ["sideways", "src/sts/a.ts", 'import type { B } from "../token/b.js";'],
     ["out of the foundations", "src/runtime/clock.ts", 'export { b } from "../retry/b.js";'],
@@ -32,16 +32,16 @@ describe("imports go one way", () => {
     expect(wrongDirections(tree({ [path]: text }))).toHaveLength(1);
   });
 
-  it("and those that go down are fine", () => {
+  test("and those that go down are fine", () => {
     const down = 'import { b } from "../retry/b.js"; import { c } from "../runtime/clock.js";';
     expect(wrongDirections(tree({ "src/provider/a.ts": down }))).toEqual([]);
   });
 });
 
 describe("no value is recognized by a class of its own realm", () => {
-  it("in the library", () => expect(realmBound(library)).toEqual([]));
+  test("in the library", () => expect(realmBound(library)).toEqual([]));
 
-  it.each(["Error", "TypeError", "DOMException", "AbortSignal", "Promise", "Date"])(
+  test.each(["Error", "TypeError", "DOMException", "AbortSignal", "Promise", "Date"])(
     "and instanceof %s is found",
     (name) => {
       const text = `export const is = (value: unknown) => value instanceof ${name};`;
@@ -53,9 +53,9 @@ describe("no value is recognized by a class of its own realm", () => {
 });
 
 describe("imports have no cycle", () => {
-  it("in the library", () => expect(cycles(library)).toEqual([]));
+  test("in the library", () => expect(cycles(library)).toEqual([]));
 
-  it("and one of types alone is found", () => {
+  test("and one of types alone is found", () => {
     const a = 'import type { B } from "./b.js";';
     const b = 'import type { A } from "./a.js";';
     expect(cycles(tree({ "src/a.ts": a, "src/b.ts": b }))).toEqual([
@@ -65,9 +65,9 @@ describe("imports have no cycle", () => {
 });
 
 describe("a third-party package has one room", () => {
-  it("in the library", () => expect(sharedPackages(library)).toEqual([]));
+  test("in the library", () => expect(sharedPackages(library)).toEqual([]));
 
-  it.each([
+  test.each([
     ["p-retry", 'import pRetry from "p-retry";'],
     ["jose", 'await import("jose");'],
     ["@aws-sdk/core", 'import type { A } from "@aws-sdk/core/client";'],
@@ -77,7 +77,7 @@ describe("a third-party package has one room", () => {
     expect(found).toEqual([`${name}: retry, preflight`]);
   });
 
-  it("but the SDK's types are for all", () => {
+  test("but the SDK's types are for all", () => {
     const text =
       'import { type A } from "@smithy/types"; import type { B } from "@aws-sdk/client-sts";';
     expect(sharedPackages(tree({ "src/retry/a.ts": text, "src/sts/a.ts": text }))).toEqual([]);
@@ -85,16 +85,16 @@ describe("a third-party package has one room", () => {
 });
 
 describe("only the public entries pass things on", () => {
-  it("in the library", () => expect(barrels(library, entries)).toEqual([]));
+  test("in the library", () => expect(barrels(library, entries)).toEqual([]));
 
-  it.each([
+  test.each([
     ["src/retry/index.ts", "export const a = 1;"],
     ["src/retry/all.ts", 'export { a } from "./a.js";'],
   ])("and %s is found", (path, text) => {
     expect(barrels(tree({ [path]: text }), entries)).toEqual([path]);
   });
 
-  it("and each of them is in the manifest", () => {
+  test("and each of them is in the manifest", () => {
     const manifest = readFileSync(join(ROOT, "package.json"), "utf8");
     const { exports, typesVersions } = JSON.parse(manifest) as {
       exports: Record<string, unknown>;
@@ -109,20 +109,20 @@ describe("only the public entries pass things on", () => {
 });
 
 describe("a file", () => {
-  it("has at most 400 lines", () => expect(tooLong(everything)).toEqual([]));
-  it("has a kebab-case name that says something", () => expect(badNames(everything)).toEqual([]));
-  it("holds nothing that is forbidden", () => expect(forbidden(everything)).toEqual([]));
+  test("has at most 400 lines", () => expect(tooLong(everything)).toEqual([]));
+  test("has a kebab-case name that says something", () => expect(badNames(everything)).toEqual([]));
+  test("holds nothing that is forbidden", () => expect(forbidden(everything)).toEqual([]));
 
-  it("that is too long is found", () => {
+  test("that is too long is found", () => {
     expect(tooLong(tree({ "src/a.ts": "a;\n".repeat(401) }))).toEqual(["src/a.ts: 401 lines"]);
   });
 
-  it.each(["src/retryLoop.ts", "src/retry/utils.ts", "src/helpers/a.ts", "src/Retry/a.ts"])(
+  test.each(["src/retryLoop.ts", "src/retry/utils.ts", "src/helpers/a.ts", "src/Retry/a.ts"])(
     "with the name %s is found",
     (path) => expect(badNames(tree({ [path]: "" }))).toEqual([path]),
   );
 
-  it.each([
+  test.each([
     ["any", "export const a = JSON.parse('') as any;"],
     ["default export", "export default 1;"],
     ["default export", "export default function a() {}"],
@@ -136,7 +136,7 @@ describe("a file", () => {
     expect(forbidden(tree({ "src/a.ts": text }))).toEqual([`src/a.ts: ${name}`]);
   });
 
-  it("may say such words in a string", () => {
+  test("may say such words in a string", () => {
     expect(
       forbidden(tree({ "src/a.ts": 'export const any = "export default any // @ts-ignore";' })),
     ).toEqual([]);
@@ -152,12 +152,12 @@ describe("the lock file", () => {
   const { packages } = JSON.parse(lockFile) as { packages: Record<string, Locked> };
   const paths = Object.keys(packages);
 
-  it("names no place that packages come from", () => {
+  test("names no place that packages come from", () => {
     expect(paths.filter((path) => packages[path]?.resolved)).toEqual([]);
   });
 
   // npm drops those it cannot find when the lock is written, and `npm ci` then refuses the lock.
-  it("has the packages of every platform, not only of the one it was written on", () => {
+  test("has the packages of every platform, not only of the one it was written on", () => {
     const optional = Object.values(packages).flatMap((locked) =>
       Object.keys(locked.optionalDependencies ?? {}),
     );

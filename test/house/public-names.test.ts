@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import ts from "typescript";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { PUBLIC_ENTRIES, ROOT } from "../support/sources.js";
 
 const pathOf = (subpath: string) => join(ROOT, PUBLIC_ENTRIES.get(subpath) ?? "");
@@ -36,7 +36,7 @@ function publicNames(subpath: string): { values: string[]; types: string[] } {
 
 // A change here is a change of what users can rely on: it belongs in CHANGELOG.md too.
 describe("the public names", () => {
-  it("of the main entry", () => {
+  test("of the main entry", () => {
     expect(publicNames(".")).toMatchInlineSnapshot(`
       {
         "types": [
@@ -99,7 +99,7 @@ describe("the public names", () => {
     `);
   });
 
-  it("of ./testing", () => {
+  test("of ./testing", () => {
     expect(publicNames("./testing")).toMatchInlineSnapshot(`
       {
         "types": [
@@ -146,7 +146,7 @@ describe("the public names", () => {
     `);
   });
 
-  it("of ./doctor", () => {
+  test("of ./doctor", () => {
     expect(publicNames("./doctor")).toMatchInlineSnapshot(`
       {
         "types": [
@@ -183,7 +183,7 @@ describe("the public names", () => {
     `);
   });
 
-  it("of ./serve", () => {
+  test("of ./serve", () => {
     expect(publicNames("./serve")).toMatchInlineSnapshot(`
       {
         "types": [
@@ -198,7 +198,7 @@ describe("the public names", () => {
     `);
   });
 
-  it("of ./stores", () => {
+  test("of ./stores", () => {
     expect(publicNames("./stores")).toMatchInlineSnapshot(`
       {
         "types": [
@@ -225,7 +225,7 @@ describe("the public names", () => {
     `);
   });
 
-  it("of ./token-sources", () => {
+  test("of ./token-sources", () => {
     expect(publicNames("./token-sources")).toMatchInlineSnapshot(`
       {
         "types": [
@@ -276,7 +276,7 @@ describe("the public names", () => {
     `);
   });
 
-  it("of ./opentelemetry", () => {
+  test("of ./opentelemetry", () => {
     expect(publicNames("./opentelemetry")).toMatchInlineSnapshot(`
       {
         "types": [
@@ -290,7 +290,7 @@ describe("the public names", () => {
     `);
   });
 
-  it("of every subpath are in this list", () => {
+  test("of every subpath are in this list", () => {
     expect([...PUBLIC_ENTRIES.keys()]).toEqual([
       ...[
         ".",

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type FromTokenFileInit,
   fromTokenFile,
@@ -18,7 +18,7 @@ withoutAwsSettings();
 const wrong = (value: unknown) => value as never;
 
 describe("an option that can never work is a TypeError of the factory, which names it:", () => {
-  it.each<[string, WebIdentityInit]>([
+  test.each<[string, WebIdentityInit]>([
     ["retry.maxAttempts", { retry: { maxAttempts: 0 } }],
     ["retry.maxAttempts", { retry: { maxAttempts: 1.5 } }],
     ["retry.maxAttempts", { retry: { maxAttempts: Number.NaN } }],
@@ -62,7 +62,7 @@ describe("an option that can never work is a TypeError of the factory, which nam
     }
   });
 
-  it.each<[string, () => unknown]>([
+  test.each<[string, () => unknown]>([
     ["webIdentityTokenFile", () => fromTokenFile({ webIdentityTokenFile: "" })],
     ["webIdentityTokenFile", () => fromTokenFile({ webIdentityTokenFile: wrong(1) })],
     ["roleArn", () => fromTokenFile({ roleArn: "" })],
@@ -84,7 +84,7 @@ describe("an option that can never work is a TypeError of the factory, which nam
 const PARTS = "eyJhbGciOiJSUzI1NiJ9";
 
 describe("a broken token file is told with its path, and costs no call:", () => {
-  it.each<[string, string | Buffer | undefined, string]>([
+  test.each<[string, string | Buffer | undefined, string]>([
     ["missing", undefined, "ERR_TOKEN_UNAVAILABLE"],
     ["empty", "", "ERR_TOKEN_UNAVAILABLE"],
     ["blank", " \r\n\t", "ERR_TOKEN_UNAVAILABLE"],
@@ -113,7 +113,7 @@ describe("a broken token file is told with its path, and costs no call:", () => 
     expect(requestHandler.requests).toEqual([]);
   });
 
-  it("a folder", async () => {
+  test("a folder", async () => {
     using folder = temporaryFolder();
     mkdirSync(join(folder.path, "token"));
     const requestHandler = new RecordingHandler();
@@ -135,7 +135,7 @@ describe("a broken token file is told with its path, and costs no call:", () => 
 });
 
 describe("a broken token source is told, and costs no call:", () => {
-  it.each<[string, () => unknown]>([
+  test.each<[string, () => unknown]>([
     ["undefined", () => undefined],
     ["null", async () => null],
     ["a number", async () => 42],
@@ -160,7 +160,7 @@ describe("a broken token source is told, and costs no call:", () => {
 });
 
 describe("a request that STS is certain to refuse is told, and costs no call:", () => {
-  it.each<[string, WebIdentityInit & { roleArn?: string }, RegExp]>([
+  test.each<[string, WebIdentityInit & { roleArn?: string }, RegExp]>([
     ["a role ARN that is none", { roleArn: "my-role" }, /my-role/],
     ["a role ARN in quotes", { roleArn: `"${ROLE_ARN}"` }, /role ARN/],
     ["a role ARN with a line end", { roleArn: `${ROLE_ARN}\n` }, /role ARN/],
@@ -196,7 +196,7 @@ describe("a role assumer's expiration that is no Date", () => {
         wrong({ accessKeyId: "AKID", secretAccessKey: "secret", expiration }),
     });
 
-  it.each<[string, (at: number) => unknown]>([
+  test.each<[string, (at: number) => unknown]>([
     ["a text", (at) => new Date(at).toISOString()],
     ["milliseconds since the epoch", (at) => at],
   ])("is read: %s", async (_, write) => {
@@ -207,7 +207,7 @@ describe("a role assumer's expiration that is no Date", () => {
     expect(provider.status()).toMatchObject({ state: "fresh", expiresAt: new Date(at).getTime() });
   });
 
-  it("and cannot be read is a failed refresh, told like every other", async () => {
+  test("and cannot be read is a failed refresh, told like every other", async () => {
     await using world = await startWorld();
     const provider = assumed(world, "tomorrow");
     expect(await rejection(provider())).toMatchObject({ code: "ERR_STS_UNAVAILABLE" });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { TokenSource } from "../../src/model/token-source.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
@@ -19,7 +19,7 @@ const late =
     new Promise<T>((resolve) => clock.schedule(2_000, () => resolve(value)));
 
 describe("the budget holds", () => {
-  it.each<[string, WebIdentityInit]>([
+  test.each<[string, WebIdentityInit]>([
     ["a region", { clientConfig: { region: never } }],
     ["the caller's region", { clientConfig: {}, parentClientConfig: { region: never } }],
     ["FIPS", { clientConfig: { region: REGION, useFipsEndpoint: never } }],
@@ -40,7 +40,7 @@ describe("the budget holds", () => {
     expect([world.clock.pending, world.clock.holds, world.calls()]).toEqual([0, 0, 0]);
   });
 
-  it("an endpoint that never comes", async () => {
+  test("an endpoint that never comes", async () => {
     await using world = await stillWorld();
     const clientConfig = { region: REGION, endpoint: never };
     const credentials = rejection(world.provide({ clientConfig, retry })());
@@ -49,7 +49,7 @@ describe("the budget holds", () => {
     expect(await credentials).toMatchObject({ code: "ERR_STS_UNAVAILABLE" });
   });
 
-  it("a silent STS together with the region that came late", async () => {
+  test("a silent STS together with the region that came late", async () => {
     await using world = await stillWorld();
     world.sts.setFault("hang");
     const clientConfig = { endpoint: world.sts.url, region: late(world, REGION) };
@@ -62,7 +62,7 @@ describe("the budget holds", () => {
     expect(world.clock.monotonic()).toBe(3_000);
   });
 
-  it("a silent STS together with the token that came late", async () => {
+  test("a silent STS together with the token that came late", async () => {
     await using world = await stillWorld();
     world.sts.setFault("hang");
     const token: TokenSource = late(world, await world.idp.issueToken());

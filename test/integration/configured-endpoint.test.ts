@@ -1,5 +1,5 @@
 import { AssumeRoleWithWebIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { fromWebToken } from "../../src/index.js";
 import { resolveEndpoint } from "../../src/sts/sts-client.js";
 import { resolveTarget } from "../../src/sts/target.js";
@@ -57,7 +57,7 @@ const of = (
 ): Case => [where, host, profile, env, clientConfig];
 
 describe("a configured endpoint is the one that the SDK asks:", () => {
-  it.each<Case>([
+  test.each<Case>([
     of("none", AWS_HOST, ""),
     of("the variable for all services", "all.example", "", {
       AWS_ENDPOINT_URL: "https://all.example",

@@ -1,5 +1,5 @@
 import { HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { REGION, rejection, startWorld } from "../support/world.js";
@@ -8,7 +8,7 @@ import { RecordingHandler } from "./recording-handler.js";
 withoutAwsSettings();
 
 describe("the connections to STS", () => {
-  it("are one for all providers of equal options, and others for other options", async () => {
+  test("are one for all providers of equal options, and others for other options", async () => {
     await using world = await startWorld();
     const { url: endpoint } = world.sts;
     for (let round = 0; round < 5; round += 1) {
@@ -19,7 +19,7 @@ describe("the connections to STS", () => {
     expect([world.pool.size, world.sts.connections.total]).toEqual([2, 2]);
   });
 
-  it("serve every refresh of a provider", async () => {
+  test("serve every refresh of a provider", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     for (let round = 0; round < 5; round += 1) await provider({ forceRefresh: true });
@@ -27,7 +27,7 @@ describe("the connections to STS", () => {
     expect(world.sts.connections.total).toBe(1);
   });
 
-  it("may be closed by STS between two refreshes", async () => {
+  test("may be closed by STS between two refreshes", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     await provider();
@@ -37,7 +37,7 @@ describe("the connections to STS", () => {
     expect(world.calls()).toBe(2);
   });
 
-  it("may be closed by STS at the very moment they are used again", async () => {
+  test("may be closed by STS at the very moment they are used again", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const { accessKeyId } = await provider();
@@ -48,7 +48,7 @@ describe("the connections to STS", () => {
     expect(again).toMatchObject({ outcome: "reset", connection: first?.connection });
   });
 
-  it("are made again once STS listens again", async () => {
+  test("are made again once STS listens again", async () => {
     await using world = await startWorld();
     await world.sts.refuseConnections();
     const provider = world.provide({
@@ -57,7 +57,7 @@ describe("the connections to STS", () => {
     await expect(provider()).resolves.toHaveProperty("accessKeyId");
   });
 
-  it("are closed with their provider, in use or not", async () => {
+  test("are closed with their provider, in use or not", async () => {
     await using world = await startWorld();
     const idle = world.provide();
     await idle();
@@ -73,7 +73,7 @@ describe("the connections to STS", () => {
     await until(() => world.sts.connections.open === 0);
   });
 
-  it("are closed with their provider also when a client has lent it others since", async () => {
+  test("are closed with their provider also when a client has lent it others since", async () => {
     await using world = await startWorld();
     const { url: endpoint } = world.sts;
     const provider = world.provide({ clientConfig: { endpoint } });
@@ -86,7 +86,7 @@ describe("the connections to STS", () => {
     await until(() => world.sts.connections.open === 0);
   });
 
-  it("of others are left alone when a provider is closed", async () => {
+  test("of others are left alone when a provider is closed", async () => {
     await using world = await startWorld();
     const [one, other] = [world.provide(), world.provide()];
     await one();
@@ -101,7 +101,7 @@ describe("the connections to STS", () => {
 });
 
 describe("a request handler that was lent", () => {
-  it("is not destroyed with the provider: its owner goes on with it", async () => {
+  test("is not destroyed with the provider: its owner goes on with it", async () => {
     await using world = await startWorld();
     const requestHandler = new RecordingHandler();
     const destroy = vi.spyOn(requestHandler, "destroy");
@@ -113,7 +113,7 @@ describe("a request handler that was lent", () => {
     expect(destroy).not.toHaveBeenCalled();
   });
 
-  it("is not destroyed when the pool has too many clients", async () => {
+  test("is not destroyed when the pool has too many clients", async () => {
     await using world = await startWorld();
     const handlers = Array.from({ length: 30 }, () => new RecordingHandler());
     const spies = handlers.map((handler) => vi.spyOn(handler, "destroy"));
@@ -124,7 +124,7 @@ describe("a request handler that was lent", () => {
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 
-  it("keeps an agent that was made elsewhere", async () => {
+  test("keeps an agent that was made elsewhere", async () => {
     await using world = await startWorld();
     const { Agent } = await import("node:http");
     const httpAgent = new Agent({ keepAlive: true });

@@ -1,7 +1,7 @@
 import { HeadBucketCommand, S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-web-identity";
 import type { Logger } from "@smithy/types";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type FromWebTokenInit, fromWebToken } from "../../src/index.js";
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
 import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
@@ -37,7 +37,7 @@ async function hostOf(settings: Settings, caller: object, variables: Variables):
 const LEGACY = { AWS_STS_REGIONAL_ENDPOINTS: "legacy" };
 
 describe("the endpoint", () => {
-  it.each<[string, string, Settings, object, Variables]>([
+  test.each<[string, string, Settings, object, Variables]>([
     ["us-east-1, without any setting", "sts.us-east-1.amazonaws.com", {}, {}, {}],
     [
       "AWS_DEFAULT_REGION",
@@ -149,7 +149,7 @@ describe("the endpoint", () => {
     expect(await hostOf(settings, caller, variables)).toBe(host);
   });
 
-  it.each<[string, string, string]>([
+  test.each<[string, string, string]>([
     ["region", "sts.eu-central-1.amazonaws.com", "region = eu-central-1"],
     ["sts_regional_endpoints", "sts.amazonaws.com", "sts_regional_endpoints = legacy"],
   ])("follows the profile's %s", async (_, host, line) => {
@@ -159,7 +159,7 @@ describe("the endpoint", () => {
     expect(await hostOf({}, {}, { AWS_PROFILE: "work" })).toBe(host);
   });
 
-  it("is told in an event when it had to be guessed", async () => {
+  test("is told in an event when it had to be guessed", async () => {
     const types: string[] = [];
     const onEvent = ({ type }: { type: string }) => types.push(type);
     await hostOf({ onEvent }, {}, {});
@@ -174,7 +174,7 @@ describe("a client that the credentials are for", () => {
     await client.send(new HeadBucketCommand({ Bucket: "bucket" }));
   };
 
-  it("lends its region, FIPS, request handler and application id", async () => {
+  test("lends its region, FIPS, request handler and application id", async () => {
     const requestHandler = new RecordingHandler();
     await askFrom({
       region: "us-west-2",
@@ -191,7 +191,7 @@ describe("a client that the credentials are for", () => {
     expect(requestHandler.requests[1]?.headers["x-amz-security-token"]).toBe("session");
   });
 
-  it("lends its logger to the STS client", async () => {
+  test("lends its logger to the STS client", async () => {
     const logger = {
       debug: vi.fn(),
       info: vi.fn(),
@@ -205,7 +205,7 @@ describe("a client that the credentials are for", () => {
     expect(commands).toContain("AssumeRoleWithWebIdentityCommand");
   });
 
-  it("does not lend what clientConfig has of its own", async () => {
+  test("does not lend what clientConfig has of its own", async () => {
     const [callers, own] = [new RecordingHandler(), new RecordingHandler()];
     const clientConfig = { requestHandler: own, userAgentAppId: "own", region: "eu-west-3" };
     await askFrom({ region: "us-west-2", requestHandler: callers }, { clientConfig });
@@ -214,7 +214,7 @@ describe("a client that the credentials are for", () => {
     expect(callers.hosts).toEqual(["bucket.s3.us-west-2.amazonaws.com"]);
   });
 
-  it("does not lend an HTTP/2 handler, just as with the SDK's own", async () => {
+  test("does not lend an HTTP/2 handler, just as with the SDK's own", async () => {
     const requestHandler = new RecordingHandler({ metadata: { handlerProtocol: "h2" } });
     vi.stubEnv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1");
     const init = { webIdentityToken: token, roleArn: ROLE_ARN, region: "eu-west-1" };

@@ -3,7 +3,7 @@ import {
   fromWebToken as stockFromWebToken,
 } from "@aws-sdk/credential-provider-web-identity";
 import type { Pluggable } from "@smithy/types";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type FromWebTokenInit, fromTokenFile, fromWebToken } from "../../src/index.js";
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
 import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
@@ -73,7 +73,7 @@ const header: Pluggable<object, object> = {
 };
 
 describe("fromWebToken sends what the SDK's own sends, and gives what it gives:", () => {
-  it.each<[string, SharedInit]>([
+  test.each<[string, SharedInit]>([
     ["without options", {}],
     ["roleSessionName", { roleSessionName: "nightly@build" }],
     ["durationSeconds", { durationSeconds: 900 }],
@@ -109,7 +109,7 @@ describe("fromWebToken sends what the SDK's own sends, and gives what it gives:"
     expect(shape(ours)).toEqual(shape(stock));
   });
 
-  it.each<[string, RecordedAnswer]>([
+  test.each<[string, RecordedAnswer]>([
     ["an answer of AWS", {}],
     ["no assumed role", { assumedRoleArn: undefined }],
     ["an ARN without an account", { assumedRoleArn: "arn:aws:sts:::assumed-role/app/x" }],
@@ -122,7 +122,7 @@ describe("fromWebToken sends what the SDK's own sends, and gives what it gives:"
     expect(ours.credentials).toHaveProperty("$source.CREDENTIALS_STS_ASSUME_ROLE_WEB_ID", "k");
   });
 
-  it("a custom user agent and an application id are in the user agent", async () => {
+  test("a custom user agent and an application id are in the user agent", async () => {
     const [stock, ours] = await webToken({
       clientConfig: { customUserAgent: "probe/1.0", userAgentAppId: "shop" },
     });
@@ -133,7 +133,7 @@ describe("fromWebToken sends what the SDK's own sends, and gives what it gives:"
     }
   });
 
-  it("a role assumer gets the same input, and its answer is given", async () => {
+  test("a role assumer gets the same input, and its answer is given", async () => {
     const stockAssumer = vi.fn(async () => ({ accessKeyId: "A", secretAccessKey: "B" }));
     const oursAssumer = vi.fn(async () => ({ accessKeyId: "A", secretAccessKey: "B" }));
     const init = {
@@ -155,7 +155,7 @@ describe("fromWebToken sends what the SDK's own sends, and gives what it gives:"
 });
 
 describe("fromTokenFile does what the SDK's own does:", () => {
-  it("takes file, role and session name from the environment, and marks where they came from", async () => {
+  test("takes file, role and session name from the environment, and marks where they came from", async () => {
     using folder = temporaryFolder();
     vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", folder.write("token", token));
     vi.stubEnv("AWS_ROLE_ARN", ROLE_ARN);
@@ -168,7 +168,7 @@ describe("fromTokenFile does what the SDK's own does:", () => {
     expect(ours.handler.parameters).toEqual(stock.handler.parameters);
   });
 
-  it("prefers options to the environment", async () => {
+  test("prefers options to the environment", async () => {
     using folder = temporaryFolder();
     vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", folder.write("other", await idp.issueToken()));
     vi.stubEnv("AWS_ROLE_ARN", `${ROLE_ARN}-other`);
@@ -192,7 +192,7 @@ describe("fromTokenFile does what the SDK's own does:", () => {
     });
   });
 
-  it("but sends the token without the line end of its file", async () => {
+  test("but sends the token without the line end of its file", async () => {
     using folder = temporaryFolder();
     const own = { webIdentityTokenFile: folder.write("token", `${token}\n`), roleArn: ROLE_ARN };
     const [stock, ours] = await sideBySide((isStock, init) =>
@@ -204,7 +204,7 @@ describe("fromTokenFile does what the SDK's own does:", () => {
     expect(ours.handler.parameters[0]?.WebIdentityToken).toBe(token);
   });
 
-  it("reads the environment at the call and not before", async () => {
+  test("reads the environment at the call and not before", async () => {
     using folder = temporaryFolder();
     const [, ours] = await sideBySide((isStock, init) => {
       const provider = isStock
@@ -217,7 +217,7 @@ describe("fromTokenFile does what the SDK's own does:", () => {
     expect(ours.handler.parameters[0]).toMatchObject({ WebIdentityToken: token });
   });
 
-  it.each<[string, Record<string, string>, boolean]>([
+  test.each<[string, Record<string, string>, boolean]>([
     ["nothing", {}, true],
     ["a role alone", { AWS_ROLE_ARN: ROLE_ARN }, true],
     ["blanks", { AWS_WEB_IDENTITY_TOKEN_FILE: " ", AWS_ROLE_ARN: "" }, true],

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { ListBucketsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { type HttpRequest, HttpResponse } from "@smithy/core/protocols";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { refreshOnExpiredToken, type WebIdentityProvider } from "../../src/index.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { REGION, rejection, startWorld, type World } from "../support/world.js";
@@ -28,7 +28,7 @@ const keys = ({ sts }: World) =>
   sts.requests.filter(isIdentityCall).map(({ accessKeyId }) => accessKeyId);
 
 describe("a request whose credentials a service calls expired", () => {
-  it("succeeds with new ones, and the caller does not notice", async () => {
+  test("succeeds with new ones, and the caller does not notice", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const client = identityClient(world, provider);
@@ -42,7 +42,7 @@ describe("a request whose credentials a service calls expired", () => {
     client.destroy();
   });
 
-  it("fails with the service's own words when new ones are expired too, after two requests", async () => {
+  test("fails with the service's own words when new ones are expired too, after two requests", async () => {
     await using world = await startWorld();
     world.sts.setFault(EXPIRED, { when: isIdentityCall });
     const client = identityClient(world, world.provide());
@@ -52,7 +52,7 @@ describe("a request whose credentials a service calls expired", () => {
     client.destroy();
   });
 
-  it("fails with the service's own words when there are no new ones", async () => {
+  test("fails with the service's own words when there are no new ones", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const client = identityClient(world, provider);
@@ -64,7 +64,7 @@ describe("a request whose credentials a service calls expired", () => {
     client.destroy();
   });
 
-  it("costs one refresh, however many there are at the same time", async () => {
+  test("costs one refresh, however many there are at the same time", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const client = identityClient(world, provider);
@@ -79,7 +79,7 @@ describe("a request whose credentials a service calls expired", () => {
     client.destroy();
   });
 
-  it("that comes back late does not cost the credentials that others got meanwhile", async () => {
+  test("that comes back late does not cost the credentials that others got meanwhile", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const client = identityClient(world, provider);
@@ -92,7 +92,7 @@ describe("a request whose credentials a service calls expired", () => {
     client.destroy();
   });
 
-  it("of another kind is left alone", async () => {
+  test("of another kind is left alone", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied", { when: isIdentityCall });
     const provider = world.provide();
@@ -136,17 +136,20 @@ describe("S3", () => {
   const signers = ({ requests }: ReturnType<typeof s3Handler>) =>
     requests.map(({ headers }) => /Credential=([^/]+)/.exec(headers.authorization ?? "")?.[1]);
 
-  it.each(["ExpiredToken", "InvalidToken"])("says %s, and gets the request again", async (code) => {
-    await using world = await startWorld();
-    const provider = provide(world);
-    const { accessKeyId } = await provider();
-    const handler = s3Handler(code, 1);
-    await s3(provider, handler).send(new ListBucketsCommand({}));
-    expect(signers(handler)).toEqual([accessKeyId, (await provider()).accessKeyId]);
-    expect(world.calls()).toBe(2);
-  });
+  test.each(["ExpiredToken", "InvalidToken"])(
+    "says %s, and gets the request again",
+    async (code) => {
+      await using world = await startWorld();
+      const provider = provide(world);
+      const { accessKeyId } = await provider();
+      const handler = s3Handler(code, 1);
+      await s3(provider, handler).send(new ListBucketsCommand({}));
+      expect(signers(handler)).toEqual([accessKeyId, (await provider()).accessKeyId]);
+      expect(world.calls()).toBe(2);
+    },
+  );
 
-  it("gets a body again that is no stream", async () => {
+  test("gets a body again that is no stream", async () => {
     await using world = await startWorld();
     const handler = s3Handler("ExpiredToken", 1);
     const put = new PutObjectCommand({ Bucket: "bucket", Key: "key", Body: "the body" });
@@ -154,7 +157,7 @@ describe("S3", () => {
     expect(handler.requests.map(({ body }) => body)).toEqual(["the body", "the body"]);
   });
 
-  it("does not get a stream again, but the next request has new credentials", async () => {
+  test("does not get a stream again, but the next request has new credentials", async () => {
     await using world = await startWorld();
     const handler = s3Handler("ExpiredToken", 1);
     const client = s3(provide(world), handler);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isWebIdentityError } from "../../src/index.js";
 import type { LocalSts, StsFault } from "../../src/testing/index.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
@@ -17,7 +17,7 @@ const fault =
     sts.setFault(kind);
 
 describe("the next region is asked at once when the first", () => {
-  it.each<[string, Break, string]>([
+  test.each<[string, Break, string]>([
     ["is unavailable", fault("sts-unavailable"), "ServiceUnavailable"],
     ["resets the connection", fault("reset"), "ECONNRESET"],
     ["refuses connections", (sts) => sts.refuseConnections(), "ECONNREFUSED"],
@@ -43,7 +43,7 @@ describe("the next region is asked at once when the first", () => {
     expect(provider.status().region).toBe(SECOND);
   });
 
-  it("is silent, as soon as the attempt's time is up; the second time at no cost", async () => {
+  test("is silent, as soon as the attempt's time is up; the second time at no cost", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     const [first] = world.stss;
     first?.setFault("hang");
@@ -63,7 +63,7 @@ describe("the next region is asked at once when the first", () => {
 });
 
 describe("a budget of", () => {
-  it.each([
+  test.each([
     [8_000, 4_000],
     [1_500, 1_000],
   ])("%d ms has room for the next region when the first is silent", async (budgetMs, limitMs) => {
@@ -82,7 +82,7 @@ describe("a budget of", () => {
 });
 
 describe("the regions", () => {
-  it("are asked in the order of the list", async () => {
+  test("are asked in the order of the list", async () => {
     await using world = await startRegions([FIRST, SECOND, THIRD]);
     for (const sts of world.stss.slice(0, 2)) sts.setFault("sts-unavailable");
     const provider = world.provide();
@@ -94,7 +94,7 @@ describe("the regions", () => {
     ]);
   });
 
-  it("may name the first one again, which is asked once a round all the same", async () => {
+  test("may name the first one again, which is asked once a round all the same", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     world.stss[0]?.setFault("sts-unavailable");
     const provider = world.provide({ failoverRegions: [SECOND, FIRST] });
@@ -103,7 +103,7 @@ describe("the regions", () => {
     expect(provider.status().regions.map(({ region }) => region)).toEqual([FIRST, SECOND]);
   });
 
-  it("are asked again and again, with waits, while all are down, until the budget ends", async () => {
+  test("are asked again and again, with waits, while all are down, until the budget ends", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     for (const sts of world.stss) sts.setFault("sts-unavailable");
     const error = await rejection(world.provide()());
@@ -117,14 +117,14 @@ describe("the regions", () => {
     expect(error.attempts.map(({ region }) => region)).toEqual(world.asked());
   });
 
-  it("that come back in the middle of it all end it", async () => {
+  test("that come back in the middle of it all end it", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     for (const sts of world.stss) sts.failNext("sts-unavailable", { times: 2 });
     await expect(world.provide()()).resolves.toHaveProperty("accessKeyId");
     expect(world.asked().length).toBeLessThanOrEqual(5);
   });
 
-  it("are left for one that only failed when the next is switched off", async () => {
+  test("are left for one that only failed when the next is switched off", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     const [first, second] = world.stss;
     first?.failNext("sts-unavailable", { times: 3 });
@@ -135,7 +135,7 @@ describe("the regions", () => {
     expect(provider.status().region).toBe(FIRST);
   });
 
-  it("that are all switched off are told, each asked once", async () => {
+  test("that are all switched off are told, each asked once", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     for (const sts of world.stss) sts.setFault("region-disabled");
     expect(await rejection(world.provide()())).toMatchObject({ code: "ERR_REGION_DISABLED" });
@@ -144,7 +144,7 @@ describe("the regions", () => {
 });
 
 describe("the region stays the same", () => {
-  it.each<[string, StsFault, string]>([
+  test.each<[string, StsFault, string]>([
     ["a token that is rejected", "token-rejected", "ERR_TOKEN_REJECTED"],
     ["a role that does not trust it", "access-denied", "ERR_ACCESS_DENIED"],
     ["a request that is wrong", "request-invalid", "ERR_REQUEST_INVALID"],
@@ -156,7 +156,7 @@ describe("the region stays the same", () => {
     expect(world.switches).toEqual([]);
   });
 
-  it.each<StsFault>(["throttled", "token-early", "unknown"])(
+  test.each<StsFault>(["throttled", "token-early", "unknown"])(
     "while STS answers: %s",
     async (kind) => {
       await using world = await startRegions([FIRST, SECOND]);
@@ -170,7 +170,7 @@ describe("the region stays the same", () => {
 describe("a region that asks to be left alone", () => {
   const TOO_LONG = { retryAfterSeconds: 120 };
 
-  it.each<StsFault>(["throttled", "idp-unreachable", "sts-unavailable"])(
+  test.each<StsFault>(["throttled", "idp-unreachable", "sts-unavailable"])(
     "for longer than the refresh can wait is left for the next: %s",
     async (kind) => {
       await using world = await startRegions([FIRST, SECOND]);
@@ -183,7 +183,7 @@ describe("a region that asks to be left alone", () => {
     },
   );
 
-  it("for a while is asked again after it", async () => {
+  test("for a while is asked again after it", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     world.stss[0]?.failNext("throttled", { retryAfterSeconds: 3 });
     await world.provide()();
@@ -191,7 +191,7 @@ describe("a region that asks to be left alone", () => {
     expect(world.clock.monotonic()).toBeGreaterThanOrEqual(3_000);
   });
 
-  it.each<[[string, ...string[]]]>([[[FIRST, SECOND]], [[FIRST]]])(
+  test.each<[[string, ...string[]]]>([[[FIRST, SECOND]], [[FIRST]]])(
     "for longer than the budget, as every one of %j does, is asked some times more within it",
     async (regions) => {
       await using world = await startRegions(regions, new VirtualClock(59_000));
@@ -210,7 +210,7 @@ describe("a region that asks to be left alone", () => {
     },
   );
 
-  it.each<StsFault>(["throttled", "idp-unreachable", "sts-unavailable"])(
+  test.each<StsFault>(["throttled", "idp-unreachable", "sts-unavailable"])(
     "once, for longer than the budget, gives credentials within the budget: %s",
     async (kind) => {
       await using world = await startRegions([FIRST], new VirtualClock(59_000));
@@ -223,7 +223,7 @@ describe("a region that asks to be left alone", () => {
 });
 
 describe("an identity provider that STS cannot reach", () => {
-  it.each(["idp-unreachable", "IDPCommunicationError"])(
+  test.each(["idp-unreachable", "IDPCommunicationError"])(
     "is tried from the next region after two tries: %s",
     async (name) => {
       await using world = await startRegions([FIRST, SECOND]);
@@ -240,7 +240,7 @@ describe("an identity provider that STS cannot reach", () => {
     },
   );
 
-  it("from anywhere is tried twice in each region, round after round", async () => {
+  test("from anywhere is tried twice in each region, round after round", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     for (const sts of world.stss) sts.setFault("idp-unreachable");
     const error = await rejection(world.provide()());

@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createProvider } from "../../src/provider/create-provider.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import type { ClientPool } from "../../src/sts/client-pool.js";
@@ -24,7 +24,7 @@ function provide({ sts, idp }: World, pool: ClientPool, signal: AbortSignal) {
 }
 
 describe("a signal that lives as long as the process", () => {
-  it("keeps no provider that was dropped, and keeps no listener of it", async () => {
+  test("keeps no provider that was dropped, and keeps no listener of it", async () => {
     await using world = await startWorld();
     const pool = makePool();
     const { signal } = new AbortController();
@@ -42,7 +42,7 @@ describe("a signal that lives as long as the process", () => {
     expect(await holdsAfterCollection(isSilent)).toBe(true);
   });
 
-  it("ends a provider that only its waiting caller still needs", async () => {
+  test("ends a provider that only its waiting caller still needs", async () => {
     await using world = await startWorld();
     world.sts.setFault("hang");
     const life = new AbortController();
@@ -55,7 +55,7 @@ describe("a signal that lives as long as the process", () => {
     await until(() => world.sts.connections.open === 0);
   });
 
-  it("keeps no listener of a provider that was closed", async () => {
+  test("keeps no listener of a provider that was closed", async () => {
     await using world = await startWorld();
     const { signal } = new AbortController();
     const provider = provide(world, makePool(), signal);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isWebIdentityError } from "../../src/index.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { LocalSts, StsFault } from "../../src/testing/index.js";
@@ -13,7 +13,7 @@ const HEDGE = { hedgeAfterMs: 200 };
 const outcomes = ({ requests }: LocalSts) => requests.map(({ outcome }) => outcome);
 
 describe("with hedgeAfterMs, a first region", () => {
-  it("that answers in time is the only one asked", async () => {
+  test("that answers in time is the only one asked", async () => {
     await using world = await twoRegions();
     const provider = world.provide(HEDGE);
     await provider();
@@ -23,7 +23,7 @@ describe("with hedgeAfterMs, a first region", () => {
     expect(provider.status().region).toBe(FIRST);
   });
 
-  it("that does not answer in time is joined by the second, whose answer ends its call", async () => {
+  test("that does not answer in time is joined by the second, whose answer ends its call", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     const provider = world.provide(HEDGE);
@@ -41,7 +41,7 @@ describe("with hedgeAfterMs, a first region", () => {
     expect(world.clock.pending).toBe(0);
   });
 
-  it("that answers after all wins, and the second call is ended", async () => {
+  test("that answers after all wins, and the second call is ended", async () => {
     await using world = await twoRegions();
     const answer = gate();
     world.second.setFault("hang");
@@ -57,7 +57,7 @@ describe("with hedgeAfterMs, a first region", () => {
     await until(() => world.second.connections.open === 0);
   });
 
-  it("that fails early is followed by the second as without hedging", async () => {
+  test("that fails early is followed by the second as without hedging", async () => {
     await using world = await twoRegions();
     world.first.setFault("sts-unavailable");
     const provider = world.provide(HEDGE);
@@ -66,14 +66,14 @@ describe("with hedgeAfterMs, a first region", () => {
     expect(world.switches).toEqual([`${FIRST} -> ${SECOND} failover`]);
   });
 
-  it("that refuses early is the only one asked", async () => {
+  test("that refuses early is the only one asked", async () => {
     await using world = await twoRegions();
     world.first.setFault("access-denied");
     expect(await rejection(world.provide(HEDGE)())).toMatchObject({ code: "ERR_ACCESS_DENIED" });
     expect([world.counts(), world.clock.pending]).toEqual([[1, 0], 0]);
   });
 
-  it.each<[StsFault, string]>([
+  test.each<[StsFault, string]>([
     ["access-denied", "ERR_ACCESS_DENIED"],
     ["token-rejected", "ERR_TOKEN_REJECTED"],
     ["request-invalid", "ERR_REQUEST_INVALID"],
@@ -93,7 +93,7 @@ describe("with hedgeAfterMs, a first region", () => {
     await until(() => world.second.connections.open === 0);
   });
 
-  it.each<[StsFault, WebIdentityInit]>([
+  test.each<[StsFault, WebIdentityInit]>([
     ["sts-unavailable", {}],
     ["idp-unreachable", {}],
     ["throttled", {}],
@@ -117,7 +117,7 @@ describe("with hedgeAfterMs, a first region", () => {
     expect(world.switches).toEqual([`${FIRST} -> ${SECOND} hedge`]);
   });
 
-  it("that rests has nobody beside it in its place", async () => {
+  test("that rests has nobody beside it in its place", async () => {
     await using world = await twoRegions();
     world.first.failNext("sts-unavailable");
     await world.provide(HEDGE)();
@@ -133,7 +133,7 @@ describe("with hedgeAfterMs, a first region", () => {
 });
 
 describe("two regions that both fail", () => {
-  it("are told as the first one's failure", async () => {
+  test("are told as the first one's failure", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     world.second.setFault("access-denied");
@@ -149,7 +149,7 @@ describe("two regions that both fail", () => {
     });
   });
 
-  it("are not asked again without a wait, whichever failed last", async () => {
+  test("are not asked again without a wait, whichever failed last", async () => {
     for (const last of ["first", "second"] as const) {
       await using world = await twoRegions();
       const other = last === "first" ? "second" : "first";
@@ -183,7 +183,7 @@ describe("two regions that both fail", () => {
 });
 
 describe("the end of the provider", () => {
-  it("ends both calls with its reason", async () => {
+  test("ends both calls with its reason", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     world.second.setFault("hang");
@@ -199,7 +199,7 @@ describe("the end of the provider", () => {
     expect([world.clock.pending, world.clock.holds]).toEqual([0, 0]);
   });
 
-  it("that comes with the token makes no call at all", async () => {
+  test("that comes with the token makes no call at all", async () => {
     await using world = await twoRegions();
     const life = new AbortController();
     const provider = world.provide({

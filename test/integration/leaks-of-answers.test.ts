@@ -1,5 +1,5 @@
 import type { Pluggable } from "@smithy/types";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { secretsOf, Witness } from "../support/leak-search.js";
 import { REGION, startWorld } from "../support/world.js";
@@ -26,7 +26,7 @@ const careless: Pluggable<object, object> = {
 };
 
 describe("no secret is seen anywhere", () => {
-  it.each<[string, number, string]>([
+  test.each<[string, number, string]>([
     ["an answer that is cut off", 200, `<AssumeRoleWithWebIdentityResponse>${CREDENTIALS}`],
     ["an answer without an access key", 200, `<R>${CREDENTIALS}</Credentials></R>`],
     ["JSON", 200, JSON.stringify(SECRETS)],
@@ -43,7 +43,7 @@ describe("no secret is seen anywhere", () => {
     expect(witness.find(SECRETS)).toEqual([]);
   });
 
-  it("of credentials that have expired already", async () => {
+  test("of credentials that have expired already", async () => {
     await using world = await startWorld({ credentialLifetimeSeconds: -60 });
     using witness = new Witness();
     const answers: string[] = [];
@@ -67,7 +67,7 @@ describe("no secret is seen anywhere", () => {
     expect(witness.find({ secretAccessKey, sessionToken })).toEqual([]);
   });
 
-  it.each<[string, WebIdentityInit]>([
+  test.each<[string, WebIdentityInit]>([
     ["a plugin", { clientPlugins: [careless] }],
     [
       "a role assumer",
@@ -91,7 +91,7 @@ describe("no secret is seen anywhere", () => {
     expect(witness.find(secretsOf(token))).toEqual([]);
   });
 
-  it("of a listener that throws the event it got", async () => {
+  test("of a listener that throws the event it got", async () => {
     await using world = await startWorld();
     using witness = new Witness();
     const token = await world.idp.issueToken();
@@ -103,7 +103,7 @@ describe("no secret is seen anywhere", () => {
     expect(witness.find(secretsOf(token))).toEqual([]);
   });
 
-  it("of a token that was given where the role belongs, when no request can be made", async () => {
+  test("of a token that was given where the role belongs, when no request can be made", async () => {
     await using world = await startWorld();
     using witness = new Witness();
     const roleArn = await world.idp.issueToken();

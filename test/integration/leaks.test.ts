@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { StsFault, TokenRequest } from "../../src/testing/index.js";
 import { secretsOf, Witness } from "../support/leak-search.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
@@ -44,20 +44,20 @@ const FAULTS: StsFault[] = [
 ];
 
 describe("neither token nor secret is seen anywhere", () => {
-  it("when all goes well", async () => {
+  test("when all goes well", async () => {
     await using world = await startWorld();
     const token = await world.idp.issueToken({ subject: SUBJECT });
     expect(await leaksOf(world, () => token, secretsOf(token))).toEqual([]);
   });
 
-  it.each(FAULTS)("when STS answers with %s", async (fault) => {
+  test.each(FAULTS)("when STS answers with %s", async (fault) => {
     await using world = await startWorld();
     const token = await world.idp.issueToken({ subject: SUBJECT });
     world.sts.setFault(fault);
     expect(await leaksOf(world, () => token, secretsOf(token))).toEqual([]);
   });
 
-  it.each<[string, (token: string) => string]>([
+  test.each<[string, (token: string) => string]>([
     ["as it is", (token) => token],
     [
       "as a form parameter",
@@ -95,7 +95,7 @@ describe("neither token nor secret is seen anywhere", () => {
 });
 
 describe("a token that cannot be used is not seen either", () => {
-  it.each<[string, TokenRequest]>([
+  test.each<[string, TokenRequest]>([
     ["expired", { expiresInSeconds: -3600 }],
     ["without a claim", { claims: { iat: undefined } }],
     ["with a strange algorithm", { header: { alg: "HS256" } }],
@@ -108,7 +108,7 @@ describe("a token that cannot be used is not seen either", () => {
     expect(await leaksOf(world, () => token, secretsOf(token))).toEqual([]);
   });
 
-  it.each<[string, (token: string) => unknown]>([
+  test.each<[string, (token: string) => unknown]>([
     ["JSON around it", (token) => JSON.stringify({ value: token })],
     ["an object around it", (token) => ({ value: token })],
     ["a list", (token) => [token]],
@@ -123,7 +123,7 @@ describe("a token that cannot be used is not seen either", () => {
     expect(await leaksOf(world, () => wrap(token), secretsOf(token))).toEqual([]);
   });
 
-  it.each<[string, (token: string) => unknown]>([
+  test.each<[string, (token: string) => unknown]>([
     ["a message", (token) => new Error(`cannot use ${token}`)],
     ["a name", (token) => Object.assign(new Error("no"), { name: token })],
     ["a code", (token) => Object.assign(new Error("no"), { code: token })],

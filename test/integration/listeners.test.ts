@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { WebIdentityEvent } from "../../src/index.js";
 import type { StsFault } from "../../src/testing/index.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
@@ -26,7 +26,7 @@ describe.each(FAULTS)("a listener, while STS answers with %s,", (fault) => {
     if (fault !== "none") sts.setFault(fault);
   };
 
-  it.each<[string, () => void]>([
+  test.each<[string, () => void]>([
     ["throws", throwing],
     ["rejects", async () => throwing()],
   ])("that %s at every event changes nothing", async (_, onEvent) => {
@@ -42,7 +42,7 @@ describe.each(FAULTS)("a listener, while STS answers with %s,", (fault) => {
     expect(unhandled).toEqual([]);
   });
 
-  it("that closes the provider ends the call it is told of", async () => {
+  test("that closes the provider ends the call it is told of", async () => {
     for (const last of [
       "token.loaded",
       "attempt.failed",
@@ -70,7 +70,7 @@ describe.each(FAULTS)("a listener, while STS answers with %s,", (fault) => {
     expect(unhandled).toEqual([]);
   });
 
-  it("that calls the provider again waits for the same refresh", async () => {
+  test("that calls the provider again waits for the same refresh", async () => {
     await using world = await startWorld();
     set(world.sts);
     const inner: Promise<unknown>[] = [];

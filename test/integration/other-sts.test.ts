@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { LocalStsOptions } from "../../src/testing/index.js";
 import { REGION, ROLE_ARN, rejection, startWorld } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
 
 describe("an STS of somebody else's", () => {
-  it.each<[string, LocalStsOptions]>([
+  test.each<[string, LocalStsOptions]>([
     ["without AssumedRoleUser", { omit: ["AssumedRoleUser"] }],
     [
       "without anything but credentials",
@@ -30,7 +30,7 @@ describe("an STS of somebody else's", () => {
     expect(sessionToken).toMatch(/\w/);
   });
 
-  it.each([undefined, 900])(
+  test.each([undefined, 900])(
     "may leave out when credentials expire (asked for %s s)",
     async (seconds) => {
       await using world = await startWorld({ omit: ["Expiration"] });
@@ -43,7 +43,7 @@ describe("an STS of somebody else's", () => {
     },
   );
 
-  it.each(["role/app", "arn:aws:iam:::role/app", "arn:minio:iam:::role/x"])(
+  test.each(["role/app", "arn:aws:iam:::role/app", "arn:minio:iam:::role/x"])(
     "may call its roles as it likes: %s",
     async (roleArn) => {
       await using world = await startWorld();
@@ -52,7 +52,7 @@ describe("an STS of somebody else's", () => {
     },
   );
 
-  it("that gives expired credentials gives none", async () => {
+  test("that gives expired credentials gives none", async () => {
     await using world = await startWorld({ credentialLifetimeSeconds: -1 });
     const types: string[] = [];
     const provider = world.provide({ onEvent: ({ type }) => types.push(type) });
@@ -66,7 +66,7 @@ describe("an STS of somebody else's", () => {
     expect(types).toEqual(["token.loaded", "refresh.failed"]);
   });
 
-  it("that gives expired credentials at a refresh leaves the valid ones in place", async () => {
+  test("that gives expired credentials at a refresh leaves the valid ones in place", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const first = await provider();
@@ -79,7 +79,7 @@ describe("an STS of somebody else's", () => {
 const XML = "<ErrorResponse><Error><Message>no</Message></Error></ErrorResponse>";
 
 describe("an answer that is not STS's own is never a refusal by IAM", () => {
-  it.each<[number, string, string, string, number]>([
+  test.each<[number, string, string, string, number]>([
     [400, "an empty body", "", "ERR_STS_UNAVAILABLE", 3],
     [401, "an empty body", "", "ERR_STS_UNAVAILABLE", 3],
     [403, "an empty body", "", "ERR_STS_UNAVAILABLE", 3],

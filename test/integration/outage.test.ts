@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { findProgram, leaveOut } from "../support/program.js";
 
 const run = promisify(execFile);
@@ -20,7 +20,7 @@ const faketime = findProgram("faketime");
 if (faketime === undefined) {
   leaveOut("an outage in real processes at two hundred times the speed", "faketime");
 } else {
-  it("an outage of 14 minutes, when credentials are due, costs no request", async () => {
+  test("an outage of 14 minutes, when credentials are due, costs no request", async () => {
     const args = ["-f", SPEED, process.execPath, "--import", "tsx", "--no-warnings", SCRIPT];
     const { stdout } = await run(faketime, args);
     const { ours, theirs } = JSON.parse(stdout) as {

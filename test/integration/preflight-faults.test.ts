@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { rejection } from "../support/world.js";
@@ -10,7 +10,7 @@ describe.each(Object.entries(PERMANENT_FAULTS))("for good: %s", (_, fault) => {
   const { make, token, id, code = "ERR_IDP_UNUSABLE" } = fault;
   const { callsInAdvisory = 1, callsInStrict = 0 } = fault;
 
-  it.each([
+  test.each([
     ["advisory", callsInAdvisory],
     ["strict", callsInStrict],
   ] as const)("ends a refresh in %s mode after %i calls of STS at most", async (mode, calls) => {
@@ -26,7 +26,7 @@ describe.each(Object.entries(PERMANENT_FAULTS))("for good: %s", (_, fault) => {
     expect(error.hint).toBe(remedy);
   });
 
-  it("is what STS calls it without the pre-flight", async () => {
+  test("is what STS calls it without the pre-flight", async () => {
     await using world = await startPreflightWorld();
     const source = () => token?.(world.idp) ?? world.idp.issueToken();
     await make(world.idp);
@@ -40,7 +40,7 @@ describe.each(Object.entries(PERMANENT_FAULTS))("for good: %s", (_, fault) => {
 });
 
 describe("a key that is not published", () => {
-  it("makes certain only at the second look, at least one second after the first", async () => {
+  test("makes certain only at the second look, at least one second after the first", async () => {
     await using world = await startPreflightWorld();
     await world.idp.rotateKeys({ publish: false });
     const error = await world.fail("advisory");
@@ -49,7 +49,7 @@ describe("a key that is not published", () => {
     expect(error.findings[0]?.evidence).toMatchObject({ fetches: 2 });
   });
 
-  it("is a rotation on its way when it is there at the second look: the refresh succeeds", async () => {
+  test("is a rotation on its way when it is there at the second look: the refresh succeeds", async () => {
     for (const mode of ["advisory", "strict"] as const) {
       await using world = await startPreflightWorld();
       const kid = await world.idp.rotateKeys({ publish: false });
@@ -72,7 +72,7 @@ describe("a key that is not published", () => {
     }
   });
 
-  it("is looked for again by the next refresh, which succeeds once it is there", async () => {
+  test("is looked for again by the next refresh, which succeeds once it is there", async () => {
     await using world = await startPreflightWorld();
     const kid = await world.idp.rotateKeys({ publish: false });
     const provider = world.provide(looking("strict"));
@@ -84,7 +84,7 @@ describe("a key that is not published", () => {
 });
 
 describe("a fault that is repaired", () => {
-  it.each(["advisory", "strict"] as const)("is forgotten in %s mode", async (mode) => {
+  test.each(["advisory", "strict"] as const)("is forgotten in %s mode", async (mode) => {
     await using world = await startPreflightWorld();
     world.idp.setDiscovery((right) => ({ ...right, subject_types_supported: undefined }));
     const provider = world.provide(looking(mode));

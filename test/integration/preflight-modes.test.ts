@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { WebIdentityEvent } from "../../src/index.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
@@ -21,7 +21,7 @@ async function silentIssuer(init: WebIdentityInit) {
 }
 
 describe("advisory mode", () => {
-  it("leaves an issuer alone with which STS has no trouble", async () => {
+  test("leaves an issuer alone with which STS has no trouble", async () => {
     await using world = await startWorld({ clock: new VirtualClock(0) });
     const provider = world.provide(looking("advisory"));
     await provider();
@@ -30,7 +30,7 @@ describe("advisory mode", () => {
     expect(provider.status().preflight).toBeUndefined();
   });
 
-  it("looks when STS has not answered for a second, and does not wait for it", async () => {
+  test("looks when STS has not answered for a second, and does not wait for it", async () => {
     await using world = await silentIssuer(looking("advisory"));
     let answer = () => {};
     const answered = new Promise<void>((resolve) => {
@@ -54,7 +54,7 @@ describe("advisory mode", () => {
     await until(() => provider.status().preflight !== undefined);
   });
 
-  it("is the default, and asks no issuer that is private: no request, no harm", async () => {
+  test("is the default, and asks no issuer that is private: no request, no harm", async () => {
     await using world = await startPreflightWorld();
     const events: WebIdentityEvent[] = [];
     const onEvent = (event: WebIdentityEvent) => events.push(event);
@@ -65,7 +65,7 @@ describe("advisory mode", () => {
     expect(looks(world.idp)).toEqual([]);
   });
 
-  it("names a private issuer when STS cannot get the key, and goes on trying", async () => {
+  test("names a private issuer when STS cannot get the key, and goes on trying", async () => {
     await using world = await startPreflightWorld();
     world.sts.setFault("idp-unreachable");
     const error = await rejection(world.provide({ preflight: undefined })());
@@ -79,7 +79,7 @@ describe("advisory mode", () => {
 });
 
 describe("strict mode", () => {
-  it("asks STS only after the look", async () => {
+  test("asks STS only after the look", async () => {
     await using world = await silentIssuer(looking("strict"));
     const credentials = world.provider();
     await until(() => looks(world.idp).length === 1);
@@ -90,7 +90,7 @@ describe("strict mode", () => {
     expect(world.calls()).toBe(2);
   });
 
-  it("ends with the provider while it looks", async () => {
+  test("ends with the provider while it looks", async () => {
     await using world = await silentIssuer(looking("strict"));
     const credentials = rejection(world.provider());
     await until(() => looks(world.idp).length === 1);
@@ -99,7 +99,7 @@ describe("strict mode", () => {
     expect(world.calls()).toBe(1);
   });
 
-  it("looks for half of the retry budget at most, and asks STS in the other half", async () => {
+  test("looks for half of the retry budget at most, and asks STS in the other half", async () => {
     await using world = await silentIssuer({ ...looking("strict"), retry: { budgetMs: 2_000 } });
     const credentials = world.provider();
     await until(() => looks(world.idp).length === 1);
@@ -110,7 +110,7 @@ describe("strict mode", () => {
     expect(world.clock.monotonic()).toBe(1_000);
   });
 
-  it("looks once for all refreshes while what is kept speaks for the token", async () => {
+  test("looks once for all refreshes while what is kept speaks for the token", async () => {
     await using world = await startPreflightWorld();
     const provider = world.provide(looking("strict"));
     for (let round = 0; round < 5; round += 1) await provider({ forceRefresh: true });
@@ -120,7 +120,7 @@ describe("strict mode", () => {
 });
 
 describe("off", () => {
-  it.each<[string, WebIdentityInit]>([
+  test.each<[string, WebIdentityInit]>([
     ["as a string", { preflight: "off" }],
     ["as a mode", looking("off")],
     ["by validateToken: false", { validateToken: false, preflight: { allowPrivateIssuers: true } }],
@@ -134,7 +134,7 @@ describe("off", () => {
     expect([finished(events), provider.status().preflight]).toEqual([[], undefined]);
   });
 
-  it("is what it is for an access token that names no issuer", async () => {
+  test("is what it is for an access token that names no issuer", async () => {
     await using world = await startPreflightWorld();
     const provider = world.provide({ ...looking("strict"), providerId: "www.amazon.com" });
     await rejection(provider());
@@ -143,7 +143,7 @@ describe("off", () => {
 });
 
 describe("what the look found", () => {
-  it("is told once in an event and stands in the status", async () => {
+  test("is told once in an event and stands in the status", async () => {
     await using world = await startPreflightWorld();
     world.idp.setHeaders({ "cache-control": "no-cache" });
     const events: WebIdentityEvent[] = [];
@@ -169,7 +169,7 @@ describe("what the look found", () => {
     expect(preflight?.at).toBeGreaterThanOrEqual(start);
   });
 
-  it("is named in the final error also when the budget ends in the middle of another look", async () => {
+  test("is named in the final error also when the budget ends in the middle of another look", async () => {
     await using world = await startPreflightWorld(new VirtualClock(600));
     world.idp.setFault({ kind: "hang" });
     world.sts.setFault("idp-unreachable");
@@ -185,7 +185,7 @@ describe("what the look found", () => {
     });
   });
 
-  it("is not asked for when STS fails for another reason", async () => {
+  test("is not asked for when STS fails for another reason", async () => {
     await using world = await startPreflightWorld();
     world.idp.setDiscovery((right) => ({ ...right, issuer: "https://elsewhere.invalid" }));
     world.sts.setFault("access-denied");
@@ -193,7 +193,7 @@ describe("what the look found", () => {
     expect([error.code, error.findings]).toEqual(["ERR_ACCESS_DENIED", []]);
   });
 
-  it("is never the look at an issuer that is not among the allowed ones", async () => {
+  test("is never the look at an issuer that is not among the allowed ones", async () => {
     await using world = await startPreflightWorld();
     const allowedIssuers = ["https://issuer.example.com"];
     const preflight = { mode: "strict", allowedIssuers, allowPrivateIssuers: true } as const;

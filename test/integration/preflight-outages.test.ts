@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isWebIdentityError, type WebIdentityEvent } from "../../src/index.js";
 import type { IdpFault, LocalIdp } from "../../src/testing/index.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
@@ -52,22 +52,25 @@ describe.each([
   ...OUTAGES.map((outage) => [...outage, false] as const),
   ...SILENT_OUTAGES.map((outage) => [...outage, true] as const),
 ])("an outage: %s", (_, strike, suspect, isSilent) => {
-  it.each(MODES)("is tried again to the end of the budget, and named, in %s mode", async (mode) => {
-    await using world = await inOutage(isSilent);
-    const provider = world.provide({ ...looking(mode), onEvent: world.onEvent });
-    await strike(world.idp);
-    const error = await rejection(provider());
-    expect(error).toMatchObject({
-      code: "ERR_IDP_UNREACHABLE",
-      message: expect.stringContaining("; seen from here: "),
-    });
-    expect(isWebIdentityError(error) && found(error)).toContain(`suspect ${suspect}`);
-    expect(severities(world.events)).not.toContain("fatal");
-    expect(world.calls()).toBeGreaterThan(5);
-    expect(world.clock.monotonic()).toBeLessThanOrEqual(60_000);
-  });
+  test.each(MODES)(
+    "is tried again to the end of the budget, and named, in %s mode",
+    async (mode) => {
+      await using world = await inOutage(isSilent);
+      const provider = world.provide({ ...looking(mode), onEvent: world.onEvent });
+      await strike(world.idp);
+      const error = await rejection(provider());
+      expect(error).toMatchObject({
+        code: "ERR_IDP_UNREACHABLE",
+        message: expect.stringContaining("; seen from here: "),
+      });
+      expect(isWebIdentityError(error) && found(error)).toContain(`suspect ${suspect}`);
+      expect(severities(world.events)).not.toContain("fatal");
+      expect(world.calls()).toBeGreaterThan(5);
+      expect(world.clock.monotonic()).toBeLessThanOrEqual(60_000);
+    },
+  );
 
-  it.each(MODES)("that ends lets the refresh succeed in %s mode", async (mode) => {
+  test.each(MODES)("that ends lets the refresh succeed in %s mode", async (mode) => {
     await using world = await inOutage(isSilent);
     let failures = 0;
     const provider = world.provide({
@@ -90,7 +93,7 @@ describe.each([
 });
 
 describe("an issuer that this machine alone cannot reach", () => {
-  it.each(MODES)("costs one call and no harm in %s mode", async (mode) => {
+  test.each(MODES)("costs one call and no harm in %s mode", async (mode) => {
     // STS keeps the keys that it has got once.
     await using world = await startWorld({ clock: new VirtualClock(4_999) });
     await world.provide()();

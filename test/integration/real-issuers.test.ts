@@ -1,6 +1,6 @@
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { OAuth2Server } from "oauth2-mock-server";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fromWebIdentity } from "../../src/index.js";
 import { startLocalSts } from "../../src/testing/index.js";
 import {
@@ -35,7 +35,7 @@ describe.each([
   ["oidc-provider", startOidcProvider],
   ["oauth2-mock-server", startOauth2MockServer],
 ])("with tokens of %s", (_, startIssuer) => {
-  it("a client is the role that trusts them", async () => {
+  test("a client is the role that trusts them", async () => {
     await using idp = await startIssuer(SUBJECT);
     const trust = { issuer: idp.issuer, subjects: [SUBJECT], audiences: ["sts.amazonaws.com"] };
     await using sts = await startLocalSts({
@@ -56,7 +56,7 @@ describe.each([
     client.destroy();
   });
 
-  it("a role that trusts somebody else is denied", async () => {
+  test("a role that trusts somebody else is denied", async () => {
     await using idp = await startIssuer(SUBJECT);
     await using sts = await startLocalSts({
       providers: [idp],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { rejection } from "../support/world.js";
 import { startRegions } from "./region-world.js";
@@ -6,7 +6,7 @@ import { startRegions } from "./region-world.js";
 withoutAwsSettings();
 
 describe("the host of the second region", () => {
-  it.each<[string, object, [string, string]]>([
+  test.each<[string, object, [string, string]]>([
     ["its own", {}, ["sts.us-east-1.amazonaws.com", "sts.us-west-2.amazonaws.com"]],
     [
       "FIPS where the first one's is",
@@ -35,14 +35,14 @@ describe("the host of the second region", () => {
     expect(world.router.hosts).toEqual(hosts);
   });
 
-  it("is regional with AWS_STS_REGIONAL_ENDPOINTS=legacy too", async () => {
+  test("is regional with AWS_STS_REGIONAL_ENDPOINTS=legacy too", async () => {
     await using world = await startRegions(["us-east-1", "us-west-2"]);
     world.stss[0]?.setFault("sts-unavailable");
     await world.provide({}, { env: { AWS_STS_REGIONAL_ENDPOINTS: "legacy" } })();
     expect(world.router.hosts).toEqual(["sts.amazonaws.com", "sts.us-west-2.amazonaws.com"]);
   });
 
-  it("has the FIPS of the client that asks", async () => {
+  test("has the FIPS of the client that asks", async () => {
     await using world = await startRegions(["us-east-1", "us-west-2"]);
     world.stss[0]?.setFault("sts-unavailable");
     await world.provide()({ callerClientConfig: { useFipsEndpoint: async () => true } });
@@ -52,7 +52,7 @@ describe("the host of the second region", () => {
     ]);
   });
 
-  it("is FIPS where the first one's name is a FIPS name", async () => {
+  test("is FIPS where the first one's name is a FIPS name", async () => {
     await using world = await startRegions(["us-gov-west-1", "us-gov-east-1"]);
     world.stss[0]?.setFault("sts-unavailable");
     const provider = world.provide(
@@ -68,7 +68,7 @@ describe("the host of the second region", () => {
     expect(provider.status().region).toBe("us-gov-east-1");
   });
 
-  it("is of the same partition outside the commercial one", async () => {
+  test("is of the same partition outside the commercial one", async () => {
     await using world = await startRegions(["us-gov-west-1", "us-gov-east-1"]);
     world.stss[0]?.setFault("sts-unavailable");
     await world.provide({}, { roleArn: "arn:aws-us-gov:iam::123456789012:role/app" })();
@@ -77,7 +77,7 @@ describe("the host of the second region", () => {
 });
 
 describe("a region of another partition", () => {
-  it("is not asked either when it is the environment that makes it another one", async () => {
+  test("is not asked either when it is the environment that makes it another one", async () => {
     await using world = await startRegions(["cn-north-1", "eu-west-1"]);
     world.stss[0]?.setFault("sts-unavailable");
     const env = { AWS_REGION: "cn-north-1" };
@@ -93,7 +93,7 @@ describe("a region of another partition", () => {
 });
 
 describe("an endpoint of the user's own", () => {
-  it("in the environment is the only one to ask, with failoverRegions or without", async () => {
+  test("in the environment is the only one to ask, with failoverRegions or without", async () => {
     await using world = await startRegions(["us-east-1", "us-west-2"]);
     const [first] = world.stss;
     const url = first?.url ?? "";

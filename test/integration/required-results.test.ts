@@ -3,7 +3,7 @@ import {
   fromWebToken as stockFromWebToken,
 } from "@aws-sdk/credential-provider-web-identity";
 import pRetry from "p-retry";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { seededRandom } from "../../bench/support/seeded-random.js";
 import type { StsFault } from "../../src/testing/index.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
@@ -19,7 +19,7 @@ const COMMUNICATION_ERROR = {
 };
 
 describe("credentials come in spite of", () => {
-  it.each<[string, StsFault, string]>([
+  test.each<[string, StsFault, string]>([
     ["verification-key errors", "idp-unreachable", "idp-unreachable"],
     ["communication errors with the identity provider", COMMUNICATION_ERROR, "idp-unreachable"],
     ["an unavailable STS", "sts-unavailable", "sts-unavailable"],
@@ -39,7 +39,7 @@ describe("credentials come in spite of", () => {
     expect(verdicts).toEqual(Array(4).fill(verdict));
   });
 
-  it("verification-key errors for ten seconds, within ten more", async () => {
+  test("verification-key errors for ten seconds, within ten more", async () => {
     await using world = await startWorld();
     const end = world.clock.now() + 10_000;
     world.sts.setFault("idp-unreachable", { when: ({ at }) => at < end });
@@ -48,7 +48,7 @@ describe("credentials come in spite of", () => {
     expect(world.clock.now() - end).toBeLessThanOrEqual(10_000);
   });
 
-  it("a silent STS, once the attempt's ten seconds are over", async () => {
+  test("a silent STS, once the attempt's ten seconds are over", async () => {
     await using world = await startWorld();
     world.sts.failNext("hang");
     const credentials = world.provide()();
@@ -60,7 +60,7 @@ describe("credentials come in spite of", () => {
     expect(world.calls()).toBe(2);
   });
 
-  it("seventy verification-key errors in a hundred answers, forty times out of forty", async () => {
+  test("seventy verification-key errors in a hundred answers, forty times out of forty", async () => {
     await using world = await startWorld({ random: seededRandom(7) });
     world.sts.setFault("idp-unreachable", { probability: 0.7 });
     for (let round = 0; round < 40; round += 1) {
@@ -70,7 +70,7 @@ describe("credentials come in spite of", () => {
     expect(refused / world.calls()).toBeGreaterThan(0.6);
   });
 
-  it("a key set that rotates after the token was minted", async () => {
+  test("a key set that rotates after the token was minted", async () => {
     await using world = await startWorld();
     await world.provide()();
     const kid = await world.idp.rotateKeys({ publish: false });
@@ -88,7 +88,7 @@ describe("the SDK's own provider, beside it,", () => {
     clientConfig: { endpoint: sts.url, region: "eu-west-1" },
   });
 
-  it("gives up at the first verification-key error", async () => {
+  test("gives up at the first verification-key error", async () => {
     await using world = await startWorld();
     world.sts.failNext("idp-unreachable", { times: 4 });
     const error = await rejection(stockFromWebToken(await stock(world))());
@@ -96,7 +96,7 @@ describe("the SDK's own provider, beside it,", () => {
     expect(world.calls()).toBe(1);
   });
 
-  it("gives up at the fourth one when it is called three times more", async () => {
+  test("gives up at the fourth one when it is called three times more", async () => {
     await using world = await startWorld();
     world.sts.failNext("idp-unreachable", { times: 4 });
     const init = await stock(world);
@@ -107,7 +107,7 @@ describe("the SDK's own provider, beside it,", () => {
 });
 
 describe("a refusal that cannot pass", () => {
-  it.each<[StsFault, string, number]>([
+  test.each<[StsFault, string, number]>([
     ["token-rejected", "ERR_TOKEN_REJECTED", 1],
     ["access-denied", "ERR_ACCESS_DENIED", 1],
     ["region-disabled", "ERR_REGION_DISABLED", 1],
@@ -122,7 +122,7 @@ describe("a refusal that cannot pass", () => {
     expect(world.calls()).toBe(calls);
   });
 
-  it.each<[string, RegExp]>([
+  test.each<[string, RegExp]>([
     ["Incorrect token audience", /audience/],
     ["No OpenIDConnect provider found in your account for https://x", /No OpenIDConnect/],
     ["Token audience contains more than one audience", /audience/],
@@ -135,7 +135,7 @@ describe("a refusal that cannot pass", () => {
     expect(world.calls()).toBe(1);
   });
 
-  it("is remembered, so that a busy service asks once and not for every request", async () => {
+  test("is remembered, so that a busy service asks once and not for every request", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied");
     const provider = world.provide();
@@ -147,7 +147,7 @@ describe("a refusal that cannot pass", () => {
     await expect(provider()).resolves.toHaveProperty("accessKeyId");
   });
 
-  it("of a token is remembered too: neither its source nor STS is asked for every request", async () => {
+  test("of a token is remembered too: neither its source nor STS is asked for every request", async () => {
     await using world = await startWorld();
     for (const kind of ["dead here", "dead to STS"]) {
       const isDead = kind === "dead here";
@@ -166,7 +166,7 @@ describe("a refusal that cannot pass", () => {
     }
   });
 
-  it("passes with retryAccessDenied for a role that was made seconds ago", async () => {
+  test("passes with retryAccessDenied for a role that was made seconds ago", async () => {
     await using world = await startWorld();
     const end = world.clock.now() + 12_000;
     world.sts.setFault("access-denied", { when: ({ at }) => at < end });
@@ -175,7 +175,7 @@ describe("a refusal that cannot pass", () => {
 });
 
 describe("a fault that lasts longer than the budget", () => {
-  it.each<[StsFault, string]>([
+  test.each<[StsFault, string]>([
     ["idp-unreachable", "ERR_IDP_UNREACHABLE"],
     ["throttled", "ERR_THROTTLED"],
     ["sts-unavailable", "ERR_STS_UNAVAILABLE"],

@@ -3,7 +3,7 @@ import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { createCredentialChain } from "@aws-sdk/credential-providers";
 import { chain } from "@smithy/core/config";
 import type { AwsCredentialIdentity } from "@smithy/types";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   fromTokenFile,
   fromWebToken,
@@ -30,7 +30,7 @@ const stsClient = ({ sts }: World, credentials: WebIdentityProvider) =>
   new STSClient({ endpoint: sts.url, region: REGION, credentials });
 
 describe("a client with a provider as its credentials", () => {
-  it("is the assumed role", async () => {
+  test("is the assumed role", async () => {
     await using world = await startWorld();
     await using provider = await providerFor(world, "nightly");
     const client = stsClient(world, provider);
@@ -40,7 +40,7 @@ describe("a client with a provider as its credentials", () => {
     client.destroy();
   });
 
-  it("signs its requests with the session, whatever service it is for", async () => {
+  test("signs its requests with the session, whatever service it is for", async () => {
     await using world = await startWorld();
     await using provider = await providerFor(world);
     const { accessKeyId, sessionToken } = await provider();
@@ -53,7 +53,7 @@ describe("a client with a provider as its credentials", () => {
     expect(world.calls()).toBe(1);
   });
 
-  it("tells AWS how they were obtained, in its user agent", async () => {
+  test("tells AWS how they were obtained, in its user agent", async () => {
     await using world = await startWorld();
     await using provider = await providerFor(world);
     const requestHandler = new RecordingHandler();
@@ -64,7 +64,7 @@ describe("a client with a provider as its credentials", () => {
     expect(features?.[1]?.split(",")).toEqual(expect.arrayContaining(["T", "k"]));
   });
 
-  it("has no cache of its own in front: invalidate() reaches its next request", async () => {
+  test("has no cache of its own in front: invalidate() reaches its next request", async () => {
     await using world = await startWorld();
     await using provider = await providerFor(world);
     const client = stsClient(world, provider);
@@ -77,7 +77,7 @@ describe("a client with a provider as its credentials", () => {
     client.destroy();
   });
 
-  it("fails with the provider's own error, which a second copy of the package knows too", async () => {
+  test("fails with the provider's own error, which a second copy of the package knows too", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied");
     const client = stsClient(world, world.provide());
@@ -102,13 +102,13 @@ const CHAINS = [
 ] as const;
 
 describe.each(CHAINS)("a provider in %s", (_, resolve) => {
-  it("is passed over when no token file is named", async () => {
+  test("is passed over when no token file is named", async () => {
     vi.stubEnv("AWS_ROLE_ARN", ROLE_ARN);
     const first = fromTokenFile({ preflight: "off" });
     expect(await resolve(first, async () => FALLBACK)).toEqual(FALLBACK);
   });
 
-  it("is the end of it once a token file is named", async () => {
+  test("is the end of it once a token file is named", async () => {
     const fallback = vi.fn(async () => FALLBACK);
     vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token");
     const withoutRole = await rejection(resolve(fromTokenFile({ preflight: "off" }), fallback));
@@ -116,7 +116,7 @@ describe.each(CHAINS)("a provider in %s", (_, resolve) => {
     expect(fallback).not.toHaveBeenCalled();
   });
 
-  it("is the end of it when its identity is refused", async () => {
+  test("is the end of it when its identity is refused", async () => {
     await using world = await startWorld();
     using folder = temporaryFolder();
     const fallback = vi.fn(async () => FALLBACK);
@@ -132,7 +132,7 @@ describe.each(CHAINS)("a provider in %s", (_, resolve) => {
     expect(fallback).not.toHaveBeenCalled();
   });
 
-  it("gives its credentials when it has them", async () => {
+  test("gives its credentials when it has them", async () => {
     await using world = await startWorld();
     await using provider = await providerFor(world);
     const credentials = await resolve(provider, async () => FALLBACK);

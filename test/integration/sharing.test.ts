@@ -1,6 +1,6 @@
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-web-identity";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type FromWebTokenInit, fromWebToken } from "../../src/index.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
@@ -18,7 +18,7 @@ async function initOf({ idp, sts }: World): Promise<FromWebTokenInit> {
 }
 
 describe("one provider", () => {
-  it("asks STS once for a thousand callers at the same time, and gives all the same", async () => {
+  test("asks STS once for a thousand callers at the same time, and gives all the same", async () => {
     await using world = await startWorld();
     await using provider = fromWebToken(await initOf(world));
     const all = await Promise.all(Array.from({ length: 1_000 }, () => provider()));
@@ -26,7 +26,7 @@ describe("one provider", () => {
     expect(new Set(all).size).toBe(1);
   });
 
-  it("asks STS again for none of a thousand calls after the first", async () => {
+  test("asks STS again for none of a thousand calls after the first", async () => {
     await using world = await startWorld();
     await using provider = fromWebToken(await initOf(world));
     const first = await provider();
@@ -34,7 +34,7 @@ describe("one provider", () => {
     expect(world.calls()).toBe(1);
   });
 
-  it("asks STS once for twenty clients that share it", async () => {
+  test("asks STS once for twenty clients that share it", async () => {
     await using world = await startWorld();
     await using provider = fromWebToken(await initOf(world));
     const clients = Array.from(
@@ -49,7 +49,7 @@ describe("one provider", () => {
     for (const client of clients) client.destroy();
   });
 
-  it("lets callers of a failing refresh all have the one error of the one flight", async () => {
+  test("lets callers of a failing refresh all have the one error of the one flight", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied");
     const provider = world.provide();
@@ -79,7 +79,7 @@ describe("equal providers that ask at the same time", () => {
     return new Set(all).size;
   }
 
-  it("share one call of STS, also behind clients with connections of their own", async () => {
+  test("share one call of STS, also behind clients with connections of their own", async () => {
     await using world = await startWorld();
     const init = await initOf(world);
     const sessions = await askTogether(
@@ -89,7 +89,7 @@ describe("equal providers that ask at the same time", () => {
     expect([world.calls(), sessions]).toEqual([1, 1]);
   });
 
-  it("do not, where anything would be another request or another way to it", async () => {
+  test("do not, where anything would be another request or another way to it", async () => {
     await using world = await startWorld();
     const init = await initOf(world);
     const sessions = await askTogether(world, [
@@ -109,7 +109,7 @@ describe("equal providers that ask at the same time", () => {
     expect([world.calls(), sessions]).toEqual([9, 9]);
   });
 
-  it("lose nothing when the one that asked first is closed", async () => {
+  test("lose nothing when the one that asked first is closed", async () => {
     await using world = await startWorld();
     world.sts.setFault("slow", { delayMs: 1_200 });
     const init = await initOf(world);
@@ -126,7 +126,7 @@ describe("equal providers that ask at the same time", () => {
 });
 
 describe("a thousand providers of a thousand roles", () => {
-  it("all get their own credentials over fifty connections at most", {
+  test("all get their own credentials over fifty connections at most", {
     timeout: 60_000,
   }, async () => {
     await using world = await startWorld();
@@ -141,7 +141,7 @@ describe("a thousand providers of a thousand roles", () => {
     for (const provider of providers) provider.close();
   });
 
-  it("share one connection when they start one after the other", async () => {
+  test("share one connection when they start one after the other", async () => {
     await using world = await startWorld();
     const init = await initOf(world);
     for (let number = 0; number < 10; number += 1) {
@@ -152,7 +152,7 @@ describe("a thousand providers of a thousand roles", () => {
 });
 
 describe("the SDK's own provider, beside it,", () => {
-  it("asks STS for each of fifty callers, over fifty connections", async () => {
+  test("asks STS for each of fifty callers, over fifty connections", async () => {
     await using world = await startWorld();
     const { webIdentityToken, roleArn, clientConfig } = await initOf(world);
     const provider = stockFromWebToken({ webIdentityToken, roleArn, clientConfig });

@@ -1,6 +1,6 @@
 import { symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { seededRandom } from "../../bench/support/seeded-random.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import { tokenFileIdentity } from "../../src/provider/factories.js";
@@ -20,7 +20,7 @@ function fromFile({ clock, pool, sts }: World, file: string, init: WebIdentityIn
 }
 
 describe("the token file", () => {
-  it("is read anew for every attempt: what STS calls expired is replaced", async () => {
+  test("is read anew for every attempt: what STS calls expired is replaced", async () => {
     await using world = await startWorld();
     using folder = temporaryFolder();
     const file = folder.write("token", await world.idp.issueToken({ subject: "old" }));
@@ -32,7 +32,7 @@ describe("the token file", () => {
     expect(world.sts.requests.map(({ token }) => token?.subject)).toEqual(["old", "new"]);
   });
 
-  it("is followed through links that are swapped, as the kubelet does", async () => {
+  test("is followed through links that are swapped, as the kubelet does", async () => {
     await using world = await startWorld();
     using folder = temporaryFolder();
     const link = join(folder.path, "link");
@@ -45,7 +45,7 @@ describe("the token file", () => {
     expect(world.sts.requests.map(({ token }) => token?.subject)).toEqual(["one", "two"]);
   });
 
-  it("with the expired token still in it stops after the one call", async () => {
+  test("with the expired token still in it stops after the one call", async () => {
     await using world = await startWorld();
     using folder = temporaryFolder();
     const file = folder.write("token", await world.idp.issueToken());
@@ -55,7 +55,7 @@ describe("the token file", () => {
     expect(world.calls()).toBe(1);
   });
 
-  it.each<[string, string | undefined]>([
+  test.each<[string, string | undefined]>([
     ["missing", undefined],
     ["empty", ""],
     ["blank", " \n"],
@@ -69,7 +69,7 @@ describe("the token file", () => {
     await expect(credentials).resolves.toHaveProperty("accessKeyId");
   });
 
-  it.each<[string, (file: string) => string]>([
+  test.each<[string, (file: string) => string]>([
     ["a byte order mark", (token) => `\uFEFF${token}`],
     ["Windows line ends", (token) => `${token}\r\n\r\n`],
     ["blanks around it", (token) => `  ${token}\t\n`],
@@ -83,7 +83,7 @@ describe("the token file", () => {
 });
 
 describe("a token source", () => {
-  it("is called for every attempt, with its number and a signal", async () => {
+  test("is called for every attempt, with its number and a signal", async () => {
     await using world = await startWorld();
     world.sts.failNext("throttled", { times: 2 });
     const token = vi.fn(async (_: { signal: AbortSignal; attempt: number }) =>
@@ -99,7 +99,7 @@ describe("a token source", () => {
     expect(token.mock.lastCall?.[0].attempt).toBe(1);
   });
 
-  it("that fails once is asked again", async () => {
+  test("that fails once is asked again", async () => {
     await using world = await startWorld();
     const token = vi
       .fn(() => world.idp.issueToken())
@@ -108,7 +108,7 @@ describe("a token source", () => {
     expect(token).toHaveBeenCalledTimes(2);
   });
 
-  it("that never answers is told to stop, and given up", async () => {
+  test("that never answers is told to stop, and given up", async () => {
     await using world = await startWorld();
     const reasons: unknown[] = [];
     const token = ({ signal }: { signal: AbortSignal }) =>
@@ -126,7 +126,7 @@ describe("a token source", () => {
 const MINUTE = 60;
 
 describe("a token that STS is certain to refuse costs no call:", () => {
-  it.each<[string, TokenRequest, string, string]>([
+  test.each<[string, TokenRequest, string, string]>([
     ["no iss", { claims: { iss: undefined } }, "token-claim-missing", "ERR_TOKEN_INVALID"],
     ["no sub", { claims: { sub: undefined } }, "token-claim-missing", "ERR_TOKEN_INVALID"],
     ["no aud", { claims: { aud: undefined } }, "token-claim-missing", "ERR_TOKEN_INVALID"],
@@ -175,7 +175,7 @@ describe("a token that STS is certain to refuse costs no call:", () => {
 });
 
 describe("a token that the clock speaks against costs one call, which shows the clock:", () => {
-  it.each<[string, number, number, string, string]>([
+  test.each<[string, number, number, string, string]>([
     ["expired", -66, -6, "token-expired", "ERR_TOKEN_EXPIRED"],
     ["not valid for an hour", 60, 120, "token-not-yet-valid", "ERR_TOKEN_INVALID"],
   ])("%s", async (_, from, until, id, code) => {
@@ -192,7 +192,7 @@ describe("a token that the clock speaks against costs one call, which shows the 
 });
 
 describe("a token that STS may take is sent:", () => {
-  it.each<[string, TokenRequest]>([
+  test.each<[string, TokenRequest]>([
     ["expired within the tolerance", { expiresInSeconds: -4 * MINUTE }],
     ["one audience in a list", { audience: ["sts.amazonaws.com"] }],
     ["two audiences and azp", { audience: ["a", "b"], claims: { azp: "a" } }],
@@ -205,7 +205,7 @@ describe("a token that STS may take is sent:", () => {
     expect(world.calls()).toBeGreaterThan(0);
   });
 
-  it("one that becomes valid within the budget, once it is", async () => {
+  test("one that becomes valid within the budget, once it is", async () => {
     await using world = await startWorld();
     const iat = Math.floor(world.clock.now() / 1000) + 5 * MINUTE + 3;
     const token = await world.idp.issueToken({ claims: { iat, exp: iat + 3600 } });
@@ -215,7 +215,7 @@ describe("a token that STS may take is sent:", () => {
     expect(world.calls()).toBe(2);
   });
 
-  it.each<[string, WebIdentityInit]>([
+  test.each<[string, WebIdentityInit]>([
     ["anything, with validateToken: false", { validateToken: false }],
     ["an OAuth token, with providerId", { providerId: "www.amazon.com" }],
   ])("%s", async (_, init) => {

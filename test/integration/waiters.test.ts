@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { TokenSource } from "../../src/model/token-source.js";
 import { until } from "../support/virtual-clock.js";
 import { rejection, startWorld } from "../support/world.js";
 
 describe("a caller's abortSignal", () => {
-  it("ends its own wait with its reason, and nobody else's", async () => {
+  test("ends its own wait with its reason, and nobody else's", async () => {
     await using world = await startWorld();
     world.sts.failNext("hang");
     const provider = world.provide();
@@ -20,7 +20,7 @@ describe("a caller's abortSignal", () => {
     expect(world.calls()).toBe(2);
   });
 
-  it("is not needed to limit each caller's wait: callerTimeoutMs does, and the refresh goes on", async () => {
+  test("is not needed to limit each caller's wait: callerTimeoutMs does, and the refresh goes on", async () => {
     await using world = await startWorld();
     world.sts.failNext("hang");
     const provider = world.provide({ callerTimeoutMs: 2_000 });
@@ -39,7 +39,7 @@ describe("a caller's abortSignal", () => {
     expect(world.calls()).toBe(2);
   });
 
-  it("that has aborted already costs no call", async () => {
+  test("that has aborted already costs no call", async () => {
     await using world = await startWorld();
     const reason = { any: "value" };
     const error = await rejection(world.provide()({ abortSignal: AbortSignal.abort(reason) }));
@@ -47,7 +47,7 @@ describe("a caller's abortSignal", () => {
     expect(world.calls()).toBe(0);
   });
 
-  it("lets the refresh go on, for whoever comes next", async () => {
+  test("lets the refresh go on, for whoever comes next", async () => {
     await using world = await startWorld();
     world.sts.failNext("slow", { delayMs: 20 });
     const provider = world.provide();
@@ -62,7 +62,7 @@ describe("a caller's abortSignal", () => {
 });
 
 describe("the provider's end", () => {
-  it("by its signal rejects waiting and later callers with the signal's reason", async () => {
+  test("by its signal rejects waiting and later callers with the signal's reason", async () => {
     await using world = await startWorld();
     world.sts.setFault("hang");
     const life = new AbortController();
@@ -80,7 +80,7 @@ describe("the provider's end", () => {
     expect(world.calls()).toBe(1);
   });
 
-  it("by close() rejects waiting and later callers, also with credentials in the cache", async () => {
+  test("by close() rejects waiting and later callers, also with credentials in the cache", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     await provider();
@@ -95,7 +95,7 @@ describe("the provider's end", () => {
     expect(provider.status()).toMatchObject({ closed: true, expiresAt: undefined });
   });
 
-  it("comes with its scope", async () => {
+  test("comes with its scope", async () => {
     await using world = await startWorld();
     let escaped: ReturnType<typeof world.provide>;
     {
@@ -106,7 +106,7 @@ describe("the provider's end", () => {
     expect(await rejection(escaped())).toMatchObject({ code: "ERR_CLOSED" });
   });
 
-  it("before the first call is one too", async () => {
+  test("before the first call is one too", async () => {
     await using world = await startWorld();
     const reason = new Error("never started");
     const provider = world.provide({ signal: AbortSignal.abort(reason) });
@@ -114,7 +114,7 @@ describe("the provider's end", () => {
     expect(world.calls()).toBe(0);
   });
 
-  it.each(["between two attempts", "while the token is read"])("is told %s", async (when) => {
+  test.each(["between two attempts", "while the token is read"])("is told %s", async (when) => {
     await using world = await startWorld();
     let tokenSignal: AbortSignal | undefined;
     const silent: TokenSource = ({ signal }) => {
@@ -144,7 +144,7 @@ describe("the provider's end", () => {
 });
 
 describe("the process", () => {
-  it("is kept alive while somebody waits, and not a moment longer", async () => {
+  test("is kept alive while somebody waits, and not a moment longer", async () => {
     await using world = await startWorld();
     world.sts.failNext("slow", { delayMs: 20 });
     const provider = world.provide();
@@ -155,7 +155,7 @@ describe("the process", () => {
     expect([world.clock.pending, world.clock.holds]).toEqual([0, 0]);
   });
 
-  it("is not kept alive by a refresh that nobody waits for", async () => {
+  test("is not kept alive by a refresh that nobody waits for", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const first = await provider();

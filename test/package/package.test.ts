@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PUBLIC_ENTRIES, parse, ROOT } from "../support/sources.js";
 import { type Consumer, installPackage, repositoryVersion } from "./consumer.js";
 import { GOOD_SAMPLE, MISUSE_SAMPLE } from "./samples.js";
@@ -48,7 +48,7 @@ afterAll(async () => {
 });
 
 describe("the tarball", () => {
-  it("holds the build, the licence, the manifest, the documents and the schema of a diagnosis", () => {
+  test("holds the build, the licence, the manifest, the documents and the schema of a diagnosis", () => {
     const others = consumer.packed.filter((file) => !/^(?:dist|docs|examples)\//.test(file));
     expect(others.toSorted()).toEqual([
       "CHANGELOG.md",
@@ -61,7 +61,7 @@ describe("the tarball", () => {
     ]);
   });
 
-  it("holds every page of docs, and the examples that run outside the repository", async () => {
+  test("holds every page of docs, and the examples that run outside the repository", async () => {
     const guides = await readdir(join(ROOT, "docs"));
     const docs = consumer.packed.filter((file) => file.startsWith("docs/"));
     expect(docs.toSorted()).toEqual(guides.map((name) => `docs/${name}`).toSorted());
@@ -71,13 +71,13 @@ describe("the tarball", () => {
     expect((await Promise.all(texts)).filter((text) => text.includes('from "../'))).toEqual([]);
   });
 
-  it("holds nothing in dist but code, types and third-party licences", () => {
+  test("holds nothing in dist but code, types and third-party licences", () => {
     const dist = consumer.packed.filter((file) => file.startsWith("dist/"));
     const other = dist.filter((file) => !/\.(?:c?js|d\.c?ts)$/.test(file));
     expect(other).toEqual(["dist/THIRD-PARTY-LICENSES.txt"]);
   });
 
-  it("has one file each that the main entry and the token sources start from, and one of each kind that loads the SDK", async () => {
+  test("has one file each that the main entry and the token sources start from, and one of each kind that loads the SDK", async () => {
     const names = consumer.packed.filter((file) => /\/sdk.*js$/.test(file));
     expect(names).toEqual(["dist/sdk.cjs", "dist/sdk.js"]);
     const entries = ["index.js", "index.cjs", "token-sources.js"].map((name) => `dist/${name}`);
@@ -87,7 +87,7 @@ describe("the tarball", () => {
     }
   });
 
-  it("stays within the sizes that docs/runtimes.md states", async () => {
+  test("stays within the sizes that docs/runtimes.md states", async () => {
     const guide = await readFile(join(ROOT, "docs/runtimes.md"), "utf8");
     const [, packed, unpacked] =
       /at most ([\d.]+) MB packed and ([\d.]+) MB unpacked/.exec(guide) ?? [];
@@ -95,7 +95,7 @@ describe("the tarball", () => {
     expect(consumer.sizes.unpacked).toBeLessThan(Number(unpacked) * 1e6);
   });
 
-  it("names the source of each part of the code, so that a stack trace needs no source maps", async () => {
+  test("names the source of each part of the code, so that a stack trace needs no source maps", async () => {
     for (const entry of ["index.js", "index.cjs"]) {
       const text = await readFile(join(consumer.folder, PACKAGE, "dist", entry), "utf8");
       expect(text).toMatch(/^\/\/ src\/model\/errors\.ts\n/m);
@@ -106,7 +106,7 @@ describe("the tarball", () => {
 });
 
 describe("loaded by plain Node", () => {
-  it.each([
+  test.each([
     ["resilient-sts", MAIN_EXPORTS],
     ["resilient-sts/doctor", DOCTOR_EXPORTS],
     ["resilient-sts/testing", TESTING_EXPORTS],
@@ -121,12 +121,12 @@ describe("loaded by plain Node", () => {
     expect(cjs).toEqual({ code: 0, stdout: `${names}\n`, stderr: "" });
   });
 
-  it("require loads neither the AWS SDK nor jose", async () => {
+  test("require loads neither the AWS SDK nor jose", async () => {
     const { stdout } = await consumer.node("b.cjs", `require("resilient-sts"); ${LIST_REQUIRED}`);
     expect(JSON.parse(stdout)).toEqual([]);
   });
 
-  it("import loads neither the AWS SDK nor jose", async () => {
+  test("import loads neither the AWS SDK nor jose", async () => {
     const load = `${TRACE_IMPORTS} await import("resilient-sts"); ${LIST_REQUIRED}`;
     const { stdout, stderr } = await consumer.node("b.mjs", load);
     expect(JSON.parse(stdout)).toEqual([]);
@@ -155,19 +155,19 @@ describe("loaded by plain Node", () => {
     const load = (name: string) =>
       extension === "mjs" ? `import("${name}")` : `Promise.resolve(require("${name}"))`;
 
-    it("is not loaded with the main entry", async () => {
+    test("is not loaded with the main entry", async () => {
       const sources = await loadedSources(load("resilient-sts"));
       expect(sources).toContain("src/provider/create-provider.ts");
       expect(ofStores(sources)).toEqual([]);
     });
 
-    it("is not loaded by a provider that has no store", async () => {
+    test("is not loaded by a provider that has no store", async () => {
       const sources = await loadedSources(firstCredentials(extension).replace(/;$/, ""));
       expect(sources).toContain("src/provider/create-provider.ts");
       expect(ofStores(sources)).toEqual([]);
     });
 
-    it("loads its stores, and no provider", async () => {
+    test("loads its stores, and no provider", async () => {
       const sources = await loadedSources(load("resilient-sts/stores"));
       expect(ofStores(sources)).toContain("src/stores/redis-store.ts");
       expect(sources).not.toContain("src/provider/create-provider.ts");
@@ -175,7 +175,7 @@ describe("loaded by plain Node", () => {
   });
 
   describe("resilient-sts/token-sources", () => {
-    it("loads no other package, and no more of Node than it needs", async () => {
+    test("loads no other package, and no more of Node than it needs", async () => {
       const load = `${TRACE_IMPORTS}
         const before = new Set(process.moduleLoadList);
         await import("resilient-sts/token-sources");
@@ -187,13 +187,13 @@ describe("loaded by plain Node", () => {
       expect(stderr).not.toMatch(/^LOADED .*node_modules\/(?!resilient-sts\/)/m);
     });
 
-    it("is not loaded with the main entry", async () => {
+    test("is not loaded with the main entry", async () => {
       const load = `${TRACE_IMPORTS} await import("resilient-sts");`;
       const { stderr } = await consumer.node("f.mjs", load);
       expect(stderr).not.toMatch(/token-sources|oauth4webapi/);
     });
 
-    it.each([
+    test.each([
       ["mjs", "import { spiffe } from 'resilient-sts/token-sources';"],
       ["cjs", "const { spiffe } = require('resilient-sts/token-sources');"],
     ])("says in one sentence which package spiffe() needs: %s", async (extension, load) => {
@@ -211,7 +211,7 @@ describe("loaded by plain Node", () => {
       });
     });
 
-    it.each([
+    test.each([
       ["mjs", "import { clientCredentials } from 'resilient-sts/token-sources';", []],
       ["cjs", "const { clientCredentials } = require('resilient-sts/token-sources');", []],
       // As Jest does it: no ES module can be loaded.
@@ -234,7 +234,7 @@ describe("loaded by plain Node", () => {
     });
   });
 
-  it.each(["mjs", "cjs"])("gets credentials from the local STS: %s", async (extension) => {
+  test.each(["mjs", "cjs"])("gets credentials from the local STS: %s", async (extension) => {
     expect(await consumer.node(`c.${extension}`, firstCredentials(extension))).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^ASIA\w+\n$/),
@@ -253,14 +253,14 @@ test.each(["mjs", "cjs"])("an uncaught error has the name of its class: %s", asy
 });
 
 describe("the CommonJS build, for Jest and others that only know CommonJS", () => {
-  it("gets credentials without any ES module", async () => {
+  test("gets credentials without any ES module", async () => {
     await writeFile(join(consumer.folder, "d.cjs"), firstCredentials("cjs"));
     const flag = "--no-experimental-require-module";
     const { code, stderr } = await consumer.run(process.execPath, flag, "d.cjs");
     expect({ code, stderr }).toMatchObject({ code: 0 });
   });
 
-  it("has no import()", async () => {
+  test("has no import()", async () => {
     // Node runs the command; no other program loads its file.
     const isCommand = (file: string) => file.endsWith("/bin.cjs");
     const files = consumer.packed.filter((file) => file.endsWith(".cjs") && !isCommand(file));
@@ -271,7 +271,7 @@ describe("the CommonJS build, for Jest and others that only know CommonJS", () =
 });
 
 describe("in a bundle, as functions are deployed", () => {
-  it.each([
+  test.each([
     // Without `module` esbuild takes the SDK's CommonJS, which an ES module cannot hold.
     ["esm", ["module", "main"]],
     ["cjs", ["main", "module"]],
@@ -302,7 +302,7 @@ describe("in a bundle, as functions are deployed", () => {
 describe("for the compiler, in strict mode and with every declaration checked", {
   timeout: 120_000,
 }, () => {
-  it.each([
+  test.each([
     ["nodenext", ["good.mts", "good.cts"]],
     ["preserve", ["good.ts"]],
   ] as const)("a consumer's calls fit: module %s", async (module, names) => {
@@ -310,7 +310,7 @@ describe("for the compiler, in strict mode and with every declaration checked", 
     expect(await consumer.compile(module, files)).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
-  it("every subpath has its types under module commonjs and node10 resolution", async () => {
+  test("every subpath has its types under module commonjs and node10 resolution", async () => {
     const lines = [...PUBLIC_ENTRIES.keys()].map((subpath, index) => {
       const specifier = subpath.replace(".", "resilient-sts");
       return `import * as entry${index} from "${specifier}"; export const a${index} = entry${index};`;
@@ -325,7 +325,7 @@ describe("for the compiler, in strict mode and with every declaration checked", 
     expect(await consumer.compile("commonjs", files)).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
-  it("misuse does not compile", async () => {
+  test("misuse does not compile", async () => {
     const files = { "misuse.mts": MISUSE_SAMPLE, "misuse.cts": MISUSE_SAMPLE };
     expect(await consumer.compile("nodenext", files)).toEqual({ code: 0, stdout: "", stderr: "" });
   });
@@ -334,27 +334,27 @@ describe("for the compiler, in strict mode and with every declaration checked", 
 describe("the bin", () => {
   const bin = (...args: string[]) => consumer.run("npx", "--no-install", "resilient-sts", ...args);
 
-  it("tells its version", async () => {
+  test("tells its version", async () => {
     expect(await bin("--version")).toMatchObject({
       code: 0,
       stdout: `${await repositoryVersion()}\n`,
     });
   });
 
-  it("tells its usage on stdout when asked", async () => {
+  test("tells its usage on stdout when asked", async () => {
     expect(await bin("--help")).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^Usage: resilient-sts/),
     });
   });
 
-  it("names an unknown flag and the way to help in one line, and exits with 2", async () => {
+  test("names an unknown flag and the way to help in one line, and exits with 2", async () => {
     const { code, stdout, stderr } = await consumer.run(BIN, "--nonsense");
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(/^resilient-sts: .*--nonsense.*--help\n$/);
   });
 
-  it("ends silently with 141 when its output pipe is closed", async () => {
+  test("ends silently with 141 when its output pipe is closed", async () => {
     const command = `${BIN} --help | head -0; echo "exit \${PIPESTATUS[0]}"`;
     const { stdout, stderr } = await consumer.run("bash", "-c", command);
     expect({ stdout, stderr }).toEqual({ stdout: "exit 141\n", stderr: "" });

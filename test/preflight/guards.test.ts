@@ -1,5 +1,5 @@
 import type { LookupAddress } from "node:dns";
-import { describe, expect, it, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { problemFinding } from "../../src/preflight/document-findings.js";
 import { type FetchProblem, fetchDocument } from "../../src/preflight/fetch-document.js";
 import { isPublicAddress, isWithin } from "../../src/preflight/guarded-lookup.js";
@@ -48,7 +48,7 @@ const REFUSED = [
 ];
 
 for (const address of REFUSED) {
-  it(`takes ${address || "nothing"} for no public address`, () => {
+  test(`takes ${address || "nothing"} for no public address`, () => {
     expect(isPublicAddress(address)).toBe(false);
   });
 }
@@ -65,7 +65,7 @@ for (const address of [
   "2606:4700::1111",
   "2a00:1450:4001:80b::200e",
 ]) {
-  it(`takes ${address} for a public address`, () => {
+  test(`takes ${address} for a public address`, () => {
     expect(isPublicAddress(address)).toBe(true);
   });
 }
@@ -81,7 +81,7 @@ for (const iss of [
   "https://idp.localhost",
   "http://localhost",
 ]) {
-  it(`does not ask ${iss} unless private issuers are allowed`, async () => {
+  test(`does not ask ${iss} unless private issuers are allowed`, async () => {
     await using idp = await startLocalIdp();
     const issuer = `${iss}:${idp.port}`;
     const { look } = lookWorld({ allowPrivateIssuers: false });
@@ -101,7 +101,7 @@ const LIES: Readonly<Record<string, readonly LookupAddress[]>> = {
 };
 
 for (const [name, addresses] of Object.entries(LIES)) {
-  it(`does not connect to a name that resolves to ${name}`, async () => {
+  test(`does not connect to a name that resolves to ${name}`, async () => {
     await using idp = await startLocalIdp();
     const iss = `https://issuer.invalid:${idp.port}`;
     const resolve = async () => addresses;
@@ -112,7 +112,7 @@ for (const [name, addresses] of Object.entries(LIES)) {
   });
 }
 
-it("asks the resolver once for each connection: there is no second answer to differ", async () => {
+test("asks the resolver once for each connection: there is no second answer to differ", async () => {
   const tls = makeTlsIdentity();
   await using idp = await startLocalIdp({ tls, host: "localhost" });
   let asked = 0;
@@ -127,7 +127,7 @@ it("asks the resolver once for each connection: there is no second answer to dif
   expect(report.requests.map(({ address }) => address)).toEqual(["127.0.0.1", "127.0.0.1"]);
 });
 
-it("guards the JWKS as it does the issuer", async () => {
+test("guards the JWKS as it does the issuer", async () => {
   await using idp = await startLocalIdp();
   const transport = { env: {}, resolve: async () => [{ address: "127.0.0.1", family: 4 }] };
   const { signal } = new AbortController();
@@ -150,7 +150,7 @@ for (const [jwksUri, finding] of [
   ["https://user:secret@issuer.invalid/jwks", "suspect discovery-field-missing"],
   ["../../etc/passwd", "suspect discovery-field-missing"],
 ] as const) {
-  it(`does not follow the jwks_uri ${jwksUri}`, async () => {
+  test(`does not follow the jwks_uri ${jwksUri}`, async () => {
     await using idp = await startLocalIdp();
     idp.setDiscovery((right) => ({ ...right, jwks_uri: jwksUri }));
     const report = await lookWorld().look(await idp.issueToken());
@@ -159,7 +159,7 @@ for (const [jwksUri, finding] of [
   });
 }
 
-it("follows no redirect", async () => {
+test("follows no redirect", async () => {
   await using idp = await startLocalIdp();
   await using other = await startLocalIdp();
   idp.setFault({ kind: "redirect", location: other.discoveryUrl });
@@ -169,7 +169,7 @@ it("follows no redirect", async () => {
   expect(other.connections.total).toBe(0);
 });
 
-it("asks nobody but the issuers that are allowed", async () => {
+test("asks nobody but the issuers that are allowed", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken();
   const closed = await lookWorld({ allowedIssuers: [`${idp.issuer}/`] }).look(token);
@@ -178,7 +178,7 @@ it("asks nobody but the issuers that are allowed", async () => {
   expect(found(await lookWorld({ allowedIssuers: [idp.issuer] }).look(token))).toEqual([]);
 });
 
-it("tells no token and nothing raw of a document", async () => {
+test("tells no token and nothing raw of a document", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken({ header: { kid: "\u001b[31mred\n" } });
   idp.setHeaders({ server: token });
@@ -189,7 +189,7 @@ it("tells no token and nothing raw of a document", async () => {
   expect(told).not.toContain("\\u001b");
 });
 
-it("tells nothing raw of the encoding of a document", async () => {
+test("tells nothing raw of the encoding of a document", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken();
   idp.setHeaders({ "content-encoding": `\u009b2J ${token} ${"x".repeat(1_000)}` });
@@ -200,7 +200,7 @@ it("tells nothing raw of the encoding of a document", async () => {
   });
 });
 
-it("takes prototype keys for names like any other", async () => {
+test("takes prototype keys for names like any other", async () => {
   await using idp = await startLocalIdp();
   idp.setDiscovery(
     `{"__proto__":${JSON.stringify({ polluted: true, ...JSON.parse(idp.discoveryText) })}}`,

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type LocalSts, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { findProgram, leaveOut } from "../support/program.js";
 
@@ -41,7 +41,7 @@ function askWith(program: string): void {
     ...more,
   ];
 
-  it("gets credentials, and is the role with them", async () => {
+  test("gets credentials, and is the role with them", async () => {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken();
@@ -57,7 +57,7 @@ function askWith(program: string): void {
     expect(caller).toMatchObject({ Account: "123456789012", Arn: arn });
   });
 
-  it("reads refusals as those of AWS", async () => {
+  test("reads refusals as those of AWS", async () => {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     idp.setFault({ kind: "rate-limit", on: "jwks" });
@@ -68,7 +68,7 @@ function askWith(program: string): void {
     });
   });
 
-  it("tries again after throttling, as it does with AWS", async () => {
+  test("tries again after throttling, as it does with AWS", async () => {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     sts.failNext("throttled");

@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 
 describe("a fault that could not be played is a TypeError, not a test in which nothing fails", () => {
-  it.each([
+  test.each([
     [undefined, "Expected `fault` to be an object"],
     ["rate-limit", "Expected `fault` to be an object, such as { kind: 'rate-limit' }"],
     [null, "Expected `fault` to be an object, got null"],
@@ -31,7 +31,7 @@ describe("a fault that could not be played is a TypeError, not a test in which n
     expect((await fetch(idp.jwksUrl)).status).toBe(200);
   });
 
-  it.each([
+  test.each([
     [undefined, {}, "Expected `fault` to be one of idp-unreachable, throttled"],
     ["throttle", {}, 'got the string "throttle"'],
     ["toString", {}, "Expected `fault` to be one of"],
@@ -52,7 +52,7 @@ describe("a fault that could not be played is a TypeError, not a test in which n
 });
 
 describe("a start that could not be meant is a TypeError, not a server that nobody finds", () => {
-  it.each<[string, unknown]>([
+  test.each<[string, unknown]>([
     ["port", "./socket"],
     ["port", "4012"],
     ["port", 65_536],

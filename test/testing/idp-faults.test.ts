@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type IdpFault,
   type LocalIdp,
@@ -26,7 +26,7 @@ async function failureOf(url: string): Promise<string> {
 }
 
 describe("a fault of the local IdP", () => {
-  it.each<[string, IdpFault, string]>([
+  test.each<[string, IdpFault, string]>([
     ["a rate limit", { kind: "rate-limit" }, "429"],
     ["an outage with a status", { kind: "status", httpStatus: 503 }, "503"],
     ["a login wall", { kind: "html" }, "200"],
@@ -46,7 +46,7 @@ describe("a fault of the local IdP", () => {
     expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
   });
 
-  it.each<[string, IdpFault]>([
+  test.each<[string, IdpFault]>([
     ["no answer", { kind: "hang" }],
     ["a byte at a time", { kind: "trickle", intervalMs: 20 }],
     ["late", { kind: "slow", delayMs: 60_000 }],
@@ -58,7 +58,7 @@ describe("a fault of the local IdP", () => {
     expect(reply.message).toMatch(VERIFICATION_KEY);
   });
 
-  it("counts the time of both documents together", async () => {
+  test("counts the time of both documents together", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], idpTimeoutMs: 300 });
     idp.setFault({ kind: "slow", delayMs: 200 });
@@ -67,7 +67,7 @@ describe("a fault of the local IdP", () => {
     expect(idp.counts).toEqual({ discovery: 1, jwks: 1 });
   });
 
-  it("sends the whole document when it only trickles or is slow", async () => {
+  test("sends the whole document when it only trickles or is slow", async () => {
     await using idp = await startIdp();
     idp.failNext({ kind: "trickle", intervalMs: 0 });
     expect(await (await fetch(idp.discoveryUrl)).text()).toBe(idp.discoveryText);
@@ -75,7 +75,7 @@ describe("a fault of the local IdP", () => {
     expect(await (await fetch(idp.discoveryUrl)).text()).toBe(idp.discoveryText);
   });
 
-  it("redirects, and STS does not follow", async () => {
+  test("redirects, and STS does not follow", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     idp.setFault({ kind: "redirect", location: idp.jwksUrl, on: "discovery" });
@@ -86,7 +86,7 @@ describe("a fault of the local IdP", () => {
     expect(idp.counts).toEqual({ discovery: 2, jwks: 0 });
   });
 
-  it("strikes as often as it is told, with Retry-After", async () => {
+  test("strikes as often as it is told, with Retry-After", async () => {
     await using idp = await startIdp();
     idp.setFault({ kind: "rate-limit", retryAfterSeconds: 2, times: 2, on: "jwks" });
     const first = await fetch(idp.jwksUrl);
@@ -94,7 +94,7 @@ describe("a fault of the local IdP", () => {
     expect(await statuses(idp, 2)).toEqual([429, 200]);
   });
 
-  it("limits the requests in a window of time", async () => {
+  test("limits the requests in a window of time", async () => {
     let now = 0;
     await using idp = await startLocalIdp({ algorithm: "ES256", now: () => now });
     idp.setFault({ kind: "rate-limit", limit: { requests: 2, windowSeconds: 10 } });
@@ -105,7 +105,7 @@ describe("a fault of the local IdP", () => {
 });
 
 describe("a local IdP that refuses connections", () => {
-  it("comes back on the same port", async () => {
+  test("comes back on the same port", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const { port } = idp;
@@ -120,7 +120,7 @@ describe("a local IdP that refuses connections", () => {
 });
 
 describe("closing a local IdP", () => {
-  it("ends requests that hang, and can be done twice", async () => {
+  test("ends requests that hang, and can be done twice", async () => {
     const idp = await startIdp();
     idp.setFault({ kind: "hang" });
     const hung = failureOf(idp.jwksUrl);

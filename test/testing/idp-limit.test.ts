@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { assumeRole } from "../support/ask-sts.js";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
-it("STS gives up on an IdP that hangs, whatever is collected meanwhile", async () => {
+test("STS gives up on an IdP that hangs, whatever is collected meanwhile", async () => {
   await using idp = await startLocalIdp({ algorithm: "ES256" });
   await using sts = await startLocalSts({ providers: [idp], idpTimeoutMs: 300 });
   idp.setFault({ kind: "hang" });

@@ -2,7 +2,7 @@ import { decodeProtectedHeader } from "jose/decode/protected_header";
 import { createLocalJWKSet } from "jose/jwks/local";
 import { decodeJwt } from "jose/jwt/decode";
 import { jwtVerify } from "jose/jwt/verify";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type LocalIdp, type SigningAlgorithm, startLocalIdp } from "../../src/testing/index.js";
 
 const startIdp = (options = {}) => startLocalIdp({ algorithm: "ES256", ...options });
@@ -18,7 +18,7 @@ function kids(idp: LocalIdp): string[] {
 }
 
 describe("the documents of the local IdP", () => {
-  it.each([
+  test.each([
     ["", ""],
     ["/", ""],
     ["/realms/acme", "/realms/acme"],
@@ -37,7 +37,7 @@ describe("the documents of the local IdP", () => {
     expect(idp.jwksText).not.toContain('"d":');
   });
 
-  it("can be wrong, and right again", async () => {
+  test("can be wrong, and right again", async () => {
     await using idp = await startIdp();
     const right = idp.discoveryText;
     idp.setDiscovery((document) => ({ ...document, issuer: "https://other", jwks_uri: undefined }));
@@ -55,7 +55,7 @@ describe("the documents of the local IdP", () => {
     expect(kids(idp)).toEqual([idp.kid]);
   });
 
-  it("are cacheable, and revalidate by ETag until they change", async () => {
+  test("are cacheable, and revalidate by ETag until they change", async () => {
     await using idp = await startIdp();
     const first = await fetch(idp.jwksUrl);
     expect(first.headers.get("cache-control")).toBe("public, max-age=3600");
@@ -65,7 +65,7 @@ describe("the documents of the local IdP", () => {
     expect((await fetch(idp.jwksUrl, { headers })).status).toBe(200);
   });
 
-  it("carry the headers that are set", async () => {
+  test("carry the headers that are set", async () => {
     await using idp = await startIdp({ headers: { pragma: "no-cache" } });
     idp.setHeaders({ "Cache-Control": null, ETag: null });
     const { headers } = await fetch(idp.discoveryUrl);
@@ -77,7 +77,7 @@ describe("the documents of the local IdP", () => {
     expect(again.headers.get("cache-control")).toBe("no-store");
   });
 
-  it("are counted, and nothing else is served", async () => {
+  test("are counted, and nothing else is served", async () => {
     await using idp = await startIdp({ path: "/x", now: () => 1_700_000_000_000 });
     await fetch(idp.jwksUrl);
     await fetch(idp.jwksUrl);
@@ -95,13 +95,13 @@ describe("the documents of the local IdP", () => {
     expect(idp.counts).toEqual({ discovery: 0, jwks: 0 });
   });
 
-  it("need a path that starts with a slash", async () => {
+  test("need a path that starts with a slash", async () => {
     await expect(startIdp({ path: "realms" })).rejects.toThrow(TypeError);
   });
 });
 
 describe("the tokens of the local IdP", () => {
-  it.each<SigningAlgorithm>(["RS256", "ES256", "ES384", "ES512"])(
+  test.each<SigningAlgorithm>(["RS256", "ES256", "ES384", "ES512"])(
     "verify with the published key: %s",
     async (algorithm) => {
       await using idp = await startLocalIdp({ algorithm });
@@ -117,7 +117,7 @@ describe("the tokens of the local IdP", () => {
     },
   );
 
-  it("have the claims of an STS token by default", async () => {
+  test("have the claims of an STS token by default", async () => {
     await using idp = await startIdp({ now: () => 1_700_000_000_999 });
     expect(decodeJwt(await idp.issueToken())).toEqual({
       iss: idp.issuer,
@@ -128,7 +128,7 @@ describe("the tokens of the local IdP", () => {
     });
   });
 
-  it("leave out what is undefined and send what is null", async () => {
+  test("leave out what is undefined and send what is null", async () => {
     await using idp = await startIdp();
     const token = await idp.issueToken({
       claims: { iss: undefined, sub: null, extra: 1 },
@@ -140,7 +140,7 @@ describe("the tokens of the local IdP", () => {
     expect(decodeProtectedHeader(token)).toEqual({ alg: "ES256", typ: "JWT", crit: ["b64"] });
   });
 
-  it("do not verify once the signature is broken", async () => {
+  test("do not verify once the signature is broken", async () => {
     await using idp = await startIdp();
     const token = await idp.issueToken({ breakSignature: true });
     const keys = createLocalJWKSet(JSON.parse(idp.jwksText));
@@ -149,7 +149,7 @@ describe("the tokens of the local IdP", () => {
     });
   });
 
-  it("need a key of the IdP that can sign with the algorithm", async () => {
+  test("need a key of the IdP that can sign with the algorithm", async () => {
     await using idp = await startIdp();
     await expect(idp.issueToken({ key: "nobody" })).rejects.toThrow(TypeError);
     await expect(idp.issueToken({ algorithm: "RS256" })).rejects.toThrow(TypeError);
@@ -157,14 +157,14 @@ describe("the tokens of the local IdP", () => {
 });
 
 describe("the keys of the local IdP", () => {
-  it("rotate with the old ones still published", async () => {
+  test("rotate with the old ones still published", async () => {
     await using idp = await startIdp({ kid: "first" });
     await idp.rotateKeys({ kid: "second" });
     expect(idp.kid).toBe("second");
     expect(kids(idp)).toEqual(["first", "second"]);
   });
 
-  it("rotate with the old ones dropped, which can still sign", async () => {
+  test("rotate with the old ones dropped, which can still sign", async () => {
     await using idp = await startIdp({ kid: "first" });
     await idp.rotateKeys({ kid: "second", keepOldKeys: false });
     expect(kids(idp)).toEqual(["second"]);
@@ -172,7 +172,7 @@ describe("the keys of the local IdP", () => {
     expect(decodeProtectedHeader(token).kid).toBe("first");
   });
 
-  it("sign before they are published", async () => {
+  test("sign before they are published", async () => {
     await using idp = await startIdp({ kid: "first" });
     const kid = await idp.rotateKeys({ publish: false });
     expect(decodeProtectedHeader(await idp.issueToken()).kid).toBe(kid);
@@ -181,7 +181,7 @@ describe("the keys of the local IdP", () => {
     expect(kids(idp)).toEqual(["first", kid]);
   });
 
-  it("are added beside the current one", async () => {
+  test("are added beside the current one", async () => {
     await using idp = await startIdp({ kid: "first" });
     await idp.addKey({ kid: "other", algorithm: "ES384" });
     expect(idp.kid).toBe("first");

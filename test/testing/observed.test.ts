@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
 import { readSharedJson } from "../support/shared-data.js";
 import { OBSERVED_CLAIMS } from "./observed-claims.js";
@@ -50,7 +50,7 @@ describe("the local STS answers as STS was observed to", () => {
 
   for (const { scenario, code, httpStatus, message, cases } of OBSERVED) {
     describe(scenario, () => {
-      it.each(Object.entries(cases))("%s", async (name, run) => {
+      test.each(Object.entries(cases))("%s", async (name, run) => {
         const reply = await run(world);
         const words = message?.replace("<claim>", name);
         expect(reply).toMatchObject({ code, httpStatus, ...(words && { message: words }) });
@@ -58,19 +58,19 @@ describe("the local STS answers as STS was observed to", () => {
     });
   }
 
-  it("has a case for every scenario", () => {
+  test("has a case for every scenario", () => {
     for (const { scenario, cases } of OBSERVED) {
       expect(Object.keys(cases), scenario).not.toHaveLength(0);
     }
   });
 
   if (recorded) {
-    it("leaves no recorded scenario out", () => {
+    test("leaves no recorded scenario out", () => {
       const scenarios = recorded.observations.map(({ scenario }) => scenario);
       expect(OBSERVED.map(({ scenario }) => scenario)).toEqual(scenarios);
     });
 
-    it.each(recorded.observations)("expects what was recorded: $scenario", (observation) => {
+    test.each(recorded.observations)("expects what was recorded: $scenario", (observation) => {
       const { scenario, result, message } = observation;
       const expected = OBSERVED.find((each) => each.scenario === scenario);
       // Some recorded words are cut short, and a success is told in words.

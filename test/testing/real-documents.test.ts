@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { jwksUri, usableKeys } from "../../src/testing/sts/issuer-keys.js";
 import { assumeRole } from "../support/ask-sts.js";
@@ -15,13 +15,13 @@ for (const provider of PROVIDERS) {
   const discovery = readSharedJson(`idp/${provider}-discovery.json`, LEFT_OUT) as Discovery;
   const { keys } = readSharedJson(`idp/${provider}-jwks.json`, LEFT_OUT) as { keys: unknown[] };
 
-  it(`finds every key usable that ${provider} served`, () => {
+  test(`finds every key usable that ${provider} served`, () => {
     expect(jwksUri(discovery, discovery.issuer)).toBe(discovery.jwks_uri);
     expect(usableKeys(keys).size).toBe(keys.length);
     expect(keys.length).toBeGreaterThan(0);
   });
 
-  it(`verifies a token with the documents of ${provider} around its key`, async () => {
+  test(`verifies a token with the documents of ${provider} around its key`, async () => {
     await using idp = await startLocalIdp({ algorithm: "ES256" });
     await using sts = await startLocalSts();
     // Only what ties them to their host is changed: tests stay on this machine.
@@ -31,7 +31,7 @@ for (const provider of PROVIDERS) {
   });
 }
 
-it("does not take a discovery document for usable that lacks what STS needs", () => {
+test("does not take a discovery document for usable that lacks what STS needs", () => {
   const issuer = "https://issuer.invalid";
   const right = {
     issuer,

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type StsVerdictFault, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { assumeRole, clientOf, ROLE_ARN } from "../support/ask-sts.js";
 import { makeTlsIdentity } from "../support/tls-identity.js";
@@ -10,7 +10,7 @@ const startIdp = (options = {}) =>
   startLocalIdp({ algorithm: "ES256", now: () => NOW, ...options });
 
 describe("an answer of the local STS", () => {
-  it("has what the answer of AWS has", async () => {
+  test("has what the answer of AWS has", async () => {
     await using idp = await startIdp({ path: "/realms/acme" });
     await using sts = await startLocalSts({ providers: [idp], now: () => NOW });
     const token = await idp.issueToken({ subject: "a <\"&'> b\r\n\u{1f600}" });
@@ -30,7 +30,7 @@ describe("an answer of the local STS", () => {
     expect(output?.$metadata.requestId).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it("is the XML of the query protocol, with the date of its clock", async () => {
+  test("is the XML of the query protocol, with the date of its clock", async () => {
     await using sts = await startLocalSts({ now: () => NOW });
     const answer = await fetch(sts.url, { method: "POST", body: "Action=a%3Cb%3E&Version=1" });
     expect(answer.status).toBe(400);
@@ -43,7 +43,7 @@ describe("an answer of the local STS", () => {
     );
   });
 
-  it.each<[StsVerdictFault, string]>([
+  test.each<[StsVerdictFault, string]>([
     ["throttled", "Sender"],
     ["sts-unavailable", "Receiver"],
   ])("names the side that is at fault: %s", async (fault, side) => {
@@ -52,7 +52,7 @@ describe("an answer of the local STS", () => {
     expect(await (await fetch(sts.url)).text()).toContain(`<Type>${side}</Type>`);
   });
 
-  it("lasts an hour unless told otherwise", async () => {
+  test("lasts an hour unless told otherwise", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ now: () => NOW });
     const token = await idp.issueToken();
@@ -69,7 +69,7 @@ describe("an answer of the local STS", () => {
     expect(await lifetime()).toBe(3600);
   });
 
-  it("can look like that of another implementation", async () => {
+  test("can look like that of another implementation", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({
       now: () => NOW + 123,
@@ -96,7 +96,7 @@ describe("an answer of the local STS", () => {
     expect((await assumeRole(sts, token)).output).not.toHaveProperty("Credentials");
   });
 
-  it("grants session tags in both forms, and a source identity", async () => {
+  test("grants session tags in both forms, and a source identity", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ now: () => NOW });
     const nested = { principal_tags: { Team: ["Blue"] }, transitive_tag_keys: ["Team"] };
@@ -118,7 +118,7 @@ describe("an answer of the local STS", () => {
     expect(third?.outcome).toBe("InvalidIdentityToken");
   });
 
-  it("comes over a connection that the client keeps", async () => {
+  test("comes over a connection that the client keeps", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ now: () => NOW });
     const client = clientOf(sts);
@@ -128,7 +128,7 @@ describe("an answer of the local STS", () => {
     expect(sts.requests.map(({ connection }) => connection)).toEqual([1, 1, 1]);
   });
 
-  it("rests on an issuer with a certificate that it was told to trust", async () => {
+  test("rests on an issuer with a certificate that it was told to trust", async () => {
     const tls = makeTlsIdentity();
     await using idp = await startIdp({ tls, host: "localhost" });
     expect(idp.issuer).toBe(`https://localhost:${idp.port}`);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type LocalIdp,
   type LocalSts,
@@ -18,7 +18,7 @@ async function outcomes(sts: LocalSts, idp: LocalIdp, times: number): Promise<st
 const startIdp = () => startLocalIdp({ algorithm: "ES256" });
 
 describe("a fault of the local STS", () => {
-  it.each<[StsFault, string, number | undefined, RegExp]>([
+  test.each<[StsFault, string, number | undefined, RegExp]>([
     ["idp-unreachable", "InvalidIdentityToken", 400, /provider, {2}please reference/],
     ["throttled", "Throttling", 400, /^Rate exceeded$/],
     ["sts-unavailable", "ServiceUnavailable", 503, /./],
@@ -50,7 +50,7 @@ describe("a fault of the local STS", () => {
     expect((await assumeRole(sts, token)).output?.Credentials).toBeDefined();
   });
 
-  it("carries Retry-After, headers and a status of its own", async () => {
+  test("carries Retry-After, headers and a status of its own", async () => {
     await using sts = await startLocalSts();
     sts.failNext("throttled", { retryAfterSeconds: 3 });
     expect(await assumeRole(sts, "token")).toMatchObject({ code: "Throttling", retryAfter: "3" });
@@ -61,7 +61,7 @@ describe("a fault of the local STS", () => {
     expect(await assumeRole(sts, "token")).toMatchObject({ code: "Unknown", httpStatus: 403 });
   });
 
-  it("strikes in the order that was scripted, then the newest that stands", async () => {
+  test("strikes in the order that was scripted, then the newest that stands", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     sts.setFault("region-disabled");
@@ -79,7 +79,7 @@ describe("a fault of the local STS", () => {
     expect(await outcomes(sts, idp, 1)).toEqual(["ok"]);
   });
 
-  it("strikes a share of the requests", async () => {
+  test("strikes a share of the requests", async () => {
     const draws = [0.69, 0.7, 0, 0.99];
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], random: () => draws.shift() ?? 1 });
@@ -87,7 +87,7 @@ describe("a fault of the local STS", () => {
     expect(await outcomes(sts, idp, 4)).toEqual(["Throttling", "ok", "Throttling", "ok"]);
   });
 
-  it("strikes the requests it is meant for", async () => {
+  test("strikes the requests it is meant for", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const when = ({ parameters }: { parameters: Readonly<Record<string, string>> }) =>
@@ -98,7 +98,7 @@ describe("a fault of the local STS", () => {
     expect([unlucky.code, (await assumeRole(sts, token)).code]).toEqual(["AccessDenied", "ok"]);
   });
 
-  it("throttles what is over a rate", async () => {
+  test("throttles what is over a rate", async () => {
     let now = Date.now();
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], now: () => now });
@@ -108,14 +108,14 @@ describe("a fault of the local STS", () => {
     expect(await outcomes(sts, idp, 1)).toEqual(["ok"]);
   });
 
-  it("delays the right answer", async () => {
+  test("delays the right answer", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     sts.failNext("slow", { delayMs: 1 });
     expect(await outcomes(sts, idp, 1)).toEqual(["ok"]);
   });
 
-  it.each([
+  test.each([
     { times: 0 },
     { times: 1.5 },
     { probability: 2 },
@@ -127,7 +127,7 @@ describe("a fault of the local STS", () => {
 });
 
 describe("the local STS as a server", () => {
-  it("says when a function of the test's own threw", async () => {
+  test("says when a function of the test's own threw", async () => {
     await using sts = await startLocalSts();
     const when = () => {
       throw new RangeError("oops");
@@ -141,7 +141,7 @@ describe("the local STS as a server", () => {
     expect(sts.requests[0]?.outcome).toBe("failed");
   });
 
-  it("closes at once under a request that hangs", async () => {
+  test("closes at once under a request that hangs", async () => {
     const sts = await startLocalSts();
     sts.failNext("hang");
     const hung = assumeRole(sts, "token");
@@ -151,7 +151,7 @@ describe("the local STS as a server", () => {
     expect(sts.connections).toEqual({ total: 1, open: 0 });
   });
 
-  it("closes at once while it waits for an IdP", async () => {
+  test("closes at once while it waits for an IdP", async () => {
     await using idp = await startIdp();
     idp.setFault({ kind: "hang" });
     const sts = await startLocalSts({ providers: [idp] });
@@ -163,7 +163,7 @@ describe("the local STS as a server", () => {
     expect(sts.requests[0]?.outcome).toBe("aborted");
   });
 
-  it("refuses connections and comes back on the same port", async () => {
+  test("refuses connections and comes back on the same port", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     await sts.refuseConnections();
@@ -172,7 +172,7 @@ describe("the local STS as a server", () => {
     expect(await outcomes(sts, idp, 1)).toEqual(["ok"]);
   });
 
-  it("listens on the port it is told, and says when that is taken", async () => {
+  test("listens on the port it is told, and says when that is taken", async () => {
     await using first = await startLocalSts();
     await expect(startLocalSts({ port: first.port })).rejects.toMatchObject({ code: "EADDRINUSE" });
     const { port } = first;
@@ -183,7 +183,7 @@ describe("the local STS as a server", () => {
 });
 
 describe("the request log of the local STS", () => {
-  it("holds no token and no secret", async () => {
+  test("holds no token and no secret", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken({ subject: "me" });
@@ -197,7 +197,7 @@ describe("the request log of the local STS", () => {
     expect(log).not.toContain(output?.Credentials?.SessionToken);
   });
 
-  it("tells what was asked, of which token, and what came of it", async () => {
+  test("tells what was asked, of which token, and what came of it", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], now: () => Date.now() });
     const token = await idp.issueToken({ subject: "me" });

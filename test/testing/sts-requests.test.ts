@@ -1,5 +1,5 @@
 import type { AssumeRoleWithWebIdentityCommandInput, Credentials } from "@aws-sdk/client-sts";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { startLocalIdp, startLocalSts, type TokenRequest } from "../../src/testing/index.js";
 import { assumeRole, getCallerIdentity, ROLE_ARN } from "../support/ask-sts.js";
 
@@ -12,7 +12,7 @@ const STATEMENT = { Version: "2012-10-17", Statement: [] };
 type Input = Partial<AssumeRoleWithWebIdentityCommandInput>;
 
 describe("the local STS refuses a request with", () => {
-  it.each<[string, Input, string, string]>([
+  test.each<[string, Input, string, string]>([
     [
       "bad characters in the session name",
       { RoleSessionName: "Session1:2" },
@@ -116,13 +116,13 @@ describe("the local STS refuses a request with", () => {
     expect(await assumeRole(sts, await idp.issueToken(), input)).toMatchObject({ code, message });
   });
 
-  it("a policy over 2048 characters", async () => {
+  test("a policy over 2048 characters", async () => {
     await using sts = await startLocalSts();
     const Policy = JSON.stringify({ ...STATEMENT, Id: "x".repeat(2048) });
     expect(await assumeRole(sts, "token", { Policy })).toMatchObject({ code: "ValidationError" });
   });
 
-  it("no parameters at all", async () => {
+  test("no parameters at all", async () => {
     await using sts = await startLocalSts();
     const answer = await fetch(`${sts.url}/?Action=AssumeRoleWithWebIdentity`);
     expect(await answer.text()).toContain("3 validation errors detected: Value null at");
@@ -133,7 +133,7 @@ describe("the local STS refuses a token", () => {
   const NOT_JWT =
     "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)";
 
-  it.each<[string, string]>([
+  test.each<[string, string]>([
     ["that is opaque", "opaque-access-token"],
     ["that is a path", "/var/run/secrets/token"],
     ["with two parts", "e30.e30"],
@@ -148,14 +148,14 @@ describe("the local STS refuses a token", () => {
     });
   });
 
-  it("with a part too many", async () => {
+  test("with a part too many", async () => {
     await using idp = await startLocalIdp({ algorithm: "ES256" });
     await using sts = await startLocalSts();
     const token = `${await idp.issueToken()}.YWJj`;
     expect(await assumeRole(sts, token)).toMatchObject({ message: NOT_JWT });
   });
 
-  it.each<[string, TokenRequest]>([
+  test.each<[string, TokenRequest]>([
     ["HS256", { header: { alg: "HS256" } }],
     ["PS256", { header: { alg: "PS256" } }],
     ["EdDSA", { header: { alg: "EdDSA" } }],
@@ -171,7 +171,7 @@ describe("the local STS refuses a token", () => {
     });
   });
 
-  it.each<[string, TokenRequest, RegExp]>([
+  test.each<[string, TokenRequest, RegExp]>([
     ["a fractional iat", { claims: { iat: 1.5 } }, /^Invalid timestamp in token claims\.$/],
     ["a null exp", { claims: { exp: null } }, /^Invalid timestamp in token claims\.$/],
     ["a worded nbf", { claims: { nbf: "soon" } }, /^Invalid timestamp in token claims\.$/],
@@ -194,7 +194,7 @@ describe("the local STS refuses a token", () => {
 });
 
 describe("GetCallerIdentity of the local STS", () => {
-  it("knows the credentials that were issued, until they expire", async () => {
+  test("knows the credentials that were issued, until they expire", async () => {
     let now = Date.now();
     await using idp = await startLocalIdp({ algorithm: "ES256" });
     await using sts = await startLocalSts({ now: () => now });
@@ -218,7 +218,7 @@ describe("GetCallerIdentity of the local STS", () => {
     expect(await getCallerIdentity(sts, credentials)).toMatchObject(expired);
   });
 
-  it.each<[string, Record<string, string>, string]>([
+  test.each<[string, Record<string, string>, string]>([
     ["none", {}, "MissingAuthenticationToken"],
     ["half a one", { authorization: "AWS4-HMAC-SHA256 Credential=A/B" }, "IncompleteSignature"],
   ])("wants a signature: %s", async (_, headers, code) => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type RoleTrust,
   startLocalIdp,
@@ -18,7 +18,7 @@ const SUBJECT = "repo:acme/app:ref:refs/heads/main";
 const startIdp = () => startLocalIdp({ algorithm: "ES256" });
 
 describe("the trust of the local STS", () => {
-  it.each<[string, RoleTrust, string]>([
+  test.each<[string, RoleTrust, string]>([
     ["the subject itself", { subjects: [SUBJECT] }, "ok"],
     ["one of several subjects", { subjects: ["other", SUBJECT] }, "ok"],
     ["a pattern with *", { subjects: ["repo:acme/*:ref:*"] }, "ok"],
@@ -40,7 +40,7 @@ describe("the trust of the local STS", () => {
     expect(await assumeRole(sts, token)).toMatchObject({ code });
   });
 
-  it("tells a role that does not exist and one that does not trust in the same words", async () => {
+  test("tells a role that does not exist and one that does not trust in the same words", async () => {
     await using idp = await startIdp();
     const roles = [{ arn: ROLE_ARN, trust: { subjects: ["other"] } }];
     await using sts = await startLocalSts({ providers: [idp], roles });
@@ -49,7 +49,7 @@ describe("the trust of the local STS", () => {
     expect(await assumeRole(sts, token, { RoleArn: `${ROLE_ARN}2` })).toMatchObject(DENIED);
   });
 
-  it("names the issuer that is not registered, to the letter", async () => {
+  test("names the issuer that is not registered, to the letter", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [{ issuer: `${idp.issuer}/` }] });
     expect(await assumeRole(sts, await idp.issueToken())).toMatchObject({
@@ -58,7 +58,7 @@ describe("the trust of the local STS", () => {
     });
   });
 
-  it("gets the keys of an issuer that serves them by their own media type alone", async () => {
+  test("gets the keys of an issuer that serves them by their own media type alone", async () => {
     await using idp = await startIdp();
     await using api = await startApiServer(idp);
     await using sts = await startLocalSts({ providers: [api] });
@@ -66,7 +66,7 @@ describe("the trust of the local STS", () => {
     expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
   });
 
-  it("never asks an issuer that is not on this machine unless it is registered", async () => {
+  test("never asks an issuer that is not on this machine unless it is registered", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts();
     const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
@@ -75,7 +75,7 @@ describe("the trust of the local STS", () => {
     });
   });
 
-  it("holds a session to the role's maximum, one hour by default", async () => {
+  test("holds a session to the role's maximum, one hour by default", async () => {
     await using idp = await startIdp();
     const other = `${ROLE_ARN}-long`;
     const roles = [{ arn: ROLE_ARN }, { arn: other, maxSessionDurationSeconds: 7200 }];
@@ -91,7 +91,7 @@ describe("the trust of the local STS", () => {
 });
 
 describe("the key cache of the local STS", () => {
-  it.each<[string, Record<string, string | null>, number]>([
+  test.each<[string, Record<string, string | null>, number]>([
     ["keeps a JWKS that may be kept", {}, 1],
     ["keeps a JWKS that says nothing", { "cache-control": null }, 1],
     ["asks again for no-cache", { "cache-control": "no-cache" }, 2],
@@ -108,7 +108,7 @@ describe("the key cache of the local STS", () => {
     expect(idp.counts).toEqual({ discovery: asked, jwks: asked });
   });
 
-  it("forgets a JWKS when its time is over", async () => {
+  test("forgets a JWKS when its time is over", async () => {
     let now = Date.now();
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], now: () => now });
@@ -121,7 +121,7 @@ describe("the key cache of the local STS", () => {
     expect(idp.counts.jwks).toBe(2);
   });
 
-  it("can be switched off whatever the headers say", async () => {
+  test("can be switched off whatever the headers say", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], jwksCacheSeconds: 0 });
     const token = await idp.issueToken();
@@ -130,7 +130,7 @@ describe("the key cache of the local STS", () => {
     expect(idp.counts.jwks).toBe(2);
   });
 
-  it("looks again for a key that it does not have", async () => {
+  test("looks again for a key that it does not have", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     await assumeRole(sts, await idp.issueToken());
@@ -142,7 +142,7 @@ describe("the key cache of the local STS", () => {
     expect(idp.counts.jwks).toBe(3);
   });
 
-  it("keeps its keys when a fresh look fails", async () => {
+  test("keeps its keys when a fresh look fails", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken();
@@ -153,7 +153,7 @@ describe("the key cache of the local STS", () => {
     expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
   });
 
-  it("outlives an outage of the IdP", async () => {
+  test("outlives an outage of the IdP", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken();

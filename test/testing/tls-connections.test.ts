@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { makeTlsIdentity } from "../support/tls-identity.js";
 
-it("numbers TLS connections as they arrive, whichever handshake ends first", async () => {
+test("numbers TLS connections as they arrive, whichever handshake ends first", async () => {
   const identity = makeTlsIdentity();
   await using idp = await startLocalIdp({ tls: identity });
   const sockets = [];

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { type SigningAlgorithm, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { assumeRole } from "../support/ask-sts.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
@@ -8,7 +8,7 @@ type Jwk = Readonly<Record<string, unknown>>;
 const copies = (count: number) => (key: Jwk) =>
   Array.from({ length: count }, (_, index) => ({ ...key, kid: `copy-${index}` }));
 
-it.each<[string, SigningAlgorithm, (key: Jwk) => readonly unknown[], string]>([
+test.each<[string, SigningAlgorithm, (key: Jwk) => readonly unknown[], string]>([
   ["a key without use", "ES256", (key) => [{ ...key, use: undefined }], "ok"],
   ["a key without alg", "RS256", (key) => [{ ...key, alg: undefined }], "ok"],
   ["a key beside entries that are none", "ES256", (key) => [null, "x", { kty: "oct" }, key], "ok"],
@@ -32,7 +32,7 @@ it.each<[string, SigningAlgorithm, (key: Jwk) => readonly unknown[], string]>([
   else expect(message).toMatch(/^Couldn't retrieve verification key/);
 });
 
-it.each([
+test.each([
   "jwks_uri",
   "response_types_supported",
   "subject_types_supported",

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { WIRE_ERRORS, type WireError } from "../../src/testing/sts/wire-error.js";
 import { readSharedJson } from "../support/shared-data.js";
 
@@ -37,11 +37,11 @@ const SAID: readonly WireError[] = [
 const ELSEWHERE = /^Incorrect token audience$|^1 validation error detected: /;
 
 describe("the local STS speaks the words of STS", () => {
-  it("has two spaces where STS has them", () => {
+  test("has two spaces where STS has them", () => {
     expect(WIRE_ERRORS.verificationKey.message).toContain("provider,  please");
   });
 
-  it.each(recorded.filter(({ confidence }) => confidence === "seen-verbatim"))(
+  test.each(recorded.filter(({ confidence }) => confidence === "seen-verbatim"))(
     "$code: $message",
     ({ code, message, httpStatus }) => {
       if (ELSEWHERE.test(message)) return;

@@ -1,7 +1,7 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { escapeXml, writeXml } from "../../src/testing/sts/query-protocol.js";
 
-it.each([
+test.each([
   ["<&>\"'", "&lt;&amp;&gt;&quot;&apos;"],
   ["]]>", "]]&gt;"],
   ["tab\tline\nreturn\r", "tab\tline\nreturn&#xD;"],
@@ -12,7 +12,7 @@ it.each([
   expect(escapeXml(text)).toBe(escaped);
 });
 
-it("writes elements in order and leaves out what is undefined", () => {
+test("writes elements in order and leaves out what is undefined", () => {
   expect(writeXml("a", { b: 1, c: undefined, d: { e: "<" } }, ' x="y"')).toBe(
     '<a x="y"><b>1</b><d><e>&lt;</e></d></a>',
   );
