@@ -27,7 +27,7 @@ const alone: TestProjectInlineConfiguration = {
   test: { name: "alone", include: CROWDS, maxWorkers: 1, sequence: { groupOrder: 1 } },
 };
 
-/** The mutation runner asks for the unit tests of one folder alone. */
+/** The mutation runner asks for the unit tests of one folder, or of some files, alone. */
 const mutated = process.env.MUTATION_TESTS;
 
 export default defineConfig({
@@ -67,6 +67,6 @@ export default defineConfig({
             ...(isOtherLine ? [] : [alone]),
           ],
         }
-      : { include: [mutated] }),
+      : { include: mutated.split(","), setupFiles: ["test/support/few-runs.ts"] }),
   },
 });

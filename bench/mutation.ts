@@ -2,23 +2,29 @@ import { existsSync, statSync } from "node:fs";
 import { Stryker } from "@stryker-mutator/core";
 
 /**
- * `npm run mutation -- src/retry` (or one file of a folder): changes the sources in small ways, one at a
- * time, and runs the unit tests of that folder alone. A mutant that survives is a rule that no test holds.
+ * `npm run mutation -- src/retry`, or `npm run mutation -- src/retry/verdict.ts`: changes the sources in
+ * small ways, one at a time, and runs the unit tests of that folder, or of that file, alone. A mutant that
+ * survives is a rule that no test holds. Further arguments name the test files to run instead.
  */
-const [target = ""] = process.argv.slice(2).map((path) => path.replace(/\/$/, ""));
+const [target = "", ...named] = process.argv.slice(2).map((path) => path.replace(/\/$/, ""));
 const [, room] = /^src\/([\w-]+)(?:\/|$)/.exec(target) ?? [];
 if (room === undefined || !existsSync(target) || !existsSync(`test/${room}`)) {
-  console.error("Usage: npm run mutation -- src/FOLDER, or src/FOLDER/FILE.ts");
+  console.error("Usage: npm run mutation -- src/FOLDER[/FILE.ts] [TEST.test.ts …]");
   process.exit(2);
 }
 
-process.env.MUTATION_TESTS = `test/${room}/**/*.test.ts`;
+const own = target.replace(/^src\/(.+)\.ts$/, "test/$1.test.ts");
+const ofTarget = own !== target && existsSync(own) ? own : `test/${room}/**/*.test.ts`;
+process.env.MUTATION_TESTS = (named.length > 0 ? named : [ofTarget]).join(",");
 const results = await new Stryker({
   mutate: [statSync(target).isDirectory() ? `${target}/**/*.ts` : target],
   testRunner: "vitest",
   coverageAnalysis: "perTest",
   // What runs once, when a module is loaded, cannot be switched from test to test.
   ignoreStatic: true,
+  // The tests are named above: no search for those that import a mutated file.
+  vitest: { related: false },
+  timeoutMS: 2_000,
   concurrency: Number(process.env.MUTATION_CONCURRENCY ?? 2),
   reporters: ["clear-text", "progress", "html"],
   clearTextReporter: { allowColor: false, logTests: false, reportTests: false },

@@ -5,6 +5,7 @@ import { readKeySet } from "../../src/preflight/key-set.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "../../src/preflight/subject.js";
 import { judgeKey, keyTable } from "../../src/preflight/token-key.js";
 import { startLocalIdp } from "../../src/testing/index.js";
+import { webUrls } from "../support/arbitraries.js";
 import { anySignal, found, lookWorld } from "./look-world.js";
 
 const ISSUER = "https://issuer.invalid";
@@ -27,7 +28,7 @@ const discovery = fc.dictionary(
     ...["issuer", "jwks_uri", "response_types_supported", "subject_types_supported"],
     ...["id_token_signing_alg_values_supported", "__proto__", "error"],
   ),
-  fc.oneof(anything, fc.webUrl()),
+  fc.oneof(anything, webUrls),
 );
 const document = (value: fc.Arbitrary<unknown>) =>
   fc.oneof(

@@ -7,32 +7,8 @@ import {
   safeCause,
   safeText,
 } from "../../src/runtime/redact.js";
+import { base64url, tokens } from "../support/arbitraries.js";
 import { HOSTILE } from "../support/hostile-values.js";
-import { processorMs } from "../support/processor-time.js";
-
-const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
-
-/** A compact JWT or JWE of any content. */
-const tokens = fc
-  .tuple(
-    fc.constantFrom<object>(
-      { alg: "RS256" },
-      { alg: "ES256", kid: "k1" },
-      { typ: "JWT", alg: "x" },
-    ),
-    fc.record({ sub: fc.string(), iss: fc.webUrl() }),
-    fc.array(fc.uint8Array({ minLength: 8, maxLength: 40 }), { minLength: 1, maxLength: 3 }),
-  )
-  .map(([header, claims, rest]) =>
-    [
-      base64url(header),
-      base64url(claims),
-      ...rest.map((x) => Buffer.from(x).toString("base64url")),
-    ].join("."),
-  );
-
-/** Text around a token that does not itself continue it. */
-const surroundings = fc.string().map((text) => text.replace(/[\w.-]/g, " "));
 
 /** Everything an inspector, a logger or a crash report would print. */
 function everything(error: Error): string {
@@ -44,80 +20,6 @@ function everything(error: Error): string {
 }
 
 describe("redact", () => {
-  test("nothing that is shaped like a JWT survives, whatever stands around it", () => {
-    fc.assert(
-      fc.property(tokens, surroundings, surroundings, (token, before, after) => {
-        const clean = redact(`${before}${token}${after}`);
-        for (const part of token.split(".")) expect(clean).not.toContain(part);
-      }),
-    );
-  });
-
-  test("a JWT wrapped in lines of 64 characters is taken out whole, before any word", () => {
-    // Without digits, as one last line in a hundred is.
-    const lastLines = fc
-      .array(fc.constantFrom(..."abcxyzABCXYZ-_"), { minLength: 24, maxLength: 60 })
-      .map((letters) => letters.join(""))
-      .filter((line) => /[a-z]/.test(line) && /[A-Z]/.test(line));
-    fc.assert(
-      fc.property(lastLines, (lastLine) => {
-        const lines = `${base64url({ alg: "RS256" })}.${"aB3".repeat(40)}`.match(/.{1,64}/g) ?? [];
-        const whole = lines.filter((line) => line.length === 64);
-        const clean = redact(`sent ${whole.join("\n")}\n${lastLine} to the server`);
-        expect(clean).not.toContain(lastLine);
-      }),
-    );
-  });
-
-  test.each([
-    ["in quotes", (token: string) => `{"token":"${token}"}`],
-    ["in a form body", (token: string) => `Version=2011-06-15&WebIdentityToken=${token}&x=1`],
-    ["after an encoded quote", (token: string) => `%22${token}%22`],
-    ["after a word", (token: string) => `token_${token}`],
-    ["twice", (token: string) => `${token} ${token}`],
-  ])("a JWT is taken out %s", (_, wrap) => {
-    const token = `${base64url({ alg: "RS256" })}.${base64url({ sub: "x" })}.c2lnbmF0dXJl`;
-    expect(redact(wrap(token))).not.toMatch(/eyJ|c2lnbmF0dXJl/);
-  });
-
-  test.each([
-    ["a JWE, all five parts", `${base64url({ alg: "RSA-OAEP" })}.AAAA.BBBB.CCCC.DDDD`],
-    ["a JWE without an encrypted key", `${base64url({ alg: "dir" })}..BBBB.CCCC.DDDD`],
-    ["an unsigned JWT", `${base64url({ alg: "none" })}.DDDD.`],
-    [
-      "a header that begins with a blank",
-      `${Buffer.from('{ "alg": "RS256" }').toString("base64url")}.BBBB.DDDD`,
-    ],
-    [
-      "a header over several lines",
-      `${Buffer.from('{\n "alg": "RS256" }').toString("base64url")}.BBBB.DDDD`,
-    ],
-  ])("%s is taken out as a whole", (_, token) => {
-    expect(redact(`got ${token} here`)).toBe("got [redacted] here");
-  });
-
-  test.each([
-    "Authorization: Bearer abc.def/ghi+j=",
-    "authorization: bearer abc",
-    "Basic dXNlcjpwYXNz",
-  ])("the credentials of %j are taken out, the scheme stays", (text) => {
-    expect(redact(text)).toMatch(/(bearer|basic) \[redacted\]$/i);
-  });
-
-  test("a given secret never survives, also one that has no shape", () => {
-    const secrets = fc.stringMatching(/^[A-Za-z0-9+/=$^*?.|-]{12,80}$/);
-    fc.assert(
-      fc.property(
-        fc.array(secrets, { minLength: 1, maxLength: 3 }),
-        fc.string(),
-        (given, around) => {
-          const clean = redact(`${around}${given.join(around)}${given.join("")}`, given);
-          for (const secret of given) expect(clean).not.toContain(secret);
-        },
-      ),
-    );
-  });
-
   test.each([
     "getaddrinfo ENOTFOUND sts.eu-west-1.amazonaws.com",
     "ENOENT: no such file, open '/var/run/secrets/eks.amazonaws.com/serviceaccount/token'",
@@ -125,11 +27,6 @@ describe("redact", () => {
     "version 1.2.3 of key ab-cd_ef",
   ])("ordinary words stay as they are: %s", (text) => {
     expect(redact(text)).toBe(text);
-  });
-
-  test("no text takes more than linear time", () => {
-    const hostile = ["eyJ".repeat(200_000), "a.".repeat(200_000), `Bearer${" ".repeat(400_000)}`];
-    for (const text of hostile) expect(processorMs(() => redact(text))).toBeLessThan(2_000);
   });
 });
 
@@ -141,38 +38,16 @@ describe("replaceSecrets", () => {
     );
     expect(replaceSecrets(text, [], "[subject]")).toBe(text);
   });
+
+  test("a secret inside another one, and two that overlap, leave one mark", () => {
+    const inner = "inner-secret";
+    expect(redact(`password=ab${inner}cd&x=1`, [inner])).toBe("password=[redacted]&x=1");
+    expect(redact("a-bcd-e-fgh", ["bcd-e", "e-fgh"])).toBe("a-[redacted]");
+  });
 });
 
-describe("what remains", () => {
-  test.each<[string, readonly string[], string]>([
-    ["an empty secret takes nothing out", [""], "some words"],
-    ["a short secret is taken out as it is written", ["words"], "some [redacted]"],
-    ["no secret, and the text is whole", [], "some words"],
-  ])("%s", (_, secrets, expected) => {
-    expect(redact("some words", secrets)).toBe(expected);
-  });
-
-  test("a secret of seven characters is found as it is written alone, one of eight in every case", () => {
-    expect(redact("ABCDEFG abcdefg", ["abcdefg"])).toBe("ABCDEFG [redacted]");
-    expect(redact("%41BCDEFGH abcdefgh", ["abcdefgh"])).toBe("[redacted] [redacted]");
-  });
-
-  test("sixteen characters of a longer secret in a row are taken out, fifteen stay", () => {
-    const secret = "0123456789abcdefghijklmnopqrstuvwxyz";
-    for (let at = 0; at + 16 <= secret.length; at += 1) {
-      expect(redact(`<${secret.slice(at, at + 16)}>`, [secret])).toBe("<[redacted]>");
-      expect(redact(`<${secret.slice(at, at + 15)}>`, [secret])).not.toContain("[redacted]");
-    }
-  });
-
-  test("secrets that touch leave one mark, others one each", () => {
-    const [one, two] = ["0123456789abcdef", "ghijklmnopqrstuv"];
-    expect(redact(`a ${one}${two} b ${one} ${two} c`, [one, two])).toBe(
-      "a [redacted] b [redacted] [redacted] c",
-    );
-  });
-
-  test("safeText() trims, and reads 64 KiB", () => {
+describe("safeText", () => {
+  test("trims, and reads 64 KiB", () => {
     expect(safeText("  a b \n")).toBe("a b");
     expect(safeText(`${"x".repeat(65_536)}tail`, 100_000)).toBe("x".repeat(65_536));
   });
@@ -332,7 +207,27 @@ describe("a safe cause", () => {
     expect(safeCause(new AggregateError([]))).not.toBeInstanceOf(AggregateError);
   });
 
+  test("a circle of AggregateErrors ends", () => {
+    const circle = new AggregateError([], "round");
+    circle.errors.push(circle);
+    const { errors } = safeCause(circle) as AggregateError;
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).not.toBeInstanceOf(AggregateError);
+  });
+
+  test("a message of any length forges no frame of its stack", () => {
+    const { stack } = safeCause(new Error(`no\n    at forged (x.js:1:1)\n${"x".repeat(70_000)}`));
+    expect(stack).not.toContain("\n    at forged");
+    expect(stack).toContain("redact.test.ts");
+  });
+
   test("its frames are all of a stack that does not hold its message", () => {
+    const frames = "    at one (a.js:1:1)\n    at two (b.js:2:2)";
+    const message = "longer than the first of the frames";
+    expect(safeCause({ message, stack: frames }).stack).toBe(`Error: ${message}\n${frames}`);
+  });
+
+  test("its frames are those lines of a stack that name a place", () => {
     const stack = "Error: other\n    at one (a.js:1:1)\nlook at this\n    at two (b.js:2:2)";
     expect(safeCause(Object.assign(new Error("zz"), { stack })).stack).toBe(
       "Error: zz\n    at one (a.js:1:1)\n    at two (b.js:2:2)",
