@@ -22,6 +22,9 @@ const MAX_ERRORS = 5;
 /** What stands in the place of a secret. */
 const MARK = "[redacted]";
 
+/** One list, so that it is made ready once. */
+const NO_SECRETS: readonly string[] = [];
+
 /** C0 and C1 controls, line separators, and the marks that reorder text in a terminal. */
 const UNPRINTABLE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -38,7 +41,7 @@ const LINE_BREAK = /\r\n|[\n\v\f\r\x85\u2028\u2029]/;
 export function safeText(
   text: string,
   maxLength = MAX_SHOWN,
-  secrets: readonly string[] = [],
+  secrets: readonly string[] = NO_SECRETS,
 ): string {
   return printable(redact(text.slice(0, MAX_READ), secrets), maxLength);
 }
@@ -50,8 +53,7 @@ export function printable(text: string, maxLength = MAX_SHOWN): string {
     .replace(UNPRINTABLE, " ")
     .replace(INVISIBLE, (mark) => `<U+${codePoint(mark)}>`)
     .trim();
-  if (oneLine.length <= maxLength)
-    return text.length > oneLine.length ? detached(oneLine) : oneLine;
+  if (oneLine.length <= maxLength) return detached(oneLine);
   // Not between the halves of a pair.
   const end = /[\ud800-\udbff]/.test(oneLine.charAt(maxLength - 1)) ? maxLength - 1 : maxLength;
   return detached(`${oneLine.slice(0, end)}…`);
@@ -75,7 +77,7 @@ const prepared = new WeakMap<readonly string[], KnownSecrets>();
  * in base64 and hexadecimal, in any letter case, wrapped, or cut off: no 16 characters of a given secret
  * in a row are left.
  */
-export function redact(text: string, secrets: readonly string[] = []): string {
+export function redact(text: string, secrets: readonly string[] = NO_SECRETS): string {
   const known = knownSecrets(secrets);
   const remembered = rememberedSecrets();
   const spans = unspell(text).flatMap((plain) => [
@@ -105,13 +107,10 @@ function knownSecrets(secrets: readonly string[]): KnownSecrets {
 function withoutSpans(text: string, spans: readonly Span[], mark = MARK): string {
   const pieces: string[] = [];
   let at = 0;
-  let marked = -1;
   for (const [start, end] of spans.toSorted((a, b) => a[0] - b[0])) {
-    if (end <= at) continue;
-    // Two that touch are one.
-    if (start > at || marked !== at) pieces.push(text.slice(at, Math.max(at, start)), mark);
-    at = end;
-    marked = end;
+    // Two that touch or overlap are one.
+    if (start > at || pieces.length === 0) pieces.push(text.slice(at, start), mark);
+    at = Math.max(at, end);
   }
   return [...pieces, text.slice(at)].join("");
 }
@@ -122,7 +121,11 @@ function withoutSpans(text: string, spans: readonly Span[], mark = MARK): string
  * SDK and HTTP client errors carry the whole request and response with them, and with those the token.
  * Never throws, whatever was thrown.
  */
-export function safeCause(thrown: unknown, secrets: readonly string[] = [], depth = 3): Error {
+export function safeCause(
+  thrown: unknown,
+  secrets: readonly string[] = NO_SECRETS,
+  depth = 3,
+): Error {
   const given = readText(thrown, "message") ?? asText(thrown);
   const message = safeText(given, MAX_SHOWN, secrets);
   const errors = depth > 0 ? readErrors(thrown) : [];
@@ -137,8 +140,9 @@ export function safeCause(thrown: unknown, secrets: readonly string[] = [], dept
   const code = readText(thrown, "code");
   if (code !== undefined) Object.assign(copy, { code: safeText(code, 100, secrets) });
   const title = message === "" ? copy.name : `${copy.name}: ${message}`;
-  const stack = framesOf(readText(thrown, "stack") ?? "", given, secrets);
-  copy.stack = [title, ...stack].join("\n");
+  const stack = readText(thrown, "stack");
+  const frames = stack === undefined ? [] : framesOf(stack, given, secrets);
+  copy.stack = [title, ...frames].join("\n");
   const cause = readField(thrown, "cause");
   if (cause !== undefined && depth > 0) copy.cause = safeCause(cause, secrets, depth - 1);
   return copy;
@@ -146,8 +150,9 @@ export function safeCause(thrown: unknown, secrets: readonly string[] = [], dept
 
 /** The lines of a stack that name a place; its first ones are the message, which may have forged some. */
 function framesOf(stack: string, message: string, secrets: readonly string[]): string[] {
-  const at = stack.slice(0, MAX_READ).indexOf(message);
-  const rest = at === -1 ? stack : stack.slice(at + message.length);
+  // A search for the whole message would take its length times the stack's.
+  const at = stack.slice(0, 2 * MAX_SHOWN).indexOf(message.slice(0, MAX_SHOWN));
+  const rest = stack.startsWith(message, at) ? stack.slice(at + message.length) : stack;
   return redact(rest.slice(0, MAX_FRAMES_READ), secrets)
     .split(LINE_BREAK)
     .filter((line) => /^\s+at\s/.test(line))
@@ -157,11 +162,7 @@ function framesOf(stack: string, message: string, secrets: readonly string[]): s
 
 function readErrors(thrown: unknown): unknown[] {
   const errors = readField(thrown, "errors");
-  try {
-    return Array.isArray(errors) ? errors.slice(0, MAX_ERRORS) : [];
-  } catch {
-    return [];
-  }
+  return attempt(() => (Array.isArray(errors) ? errors.slice(0, MAX_ERRORS) : []), []);
 }
 
 function readText(thrown: unknown, field: string): string | undefined {
@@ -171,18 +172,19 @@ function readText(thrown: unknown, field: string): string | undefined {
 
 /** A field of anything that was thrown; `undefined` also when a getter or a proxy throws. */
 export function readField(thrown: unknown, field: string): unknown {
-  try {
-    return (thrown as Record<string, unknown> | null | undefined)?.[field];
-  } catch {
-    return undefined;
-  }
+  return attempt(() => (thrown as Record<string, unknown>)[field], undefined);
 }
 
-/** So may a conversion to text, and an object without a prototype has none. */
+/** An object without a prototype has no text. */
 function asText(thrown: unknown): string {
+  return attempt(() => String(thrown), `a thrown ${typeof thrown} that has no text`);
+}
+
+/** What was thrown may throw whenever it is read. */
+function attempt<T>(read: () => T, otherwise: T): T {
   try {
-    return String(thrown);
+    return read();
   } catch {
-    return `a thrown ${typeof thrown} that has no text`;
+    return otherwise;
   }
 }
