@@ -1,4 +1,4 @@
-import { sleep } from "../src/runtime/clock.js";
+import { sleep } from "../src/runtime/abort.js";
 import { startLocalIdp } from "../src/testing/index.js";
 import type { GetCredentials } from "./in-process.js";
 import { figure, type PartResult, type Promised } from "./report.js";

@@ -1,5 +1,5 @@
 import type { Options } from "p-retry";
-import { sleep } from "../src/runtime/clock.js";
+import { sleep } from "../src/runtime/abort.js";
 import { startLocalIdp } from "../src/testing/index.js";
 import type { GetCredentials } from "./in-process.js";
 import { figure, type PartResult } from "./report.js";

@@ -3,7 +3,7 @@ import { memoizeIdentityProvider } from "@smithy/core";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import pRetry, { type Options } from "p-retry";
 import { createProvider } from "../src/provider/create-provider.js";
-import { sleep } from "../src/runtime/clock.js";
+import { sleep } from "../src/runtime/abort.js";
 import { ClientPool } from "../src/sts/client-pool.js";
 import { WIRE_ERRORS } from "../src/testing/sts/wire-error.js";
 import { type GetCredentials, REGION, ROLE_ARN } from "./in-process.js";

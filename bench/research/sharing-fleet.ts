@@ -1,6 +1,7 @@
 import type { CredentialStore } from "../../src/model/credential-store.js";
 import { AttemptError } from "../../src/model/failure.js";
-import { type Clock, sleep } from "../../src/runtime/clock.js";
+import { sleep } from "../../src/runtime/abort.js";
+import type { Clock } from "../../src/runtime/clock.js";
 import type { AttributedCredentials } from "../../src/sts/credentials.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { Memory, memoryStore } from "../support/memory-store.js";

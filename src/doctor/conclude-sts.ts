@@ -1,11 +1,11 @@
 // Findings about STS: from the facts about its endpoints, and from its answer to the real call.
 
 import type { TokenFacts } from "../model/attempt.js";
-import { CERTIFICATE_FAULTS } from "../model/certificate-faults.js";
 import type { Failure } from "../model/failure.js";
 import type { Finding, FindingId } from "../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { sentenceFor } from "../retry/sentences.js";
+import { CERTIFICATE_FAULTS } from "../runtime/system-errors.js";
 import { formatDuration } from "../runtime/time-text.js";
 import type { RejectedDate } from "../sts/server-clock.js";
 import { tryElsewhere, withCommands } from "./conclude-issuer.js";

@@ -14,8 +14,8 @@ import { readKeySet } from "../preflight/key-set.js";
 import { openTunnel, proxyFor } from "../preflight/proxy.js";
 import { discoveryUrl } from "../preflight/subject.js";
 import { startLimit, withTimeout } from "../runtime/abort.js";
-import { bareHostname } from "../runtime/bare-hostname.js";
 import { safeText } from "../runtime/redact.js";
+import { bareHostname } from "../runtime/url-host.js";
 import type { IssuerFacts, Latency } from "./diagnosis.js";
 import {
   connectToEach,

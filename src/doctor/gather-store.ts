@@ -7,8 +7,8 @@ import type {
   StoreOperation,
 } from "../model/credential-store.js";
 import { withTimeout } from "../runtime/abort.js";
-import { errorCode } from "../runtime/error-chain.js";
 import { safeCause, safeText } from "../runtime/redact.js";
+import { errorCode } from "../runtime/system-errors.js";
 import type { StoreFacts } from "./diagnosis.js";
 import { type Run, round } from "./run.js";
 

@@ -11,8 +11,8 @@ import {
 } from "node:tls";
 import { isPublicAddress, type ResolveHost } from "../preflight/guarded-lookup.js";
 import { withTimeout } from "../runtime/abort.js";
-import { errorCode } from "../runtime/error-chain.js";
 import { safeText } from "../runtime/redact.js";
+import { errorCode } from "../runtime/system-errors.js";
 import type { AddressFacts, CertificateFacts, TlsFacts } from "./diagnosis.js";
 import { type Run, round } from "./run.js";
 

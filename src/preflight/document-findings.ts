@@ -1,11 +1,10 @@
 import { isIP } from "node:net";
-import { CERTIFICATE_FAULTS } from "../model/certificate-faults.js";
 import type { Finding } from "../model/findings.js";
 import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
-import { bareHostname } from "../runtime/bare-hostname.js";
-import { isLoopbackUrl } from "../runtime/loopback.js";
 import { safeText } from "../runtime/redact.js";
+import { CERTIFICATE_FAULTS } from "../runtime/system-errors.js";
+import { bareHostname, isLoopbackUrl } from "../runtime/url-host.js";
 import { type FetchProblem, MAX_DOCUMENT_BYTES } from "./fetch-document.js";
 import { retryAfterMs } from "./freshness.js";
 import { isPublicAddress } from "./guarded-lookup.js";

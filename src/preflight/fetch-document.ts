@@ -2,14 +2,12 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:h
 import { isIP, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
-import { untilAborted } from "../runtime/abort.js";
-import { bareHostname } from "../runtime/bare-hostname.js";
+import { onAbort, untilAborted } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
-import { errorCode } from "../runtime/error-chain.js";
-import { isLoopbackUrl } from "../runtime/loopback.js";
-import { onAbort } from "../runtime/on-abort.js";
 import { safeText } from "../runtime/redact.js";
+import { errorCode } from "../runtime/system-errors.js";
+import { bareHostname, isLoopbackUrl } from "../runtime/url-host.js";
 import {
   AddressRefused,
   guardedLookup,

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { parseHttpDate } from "../runtime/http-date.js";
-import { readRetryAfter } from "../runtime/retry-after.js";
+import { parseHttpDate, readRetryAfter } from "../runtime/http-times.js";
 
 /** How long a document is kept whose headers say nothing. */
 const DEFAULT_LIFETIME_MS = 10 * 60_000;

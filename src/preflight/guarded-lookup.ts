@@ -6,7 +6,7 @@ import type { LookupAddress } from "node:dns";
 import { BlockList, isIPv4, isIPv6, type LookupFunction } from "node:net";
 import { untilAborted } from "../runtime/abort.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
-import { isLoopbackUrl } from "../runtime/loopback.js";
+import { isLoopbackUrl } from "../runtime/url-host.js";
 
 /**
  * Which addresses requests for an issuer's documents may go to, besides public ones: none, those of

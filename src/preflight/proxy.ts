@@ -1,8 +1,7 @@
 import { BlockList, isIP, type Socket } from "node:net";
-import { bareHostname } from "../runtime/bare-hostname.js";
+import { onAbort } from "../runtime/abort.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
-import { isLoopbackUrl } from "../runtime/loopback.js";
-import { onAbort } from "../runtime/on-abort.js";
+import { bareHostname, isLoopbackUrl } from "../runtime/url-host.js";
 import { guardedLookup, type ResolveHost } from "./guarded-lookup.js";
 
 /**

@@ -1,7 +1,8 @@
 import { type Finding, firstFatal, type Severity } from "../model/findings.js";
 import type { IssuerReport, RequestTiming } from "../model/issuer-report.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
-import { type Clock, sleep } from "../runtime/clock.js";
+import { sleep } from "../runtime/abort.js";
+import type { Clock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
 import { type ResolveHost, reachOf, resolveHost } from "./guarded-lookup.js";

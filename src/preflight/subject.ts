@@ -1,8 +1,8 @@
 import type { Finding } from "../model/findings.js";
 import { decodeToken, ISSUERS_WITHOUT_SCHEME, malformedToken } from "../model/jwt.js";
 import { STS_ALGORITHMS } from "../model/sts-limits.js";
-import { isLoopbackUrl } from "../runtime/loopback.js";
 import { safeText } from "../runtime/redact.js";
+import { isLoopbackUrl } from "../runtime/url-host.js";
 
 /** Whose documents are looked at, and for which key. */
 export interface Subject {

@@ -4,8 +4,7 @@ import type { IssuerReport } from "../model/issuer-report.js";
 import type { Preflight, PreflightCheckOptions } from "../preflight/issuer-check.js";
 import { confirmedBy, judge, keyRefusalOf } from "../retry/verdict.js";
 import { withTimeout } from "../runtime/abort.js";
-import type { Clock } from "../runtime/clock.js";
-import type { Deadline } from "../runtime/deadline.js";
+import type { Clock, Deadline } from "../runtime/clock.js";
 import type { PreflightMode } from "./options.js";
 import type { ProviderReporter } from "./provider-reporter.js";
 

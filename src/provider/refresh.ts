@@ -7,7 +7,7 @@ import { explain } from "../retry/explain.js";
 import { type Attempt, AttemptsFailed, retryLoop } from "../retry/retry-loop.js";
 import { judge } from "../retry/verdict.js";
 import { withTimeout } from "../runtime/abort.js";
-import { type Deadline, startDeadline } from "../runtime/deadline.js";
+import { type Deadline, startDeadline } from "../runtime/clock.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import type { AssumeRoleInput } from "../sts/assume-role.js";
 import {

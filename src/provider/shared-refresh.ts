@@ -11,8 +11,8 @@ import type {
 import { type EmitEvent, publishUnusableValue } from "../model/events.js";
 import type { Failure } from "../model/failure.js";
 import { decodeToken } from "../model/jwt.js";
-import { sleep } from "../runtime/clock.js";
-import type { Deadline } from "../runtime/deadline.js";
+import { sleep } from "../runtime/abort.js";
+import type { Deadline } from "../runtime/clock.js";
 import { readField, safeText } from "../runtime/redact.js";
 import { type GuardedStore, guardOf } from "../stores/guarded-store.js";
 import { readStoredValue, storeKey } from "../stores/store-entry.js";

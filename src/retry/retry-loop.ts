@@ -1,7 +1,7 @@
 import type { AttemptRecord } from "../model/attempt.js";
 import { AttemptError, type Failure, type Verdict } from "../model/failure.js";
-import { type Clock, sleep } from "../runtime/clock.js";
-import type { Deadline } from "../runtime/deadline.js";
+import { sleep } from "../runtime/abort.js";
+import type { Clock, Deadline } from "../runtime/clock.js";
 import { safeCause } from "../runtime/redact.js";
 import { type Decision, decide } from "./decision.js";
 import { judge } from "./verdict.js";

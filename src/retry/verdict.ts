@@ -1,6 +1,6 @@
-import { isCertificateFault } from "../model/certificate-faults.js";
 import type { Failure, Verdict } from "../model/failure.js";
 import type { Finding, KeyRefusal } from "../model/findings.js";
+import { isCertificateFault } from "../runtime/system-errors.js";
 
 /**
  * What happened in a failed attempt, and who says so: STS, a server that answered in its place, the

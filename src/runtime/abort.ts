@@ -1,5 +1,53 @@
 import type { Clock } from "./clock.js";
-import { onAbort } from "./on-abort.js";
+
+/*
+ * Waits that end with an AbortSignal or a time limit. A caller's signal may live as long as the process:
+ * when a wait ends, no listener of it remains there. `AbortSignal.any` and `AbortSignal.timeout` do not
+ * promise that, and a fake clock does not control them.
+ */
+
+/** The callbacks of one signal, which share one listener. */
+class Callbacks {
+  readonly #signal: AbortSignal;
+  readonly #callbacks = new Set<{ readonly call: () => void }>();
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  add(callback: () => void): () => void {
+    // Each call gets its own entry: one function may be added twice.
+    const entry = { call: callback };
+    this.#callbacks.add(entry);
+    return () => this.#remove(entry);
+  }
+
+  #remove(entry: { readonly call: () => void }): void {
+    const wasLast = this.#callbacks.delete(entry) && this.#callbacks.size === 0;
+    if (!wasLast) return;
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    if (bySignal.get(this.#signal) === this) bySignal.delete(this.#signal);
+  }
+
+  readonly #onAbort = () => {
+    for (const { call } of this.#callbacks) call();
+  };
+}
+
+const bySignal = new WeakMap<AbortSignal, Callbacks>();
+
+/**
+ * Calls back when the signal aborts. All callbacks of a signal share one listener: Node warns of a leak at
+ * eleven, and one signal may end any number of calls. Never calls back for a signal that has already aborted.
+ *
+ * @returns a function that removes the callback, and with the last callback the listener.
+ */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  const callbacks = bySignal.get(signal) ?? new Callbacks(signal);
+  bySignal.set(signal, callbacks);
+  return callbacks.add(callback);
+}
 
 interface Waiter {
   readonly resolve: (value: unknown) => void;
@@ -87,8 +135,7 @@ interface TimeoutOptions {
 
 /**
  * Runs `work` with a signal that aborts with the caller's or when the time is up. The result settles by
- * then, even if the work ignores the signal. Unlike `AbortSignal.any`, it leaves no listener on a signal
- * that lives as long as the process.
+ * then, even if the work ignores the signal.
  */
 export async function withTimeout<T>(
   options: TimeoutOptions,
@@ -113,15 +160,45 @@ interface Limit {
 
 /** Starts a limit: its signal aborts with the caller's or when the time is up, unless the limit ends first. */
 export function startLimit({ clock, signal, timeoutMs, reason }: TimeoutOptions): Limit {
-  const controller = new AbortController();
-  if (signal.aborted) controller.abort(signal.reason);
-  const ignoreSignal = onAbort(signal, () => controller.abort(signal.reason));
+  const { controller, unlink } = linkedController(signal);
   const cancel = clock.schedule(timeoutMs, () => controller.abort(reason));
   return {
     signal: controller.signal,
     end() {
       cancel();
-      ignoreSignal();
+      unlink();
     },
   };
+}
+
+interface LinkedController {
+  readonly controller: AbortController;
+  /** Ends the link: the controller no longer aborts with the signal, and no listener remains there. */
+  unlink(): void;
+}
+
+/** A new controller that aborts with the signal, and with the signal's reason. */
+export function linkedController(signal: AbortSignal): LinkedController {
+  const controller = new AbortController();
+  if (signal.aborted) controller.abort(signal.reason);
+  const unlink = onAbort(signal, () => controller.abort(signal.reason));
+  return { controller, unlink };
+}
+
+/** Waits `ms` milliseconds; rejects with the signal's reason as soon as it aborts. */
+export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const cancel = clock.schedule(ms, () => {
+      ignoreSignal();
+      resolve();
+    });
+    const ignoreSignal = onAbort(signal, () => {
+      cancel();
+      reject(signal.reason);
+    });
+  });
 }

@@ -1,5 +1,10 @@
 import { uptime } from "node:os";
-import { onAbort } from "./on-abort.js";
+
+/*
+ * This folder holds the seams to the machine: the clock, abort signals, the environment, files, hosts, and
+ * the checks that keep secrets and wrong values out of texts. It imports no other folder. This file is the
+ * first of the seams: time.
+ */
 
 /** The source of time. Tests replace it with a fake clock. */
 export interface Clock {
@@ -100,20 +105,13 @@ export function elapsedSince(since: Moment, clock: Clock): Elapsed {
   return { certainMs: isKnown ? asleepMs : possibleMs, possibleMs };
 }
 
-/** Waits `ms` milliseconds; rejects with the signal's reason as soon as it aborts. */
-export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(signal.reason);
-      return;
-    }
-    const cancel = clock.schedule(ms, () => {
-      ignoreSignal();
-      resolve();
-    });
-    const ignoreSignal = onAbort(signal, () => {
-      cancel();
-      reject(signal.reason);
-    });
-  });
+/** The one deadline of a refresh: over attempts, waits, regions and token reads. */
+export interface Deadline {
+  /** The time that is left, in milliseconds; never negative. */
+  remainingMs(): number;
+}
+
+export function startDeadline(clock: Clock, budgetMs: number): Deadline {
+  const end = clock.monotonic() + budgetMs;
+  return { remainingMs: () => Math.max(0, end - clock.monotonic()) };
 }

@@ -1,8 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { type Clock, sleep } from "./clock.js";
-import { errorCode } from "./error-chain.js";
+import { sleep } from "./abort.js";
+import type { Clock } from "./clock.js";
+import { errorCode } from "./system-errors.js";
 
 /** A token has at most 20,000 characters: a longer file is not a token. */
 const MAX_READ_BYTES = 64 * 1024;

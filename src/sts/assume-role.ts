@@ -1,8 +1,8 @@
 import type { STSClient } from "@aws-sdk/client-sts";
 import { AttemptError, type Failure } from "../model/failure.js";
 import { startLimit, untilAborted, withTimeout } from "../runtime/abort.js";
+import type { Deadline } from "../runtime/clock.js";
 import { type Clock, momentOf } from "../runtime/clock.js";
-import type { Deadline } from "../runtime/deadline.js";
 import type { ClientPool, StsAnswer } from "./client-pool.js";
 import {
   type AttributedCredentials,

@@ -1,5 +1,5 @@
+import { linkedController } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
-import { onAbort } from "../runtime/on-abort.js";
 
 interface HedgeOptions {
   readonly clock: Clock;
@@ -29,8 +29,7 @@ export async function hedged<T>(
   second: () => Call<T> | undefined,
 ): Promise<HedgeOutcome<T>> {
   signal.throwIfAborted();
-  const race = new AbortController();
-  const ignoreSignal = onAbort(signal, () => race.abort(signal.reason));
+  const { controller: race, unlink } = linkedController(signal);
   try {
     return await new Promise<HedgeOutcome<T>>((resolve, reject) => {
       let running = 1;
@@ -61,7 +60,7 @@ export async function hedged<T>(
       );
     });
   } finally {
-    ignoreSignal();
+    unlink();
     race.abort();
   }
 }

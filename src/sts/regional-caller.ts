@@ -1,8 +1,7 @@
 import type { EmitEvent } from "../model/events.js";
 import { AttemptError, type Failure, type Verdict } from "../model/failure.js";
 import { firstFatal } from "../model/findings.js";
-import type { Clock } from "../runtime/clock.js";
-import type { Deadline } from "../runtime/deadline.js";
+import type { Clock, Deadline } from "../runtime/clock.js";
 import {
   type AssumeRoleInput,
   assumeRole,

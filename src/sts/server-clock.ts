@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Clock, elapsedSince, hasStepped, type Moment, momentOf } from "../runtime/clock.js";
-import { parseHttpDate } from "../runtime/http-date.js";
+import { parseHttpDate } from "../runtime/http-times.js";
 
 /**
  * Smaller differences are ignored, in milliseconds: `Date` has whole seconds, and the answer takes time

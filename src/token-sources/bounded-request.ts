@@ -4,11 +4,11 @@ import type {
   IncomingMessage,
   RequestOptions,
 } from "node:http";
-import { isCertificateFault } from "../model/certificate-faults.js";
 import { isTokenSourceError, TokenSourceError } from "../model/token-source.js";
+import { readRetryAfter } from "../runtime/http-times.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
 import { safeCause, safeText } from "../runtime/redact.js";
-import { readRetryAfter } from "../runtime/retry-after.js";
+import { isCertificateFault } from "../runtime/system-errors.js";
 
 /** More than any token with the JSON around it. */
 const MAX_ANSWER_BYTES = 64 * 1024;

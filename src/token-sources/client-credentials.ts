@@ -1,8 +1,8 @@
 import type { AuthorizationServer, ClientAuth } from "oauth4webapi";
 import { isTokenSourceError, TokenSourceError } from "../model/token-source.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
-import { isLoopbackUrl } from "../runtime/loopback.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
+import { isLoopbackUrl } from "../runtime/url-host.js";
 import { checkString, expected, requireString, word } from "../runtime/validators.js";
 import { type AnswerRules, requestText, type TokenRequest } from "./bounded-request.js";
 import {

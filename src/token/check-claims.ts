@@ -1,8 +1,8 @@
 import { DEFAULT_AUDIENCE, isForKubernetesApi, POD_TOKEN } from "../model/audience.js";
 import type { Finding } from "../model/findings.js";
 import { ISSUERS_WITHOUT_SCHEME } from "../model/jwt.js";
-import { isLoopbackUrl } from "../runtime/loopback.js";
 import { safeText } from "../runtime/redact.js";
+import { isLoopbackUrl } from "../runtime/url-host.js";
 
 type Claims = Readonly<Record<string, unknown>>;
 

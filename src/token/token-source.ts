@@ -8,8 +8,8 @@ import {
 } from "../model/token-source.js";
 import { withTimeout } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
-import { errorChain } from "../runtime/error-chain.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
+import { errorChain } from "../runtime/system-errors.js";
 
 interface LoadOptions extends TokenSourceContext {
   /** What the source is called in messages: `the token file /var/run/…`. */

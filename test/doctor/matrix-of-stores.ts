@@ -8,7 +8,8 @@ import type {
   StoreInspection,
 } from "../../src/model/credential-store.js";
 import type { FindingId } from "../../src/model/findings.js";
-import { sleep, systemClock } from "../../src/runtime/clock.js";
+import { sleep } from "../../src/runtime/abort.js";
+import { systemClock } from "../../src/runtime/clock.js";
 import { fileStore } from "../../src/stores/index.js";
 import { healthy, type Site, settingsFor } from "../support/matrix-world.js";
 import type { Row } from "./matrix-row.js";

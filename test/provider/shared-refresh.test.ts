@@ -5,7 +5,7 @@ import { seededRandom } from "../../bench/support/seeded-random.js";
 import { windowsFor } from "../../src/credentials/refresh-timing.js";
 import type { CredentialStore, StoreEntry } from "../../src/model/credential-store.js";
 import type { EventBody } from "../../src/model/events.js";
-import { sleep } from "../../src/runtime/clock.js";
+import { sleep } from "../../src/runtime/abort.js";
 import type { AttributedCredentials } from "../../src/sts/credentials.js";
 import { type Chaos, chaosStore } from "../support/chaos-store.js";
 import { FakeClock } from "../support/fake-clock.js";

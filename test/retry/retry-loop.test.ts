@@ -8,8 +8,8 @@ import {
   type LoopOptions,
   retryLoop,
 } from "../../src/retry/retry-loop.js";
-import { sleep } from "../../src/runtime/clock.js";
-import { startDeadline } from "../../src/runtime/deadline.js";
+import { sleep } from "../../src/runtime/abort.js";
+import { startDeadline } from "../../src/runtime/clock.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 const DOWN: Failure = {

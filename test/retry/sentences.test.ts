@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { answerFinding } from "../../src/doctor/conclude-sts.js";
 import type { TokenFacts } from "../../src/model/attempt.js";
-import { CERTIFICATE_FAULTS } from "../../src/model/certificate-faults.js";
 import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { FindingId, Severity } from "../../src/model/findings.js";
 import { explain } from "../../src/retry/explain.js";
 import { AttemptsFailed } from "../../src/retry/retry-loop.js";
 import { sentenceFor } from "../../src/retry/sentences.js";
 import { judge } from "../../src/retry/verdict.js";
+import { CERTIFICATE_FAULTS } from "../../src/runtime/system-errors.js";
 
 const IAM = /IAM|trust policy|OIDC provider/;
 const said = (code: string | undefined, message = "words", httpStatus = 400): Failure => ({

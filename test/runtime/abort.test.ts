@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { closeOnAbort, untilAborted, withTimeout } from "../../src/runtime/abort.js";
+import { closeOnAbort, sleep, untilAborted, withTimeout } from "../../src/runtime/abort.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 const never = () => new Promise<never>(() => {});
@@ -14,35 +14,35 @@ function setUp() {
 }
 
 describe("untilAborted", () => {
-  test("settles as the work does, and leaves no listener behind", async () => {
+  test("settles as the work does, and leaves no listener on the signal", async () => {
     const { signal } = new AbortController();
     await expect(untilAborted(Promise.resolve(1), signal)).resolves.toBe(1);
     await expect(untilAborted(Promise.reject(tooLate), signal)).rejects.toBe(tooLate);
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
-  test("rejects with the signal's reason, whatever that is, while the work goes on", async () => {
+  test("rejects with the signal's reason, of any type, while the work continues", async () => {
     const controller = new AbortController();
     const work = untilAborted(never(), controller.signal);
     controller.abort("enough");
     await expect(work).rejects.toBe("enough");
   });
 
-  test("after an abort a failure of the work is nobody's unhandled rejection", async () => {
+  test("handles the rejection of work that fails after an abort", async () => {
     const signal = AbortSignal.abort("before");
     await expect(untilAborted(Promise.reject(tooLate), signal)).rejects.toBe("before");
   });
 });
 
 describe("withTimeout", () => {
-  test("gives what the work gives, and leaves neither timer nor listener behind", async () => {
+  test("returns the result of the work, and leaves no timer and no listener", async () => {
     const { clock, options } = setUp();
     await expect(withTimeout(options, async () => "done")).resolves.toBe("done");
     expect(clock.pending).toBe(0);
     expect(getEventListeners(options.signal, "abort")).toEqual([]);
   });
 
-  test("settles when the time is up, although the work ignores its signal", async () => {
+  test("settles when the time is up, even if the work ignores its signal", async () => {
     const { clock, options } = setUp();
     const work = withTimeout(options, never);
     const outcome = expect(work).rejects.toBe(tooLate);
@@ -51,30 +51,30 @@ describe("withTimeout", () => {
     expect(getEventListeners(options.signal, "abort")).toEqual([]);
   });
 
-  test("is not over a millisecond before the time is up", async () => {
+  test("does not reject one millisecond before the time is up", async () => {
     const { clock, options } = setUp();
-    let isOver = false;
+    let isSettled = false;
     const work = withTimeout(options, never).catch(() => {
-      isOver = true;
+      isSettled = true;
     });
     await clock.advance(999);
-    expect(isOver).toBe(false);
+    expect(isSettled).toBe(false);
     await clock.advance(1);
     await work;
-    expect(isOver).toBe(true);
+    expect(isSettled).toBe(true);
   });
 
-  test("tells the work that time is up, with the reason", async () => {
+  test("aborts the signal of the work with the reason when the time is up", async () => {
     const { clock, options } = setUp();
-    let told: unknown;
+    let received: unknown;
     const work = withTimeout(options, async (signal) => {
       signal.addEventListener("abort", () => {
-        told = signal.reason;
+        received = signal.reason;
       });
       return never();
     });
     await clock.run(work.catch(() => {}));
-    expect(told).toBe(tooLate);
+    expect(received).toBe(tooLate);
   });
 
   test("passes the caller's abort on, and rejects with its reason", async () => {
@@ -90,13 +90,13 @@ describe("withTimeout", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("does not start for a caller who is gone already", async () => {
+  test("does not start the work for a signal that has already aborted", async () => {
     const { options } = setUp();
     let started = false;
-    const work = withTimeout({ ...options, signal: AbortSignal.abort("gone") }, async () => {
+    const work = withTimeout({ ...options, signal: AbortSignal.abort("closed") }, async () => {
       started = true;
     });
-    await expect(work).rejects.toBe("gone");
+    await expect(work).rejects.toBe("closed");
     expect(started).toBe(false);
   });
 
@@ -117,7 +117,7 @@ describe("closeOnAbort", () => {
     return { reasons, all: Array.from({ length: count }, () => ({ close })) };
   };
 
-  test("closes any number of owners by one listener of their signal", () => {
+  test("closes any number of owners with one listener on their signal", () => {
     const controller = new AbortController();
     const { reasons, all } = owners(20);
     for (const owner of all) closeOnAbort(controller.signal, owner);
@@ -126,7 +126,7 @@ describe("closeOnAbort", () => {
     expect(reasons).toEqual(Array(20).fill("over"));
   });
 
-  test("spares an owner that was taken off, and leaves nothing behind the last one", () => {
+  test("does not close an owner that was removed, and removes the listener with the last owner", () => {
     const controller = new AbortController();
     const { reasons, all } = owners(2);
     const [one, other] = all.map((owner) => closeOnAbort(controller.signal, owner));
@@ -142,7 +142,7 @@ describe("closeOnAbort", () => {
     expect([reasons, later.reasons]).toEqual([[], ["over"]]);
   });
 
-  test("closes the others also when an owner takes itself and the next one off", () => {
+  test("closes the other owners when one removes itself and the next one", () => {
     const controller = new AbortController();
     const closed: number[] = [];
     const removes: (() => void)[] = [];
@@ -158,9 +158,47 @@ describe("closeOnAbort", () => {
     expect(closed).toEqual([0, 2]);
   });
 
-  test("closes at once by a signal that has aborted before", () => {
+  test("closes an owner at once for a signal that has already aborted", () => {
     const { reasons, all } = owners(1);
     for (const owner of all) closeOnAbort(AbortSignal.abort("before"), owner);
     expect(reasons).toEqual(["before"]);
+  });
+});
+
+describe("sleep", () => {
+  test("resolves after exactly the given time", async () => {
+    const clock = new FakeClock();
+    let isDone = false;
+    const wait = sleep(clock, 100, new AbortController().signal).then(() => {
+      isDone = true;
+    });
+    await clock.advance(99);
+    expect(isDone).toBe(false);
+    await clock.advance(1);
+    await wait;
+    expect(isDone).toBe(true);
+  });
+
+  test("rejects with the reason of an abort, and leaves no timer and no listener", async () => {
+    const clock = new FakeClock();
+    const controller = new AbortController();
+    const wait = sleep(clock, 100, controller.signal);
+    controller.abort("closed");
+    await expect(wait).rejects.toBe("closed");
+    expect(clock.pending).toBe(0);
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+  });
+
+  test("schedules no timer for a signal that has already aborted", async () => {
+    const clock = new FakeClock();
+    await expect(sleep(clock, 100, AbortSignal.abort("closed"))).rejects.toBe("closed");
+    expect(clock.scheduled).toEqual([]);
+  });
+
+  test("leaves no listener on the signal when it resolves", async () => {
+    const clock = new FakeClock();
+    const { signal } = new AbortController();
+    await clock.run(sleep(clock, 5, signal));
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 });

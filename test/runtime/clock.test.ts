@@ -1,46 +1,12 @@
-import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { elapsedSince, hasStepped, momentOf, sleep, systemClock } from "../../src/runtime/clock.js";
-import { startDeadline } from "../../src/runtime/deadline.js";
+import {
+  elapsedSince,
+  hasStepped,
+  momentOf,
+  startDeadline,
+  systemClock,
+} from "../../src/runtime/clock.js";
 import { FakeClock } from "../support/fake-clock.js";
-
-describe("sleep", () => {
-  test("takes exactly as long as it was asked to", async () => {
-    const clock = new FakeClock();
-    let awake = false;
-    const nap = sleep(clock, 100, new AbortController().signal).then(() => {
-      awake = true;
-    });
-    await clock.advance(99);
-    expect(awake).toBe(false);
-    await clock.advance(1);
-    await nap;
-    expect(awake).toBe(true);
-  });
-
-  test("ends at an abort with its reason, and leaves neither timer nor listener", async () => {
-    const clock = new FakeClock();
-    const controller = new AbortController();
-    const nap = sleep(clock, 100, controller.signal);
-    controller.abort("up");
-    await expect(nap).rejects.toBe("up");
-    expect(clock.pending).toBe(0);
-    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
-  });
-
-  test("does not begin after an abort", async () => {
-    const clock = new FakeClock();
-    await expect(sleep(clock, 100, AbortSignal.abort("up"))).rejects.toBe("up");
-    expect(clock.scheduled).toEqual([]);
-  });
-
-  test("leaves no listener on a signal that lives on", async () => {
-    const clock = new FakeClock();
-    const { signal } = new AbortController();
-    await clock.run(sleep(clock, 5, signal));
-    expect(getEventListeners(signal, "abort")).toEqual([]);
-  });
-});
 
 describe("the system's clock", () => {
   beforeEach(() => {
@@ -50,7 +16,7 @@ describe("the system's clock", () => {
     vi.useRealTimers();
   });
 
-  test("a wait longer than setTimeout can take does not end at once", () => {
+  test("does not fire at once for a delay that is too long for setTimeout", () => {
     let fired = false;
     const cancel = systemClock.schedule(2 ** 31 + 5, () => {
       fired = true;
@@ -60,7 +26,7 @@ describe("the system's clock", () => {
     cancel();
   });
 
-  test("a cancelled timer never fires", () => {
+  test("never fires a timer that was cancelled", () => {
     let fired = false;
     systemClock.schedule(5, () => {
       fired = true;
@@ -69,16 +35,16 @@ describe("the system's clock", () => {
     expect(fired).toBe(false);
   });
 
-  test("only a hold keeps the process alive, until it is let go", () => {
-    const letGo = systemClock.hold();
+  test("keeps the process alive only while it is held", () => {
+    const release = systemClock.hold();
     expect(vi.getTimerCount()).toBe(1);
-    letGo();
+    release();
     expect(vi.getTimerCount()).toBe(0);
   });
 });
 
 describe("a deadline", () => {
-  test("counts down to 0 and stays there", async () => {
+  test("counts down to 0 and stays at 0", async () => {
     const clock = new FakeClock();
     const deadline = startDeadline(clock, 1_000);
     expect(deadline.remainingMs()).toBe(1_000);
@@ -88,7 +54,7 @@ describe("a deadline", () => {
     expect(deadline.remainingMs()).toBe(0);
   });
 
-  test("does not notice that somebody sets the clock", () => {
+  test("does not change when the wall clock is set", () => {
     const clock = new FakeClock();
     const deadline = startDeadline(clock, 1_000);
     clock.setWallClock(0);
@@ -109,7 +75,7 @@ describe("how long ago a moment was", () => {
   }
 
   test.each([true, false])(
-    "is what every clock says (time since boot known: %s)",
+    "is what every clock shows (time since boot known: %s)",
     async (hasBootClock) => {
       const { clock, moment } = await tenMinutesAgo({ hasBootClock });
       const ms = 10 * MINUTE;
@@ -119,7 +85,7 @@ describe("how long ago a moment was", () => {
   );
 
   test.each([true, false])(
-    "does not change with a clock that is set back (time since boot known: %s)",
+    "does not change when the wall clock is set back (time since boot known: %s)",
     async (hasBootClock) => {
       const { clock, moment, set } = await tenMinutesAgo({ hasBootClock });
       const ms = 10 * MINUTE;
@@ -131,7 +97,7 @@ describe("how long ago a moment was", () => {
     },
   );
 
-  test("is not certain by a clock that was set forward where the time since boot says otherwise", async () => {
+  test("is uncertain when the wall clock was set forward and the time since boot shows less", async () => {
     const { clock, moment, set } = await tenMinutesAgo({ hasBootClock: true });
     set(60 * MINUTE);
     const [certainMs, possibleMs] = [10 * MINUTE, 70 * MINUTE];
@@ -140,10 +106,10 @@ describe("how long ago a moment was", () => {
     expect(elapsedSince(moment, clock)).toEqual({ certainMs, possibleMs: certainMs });
   });
 
-  test("is what a clock that was set forward says where the time since boot is not known", async () => {
-    for (const forgets of [false, true]) {
-      const { clock, moment, set } = await tenMinutesAgo({ hasBootClock: forgets });
-      // A system may also say it once, and then no more.
+  test("is what the wall clock shows where the time since boot is unknown", async () => {
+    for (const wasKnown of [false, true]) {
+      const { clock, moment, set } = await tenMinutesAgo({ hasBootClock: wasKnown });
+      // A system may also report it once, and not again.
       clock.sinceBoot = undefined;
       set(60 * MINUTE);
       const ms = 70 * MINUTE;
@@ -151,7 +117,7 @@ describe("how long ago a moment was", () => {
     }
   });
 
-  test("counts the time in which the machine was suspended, even if its clock was set back since", async () => {
+  test("includes the time in which the machine was suspended, even if its clock was set back later", async () => {
     const { clock, moment, set } = await tenMinutesAgo({ hasBootClock: true });
     clock.suspend(30 * MINUTE);
     const ms = 40 * MINUTE;
@@ -160,7 +126,7 @@ describe("how long ago a moment was", () => {
     expect(elapsedSince(moment, clock)).toEqual({ certainMs: ms, possibleMs: ms });
   });
 
-  test("does not jump for a time since boot that has whole seconds", async () => {
+  test("does not jump when the time since boot has whole seconds", async () => {
     const { clock, moment, set } = await tenMinutesAgo({ hasBootClock: true });
     const exact = clock.sinceBoot ?? (() => 0);
     clock.sinceBoot = () => exact() + 1_999;
@@ -170,7 +136,7 @@ describe("how long ago a moment was", () => {
     expect(elapsedSince(moment, clock).certainMs).toBe(10 * MINUTE + 2_000);
   });
 
-  test("is within a second of the wall clock by all of the system's clocks", () => {
+  test("is less than a second by the clocks of this machine, for a moment that was just read", () => {
     const moment = momentOf(systemClock);
     expect(moment.sinceBoot).toBeGreaterThan(0);
     expect(moment.wall).toBeCloseTo(Date.now(), -4);

@@ -44,13 +44,13 @@ async function read(file: string, meanwhile: () => unknown = () => {}, signal?: 
 }
 
 describe("a token file", () => {
-  test("is read as it is, without a wait", async () => {
+  test("is read as it is, without a pause", async () => {
     writeFileSync(path("token"), "a.b.c\r\n");
     await expect(read(path("token"))).resolves.toBe("a.b.c\r\n");
     expect(clock.scheduled).toEqual([]);
   });
 
-  test("is read anew every time", async () => {
+  test("is read again with every call", async () => {
     const source = fromFile(path("token"), clock);
     const context = { signal: new AbortController().signal, attempt: 1 };
     for (const text of ["first", "second and longer", "3rd"]) {
@@ -59,7 +59,7 @@ describe("a token file", () => {
     }
   });
 
-  test("that appears while it is waited for is read", async () => {
+  test("that appears within half a second is read", async () => {
     const waiting = read(path("token"), () => {
       if (clock.scheduled.length === 3) writeFileSync(path("token"), "there");
     });
@@ -67,51 +67,51 @@ describe("a token file", () => {
     expect(clock.monotonic()).toBe(300);
   });
 
-  test("that is empty or blank for a moment is waited for", async () => {
+  test("that is empty or blank for a moment is read again", async () => {
     writeFileSync(path("token"), "\n");
     await expect(read(path("token"), () => writeFileSync(path("token"), "full"))).resolves.toBe(
       "full",
     );
   });
 
-  test("that stays away is told after half a second", async () => {
+  test("that does not exist causes an error after half a second", async () => {
     await expect(read(path("token"))).rejects.toMatchObject({ code: "ENOENT" });
     expect(clock.monotonic()).toBe(500);
   });
 
-  test("that stays empty is told after half a second", async () => {
+  test("that stays empty causes an error after half a second", async () => {
     writeFileSync(path("token"), "");
     await expect(read(path("token"))).rejects.toThrow("the file is empty");
     expect(clock.monotonic()).toBe(500);
   });
 
-  test("is not waited for by a caller who is gone", async () => {
+  test("is not read again after the signal aborts", async () => {
     const controller = new AbortController();
-    const reading = read(path("token"), () => controller.abort("gone"), controller.signal);
-    await expect(reading).rejects.toBe("gone");
+    const reading = read(path("token"), () => controller.abort("closed"), controller.signal);
+    await expect(reading).rejects.toBe("closed");
     expect(clock.monotonic()).toBe(0);
   });
 
   test.each([
     ["a folder", "EISDIR", () => mkdirSync(path("token"))],
     ["a link to itself", "ELOOP", () => symlinkSync("token", path("token"))],
-  ])("that is %s is told at once", async (_, code, make) => {
+  ])("that is %s causes an error at once", async (_, code, make) => {
     make();
     await expect(read(path("token"))).rejects.toMatchObject({ code });
     expect(clock.scheduled).toEqual([]);
   });
 
-  test("in a folder that is a file is told at once", async () => {
+  test("in a folder that is a file causes an error at once", async () => {
     writeFileSync(path("file"), "x");
     await expect(read(path("file/token"))).rejects.toMatchObject({ code: "ENOTDIR" });
   });
 
-  test("that is far too long is cut, in the middle of a letter too", async () => {
+  test("that is far too long is cut, even in the middle of a character", async () => {
     writeFileSync(path("token"), `x${"é".repeat(100_000)}`);
     expect((await read(path("token"))).length).toBeGreaterThan(20_000);
   });
 
-  test("that is no UTF-8 is told at once: UTF-16 of PowerShell, binary", async () => {
+  test("that is not UTF-8 (UTF-16 of PowerShell, binary) causes an error at once", async () => {
     for (const bytes of [Buffer.from("\uFEFFeyJ", "utf16le"), Buffer.from([0x80, 0x00])]) {
       writeFileSync(path("token"), bytes);
       await expect(read(path("token"))).rejects.toThrow("the file is not UTF-8 text");
@@ -136,7 +136,7 @@ describe("a token file that the kubelet rotates", () => {
     rmSync(path(`..${generation - 1}`), { recursive: true, force: true });
   };
 
-  test("gives the new token after every turn", async () => {
+  test("returns the new token after every rotation", async () => {
     symlinkSync("..data/token", path("token"));
     for (let generation = 1; generation <= 5; generation += 1) {
       rotate(generation);
@@ -144,7 +144,7 @@ describe("a token file that the kubelet rotates", () => {
     }
   });
 
-  test("gives one whole token while it turns", async () => {
+  test("returns one whole token during a rotation", async () => {
     symlinkSync("..data/token", path("token"));
     rotate(1);
     let generation = 1;
@@ -160,7 +160,7 @@ describe("a token file that the kubelet rotates", () => {
 describe("a named pipe for a token file", () => {
   const makePipe = () => execFileSync("mkfifo", [path("token")]);
 
-  test("that nobody writes to is told after half a second, and blocks no thread", async () => {
+  test("without a writer causes an error after half a second, and blocks no thread", async () => {
     makePipe();
     // More than Node's pool has threads.
     const readings = Array.from({ length: 8 }, () => read(path("token")));
@@ -169,7 +169,7 @@ describe("a named pipe for a token file", () => {
     );
   });
 
-  test("gives what comes through it, in pieces", async () => {
+  test("is read to its end when it is written in pieces", async () => {
     makePipe();
     const keptOpen = await open(path("token"), "r+");
     const writer = await open(path("token"), "w");
@@ -184,7 +184,7 @@ describe("a named pipe for a token file", () => {
     await expect(reading).resolves.toBe("piece-1.piece-2.piece-3.");
   });
 
-  test("whose writer says nothing is left when the caller's time is up", async () => {
+  test("whose writer writes nothing is read until the signal aborts", async () => {
     makePipe();
     const silent = await open(path("token"), "r+");
     const controller = new AbortController();

@@ -3,7 +3,7 @@ import { checkSignal } from "../../src/runtime/validators.js";
 import { HOSTILE } from "../support/hostile-values.js";
 
 describe("a signal", () => {
-  test("is accepted by what is used of it, so also from another realm", () => {
+  test("is accepted with the members that are used, and so from another realm too", () => {
     const { signal } = new AbortController();
     const methods = ["addEventListener", "removeEventListener", "throwIfAborted"] as const;
     const foreign = Object.fromEntries(methods.map((name) => [name, signal[name].bind(signal)]));
@@ -12,7 +12,7 @@ describe("a signal", () => {
     expect(() => checkSignal(undefined)).not.toThrow();
   });
 
-  test("is refused when it lacks a part, or is something else", () => {
+  test("is refused when it lacks a member or is not a signal", () => {
     const { signal } = new AbortController();
     const { throwIfAborted: _, ...old } = { aborted: false, throwIfAborted: 1, on: signal };
     for (const value of [null, {}, old, new AbortController(), "signal"]) {

@@ -2,7 +2,7 @@ import { HttpResponse } from "@smithy/core/protocols";
 import { describe, expect, test } from "vitest";
 import type { EventBody } from "../../src/model/events.js";
 import { judge } from "../../src/retry/verdict.js";
-import { startDeadline } from "../../src/runtime/deadline.js";
+import { startDeadline } from "../../src/runtime/clock.js";
 import {
   type CallerLimits,
   createAssumerCaller,

@@ -1,5 +1,6 @@
 import type { CredentialStore, StoreEntry } from "../../src/model/credential-store.js";
-import { type Clock, sleep } from "../../src/runtime/clock.js";
+import { sleep } from "../../src/runtime/abort.js";
+import type { Clock } from "../../src/runtime/clock.js";
 
 /** How often a store of chaos does what; each from 0 to 1. */
 export interface Chaos {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { sleep } from "../../src/runtime/clock.js";
+import { sleep } from "../../src/runtime/abort.js";
 import { FakeClock } from "./fake-clock.js";
 
 describe("the fake clock", () => {

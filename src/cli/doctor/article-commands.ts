@@ -4,8 +4,8 @@
  */
 import { isIP } from "node:net";
 import { type Diagnosis, type Facts, MASKED_ACCOUNT } from "../../doctor/diagnosis.js";
-import { bareHostname } from "../../runtime/bare-hostname.js";
 import { quoteForPosix, quoteForPowerShell } from "../../runtime/shell-quote.js";
+import { bareHostname } from "../../runtime/url-host.js";
 
 /** What the commands are about. */
 interface Places {

@@ -7,7 +7,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import type { Diagnosis, Progress } from "../../doctor/diagnosis.js";
 import type { DiagnoseOptions } from "../../doctor/options.js";
 import type { CredentialStore } from "../../model/credential-store.js";
-import { onAbort } from "../../runtime/on-abort.js";
+import { onAbort } from "../../runtime/abort.js";
 import {
   type CommandContext,
   CommandFailure,

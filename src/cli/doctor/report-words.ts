@@ -14,8 +14,8 @@ import type {
 import { EXPLAINED_BY } from "../../doctor/ranking.js";
 import type { Finding, FindingId } from "../../model/findings.js";
 import type { KeyRow } from "../../model/issuer-report.js";
-import { bareHostname } from "../../runtime/bare-hostname.js";
 import { formatDuration } from "../../runtime/time-text.js";
+import { bareHostname } from "../../runtime/url-host.js";
 
 /** The parts of a report, in the order in which a token is used. */
 const GROUPS = ["token", "issuer", "key", "sts", "role", "store"] as const;

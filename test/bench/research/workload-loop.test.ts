@@ -5,8 +5,8 @@ import { WorkloadLoop } from "../../../bench/research/workload-loop.js";
 import { seededRandom } from "../../../bench/support/seeded-random.js";
 import { AttemptError } from "../../../src/model/failure.js";
 import { retryLoop } from "../../../src/retry/retry-loop.js";
-import { sleep } from "../../../src/runtime/clock.js";
-import { startDeadline } from "../../../src/runtime/deadline.js";
+import { sleep } from "../../../src/runtime/abort.js";
+import { startDeadline } from "../../../src/runtime/clock.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 const CALL_MS = 100;

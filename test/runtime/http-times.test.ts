@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseHttpDate } from "../../src/runtime/http-date.js";
-import { readRetryAfter } from "../../src/runtime/retry-after.js";
+import { parseHttpDate, readRetryAfter } from "../../src/runtime/http-times.js";
 
 const NOW = Date.UTC(2026, 0, 1);
 /** Whole seconds of the years that all three forms can name. */
@@ -24,7 +23,7 @@ const FORMS: readonly ((date: Date) => string)[] = [
 ];
 const two = (number: number) => String(number).padStart(2, "0");
 
-describe("a date of an HTTP header", () => {
+describe("a date in an HTTP header", () => {
   test("is read in each of its three forms, as GMT", () => {
     fc.assert(
       fc.property(moments, fc.constantFrom(...FORMS), (at, write) => {
@@ -38,7 +37,7 @@ describe("a date of an HTTP header", () => {
     ["Sunday, 06-Nov-94 08:49:37 GMT"],
     ["Sun Nov  6 08:49:37 1994"],
     [" Sun, 06 Nov 1994 08:49:37 GMT "],
-  ])("is %j, an example of the RFC", (text) => {
+  ])("can be %j, an example of the RFC", (text) => {
     expect(parseHttpDate(text, NOW)).toBe(Date.UTC(1994, 10, 6, 8, 49, 37));
   });
 
@@ -47,7 +46,7 @@ describe("a date of an HTTP header", () => {
     ["Friday, 01-Jan-76 00:00:00 GMT", 2076],
     ["Friday, 01-Jan-26 00:00:00 GMT", 2026],
     ["Friday, 01-Jan-00 00:00:00 GMT", 2000],
-  ])("with two digits for its year is at most 50 years ahead: %s", (text, year) => {
+  ])("with a year of two digits is at most 50 years in the future: %s", (text, year) => {
     expect(parseHttpDate(text, NOW)).toBe(Date.UTC(year, 0, 1));
   });
 
@@ -79,7 +78,7 @@ describe("a date of an HTTP header", () => {
     "Thu, 01 Jan 2099 00:00:00 GMT x",
     "Sun Nov  6 08:49:37 1994 GMT",
     "",
-  ])("is not %j", (text) => {
+  ])("can't be %j", (text) => {
     expect(parseHttpDate(text, NOW)).toBeUndefined();
     const isNumber = /^\d+$/.test(text);
     expect(readRetryAfter({ "retry-after": text }, NOW)).toBe(
@@ -87,7 +86,7 @@ describe("a date of an HTTP header", () => {
     );
   });
 
-  test("is nothing that has one character more, less or changed in its frame", () => {
+  test("is not read when a character other than a digit is missing or changed", () => {
     fc.assert(
       fc.property(
         moments,
@@ -97,7 +96,7 @@ describe("a date of an HTTP header", () => {
         (at, write, index, put) => {
           const text = write(new Date(at));
           const place = index % text.length;
-          // A digit less may still be a date; a letter, a blank or a mark less is none.
+          // Without one of its digits, a text may still be a date.
           fc.pre(!/\d/.test(text[place] ?? ""));
           fc.pre(!(put === "" && text.slice(place - 1, place + 2).includes("  ")));
           const changed = text.slice(0, place) + put + text.slice(place + 1);
@@ -109,7 +108,7 @@ describe("a date of an HTTP header", () => {
 });
 
 describe("Retry-After", () => {
-  test("asks for whole seconds or until a date, counted from the answer's own date", () => {
+  test("asks for whole seconds, or until a date that counts from the answer's own date", () => {
     fc.assert(
       fc.property(
         moments,
@@ -126,7 +125,7 @@ describe("Retry-After", () => {
     );
   });
 
-  test("of any other text asks for nothing", () => {
+  test("asks for nothing with any other text", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.double().map(String), fc.date().map(String)), (text) => {
         fc.pre(!/^\s*\d+\s*$/.test(text) && parseHttpDate(text, NOW) === undefined);

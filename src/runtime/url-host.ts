@@ -10,3 +10,8 @@ export function isLoopbackUrl(url: URL): boolean {
     /^127\.\d+\.\d+\.\d+$/.test(host)
   );
 }
+
+/** A URL's host in the form that sockets and resolvers accept: an IPv6 address without brackets. */
+export function bareHostname({ hostname }: Pick<URL, "hostname">): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}

@@ -1,3 +1,5 @@
+/* The times in HTTP headers: `Date`, `Expires` and `Retry-After`. */
+
 const DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)";
 const LONG_DAY = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day";
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -44,4 +46,26 @@ function fullYear(digits: string, now: number): number {
   const thisYear = new Date(now).getUTCFullYear();
   const inThisCentury = Math.floor(thisYear / 100) * 100 + year;
   return inThisCentury > thisYear + 50 ? inThisCentury - 100 : inThisCentury;
+}
+
+/** The headers of an answer that say when to come back, by lower-case name. */
+interface RetryHeaders {
+  readonly "retry-after"?: string | undefined;
+  readonly date?: string | undefined;
+}
+
+/**
+ * What a `Retry-After` header (seconds or a date; RFC 9110, section 10.2.3) asks for, in milliseconds.
+ * A date counts from the answer's own `Date`: both are by the server's clock, and this machine's may
+ * be wrong.
+ *
+ * @param now - by this machine's clock, where the answer has no `Date`; milliseconds since the epoch.
+ */
+export function readRetryAfter(headers: RetryHeaders, now: number): number | undefined {
+  const text = headers["retry-after"]?.trim();
+  if (text === undefined || text === "") return undefined;
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const until = parseHttpDate(text, now);
+  const sentAt = parseHttpDate(headers.date ?? "", now) ?? now;
+  return until === undefined ? undefined : Math.max(0, until - sentAt);
 }
