@@ -2,7 +2,7 @@ import { CredentialCache } from "../../src/credentials/credential-cache.js";
 import type { CredentialStore } from "../../src/model/credential-store.js";
 import type { EmitEvent } from "../../src/model/events.js";
 import { AttemptError } from "../../src/model/failure.js";
-import { SharedRefresh, type SharedTurn } from "../../src/provider/shared-refresh.js";
+import { type SharedRefresh, SharedStore } from "../../src/provider/shared-refresh.js";
 import { resolveOptions } from "../../src/provider/validate-options.js";
 import { sleep } from "../../src/runtime/abort.js";
 import { type Clock, type Deadline, startDeadline } from "../../src/runtime/clock.js";
@@ -46,7 +46,7 @@ export function sharingMember(options: SharingMemberOptions): SharingMember {
   const { role, store, clock, random, askSts, emit = () => {} } = options;
   const seams = { clock, random, env: {} };
   const runtime = { ...seams, pool: new ClientPool(seams) };
-  const shared = new SharedRefresh({ store, init: {}, options: OPTIONS, runtime });
+  const shared = new SharedStore({ store, init: {}, options: OPTIONS, runtime });
   const token = unsignedToken(role);
   const identity = {
     source: async () => token,
@@ -56,25 +56,25 @@ export function sharingMember(options: SharingMemberOptions): SharingMember {
     marks: {},
   };
   const loop = new WorkloadLoop(OURS_WITHOUT_LOOKS, random);
-  const attempt = async (turn: SharedTurn, deadline: Deadline, signal: AbortSignal) => {
-    const found = await turn.before(token, deadline);
+  const attempt = async (sharedRefresh: SharedRefresh, deadline: Deadline, signal: AbortSignal) => {
+    const found = await sharedRefresh.findOrClaim(token, deadline);
     if (found !== undefined && "refused" in found) throw new Error(found.refused.message);
     if (found !== undefined) return { credentials: found.credentials };
     try {
       const credentials = await askSts(signal);
       return { credentials, issued: { credentials, region: TARGET.region } };
     } catch (error) {
-      if (error instanceof AttemptError) turn.refused(error.failure);
+      if (error instanceof AttemptError) sharedRefresh.refused(error.failure);
       throw error;
     }
   };
-  const attempts = async (turn: SharedTurn, signal: AbortSignal) => {
+  const attempts = async (sharedRefresh: SharedRefresh, signal: AbortSignal) => {
     const start = clock.monotonic();
     const deadline = startDeadline(clock, OPTIONS.retry.budgetMs);
     let waitMs = 0;
     for (let failures = 1; ; failures += 1) {
       try {
-        return await attempt(turn, deadline, signal);
+        return await attempt(sharedRefresh, deadline, signal);
       } catch (error) {
         const isRetryable = error instanceof AttemptError;
         const next = loop.waitAfter(failures, clock.monotonic() - start, waitMs);
@@ -87,15 +87,15 @@ export function sharingMember(options: SharingMemberOptions): SharingMember {
   const cache: SharingMember = new CredentialCache({
     refresh: async (_, signal) => {
       const snapshot = cache.snapshot();
-      const turn = shared.begin({
+      const sharedRefresh = shared.begin({
         ...{ identity, target: TARGET, snapshot, isForced: false, emit, signal },
       });
       try {
-        const { credentials, issued } = await attempts(turn, signal);
-        turn.end(issued);
+        const { credentials, issued } = await attempts(sharedRefresh, signal);
+        sharedRefresh.end(issued);
         return { credentials };
       } catch (error) {
-        turn.end();
+        sharedRefresh.end();
         throw error;
       }
     },

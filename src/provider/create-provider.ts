@@ -81,7 +81,7 @@ export function createProvider(
   const close = () => cache.close(closedError());
 
   const get = (properties?: ProviderProperties) => {
-    if (properties?.forceRefresh) sharing.hurry();
+    if (properties?.forceRefresh) sharing.limitWait();
     return cache.get(properties);
   };
 

@@ -3,7 +3,7 @@ import type { EmitEvent } from "../model/events.js";
 import { safeCause } from "../runtime/redact.js";
 import type { ResolvedOptions, WebIdentityInit } from "./options.js";
 import type { Runtime } from "./runtime.js";
-import type { SharedRefresh, SharedTurn, TurnOptions } from "./shared-refresh.js";
+import type { SharedRefresh, SharedRefreshOptions, SharedStore } from "./shared-refresh.js";
 import type { StoreStatus } from "./web-identity-provider.js";
 
 interface SharingOptions {
@@ -14,15 +14,15 @@ interface SharingOptions {
 }
 
 /**
- * The store of one provider, if it has one. `shared-refresh.ts` decides how it is used, and is loaded
- * with the first refresh that needs it.
+ * Decides whether a provider uses its store. `shared-refresh.ts` does the rest, and is loaded by the first
+ * refresh that uses the store.
  */
 export class CredentialSharing {
   readonly #options: SharingOptions;
   /** Absent without a store, and when its credentials can't be shared. */
   readonly #store: CredentialStore | undefined;
   readonly #unusedBecause: string | undefined;
-  #shared: SharedRefresh | undefined;
+  #shared: SharedStore | undefined;
 
   constructor(options: SharingOptions) {
     const { init } = options;
@@ -32,15 +32,15 @@ export class CredentialSharing {
   }
 
   /** Begins the store's part in one refresh; `undefined` if the store is not used. */
-  async begin(refresh: TurnOptions): Promise<SharedTurn | undefined> {
+  async begin(refresh: SharedRefreshOptions): Promise<SharedRefresh | undefined> {
     const store = this.#store;
     if (store === undefined) return undefined;
     const { init, options, runtime, emit } = this.#options;
     try {
-      const { SharedRefresh } = await import("./shared-refresh.js");
-      this.#shared ??= new SharedRefresh({ store, init, options, runtime });
+      const { SharedStore } = await import("./shared-refresh.js");
+      this.#shared ??= new SharedStore({ store, init, options, runtime });
     } catch (error) {
-      // Too many open files, for example: it may pass.
+      // Too many open files, for example: the next refresh tries again.
       const { message } = safeCause(error);
       const failure = { operation: "read", reason: "error", message } as const;
       emit({ type: "store.failed", store: store.name, ...failure });
@@ -48,9 +48,9 @@ export class CredentialSharing {
     return this.#shared?.begin(refresh);
   }
 
-  /** A caller waits for the refresh in progress: it must not wait long for another process. */
-  hurry(): void {
-    this.#shared?.hurry();
+  /** A caller waits for the in-flight refresh, which must not wait long for another process. */
+  limitWait(): void {
+    this.#shared?.limitWait();
   }
 
   /** A service rejected the credentials: no process should get them from the store. */
@@ -72,7 +72,7 @@ export class CredentialSharing {
   }
 }
 
-/** Why credentials of this provider can't be shared: it is unknown which processes would get the same. */
+/** Why credentials of this provider can't be shared: it is unknown which processes would get the same ones. */
 function whyUnused(init: WebIdentityInit, { validateToken }: ResolvedOptions): string | undefined {
   if (init.providerId !== undefined) return "an access token names no subject (providerId)";
   if (!validateToken) return "the token is not checked (validateToken)";

@@ -26,7 +26,7 @@ import { IssuerCheckStep } from "./issuer-check-step.js";
 import type { ResolvedOptions, WebIdentityInit } from "./options.js";
 import type { ProviderReporter, Refreshed } from "./provider-reporter.js";
 import type { Identity, Runtime } from "./runtime.js";
-import type { SharedTurn } from "./shared-refresh.js";
+import type { SharedRefresh } from "./shared-refresh.js";
 import { TokenStep } from "./token-step.js";
 import type { RegionStatus } from "./web-identity-provider.js";
 
@@ -54,7 +54,7 @@ interface Steps {
   readonly token: TokenStep;
   readonly sts: StsCaller;
   readonly issuer: IssuerCheckStep;
-  readonly shared: SharedTurn | undefined;
+  readonly shared: SharedRefresh | undefined;
 }
 
 type Targets = readonly [StsTarget, ...StsTarget[]];
@@ -96,7 +96,7 @@ export class Refresher {
     const deadline = startDeadline(clock, options.retry.budgetMs);
     const token = this.#tokenStep(identity, signal);
     let failedAttempts = 0;
-    let shared: SharedTurn | undefined;
+    let shared: SharedRefresh | undefined;
     try {
       const targets = await this.#settleTargets(request, deadline);
       const [target] = targets;
@@ -159,7 +159,7 @@ export class Refresher {
     // The SDK's modules load while the token is read: a cold start waits for one of the two.
     if (attempt.attempt === 1) runtime.pool.preload();
     const token = await reading;
-    const found = await shared?.before(token, deadline);
+    const found = await shared?.findOrClaim(token, deadline);
     if (found !== undefined && "refused" in found) throw new AttemptError(found.refused);
     if (found !== undefined) return { ...found, source: "store" };
     await issuer.beforeCall(token, deadline);

@@ -23,7 +23,7 @@ import type { Identity, Runtime } from "./runtime.js";
 import {
   endpointName,
   type Issued,
-  type Shared,
+  type SharedResult,
   toCredentials,
   toFailure,
   toStoredCredentials,
@@ -31,8 +31,8 @@ import {
 } from "./shared-values.js";
 
 /**
- * How long a lease holds without being extended, in milliseconds. Short, so that of the processes that
- * wait for a killed holder one takes over before they stop waiting.
+ * How long a lease lasts without being extended, in milliseconds. Short, so that one of the processes
+ * that wait for a killed holder claims it before they stop waiting.
  */
 const LEASE_MS = 4_000;
 
@@ -40,23 +40,23 @@ const LEASE_MS = 4_000;
 const MAX_WAIT_MS = 5_000;
 
 /**
- * The part of a wait that is drawn: processes that started together do not all stop waiting together,
- * and the first of them may publish credentials for the others.
+ * The random part of a wait: processes that started together do not all stop waiting together, and the
+ * first of them may publish credentials for the others.
  */
 const DRAWN_PART = 0.1;
 
-/** Bounds of the wait between two looks at the store, in milliseconds; each is half again as long. */
+/** Bounds of the wait between two reads of the store, in milliseconds; each wait is half as long again. */
 const POLL_MS = { first: 60, urgent: 400, background: 2_000 };
 
-interface SharedRefreshOptions {
+interface SharedStoreOptions {
   readonly store: CredentialStore;
   readonly init: WebIdentityInit;
   readonly options: ResolvedOptions;
   readonly runtime: Runtime;
 }
 
-/** What the store's part in one refresh needs to know about it. */
-export interface TurnOptions {
+/** What differs between the refreshes of one provider. */
+export interface SharedRefreshOptions {
   readonly identity: Identity;
   /** The STS that would be asked first. */
   readonly target: StsTarget;
@@ -69,41 +69,43 @@ export interface TurnOptions {
 }
 
 /**
- * One provider's share of a store: what it does with the store in each refresh, and what it learned
- * from its callers. Nothing of the store's failures leaves it but events.
+ * A store as one provider uses it: in each refresh, and when a service rejects the credentials. A failure
+ * of the store becomes an event, and never an error.
+ *
+ * The first refresh of a provider with a store loads this file.
  */
-export class SharedRefresh {
+export class SharedStore {
   readonly guard: GuardedStore;
-  readonly options: SharedRefreshOptions;
+  readonly options: SharedStoreOptions;
   /** The access key id that a service rejected. It is never adopted, even if it is stored again. */
   rejectedId: string | undefined;
   /** The key of the last refresh. */
   key: string | undefined;
-  /** When a caller began to wait for a refresh that was in the background; monotonic. */
-  hurriedAt = Number.POSITIVE_INFINITY;
+  /** When a caller began to wait for a refresh that ran in the background; by the monotonic clock. */
+  waitLimitedAt = Number.POSITIVE_INFINITY;
   #publishing: Promise<unknown> = Promise.resolve();
 
-  constructor(options: SharedRefreshOptions) {
+  constructor(options: SharedStoreOptions) {
     const { clock, random } = options.runtime;
     this.options = options;
     this.guard = guardOf(options.store, { clock, random });
   }
 
-  begin(options: TurnOptions): SharedTurn {
-    this.hurriedAt = Number.POSITIVE_INFINITY;
-    return new SharedTurn(this, options);
+  begin(options: SharedRefreshOptions): SharedRefresh {
+    this.waitLimitedAt = Number.POSITIVE_INFINITY;
+    return new SharedRefresh(this, options);
   }
 
-  /** A caller waits for the refresh that is under way, although the cached credentials are valid. */
-  hurry(): void {
-    this.hurriedAt = Math.min(this.hurriedAt, this.options.runtime.clock.monotonic());
+  /** A caller waits for the in-flight refresh: from now on, it waits 5 s at most for another process. */
+  limitWait(): void {
+    this.waitLimitedAt = Math.min(this.waitLimitedAt, this.options.runtime.clock.monotonic());
   }
 
-  /** A service rejected the cached credentials: they are removed from the store too. */
+  /** A service rejected the cached credentials: removes them from the store too. */
   rejected(accessKeyId: string, emit: EmitEvent): void {
     const { key } = this;
     this.rejectedId = accessKeyId;
-    this.hurry();
+    this.limitWait();
     if (key === undefined) return;
     const removing = this.guard.run("remove", (store) => store.remove(key, accessKeyId), {
       onFailure: (failure) => emit({ type: "store.failed", store: this.guard.name, ...failure }),
@@ -116,18 +118,21 @@ export class SharedRefresh {
     await this.#publishing;
   }
 
-  /** Writes in the background: no caller waits for it, and the process does. */
+  /** Writes in the background: no caller waits for it, but the process does not end before it. */
   publishing(work: () => Promise<void>): void {
-    const letGo = this.options.runtime.clock.hold();
-    const written = work().finally(letGo);
+    const letProcessEnd = this.options.runtime.clock.hold();
+    const written = work().finally(letProcessEnd);
     this.#publishing = Promise.allSettled([this.#publishing, written]);
   }
 }
 
-/** The store's part in one refresh. */
-export class SharedTurn {
-  readonly #shared: SharedRefresh;
-  readonly #options: TurnOptions;
+/**
+ * The store's part in one refresh: adopts what another process published, or claims the lease and
+ * publishes what this process gets.
+ */
+export class SharedRefresh {
+  readonly #shared: SharedStore;
+  readonly #options: SharedRefreshOptions;
   readonly #serverClock: ServerClock;
   #key: string | undefined;
   #lease: StoreLease | undefined;
@@ -140,7 +145,7 @@ export class SharedTurn {
   #isForKey = false;
   #hasReportedValue = false;
 
-  constructor(shared: SharedRefresh, options: TurnOptions) {
+  constructor(shared: SharedStore, options: SharedRefreshOptions) {
     const { pool } = shared.options.runtime;
     this.#shared = shared;
     this.#options = options;
@@ -148,13 +153,13 @@ export class SharedTurn {
   }
 
   /**
-   * What another process got from STS, or gets while it is waited for; `undefined` when this process is to ask
-   * STS: it has the lease, or the store is of no help.
+   * Finds what another process got from STS, waits for a process that is asking STS, or claims the lease.
+   * Returns `undefined` when this process is to ask STS: it has the lease, or the store does not help.
    *
    * @param token - passed the local checks.
    * @throws the signal's reason.
    */
-  async before(token: string, deadline: Deadline): Promise<Shared | undefined> {
+  async findOrClaim(token: string, deadline: Deadline): Promise<SharedResult | undefined> {
     const key = this.#keyOf(token);
     const isFirst = this.#key === undefined;
     // Another token may have other claims: what is shared is the first one's.
@@ -169,15 +174,15 @@ export class SharedTurn {
     return isFirst ? await this.#adoptOrClaim(deadline) : this.#usable(await this.#read());
   }
 
-  /** Notes why STS refused: if the refresh ends with it, other processes need not ask. */
+  /** Notes why STS refused: if the refresh ends with this refusal, other processes need not ask. */
   refused(failure: Failure): void {
     this.#refusal = failure;
   }
 
   /**
-   * The refresh has ended: its result is stored for the others, and the lease released. A process that
-   * stopped waiting for the holder of the lease stores credentials too, so that the others need not
-   * ask; but no refusal, since the holder may still succeed.
+   * Ends the refresh: publishes its result for the others, and releases the lease. A process that stopped
+   * waiting for the holder of the lease also publishes credentials, so that the others need not ask STS,
+   * but no refusal, because the holder may still succeed.
    */
   end(issued?: Issued): void {
     this.#isOver = true;
@@ -205,7 +210,7 @@ export class SharedTurn {
     return storeKey({ claims: decoded.claims, ...session, endpoint });
   }
 
-  async #adoptOrClaim(deadline: Deadline): Promise<Shared | undefined> {
+  async #adoptOrClaim(deadline: Deadline): Promise<SharedResult | undefined> {
     const { clock, random } = this.#shared.options.runtime;
     const start = clock.monotonic();
     const maxMs = this.#waitLimitMs(deadline);
@@ -218,10 +223,10 @@ export class SharedTurn {
       if (usable !== undefined || entry === undefined) return usable;
       const isFree = readField(entry, "isLeased") !== true;
       if (isFree && (await this.#claim())) return await this.#afterClaim();
-      // Not claimed and not held: the store failed, or another process was faster.
+      // Not held and not claimed: the store failed, or another process was faster.
       if (this.#shared.guard.openUntil !== undefined) return undefined;
-      const { hurriedAt } = this.#shared;
-      const until = Math.min(start + limitMs, Math.max(start, hurriedAt) + MAX_WAIT_MS);
+      const { waitLimitedAt } = this.#shared;
+      const until = Math.min(start + limitMs, Math.max(start, waitLimitedAt) + MAX_WAIT_MS);
       if (clock.monotonic() >= until) return undefined;
       const waitMs = Math.min(pollMs * (0.5 + random()), until - clock.monotonic());
       await sleep(clock, waitMs, this.#options.signal);
@@ -229,14 +234,14 @@ export class SharedTurn {
     }
   }
 
-  /** The holder before may have published between the look and the claim. */
-  async #afterClaim(): Promise<Shared | undefined> {
+  /** The previous holder may have published between the read and the claim. */
+  async #afterClaim(): Promise<SharedResult | undefined> {
     const usable = this.#usable(await this.#read());
-    if (usable !== undefined) this.#giveBack();
+    if (usable !== undefined) this.#releaseNow();
     return usable;
   }
 
-  #giveBack(): void {
+  #releaseNow(): void {
     const lease = this.#lease;
     this.#lease = undefined;
     this.#stopExtending();
@@ -247,8 +252,8 @@ export class SharedTurn {
   }
 
   /**
-   * Callers without valid credentials wait 5 s at most. A refresh that no caller waits for may wait
-   * for half of the time that the cached credentials are still valid.
+   * How long to wait for another process: 5 s at most for callers without valid credentials. A refresh that
+   * no caller waits for may use half of the time for which the cached credentials are still valid.
    */
   #waitLimitMs(deadline: Deadline): number {
     const half = deadline.remainingMs() / 2;
@@ -278,7 +283,7 @@ export class SharedTurn {
     const { clock } = this.#shared.options.runtime;
     this.#stopExtending = clock.schedule(LEASE_MS / 3, async () => {
       const isHeld = await this.#run("extend", (store) => store.extend(lease, LEASE_MS));
-      // Lost or not: the refresh goes on, and the fence decides what its result replaces.
+      // The refresh continues either way: the fence decides what its result may replace.
       if (isHeld === true && !this.#isOver) this.#extendLater(lease);
     });
   }
@@ -292,9 +297,9 @@ export class SharedTurn {
     return entry;
   }
 
-  #usable(entry: StoreEntry | undefined): Shared | undefined {
+  #usable(entry: StoreEntry | undefined): SharedResult | undefined {
     const credentials = this.#checked(readField(entry, "credentials"));
-    if (credentials?.kind === "credentials" && this.#isWanted(credentials, entry)) {
+    if (credentials?.kind === "credentials" && this.#isWorthAdopting(credentials, entry)) {
       const leftMs = this.#leftMs(credentials, readField(entry, "credentialsTtlMs"));
       const expiration = new Date(this.#shared.options.runtime.clock.now() + leftMs);
       return { credentials: toCredentials(credentials, expiration), region: credentials.region };
@@ -306,7 +311,7 @@ export class SharedTurn {
     return failure && { refused: failure };
   }
 
-  /** A complete value of this key and role. A store that a user wrote may return anything. */
+  /** Returns only a complete value of this key and role: a user's own store may return anything. */
   #checked(stored: unknown): StoredValue | undefined {
     if (stored === undefined || stored === null) return undefined;
     const value = readStoredValue(stored);
@@ -319,8 +324,8 @@ export class SharedTurn {
     return undefined;
   }
 
-  /** Whether stored credentials are worth having: newer than the cached ones, and for long enough. */
-  #isWanted(stored: StoredCredentials, entry: StoreEntry | undefined): boolean {
+  /** Whether stored credentials are better than the cached ones, and valid for long enough. */
+  #isWorthAdopting(stored: StoredCredentials, entry: StoreEntry | undefined): boolean {
     const { options } = this.#shared.options;
     const { snapshot } = this.#options;
     const { accessKeyId, expiresAt, issuedAt } = stored;
@@ -329,12 +334,12 @@ export class SharedTurn {
     const leftMs = this.#leftMs(stored, readField(entry, "credentialsTtlMs"));
     const { advisoryMs, mandatoryMs } = windowsFor(expiresAt - issuedAt, options.refresh);
     const cachedMs = snapshot.invalidated ? 0 : this.#cachedMs();
-    // A process that has some does not adopt what is due for a refresh itself.
+    // A process that has valid credentials does not adopt ones that are due for a refresh.
     const leastMs = Math.max(cachedMs > 0 ? advisoryMs : mandatoryMs, MIN_LIFETIME_MS);
     return leftMs > cachedMs && leftMs > leastMs;
   }
 
-  /** By this machine's clock, which may be wrong, and by the store's: the smaller one counts. */
+  /** By this machine's clock, which may be wrong, and by the store's: the shorter time counts. */
   #leftMs({ expiresAt, issuedAt }: StoredCredentials, storeTtlMs: unknown): number {
     const ttlMs = typeof storeTtlMs === "number" ? storeTtlMs : Number.POSITIVE_INFINITY;
     return Math.min(expiresAt - this.#stsNow(), ttlMs, expiresAt - issuedAt);
@@ -344,9 +349,9 @@ export class SharedTurn {
     const { roleArn } = this.#options.identity;
     const { clock } = this.#shared.options.runtime;
     if (this.#key === undefined || !this.#isForKey) return undefined;
-    const bound = { key: this.#key, roleArn, issuedAt: Math.floor(this.#stsNow()) };
-    if (issued !== undefined) return toStoredCredentials(issued, bound, clock.now());
-    return this.#refusal && toStoredRefusal(this.#refusal, bound);
+    const common = { key: this.#key, roleArn, issuedAt: Math.floor(this.#stsNow()) };
+    if (issued !== undefined) return toStoredCredentials(issued, common, clock.now());
+    return this.#refusal && toStoredRefusal(this.#refusal, common);
   }
 
   #stsNow(): number {

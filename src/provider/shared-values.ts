@@ -12,15 +12,15 @@ export interface Issued {
 }
 
 /** What another process got from STS: credentials, or a permanent refusal. */
-export type Shared = Issued | { readonly refused: Failure };
+export type SharedResult = Issued | { readonly refused: Failure };
 
-/** What every stored value of one refresh has. */
-export type Bound = Pick<StoredCredentials, "key" | "roleArn" | "issuedAt">;
+/** The fields that every stored value of one refresh has. */
+export type CommonFields = Pick<StoredCredentials, "key" | "roleArn" | "issuedAt">;
 
 /** How long a permanent refusal is shared, in milliseconds. */
 const REFUSAL_MS = 5_000;
 
-/** Refusals that are not about one token: every process that shares the key would get the same. */
+/** Refusals that do not concern one token: every process that shares the key would get the same. */
 const SHARED_REFUSALS: readonly Verdict[] = [
   "access-denied",
   "region-disabled",
@@ -28,10 +28,10 @@ const SHARED_REFUSALS: readonly Verdict[] = [
   "token-rejected",
 ];
 
-/** The stored form of credentials; `undefined` for some that have ended or never end. */
+/** The stored form of credentials; `undefined` if they have expired or never expire. */
 export function toStoredCredentials(
   { credentials, region }: Issued,
-  bound: Bound,
+  common: CommonFields,
   now: number,
 ): StoredCredentials | undefined {
   const { accessKeyId, secretAccessKey, sessionToken, expiration } = credentials;
@@ -40,13 +40,13 @@ export function toStoredCredentials(
   if (!Number.isFinite(leftMs) || leftMs < 1) return undefined;
   return {
     kind: "credentials",
-    ...bound,
-    expiresAt: Math.floor(bound.issuedAt + leftMs),
+    ...common,
+    expiresAt: Math.floor(common.issuedAt + leftMs),
     ...{ accessKeyId, secretAccessKey, sessionToken, accountId, credentialScope, region },
   };
 }
 
-/** Stored credentials in the form in which a call to STS gives them. */
+/** Stored credentials in the form in which a call to STS returns them. */
 export function toCredentials(stored: StoredCredentials, expiration: Date): AttributedCredentials {
   const { accessKeyId, secretAccessKey, sessionToken, accountId, credentialScope } = stored;
   return {
@@ -62,13 +62,13 @@ export function toCredentials(stored: StoredCredentials, expiration: Date): Attr
   };
 }
 
-/** The stored form of a refusal; `undefined` for one that may pass or is about one token. */
-export function toStoredRefusal(failure: Failure, bound: Bound): StoredRefusal | undefined {
+/** The stored form of a refusal; `undefined` if it is temporary, or concerns only this token. */
+export function toStoredRefusal(failure: Failure, common: CommonFields): StoredRefusal | undefined {
   const { kind, code = "", message, httpStatus, requestId } = failure;
   if (kind !== "answer" || code === "" || message === "") return undefined;
   if (!SHARED_REFUSALS.includes(judge(failure))) return undefined;
-  const expiresAt = bound.issuedAt + REFUSAL_MS;
-  return { kind: "refusal", ...bound, expiresAt, code, message, httpStatus, requestId };
+  const expiresAt = common.issuedAt + REFUSAL_MS;
+  return { kind: "refusal", ...common, expiresAt, code, message, httpStatus, requestId };
 }
 
 interface RefusalContext {
@@ -77,7 +77,7 @@ interface RefusalContext {
   readonly retryAccessDenied: boolean;
 }
 
-/** A stored refusal as the failure that STS's answer would be here; `undefined` if it is not to count. */
+/** A stored refusal as the failure that STS's answer would be here; `undefined` if it does not count here. */
 export function toFailure(
   { code, message, httpStatus, requestId, expiresAt }: StoredRefusal,
   { now, retryAccessDenied }: RefusalContext,
@@ -96,7 +96,7 @@ export function toFailure(
   return SHARED_REFUSALS.includes(verdict) ? failure : undefined;
 }
 
-/** Names an STS for every process alike; `undefined` for an endpoint that only this process knows. */
+/** A name of an STS that is the same in every process; `undefined` for an endpoint that only this process knows. */
 export function endpointName({ config, region, customEndpoint }: StsTarget): string | undefined {
   const { endpoint, useFipsEndpoint, useDualstackEndpoint, useGlobalEndpoint } = config;
   if (customEndpoint) return typeof endpoint === "string" ? endpoint : undefined;
