@@ -38,7 +38,7 @@ export {
   fromTokenFile,
   fromWebIdentity,
   fromWebToken,
-} from "./provider/factories.js";
+} from "./provider/create-provider.js";
 export type {
   PreflightMode,
   PreflightOptions,

@@ -5,7 +5,7 @@
 import { isWebIdentityError } from "../model/errors.js";
 import type { WebIdentityEvent } from "../model/events.js";
 import type { TokenSource } from "../model/token-source.js";
-import { fromTokenFile, fromWebIdentity } from "../provider/factories.js";
+import { fromTokenFile, fromWebIdentity } from "../provider/create-provider.js";
 import type { WebIdentityProvider } from "../provider/web-identity-provider.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { detectTokenSource, matchingSources } from "../token-sources/detect.js";

@@ -1,20 +1,186 @@
 import { CredentialCache, type FailureAdvice } from "../credentials/credential-cache.js";
 import { isWebIdentityError, WebIdentityError } from "../model/errors.js";
+import type { TokenSource } from "../model/token-source.js";
 import { closeOnAbort } from "../runtime/abort.js";
+import { readVariable } from "../runtime/environment.js";
+import { fromFile } from "../runtime/token-file.js";
+import { checkString, requireFunction, requireInit, requireString } from "../runtime/validators.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
 import { CredentialSharing } from "./credential-sharing.js";
-import type { WebIdentityInit } from "./options.js";
+import {
+  type Identity,
+  type IdentityResolver,
+  processRuntime,
+  type Runtime,
+  type WebIdentityInit,
+} from "./options.js";
 import { ProviderReporter, type Refreshed } from "./provider-reporter.js";
 import { Refresher } from "./refresh.js";
-import { type IdentityResolver, processRuntime, type Runtime } from "./runtime.js";
-import { resolveOptions } from "./validate-options.js";
+import { checkNames, resolveOptions } from "./validate-options.js";
 import type { ProviderProperties, WebIdentityProvider } from "./web-identity-provider.js";
 
 /*
- * This folder composes a provider of the others: the cache (`src/credentials`) decides when to refresh,
- * `refresh.ts` runs the attempts, `provider-reporter.ts` reports them, and `credential-sharing.ts` asks
- * the store, if there is one.
+ * The three ways to create a provider, which differ only in where the token and the role come from, and
+ * createProvider(), which composes a provider of the other folders: the cache (`src/credentials`) decides
+ * when to refresh, `refresh.ts` runs the attempts, `provider-reporter.ts` reports them, and
+ * `credential-sharing.ts` asks the store, if there is one.
  */
+
+/** Init of {@link fromTokenFile}: the SDK's options and the resilience options. */
+export interface FromTokenFileInit extends WebIdentityInit {
+  /**
+   * Path of the file with the OIDC token, which is read for every attempt.
+   * @default AWS_WEB_IDENTITY_TOKEN_FILE
+   */
+  readonly webIdentityTokenFile?: string | undefined;
+  /** ARN of the role to assume. @default AWS_ROLE_ARN */
+  readonly roleArn?: string | undefined;
+}
+
+/**
+ * Credentials from the OIDC token in a file. The options or the environment name the file: EKS (IRSA)
+ * and other platforms set `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`. A drop-in replacement for
+ * the SDK's `fromTokenFile`.
+ *
+ * @throws TypeError for an option that can never work.
+ *
+ * @example
+ * ```ts
+ * import { S3Client } from "@aws-sdk/client-s3";
+ * import { fromTokenFile } from "resilient-sts";
+ *
+ * const s3 = new S3Client({ credentials: fromTokenFile() });
+ * ```
+ */
+export function fromTokenFile(init: FromTokenFileInit = {}): WebIdentityProvider {
+  requireInit("fromTokenFile", init);
+  checkNames(init, { token: "fromWebIdentity", webIdentityToken: "fromWebToken" });
+  checkString("webIdentityTokenFile", init.webIdentityTokenFile);
+  checkString("roleArn", init.roleArn);
+  return createProvider(() => tokenFileIdentity(init, processRuntime), init);
+}
+
+/** @internal What {@link fromTokenFile} settles for each refresh; tests pass their own runtime. */
+export function tokenFileIdentity(init: FromTokenFileInit, { env, clock }: Runtime): Identity {
+  const fromEnvironment = readVariable(env, "AWS_WEB_IDENTITY_TOKEN_FILE");
+  const file = init.webIdentityTokenFile ?? fromEnvironment;
+  const roleArn = init.roleArn ?? readVariable(env, "AWS_ROLE_ARN");
+  if (file === undefined || roleArn === undefined) throw notConfigured(file, roleArn);
+  return {
+    source: fromFile(file, clock),
+    sourceName: `the token file ${file}`,
+    roleArn,
+    roleSessionName: init.roleSessionName ?? readVariable(env, "AWS_ROLE_SESSION_NAME"),
+    marks: file === fromEnvironment ? { CREDENTIALS_ENV_VARS_STS_WEB_ID_TOKEN: "h" } : {},
+  };
+}
+
+/**
+ * Only a missing token file lets a chain try its next provider. A token file without a role is a
+ * mistake: with the next provider, the workload would silently run with another identity.
+ */
+function notConfigured(file: string | undefined, roleArn: string | undefined): WebIdentityError {
+  const missing = [
+    ...(file === undefined
+      ? [["token file", "webIdentityTokenFile (or AWS_WEB_IDENTITY_TOKEN_FILE)"]]
+      : []),
+    ...(roleArn === undefined ? [["role", "roleArn (or AWS_ROLE_ARN)"]] : []),
+  ] as const;
+  const nouns = missing.map(([noun]) => noun).join(" and no ");
+  const options = missing.map(([, option]) => option).join(" and ");
+  return new WebIdentityError({
+    code: "ERR_NOT_CONFIGURED",
+    message: `Web identity configuration not specified: there is no ${nouns}.`,
+    hint: `Workload: set ${options}; on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.`,
+    tryNextLink: file === undefined,
+  });
+}
+
+/** Init of {@link fromWebIdentity}. */
+export interface FromWebIdentityInit extends WebIdentityInit {
+  /** Called for every attempt, so that a retry never sends a token that expired during the wait. */
+  readonly token: TokenSource;
+  /** ARN of the role to assume. */
+  readonly roleArn: string;
+}
+
+/**
+ * Credentials from tokens that a function returns: GitHub Actions, Google, Vault, your own IdP.
+ *
+ * @throws TypeError for an option that can never work.
+ *
+ * @example
+ * ```ts
+ * import { readFile } from "node:fs/promises";
+ * import { fromWebIdentity } from "resilient-sts";
+ *
+ * const credentials = fromWebIdentity({
+ *   token: ({ signal }) => readFile("/run/oidc/token", { encoding: "utf8", signal }),
+ *   roleArn: "arn:aws:iam::123456789012:role/service",
+ * });
+ * ```
+ */
+export function fromWebIdentity(init: FromWebIdentityInit): WebIdentityProvider {
+  requireInit("fromWebIdentity", init);
+  checkNames(init, { webIdentityToken: "fromWebToken", webIdentityTokenFile: "fromTokenFile" });
+  requireFunction("token", init.token);
+  requireString("roleArn", init.roleArn);
+  const { token, roleArn, roleSessionName } = init;
+  return createProvider(
+    () => ({
+      source: token,
+      sourceName: token.name ? `the token source ${token.name}()` : "the token source",
+      roleArn,
+      roleSessionName,
+      marks: {},
+    }),
+    init,
+  );
+}
+
+/** Init of {@link fromWebToken}: the SDK's options and the resilience options. */
+export interface FromWebTokenInit extends WebIdentityInit {
+  /** The OIDC token, or with `providerId` an OAuth 2.0 access token. */
+  readonly webIdentityToken: string;
+  /** ARN of the role to assume. */
+  readonly roleArn: string;
+}
+
+/**
+ * Credentials from one given token. When it expires, the provider can't get new credentials. For a
+ * service that runs longer, use {@link fromTokenFile} or {@link fromWebIdentity}. A drop-in replacement
+ * for the SDK's `fromWebToken`.
+ *
+ * @throws TypeError for an option that can never work.
+ *
+ * @example
+ * ```ts
+ * import { fromWebToken } from "resilient-sts";
+ *
+ * const credentials = fromWebToken({
+ *   webIdentityToken: process.env.CIRCLE_OIDC_TOKEN_V2 ?? "",
+ *   roleArn: "arn:aws:iam::123456789012:role/deploy",
+ * });
+ * ```
+ */
+export function fromWebToken(init: FromWebTokenInit): WebIdentityProvider {
+  requireInit("fromWebToken", init);
+  checkNames(init, { token: "fromWebIdentity" });
+  requireString("webIdentityToken", init.webIdentityToken);
+  requireString("roleArn", init.roleArn);
+  const { webIdentityToken, roleArn, roleSessionName } = init;
+  const source = Object.assign(async () => webIdentityToken, { renewable: false });
+  return createProvider(
+    () => ({
+      source,
+      sourceName: "webIdentityToken",
+      roleArn,
+      roleSessionName,
+      marks: {},
+    }),
+    init,
+  );
+}
 
 /** Permanent refusals, which the cache remembers for some seconds. */
 const REJECTIONS = [

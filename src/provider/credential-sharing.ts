@@ -1,8 +1,7 @@
 import type { CredentialStore } from "../model/credential-store.js";
 import type { EmitEvent } from "../model/events.js";
 import { safeCause } from "../runtime/redact.js";
-import type { ResolvedOptions, WebIdentityInit } from "./options.js";
-import type { Runtime } from "./runtime.js";
+import type { ResolvedOptions, Runtime, WebIdentityInit } from "./options.js";
 import type { SharedRefresh, SharedRefreshOptions, SharedStore } from "./shared-refresh.js";
 import type { StoreStatus } from "./web-identity-provider.js";
 

@@ -3,11 +3,20 @@ import type { Logger } from "@smithy/types";
 import type { WindowOptions } from "../credentials/refresh-timing.js";
 import type { CredentialStore } from "../model/credential-store.js";
 import type { WebIdentityEvent } from "../model/events.js";
+import type { TokenSource } from "../model/token-source.js";
 import type { PreflightSettings } from "../preflight/run-issuer-check.js";
 import type { RetryOptions as CompleteRetryOptions } from "../retry/retry-loop.js";
+import { type Clock, systemClock } from "../runtime/clock.js";
+import type { Environment } from "../runtime/environment.js";
 import type { AssumeRoleInput } from "../sts/assume-role.js";
+import { ClientPool } from "../sts/client-pool.js";
 import type { AttributedCredentials } from "../sts/credentials.js";
 import type { CallerClientConfig, ClientPlugin } from "../sts/target.js";
+
+/*
+ * What a provider is created with: the options of the user and their defaults, the identity that a factory
+ * settles, and the seams to the world.
+ */
 
 /** When to check the issuer's discovery document and JWKS; see `preflight`. */
 export type PreflightMode = "advisory" | "strict" | "off";
@@ -185,3 +194,35 @@ export const DEFAULTS: ResolvedOptions = {
   retryAccessDenied: false,
   validateToken: true,
 };
+
+/** The token and the role of a workload: the part in which the three factories differ. */
+export interface Identity {
+  readonly source: TokenSource;
+  /** The name of the source in messages: `the token file /var/run/…`. */
+  readonly sourceName: string;
+  readonly roleArn: string;
+  readonly roleSessionName: string | undefined;
+  /** The SDK's marks on credentials obtained this way. */
+  readonly marks: Readonly<Record<string, string>>;
+}
+
+/**
+ * Settles the identity for one refresh: the environment may have changed since the last one.
+ *
+ * @throws WebIdentityError `ERR_NOT_CONFIGURED`
+ */
+export type IdentityResolver = () => Identity;
+
+/** The seams of a provider to the world around it. Tests pass their own. */
+export interface Runtime {
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly env: Environment;
+  readonly pool: ClientPool;
+}
+
+const seams = { clock: systemClock, random: Math.random, env: process.env };
+
+/** The runtime of the process. All providers share its pool. */
+export const processRuntime: Runtime = { ...seams, pool: new ClientPool(seams) };

@@ -23,9 +23,8 @@ import {
 } from "../sts/target.js";
 import type { CredentialSharing } from "./credential-sharing.js";
 import { IssuerCheckStep } from "./issuer-check-step.js";
-import type { ResolvedOptions, WebIdentityInit } from "./options.js";
+import type { Identity, ResolvedOptions, Runtime, WebIdentityInit } from "./options.js";
 import type { ProviderReporter, Refreshed } from "./provider-reporter.js";
-import type { Identity, Runtime } from "./runtime.js";
 import type { SharedRefresh } from "./shared-refresh.js";
 import { TokenStep } from "./token-step.js";
 import type { RegionStatus } from "./web-identity-provider.js";

@@ -18,8 +18,7 @@ import { type GuardedStore, guardOf } from "../stores/guarded-store.js";
 import { readStoredValue, storeKey } from "../stores/store-entry.js";
 import type { ServerClock } from "../sts/server-clock.js";
 import type { StsTarget } from "../sts/target.js";
-import type { ResolvedOptions, WebIdentityInit } from "./options.js";
-import type { Identity, Runtime } from "./runtime.js";
+import type { Identity, ResolvedOptions, Runtime, WebIdentityInit } from "./options.js";
 import {
   endpointName,
   type Issued,

@@ -9,7 +9,7 @@ import { safeText } from "../runtime/redact.js";
 import type { ServerClock } from "../sts/server-clock.js";
 import { type CheckedToken, checkToken } from "../token/check.js";
 import { loadToken } from "../token/token-source.js";
-import type { Identity } from "./runtime.js";
+import type { Identity } from "./options.js";
 
 interface TokenStepOptions {
   readonly identity: Identity;

@@ -14,7 +14,8 @@ const RETIRED_WORDS = new Set([
 /** Words that the glossary has replaced in one meaning, by the folders that had it. */
 const RETIRED_IN: Readonly<Record<string, readonly string[]>> = {
   credentials: ["slot", "slots"],
-  provider: ["slot", "slots"],
+  provider: ["slot", "slots", "turn", "turns", "hurry", "hurried"],
+  stores: ["turn", "turns"],
   sts: ["stop", "stops"],
 };
 const RETIRED_PHRASES = /\b(?:gave up|gives up|give up)\b/;

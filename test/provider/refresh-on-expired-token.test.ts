@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import type { InitializeMiddleware } from "@smithy/types";
 import { describe, expect, test, vi } from "vitest";
+import { fromTokenFile } from "../../src/provider/create-provider.js";
 import {
   expiredTokenPlugin,
   refreshOnExpiredToken,
@@ -161,4 +162,15 @@ describe("credentials that replaced rejected ones", () => {
     await send("KEY-1");
     expect([invalidate.mock.calls.length, signedBy.length]).toEqual([2, 4]);
   });
+});
+
+test.each([
+  ["nothing", undefined],
+  ["a factory", fromTokenFile],
+  ["a promise", Promise.resolve()],
+  ["the SDK's own provider", async () => ({ accessKeyId: "", secretAccessKey: "" })],
+])("refreshOnExpiredToken refuses %s in place of a provider", (_, provider) => {
+  expect(() => refreshOnExpiredToken(provider as never)).toThrow(
+    /^Expected `provider` to be what fromTokenFile\(\) and its like return, got /,
+  );
 });

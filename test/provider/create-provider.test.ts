@@ -1,7 +1,10 @@
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
-import { fromTokenFile, fromWebIdentity, fromWebToken } from "../../src/provider/factories.js";
-import { refreshOnExpiredToken } from "../../src/provider/refresh-on-expired-token.js";
+import {
+  fromTokenFile,
+  fromWebIdentity,
+  fromWebToken,
+} from "../../src/provider/create-provider.js";
 
 const create = { fromTokenFile, fromWebIdentity, fromWebToken } as Readonly<
   Record<string, (init: never) => unknown>
@@ -50,15 +53,4 @@ test("fromWebToken accepts the init of fromTokenFile besides its token, as the S
   const make = () =>
     create.fromWebToken?.({ roleArn, webIdentityTokenFile, webIdentityToken } as never);
   expect(make).not.toThrow();
-});
-
-test.each([
-  ["nothing", undefined],
-  ["a factory", fromTokenFile],
-  ["a promise", Promise.resolve()],
-  ["the SDK's own provider", async () => ({ accessKeyId: "", secretAccessKey: "" })],
-])("refreshOnExpiredToken refuses %s in place of a provider", (_, provider) => {
-  expect(() => refreshOnExpiredToken(provider as never)).toThrow(
-    /^Expected `provider` to be what fromTokenFile\(\) and its like return, got /,
-  );
 });
