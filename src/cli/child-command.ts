@@ -8,7 +8,7 @@ import type { Environment } from "../runtime/environment.js";
 import { type CommandContext, CommandFailure } from "./command.js";
 import { quoted } from "./option-values.js";
 
-/** Signals that a supervisor or a person sends to the command, and that are meant for the child. */
+/** Signals to this process that are meant for the child. */
 const FORWARDED = [
   "SIGTERM",
   "SIGHUP",
@@ -19,10 +19,10 @@ const FORWARDED = [
   "SIGWINCH",
 ] as const;
 
-/** Signals that a terminal sends to the whole foreground group: the child has them already. */
+/** Signals that a terminal sends to the whole foreground group, so the child already gets them. */
 const FROM_TERMINAL: readonly string[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
 
-/** What a shell reports for a command that is not there, and for one that can't be run (POSIX). */
+/** What a shell reports for a command that does not exist, and for one that can't be run (POSIX). */
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 
@@ -33,7 +33,7 @@ export interface Child {
 
 /**
  * Runs a command with this process's input and output, passes signals on to it, and reports its end
- * as a shell does. The command is not run by a shell: its arguments reach it as they were given.
+ * as a shell does. No shell is involved: the command gets its arguments unchanged.
  *
  * @throws CommandFailure when the command can't be started.
  */
@@ -76,8 +76,8 @@ function startFailure(command: string, { code = "unknown error" }: NodeJS.ErrnoE
 }
 
 /**
- * Variables that some SDK reads before the container-credentials endpoint, or for it: inherited ones
- * would win over this command's, or send the child somewhere else.
+ * Variables that an SDK reads before the container-credentials endpoint, or to find it. Inherited ones
+ * would take precedence over those of this command, or lead the child to another endpoint.
  */
 const CREDENTIAL_VARIABLES = [
   ...["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"],
@@ -95,13 +95,13 @@ const CREDENTIAL_VARIABLES = [
 
 const PROXY_VARIABLES = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-/** Hosts of the endpoint that no proxy can reach: a proxy is another machine. */
+/** Hosts of the endpoint. A proxy can't reach them, because it runs on another machine. */
 const NOT_PROXIED = ["127.0.0.1", "localhost", "::1"];
 
 interface ChildEnvironmentOptions {
   /** Region of the child's clients; `undefined` leaves the inherited variables as they are. */
   readonly region: string | undefined;
-  /** Leave the user's AWS files and profile to the child. */
+  /** Pass the user's AWS files and profile on to the child. */
   readonly keepsConfig: boolean;
   /** Config file made for the child, with a profile for each role. */
   readonly configFile: string | undefined;
@@ -118,14 +118,14 @@ export function childEnvironment(
     CREDENTIAL_VARIABLES.filter((name) => !(keepsConfig && name.endsWith("PROFILE"))),
   );
   const kept = Object.entries(inherited).filter(
-    // Windows does not tell cases apart.
+    // On Windows, the names of variables are case-insensitive.
     ([name, value]) => value !== undefined && !removed.has(name.toUpperCase()),
   ) as [string, string][];
   const files = {
     AWS_CONFIG_FILE: configFile ?? devNull,
-    // The empty string would mean the usual file to the JavaScript SDK.
+    // The JavaScript SDK treats an empty string as the default file.
     AWS_SHARED_CREDENTIALS_FILE: devNull,
-    // boto 2's own files come before a container endpoint too.
+    // boto 2 also reads its own files before a container endpoint.
     BOTO_CONFIG: devNull,
   };
   return {
@@ -133,13 +133,13 @@ export function childEnvironment(
     ...(keepsConfig ? {} : files),
     ...(region !== undefined && { AWS_REGION: region, AWS_DEFAULT_REGION: region }),
     ...withoutProxy(inherited),
-    // Java's default chain would go on to the instance's role if the endpoint ever failed.
+    // Without this, Java's default chain uses the instance's role when the endpoint fails.
     AWS_EC2_METADATA_DISABLED: inherited.AWS_EC2_METADATA_DISABLED ?? "true",
     ...credentials,
   };
 }
 
-/** Ruby and older SDKs send even loopback requests to a proxy unless `no_proxy` names the host. */
+/** Ruby and older SDKs send even loopback requests through a proxy unless `no_proxy` names the host. */
 function withoutProxy(inherited: Environment): Record<string, string> {
   if (PROXY_VARIABLES.every((name) => !inherited[name])) return {};
   const present = ["NO_PROXY", "no_proxy"].filter((name) => inherited[name] !== undefined);

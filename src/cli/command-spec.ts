@@ -1,6 +1,6 @@
 /**
- * A command as one table: its options, what `--help` prints, and what a shell completes all come
- * from the same rows, so that none of them can forget one.
+ * A command as one table. Parsing, `--help` and the completion of shells all use the same rows, so
+ * that none of them can miss an option.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,9 +14,9 @@ export interface OptionSpec {
   readonly short?: string;
   readonly multiple?: boolean;
   readonly default?: string;
-  /** What stands for the value in `--help`: `ARN`, `FILE`. */
+  /** The placeholder for the value in `--help`: `ARN`, `FILE`. */
   readonly value?: string;
-  /** One or two sentences without line breaks. The first one is shown by shells too. */
+  /** One or two sentences without line breaks. Shells show the first one too. */
   readonly help: string;
   /** What a shell offers as the value. */
   readonly complete?: "file" | "directory" | "region" | readonly string[];
@@ -38,14 +38,14 @@ export interface CommandSpec<O extends Options = Options> {
   readonly runsCommand?: boolean;
   /** For a command with an argument of its own: what a shell offers for it. */
   readonly argument?: readonly string[];
-  /** Commands to copy, each after a line that says what it is for. */
+  /** Commands to copy, each below a line that says what it is for. */
   readonly examples: readonly (readonly [what: string, command: string])[];
 }
 
-/** The options of a call as the command sees them, and what follows them. */
+/** The parsed options of a call, and what follows them. */
 export interface CommandCall<O extends Options> {
   readonly values: ReturnType<typeof readOptions<O>>["values"];
-  /** The words of the argument, or the command after `--` with its arguments. */
+  /** The words of the command's own argument, or the command after `--` with its arguments. */
   readonly operands: readonly string[];
 }
 
@@ -55,20 +55,20 @@ export interface Command {
   run(args: readonly string[], context: CommandContext): Promise<ExitCode>;
 }
 
-/** A command that is loaded when it is called. */
+/** A command whose code is loaded when the command is called. */
 export interface CommandEntry {
   /** One line for the list of commands, and for shells. */
   readonly summary: string;
   load(): Promise<Command>;
 }
 
-/** Every command has them, and so has the program. */
+/** Options of every command, and of the program. */
 export const COMMON_OPTIONS = {
   help: { type: "boolean", short: "h", help: "Print this help." },
   version: { type: "boolean", short: "v", help: "Print the version." },
 } as const satisfies Options;
 
-/** Makes a command of its table and its function. `--help` never gets as far as the function. */
+/** Makes a command from its table and its function, which `--help` and `--version` do not call. */
 export function defineCommand<const O extends Options>(
   spec: CommandSpec<O>,
   run: (call: CommandCall<O>, context: CommandContext) => Promise<ExitCode>,
@@ -86,7 +86,7 @@ export function defineCommand<const O extends Options>(
   };
 }
 
-/** The published program is one folder below the manifest, its source and the tests' build two. */
+/** The published program is one folder below the manifest; its source and the build for tests are two. */
 export function versionOf(script: string): string {
   const files = ["../package.json", "../../package.json"].map((path) =>
     join(dirname(script), path),
@@ -95,7 +95,7 @@ export function versionOf(script: string): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-/** @throws CommandFailure for whatever the table does not have. */
+/** @throws CommandFailure for anything that the table does not have. */
 export function readOptions<const O extends Options>(
   spec: Pick<CommandSpec<O>, "name" | "options" | "runsCommand" | "argument">,
   args: readonly string[],
@@ -123,7 +123,7 @@ export function readOptions<const O extends Options>(
       const end = near === undefined ? `; ${see}` : `; did you mean --${near}? ${capitalized(see)}`;
       throw wrongUsage(`there is no option --${safeText(unknown, 40)}${end}`);
     }
-    // Node's message continues with advice about positional arguments, which does not apply.
+    // Node's message goes on with advice about positional arguments that does not apply here.
     const [problem = ""] = message.split(/\. |\n/);
     throw wrongUsage(`${safeText(problem, 200)}; ${see}`);
   }

@@ -19,7 +19,7 @@ export const EXIT = {
   failed: 3,
   /** There is no token to send. */
   noToken: 3,
-  /** Attempts or time were used up. */
+  /** The time limit or the last attempt was reached. */
   outOfTime: 4,
   interrupted: 130,
   /** The reader of the output has ended (`| head`): what a shell reports after SIGPIPE. */
@@ -41,7 +41,7 @@ export class CommandFailure extends Error {
   }
 }
 
-/** The failure of a command that was called wrongly. The message says how to call it. */
+/** The failure of a command that was called incorrectly. The message says how to call it. */
 export function wrongUsage(message: string): CommandFailure {
   return new CommandFailure(message, EXIT.usage);
 }

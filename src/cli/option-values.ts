@@ -38,14 +38,14 @@ export function durationFrom(minMs: number, maxMs: number): Reader<number> {
   };
 }
 
-/** A region name is a part of host names (RFC 1123, section 2.1). */
+/** A region name is a label of host names (RFC 1123, section 2.1). */
 export function regionName(flag: string, text: string): string {
   const region = text.trim();
   if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region)) return region;
   throw wrongUsage(`--${flag} takes the name of an AWS region, such as eu-west-1`);
 }
 
-/** The names of an option that may be repeated, and may have several names with commas. */
+/** The region names of an option that may be repeated, and may hold several names with commas between them. */
 export function regionNames(flag: string, texts: readonly string[] = []): string[] {
   return texts.flatMap((text) => text.split(",")).map((text) => regionName(flag, text));
 }

@@ -94,7 +94,7 @@ export type ProviderValues = {
     | undefined;
 };
 
-/** What all providers of one command have in common. */
+/** The settings that all providers of one command share. */
 export interface ProviderSettings {
   /** The role of a command without `--role`. */
   readonly roleArn: string | undefined;
@@ -133,7 +133,7 @@ export async function readProviderSettings(
 ): Promise<ProviderSettings> {
   for (const flag of ["token-source", "audience"] as const) {
     if (values["token-file"] === undefined || values[flag] === undefined) continue;
-    throw wrongUsage(`--token-file and --${flag} exclude each other; leave one out`);
+    throw wrongUsage(`--token-file and --${flag} can't be used together; leave one out`);
   }
   const named = {
     roleArn: readOption(values, "role-arn", notEmpty),

@@ -1,6 +1,6 @@
 /**
- * Makes providers of the options: one for `credential-process`, and one for each role of `exec` and
- * `serve`, which share a store and end together.
+ * Makes providers from the options: one for `credential-process`, and one for each role of `exec` and
+ * `serve`. The providers of one command share a store and are disposed together.
  */
 import { isWebIdentityError } from "../model/errors.js";
 import type { WebIdentityEvent } from "../model/events.js";
@@ -123,7 +123,7 @@ function readRoles(
 ): ReadonlyMap<string, string | undefined> {
   if (roles.length === 0) return new Map([["default", settings.roleArn]]);
   if (roleArn !== undefined) {
-    throw wrongUsage("--role and --role-arn exclude each other; name every role with --role");
+    throw wrongUsage("--role and --role-arn can't be used together; name every role with --role");
   }
   const named = new Map<string, string>();
   for (const text of roles) {

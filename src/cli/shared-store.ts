@@ -1,4 +1,4 @@
-/** The options by which a command shares credentials with other processes, and the store made of them. */
+/** The options for sharing credentials with other processes, and the store that they describe. */
 import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { CredentialStore } from "../model/credential-store.js";
@@ -30,7 +30,7 @@ export const STORE_OPTION_NAMES = Object.keys(STORE_OPTIONS) as (keyof typeof ST
 /** Values of {@link STORE_OPTIONS}. */
 export type StoreValues = { readonly [Name in keyof typeof STORE_OPTIONS]?: string | undefined };
 
-/** A store, and what ends its connection. */
+/** A store. Disposing of it ends its connection. */
 export interface SharedStore extends AsyncDisposable {
   /** `undefined` when nothing is shared. */
   readonly store: CredentialStore | undefined;
@@ -93,7 +93,7 @@ async function openRedis(url: string, keys: readonly StoreKey[]): Promise<Shared
   const client = createClient({ url });
   const connected = new Promise((resolve, reject) => {
     client.once("ready", resolve);
-    // A store that fails is an event of the provider's; the client keeps connecting.
+    // The provider reports a store that fails as an event; the client keeps connecting.
     client.on("error", reject);
   });
   connected.catch(() => {});

@@ -1,6 +1,6 @@
 /**
- * Text for a terminal: its width, line breaks, colors, and ASCII where the locale has nothing else.
- * Text of others is shown on one line and without a mark that a terminal obeys.
+ * Text for a terminal: its width, line breaks, colors, and ASCII where the locale allows nothing else.
+ * Text from outside stays on one line, without characters that a terminal acts on.
  */
 import { stripVTControlCharacters, styleText } from "node:util";
 import type { Environment } from "../runtime/environment.js";
@@ -25,10 +25,10 @@ export function paintFor(
   return stream.isTTY === true && env.TERM !== "dumb" ? colored : plain;
 }
 
-/** Makes text showable where it is printed. */
+/** Adapts text to what its destination can show. */
 export type Fit = (text: string) => string;
 
-/** What replaces the reports' signs where only ASCII can be shown, of the same width. */
+/** ASCII replacements of the same width for the signs of the reports. */
 const IN_ASCII: Readonly<Record<string, string>> = {
   "✓": "+",
   "✗": "x",
@@ -70,12 +70,12 @@ function showsUnicode(isTTY: boolean, env: Environment, platform: NodeJS.Platfor
   return locale !== undefined && env.TERM !== "linux" && env.TERM !== "dumb";
 }
 
-/** Longest piece of text that a report shows. */
+/** The longest text that a report shows, in characters. */
 const MAX_TEXT = 4000;
 
-/** Marks that take no column: they join the letter before them, or are invisible. */
+/** Characters without a column of their own: they join the one before them, or are invisible. */
 const ZERO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]/u;
-/** Letters of two columns: East Asian ones (UAX #11) and emoji. */
+/** Characters of two columns: East Asian ones (UAX #11) and emoji. */
 const DOUBLE_WIDTH =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]/u;
 /** How many columns a text takes, without its colors. */
@@ -90,7 +90,7 @@ function columnsOf(letter: string): number {
   return DOUBLE_WIDTH.test(letter) ? 2 : 1;
 }
 
-/** Text of any origin on one line. Invisible marks are made visible. */
+/** Text of any origin on one line, with invisible characters made visible. */
 function shown(text: string): string {
   return printable(text, MAX_TEXT);
 }
@@ -103,7 +103,7 @@ export function padStart(text: string, width: number): string {
   return " ".repeat(Math.max(0, width - widthOf(text))) + text;
 }
 
-/** Plain text cut to a width, with an ellipsis in the middle: both ends of a name identify it. */
+/** Plain text cut to a width, with an ellipsis in the middle, because both ends of a name identify it. */
 export function clip(text: string, width: number): string {
   const whole = shown(text);
   if (widthOf(whole) <= width) return whole;
@@ -125,8 +125,8 @@ function fitting(letters: readonly string[], width: number, isReversed = false):
 }
 
 /**
- * Plain text in lines of a width, each with the indent. A longer word stays whole, because a URL that
- * was cut can't be copied.
+ * Breaks plain text into indented lines of a width. A longer word stays whole, because a URL that is
+ * cut can't be copied.
  */
 export function wrap(text: string, width: number, indent = ""): string[] {
   const room = Math.max(20, width - widthOf(indent));
@@ -147,10 +147,11 @@ export function wrapRemedy(text: string, width: number, indent: string): string[
   const [prose = "", ...commands] = text.split("\n");
   return [...wrap(prose, width, indent), ...commands.map((line) => `${indent}  ${shown(line)}`)];
 }
-/** What JSON does not escape, but a terminal obeys or hides: C1 controls, marks that reorder text. */
+
+/** What JSON does not escape but a terminal acts on or hides: C1 controls, characters that reorder text. */
 const UNESCAPED = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** JSON for people and programs: the same data, without anything that a terminal obeys. */
+/** JSON for people and programs: the same data, without characters that a terminal acts on. */
 export function jsonText(value: unknown, indent = 2): string {
   return `${JSON.stringify(value, null, indent).replace(UNESCAPED, escaped)}\n`;
 }

@@ -7,7 +7,7 @@ import { build } from "esbuild";
 import { ROOT } from "../support/sources.js";
 import type { Finished } from "./run-cli.js";
 
-/** The command as JavaScript, in a folder of its own: it starts as fast as the published one. */
+/** The command, built as JavaScript into a folder of its own, so that it starts as fast as the published one. */
 export interface BuiltCli extends AsyncDisposable {
   readonly script: string;
   run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Finished>;
@@ -16,12 +16,12 @@ export interface BuiltCli extends AsyncDisposable {
 interface BuildOptions {
   /** Whether packages can be loaded. Where they can't, a command that needs one fails. */
   readonly withPackages: boolean;
-  /** A package that can't be loaded, as where an optional peer is not installed. */
+  /** A package that can't be loaded, like an optional peer that is not installed. */
   readonly without?: string;
 }
 
 export async function buildCli({ withPackages, without }: BuildOptions): Promise<BuiltCli> {
-  // Packages are found by the folders above a script.
+  // Node looks for packages in the folders above a script.
   const parent = withPackages ? join(ROOT, "node_modules", ".test-builds") : tmpdir();
   await mkdir(parent, { recursive: true });
   const folder = await mkdtemp(join(parent, "cli-"));

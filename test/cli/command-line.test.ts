@@ -82,7 +82,7 @@ describe.concurrent("help goes to standard output, and the exit code is 0", () =
     expect(listed).toEqual(NAMES);
   });
 
-  test("without a command, help goes to standard error, and the exit code is 2", async () => {
+  test("help goes to standard error without a command, and the exit code is 2", async () => {
     const { exitCode, stdout, stderr } = await runCli([]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
     expect(stderr).toMatch(/^Usage/);

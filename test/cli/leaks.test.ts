@@ -6,7 +6,7 @@ import { type DoctorWorld, startDoctorWorld } from "../support/doctor-world.js";
 import { secretsOf } from "../support/leak-search.js";
 import { finished, runCli, startCli } from "./run-cli.js";
 
-/** Colours, C1, marks that reorder or hide text, and a shell's own signs. */
+/** Colors, C1 controls, characters that reorder or hide text, and the special characters of a shell. */
 const NOISE = "\u001b[31m\u009b2J\u202e\u2066\u200b\u061c\u2028'\"$(id)`id`;\n";
 /** Percent-encoded throughout, in lines of 64. */
 const wrapped = (token: string) =>
@@ -15,14 +15,14 @@ const wrapped = (token: string) =>
     .replace(/.{64}/g, "$&\r\n  ");
 
 const WORLDS: Readonly<Record<string, (world: DoctorWorld) => unknown>> = {
-  healthy: () => {},
+  "without faults": () => {},
   "that echoes the token": ({ sts, token }) =>
     sts.setFault({ code: "InvalidIdentityToken", httpStatus: 400, message: `no: ${token}` }),
-  "whose discovery document holds the token": ({ idp, token }) =>
+  "whose discovery document contains the token": ({ idp, token }) =>
     idp.setDiscovery((right) => ({ ...right, issuer: token, jwks_uri: `${idp.issuer}/${token}` })),
   "that echoes the token in another spelling": ({ sts, token }) =>
     sts.setFault({ code: "AccessDenied", httpStatus: 403, message: `no: ${wrapped(token)}` }),
-  "whose documents hold marks that a terminal obeys": ({ idp }) => {
+  "whose documents contain characters that a terminal acts on": ({ idp }) => {
     idp.setDiscovery((right) => ({
       ...right,
       issuer: NOISE,
@@ -30,11 +30,11 @@ const WORLDS: Readonly<Record<string, (world: DoctorWorld) => unknown>> = {
     }));
     idp.setJwks((right) => ({ ...right, keys: [{ kty: NOISE, kid: NOISE, use: NOISE }] }));
   },
-  "whose headers hold the token": ({ idp, token }) =>
+  "whose headers contain the token": ({ idp, token }) =>
     idp.setHeaders({ etag: token, "cache-control": token }),
 };
 
-describe("no token, signature or secret is in any output of a world", () => {
+describe("no output of the doctor contains a token, signature or secret in a world", () => {
   test.each(Object.entries(WORLDS))("%s", async (_name, spoil) => {
     await using world = await startDoctorWorld();
     await spoil(world);

@@ -7,7 +7,7 @@ import { buildCli } from "./built-cli.js";
 import { startCredentialsWorld } from "./credentials-world.js";
 import { runCli } from "./run-cli.js";
 
-/** Runs a line of JavaScript as the child, which is everywhere where these tests run. */
+/** Runs a line of JavaScript in Node as the child, because Node is available wherever these tests run. */
 const node = (script: string) => ["--", process.execPath, "-e", script];
 
 describe("a profile", () => {
@@ -40,7 +40,7 @@ describe("a profile", () => {
     expect(((granted?.expiresAt ?? 0) - Date.now()) / 60_000).toBeCloseTo(30, 0);
   });
 
-  test("of AWS_PROFILE comes after the environment", async () => {
+  test("that AWS_PROFILE names is used only if the environment names no role and token", async () => {
     await using world = await startCredentialsWorld();
     const { AWS_ROLE_ARN: _, AWS_WEB_IDENTITY_TOKEN_FILE: __, ...env } = await withProfile(world);
     const { stdout } = await runCli(["exec", ...PRINT_REGION], {
@@ -54,7 +54,7 @@ describe("a profile", () => {
     expect(world.sts.requests.at(-1)?.granted?.arn).toContain("/app/");
   });
 
-  test("without a role is named", async () => {
+  test("without a role is named in the error", async () => {
     await using world = await startCredentialsWorld();
     const { AWS_ROLE_ARN: _, ...env } = await withProfile(world);
     const { exitCode, stderr } = await runCli(["exec", "--profile", "keys", ...node("")], { env });
@@ -99,7 +99,7 @@ describe("--store", () => {
     });
   });
 
-  test("redis that is down changes nothing but the number of STS calls", async () => {
+  test("redis: a server that is down changes only the number of STS calls", async () => {
     await using world = await startCredentialsWorld();
     const env = { ...world.env, RESILIENT_STS_STORE_KEYS: `a:${"A".repeat(43)}` };
     const { exitCode } = await runCli(["exec", "--store", "redis://127.0.0.1:1", ...node("")], {
@@ -108,7 +108,7 @@ describe("--store", () => {
     expect({ exitCode, calls: world.calls() }).toEqual({ exitCode: 0, calls: 1 });
   });
 
-  test("redis without the package @redis/client is one clear sentence", async () => {
+  test("redis ends with one sentence if the package @redis/client is not installed", async () => {
     await using world = await startCredentialsWorld();
     await using cli = await buildCli({ withPackages: true, without: "@redis/client" });
     const env = { ...world.env, RESILIENT_STS_STORE_KEYS: `a:${"A".repeat(43)}` };

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { PROGRAMS } from "../support/bundle-programs.js";
 import { ROOT } from "../support/sources.js";
 
-/** Longer than any command takes on a machine that is busy with other things. */
+/** Longer than any command takes on a busy machine. */
 const LIMIT_MS = 60_000;
 
 export interface Finished {
@@ -37,19 +37,19 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Chi
     timeout: LIMIT_MS,
     detached: options.ownGroup ?? false,
   });
-  // A command that stops reading a long input is what some tests are about.
+  // In some tests, the command stops reading a long input.
   child.stdin?.on("error", () => {});
   child.stdin?.end(options.stdin ?? "");
   return child;
 }
 
-/** Its exit code and everything it wrote. */
+/** Waits for the end of the command. Returns its exit code and everything that it wrote. */
 export async function finished(child: ChildProcess): Promise<Finished> {
   const [exitCode, stdout, stderr] = await Promise.all([
     new Promise<number | null>((resolve, reject) => {
       child.once("error", reject).once("close", resolve);
     }),
-    // A test may have closed it.
+    // A test may have closed standard output.
     child.stdout ? text(child.stdout).catch(() => "") : "",
     child.stderr ? text(child.stderr) : "",
   ]);
@@ -61,7 +61,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   return await finished(startCli(args, options));
 }
 
-/** Resolves when the stream has said what is waited for. */
+/** Waits until standard output matches, and returns what was written so far. */
 export async function waitFor(child: ChildProcess, words: RegExp): Promise<string> {
   let seen = "";
   for await (const piece of child.stdout ?? []) {

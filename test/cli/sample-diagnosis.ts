@@ -1,10 +1,10 @@
 import type { Diagnosis } from "../../src/doctor/diagnosis.js";
 import type { Finding, FindingId, Severity } from "../../src/model/findings.js";
 
-/** Text from outside that would do harm if it were not escaped. */
+/** Text from outside that does harm if it is not escaped. */
 export const HOSTILE = `<script>alert("1")</script>'><img src=x onerror=alert(1)>\u001b[31m\u202e`;
 
-/** Controls, and marks that reorder text. */
+/** Control characters, and characters that reorder text. */
 export const UNPRINTABLE = /[\p{Cc}\u202a-\u202e]/u;
 
 export function sampleFinding(
@@ -17,12 +17,12 @@ export function sampleFinding(
     severity,
     title: texts.title ?? `The title of ${id}.`,
     detail: texts.detail ?? `The values that were seen for ${id}.`,
-    remedy: texts.remedy ?? `IdP: mend ${id}.`,
+    remedy: texts.remedy ?? `IdP: fix ${id}.`,
     evidence: {},
   };
 }
 
-/** A slow identity provider with everything that a report can show. */
+/** The diagnosis of a slow identity provider, with everything that a report can show. */
 export function sampleDiagnosis(changes: Partial<Diagnosis> = {}): Diagnosis {
   const slow = sampleFinding("jwks-slow", "suspect", {
     title: "The JWKS takes longer than STS waits.",

@@ -18,8 +18,8 @@ const PIPE = { isTTY: false };
 describe("signs beyond ASCII are shown", () => {
   test.each([
     ["on a terminal with a UTF-8 locale", TTY, { LANG: "en_US.UTF-8", TERM: "xterm" }],
-    ["when the first of the variables says so", TTY, { LC_ALL: "C.utf8", LANG: "C" }],
-    ["in a pipe of which nothing is known", PIPE, {}],
+    ["when the first of the locale variables names UTF-8", TTY, { LC_ALL: "C.utf8", LANG: "C" }],
+    ["in a pipe without a locale", PIPE, {}],
   ] as const)("%s", (_, stream, env) => expect(fitFor(stream, env, "linux")("✓")).toBe("✓"));
 
   test("in Windows Terminal", () => {
@@ -27,17 +27,17 @@ describe("signs beyond ASCII are shown", () => {
   });
 });
 
-describe("ASCII stands for them", () => {
+describe("ASCII replaces signs beyond it", () => {
   test.each([
     ["on a terminal without a locale", TTY, {}],
     ["in the C locale", TTY, { LANG: "C" }],
     ["in a pipe whose locale has no UTF-8", PIPE, { LC_ALL: "POSIX", LANG: "C.UTF-8" }],
-    ["on the console of the kernel", TTY, { LANG: "C.UTF-8", TERM: "linux" }],
+    ["on the Linux console", TTY, { LANG: "C.UTF-8", TERM: "linux" }],
   ] as const)("%s", (_, stream, env) => expect(fitFor(stream, env, "linux")("✓ ▶")).toBe("+ >"));
 
-  test("in the old console of Windows", () => expect(fitFor(TTY, {}, "win32")("✗")).toBe("x"));
+  test("in the older console of Windows", () => expect(fitFor(TTY, {}, "win32")("✗")).toBe("x"));
 
-  test("for every sign of a report, one for one", () => {
+  test("for every sign of a report, at the same width", () => {
     const report = terminalReport(sampleDiagnosis(), 80, plain);
     const ascii = fitFor(TTY, {}, "linux")(report);
     expect(ascii).not.toMatch(/[^\p{ASCII}]/u);
@@ -46,7 +46,7 @@ describe("ASCII stands for them", () => {
   });
 });
 
-describe("a text's width is what a terminal gives it", () => {
+describe("the width of a text in columns", () => {
   test.each([
     ["plain", 5],
     ["\u001b[31mred\u001b[39m", 3],
@@ -56,9 +56,9 @@ describe("a text's width is what a terminal gives it", () => {
     ["\u{1f511}", 2],
     ["\u00e9", 1],
     ["e\u0301", 1],
-  ])("%j", (text, width) => expect(widthOf(text)).toBe(width));
+  ])("of %j is %i", (text, width) => expect(widthOf(text)).toBe(width));
 
-  test("and a clipped one keeps both ends, and to its width", () => {
+  test("limits a clipped text, which keeps both of its ends", () => {
     expect(clip("abcdefghij", 5)).toBe("ab…ij");
     expect(clip("鍵鍵鍵鍵鍵鍵", 7)).toBe("鍵…鍵");
     expect(widthOf(clip("a鍵b鍵c鍵d鍵", 6))).toBeLessThanOrEqual(6);
@@ -67,24 +67,24 @@ describe("a text's width is what a terminal gives it", () => {
   });
 });
 
-describe("text of others", () => {
-  test("shows marks that nobody sees: two issuers may differ by one", () => {
+describe("text from outside", () => {
+  test("shows invisible characters, because two issuers may differ by one", () => {
     expect(wrap("https://a.example\u200b/", 80)).toEqual(["https://a.example<U+200B>/"]);
     expect(clip("\u00adkid", 20)).toBe("<U+00AD>kid");
   });
 
-  test("stays on its line, without a control", () => {
+  test("stays on one line, without control characters", () => {
     expect(wrap("a\u001b[2J\u009bb\r\nc", 80)).toEqual(["a [2J b c"]);
   });
 });
 
 describe("wrapped text", () => {
-  test("keeps to its width, and never cuts a word that can be copied", () => {
+  test("fits the width, but never cuts a word", () => {
     const url = `https://issuer.example/${"a".repeat(60)}`;
     expect(wrap(`see ${url} now`, 40, "  ")).toEqual(["  see", `  ${url}`, "  now"]);
   });
 
-  test("leaves a remedy's commands whole, each on its line", () => {
+  test("has each command of a remedy whole on a line of its own", () => {
     const remedy = "Network: let it through. Try:\ncurl -m 5 --url 'https://a.example/a b'\nnpx x";
     expect(wrapRemedy(remedy, 20, "  ")).toEqual([
       "  Network: let it",
@@ -95,7 +95,7 @@ describe("wrapped text", () => {
   });
 });
 
-test("JSON on a terminal is the same data without anything a terminal acts on", () => {
+test("JSON for a terminal is the same data without characters that a terminal acts on", () => {
   const hostile = {
     kid: "\u001b[2J\u009b31m\u007f\u202ea\u2066b\u200bc\u2028d\ufeff\u{e0041}",
     more: ["é✓"],

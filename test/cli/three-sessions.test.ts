@@ -15,10 +15,10 @@ import { finished, startCli, waitFor } from "./run-cli.js";
 /** Long enough for the refresh in the middle of a session to get through the storm before its end. */
 const SESSION_SECONDS = 12;
 
-/** A program uses three sessions to their end, and then the fourth. */
+/** A program uses three sessions until they expire, and then a fourth. */
 const SESSIONS = 4;
 
-/** Asks STS who it is until the file STOP exists, then prints what failed. It retries nothing. */
+/** Calls GetCallerIdentity without retries until the file STOP exists, then prints the failures. */
 const BOTO3_PROGRAM = `
 import json, os, time, boto3, botocore.config
 config = botocore.config.Config(retries={"total_max_attempts": 1})
@@ -34,7 +34,7 @@ while not os.path.exists(os.environ["STOP"]):
 print(json.dumps({"requests": requests, "failures": failures}))
 `;
 
-/** The same with a process for each request. */
+/** Does the same with one process for each request. */
 const AWS_CLI_PROGRAM = `
 requests=0
 : >"$STOP.failures"
@@ -61,18 +61,18 @@ async function startStormyWorld() {
       ...world.env,
       STOP: stopFile,
       AWS_MAX_ATTEMPTS: "1",
-      // As in production, the pre-flight looks at the issuer too.
+      // As in production, the issuer check reads the issuer.
       RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true",
     },
-    /** Lets the program use the sessions, then ends it. What it reports, and what STS answered. */
+    /** Lets the program use the sessions, then stops it. Returns its report and the answers of STS. */
     async outcomeOf(program: ChildProcess) {
       const ended = finished(program);
       await Promise.race([ended, lastSessionUsed(sts)]);
       await writeFile(stopFile, "");
       const { exitCode, stdout, stderr } = await ended;
       const { requests, failures } = JSON.parse(stdout || "{}");
-      // On a slow machine the program may have begun a fourth session.
-      const stsAnswers = sessionOutcomes(sts).slice(0, UNHARMED.stsAnswers.length);
+      // On a slow machine, further sessions may have begun.
+      const stsAnswers = sessionOutcomes(sts).slice(0, NO_FAILURES.stsAnswers.length);
       return { exitCode, stderr, requests, failures, stsAnswers };
     },
     async [Symbol.asyncDispose]() {
@@ -94,8 +94,8 @@ async function lastSessionUsed({ requests }: LocalSts): Promise<void> {
   await expect.poll(isUsed, { timeout: 100_000, interval: 100 }).toBe(true);
 }
 
-/** What every program must report: the storm was there, and it noticed nothing. */
-const UNHARMED = {
+/** What each program must report: the issuer failed, and no request did. */
+const NO_FAILURES = {
   exitCode: 0,
   stderr: "",
   failures: [],
@@ -111,21 +111,21 @@ const PROGRAMS = [
   { name: "the AWS CLI", command: findProgram("aws") && ["sh", "-c", AWS_CLI_PROGRAM], atLeast: 5 },
 ];
 
-describe("three sessions with an issuer that fails before each", { timeout: 120_000 }, () => {
+describe("an issuer that fails before each of three sessions", { timeout: 120_000 }, () => {
   for (const { name, command, atLeast } of PROGRAMS) {
     if (!command) {
       leaveOut(`three sessions of ${name}`, name);
       continue;
     }
 
-    test.concurrent(`cost ${name} no request under exec`, async () => {
+    test.concurrent(`fails no request of ${name} under exec`, async () => {
       await using world = await startStormyWorld();
       const outcome = await world.outcomeOf(startCli(["exec", "--", ...command], world));
-      expect(outcome).toMatchObject(UNHARMED);
+      expect(outcome).toMatchObject(NO_FAILURES);
       expect(outcome.requests).toBeGreaterThan(atLeast);
     });
 
-    test.concurrent(`cost ${name} no request with serve`, async () => {
+    test.concurrent(`fails no request of ${name} with serve`, async () => {
       await using world = await startStormyWorld();
       const tokens = join(world.folder, "tokens");
       const server = startCli(["serve", "--listen", "127.0.0.1:0", "--token-dir", tokens], world);
@@ -148,7 +148,7 @@ describe("three sessions with an issuer that fails before each", { timeout: 120_
       );
       server.kill("SIGTERM");
       await finished(server);
-      expect(outcome).toMatchObject(UNHARMED);
+      expect(outcome).toMatchObject(NO_FAILURES);
       expect(outcome.requests).toBeGreaterThan(atLeast);
     });
   }

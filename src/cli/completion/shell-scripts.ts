@@ -136,7 +136,7 @@ function bashValueCases(commands: readonly CompletedCommand[]): string[] {
 function bashValueAction(value: CompletedValue): string {
   if (value.kind === "file") return '_resilient_sts_files -f "$1"';
   if (value.kind === "directory") return '_resilient_sts_files -d "$1"';
-  // Free text: nothing to offer, and no other candidates either.
+  // Free text: the shell offers nothing, not even the options.
   if (value.words.length === 0) return ":";
   return `COMPREPLY=($(compgen -W ${listOf(value.words)} -- "$1"))`;
 }

@@ -7,7 +7,7 @@ import { type Diagnosis, type Facts, MASKED_ACCOUNT } from "../../doctor/diagnos
 import { quoteForPosix, quoteForPowerShell } from "../../runtime/shell-quote.js";
 import { bareHostname } from "../../runtime/url-host.js";
 
-/** What the commands are about. */
+/** The addresses that the commands use. */
 interface Places {
   readonly issuerHost: string;
   readonly issuerPort: number;
@@ -17,7 +17,7 @@ interface Places {
   readonly jwksUrl: string | undefined;
   readonly sts: { readonly url: string; readonly host: string } | undefined;
   readonly role: { readonly arn: string; readonly sessionName: string } | undefined;
-  /** Set where an option names it; otherwise AWS_WEB_IDENTITY_TOKEN_FILE does. */
+  /** Set if an option names it; otherwise the commands use AWS_WEB_IDENTITY_TOKEN_FILE. */
   readonly tokenFile: string | undefined;
 }
 
@@ -43,9 +43,9 @@ export function articleCommands(diagnosis: Diagnosis): string | undefined {
   ];
   const isMasked = sections.some((line) => line.includes(MASKED_ACCOUNT));
   return [
-    "# Run these where the workload runs, and again from another network. What works there and",
-    "# not here is blocked here. Both documents together have to come within 5 seconds.",
-    ...(isMasked ? ["# Account ids are masked: put the digits back where the asterisks are."] : []),
+    "# Run these where the workload runs, and again from another network. What works only there is",
+    "# blocked here. STS must get both documents within 5 seconds in total.",
+    ...(isMasked ? ["# Account IDs are masked: replace the asterisks with the digits."] : []),
     "",
     ...sections,
     "",
@@ -77,7 +77,7 @@ function placesOf({ issuer, sts, settings }: Facts): Places | undefined {
   };
 }
 
-/** Facts are bounded: what was cut is no address any more. */
+/** Facts have a maximum length. A text that was cut is no longer a valid address. */
 function whole(text: string | undefined): string | undefined {
   return text?.endsWith("…") ? undefined : text;
 }
@@ -87,7 +87,7 @@ const CURL = "curl -gsS -m 20 --proto '=https,http'";
 const CURL_TIMES = quoteForPosix(
   "status %{http_code}  dns %{time_namelookup}  connect %{time_connect}  tls %{time_appconnect}  total %{time_total} s\\n",
 );
-/** Removes from a server's answer everything that a terminal obeys. */
+/** Removes everything that a terminal acts on from a server's answer. */
 const SAFE_IN_POSIX = "LC_ALL=C tr -cd '\\11\\12\\40-\\176'";
 
 /** AWS's steps for curl. */
@@ -105,7 +105,7 @@ function posixCommands(places: Places): Step[] {
       ],
     },
     {
-      title: "Does its name resolve, and does the way lead there?",
+      title: "Does its name resolve, and can its host be reached?",
       commands: [
         ...(isIP(issuerHost) === 0
           ? [`getent ahosts ${quoteForPosix(issuerHost)} || nslookup ${quoteForPosix(issuerHost)}`]
@@ -115,13 +115,14 @@ function posixCommands(places: Places): Step[] {
     },
     ...(places.isTls ? [posixTlsStep(issuerHost, issuerPort)] : []),
     {
-      title: "How long does it take? Three times each. Over 5 s in all, and STS gives up.",
+      title:
+        "How long does it take? Three requests each. Beyond 5 s for both documents, STS times out.",
       commands: [discovery, jwks].map(
         (url) => `for i in 1 2 3; do ${CURL} -o /dev/null -w ${CURL_TIMES} --url ${url}; done`,
       ),
     },
     {
-      title: "May STS keep the keys? no-cache or no-store here makes STS ask every time.",
+      title: "May STS cache the keys? With no-cache or no-store, STS requests them every time.",
       commands: [
         `${CURL} -o /dev/null -D - --url ${jwks} | grep -iE '^(cache-control|pragma|age|expires|retry-after):' | ${SAFE_IN_POSIX}`,
       ],
@@ -129,7 +130,7 @@ function posixCommands(places: Places): Step[] {
   ];
   if (sts === undefined) return steps;
   steps.push({
-    title: "Is STS reached, by its regional endpoint? Any status is an answer.",
+    title: "Can the regional endpoint of STS be reached? Any status is an answer.",
     commands: [`${CURL} -o /dev/null -w ${CURL_TIMES} --url ${quoteForPosix(sts.url)}`],
   });
   if (role !== undefined) steps.push(posixAssumeStep(sts.url, role, tokenFile));
@@ -146,7 +147,8 @@ function posixTlsStep(host: string, port: number): Step {
   const peer = quoteForPosix(`${host.includes(":") ? `[${host}]` : host}:${port}`);
   const name = isIP(host) === 0 ? ` -servername ${quoteForPosix(host)}` : "";
   return {
-    title: "Which certificates does it serve? Own name, not expired, each signed by the next.",
+    title:
+      "Which certificates does it serve? Check the name, the dates, and that the next one signs each.",
     commands: [
       `openssl s_client -connect ${peer}${name} -showcerts </dev/null 2>/dev/null | grep -E 's:|i:|NotAfter|Verif' | ${SAFE_IN_POSIX}`,
     ],
@@ -161,7 +163,8 @@ function posixAssumeStep(
   const file =
     tokenFile === undefined ? '"$AWS_WEB_IDENTITY_TOKEN_FILE"' : quoteForPosix(tokenFile);
   return {
-    title: "What does STS say? The token goes in the body, the credentials are not printed.",
+    title:
+      "What does STS answer? The token goes into the body, and the credentials are not printed.",
     commands: [
       [
         `tr -d '\\r\\n' <${file} |`,
@@ -177,12 +180,12 @@ function posixAssumeStep(
   };
 }
 
-/** Removes from a server's answer everything that a terminal obeys. */
+/** Removes everything that a terminal acts on from a server's answer. */
 const SAFE_IN_POWERSHELL = "-replace '[^\\x09\\x0A\\x20-\\x7E]', ''";
 
 /**
- * The status, and the body of a refusal: PowerShell 7 has read it; in 5.1 it may be left to read,
- * from a kind of answer that 7 does not have.
+ * Prints the error and the body of a refusal. PowerShell 7 has already read the body; in 5.1 the
+ * command may have to read it, from a type of response that 7 does not have.
  */
 const POWERSHELL_REFUSAL =
   "$_.Exception.Message; $r = $_.Exception.Response; if ($_.ErrorDetails) { $_.ErrorDetails.Message } elseif ($r -is [Net.WebResponse]) { (New-Object IO.StreamReader $r.GetResponseStream()).ReadToEnd() }";
@@ -194,7 +197,7 @@ function powerShellCommands(places: Places): Step[] {
   const jwks = jwksUrl === undefined ? "$jwks" : quoteForPowerShell(jwksUrl);
   const steps: Step[] = [
     {
-      title: "Speak TLS 1.2: older Windows does not by itself.",
+      title: "Enable TLS 1.2, which older versions of Windows do not use by default.",
       commands: [
         "[Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12",
       ],
@@ -210,7 +213,7 @@ function powerShellCommands(places: Places): Step[] {
       ],
     },
     {
-      title: "Does its name resolve, and does the way lead there?",
+      title: "Does its name resolve, and can its host be reached?",
       commands: [
         ...(isIP(issuerHost) === 0
           ? [`Resolve-DnsName -Name ${quoteForPowerShell(issuerHost)}`]
@@ -220,14 +223,14 @@ function powerShellCommands(places: Places): Step[] {
     },
     {
       title:
-        "How long does it take, in seconds? Three times each. Over 5 in all, and STS gives up.",
+        "How long does it take, in seconds? Three requests each. Beyond 5 s for both documents, STS times out.",
       commands: [discovery, jwks].map(
         (url) =>
           `1..3 | ForEach-Object { (Measure-Command { ${powerShellGet(url)} }).TotalSeconds }`,
       ),
     },
     {
-      title: "May STS keep the keys? no-cache or no-store here makes STS ask every time.",
+      title: "May STS cache the keys? With no-cache or no-store, STS requests them every time.",
       commands: [
         `(${powerShellGet(jwks)}).Headers.GetEnumerator() | Where-Object Key -In 'Cache-Control', 'Pragma', 'Age', 'Expires', 'Retry-After' | ForEach-Object { ($_.Key + ': ' + $_.Value) ${SAFE_IN_POWERSHELL} }`,
       ],
@@ -235,7 +238,7 @@ function powerShellCommands(places: Places): Step[] {
   ];
   if (sts === undefined) return steps;
   steps.push({
-    title: "Is STS reached, by its regional endpoint? Any status is an answer.",
+    title: "Can the regional endpoint of STS be reached? Any status is an answer.",
     commands: [
       `Test-NetConnection -ComputerName ${quoteForPowerShell(new URL(sts.url).hostname)} -Port ${portOf(sts.url)}`,
       `try { ${powerShellGet(quoteForPowerShell(sts.url))} | Select-Object StatusCode } catch { $_.Exception.Message }`,
@@ -262,7 +265,8 @@ function powerShellAssumeStep(
   const file =
     tokenFile === undefined ? "$env:AWS_WEB_IDENTITY_TOKEN_FILE" : quoteForPowerShell(tokenFile);
   return {
-    title: "What does STS say? The token goes in the body, the credentials are not printed.",
+    title:
+      "What does STS answer? The token goes into the body, and the credentials are not printed.",
     commands: [
       `$token = (Get-Content -Raw -LiteralPath ${file}).Trim()`,
       `$body = @{ Action = 'AssumeRoleWithWebIdentity'; Version = '2011-06-15'; RoleArn = ${quoteForPowerShell(role.arn)}; RoleSessionName = ${quoteForPowerShell(role.sessionName)}; WebIdentityToken = $token }`,

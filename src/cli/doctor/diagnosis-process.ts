@@ -1,7 +1,7 @@
 /**
- * Diagnoses in a process of its own. At its end, Node waits for name lookups and file reads that
- * hang, whatever was canceled: without a name server that is most of a minute, in which not even
- * Ctrl-C is handled. The doctor ends this process instead.
+ * Diagnoses in a process of its own. A process can't exit while a name lookup or a file read hangs,
+ * even a canceled one: without a name server that takes most of a minute, in which Node does not even
+ * handle Ctrl-C. The doctor kills this process instead.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import type { Diagnosis, Progress } from "../../doctor/diagnosis.js";
@@ -51,7 +51,7 @@ export async function diagnoseApart(
   try {
     return await diagnosis;
   } catch (error) {
-    // A terminal sends Ctrl-C to both processes; the end of the other one may be noticed first.
+    // A terminal sends Ctrl-C to both processes, and the end of the child may arrive first.
     signal.throwIfAborted();
     throw error;
   } finally {
@@ -82,7 +82,7 @@ function failure(problem: string): CommandFailure {
   return new CommandFailure(`the diagnosis process ${problem}`, EXIT.failed);
 }
 
-/** The other side: one diagnosis for the process that started this one, which also ends it. */
+/** The child: makes one diagnosis for the process that started it, and waits for that one to kill it. */
 export async function diagnosisProcessCommand(
   _args: readonly string[],
   { env }: CommandContext,
@@ -91,7 +91,7 @@ export async function diagnosisProcessCommand(
     throw wrongUsage("diagnosis-process is internal; run resilient-sts doctor instead");
   }
   const send = (message: Message) => void process.send?.(message);
-  // The parent is gone, and a regular exit would wait for what hangs.
+  // The parent is gone. A regular exit would wait for whatever hangs.
   process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
   const { storeChoice, ...request } = await new Promise<DiagnosisRequest>((resolve) =>
     process.once("message", resolve),
@@ -111,7 +111,7 @@ export async function diagnosisProcessCommand(
   return await new Promise<ExitCode>(() => {});
 }
 
-/** A store whose reads fail with the client's first error, which names the cause: the client keeps connecting. */
+/** A store whose reads fail with the first error of the client, which names the cause. The client itself only keeps connecting. */
 async function openForCheck(choice: StoreChoice | undefined): Promise<CredentialStore | undefined> {
   const { store, connected } = await openStore(choice);
   if (store === undefined || connected === undefined) return store;

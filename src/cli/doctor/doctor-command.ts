@@ -1,8 +1,8 @@
 /**
  * `resilient-sts doctor`. The diagnosis itself is `src/doctor`, run in a process of its own
- * (`diagnosis-process.ts`); this folder reads the options and shows the result: on a terminal
- * (`terminal-report.ts`), as a page (`../html`), as commands for curl and PowerShell, or again and
- * again (`watch.ts`).
+ * (`diagnosis-process.ts`). This folder reads the options and shows the result: on a terminal
+ * (`terminal-report.ts`), as a page (`../html`), as commands for curl and PowerShell
+ * (`article-commands.ts`), or repeatedly (`watch.ts`).
  */
 import { access, constants, open, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -33,7 +33,7 @@ export const DOCTOR = defineCommand(DOCTOR_SPEC, async ({ values }, context) => 
   const { htmlFile, watchMs, json } = options;
   if (htmlFile !== undefined) await checkCanWrite(htmlFile);
   const tokenRequest = await withToken(options, context);
-  // An issuer alone needs no store, wherever the environment names one.
+  // To check an issuer alone, no store is needed, even if the environment names one.
   const storeChoice = values.issuer ? undefined : await readStoreChoice(values, context.env);
   const request = { ...tokenRequest, storeChoice };
   const diagnose = () => diagnoseWithProgress(request, context);
@@ -87,7 +87,7 @@ async function checkTokenFile(path: string): Promise<void> {
   }
 }
 
-/** Reads a token from standard input to its end, and at most as much as a token can have. */
+/** Reads standard input to its end, up to the maximum length of a token. */
 async function readTokenFrom(input: Readable, signal: AbortSignal): Promise<string> {
   addAbortSignal(signal, input);
   const pieces: Buffer[] = [];
@@ -127,7 +127,7 @@ function decode(what: string, bytes: Uint8Array): string {
 
 function tooLong(what: string): CommandFailure {
   return wrongUsage(
-    `${what} has more than ${MAX_TOKEN_BYTES / 1024} KiB, and no token is that long; give the JWT alone`,
+    `${what} has more than ${MAX_TOKEN_BYTES / 1024} KiB, which is too long for a token; give the JWT alone`,
   );
 }
 

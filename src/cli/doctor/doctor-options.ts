@@ -57,7 +57,7 @@ locale has no UTF-8 gets ASCII.`,
     },
     "allow-private-issuers": {
       type: "boolean",
-      help: "Check issuers at private addresses too, and those of this machine over http.",
+      help: "Also check issuers at private addresses, and issuers on this machine over http.",
     },
     "no-assume": {
       type: "boolean",
@@ -76,7 +76,7 @@ locale has no UTF-8 gets ASCII.`,
       type: "string",
       value: "FILE",
       complete: "file",
-      help: "Write a report for a browser too.",
+      help: "Also write the report as an HTML page.",
     },
     commands: {
       type: "boolean",
@@ -89,14 +89,14 @@ locale has no UTF-8 gets ASCII.`,
     },
     redact: {
       type: "boolean",
-      help: "Mask account ids and leave out the token's subject.",
+      help: "Mask account IDs and leave out the token's subject.",
     },
     ...COMMON_OPTIONS,
   },
   examples: [
     ["Where the workload runs: check what it would use", "resilient-sts doctor"],
     [
-      "A token from elsewhere, and a report to attach to a ticket",
+      "A token from another machine, with a report to attach to a ticket",
       "resilient-sts doctor --token - --role-arn ARN --redact --html a.html < token",
     ],
     [
@@ -123,10 +123,10 @@ export interface DoctorOptions {
   readonly watchMs: number | undefined;
 }
 
-/** @throws CommandFailure for options that can't be used, or not together. */
+/** @throws CommandFailure for options that can't be used, or can't be used together. */
 export function readDoctorOptions(values: DoctorValues): DoctorOptions {
   checkCombinations(values);
-  checkNoTokenInSight(values);
+  refuseVisibleToken(values);
   const timeoutMs = readOption(values, "timeout", durationFrom(1_000, 60_000));
   return {
     readsTokenFromStdin: values.token === "-",
@@ -155,14 +155,14 @@ export function readDoctorOptions(values: DoctorValues): DoctorOptions {
 
 const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]*$/;
 
-function checkNoTokenInSight({ token, "token-file": file }: DoctorValues): void {
+function refuseVisibleToken({ token, "token-file": file }: DoctorValues): void {
   if ((token === undefined || token === "-") && !JWT.test(file ?? "")) return;
   throw wrongUsage(
     "every user of this machine can read a token on the command line; pipe it in (--token -) or name its file (--token-file)",
   );
 }
 
-/** Options that exclude each other. */
+/** Pairs of options that can't be used together. */
 const EXCLUSIVE: readonly (readonly [keyof DoctorValues, keyof DoctorValues])[] = [
   ["token", "token-file"],
   ["token", "token-source"],
@@ -191,5 +191,5 @@ function checkCombinations(values: DoctorValues): void {
   if (clash === undefined) return;
   const [a, b] = clash;
   const why = a === "issuer" ? "; --issuer checks an issuer alone" : "";
-  throw wrongUsage(`--${a} and --${b} exclude each other; leave one out${why}`);
+  throw wrongUsage(`--${a} and --${b} can't be used together; leave one out${why}`);
 }

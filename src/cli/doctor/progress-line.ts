@@ -41,7 +41,7 @@ export class ProgressLine implements Disposable {
   #draw(): void {
     this.#frame = (this.#frame + 1) % this.#frames.length;
     const elapsed = `${((performance.now() - this.#startedAt) / 1000).toFixed(1)} s`;
-    // One column stays free: some terminals wrap at the last.
+    // One column stays free, because some terminals wrap a line in the last column.
     const room = (this.#terminal.columns || 80) - elapsed.length - 4;
     const frame = this.#paint("cyan", this.#frames[this.#frame] ?? "");
     const what = this.#fit(namesIn([...this.#running.keys()], Math.max(1, room)));
@@ -55,7 +55,7 @@ export class ProgressLine implements Disposable {
   }
 }
 
-/** As many whole names as fit, and how many more there are. */
+/** As many complete names as fit, and the number of the others. */
 function namesIn(names: readonly string[], width: number): string {
   for (let shown = names.length; shown > 0; shown -= 1) {
     const more = names.length - shown;

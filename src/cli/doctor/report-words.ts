@@ -1,6 +1,6 @@
 /**
- * What the terminal report and the HTML report have in common: the parts of a diagnosis in the order
- * in which a token is used, the verdict in a sentence, and what was found to be in order.
+ * What the terminal report and the HTML report share: the parts of a diagnosis in the order in which a
+ * token is used, the verdict in a sentence, what is in order, and the parts of a request's time.
  */
 import { isIP } from "node:net";
 import type {
@@ -103,6 +103,7 @@ export function verdictSentence({ verdict, rootCause, facts }: Diagnosis): strin
         : "The role can be assumed with this token.";
   }
 }
+
 /** The kid as it is shown. A missing kid and an empty one are shown differently. */
 export function kidOf({ kid }: KeyRow): string {
   return kid === undefined ? "(none)" : kid === "" ? '""' : kid;
@@ -122,7 +123,7 @@ export function goodNews(diagnosis: Diagnosis): Readonly<Record<Group, readonly 
   };
 }
 
-/** Why nothing was found in a part, neither a problem nor what is in order. */
+/** Why a part has neither a finding nor anything in order. */
 export function whyNotChecked({ facts }: Diagnosis, group: Group): string {
   const { issuer, assumeRole } = facts;
   switch (group) {
@@ -243,7 +244,7 @@ function aboutStore(store: StoreFacts): string[] {
   const [first, ...others] = keyIds;
   const more = others.length > 0 ? `; ${others.join(", ")} also decrypts` : "";
   return [
-    `${where}: lease, publish, read and removal work, ${formatDuration(slowest)} at most for one`,
+    `${where}: lease, publish, read and removal work; the slowest took ${formatDuration(slowest)}`,
     ...(first === undefined ? [] : [`the key ${first} encrypts${more}`]),
     ...(count === 0
       ? []

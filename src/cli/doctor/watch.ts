@@ -1,4 +1,4 @@
-/** `--watch`: diagnoses again and again, prints what changed, and sums up at the end. */
+/** `--watch`: diagnoses repeatedly, prints what changed, and prints a summary at the end. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
 import type { Finding } from "../../model/findings.js";
@@ -41,7 +41,8 @@ export async function watch(
   const verdicts = { healthy: 0, degraded: 0, broken: 0 };
   const startedAt = performance.now();
   let before: Diagnosis | undefined;
-  if (!json) await print(stdout, `Checking every ${formatDuration(intervalMs)}; Ctrl-C ends it.\n`);
+  if (!json)
+    await print(stdout, `Checking every ${formatDuration(intervalMs)}; press Ctrl-C to stop.\n`);
   try {
     for (;;) {
       const beganAt = performance.now();
@@ -117,7 +118,7 @@ export function changesBetween(before: Diagnosis | undefined, now: Diagnosis): C
   ];
 }
 
-/** A name that stays the same while the finding does: figures that vary are not part of it. */
+/** A name that stays the same while the finding does. Measured values are not part of it. */
 function nameOf({ id, severity, evidence }: Finding): string {
   const { region, claim, keyType, status, code } = evidence;
   const seen = [region, claim, keyType, status, code].filter(
@@ -131,7 +132,7 @@ function proseOf({ remedy }: Finding): string {
   return remedy.split("\n", 1)[0] ?? "";
 }
 
-/** Nothing where one of the two diagnoses could not read them. */
+/** No change if one of the two diagnoses could not read the values. */
 function setChange(
   what: string,
   before: readonly string[] | undefined,
@@ -177,7 +178,7 @@ interface Row {
   failed: number;
 }
 
-/** What was measured over many diagnoses, by the server that was asked. */
+/** What many diagnoses measured, for each server. */
 export class LatencyRecord {
   readonly #rows = new Map<string, Row>();
 
@@ -242,7 +243,7 @@ function rowOf({ step, label }: Timing): string | undefined {
   }
 }
 
-/** Percentiles by nearest rank: each is a time that was measured. */
+/** Percentiles by nearest rank, so that each is a measured time. */
 export function summaryOf(samples: readonly number[], failed: number): LatencySummary {
   const sorted = samples.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;

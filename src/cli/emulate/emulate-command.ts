@@ -1,6 +1,6 @@
 /**
- * `resilient-sts emulate`: the local identity provider and STS of `src/testing` for a program in any
- * language, with the environment that leads to them.
+ * `resilient-sts emulate`: runs the local identity provider and STS of `src/testing` for programs in any
+ * language, with an environment that leads to them.
  */
 import { rmSync } from "node:fs";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
@@ -51,7 +51,7 @@ export const EMULATE = defineCommand(EMULATE_SPEC, async (call, context) => {
   return EXIT.ok;
 });
 
-/** Writes a new token each half of its lifetime. */
+/** Writes a new token after each half of its lifetime. */
 async function renewUntil(
   signal: AbortSignal,
   { tokenLifetimeMs }: EmulateOptions,
@@ -63,7 +63,7 @@ async function renewUntil(
   }
 }
 
-/** What makes an SDK, and this library in it, use the local servers. */
+/** The variables that make an SDK and this library use the local servers. */
 function emulatedVariables(
   { roleArn, region }: EmulateOptions,
   { sts }: Pick<Servers, "sts">,
@@ -125,19 +125,19 @@ const MAX_KEPT = 1000;
 
 /** Prints a line for each request to the servers. Old requests are dropped, so that they don't fill the memory. */
 function logRequests({ idp, sts }: Servers, stderr: Terminal): Disposable {
-  const told = new WeakSet<object>();
-  const tell = () => {
+  const logged = new WeakSet<object>();
+  const log = () => {
     const settled = sts.requests.filter(({ outcome }) => outcome !== "pending");
     const seen = [
       ...idp.requests
-        .filter((one) => !told.has(one))
+        .filter((one) => !logged.has(one))
         .map(({ at, document, path }) => ({ at, text: `IdP  ${document ?? path}` })),
       ...settled
-        .filter((one) => !told.has(one))
+        .filter((one) => !logged.has(one))
         .map(({ at, action, outcome }) => ({ at, text: `STS  ${action}  ${outcome}` })),
     ];
     if (seen.length === 0) return;
-    for (const one of [...idp.requests, ...settled]) told.add(one);
+    for (const one of [...idp.requests, ...settled]) logged.add(one);
     if (idp.requests.length > MAX_KEPT) idp.resetRequests();
     if (sts.requests.length > MAX_KEPT) sts.resetRequests();
     const lines = seen
@@ -147,11 +147,11 @@ function logRequests({ idp, sts }: Servers, stderr: Terminal): Disposable {
       );
     stderr.write(lines.join(""));
   };
-  const timer = setInterval(tell, POLL_MS);
+  const timer = setInterval(log, POLL_MS);
   return {
     [Symbol.dispose]() {
       clearInterval(timer);
-      tell();
+      log();
     },
   };
 }
@@ -163,7 +163,7 @@ const TOKEN_FILE_MODE = 0o600;
 class KeptTokenFile implements AsyncDisposable {
   readonly path: string;
   readonly #folder: string | undefined;
-  /** Removes the file also where the process does not end in the regular way. */
+  /** Removes the file when the process exits without disposing of this object. */
   readonly #onExit = () => {
     for (const [path, recursive] of this.#paths()) rmSync(path, { recursive, force: true });
   };
@@ -185,7 +185,7 @@ class KeptTokenFile implements AsyncDisposable {
       const named = JSON.stringify(full);
       if (code === "EEXIST") {
         throw wrongUsage(
-          `the token file ${named} exists already; name a new one, because it is removed at the end`,
+          `the token file ${named} already exists; name a new one, because it is removed at the end`,
         );
       }
       throw new CommandFailure(`cannot write the token file ${named}: ${code}`, EXIT.usage);
@@ -203,7 +203,7 @@ class KeptTokenFile implements AsyncDisposable {
     return `${this.path}.${process.pid}.next`;
   }
 
-  /** What to remove, and whether with all that is in it, as for the folder that this object created. */
+  /** What to remove. Only the folder that this object created is removed with its contents. */
   #paths(): [path: string, recursive: boolean][] {
     const files: [string, boolean][] = [
       [this.path, false],

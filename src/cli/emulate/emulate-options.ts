@@ -8,7 +8,7 @@ import { wrongUsage } from "../command.js";
 import { COMMON_OPTIONS, type CommandCall, type CommandSpec } from "../command-spec.js";
 import { durationFrom, splitOnce } from "../option-values.js";
 
-/** Examples of every fault, for the help and for shells. */
+/** An example of each fault, for the help and for shells. */
 const IDP_FAULTS = [
   ...["idp:slow=6s", "idp:hang", "idp:rate-limit", "idp:status=503"],
   ...["idp:redirect=https://example.com/", "idp:html", "idp:reset", "idp:trickle", "idp:truncate"],
@@ -36,7 +36,7 @@ ${IDP_FAULTS.join(", ")}.
 Faults of STS: ${STS_FAULTS.join(", ")}.
 
 How often, for all but down, no-cache and missing-key: with ",times=3" only the next three requests,
-with ",probability=0.3" three of ten.`,
+with ",probability=0.3" three out of ten.`,
   groups: {
     "The servers": ["idp-port", "sts-port", "fault"],
     "The environment": ["token-file", "token-lifetime", "role-arn", "region"],
@@ -88,7 +88,7 @@ with ",probability=0.3" three of ten.`,
   },
   examples: [
     [
-      "Your own service while the identity provider is slow three times of ten",
+      "Your service with an identity provider that is slow in 3 of 10 requests",
       "resilient-sts emulate --fault idp:jwks:slow=6s,probability=0.3 -- npm start",
     ],
     [
@@ -118,7 +118,7 @@ export function readEmulateOptions(
 ): EmulateOptions {
   const faultNames = values.fault ?? [];
   const tokenFile = notEmpty("token-file", values["token-file"]);
-  // Its name goes into a script, in which a line break would begin the next command.
+  // The printed script has its name, and a line break there would start another command.
   if (/\p{Cc}/u.test(tokenFile ?? "")) {
     throw wrongUsage("--token-file has a control character in its name; choose another");
   }
@@ -152,7 +152,7 @@ export interface Servers {
   readonly sts: LocalSts;
 }
 
-/** Puts a fault of the command line into the local servers. */
+/** Sets a fault of the command line in the local servers. */
 export type ApplyFault = (servers: Servers) => Promise<void>;
 
 interface Rule {
@@ -160,9 +160,9 @@ interface Rule {
   readonly probability?: number;
 }
 
-/** The parts of a fault as it was written. */
+/** The parts of a fault as it stands on the command line. */
 interface WrittenFault {
-  /** The whole of it, for errors. */
+  /** The complete text, for errors. */
   readonly spec: string;
   readonly name: string;
   readonly value: string | undefined;

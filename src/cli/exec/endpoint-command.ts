@@ -9,7 +9,7 @@ import {
   wrongUsage,
 } from "../command.js";
 
-/** Longer than the endpoint takes for any answer, in milliseconds. */
+/** Longer than any answer of the endpoint takes, in milliseconds. */
 const LIMIT_MS = 5_000;
 
 /**

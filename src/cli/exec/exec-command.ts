@@ -1,6 +1,6 @@
 /**
- * `resilient-sts exec`: serves the roles' credentials on a loopback endpoint, and runs a command in an
- * environment that leads to it and nowhere else.
+ * `resilient-sts exec`: serves the roles' credentials on a loopback endpoint, and runs a command whose
+ * environment names this endpoint as its only source of credentials.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -22,9 +22,9 @@ const SPEC = {
   name: "exec",
   usage: "[options] -- command [argument...]",
   about: `
-Gets AWS credentials from an OIDC token, then runs the command with a local endpoint for them that
-every AWS SDK and the AWS CLI read. They stay fresh for as long as the command runs, even
-while the identity provider or STS fails.
+Gets AWS credentials from an OIDC token, then runs the command with a local credentials endpoint
+that every AWS SDK and the AWS CLI support. The credentials stay fresh for as long as the command
+runs, even while the identity provider or STS fails.
 
 The command keeps this terminal and gets every signal, and exec ends with its exit code. AWS keys,
 profiles and files that would override the endpoint are not passed on.`,
@@ -39,11 +39,11 @@ profiles and files that would override the endpoint are not passed on.`,
       type: "string",
       multiple: true,
       value: "NAME=ARN",
-      help: "A role with a name; may be repeated. The first is the default, each is a profile of the command.",
+      help: "A role and a name for it; may be repeated. The first role is the default; the command can use each as a profile.",
     },
     "no-wait": {
       type: "boolean",
-      help: "Start the command before there are credentials.",
+      help: "Start the command before credentials are available.",
     },
     "keep-config": {
       type: "boolean",
@@ -102,7 +102,7 @@ export const EXEC = defineCommand(SPEC, async ({ values, operands: command }, co
 
 /** Reports on standard error that a role has no valid credentials, once for each outage. */
 class OutageReport {
-  /** Set when the child runs. Until then, the error of the command itself says what failed. */
+  /** Set once the child runs. Until then, the error of exec itself says what failed. */
   isReported = false;
   readonly #failing = new Set<string>();
   readonly #context: CommandContext;
@@ -113,8 +113,8 @@ class OutageReport {
 
   onEvent(role: string, event: WebIdentityEvent): void {
     if (event.type === "credentials.refreshed") this.#failing.delete(role);
-    const isOver = event.type === "refresh.failed" && !event.servedFromCache;
-    if (!isOver || !this.isReported || this.#failing.has(role)) return;
+    const hasNone = event.type === "refresh.failed" && !event.servedFromCache;
+    if (!hasNone || !this.isReported || this.#failing.has(role)) return;
     this.#failing.add(role);
     const words = safeText(`${event.code}: ${event.message}`, 1_000);
     print(
@@ -157,7 +157,7 @@ class ChildFolder implements AsyncDisposable {
     return file;
   }
 
-  /** With the token itself: SDKs of before 2023 do not know the variable for its file. */
+  /** Has the token itself, because SDKs from before 2023 do not read the variable for its file. */
   async endpointVariables(server: CredentialsServer): Promise<Record<string, string>> {
     const { AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file = "", ...others } = server.env();
     return { ...others, AWS_CONTAINER_AUTHORIZATION_TOKEN: await readFile(file, "utf8") };
@@ -169,11 +169,11 @@ class ChildFolder implements AsyncDisposable {
 }
 
 /** Every SDK reads these from a profile before it asks an endpoint. */
-const WINNING_KEYS = [...CREDENTIAL_KEYS, "role_arn"] as const;
+const OVERRIDING_KEYS = [...CREDENTIAL_KEYS, "role_arn"] as const;
 
 /**
- * Makes sure that the profiles which the child may use have no credentials. Those would win over the
- * endpoint without a sign of it until they expire.
+ * Makes sure that the profiles which the child may use have no credentials. These would silently take
+ * precedence over the endpoint.
  *
  * @throws CommandFailure that names the profile and the key.
  */
@@ -182,11 +182,11 @@ async function checkKeptProfile(env: Environment): Promise<void> {
   const profiles = new Set(named.map((name) => name ?? "default"));
   for (const profile of profiles) {
     const read = profileReader(profile);
-    for (const key of WINNING_KEYS) {
+    for (const key of OVERRIDING_KEYS) {
       const value = await read(key).catch(() => undefined);
       if (value === undefined) continue;
       throw wrongUsage(
-        `the profile ${safeText(profile, 60)} has ${key}, and so credentials that would win over the endpoint; leave out --keep-config, or set AWS_PROFILE to a profile without it`,
+        `the profile ${safeText(profile, 60)} has ${key}, so its credentials would override the endpoint; leave out --keep-config, or set AWS_PROFILE to a profile without it`,
       );
     }
   }

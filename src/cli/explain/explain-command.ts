@@ -16,8 +16,8 @@ const SPEC = {
   usage: "NAME",
   about: `
 Prints what a name in an error or in a report means, and what to do about it. The name is an error
-code (ERR_IDP_UNREACHABLE), a verdict or a finding (jwks-key-not-found). A text in quotes is looked up
-among the error messages of STS, boto3, the AWS CLI, Terraform and GitHub Actions.`,
+code (ERR_IDP_UNREACHABLE), a verdict or a finding (jwks-key-not-found). A text in quotes is searched
+for in the error messages of STS, boto3, the AWS CLI, Terraform and GitHub Actions.`,
   groups: { Options: ["list", "help", "version"] },
   options: {
     list: { type: "boolean", help: "Print every name that can be explained." },
@@ -38,12 +38,14 @@ export const EXPLAIN = defineCommand(SPEC, async ({ values, operands }, context)
   }
   const query = operands.join(" ");
   if (query.trim() === "") {
-    throw wrongUsage("there is no name; such as resilient-sts explain ERR_ACCESS_DENIED");
+    throw wrongUsage(
+      "there is no name to explain; give one, such as resilient-sts explain ERR_ACCESS_DENIED",
+    );
   }
   const sections = findSections(folder, query);
   if (sections.length === 0) {
     throw wrongUsage(
-      `nothing explains ${quoted(query, 80)}; resilient-sts explain --list prints every name`,
+      `there is no explanation of ${quoted(query, 80)}; resilient-sts explain --list prints every name`,
     );
   }
   const { columns = 80 } = context.stdout;
@@ -61,7 +63,7 @@ export const EXPLAIN = defineCommand(SPEC, async ({ values, operands }, context)
   return EXIT.ok;
 });
 
-/** The published program is one folder below the package's root, its source and the tests' build two. */
+/** The published program is one folder below the package's root; its source and the build for tests are two. */
 function guidesOf(script: string): string {
   const here = dirname(script);
   const places = ["../docs", "../../docs"].map((place) => join(here, place));
@@ -83,7 +85,7 @@ function placeOf({ page, anchor }: GuideSection, folder: string): string {
   return `${join(folder, page)}#${anchor}`;
 }
 
-/** Markdown as plain text: no marks of emphasis, and of a link only its words. */
+/** Markdown as plain text: without marks of emphasis, and with only the words of a link. */
 function withoutMarks(line: string): string {
   return line
     .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
@@ -105,10 +107,10 @@ export interface GuideSection {
   readonly body: string;
 }
 
-/** Shorter texts would be found on every page. */
+/** Shorter texts occur on every page, in characters. */
 const MIN_TEXT = 8;
 
-/** The sections about a name, or else about an error text; none when there are none. */
+/** The sections about a name, or if there are none, about an error text. */
 export function findSections(folder: string, query: string): readonly GuideSection[] {
   const wanted = comparable(query);
   const named = NAMED.flatMap((page) => readSections(folder, page)).filter(
@@ -117,7 +119,7 @@ export function findSections(folder: string, query: string): readonly GuideSecti
   if (named.length > 0 || wanted.length < MIN_TEXT) return named;
   const texts = readSections(folder, TEXTS);
   const quoting = texts.filter(({ body }) => quotes(body).some((line) => isAbout(line, wanted)));
-  // What STS said stands within what a tool says.
+  // The message of a tool contains the message of STS.
   const within = texts.filter(({ heading }) => wanted.includes(comparable(heading)));
   const found = quoting.length > 0 ? quoting.slice(0, 1) : [];
   const all = [...new Set([...within, ...found])];
@@ -148,7 +150,7 @@ function anchorOf(heading: string): string {
     .replace(/\s/g, "-");
 }
 
-/** The lines of the code blocks: error texts, word for word. */
+/** The lines of the code blocks, which are error texts, word for word. */
 function quotes(body: string): string[] {
   const blocks = [...body.matchAll(/^```text\n([\s\S]*?)^```/gm)].map(([, text = ""]) => text);
   return blocks.flatMap((text) => text.split("\n")).flatMap((line) => comparable(line) || []);
@@ -158,7 +160,7 @@ function isAbout(known: string, wanted: string): boolean {
   return known.includes(wanted) || wanted.includes(known);
 }
 
-/** Without case, and with every run of blanks as one. */
+/** Lower case, with each run of blanks as one. */
 function comparable(text: string): string {
   return text.trim().toLowerCase().replace(/\s+/g, " ");
 }

@@ -12,7 +12,7 @@ const TOLERANCE_MS = STS_TIME_TOLERANCE_SECONDS * 1000;
 
 export type SpanKind = "valid" | "tolerated" | "aged";
 
-/** What is drawn in one line of the timeline: times in milliseconds since the epoch. */
+/** One row of the timeline, with times in milliseconds since the epoch. */
 export interface CacheLane {
   readonly name: string;
   readonly words: string;
@@ -26,7 +26,7 @@ export interface CacheLane {
   readonly marks: readonly number[];
 }
 
-/** The token's life and that of both documents' copies, as far as the facts tell. */
+/** The lifetimes of the token and of both documents, as far as the facts give them. */
 export function cacheLanes({ facts, timings }: Diagnosis, nowMs: number): CacheLane[] {
   const startedMs = Date.parse(facts.startedAt);
   const documents = (facts.issuer?.requests ?? []).map((request) =>
@@ -40,24 +40,24 @@ function tokenLane(token: TokenReport | undefined, nowMs: number, skewMs: number
   const claims = [
     ["Issued", "iat", token.iat],
     ["Not before", "nbf", token.notBefore],
-    [(token.exp ?? 0) * 1000 < nowMs ? "Ended" : "Ends", "exp", token.exp],
+    [(token.exp ?? 0) * 1000 < nowMs ? "Expired" : "Expires", "exp", token.exp],
   ] as const;
-  const told = claims.flatMap(([verb, claim, seconds]) =>
+  const times = claims.flatMap(([verb, claim, seconds]) =>
     seconds === undefined ? [] : [{ verb, claim, ms: seconds * 1000 }],
   );
-  if (told.length === 0) return [];
-  const words = told.map(
+  if (times.length === 0) return [];
+  const words = times.map(
     ({ verb, claim, ms }) => `${verb} ${clockTime(ms, nowMs)} (${claim}, ${fromNow(ms, nowMs)})`,
   );
-  // It is STS that takes it or not, by its own clock.
+  // STS decides by its own clock.
   const { spans, isBad } = tokenLife(token, nowMs + skewMs);
   return [
     {
       name: "Token",
-      words: `${words.join(". ")}. STS tolerates 5 min on each.`,
+      words: `${words.join(". ")}. STS tolerates a difference of 5 min.`,
       isBad,
       spans,
-      marks: told.map(({ ms }) => ms),
+      marks: times.map(({ ms }) => ms),
     },
   ];
 }
@@ -88,30 +88,30 @@ function documentLane(request: RequestTiming, atMs: number, nowMs: number): Cach
     return { name, words, isBad, spans: [], marks: [atMs] };
   };
   if (status === undefined) return only(`No answer ${when} (${error ?? "cut off"}).`, true);
-  // 304 is the answer to a second look: the document is still the one that is kept.
+  // 304 is the answer to a repeated request: the cached document is still current.
   if (status !== 200 && status !== 304) {
     const wait = headers["retry-after"];
-    const pause = wait === undefined ? "" : `, and asks to be left alone (Retry-After: ${wait})`;
-    return only(`Answered ${status} ${when}${pause}: there is no document to keep.`, true);
+    const pause = wait === undefined ? "" : ` with Retry-After: ${wait}`;
+    return only(`Answered ${status} ${when}${pause}: there is no document to cache.`, true);
   }
-  const told = readFreshness(headers);
-  if (told.kind === "unsaid")
-    return only(`Fetched ${when}; does not say how long it keeps.`, false);
-  if (told.kind === "refused") {
+  const freshness = readFreshness(headers);
+  if (freshness.kind === "unsaid")
+    return only(`Fetched ${when}; the headers do not say how long it may be cached.`, false);
+  if (freshness.kind === "refused") {
     const cost =
       document === "jwks"
-        ? "STS keeps no copy and asks again for every key"
-        : "no copy may be kept";
-    return only(`Fetched ${when} with ${told.words}: ${cost}.`, document === "jwks");
+        ? "STS does not cache it, and requests it again whenever it needs a key"
+        : "it may not be cached";
+    return only(`Fetched ${when} with ${freshness.words}: ${cost}.`, document === "jwks");
   }
-  const { ageSeconds, lifetimeSeconds, source } = told;
+  const { ageSeconds, lifetimeSeconds, source } = freshness;
   const madeMs = atMs - ageSeconds * 1000;
   const staleMs = madeMs + lifetimeSeconds * 1000;
-  const age = ageSeconds === 0 ? "" : `, ${ageSeconds} s old by then (Age)`;
+  const age = ageSeconds === 0 ? "" : `, ${ageSeconds} s old at that time (Age)`;
   const until =
     staleMs <= atMs
-      ? `no copy is fresh (${source})`
-      : `may be kept until ${clockTime(staleMs, nowMs)} (${source}, ${fromNow(staleMs, nowMs)})`;
+      ? `stale at once (${source})`
+      : `may be cached until ${clockTime(staleMs, nowMs)} (${source}, ${fromNow(staleMs, nowMs)})`;
   return {
     name,
     words: `Fetched ${when}${age}; ${until}.`,
@@ -124,7 +124,7 @@ function documentLane(request: RequestTiming, atMs: number, nowMs: number): Cach
   };
 }
 
-/** When a document arrived, since the run began: at the end of the first request of its URL. */
+/** When a document arrived, counted from the start of the run: at the end of the first request for its URL. */
 function arrivalMs({ url, document, totalMs }: RequestTiming, timings: readonly Timing[]): number {
   const ofDocuments = timings.filter(({ step }) => step === "issuer-documents");
   const same = ofDocuments.filter((timing) => timing.url === url);
@@ -132,17 +132,17 @@ function arrivalMs({ url, document, totalMs }: RequestTiming, timings: readonly 
   return at === undefined ? totalMs : at.startMs + at.totalMs;
 }
 
-/** The last that a date of four-digit years can tell, in milliseconds since the epoch. */
+/** The end of the last year with four digits, in milliseconds since the epoch. */
 const END_OF_DATES = Date.UTC(9999, 11, 31, 23, 59, 59);
 
-/** A time of day in UTC, with its date when that is not today's. */
+/** A time of day in UTC, with the date unless it is today's. */
 export function clockTime(ms: number, nowMs: number): string {
   if (!(ms >= 0 && ms <= END_OF_DATES)) return ms < 0 ? "before 1970" : "after the year 9999";
   const [date = "", time = ""] = new Date(ms).toISOString().split(/[T.]/);
   return new Date(nowMs).toISOString().startsWith(date) ? time : `${date} ${time}`;
 }
 
-/** The distance from now, for people. */
+/** The distance from now, in words. */
 export function fromNow(ms: number, nowMs: number): string {
   const distance = formatDuration(Math.abs(ms - nowMs));
   return ms >= nowMs ? `in ${distance}` : `${distance} ago`;

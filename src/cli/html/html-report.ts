@@ -68,7 +68,7 @@ ${sections(diagnosis)}</main>
   return page.toString();
 }
 
-/** What is wrong, who mends it how, and where on the token's way. */
+/** What is wrong, who must change what, and which part fails. */
 function verdictCard(diagnosis: Diagnosis, title: string): Markup {
   const { rootCause, verdict, facts } = diagnosis;
   const [mark, tone] = VERDICTS[verdict];
@@ -79,7 +79,7 @@ function verdictCard(diagnosis: Diagnosis, title: string): Markup {
   const cause =
     rootCause === null
       ? NOTHING
-      : markup`<dl class="cause"><dt>Remedy</dt><dd class="remedy">${remedyMarkup(rootCause.remedy)}</dd><dt>Seen</dt><dd>${rootCause.detail}</dd><dt>Finding</dt><dd><code>${rootCause.id}</code>, ${rootCause.severity}</dd><dt>Details</dt><dd><code>${explainCommand(rootCause.id)}</code></dd></dl>
+      : markup`<dl class="cause"><dt>Remedy</dt><dd class="remedy">${remedyMarkup(rootCause.remedy)}</dd><dt>Observed</dt><dd>${rootCause.detail}</dd><dt>Finding</dt><dd><code>${rootCause.id}</code>, ${rootCause.severity}</dd><dt>Details</dt><dd><code>${explainCommand(rootCause.id)}</code></dd></dl>
 `;
   const subjects = facts.settings.filter(
     ({ name, value }) => value !== undefined && /^(?:issuer|roleArn|region)$/.test(name),
@@ -88,8 +88,8 @@ function verdictCard(diagnosis: Diagnosis, title: string): Markup {
   return markup`<div class="verdict ${tone}">
 <p class="word"><strong><span aria-hidden="true">${mark} </span>${verdict}</strong>${words}</p>
 <h1>${title}</h1>
-${cause}${wayOfToken(diagnosis)}
-${about.length > 0 ? markup`<ul class="about" aria-label="Looked at">${about}</ul>` : NOTHING}
+${cause}${partsInShort(diagnosis)}
+${about.length > 0 ? markup`<ul class="about" aria-label="Checked">${about}</ul>` : NOTHING}
 </div>`;
 }
 
@@ -112,7 +112,7 @@ function sections(diagnosis: Diagnosis): Markup[] {
   ];
 }
 
-/** Left out when there is nothing in it. */
+/** Omitted when it is empty. */
 function section(heading: string, body: readonly Markup[]): Markup {
   if (body.length === 0) return NOTHING;
   return markup`<section><h2>${heading}</h2>
@@ -127,17 +127,21 @@ function settings({ facts }: Diagnosis): Markup {
     const absent = name === "token" && source !== "none" ? "given, not shown" : "–";
     return { head: name, cells: [value === undefined ? absent : mono(value), source] };
   });
-  return dataTable("What was in use, and where it came from.", ["Setting", "Value", "From"], rows);
+  return dataTable(
+    "The settings in use, and where each one came from.",
+    ["Setting", "Value", "From"],
+    rows,
+  );
 }
 
 function footer({ facts }: Diagnosis): Markup {
   const { startedAt, elapsedMs, unfinished } = facts;
   const cut =
-    unfinished.length === 0 ? "" : ` Cut off when the time was up: ${unfinished.join(", ")}.`;
-  return markup`<p class="quiet">Made by resilient-sts doctor at <time datetime="${startedAt}">${startedAt}</time> in ${formatDuration(elapsedMs)}.${cut} It holds no token, signature or credentials.</p>`;
+    unfinished.length === 0 ? "" : ` Not finished within the time limit: ${unfinished.join(", ")}.`;
+  return markup`<p class="quiet">Made by resilient-sts doctor at <time datetime="${startedAt}">${startedAt}</time> in ${formatDuration(elapsedMs)}.${cut} It contains no token, signature or credentials.</p>`;
 }
 
-/** What a mark stands for: a finding, something in order, or nothing that was looked at. */
+/** What a mark stands for: a finding, something in order, or something that was not checked. */
 type Standing = Severity | "in order" | "not checked";
 
 const STANDING_MARKS: Readonly<Record<Standing, readonly [mark: string, tone: string]>> = {
@@ -149,20 +153,20 @@ const STANDING_MARKS: Readonly<Record<Standing, readonly [mark: string, tone: st
   "not checked": ["–", "quiet"],
 };
 
-/** A sign and a colour, and for who sees neither the word. */
+/** A sign in a color, and its meaning in words for screen readers. */
 function severityMark(standing: Standing): Markup {
   const [mark, tone] = STANDING_MARKS[standing];
   return markup`<span class="mark ${tone}" role="img" aria-label="${standing}">${mark}</span>`;
 }
 
-/** The parts of the token's way in one line: where it breaks is seen at once. */
-function wayOfToken(diagnosis: Diagnosis): Markup {
+/** All parts in one line, so that the failing one is visible at once. */
+function partsInShort(diagnosis: Diagnosis): Markup {
   const news = goodNews(diagnosis);
   const items = groupsOf(diagnosis).map((group) => {
     const standing = standingOf(group, diagnosis, news[group].length > 0);
     return markup`<li>${severityMark(standing)} ${GROUP_TITLES[group]}</li>`;
   });
-  return markup`<ol class="way" aria-label="The parts in short">${items}</ol>`;
+  return markup`<ol class="summary" aria-label="Summary of the checks">${items}</ol>`;
 }
 
 function standingOf(group: Group, { findings }: Diagnosis, hasNews: boolean): Standing {
@@ -173,7 +177,7 @@ function standingOf(group: Group, { findings }: Diagnosis, hasNews: boolean): St
   return worst ?? (hasNews || found.length > 0 ? "in order" : "not checked");
 }
 
-/** Everything that was looked at, part by part: what was found, then what is in order. */
+/** Every check, part by part: findings first, then what is in order. */
 function checkList(diagnosis: Diagnosis): Markup {
   const { findings, rootCause } = diagnosis;
   const news = goodNews(diagnosis);
@@ -194,7 +198,7 @@ ${body}</div>
   return markup`${parts}`;
 }
 
-/** The cause is told at the top, and here only named; what it brings about needs no remedy. */
+/** The cause is explained at the top and only named here. What follows from it needs no remedy of its own. */
 function findingItem(finding: Finding, cause: Finding | null): Markup {
   const { severity, title, detail, remedy, id } = finding;
   const doesFollow = followsFrom(finding, cause);
@@ -238,7 +242,7 @@ function keyTable(keys: readonly KeyRow[]): Markup {
       ],
     };
   });
-  const caption = `${keys.length} ${keys.length === 1 ? "key" : "keys"} in the JWKS; ${hasOwn ? "the token’s key is marked" : "none of them is marked as the token’s"}.`;
+  const caption = `${keys.length} ${keys.length === 1 ? "key" : "keys"} in the JWKS${hasOwn ? "; the token’s key is marked" : ""}.`;
   return dataTable(caption, ["kid", "kty, alg", "Size", "use", "For STS"], rows);
 }
 
@@ -251,7 +255,7 @@ function forSts({ usable, severity, problem = "unusable" }: KeyRow): Markup {
 
 const SHOWN_FIRST = ["cache-control", "pragma", "age", "expires", "date", "retry-after"];
 
-/** What the answers say about being kept. */
+/** What the responses say about caching. */
 function cacheTable(requests: readonly RequestTiming[]): Markup {
   const rows = requests.map(({ document, status, headers }) => {
     const names = Object.keys(headers).toSorted((a, b) => rankOf(a) - rankOf(b));
@@ -266,7 +270,11 @@ function cacheTable(requests: readonly RequestTiming[]): Markup {
       ],
     };
   });
-  return dataTable("What the answers said.", ["Document", "Headers", "May be kept"], rows);
+  return dataTable(
+    "The caching headers of the responses.",
+    ["Document", "Headers", "May be cached"],
+    rows,
+  );
 }
 
 function headerLine(name: string, value: string): Markup {
@@ -281,24 +289,24 @@ function rankOf(name: string): number {
 }
 
 function keptFor(headers: Readonly<Record<string, string>>): string {
-  const told = readFreshness(headers);
-  if (told.kind === "refused") return `no: ${told.words}`;
-  if (told.kind === "unsaid") return "not said";
-  const { lifetimeSeconds, ageSeconds } = told;
+  const freshness = readFreshness(headers);
+  if (freshness.kind === "refused") return `no: ${freshness.words}`;
+  if (freshness.kind === "unsaid") return "not specified";
+  const { lifetimeSeconds, ageSeconds } = freshness;
   const left = Math.max(0, lifetimeSeconds - ageSeconds);
   return ageSeconds > 0
     ? `${lifetimeSeconds} s, of which ${left} s are left`
     : `${lifetimeSeconds} s`;
 }
 
-/** The chain as the issuer serves it. */
+/** The certificate chain in the order in which the issuer sends it. */
 function chainTable({ chain }: TlsFacts): Markup {
   const rows = chain.map(({ subject, issuer, validTo, thumbprint }) => ({
     head: subject,
     cells: [issuer, validTo.slice(0, 10), mono(thumbprint)],
   }));
   const heads = ["Certificate", "Signed by", "Until", "Thumbprint"];
-  return dataTable("The issuer’s own first.", heads, rows);
+  return dataTable("The issuer’s own certificate comes first.", heads, rows);
 }
 
 /** The addresses of the issuer's name. */
@@ -315,7 +323,7 @@ function addressTable({ addresses }: IssuerFacts): Markup {
     };
   });
   return dataTable(
-    "What the issuer’s name resolves to here.",
+    "The addresses that the issuer’s name resolves to from here.",
     ["Address", "Kind", "From here"],
     rows,
   );

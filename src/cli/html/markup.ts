@@ -1,4 +1,4 @@
-/** HTML that is escaped by construction, and the parts of it that several sections use. */
+/** HTML that is escaped by construction, and the elements that several sections of the page use. */
 import { printable } from "../../runtime/redact.js";
 
 /** Longest piece of text that a page shows. */
@@ -12,7 +12,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Finished HTML. Only {@link markup} and {@link trusted} make it, so that text is never taken for it. */
+/** Finished HTML. Only {@link markup} and {@link trusted} create it, so that text is never mistaken for it. */
 export class Markup {
   readonly #html: string;
 
@@ -28,24 +28,24 @@ export class Markup {
 type Part = string | number | Markup | readonly Markup[];
 
 /**
- * HTML from a template. Every text put into it is escaped, fit for an element or a quoted attribute;
- * what is markup already stays as it is.
+ * HTML from a template. Every text in it is escaped for use in an element or a quoted attribute;
+ * a value that is already markup stays unchanged.
  */
 export function markup(template: TemplateStringsArray, ...parts: readonly Part[]): Markup {
   return new Markup(String.raw({ raw: template }, ...parts.map(asHtml)));
 }
 
-/** For the page's own style and the like: never for anything that comes from the world. */
+/** Turns the page's own text into markup, such as its style sheet. Never for text from outside. */
 export function trusted(html: string): Markup {
   return new Markup(html);
 }
 
-/** Pieces with something between them. */
+/** Pieces with a separator between them. */
 export function joined(pieces: readonly Markup[], between: Markup): Markup[] {
   return pieces.flatMap((piece, index) => (index === 0 ? [piece] : [between, piece]));
 }
 
-/** Nothing at all. */
+/** Empty markup. */
 export const NOTHING = trusted("");
 
 function asHtml(part: Part): string {
@@ -61,21 +61,21 @@ function escaped(text: string): string {
 interface Row {
   readonly head: string | Markup;
   readonly cells: readonly (string | Markup)[];
-  /** Whether it stands out. */
+  /** Whether the row is highlighted. */
   readonly isMarked?: boolean;
 }
 
 /**
- * A table that becomes a list on a narrow screen. The roles are spelled out because some browsers
- * take a table that is displayed as something else for no table at all.
+ * A table that becomes a list on a narrow screen. The roles are explicit because some browsers don't
+ * expose a table as one when its `display` value is another.
  */
 export function dataTable(caption: string, heads: readonly string[], rows: readonly Row[]): Markup {
   const columns = heads.map((head) => markup`<th scope="col" role="columnheader">${head}</th>`);
   const lines = rows.map(({ head, cells, isMarked }) => {
-    const told = cells.map(
+    const data = cells.map(
       (cell, index) => markup`<td role="cell" data-label="${heads[index + 1] ?? ""}">${cell}</td>`,
     );
-    return markup`<tr role="row"${isMarked ? markup` class="own"` : NOTHING}><th scope="row" role="rowheader">${head}</th>${told}</tr>
+    return markup`<tr role="row"${isMarked ? markup` class="own"` : NOTHING}><th scope="row" role="rowheader">${head}</th>${data}</tr>
 `;
   });
   return markup`<table class="data" role="table"><caption>${caption}</caption>
@@ -88,7 +88,7 @@ export function mono(text: string): Markup {
   return markup`<span class="mono">${text}</span>`;
 }
 
-/** What to do, and the commands for it, each on a line of its own, to be copied whole. */
+/** A remedy, with each command on a line of its own so that it can be copied. */
 export function remedyMarkup(remedy: string): Markup {
   const [words = "", ...commands] = remedy.split("\n");
   const lines = commands.map((command) => markup`<code>${command}</code>`);

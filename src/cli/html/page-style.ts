@@ -1,4 +1,4 @@
-const COLOURS = `
+const COLORS = `
 :root {
   color-scheme: light;
   --page: #ffffff; --card: #f6f7f9; --line: #d5d9e0; --text: #1b1f27; --quiet: #535b69;
@@ -44,7 +44,7 @@ const VERDICT = `
 .cause { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: 0 0 1rem; }
 .cause dt { font-weight: 600; } .cause dd { margin: 0; } .cause .remedy { font-weight: 600; }
 .commands code { display: block; font-weight: 400; margin-top: .25rem; white-space: pre-wrap; }
-.way { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .75rem 0 .25rem; }
+.summary { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .75rem 0 .25rem; }
 .about { display: flex; flex-wrap: wrap; gap: 0 1.25rem; }
 .verdict > .about { color: var(--quiet); font-size: .9rem; }
 .part { display: grid; grid-template-columns: 11rem 1fr; gap: 0 1rem; padding: .5rem 0; border-top: 1px solid var(--line); }
@@ -87,7 +87,7 @@ line:is(.mark-line, .now, .sts-now) { stroke-width: 2; }
 .legend svg { width: .9rem; height: .9rem; vertical-align: -.1rem; margin-right: .35rem; }
 `;
 
-/** On a phone a table's line becomes a block, every cell with its column's name before it. */
+/** On a phone each table row becomes a block, and each cell begins with the name of its column. */
 const NARROW = `
 @media (max-width: 40rem) {
   h1 { font-size: 1.3rem; }
@@ -121,5 +121,5 @@ const PRINT = `
 }
 `;
 
-/** The whole of the report's style: the page takes nothing from anywhere, and nothing moves. */
-export const PAGE_STYLE = [COLOURS, TEXT, VERDICT, TABLES, NARROW, PRINT].join("");
+/** The complete style sheet. The page loads nothing else, and nothing on it moves. */
+export const PAGE_STYLE = [COLORS, TEXT, VERDICT, TABLES, NARROW, PRINT].join("");

@@ -11,9 +11,9 @@ import { type CacheLane, cacheLanes, clockTime, type SpanKind } from "./cache-la
 import { joined, type Markup, markup, NOTHING } from "./markup.js";
 
 const WATERFALL_CAPTION =
-  "Each bar begins when its request did. The dashed line stands 5 s after that: as long as STS waits for an identity provider, and red where an identity provider was asked.";
+  "Each bar starts when its request was sent. The dashed line marks 5 s after that, the time that STS waits for an identity provider. It is red for requests to the identity provider.";
 
-/** Every request on one axis of time, each against the 5 s that STS waits. */
+/** Every request on one axis of time, each compared with the 5 s that STS waits. */
 export function waterfall(timings: readonly Timing[]): Markup {
   if (timings.length === 0) return markup`<p>No request was made.</p>`;
   const ends = timings.map(({ startMs, totalMs, limitMs = STS_ISSUER_TIMEOUT_MS }) => {
@@ -24,13 +24,13 @@ export function waterfall(timings: readonly Timing[]): Markup {
     caption: WATERFALL_CAPTION,
     head: "Request",
     axis: "Time since the run began",
-    figure: "Took",
+    figure: "Duration",
     tick: (ms: number) => (ms === 0 ? "0" : formatDuration(ms)),
   };
   const used = new Set(timings.flatMap((timing) => partsOf(timing).map(({ name }) => name)));
   const names = PARTS.filter((name) => used.has(name));
   const lanes = timings.map((timing, index) => {
-    // Asked for again: its address stands above.
+    // The lane of the first request for a URL shows it.
     const isNew = timings.findIndex(({ url }) => url === timing.url) === index;
     return requestLane(timing, isNew ? timing.url : undefined, scale);
   });
@@ -45,15 +45,17 @@ function requestLane(timing: Timing, url: string | undefined, scale: TimeScale):
     const from = startMs + fromMs;
     return markup`<rect class="${name}" x="${scale.x(from)}" width="${scale.width(from, from + ms)}" y="4" height="16"/>`;
   });
-  // However short a request was, it has to be seen.
+  // Even the shortest request stays visible.
   const least = markup`<rect class="${parts.at(-1)?.name ?? "wait"}" x="${scale.x(startMs)}" y="4" width="2" height="16"/>`;
   const limit = scale.x(startMs + (limitMs ?? STS_ISSUER_TIMEOUT_MS));
   const line = (tone: string) =>
     markup`<line class="${tone}" x1="${limit}" x2="${limit}" y1="0" y2="24"/>`;
-  // Dashes alone would be lost upon a bar.
+  // Dashes alone are hard to see on top of a bar.
   const limitLine = limitMs === undefined ? [line("measure")] : [line("gap"), line("limit")];
   const isOver = isOverLimit(timing);
-  const told = parts.map(({ name, ms }) => `${PART_TITLES[name]} ${formatDuration(ms)}`).join(", ");
+  const durations = parts
+    .map(({ name, ms }) => `${PART_TITLES[name]} ${formatDuration(ms)}`)
+    .join(", ");
   const where = url === undefined ? NOTHING : markup`<br><span class="quiet mono">${url}</span>`;
   const figure = [
     isOver ? `✗ ${formatDuration(totalMs)}` : formatDuration(totalMs),
@@ -63,7 +65,7 @@ function requestLane(timing: Timing, url: string | undefined, scale: TimeScale):
   return {
     head: markup`${label}${where}`,
     drawing: [least, ...bars, ...limitLine],
-    words: `at ${formatDuration(startMs)}: ${told || "no time at all"}${isOver ? "; STS would have given up" : ""}`,
+    words: `at ${formatDuration(startMs)}: ${durations || "no measurable time"}${isOver ? "; STS would have timed out" : ""}`,
     figure: markup`<span${isOver || isFailed(timing) ? markup` class="bad"` : NOTHING}>${joined(lines, markup`<br>`)}</span>`,
   };
 }
@@ -72,27 +74,27 @@ function isOverLimit({ totalMs, limitMs }: Timing): boolean {
   return limitMs !== undefined && totalMs >= limitMs;
 }
 
-/** A bare GET of an endpoint may be refused: any answer is one. */
+/** An STS endpoint may refuse the plain GET of a probe: any answer shows that it can be reached. */
 function isFailed({ error, status = 0, step }: Timing): boolean {
   return error !== undefined || (status >= 400 && step !== "sts-endpoint");
 }
 
 const MINUTE_MS = 60_000;
-/** A clock that is off by less is drawn as the same. */
+/** A smaller clock difference is not drawn. */
 const MIN_SKEW_MS = MINUTE_MS;
-/** However soon the first copy ends, the picture reaches this far. */
+/** The axis reaches at least this far. */
 const MIN_REACH_MS = 15 * MINUTE_MS;
 
 const SPAN_TITLES: Readonly<Record<SpanKind, string>> = {
-  valid: "valid, or may be kept",
-  tolerated: "tolerated by STS",
-  aged: "already old when it came (Age)",
+  valid: "valid, or may be cached",
+  tolerated: "within the tolerance of STS",
+  aged: "age when it was fetched (Age)",
 };
 
 const CACHE_CAPTION =
-  "How long the token lives, and how long the headers let each document be kept. Times are UTC. Of a JWKS that says no-cache STS keeps no copy: it asks the issuer again for every key. How long it keeps others is not documented.";
+  "How long the token is valid, and how long the headers allow each document to be cached. Times are in UTC. STS does not cache a JWKS with no-cache: it requests it again whenever it needs a key. How long STS caches other documents is not documented.";
 
-/** The token's life and the documents' copies on one axis of time; nothing without either. */
+/** The lifetime of the token and of both documents on one axis of time; nothing if neither is known. */
 export function cacheTimeline(diagnosis: Diagnosis): Markup {
   const { startedAt, elapsedMs, clockSkewMs = 0 } = diagnosis.facts;
   const nowMs = Date.parse(startedAt) + elapsedMs;
@@ -123,7 +125,7 @@ function stsClock(skewMs: number): LegendEntry {
   return { tone: "sts-now", title: `now by the clock of STS, ${off}`, isLine: true };
 }
 
-/** All of it where it fits, yet nothing so far away that the nearest end could not be told from now. */
+/** Shows every span if possible, but reaches only so far that the nearest end stays distinct from now. */
 function scaleOf(lanes: readonly CacheLane[], nowMs: number, skewMs: number): TimeScale {
   const spans = lanes.flatMap((lane) => lane.spans.filter(isLong));
   const times = [
@@ -141,7 +143,7 @@ function scaleOf(lanes: readonly CacheLane[], nowMs: number, skewMs: number): Ti
 
 interface Clocks {
   readonly nowMs: number;
-  /** How far the clock of STS is ahead, or 0 where it is drawn as the same. */
+  /** How far the clock of STS is ahead, or 0 where the difference is not drawn. */
   readonly skewMs: number;
 }
 
@@ -172,7 +174,7 @@ function verticalLine(tone: string, ms: number, scale: TimeScale): Markup {
   return markup`<line class="${tone}" x1="${x}" x2="${x}" y1="0" y2="24"/>`;
 }
 
-/** The tip of an arrow: there is more than the picture has room for. */
+/** An arrowhead at the edge: the span goes on outside the drawing. */
 function goesOn(x: string, path: string): Markup {
   return markup`<svg class="goes-on" x="${x}" overflow="visible"><path d="${path}"/></svg>`;
 }
@@ -191,7 +193,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** What people count in, in milliseconds. */
+/** Round distances between two ticks, in milliseconds. */
 const STEPS: readonly number[] = [
   ...[0.1, 0.2, 0.5, 1, 2, 5, 10, 30].map((each) => each * SECOND),
   ...[1, 2, 5, 10, 20, 30].map((each) => each * MINUTE),
@@ -199,22 +201,22 @@ const STEPS: readonly number[] = [
   ...[1, 2, 5, 10, 30, 60, 180, 365, 730].map((each) => each * DAY),
 ];
 
-/** The narrowest screen has room for these. */
+/** As many as fit on the narrowest screen. */
 const MAX_TICKS = 6;
 
-/** From a time to a place in the picture, as a share of its width: it fits every screen. */
+/** Turns a time into a horizontal position, as a share of the width so that it fits every screen. */
 export class TimeScale {
   constructor(
     readonly fromMs: number,
     readonly toMs: number,
   ) {}
 
-  /** The place of a time, at the edge when it lies outside. */
+  /** The position of a time. A time outside the axis is placed at its edge. */
   x(ms: number): string {
     return `${(this.#share(ms) * 100).toFixed(3)}%`;
   }
 
-  /** The width of a span, as far as it is inside. */
+  /** The width of the part of a span that is on the axis. */
   width(fromMs: number, toMs: number): string {
     return `${(Math.max(0, this.#share(toMs) - this.#share(fromMs)) * 100).toFixed(3)}%`;
   }
@@ -223,7 +225,7 @@ export class TimeScale {
     return ms >= this.fromMs && ms <= this.toMs;
   }
 
-  /** Round distances from zero, few enough to be read. */
+  /** Round times, counted from zero, few enough to be legible. */
   ticks(): number[] {
     const { fromMs, toMs } = this;
     const rough = (toMs - fromMs) / MAX_TICKS;
@@ -238,14 +240,14 @@ export class TimeScale {
   }
 }
 
-/** What is drawn on an axis of time, with its words. */
+/** One row: a drawing on the axis of time, and the same in words. */
 interface Lane {
   readonly head: string | Markup;
   /** The inside of an SVG, 24 pixels high. */
   readonly drawing: readonly Markup[];
-  /** All that the drawing tells. */
+  /** Everything that the drawing shows. */
   readonly words: string | Markup;
-  /** A figure at the end of the line. */
+  /** A value at the end of the row. */
   readonly figure?: Markup;
 }
 
@@ -264,10 +266,7 @@ interface LegendEntry {
   readonly isLine?: boolean;
 }
 
-/**
- * A picture on one axis of time that is its own text equivalent: a table with a drawing in each
- * line, and beside it the same in words.
- */
+/** A table with a drawing in each row, all on one axis of time, and below each drawing the same in words. */
 function laneTable(heads: LaneHeads, scale: TimeScale, lanes: readonly Lane[]): Markup {
   const { caption, head, axis, figure, tick } = heads;
   const lines = lanes.map(
@@ -288,7 +287,7 @@ function laneTable(heads: LaneHeads, scale: TimeScale, lanes: readonly Lane[]): 
 ${lines}</tbody></table>`;
 }
 
-/** What the colours mean, for those in use. */
+/** Explains the colors that are in use. */
 function legend(entries: readonly LegendEntry[]): Markup {
   const items = entries.map(({ tone, title, isLine = false }) => {
     const place = isLine ? markup`x="6" width="2"` : markup`x="1" width="12"`;

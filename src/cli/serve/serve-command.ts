@@ -1,6 +1,6 @@
 /**
  * `resilient-sts serve`: the endpoint of `src/serve` as a program of its own, for a sidecar or a
- * service. It says when it is ready, and logs what happens to each role.
+ * service. It reports when it is ready, and logs the refreshes of each role.
  */
 import { createWriteStream } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
@@ -63,22 +63,22 @@ Runs until SIGTERM or Ctrl-C.`,
     "print-env": {
       type: "string",
       value: "NAME",
-      help: "Print the variables that make a program use this role, and end. Needs the same --listen and --token-dir as the server.",
+      help: "Print the variables that make a program use this role, and exit. Needs the same --listen and --token-dir as the server.",
     },
     "ready-fd": {
       type: "string",
       value: "NUMBER",
-      help: "Write a line to this file descriptor when there are credentials.",
+      help: "Write a line to this file descriptor when credentials are available.",
     },
     "ready-file": {
       type: "string",
       value: "FILE",
       complete: "file",
-      help: "Write this file when there are credentials.",
+      help: "Write this file when credentials are available.",
     },
     "no-wait": {
       type: "boolean",
-      help: "Report readiness before there are credentials, and continue if the first refresh fails.",
+      help: "Report readiness before credentials are available, and continue if the first refresh fails.",
     },
     ...COMMON_OPTIONS,
   },
@@ -183,7 +183,9 @@ function variablesOf(name: string, listen: string, directory: string | undefined
   }
   const [, port = "0"] = /:(\d+)$/.exec(listen) ?? [];
   if (Number(port) === 0) {
-    throw wrongUsage("--print-env needs a port in --listen: port 0 is another at each start");
+    throw wrongUsage(
+      "--print-env needs a port in --listen: with port 0, the port differs at each start",
+    );
   }
   if (!/^[\w.-]{1,64}$/.test(name)) {
     throw wrongUsage("--print-env takes the name of a role, such as app");
@@ -198,7 +200,7 @@ function variablesOf(name: string, listen: string, directory: string | undefined
     .join("");
 }
 
-/** One line in the log for each change of a role's credentials. */
+/** Writes one log line for each event that matters to the credentials of a role. */
 function log(role: string, event: WebIdentityEvent, { stderr }: CommandContext): void {
   const words = wordsFor(event);
   if (words === undefined) return;

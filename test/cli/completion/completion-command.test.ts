@@ -20,7 +20,7 @@ describe.each(["bash", "zsh", "fish"] as const)("%s completes", (name) => {
 
   const candidates = async (line: string) => {
     const found = await shell.candidates(`resilient-sts ${line}`);
-    // Shells differ in whether they show the slash of a folder, and the sign of a value.
+    // Shells differ in whether they show the slash after a folder and the equals sign of an option.
     return found.map((word) => word.replace(/(?<=.)[/=]$/, ""));
   };
 
@@ -63,7 +63,7 @@ describe.each(["bash", "zsh", "fish"] as const)("%s completes", (name) => {
     expect(await candidates("serve --failover-region sa-")).toEqual(["sa-east-1"]);
   });
 
-  test("words with colons", async () => {
+  test("values with colons", async () => {
     const found = await candidates("emulate --fault sts:token-");
     // Bash completes what follows the last colon.
     expect(found.map((word) => word.replace(/^(sts:)?/, "sts:"))).toEqual([

@@ -39,7 +39,7 @@ export async function startShell(shell: ShellName): Promise<CompletingShell> {
   };
 }
 
-/** Bash: what the completion function leaves in COMPREPLY, with the words as bash splits them. */
+/** Bash: the contents of COMPREPLY after the completion function ran, with the words as bash splits them. */
 const BASH = String.raw`
 source "$1"
 COMP_LINE=$2 COMP_POINT=${"$"}{#2}
@@ -55,7 +55,7 @@ source $argv[1]
 complete -C $argv[2] | string replace -r '\\t.*' ''; or true
 `;
 
-/** Zsh completes in its line editor only: this presses the tab key in a terminal of its own. */
+/** Zsh completes only in its line editor, so this presses the tab key in a pseudo-terminal. */
 const ZSH = String.raw`
 zmodload zsh/zpty
 cat >$1.setup <<'SETUP'

@@ -17,8 +17,8 @@ interface Asked {
   readonly body: string;
 }
 
-/** A server of a stranger's that writes down what it is asked. */
-async function startStranger(answer: (url: string, origin: string) => string) {
+/** A server that records its requests, and whose answers are hostile. */
+async function startHostileServer(answer: (url: string, origin: string) => string) {
   const asked: Asked[] = [];
   const server = createServer(async (request, response) => {
     const { method = "", url = "" } = request;
@@ -38,7 +38,7 @@ async function startStranger(answer: (url: string, origin: string) => string) {
   };
 }
 
-/** What the commands for curl print in a shell, with only standard programs to be found. */
+/** What the commands for curl print in a shell that finds only the standard programs. */
 async function run(shell: string, script: string, folder: string, tokenFile: string) {
   const [posix = ""] = script.split("# ==== Windows");
   const env = { PATH: "/usr/bin:/bin", AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile };
@@ -56,7 +56,7 @@ function factsOf(issuer: Partial<IssuerFacts>, sts: string, settings: Facts["set
   return { ...facts, issuer: known, sts: [{ ...endpoint, ...kind, addresses: [] }], settings };
 }
 
-/** It makes files where a shell reads it, and has everything that shells and curl act on. */
+/** Creates files if a shell interprets it, and has all special characters of shells and curl. */
 const HOSTILE =
   "/a'$(touch$IFS./pwned1)`touch$IFS./pwned2`;touch$IFS./pwned3;&|x\"<y>*?[z]{1,2}!\\#~";
 const ARN = `arn:aws:iam::123456789012:role/a'$(touch ./pwned4)\`touch ./pwned5\`"`;
@@ -64,14 +64,14 @@ const TOKEN = "eyJhbGciOiJub25lIn0.'$(touch ./pwned6)`touch ./pwned7`\"&x=1%41.c
 const ESCAPES = "\u001b]0;owned\u0007\u001b[2J\u009b31m";
 
 describe.each(["bash", "dash"])("the commands for curl, in %s", (shell) => {
-  test("ask for the very URLs, run nothing of a stranger's and print nothing that a terminal obeys", async () => {
+  test("request exactly these URLs, run no text of a server, and print nothing that a terminal acts on", async () => {
     const folder = await mkdtemp(join(tmpdir(), "commands-"));
     const tokenFile = join(folder, "a 'token' $(touch pwned8)");
     await writeFile(tokenFile, `${TOKEN}\r\n`);
-    await using sts = await startStranger(
+    await using sts = await startHostileServer(
       () => `<a><SecretAccessKey>secret1</SecretAccessKey><SessionToken>secret2</SessionToken></a>`,
     );
-    await using issuer = await startStranger((url, origin) =>
+    await using issuer = await startHostileServer((url, origin) =>
       JSON.stringify({ a: ESCAPES, jwks_uri: `${origin}/keys${HOSTILE}`, url }).replaceAll(
         "/",
         "\\/",
@@ -110,10 +110,10 @@ describe.each(["bash", "dash"])("the commands for curl, in %s", (shell) => {
   });
 });
 
-describe("the commands", () => {
+describe("the commands for both shells", () => {
   const { facts } = sampleDiagnosis();
 
-  test("take the token's file from the environment, unless an option named it", () => {
+  test("read the token file that the environment names, unless an option names one", () => {
     const role = { name: "roleArn", value: "arn:aws:iam::1:role/a", source: "option" } as const;
     const source = "AWS_WEB_IDENTITY_TOKEN_FILE";
     const issuer = { discoveryUrl: "https://a.example/.well-known/openid-configuration" };
@@ -125,20 +125,20 @@ describe("the commands", () => {
     expect(script).toContain(`-LiteralPath $env:${source})`);
   });
 
-  test("tell the status of STS's answer in PowerShell too, and read the body as each version has it", () => {
+  test("print the status of STS in PowerShell too, and read the body as each version provides it", () => {
     const settings = [
       { name: "roleArn", value: "arn:aws:iam::1:role/a", source: "option" },
     ] as const;
-    const told = factsOf(facts.issuer ?? {}, "https://sts.example", settings);
-    const script = articleCommands(sampleDiagnosis({ facts: told })) ?? "";
+    const masked = factsOf(facts.issuer ?? {}, "https://sts.example", settings);
+    const script = articleCommands(sampleDiagnosis({ facts: masked })) ?? "";
     const [line = ""] = script.match(/^.*-Method Post.*$/m) ?? [];
     expect(line).toContain("catch { $_.Exception.Message; ");
-    // The answers of PowerShell 7 have no such method.
+    // The responses of PowerShell 7 have no such method.
     expect(line).toMatch(/-is \[Net\.WebResponse\]\) \{ [^{}]*\.GetResponseStream\(\)/);
     expect(line).toMatch(/ -replace '\[\^\S+\]', '' \}$/);
   });
 
-  test("find the JWKS themselves when it is not known here", () => {
+  test("read the JWKS URL from the discovery document if the diagnosis does not know it", () => {
     const { issuer } = facts;
     if (issuer === undefined) throw new Error("the sample has an issuer");
     for (const jwksUrl of [undefined, "https://a.example/cut…"]) {
@@ -151,26 +151,26 @@ describe("the commands", () => {
     }
   });
 
-  test("say that an account id is masked, which STS would refuse", () => {
+  test("say that an account ID is masked, which STS would refuse", () => {
     const issuer = { discoveryUrl: "https://a.example/.well-known/openid-configuration" };
     const scripts = ["123456789012", "************"].map((account) => {
       const value = `arn:aws:iam::${account}:role/a`;
       const settings = [{ name: "roleArn", value, source: "option" }] as const;
-      const told = factsOf(issuer, "https://sts.example", settings);
-      return articleCommands(sampleDiagnosis({ facts: told })) ?? "";
+      const masked = factsOf(issuer, "https://sts.example", settings);
+      return articleCommands(sampleDiagnosis({ facts: masked })) ?? "";
     });
-    expect(scripts.map((script) => /^# Account ids are masked/m.test(script))).toEqual([
+    expect(scripts.map((script) => /^# Account IDs are masked/m.test(script))).toEqual([
       false,
       true,
     ]);
   });
 
-  test("have comments that no shell acts on, even one that takes them for commands", () => {
+  test("have comments that are harmless even in a shell that runs them as commands", () => {
     const comments = (articleCommands(sampleDiagnosis()) ?? "").match(/^#.*$/gm) ?? [];
     expect(comments.filter((line) => /['"`$;&|<>(){}!\\]/.test(line))).toEqual([]);
   });
 
-  test("are none without an issuer", () => {
+  test("do not exist without an issuer", () => {
     expect(articleCommands(sampleDiagnosis({ facts: { ...facts, issuer: undefined } }))).toBe(
       undefined,
     );

@@ -12,7 +12,7 @@ import { sampleDiagnosis } from "../sample-diagnosis.js";
 
 const schemaText = readFileSync(join(ROOT, "schema/diagnosis-v1.schema.json"), "utf8");
 
-/** The published schema lets new fields come; here every field has to be described. */
+/** The published schema allows additional fields. Here the schema must describe each field. */
 const closed: unknown = JSON.parse(schemaText, (_key, value: unknown) => {
   const isObject = typeof value === "object" && value !== null && "properties" in value;
   if (!isObject || !("type" in value)) return value;
@@ -37,7 +37,7 @@ describe("the schema describes every field of", () => {
     "a login page": ({ idp }) => idp.setFault({ kind: "html" }),
     "a missing key": ({ idp }) => idp.setJwks({ keys: [] }),
     "an STS that refuses": ({ sts }) => sts.refuseConnections(),
-    "a role that does not trust": ({ sts }) => sts.setFault("access-denied"),
+    "a role without trust": ({ sts }) => sts.setFault("access-denied"),
   };
 
   test.each(Object.entries(faults))("%s", async (_name, spoil) => {
@@ -47,7 +47,7 @@ describe("the schema describes every field of", () => {
     expect(problemsOf(diagnosis)).toEqual([]);
   });
 
-  test("an issuer alone, and a token that is none", async () => {
+  test("an issuer alone, and of a text that is not a token", async () => {
     await using world = await startDoctorWorld();
     const { issuer } = world.idp;
     expect(problemsOf(await diagnose({ issuer, allowPrivateIssuers: true, env: {} }))).toEqual([]);
@@ -55,7 +55,7 @@ describe("the schema describes every field of", () => {
     expect(problemsOf(odd)).toEqual([]);
   });
 
-  test("a store, sound or down", async () => {
+  test("a store, whether it works or not", async () => {
     await using folder = await temporaryFolder();
     const env = { AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" };
     const sound = fileStore({ directory: folder.path });
@@ -64,7 +64,7 @@ describe("the schema describes every field of", () => {
     expect(problemsOf(await diagnose({ env, store: down }))).toEqual([]);
   });
 
-  test("a sample, and refuses what is none", () => {
+  test("a sample, and rejects other values and fields", () => {
     expect(problemsOf(sampleDiagnosis())).toEqual([]);
     expect(problemsOf({ ...sampleDiagnosis(), verdict: "fine" })).not.toEqual([]);
     expect(problemsOf({ ...sampleDiagnosis(), more: 1 })).not.toEqual([]);

@@ -9,7 +9,7 @@ import { finished, runCli, startCli } from "../run-cli.js";
 const ARGS = ["doctor", "--allow-private-issuers"];
 
 describe("the doctor's exit code", () => {
-  test("is 0 in a healthy world, and standard error stays silent", async () => {
+  test("is 0 in a healthy world, and standard error stays empty", async () => {
     await using world = await startDoctorWorld();
     const { exitCode, stdout, stderr } = await runCli(ARGS, { env: world.env });
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
@@ -17,7 +17,7 @@ describe("the doctor's exit code", () => {
     expect(stdout).toContain("✓ the signature verifies with it");
   });
 
-  test("is 1 when something is found, which it names first", async () => {
+  test("is 1 if there is a finding, and the report names it first", async () => {
     await using world = await startDoctorWorld();
     await world.idp.rotateKeys({ publish: false });
     const token = await world.idp.issueToken();
@@ -30,15 +30,15 @@ describe("the doctor's exit code", () => {
     expect(stdout).toContain("jwks-key-not-found (fatal)");
   });
 
-  test("is 1 with nothing to look at", async () => {
-    // Nobody listens there, and no name has to be resolved.
+  test("is 1 if there is nothing to check", async () => {
+    // No server listens there, and no name needs resolving.
     const env = { AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" };
     const { exitCode, stdout } = await runCli(["doctor"], { env });
     expect(exitCode).toBe(1);
     expect(stdout).toContain("token-unreadable");
   });
 
-  test("is 130 after Ctrl-C, which a terminal tells the whole process group", async () => {
+  test("is 130 after Ctrl-C, which a terminal sends to the whole process group", async () => {
     await using world = await startDoctorWorld();
     world.idp.setFault({ kind: "hang" });
     const child = startCli(ARGS, { env: world.env, ownGroup: true });
@@ -50,7 +50,7 @@ describe("the doctor's exit code", () => {
     expect(stderr).toBe("resilient-sts: stopped by Ctrl-C\n");
   });
 
-  test("is 141 when the reader of its output has ended, without a word", async () => {
+  test("is 141 without a message if its output pipe was closed", async () => {
     await using world = await startDoctorWorld();
     const child = startCli([...ARGS, "--json"], { env: world.env });
     child.stdout?.destroy();
@@ -59,16 +59,16 @@ describe("the doctor's exit code", () => {
   });
 });
 
-describe("a token that cannot be one ends with 2 and one line", () => {
+describe("an unusable token ends the doctor with 2 and one line", () => {
   test.each([
-    ["a file that is not there", async () => {}, /there is no such file/],
+    ["a file that does not exist", async () => {}, /there is no such file/],
     [
       "a file of 20 MB",
       (file: string) => writeFile(file, "").then(() => truncate(file, 20e6)),
       /64 KiB/,
     ],
     [
-      "bytes that are no text",
+      "bytes that are not text",
       (file: string) => writeFile(file, Buffer.from([0xff, 0xfe])),
       /UTF-8/,
     ],
@@ -85,7 +85,7 @@ describe("a token that cannot be one ends with 2 and one line", () => {
   test.each([
     ["an empty input", "", /standard input is empty/],
     ["an input of 20 MB", "a".repeat(20e6), /64 KiB/],
-    ["an input that is no text", Buffer.from([0xff, 0xfe]), /UTF-8/],
+    ["an input that is not text", Buffer.from([0xff, 0xfe]), /UTF-8/],
   ])("%s", async (_name, stdin, words) => {
     const { exitCode, stdout, stderr } = await runCli([...ARGS, "--token", "-"], { stdin });
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
@@ -94,8 +94,8 @@ describe("a token that cannot be one ends with 2 and one line", () => {
   });
 });
 
-describe("the token", () => {
-  test("comes from the source that is named", async () => {
+describe("the token of the doctor", () => {
+  test("comes from the named source", async () => {
     await using world = await startDoctorWorld();
     const env = { ...world.env, BITBUCKET_STEP_OIDC_TOKEN: world.token };
     const args = [...ARGS, "--token-source", "bitbucket", "--audience", "sts.amazonaws.com"];
@@ -104,7 +104,7 @@ describe("the token", () => {
     expect(stdout).toContain("from the token source bitbucket()");
   });
 
-  test("is not in use where the workload has credentials of another kind", async () => {
+  test("is reported as not in use where the workload has other credentials", async () => {
     const { exitCode, stdout } = await runCli(["doctor"], {
       env: {
         AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1",
@@ -119,9 +119,15 @@ describe("the token", () => {
 
   test.each([
     [["--token-source", "github"], /--token-source takes one of auto, webIdentityTokenFile/],
-    [["--token-source", "auto", "--token", "-"], /--token and --token-source exclude each other/],
-    [["--audience", "a", "--issuer", "https://a"], /--issuer and --audience exclude each other/],
-  ])("of wrong options ends with 2: %j", async (options, words) => {
+    [
+      ["--token-source", "auto", "--token", "-"],
+      /--token and --token-source can't be used together/,
+    ],
+    [
+      ["--audience", "a", "--issuer", "https://a"],
+      /--issuer and --audience can't be used together/,
+    ],
+  ])("is refused with exit code 2 for options that can't be used: %j", async (options, words) => {
     const { exitCode, stderr } = await runCli(["doctor", ...options]);
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(words);
@@ -129,7 +135,7 @@ describe("the token", () => {
 });
 
 describe("--json", () => {
-  test("has standard output to itself", async () => {
+  test("prints nothing else to standard output", async () => {
     await using world = await startDoctorWorld();
     world.sts.setFault("access-denied");
     const html = join(world.folder, "report.html");
@@ -146,24 +152,24 @@ describe("--json", () => {
     });
   });
 
-  test("masks what --redact asks for, as the page does", async () => {
+  test("masks with --redact what the page masks", async () => {
     await using world = await startDoctorWorld();
     const html = join(world.folder, "report.html");
     const args = [...ARGS, "--json", "--html", html];
     const options = { env: world.env };
-    const told = async (...more: string[]) => {
+    const outputs = async (...more: string[]) => {
       const { stdout } = await runCli([...args, ...more], options);
       return [stdout, await readFile(html, "utf8")];
     };
     const masked = ["123456789012", "test-subject"];
     const seen = (texts: string[]) =>
       texts.map((text) => masked.filter((one) => text.includes(one)));
-    expect(seen(await told())).toEqual([masked, masked]);
-    expect(seen(await told("--redact"))).toEqual([[], []]);
+    expect(seen(await outputs())).toEqual([masked, masked]);
+    expect(seen(await outputs("--redact"))).toEqual([[], []]);
   });
 });
 
-test("a page that cannot be written costs nobody the diagnosis", async () => {
+test("a page that can't be written does not suppress the diagnosis", async () => {
   await using world = await startDoctorWorld();
   const { exitCode, stdout, stderr } = await runCli([...ARGS, "--html", "/dev/full"], {
     env: world.env,
@@ -173,7 +179,7 @@ test("a page that cannot be written costs nobody the diagnosis", async () => {
   expect(stderr).toBe('resilient-sts: cannot write "/dev/full": ENOSPC\n');
 });
 
-test("--commands spells AWS's steps with the real URLs, and asks STS for nothing", async () => {
+test("--commands prints AWS's steps with the real URLs, and does not call AssumeRoleWithWebIdentity", async () => {
   await using world = await startDoctorWorld();
   const { exitCode, stdout } = await runCli([...ARGS, "--commands"], { env: world.env });
   expect(exitCode).toBe(0);

@@ -16,24 +16,28 @@ const request = (changes: Partial<Timing>): Timing => ({
 
 const last = (timing: Timing) => partsOf(timing).at(-1)?.name;
 
-describe("a request that failed spent the rest of its time in the part it did not get through", () => {
+describe("a failed request spent the rest of its time in the part that did not finish", () => {
   test.each<[string, Partial<Timing>, string]>([
     ["a name that does not resolve", {}, "dns"],
     ["a proxy that is down", { error: "ECONNREFUSED" }, "connect"],
-    ["a firewall that drops", { dnsMs: 10 }, "connect"],
+    ["a firewall that drops packets", { dnsMs: 10 }, "connect"],
     ["a firewall in front of an address", { url: "https://192.0.2.1/a" }, "connect"],
-    ["the same of IPv6", { url: "https://[2001:db8::1]/a" }, "connect"],
+    ["a firewall in front of an IPv6 address", { url: "https://[2001:db8::1]/a" }, "connect"],
     ["a handshake that hangs", { dnsMs: 10, connectMs: 20 }, "tls"],
-    ["a server that says nothing", { dnsMs: 10, connectMs: 20, tlsMs: 30 }, "wait"],
-    ["the same without TLS", { url: "http://127.0.0.1/a", connectMs: 20 }, "wait"],
+    ["a server that does not answer", { dnsMs: 10, connectMs: 20, tlsMs: 30 }, "wait"],
+    [
+      "a server without TLS that does not answer",
+      { url: "http://127.0.0.1/a", connectMs: 20 },
+      "wait",
+    ],
     ["a body that never ends", { dnsMs: 1, connectMs: 1, tlsMs: 1, firstByteMs: 9 }, "read"],
   ])("%s", (_, changes, part) => expect(last(request(changes))).toBe(part));
 
-  test("and one that was answered waited for it", () => {
+  test("a successful request spent it waiting", () => {
     expect(last(request({ error: undefined, status: 200, connectMs: 9 }))).toBe("wait");
   });
 
-  test("and handshakes without more are TLS", () => {
+  test("a handshake without other times counts as TLS", () => {
     expect(last(request({ step: "issuer-network", label: "TLS of a", error: undefined }))).toBe(
       "tls",
     );

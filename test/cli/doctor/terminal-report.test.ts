@@ -4,7 +4,7 @@ import { paintFor, plain, widthOf } from "../../../src/cli/terminal-text.js";
 import type { Timing } from "../../../src/doctor/diagnosis.js";
 import { HOSTILE, sampleDiagnosis, sampleFinding, UNPRINTABLE } from "../sample-diagnosis.js";
 
-const coloured = paintFor({ isTTY: true }, {});
+const inColor = paintFor({ isTTY: true }, {});
 
 describe("the terminal report", () => {
   const report = terminalReport(sampleDiagnosis(), 80, plain);
@@ -20,54 +20,60 @@ describe("the terminal report", () => {
   test.each([
     ["fatal", "No credentials until the cause is fixed."],
     ["suspect", "No credentials now. The cause may be temporary, and may return."],
-  ] as const)("says of a broken world whether it may pass: a %s cause", (severity, sentence) => {
-    const rootCause = sampleFinding("jwks-http-status", severity);
-    const findings = [rootCause];
-    const told = terminalReport(
-      sampleDiagnosis({ verdict: "broken", rootCause, findings }),
-      80,
-      plain,
-    );
-    expect(told.split("\n")[0]).toContain(sentence);
-  });
+  ] as const)(
+    "says of a broken diagnosis whether a %s cause may be temporary",
+    (severity, sentence) => {
+      const rootCause = sampleFinding("jwks-http-status", severity);
+      const findings = [rootCause];
+      const shown = terminalReport(
+        sampleDiagnosis({ verdict: "broken", rootCause, findings }),
+        80,
+        plain,
+      );
+      expect(shown.split("\n")[0]).toContain(sentence);
+    },
+  );
 
   test.each([
     ["broken", "issuer-tls-untrusted", "No credentials until the cause is fixed."],
     ["degraded", "issuer-tls-untrusted", "The cause below can keep STS from verifying tokens."],
     ["degraded", "jwks-slow", "The cause below explains intermittent failures."],
     ["broken", "sts-throttled", "No credentials now. The cause may be temporary, and may return."],
-  ] as const)("says of a %s world with %s whether that passes", (verdict, id, sentence) => {
-    const rootCause = sampleFinding(id, "suspect");
-    const told = terminalReport(
-      sampleDiagnosis({ verdict, rootCause, findings: [rootCause] }),
-      120,
-      plain,
-    );
-    expect(told.split("\n")[0]).toContain(sentence);
-  });
+  ] as const)(
+    "says of a %s diagnosis with %s whether it may be temporary",
+    (verdict, id, sentence) => {
+      const rootCause = sampleFinding(id, "suspect");
+      const shown = terminalReport(
+        sampleDiagnosis({ verdict, rootCause, findings: [rootCause] }),
+        120,
+        plain,
+      );
+      expect(shown.split("\n")[0]).toContain(sentence);
+    },
+  );
 
-  test("marks the token's key, and what STS cannot use", () => {
+  test("marks the token's key, and keys that STS can't use", () => {
     expect(report).toMatch(/▶ current .*✓ usable/);
     expect(report).toMatch(/^ {4}other .*✗ `use` is enc/m);
   });
 
-  test("tells the cause once, and the other findings with what to do", () => {
+  test("explains the cause once, and gives the other findings their remedies", () => {
     expect(report.match(/serve the JWKS from a cache/g)).toHaveLength(1);
-    expect(report).toContain("→ IdP: mend token-expires-soon.");
+    expect(report).toContain("→ IdP: fix token-expires-soon.");
   });
 
-  test("leaves an answer of STS that the cause brings about without a remedy of its own", () => {
+  test("gives no remedy for an answer of STS that follows from the cause", () => {
     const slow = sampleFinding("jwks-slow", "suspect");
     const answer = sampleFinding("sts-verification-key", "suspect");
     const findings = [slow, answer, sampleFinding("sts-access-denied", "fatal")];
-    const told = terminalReport(sampleDiagnosis({ rootCause: slow, findings }), 80, plain);
-    expect(told).toContain("! The title of sts-verification-key. (follows from the cause)");
-    expect(told).toContain("The values that were seen for sts-verification-key.");
-    expect(told).not.toContain("mend sts-verification-key");
-    expect(told).toContain("→ IdP: mend sts-access-denied.");
+    const shown = terminalReport(sampleDiagnosis({ rootCause: slow, findings }), 80, plain);
+    expect(shown).toContain("! The title of sts-verification-key. (follows from the cause)");
+    expect(shown).toContain("The values that were seen for sts-verification-key.");
+    expect(shown).not.toContain("fix sts-verification-key");
+    expect(shown).toContain("→ IdP: fix sts-access-denied.");
   });
 
-  test("gives a remedy's commands a line each, whole", () => {
+  test("shows each command of a remedy whole on a line of its own", () => {
     const command = `curl -m 5 --url 'https://login.example.com/${"a".repeat(80)}'`;
     const cause = sampleFinding("issuer-timeout", "suspect", {
       remedy: `Network: do.\n${command}`,
@@ -76,16 +82,16 @@ describe("the terminal report", () => {
       cause,
       sampleFinding("issuer-private", "suspect", { remedy: `No.\n${command}` }),
     ];
-    const told = terminalReport(sampleDiagnosis({ rootCause: cause, findings }), 60, plain);
-    expect(told.split("\n").filter((line) => line.trim() === command)).toHaveLength(2);
+    const shown = terminalReport(sampleDiagnosis({ rootCause: cause, findings }), 60, plain);
+    expect(shown.split("\n").filter((line) => line.trim() === command)).toHaveLength(2);
   });
 
-  test("cuts no setting: it has to be copied", () => {
+  test("never cuts a setting, so that it can be copied", () => {
     const { facts } = sampleDiagnosis();
     const value = `/var/run/secrets/${"a".repeat(60)}/token`;
     const settings = [{ name: "token", value, source: "AWS_WEB_IDENTITY_TOKEN_FILE" }] as const;
-    const told = terminalReport(sampleDiagnosis({ facts: { ...facts, settings } }), 60, plain);
-    expect(told).toContain(`  token  ${value}\n         (AWS_WEB_IDENTITY_TOKEN_FILE)\n`);
+    const shown = terminalReport(sampleDiagnosis({ facts: { ...facts, settings } }), 60, plain);
+    expect(shown).toContain(`  token  ${value}\n         (AWS_WEB_IDENTITY_TOKEN_FILE)\n`);
   });
 
   test("has no blanks at the end of a line", () => {
@@ -96,23 +102,23 @@ describe("the terminal report", () => {
     expect(report).toMatch(/JWKS 1 .*█│█*▆+ .*6\.4 s 200/);
   });
 
-  test.each([50, 60, 80, 120])("keeps to %i columns", (columns) => {
-    const lines = terminalReport(sampleDiagnosis(), columns, coloured).split("\n");
+  test.each([50, 60, 80, 120])("fits into %i columns", (columns) => {
+    const lines = terminalReport(sampleDiagnosis(), columns, inColor).split("\n");
     const isCut = (line: string) => widthOf(line) > columns && /\S \S/.test(line);
     expect(lines.filter(isCut)).toEqual([]);
   });
 
-  test("has colours only where they are wanted", () => {
+  test("has colors only where they are wanted", () => {
     const start = "\u001b[";
     expect(report).not.toContain(start);
-    expect(terminalReport(sampleDiagnosis(), 80, coloured)).toContain(start);
+    expect(terminalReport(sampleDiagnosis(), 80, inColor)).toContain(start);
     expect(paintFor({ isTTY: true }, { NO_COLOR: "1" })("red", "a")).toBe("a");
     expect(paintFor({ isTTY: false }, {})("red", "a")).toBe("a");
     expect(paintFor({ isTTY: true }, { TERM: "dumb" })("red", "a")).toBe("a");
     expect(paintFor({ isTTY: false }, { FORCE_COLOR: "1" })("red", "a")).not.toBe("a");
   });
 
-  test("lets no control character of the world through", () => {
+  test("removes control characters of texts from outside", () => {
     const cause = sampleFinding("jwks-slow", "fatal", { title: HOSTILE, detail: HOSTILE });
     const hostile = terminalReport(
       sampleDiagnosis({ verdict: "broken", rootCause: cause, findings: [cause] }),
@@ -122,7 +128,7 @@ describe("the terminal report", () => {
     expect(hostile.replaceAll("\n", "")).not.toMatch(UNPRINTABLE);
   });
 
-  test("tells of an issuer alone only what was looked at, and no more of its health than that", () => {
+  test("claims no more about an issuer alone than was checked", () => {
     const { facts } = sampleDiagnosis();
     const alone = { verdict: "healthy", rootCause: null, findings: [], timings: [] } as const;
     const report = terminalReport(
@@ -142,7 +148,7 @@ describe("the terminal report", () => {
     );
   });
 
-  test("says what was not looked at", () => {
+  test("says what was not checked", () => {
     const { facts } = sampleDiagnosis();
     const bare = { ...facts, token: { source: "none" }, issuer: undefined };
     const quiet = terminalReport(
@@ -175,18 +181,18 @@ const request = (changes: Partial<Timing>): Timing => ({
   ...changes,
 });
 
-describe("the bars", () => {
-  const coloured = (style: unknown, text: string) => (style === "red" ? `<${text}>` : text);
+describe("the bars of the timings", () => {
+  const markRed = (style: unknown, text: string) => (style === "red" ? `<${text}>` : text);
 
-  test("are red over a limit that the request has, and only then", () => {
+  test("are red beyond the limit only if the request has one", () => {
     const own = timingBars(
       [request({ totalMs: 6000, error: undefined, status: 200 })],
       80,
-      coloured,
+      markRed,
     );
     expect(own[1]).toContain("<     6 s>");
     const none = request({ limitMs: undefined, totalMs: 6000, error: undefined, status: 200 });
-    expect(timingBars([none], 80, coloured)[1]).not.toContain("<     6 s>");
+    expect(timingBars([none], 80, markRed)[1]).not.toContain("<     6 s>");
   });
 
   test("name the requests shortly enough for 60 columns", () => {

@@ -6,7 +6,7 @@ import { finished, startCli } from "../run-cli.js";
 import { sampleDiagnosis, sampleFinding } from "../sample-diagnosis.js";
 
 describe("a watch", () => {
-  test("tells what changed, with the time, and sums up after Ctrl-C", async () => {
+  test("prints what changed, with the time, and a summary after Ctrl-C", async () => {
     await using world = await startDoctorWorld();
     const child = startCli(["doctor", "--allow-private-issuers", "--watch", "1s"], {
       env: world.env,
@@ -49,7 +49,7 @@ test("a watch with --json prints each diagnosis as one line, and nothing else", 
   }
 });
 
-test("a watch that is ended before its first look has seen nothing, and says so", async () => {
+test("a watch that is stopped before its first diagnosis prints only that it was stopped", async () => {
   await using world = await startDoctorWorld();
   world.idp.setFault({ kind: "hang" });
   const args = ["doctor", "--allow-private-issuers", "--watch", "1s"];
@@ -65,7 +65,7 @@ test("a watch that is ended before its first look has seen nothing, and says so"
 });
 
 describe("changes", () => {
-  test("are everything at the first look, and nothing while all stays", () => {
+  test("are everything in the first diagnosis, and nothing while it stays the same", () => {
     expect(changesBetween(undefined, sampleDiagnosis()).map(({ kind }) => kind)).toEqual([
       "verdict",
       "worse",
@@ -75,7 +75,7 @@ describe("changes", () => {
     expect(changesBetween(sampleDiagnosis(), sampleDiagnosis())).toEqual([]);
   });
 
-  test("name findings that come and go, and keys that are rotated", () => {
+  test("name new and resolved findings, and rotated keys", () => {
     const before = sampleDiagnosis({ findings: [sampleFinding("jwks-slow", "suspect")] });
     const { facts } = before;
     const keys = [{ kid: "new", usable: true, matchesToken: true }];
@@ -92,7 +92,7 @@ describe("changes", () => {
   });
 });
 
-test("findings of the same id are told apart by what was seen", () => {
+test("changes distinguish findings of the same id by their evidence", () => {
   const unreachable = (region: string) => {
     return { ...sampleFinding("sts-unreachable", "advice"), evidence: { region } };
   };
@@ -110,14 +110,14 @@ test("findings of the same id are told apart by what was seen", () => {
   ]);
 });
 
-test("of a remedy's commands a line of changes has none", () => {
-  const cause = sampleFinding("jwks-slow", "suspect", { remedy: "IdP: mend it. Try:\ncurl x" });
+test("a change shows a remedy without its commands", () => {
+  const cause = sampleFinding("jwks-slow", "suspect", { remedy: "IdP: fix it. Try:\ncurl x" });
   const [change] = changesBetween(undefined, sampleDiagnosis({ rootCause: cause }));
-  expect(change?.text).toBe("degraded: The title of jwks-slow. IdP: mend it. Try:");
+  expect(change?.text).toBe("degraded: The title of jwks-slow. IdP: fix it. Try:");
 });
 
 describe("latency", () => {
-  test("is told by percentiles that were measured", () => {
+  test("is summarized by percentiles that were measured", () => {
     const samples = Array.from({ length: 100 }, (_, index) => 100 - index);
     expect(summaryOf(samples, 3)).toEqual({
       count: 100,
@@ -129,12 +129,12 @@ describe("latency", () => {
     expect(summaryOf([7], 0)).toEqual({ count: 1, failed: 0, p50Ms: 7, p95Ms: 7, maxMs: 7 });
   });
 
-  test("is kept for each party, with what failed", () => {
+  test("is recorded for each server, with the number of failures", () => {
     const record = new LatencyRecord();
     const { timings } = sampleDiagnosis();
     record.add(sampleDiagnosis());
     record.add(sampleDiagnosis());
-    // A busy issuer refuses quickly: that is no latency of its documents.
+    // A busy issuer refuses quickly, which says nothing about the latency of its documents.
     const refused = timings.map((timing) => ({ ...timing, status: 503, totalMs: 1 }));
     record.add(sampleDiagnosis({ timings: refused.slice(0, 2) }));
     expect(Object.fromEntries(record.summaries)).toEqual({

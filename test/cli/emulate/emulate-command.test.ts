@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { startDoctorWorld } from "../../support/doctor-world.js";
 import { runCli, startCli, waitFor } from "../run-cli.js";
 
-/** Starts it on free ports; gives the environment it prints, and stops it by Ctrl-C at the end. */
+/** Starts the emulation on free ports. Returns the environment that it prints, and stops it by Ctrl-C at the end. */
 async function startEmulation(...args: string[]) {
   const child = startCli(["emulate", "--idp-port", "0", "--sts-port", "0", ...args]);
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
@@ -32,7 +32,7 @@ describe("the emulation", () => {
     expect(existsSync(tokenFile)).toBe(false);
   });
 
-  test("prints both region variables, and what makes the pre-flight look at its issuer", async () => {
+  test("prints both region variables, and the variable that lets the issuer check read its issuer", async () => {
     await using emulation = await startEmulation("--region", "eu-north-1");
     expect(emulation.env).toMatchObject({
       AWS_REGION: "eu-north-1",
@@ -41,14 +41,14 @@ describe("the emulation", () => {
     });
   });
 
-  test("plays the faults of the command line, which the doctor names", async () => {
+  test("simulates the faults of the command line, which the doctor names", async () => {
     await using emulation = await startEmulation("--fault", "idp:missing-key");
     const { env } = emulation;
     const { stdout } = await runCli(["doctor", "--allow-private-issuers", "--json"], { env });
     expect(JSON.parse(stdout)).toMatchObject({ rootCause: { id: "jwks-key-not-found" } });
   });
 
-  test("removes the token file also when Ctrl-C comes twice", async () => {
+  test("removes the token file even if it gets two signals", async () => {
     const child = startCli(["emulate", "--idp-port", "0", "--sts-port", "0"]);
     const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
     const script = await waitFor(child, /Ctrl-C ends it/);
@@ -61,7 +61,7 @@ describe("the emulation", () => {
     expect(existsSync(dirname(file))).toBe(false);
   });
 
-  test("prints a script of nothing but comments and exports, whatever it is told", async () => {
+  test("prints a script that has only comments and exports, whatever its options are", async () => {
     const args = ["--role-arn", "a'$(touch x)\n;`id`", "--region", "b\nc"];
     await using emulation = await startEmulation(...args);
     const odd = emulation.script
@@ -71,7 +71,7 @@ describe("the emulation", () => {
     expect(emulation.script).toMatch(/^[\n\x20-\x7e]*$/);
   });
 
-  test("renews the token before it ends, and never prints it", async () => {
+  test("renews the token before it expires, and never prints it", async () => {
     await using emulation = await startEmulation("--token-lifetime", "2s");
     const first = readFileSync(emulation.tokenFile, "utf8");
     while (readFileSync(emulation.tokenFile, "utf8") === first) await sleep(50);
@@ -79,18 +79,18 @@ describe("the emulation", () => {
     expect(emulation.script).not.toContain(first);
   });
 
-  test("leaves a token file alone that is there already", async () => {
+  test("does not replace an existing token file", async () => {
     await using world = await startDoctorWorld();
     const file = join(world.folder, "mine");
     writeFileSync(file, "mine");
     const args = ["emulate", "--idp-port", "0", "--sts-port", "0", "--token-file", file];
     const { exitCode, stderr } = await runCli(args);
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/^resilient-sts: [^\n]+ exists already; [^\n]+\n$/);
+    expect(stderr).toMatch(/^resilient-sts: [^\n]+ already exists; [^\n]+\n$/);
     expect(readFileSync(file, "utf8")).toBe("mine");
   });
 
-  test("says which port is taken", async () => {
+  test("names a port that is in use", async () => {
     const server = createServer();
     const port = await new Promise<number>((resolve) => {
       server.listen(0, "127.0.0.1", () => {
@@ -108,7 +108,7 @@ describe("the emulation", () => {
 describe("a command in the emulation", () => {
   const node = (script: string) => ["--", process.execPath, "-e", script];
 
-  test("starts when the servers do answer, and nothing else wins over them", async () => {
+  test("starts once the servers answer, and inherited credentials do not override them", async () => {
     const script = `
       const { AWS_ENDPOINT_URL_STS, AWS_WEB_IDENTITY_TOKEN_FILE } = process.env;
       const token = require("node:fs").readFileSync(AWS_WEB_IDENTITY_TOKEN_FILE, "utf8");
@@ -131,7 +131,7 @@ describe("a command in the emulation", () => {
     expect(existsSync(env.AWS_WEB_IDENTITY_TOKEN_FILE)).toBe(false);
   });
 
-  test("decides about the exit code, and gets every signal", async () => {
+  test("determines the exit code, and gets every signal", async () => {
     const { exitCode } = await runCli(["emulate", ...node("process.exit(7)")]);
     expect(exitCode).toBe(7);
     const script = `
@@ -145,7 +145,7 @@ describe("a command in the emulation", () => {
     expect(await ended).toBe(3);
   });
 
-  test("has to be there", async () => {
+  test("is required after --, and must exist", async () => {
     const { exitCode, stderr } = await runCli(["emulate", "--"]);
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(/there is no command after --/);

@@ -11,7 +11,7 @@ describe("a fault of the command line", () => {
     expect(inHelp).toHaveLength(30);
   });
 
-  test.each(inHelp)("that the help names can be played: %s", async (spec) => {
+  test.each(inHelp)("that the help names exists: %s", async (spec) => {
     await using world = await startDoctorWorld();
     await readFault(spec)(world);
   });
@@ -32,11 +32,11 @@ describe("a fault of the command line", () => {
     "sts:jwks:hang",
     "sts:hang=3s",
     "sts:slow=soon",
-  ])("that cannot be played is refused: %s", (spec) => {
+  ])("that does not exist is refused: %s", (spec) => {
     expect(() => readFault(spec)).toThrow(/^--fault/);
   });
 
-  test("strikes as often as it says", async () => {
+  test("occurs as often as it says", async () => {
     await using world = await startDoctorWorld();
     await readFault("idp:jwks:status=503,times=1")(world);
     const statuses = [];

@@ -12,7 +12,7 @@ const CLIENTS = [
     role: ["--role-arn", ROLE_ARN],
   })),
   {
-    // The one that Debian has does not know the endpoint.
+    // Debian's version does not support the endpoint.
     name: "AWS SDK for Ruby, by the profile of a named role",
     command: RUBY_COMMAND && ["env", "AWS_PROFILE=app", ...RUBY_COMMAND],
     role: ["--role", `app=${ROLE_ARN}`],

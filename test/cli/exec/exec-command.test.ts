@@ -5,13 +5,13 @@ import { startPlatform } from "../../support/platform-server.js";
 import { startCredentialsWorld } from "../credentials-world.js";
 import { finished, runCli, startCli, waitFor } from "../run-cli.js";
 
-/** Runs a line of JavaScript as the child, which is everywhere where these tests run. */
+/** Runs a line of JavaScript in Node as the child, because Node is available wherever these tests run. */
 const node = (script: string) => ["--", process.execPath, "-e", script];
 
 const PRINT_ENV = node("console.log(JSON.stringify(process.env))");
 
 describe("the child's environment", () => {
-  test("has the endpoint, both region variables, and nothing that wins over the endpoint", async () => {
+  test("has the endpoint, both region variables, and nothing that overrides the endpoint", async () => {
     await using world = await startCredentialsWorld();
     const { stdout, exitCode } = await runCli(["exec", ...PRINT_ENV], {
       env: {
@@ -81,19 +81,25 @@ describe("--keep-config", () => {
     ["source_profile", "base"],
     ["credential_source", "Ec2InstanceMetadata"],
     ["login_session", "arn:aws:iam::123456789012:user/me"],
-  ])("is refused when the profile has %s, which would win", async (key, value) => {
-    await using world = await startCredentialsWorld();
-    const file = join(world.folder, "config");
-    await writeFile(file, `[default]\nregion = eu-west-1\n[profile work]\n${key} = ${value}\n`);
-    const env = { ...world.env, AWS_CONFIG_FILE: file };
-    const args = ["exec", "--keep-config", ...PRINT_ENV];
-    const refused = await runCli(args, { env: { ...env, AWS_PROFILE: "work" } });
-    expect({ exitCode: refused.exitCode, calls: world.calls() }).toEqual({ exitCode: 2, calls: 0 });
-    expect(refused.stderr).toContain(`the profile work has ${key}`);
-    // The default profile is fine: the files go on to the command.
-    const { stdout } = await runCli(args, { env });
-    expect(JSON.parse(stdout)).toMatchObject({ AWS_CONFIG_FILE: file });
-  });
+  ])(
+    "is refused when the profile has %s, which would override the endpoint",
+    async (key, value) => {
+      await using world = await startCredentialsWorld();
+      const file = join(world.folder, "config");
+      await writeFile(file, `[default]\nregion = eu-west-1\n[profile work]\n${key} = ${value}\n`);
+      const env = { ...world.env, AWS_CONFIG_FILE: file };
+      const args = ["exec", "--keep-config", ...PRINT_ENV];
+      const refused = await runCli(args, { env: { ...env, AWS_PROFILE: "work" } });
+      expect({ exitCode: refused.exitCode, calls: world.calls() }).toEqual({
+        exitCode: 2,
+        calls: 0,
+      });
+      expect(refused.stderr).toContain(`the profile work has ${key}`);
+      // The default profile has no credentials, so the command gets the files.
+      const { stdout } = await runCli(args, { env });
+      expect(JSON.parse(stdout)).toMatchObject({ AWS_CONFIG_FILE: file });
+    },
+  );
 
   test("is refused when the credentials file has keys for the default profile", async () => {
     await using world = await startCredentialsWorld();
@@ -107,8 +113,8 @@ describe("--keep-config", () => {
   });
 });
 
-describe("the child's end", () => {
-  test.each([0, 7, 255])("is passed on as exit code %i", async (code) => {
+describe("the exit of the child", () => {
+  test.each([0, 7, 255])("sets the exit code to the child's %i", async (code) => {
     await using world = await startCredentialsWorld();
     const { exitCode, stdout, stderr } = await runCli(
       ["exec", ...node(`process.exit(${code})`)],
@@ -117,7 +123,7 @@ describe("the child's end", () => {
     expect({ exitCode, stdout, stderr }).toEqual({ exitCode: code, stdout: "", stderr: "" });
   });
 
-  test("by a signal is 128 and the signal's number", async () => {
+  test("by a signal sets the exit code to 128 plus the number of the signal", async () => {
     await using world = await startCredentialsWorld();
     const { exitCode } = await runCli(
       ["exec", ...node("process.kill(process.pid, 'SIGKILL')")],
@@ -136,7 +142,7 @@ describe("the child's end", () => {
 });
 
 test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const)(
-  "%s reaches the child, which decides",
+  "%s reaches the child, which handles it",
   async (signal) => {
     await using world = await startCredentialsWorld();
     const script = `
@@ -175,7 +181,7 @@ test.each([
 });
 
 describe("without credentials", () => {
-  test("the child is not started, and the error says who must change what", async () => {
+  test("exec does not start the child, and the error says who must change what", async () => {
     await using world = await startCredentialsWorld();
     world.sts.setFault("access-denied");
     const { exitCode, stdout, stderr } = await runCli(
@@ -186,7 +192,7 @@ describe("without credentials", () => {
     expect(stderr).toMatch(/^resilient-sts: ERR_ACCESS_DENIED: .*trust policy/);
   });
 
-  test("and with --no-wait the child is started", async () => {
+  test("exec starts the child with --no-wait", async () => {
     await using world = await startCredentialsWorld();
     world.sts.setFault("access-denied");
     const { exitCode, stdout } = await runCli(
@@ -197,9 +203,12 @@ describe("without credentials", () => {
   });
 
   test.each([
-    ["that the environment names", []],
-    ["that is named", ["--token-source", "githubActions", "--audience", "sts.amazonaws.com"]],
-  ])("credentials come by the token source %s", async (_, options) => {
+    ["that the environment indicates", []],
+    [
+      "that an option names",
+      ["--token-source", "githubActions", "--audience", "sts.amazonaws.com"],
+    ],
+  ])("exec gets the token from the source %s", async (_, options) => {
     await using world = await startCredentialsWorld();
     const token = await world.idp.issueToken();
     await using github = await startPlatform({ body: JSON.stringify({ value: token }) });
@@ -218,7 +227,7 @@ describe("without credentials", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("a token source that lacks something ends with 3 and says what", async () => {
+  test("exec ends with 3 and the reason if the token source has no token", async () => {
     await using world = await startCredentialsWorld();
     const args = ["exec", "--token-source", "bitbucket", ...node("")];
     const { exitCode, stderr } = await runCli(args, world);
@@ -226,7 +235,7 @@ describe("without credentials", () => {
     expect(stderr).toContain("oidc: true");
   });
 
-  test("a missing token ends with 3", async () => {
+  test("exec ends with 3 if there is no token", async () => {
     await using world = await startCredentialsWorld();
     const { AWS_WEB_IDENTITY_TOKEN_FILE: _, ...env } = world.env;
     const { exitCode, stderr } = await runCli(["exec", ...node("")], { env });
@@ -243,13 +252,13 @@ describe("wrong usage ends with 2 and says what to do", () => {
     [["exec", "--token-source", "github", "--", "true"], /--token-source takes one of auto, /],
     [
       ["exec", "--token-source", "auto", "--token-file", "a", "--", "true"],
-      /--token-file and --token-source exclude each other/,
+      /--token-file and --token-source can't be used together/,
     ],
     [["exec", "--"], /there is no command after --/],
     [["exec", "true"], /Unexpected argument/],
     [["exec", "--role", "app", "--", "true"], /--role takes a name and a role/],
     [["exec", "--role", "a=b", "--role", "a=c", "--", "true"], /names a twice/],
-    [["exec", "--role", "a=b", "--role-arn", "c", "--", "true"], /exclude each other/],
+    [["exec", "--role", "a=b", "--role-arn", "c", "--", "true"], /can't be used together/],
     [["exec", "--duration", "1m", "--", "true"], /--duration takes a time from/],
     [["exec", "--", "true"], /there is no role/],
   ])("%j", async (args, words) => {
@@ -258,7 +267,7 @@ describe("wrong usage ends with 2 and says what to do", () => {
     expect(stderr).toMatch(words);
   });
 
-  test("a command that is not there ends with 127, as in a shell", async () => {
+  test("exec ends with 127 for a command that does not exist, as a shell does", async () => {
     await using world = await startCredentialsWorld();
     const { exitCode, stderr } = await runCli(["exec", "--", "no-such-command"], world);
     expect(exitCode).toBe(127);

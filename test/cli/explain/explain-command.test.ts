@@ -28,7 +28,7 @@ describe("explain finds", () => {
     ]);
   });
 
-  test("an error text by a part of it, with any blanks", () => {
+  test("an error text by a part of it, however it is wrapped", () => {
     const anchor =
       "troubleshooting.md#couldnt-retrieve-verification-key-from-your-identity-provider";
     expect(
@@ -36,7 +36,7 @@ describe("explain finds", () => {
     ).toEqual([anchor]);
   });
 
-  test("an error text inside a longer line of a log", () => {
+  test("an error text inside a longer log line", () => {
     const line =
       "2026-11-01T10:00:00Z ERROR AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity (pod 7)";
     expect(places(line)).toEqual([
@@ -44,7 +44,7 @@ describe("explain finds", () => {
     ]);
   });
 
-  test("what STS said, and the tool that said so", () => {
+  test("the message of STS, and the tool that shows it", () => {
     const text =
       "An error occurred (InvalidIdentityToken) when calling the AssumeRoleWithWebIdentity operation: Incorrect token audience";
     expect(places(text)).toEqual([
@@ -65,7 +65,7 @@ interface StsError {
   readonly confidence: string;
 }
 
-test("explain finds every error text that STS was seen to answer", () => {
+test("explain finds every error text that STS is known to return", () => {
   const errors = readSharedJson("sts-errors.json", "error texts that were observed") as
     | readonly StsError[]
     | undefined;
@@ -92,7 +92,7 @@ describe("resilient-sts explain", () => {
     expect(text.filter((line) => line.length > 80)).toEqual([]);
   });
 
-  test("takes an error text with or without quotes", async () => {
+  test("accepts an error text with or without quotes", async () => {
     const { stdout } = await runCli(["explain", "Incorrect", "token", "audience"]);
     expect(stdout).toMatch(/^Incorrect token audience\n/);
     expect(stdout).toContain("    InvalidIdentityToken: Incorrect token audience\n");
@@ -105,8 +105,8 @@ describe("resilient-sts explain", () => {
   });
 
   test.each([
-    [["explain"], /there is no name; such as resilient-sts explain ERR_ACCESS_DENIED/],
-    [["explain", "ERR_NONSENSE"], /nothing explains "ERR_NONSENSE"; .* --list/],
+    [["explain"], /give one, such as resilient-sts explain ERR_ACCESS_DENIED/],
+    [["explain", "ERR_NONSENSE"], /no explanation of "ERR_NONSENSE"; .* --list/],
   ])("%j ends with 2 and one line that says what to do", async (args, words) => {
     const { exitCode, stderr } = await runCli(args);
     expect(exitCode).toBe(2);

@@ -29,14 +29,14 @@ const VIEWS: readonly View[] = WIDTHS.flatMap((width) => [
   { width, colorScheme: "light" as const },
   { width, colorScheme: "dark" as const },
 ]);
-/** Between usual margins, in CSS pixels. */
+/** Between the usual margins, in CSS pixels. */
 const A4_WIDTH = 718;
 
 const AXE_SOURCE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 const AXE_RUN = {
   runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
   resultTypes: ["violations"],
-  // Ours looks at drawings too, and in every view.
+  // `lowContrast` checks drawings too, and in every view.
   rules: { "color-contrast": { enabled: false } },
 } satisfies RunOptions;
 
@@ -53,10 +53,10 @@ const executable = findProgram("chromium");
 if (executable === undefined) {
   leaveOut("the page in a browser", "chromium");
 } else {
-  describe("the page in a browser", { timeout: 60_000 }, () => lookWith(executable));
+  describe("in a browser", { timeout: 60_000 }, () => testPages(executable));
 }
 
-function lookWith(executablePath: string): void {
+function testPages(executablePath: string): void {
   let browser: Browser;
 
   beforeAll(async () => {
@@ -67,7 +67,7 @@ function lookWith(executablePath: string): void {
     await browser?.close();
   });
 
-  describe.each(Object.entries(REPORTS))("of %s", (_name, write) => {
+  describe.each(Object.entries(REPORTS))("the page of %s", (_name, write) => {
     let opened: OpenedPage;
     let page: Page;
 
@@ -80,55 +80,58 @@ function lookWith(executablePath: string): void {
       await opened?.[Symbol.asyncDispose]();
     });
 
-    test.each(VIEWS)("fits and can be read: $width pixels, $colorScheme", async (view) => {
-      await look(page, view);
-      expect(await page.evaluate(stickingOut)).toEqual([]);
-      expect(await page.evaluate(lowContrast)).toEqual([]);
-    });
+    test.each(VIEWS)(
+      "fits the screen with enough contrast at $width pixels, $colorScheme",
+      async (view) => {
+        await show(page, view);
+        expect(await page.evaluate(stickingOut)).toEqual([]);
+        expect(await page.evaluate(lowContrast)).toEqual([]);
+      },
+    );
 
     test.each(WIDTHS)("passes axe at %i pixels", async (width) => {
-      await look(page, { width, colorScheme: "light" });
+      await show(page, { width, colorScheme: "light" });
       await page.evaluate(AXE_SOURCE);
       const run = `axe.run(document, ${JSON.stringify(AXE_RUN)})`;
       const { violations } = await page.evaluate<AxeResults>(run);
-      const told = violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-      expect(told).toEqual([]);
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+      expect(found).toEqual([]);
     });
 
-    test("is made of nothing but text, tables and drawings", async () => {
+    test("consists only of text, tables and drawings", async () => {
       const { tags, attributes } = await page.evaluate(vocabulary);
       expect(tags.filter((tag) => !TAGS.includes(tag))).toEqual([]);
       expect(attributes.filter((attribute) => !ATTRIBUTES.includes(attribute))).toEqual([]);
     });
 
-    test("has one first heading, and leaves out no level below it", async () => {
+    test("has one heading of the first level, and skips no level below it", async () => {
       const [first, ...rest] = await page.evaluate(headingLevels);
       expect(first).toBe(1);
       expect(rest.every((level, at) => level >= 2 && level <= (rest[at - 1] ?? 1) + 1)).toBe(true);
     });
 
-    test("has tables for who hears it, on a phone too", async () => {
+    test("has tables for a screen reader, at the width of a phone too", async () => {
       const counts: number[][] = [];
       for (const width of WIDTHS) {
-        await look(page, { width, colorScheme: "light" });
+        await show(page, { width, colorScheme: "light" });
         counts.push(await opened.countRoles(["table", "row", "columnheader", "rowheader", "cell"]));
       }
       expect(Math.min(...(counts[0] ?? []))).toBeGreaterThan(1);
       expect(counts[1]).toEqual(counts[0]);
     });
 
-    test("has nothing that the keyboard would have to pass through", async () => {
-      await look(page, { width: 360, colorScheme: "light" });
+    test("has nothing that takes the keyboard focus", async () => {
+      await show(page, { width: 360, colorScheme: "light" });
       await page.keyboard.press("Tab");
       expect(await page.evaluate(focused)).toBe("BODY");
     });
 
-    test("does not move", async () => {
+    test("has no animations or transitions", async () => {
       expect(await page.evaluate(movements)).toEqual([]);
     });
 
-    test("is printed on white, whatever the screen is like", async () => {
-      await look(page, { width: A4_WIDTH, colorScheme: "dark" });
+    test("is printed on white, whatever the color scheme of the screen is", async () => {
+      await show(page, { width: A4_WIDTH, colorScheme: "dark" });
       await page.emulateMedia({ media: "print" });
       const pdf = await page.pdf({ format: "A4" });
       expect(pdf.subarray(0, 5).toString()).toBe("%PDF-");
@@ -137,18 +140,18 @@ function lookWith(executablePath: string): void {
       expect(await page.evaluate(stickingOut)).toEqual([]);
     });
 
-    test("has asked for nothing, run nothing and left the console empty", () => {
+    test("requests nothing, runs nothing and leaves the console empty", () => {
       expect(opened.incidents).toEqual([]);
     });
   });
 
-  test("shows hostile words as they are", async () => {
+  test("shows hostile text literally", async () => {
     await using opened = await openPage(browser, htmlReport(poisoned(sampleDiagnosis())));
     const heading = await opened.page.locator("h1").textContent();
     expect(heading).toContain('<script>alert("1")</script>');
   });
 
-  test("would refuse a script and a picture, and tell", async () => {
+  test("blocks an injected script and image, and reports both in the console", async () => {
     const intruders = "<script>alert(1)</script><img src=x onerror=alert(1)>";
     const html = htmlReport(sampleDiagnosis()).replace("</main>", `${intruders}</main>`);
     await using opened = await openPage(browser, html);
@@ -160,7 +163,7 @@ function lookWith(executablePath: string): void {
   });
 }
 
-async function look(page: Page, { width, colorScheme }: View): Promise<void> {
+async function show(page: Page, { width, colorScheme }: View): Promise<void> {
   await page.setViewportSize({ width, height: 800 });
   await page.emulateMedia({ media: "screen", colorScheme });
 }

@@ -1,6 +1,6 @@
 import { type Browser, chromium } from "playwright-core";
 
-/** Fits a container and a root user; and nothing of the browser's own goes out. */
+/** For a container and a root user, and without requests of the browser's own. */
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -11,7 +11,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** Starts Debian's Chromium with a profile that is new and gone afterwards. */
+/** Starts Debian's Chromium with a new profile that is removed afterwards. */
 export async function startChromium(executablePath: string): Promise<Browser> {
   return await chromium.launch({ executablePath, args: FLAGS });
 }

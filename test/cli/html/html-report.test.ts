@@ -7,7 +7,7 @@ import { poisoned } from "./reports.js";
 describe("the page", () => {
   const page = htmlReport(sampleDiagnosis());
 
-  test("takes nothing from anywhere, and runs nothing", () => {
+  test("loads nothing and runs nothing", () => {
     expect(page).not.toMatch(/<script|<link|<iframe|<img|\bsrc=|\bhref=|@import|url\(/i);
     expect(page).not.toMatch(/<[^>]*\son[a-z]+=|<[^>]*\sstyle=/i);
   });
@@ -18,7 +18,7 @@ describe("the page", () => {
     expect(page).toContain(`default-src 'none'; style-src 'sha256-${hash}'`);
   });
 
-  test("has landmarks, one first heading and headed tables", () => {
+  test("has landmarks, one heading of the first level, and tables with headers", () => {
     for (const tag of ["header", "main", "footer", "h1"]) {
       expect(page.split(`<${tag}>`)).toHaveLength(2);
     }
@@ -27,11 +27,11 @@ describe("the page", () => {
     expect(page.split("<caption>")).toHaveLength(tables + 1);
     expect(page).toContain('<html lang="en">');
     expect(page).not.toMatch(/<th(?! scope=)[ >]/);
-    // Not every browser takes a table that is displayed as blocks for one.
+    // Some browsers do not treat a table that is displayed as blocks as one.
     expect(page).not.toMatch(/<(?:table|thead|tbody|tr|th|td)\b(?![^>]* role=)/);
   });
 
-  test("tells the verdict, the cause and the remedy first, and the cause only once", () => {
+  test("begins with the verdict, the cause and the remedy, and explains the cause only once", () => {
     const order = ["degraded</strong>", "<h1>The JWKS takes longer", "<dt>Remedy</dt>", "<main>"];
     const places = order.map((text) => page.indexOf(text));
     expect(places).toEqual(places.toSorted((a, b) => a - b));
@@ -40,28 +40,28 @@ describe("the page", () => {
     expect(page).toContain("(the cause, see above)");
   });
 
-  test("has the commands of a remedy on lines of their own", () => {
+  test("shows each command of a remedy on a line of its own", () => {
     const rootCause = sampleFinding("issuer-timeout", "suspect", {
       remedy: "Network: try from elsewhere.\ncurl 'https://a.example/<x>'\nnc -vz a.example 443",
     });
-    const told = htmlReport(sampleDiagnosis({ rootCause, findings: [rootCause] }));
-    expect(told).toContain(
+    const report = htmlReport(sampleDiagnosis({ rootCause, findings: [rootCause] }));
+    expect(report).toContain(
       'try from elsewhere.<span class="commands"><code>curl &#39;https://a.example/&lt;x&gt;&#39;</code><code>nc -vz a.example 443</code></span>',
     );
   });
 
-  test("leaves an answer of STS that the cause brings about without a remedy of its own", () => {
+  test("gives no remedy for an answer of STS that follows from the cause", () => {
     const rootCause = sampleFinding("jwks-key-not-found", "fatal");
     const answer = sampleFinding("sts-verification-key", "suspect");
     const findings = [rootCause, answer, sampleFinding("token-expires-soon", "advice")];
-    const told = htmlReport(sampleDiagnosis({ rootCause, findings }));
-    expect(told).toContain("follows from the cause, <code>sts-verification-key</code>");
-    expect(told).toContain("The values that were seen for sts-verification-key.");
-    expect(told).not.toContain("mend sts-verification-key");
-    expect(told).toContain("→ IdP: mend token-expires-soon.");
+    const report = htmlReport(sampleDiagnosis({ rootCause, findings }));
+    expect(report).toContain("follows from the cause, <code>sts-verification-key</code>");
+    expect(report).toContain("The values that were seen for sts-verification-key.");
+    expect(report).not.toContain("fix sts-verification-key");
+    expect(report).toContain("→ IdP: fix token-expires-soon.");
   });
 
-  test("has no cause to tell of a healthy world", () => {
+  test("shows no cause for a healthy diagnosis", () => {
     const healthy = htmlReport(
       sampleDiagnosis({ verdict: "healthy", rootCause: null, findings: [] }),
     );
@@ -69,9 +69,9 @@ describe("the page", () => {
     expect(healthy).not.toMatch(/<dt>Remedy|fatal|suspect/);
   });
 
-  test("shows in one line where the way of the token breaks", () => {
-    const [, way = ""] = /<ol class="way"[^>]*>(.*?)<\/ol>/s.exec(page) ?? [];
-    const marks = [...way.matchAll(/aria-label="([^"]+)">.<\/span> ([^<]+)</g)];
+  test("shows the state of each part in one line", () => {
+    const [, summary = ""] = /<ol class="summary"[^>]*>(.*?)<\/ol>/s.exec(page) ?? [];
+    const marks = [...summary.matchAll(/aria-label="([^"]+)">.<\/span> ([^<]+)</g)];
     expect(marks.map(([, standing, part]) => `${part}: ${standing}`)).toEqual([
       "Token: advice",
       "Issuer: suspect",
@@ -81,23 +81,23 @@ describe("the page", () => {
     ]);
   });
 
-  test("never shows a token that was given, and says so", () => {
+  test("never shows a token that was given, and says that it was given", () => {
     const { facts } = sampleDiagnosis();
     const settings = [
       { name: "token", source: "option" },
       { name: "issuer", source: "none" },
     ] as const;
-    const told = htmlReport(sampleDiagnosis({ facts: { ...facts, settings } }));
-    expect(told).toMatch(/token<\/th><td[^>]*>given, not shown</);
-    expect(told).toMatch(/issuer<\/th><td[^>]*>–</);
+    const report = htmlReport(sampleDiagnosis({ facts: { ...facts, settings } }));
+    expect(report).toMatch(/token<\/th><td[^>]*>given, not shown</);
+    expect(report).toMatch(/issuer<\/th><td[^>]*>–</);
   });
 
-  test("marks the token's key and says how long a document keeps", () => {
+  test("marks the token's key, and says how long a document may be cached", () => {
     expect(page).toMatch(/<tr role="row" class="own"><th [^>]+><span class="mono">current/);
     expect(page).toContain("600 s, of which 540 s are left");
   });
 
-  test("leaves out what there is nothing to tell of", () => {
+  test("omits sections without content", () => {
     const { facts } = sampleDiagnosis();
     const { issuer: _issuer, token: _token, ...rest } = facts;
     const bare = htmlReport(sampleDiagnosis({ facts: { ...rest, settings: [] }, timings: [] }));
@@ -106,7 +106,7 @@ describe("the page", () => {
     expect(bare).toContain("No request was made.");
   });
 
-  test("escapes all that comes from the world", () => {
+  test("escapes everything that comes from outside", () => {
     const { facts } = sampleDiagnosis();
     const odd = { ...facts, startedAt: HOSTILE };
     for (const diagnosis of [sampleDiagnosis(), sampleDiagnosis({ facts: odd })]) {
@@ -119,7 +119,7 @@ describe("the page", () => {
     }
   });
 
-  test("escapes what a finding says", () => {
+  test("escapes the texts of a finding", () => {
     const texts = { title: HOSTILE, detail: HOSTILE, remedy: HOSTILE };
     const cause = sampleFinding("jwks-slow", "fatal", texts);
     const hostile = htmlReport(sampleDiagnosis({ rootCause: cause, findings: [cause] }));
@@ -127,7 +127,7 @@ describe("the page", () => {
   });
 });
 
-/** The kinds of tags, without what is in them. */
+/** The names of the tags, without their attributes. */
 function tagsOf(html: string): string[] {
   const body = html.replace(/<style>[\s\S]*?<\/style>/, "");
   return [...new Set(body.match(/<\/?[a-z!][a-z0-9]*/gi))].toSorted();

@@ -9,14 +9,14 @@ describe("markup", () => {
     expect(`${html}`).toBe('<b title="&quot;&#39; onload=&#39;x&#39;">&lt;i&gt;&amp;amp;</b>');
   });
 
-  test("keeps markup, alone and in a list, and tells numbers as they are", () => {
+  test("keeps markup, alone and in a list, and numbers unchanged", () => {
     const item = markup`<li>${1.5}</li>`;
     expect(`${markup`<ul>${item}${[item, item]}${[]}</ul>`}`).toBe(
       "<ul><li>1.5</li><li>1.5</li><li>1.5</li></ul>",
     );
   });
 
-  test("never lets a text become a tag, an attribute or an invisible sign", () => {
+  test("never turns text into a tag, an attribute or an invisible character", () => {
     const units = ["<", ">", "&", '"', "'", "`", "/", "=", "\u0000", "\u202e", "a", HOSTILE];
     const texts = fc.string({ unit: fc.constantFrom(...units) });
     fc.assert(
@@ -28,11 +28,11 @@ describe("markup", () => {
     );
   });
 
-  test("bounds a text of any length", () => {
+  test("cuts a text to its maximum length", () => {
     expect(`${markup`${"a".repeat(10_000)}`}`).toHaveLength(2001);
   });
 
-  test("puts something between pieces only", () => {
+  test("puts the separator only between pieces", () => {
     const pieces = ["a", "b", "c"].map((text) => markup`${text}`);
     expect(joined(pieces, trusted("<br>")).join("")).toBe("a<br>b<br>c");
   });

@@ -4,16 +4,16 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser, Page } from "playwright-core";
 
-/** A report as a reader's browser shows it, with what went on meanwhile. */
+/** A report as a browser shows it, and what happened there. */
 export interface OpenedPage extends AsyncDisposable {
   readonly page: Page;
-  /** Requests but the one for the page, messages in the console, dialogs and errors. */
+  /** Requests other than the one for the page, messages in the console, dialogs and errors. */
   readonly incidents: readonly string[];
-  /** How many there are of each role for who hears the page. */
+  /** How many elements of each role a screen reader finds. */
   countRoles(roles: readonly string[]): Promise<number[]>;
 }
 
-/** Opens a report from a file, as its reader does, in a browser without a network. */
+/** Opens a report from a file in a browser without a network. */
 export async function openPage(browser: Browser, html: string): Promise<OpenedPage> {
   const folder = await mkdtemp(join(tmpdir(), "report-"));
   const file = join(folder, "report.html");

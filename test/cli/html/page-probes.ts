@@ -1,6 +1,6 @@
 /**
- * What the tests ask of a page. These functions run inside the browser, each alone: they are sent
- * there as text, so that they may use nothing of this module but types.
+ * What the tests read from a page. Each function is sent to the browser as text and runs there, so it
+ * can use nothing of this module but types.
  */
 interface PageElement {
   readonly tagName: string;
@@ -35,12 +35,12 @@ declare const document: PageElement & {
 };
 declare function getComputedStyle(element: PageElement): PageStyle;
 
-/** Text below 4.5 : 1, and shapes below 3 : 1, against what lies under them (WCAG 1.4.3, 1.4.11). */
+/** Text below 4.5 : 1, and shapes below 3 : 1, against what is under them (WCAG 1.4.3, 1.4.11). */
 export function lowContrast(): string[] {
   const TEXT_NODES = 4;
-  const channels = (colour: string) => (colour.match(/[\d.]+/g) ?? []).map(Number);
-  const luminance = (colour: string) => {
-    const [r = 0, g = 0, b = 0] = channels(colour).map((value) => {
+  const channels = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
+  const luminance = (color: string) => {
+    const [r = 0, g = 0, b = 0] = channels(color).map((value) => {
       const share = value / 255;
       return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
     });
@@ -50,7 +50,7 @@ export function lowContrast(): string[] {
     const [light = 0, dark = 0] = [luminance(a), luminance(b)].sort((x, y) => y - x);
     return (light + 0.05) / (dark + 0.05);
   };
-  const isClear = (colour: string) => colour === "none" || channels(colour)[3] === 0;
+  const isClear = (color: string) => color === "none" || channels(color)[3] === 0;
   const ground = (element: PageElement | null): string => {
     if (element === null) return "rgb(255, 255, 255)";
     const { backgroundColor } = getComputedStyle(element);
@@ -68,14 +68,14 @@ export function lowContrast(): string[] {
   }
   for (const shape of document.querySelectorAll("rect, line:not(.gap), path")) {
     const { fill, stroke } = getComputedStyle(shape);
-    const colours = [fill, stroke].filter((colour) => !isClear(colour));
-    const value = Math.max(...colours.map((colour) => ratio(colour, ground(shape))));
+    const colors = [fill, stroke].filter((color) => !isClear(color));
+    const value = Math.max(...colors.map((color) => ratio(color, ground(shape))));
     if (value < 3) found.push(`${value.toFixed(2)} ${shape.tagName} ${fill} ${stroke}`);
   }
   return found;
 }
 
-/** What sticks out at the right of the screen, so that the page could be moved sideways. */
+/** What is wider than the screen, so that the page would scroll sideways. */
 export function stickingOut(): string[] {
   const { scrollWidth, clientWidth } = document.documentElement;
   const wide = [...document.querySelectorAll("body *")].filter((element) => {
@@ -88,7 +88,7 @@ export function stickingOut(): string[] {
   ];
 }
 
-/** The kinds of elements and attributes that the page is made of. */
+/** The names of the elements and attributes in the page. */
 export function vocabulary(): { readonly tags: string[]; readonly attributes: string[] } {
   const all = [...document.querySelectorAll("*")];
   return {
@@ -97,14 +97,14 @@ export function vocabulary(): { readonly tags: string[]; readonly attributes: st
   };
 }
 
-/** Headings in their order, as levels. */
+/** The levels of the headings, in their order. */
 export function headingLevels(): number[] {
   return [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map(({ tagName }) =>
     Number(tagName.slice(1)),
   );
 }
 
-/** What moves, or would. */
+/** Animations, and elements with a transition. */
 export function movements(): string[] {
   const slow = [...document.querySelectorAll("*")].filter(
     (element) => getComputedStyle(element).transitionDuration !== "0s",
@@ -112,12 +112,12 @@ export function movements(): string[] {
   return [...document.getAnimations().map(String), ...slow.map(({ tagName }) => tagName)];
 }
 
-/** The colour of the page itself. */
+/** The color of the page itself. */
 export function background(): string {
   return getComputedStyle(document.body).backgroundColor;
 }
 
-/** Where the keyboard is. */
+/** The element that has the keyboard focus. */
 export function focused(): string {
   return document.activeElement?.tagName ?? "nowhere";
 }

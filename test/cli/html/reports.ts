@@ -7,16 +7,16 @@ import { examine, healthy } from "../../support/matrix-world.js";
 import { runCli } from "../run-cli.js";
 import { HOSTILE, sampleDiagnosis } from "../sample-diagnosis.js";
 
-/** Harm in every shape that HTML knows, and a word without an end. */
-const VENOM = `${HOSTILE} javascript:alert(1) </style></title></svg>--> "onload=alert(1) ${"w".repeat(1500)}`;
+/** Attacks on each kind of HTML context, and a very long word. */
+const HOSTILE_HTML = `${HOSTILE} javascript:alert(1) </style></title></svg>--> "onload=alert(1) ${"w".repeat(1500)}`;
 
-/** What is written in our own words, or read as a date. */
-const OURS = new Set([
+/** Fields with texts of the doctor itself, or with dates. */
+const OWN_FIELDS = new Set([
   ...["verdict", "id", "severity", "step", "party", "document", "kind", "name", "startedAt"],
   ...["validFrom", "validTo", "failedIn", "outcome"],
 ]);
 
-/** Reports of worlds that were built for real, and of one whose every word is hostile. */
+/** Reports about local servers in different states, and one whose texts are all hostile. */
 export const REPORTS: Readonly<Record<string, () => Promise<string>>> = {
   "a healthy world, from the command": async () => {
     await using world = await startDoctorWorld();
@@ -44,24 +44,26 @@ export const REPORTS: Readonly<Record<string, () => Promise<string>>> = {
     htmlReport(
       await examine(async (site) => {
         const { idp, sts, options } = await healthy(site);
-        const text = VENOM.replaceAll(/[^\x20-\x7e]/g, "");
+        const text = HOSTILE_HTML.replaceAll(/[^\x20-\x7e]/g, "");
         idp.setHeaders({ "cache-control": text, etag: text, server: text });
-        idp.setJwks({ keys: [{ kid: VENOM, kty: VENOM, use: VENOM, alg: VENOM }] });
-        sts.setFault({ code: VENOM, httpStatus: 400, message: VENOM });
-        const claims = { sub: VENOM, aud: [VENOM], azp: VENOM };
+        idp.setJwks({
+          keys: [{ kid: HOSTILE_HTML, kty: HOSTILE_HTML, use: HOSTILE_HTML, alg: HOSTILE_HTML }],
+        });
+        sts.setFault({ code: HOSTILE_HTML, httpStatus: 400, message: HOSTILE_HTML });
+        const claims = { sub: HOSTILE_HTML, aud: [HOSTILE_HTML], azp: HOSTILE_HTML };
         return { options: { ...options, token: await idp.issueToken({ claims }) } };
       }),
     ),
 
-  "hostile words everywhere": async () => htmlReport(poisoned(sampleDiagnosis())),
+  "a diagnosis with hostile texts everywhere": async () => htmlReport(poisoned(sampleDiagnosis())),
 };
 
 const LONG_PATH = `/realms/${"a-name-without-an-end".repeat(12)}`;
 
-/** The same facts, with every word that comes from the world replaced. */
+/** The same facts, with every text from outside replaced by a hostile one. */
 export function poisoned(diagnosis: Diagnosis): Diagnosis {
   return JSON.parse(JSON.stringify(diagnosis), (name, value: unknown) => {
-    if (name === "headers") return { [VENOM]: VENOM, "cache-control": VENOM };
-    return typeof value === "string" && !OURS.has(name) ? VENOM : value;
+    if (name === "headers") return { [HOSTILE_HTML]: HOSTILE_HTML, "cache-control": HOSTILE_HTML };
+    return typeof value === "string" && !OWN_FIELDS.has(name) ? HOSTILE_HTML : value;
   }) as Diagnosis;
 }

@@ -20,7 +20,7 @@ const waterfallOf = (...timings: Timing[]) => `${waterfall(timings)}`;
 describe("the waterfall", () => {
   const html = `${waterfall(sampleDiagnosis().timings)}`;
 
-  test("has a lane for every request, with its parts drawn and told", () => {
+  test("has a lane for each request, with its parts drawn and in words", () => {
     expect(html.match(/<td class="lane"/g)).toHaveLength(3);
     expect(html).toContain(
       "at 953 ms: DNS 31 ms, connect 80 ms, TLS 160 ms, wait 5.6 s, read 500 ms",
@@ -30,12 +30,12 @@ describe("the waterfall", () => {
     ).toHaveLength(7);
   });
 
-  test("has the 5 s line in every lane, red where an identity provider was asked", () => {
+  test("has the 5 s line in each lane, red for requests to the identity provider", () => {
     expect(html.match(/<line class="limit"/g)).toHaveLength(1);
     expect(html.match(/<line class="measure"/g)).toHaveLength(2);
   });
 
-  test("is wide enough for the line of a request that began late", () => {
+  test("is wide enough for the 5 s line of a late request", () => {
     const late = waterfallOf(JWKS_REQUEST, { ...JWKS_REQUEST, startMs: 9000 });
     const [, last = ""] = late.match(/<line class="limit" x1="([\d.]+)%"/g) ?? [];
     const x = Number(/x1="([\d.]+)/.exec(last)?.[1]);
@@ -43,10 +43,10 @@ describe("the waterfall", () => {
     expect(x).toBeLessThan(100);
   });
 
-  test("says in words that STS would have given up", () => {
-    expect(waterfallOf({ ...JWKS_REQUEST, totalMs: 4999 })).not.toMatch(/given up|class="bad"/);
+  test("says in words that STS would have timed out", () => {
+    expect(waterfallOf({ ...JWKS_REQUEST, totalMs: 4999 })).not.toMatch(/timed out|class="bad"/);
     expect(waterfallOf({ ...JWKS_REQUEST, totalMs: 5000 })).toMatch(
-      /given up.*class="bad">✗ 5 s<br>200/,
+      /timed out.*class="bad">✗ 5 s<br>200/,
     );
   });
 
@@ -60,18 +60,18 @@ describe("the waterfall", () => {
     expect(waterfallOf({ ...JWKS_REQUEST, ...change }).includes('class="bad"')).toBe(isBad);
   });
 
-  test("tells an address once, however often it was asked", () => {
+  test("shows a URL once, however often it was requested", () => {
     expect(
       waterfallOf(JWKS_REQUEST, JWKS_REQUEST, JWKS_REQUEST).split("login.example.com"),
     ).toHaveLength(2);
   });
 });
 
-describe("the timeline", () => {
+describe("the cache timeline", () => {
   const drawn = (...change: Parameters<typeof diagnosisWith>) =>
     `${cacheTimeline(diagnosisWith(...change))}`;
 
-  test("has every lane on one axis with now on it, and the same in words", () => {
+  test("has all lanes on one axis with now on it, and the same in words", () => {
     const html = `${cacheTimeline(sampleDiagnosis())}`;
     expect(html.match(/<th scope="row"[^>]*>[^<]+/g)?.map((tag) => tag.split(">")[1])).toEqual([
       "Token",
@@ -83,7 +83,7 @@ describe("the timeline", () => {
     expect(html.match(/<p class="words">[^<]/g)).toHaveLength(3);
   });
 
-  test("shows an hour's token beside a day's copy, and that the copy goes on", () => {
+  test("shows a token of an hour next to a document cached for days, which continues beyond the edge", () => {
     const token = { source: "the token given", iat: secondsAt(0), exp: secondsAt(3_600_000) };
     const html = drawn({ token, answer: { headers: { "cache-control": "max-age=864000" } } });
     const [token_ = "", jwks = ""] =
@@ -93,13 +93,13 @@ describe("the timeline", () => {
     expect(html.match(/class="goes-on" x="100%"/g)).toHaveLength(1);
   });
 
-  test("has the clock of STS when it differs by a minute or more", () => {
+  test("shows the clock of STS if it differs by a minute or more", () => {
     const token = { source: "the token given", iat: secondsAt(0), exp: secondsAt(3_600_000) };
     expect(drawn({ token }, 59_000)).not.toContain("sts-now");
     expect(drawn({ token }, -600_000)).toContain("now by the clock of STS, 10 min behind");
   });
 
-  test("bears times that no date can tell", () => {
+  test("accepts times outside the range of dates", () => {
     const token = { source: "the token given", iat: -(2 ** 62), exp: 2 ** 63 };
     const html = drawn({
       token,
@@ -109,7 +109,7 @@ describe("the timeline", () => {
     expect(html).not.toMatch(/NaN|Infinity/);
   });
 
-  test("is left out where there is nothing to draw, or no time it began", () => {
+  test("is omitted if there is nothing to draw or the start time is unknown", () => {
     expect(drawn({})).toBe("");
     const { facts } = sampleDiagnosis();
     const odd = sampleDiagnosis({ facts: { ...facts, startedAt: "yesterday" } });
@@ -118,7 +118,7 @@ describe("the timeline", () => {
 });
 
 describe("an axis of time", () => {
-  test("places times by their share, and stops at its edges", () => {
+  test("positions times by their share of the width, within its edges", () => {
     const scale = new TimeScale(-1000, 3000);
     expect([-5000, -1000, 0, 3000, 9000].map((ms) => scale.x(ms))).toEqual([
       "0.000%",
@@ -135,11 +135,11 @@ describe("an axis of time", () => {
     [0, 5100, [0, 1000, 2000, 3000, 4000, 5000]],
     [0, 18_000, [0, 5000, 10_000, 15_000]],
     [-300_000, 3_900_000, [0, 1_200_000, 2_400_000, 3_600_000]],
-  ])("from %i to %i ms has round marks", (fromMs, toMs, ticks) => {
+  ])("from %i to %i ms has round ticks", (fromMs, toMs, ticks) => {
     expect(new TimeScale(fromMs, toMs).ticks().map((ms) => ms + 0)).toEqual(ticks);
   });
 
-  test("has a few marks inside it, whatever it spans", () => {
+  test("has at most seven ticks, all inside it, whatever it spans", () => {
     const span = fc.tuple(fc.integer({ min: -1e13, max: 0 }), fc.integer({ min: 1000, max: 1e15 }));
     fc.assert(
       fc.property(span, ([fromMs, toMs]) => {

@@ -34,7 +34,7 @@ describe("serve", () => {
     expect(await readdir(tokens)).toEqual([]);
   });
 
-  test("prints what another program needs, without the token", async () => {
+  test("prints the variables for another program, without the token", async () => {
     const { stdout, exitCode } = await runCli([
       "serve",
       "--print-env",
