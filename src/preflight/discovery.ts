@@ -12,7 +12,7 @@ import {
 } from "./json-document.js";
 import { canonicalIssuer, isFetchable } from "./subject.js";
 
-/** What STS was seen to need of the document; observed 2026-09. */
+/** The members that STS needs in the document; observed 2026-09. */
 const REQUIRED = [
   "jwks_uri",
   "response_types_supported",
@@ -20,16 +20,16 @@ const REQUIRED = [
   "id_token_signing_alg_values_supported",
 ] as const;
 
-/** Longer issuers are compared letter by letter alone; IAM takes URLs of 255 characters. */
+/** Longer issuers are only compared exactly; IAM accepts URLs of up to 255 characters. */
 const MAX_ISSUER = 2_048;
 
 interface CheckedDiscovery {
   readonly findings: readonly Finding[];
-  /** Where the keys are; absent when the document leads nowhere. */
+  /** Where the keys are; absent when the document names no usable URL. */
   readonly jwksUrl?: URL | undefined;
 }
 
-/** Whether STS can use a discovery document: what it needs, and no more than that. */
+/** Checks whether STS can use a discovery document. Only what STS needs counts. */
 export function checkDiscovery(body: Uint8Array, issuer: string, url: string): CheckedDiscovery {
   const parsed = parseBody(body);
   const marked = parsed.hasByteOrderMark ? [byteOrderMark("discovery", url)] : [];
@@ -77,12 +77,13 @@ function notJson(url: string, came: NoObject): Finding {
 
 function mismatch(named: unknown, issuer: string, url: string): Finding {
   const expected = shownText(issuer, 200);
-  // Two spellings of the same characters; whether STS tells them apart is not known.
+  // Two spellings of the same characters; whether STS treats them as equal is not known.
   const isSpelling = typeof named === "string" && isSameText(named, canonicalIssuer(issuer));
   return {
     id: "discovery-issuer-mismatch",
-    // OpenID Connect Discovery 1.0, section 4.3, wants them equal. STS was observed to compare `iss`
-    // with the IAM OIDC provider exactly (2026-09); that it compares the document's `issuer` was not.
+    // OpenID Connect Discovery 1.0, section 4.3, requires them to be equal. STS was observed to compare
+    // `iss` with the IAM OIDC provider exactly (2026-09); whether it compares the document's `issuer` is
+    // not known.
     severity: "suspect",
     title: "The discovery document is another issuer's.",
     detail: `The token's \`iss\` is ${JSON.stringify(expected)}; ${url} names ${JSON.stringify(shown(named))}. Case, path and a slash at the end count.`,
@@ -106,7 +107,7 @@ function fieldMissing(document: JsonObject, missing: readonly string[], url: str
   const isAbsent = missing.some((name) => member(document, name) === undefined);
   return {
     id: "discovery-field-missing",
-    // STS was observed to refuse documents without a member (2026-09), not such with null in it.
+    // STS was observed to refuse documents that lack a member (2026-09). For null that is not known.
     severity: isAbsent ? "fatal" : "suspect",
     title: "The discovery document lacks what STS needs.",
     detail: `${url} has no ${missing.join(", ")}.`,
@@ -119,7 +120,8 @@ function jwksUriUnusable(document: JsonObject, url: string): Finding {
   const text = member(document, "jwks_uri");
   return {
     id: "discovery-field-missing",
-    // What STS makes of a relative URL, another scheme, a very long URL or what is not text is not known.
+    // How STS treats a relative URL, another scheme, a very long URL, or a value that is not a string is
+    // not known.
     severity: "suspect",
     title: "The discovery document names no https URL for its keys.",
     detail: `${url} has the jwks_uri ${JSON.stringify(shown(text))}.`,
@@ -134,15 +136,15 @@ function algorithmsUnsupported(document: JsonObject, url: string): Finding[] {
   const listed = member(document, "id_token_signing_alg_values_supported");
   const names = Array.isArray(listed) ? listed.filter((each) => typeof each === "string") : [];
   if (names.length === 0 || names.some((name) => STS_ALGORITHMS.includes(name))) return [];
-  const told = names.slice(0, 10).map((name) => shownText(name, 40));
+  const shownNames = names.slice(0, 10).map((name) => shownText(name, 40));
   return [
     {
       id: "discovery-algorithms-unsupported",
       severity: "advice",
       title: "The issuer names no signature algorithm that STS verifies.",
-      detail: `${url} lists ${told.join(", ")} in id_token_signing_alg_values_supported; STS verifies ${STS_ALGORITHMS.join(", ")} alone.`,
+      detail: `${url} lists ${shownNames.join(", ")} in id_token_signing_alg_values_supported; STS verifies only ${STS_ALGORITHMS.join(", ")}.`,
       remedy: "IdP: sign the tokens for AWS with RS256 or ES256, and list the algorithm.",
-      evidence: { url, listed: told, supported: STS_ALGORITHMS },
+      evidence: { url, listed: shownNames, supported: STS_ALGORITHMS },
     },
   ];
 }

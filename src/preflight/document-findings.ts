@@ -20,7 +20,7 @@ interface Failed {
   readonly proxy: URL | undefined;
 }
 
-/** No answer: nothing of this is certain, STS sits in another network. */
+/** The finding for a request without an answer. It is never certain, because STS is in another network. */
 export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
   const { proxy, timing } = failed;
   const isUnsupported = problem.kind === "network" && problem.code === PROXY_UNSUPPORTED;
@@ -39,7 +39,7 @@ export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
   };
 }
 
-/** No request was sent: that the issuer is not checked explains nothing that STS reports. */
+/** No request was sent. An issuer that was not checked explains nothing that STS reports. */
 function proxyUnsupported({ protocol, host }: URL, timing: RequestTiming): Finding {
   const { host: issuerHost } = new URL(timing.url);
   return {
@@ -56,8 +56,9 @@ function proxyUnsupported({ protocol, host }: URL, timing: RequestTiming): Findi
 const CLUSTER_NAME = /^(?:kubernetes(?:\.default)?|.+\.svc|.+\.cluster\.local)\.?$/i;
 
 /**
- * Whether an issuer or a JWKS is where only a cluster's own network is, and not at this machine. API
- * servers publish their own address so, and their documents are copied out of the cluster.
+ * Whether an issuer or a JWKS is at an address that only a cluster's own network has, and not at this
+ * machine. API servers publish their own address in this way, and users copy the documents out of the
+ * cluster.
  */
 function isInsideCluster(problem: FetchProblem, { document, timing }: Failed): boolean {
   const { kind } = problem;
@@ -87,8 +88,8 @@ function insideCluster(problem: FetchProblem, { document, timing }: Failed): Fin
     detail: `${isJwks ? `jwks_uri is ${safeText(timing.url, 200)}; ` : ""}${where} is inside the cluster's network, and STS asks from the internet.`,
     remedy: `IdP: publish ${isJwks ? "the JWKS" : "discovery document and JWKS"} at a public https URL, and set the API server's --service-account-issuer and --service-account-jwks-uri to the public URLs, so that tokens and discovery document name them. A managed cluster (EKS, GKE, AKS, OpenShift) has a public issuer of its own: use that one.`,
     evidence: { url: timing.url, document, ...problem },
-    // STS answers the verification-key message when it does not reach the JWKS, and nobody reaches
-    // a private address (RFC 1918, RFC 4193, RFC 6598) from the internet.
+    // STS answers the verification-key message when it does not reach the JWKS, and a private address
+    // (RFC 1918, RFC 4193, RFC 6598) can't be reached from the internet.
     ...(isJwks && isPrivate(host) && { confirmedBy: "verification-key" }),
   };
 }
@@ -154,7 +155,7 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
   }
 }
 
-/** Nothing is known of the issuer: it was not even looked up. */
+/** Nothing is known about the issuer, because its name was not even looked up. */
 const NOT_ASKED = {
   id: "issuer-timeout",
   severity: "info",
@@ -165,7 +166,7 @@ const NOT_ASKED = {
 function timedOut(phase: string, { document, timing, timeoutMs }: Failed) {
   const { host } = new URL(timing.url);
   if (phase === "dns-queue") {
-    const detail = `${host} is resolved after the names before it; its turn did not come within ${timeoutMs} ms.`;
+    const detail = `${host} waited for other names to be resolved first, for ${timeoutMs} ms.`;
     return { ...NOT_ASKED, detail };
   }
   const isConnected = phase === "answer" || phase === "body";
@@ -206,7 +207,7 @@ const NO_HANDSHAKE = {
     "IdP: support TLS 1.2 or newer on this port, without requiring a client certificate. Network: make sure that no proxy or firewall answers in place of the issuer.",
 } as const;
 
-/** Whether the two did not come to terms at all: another protocol, version or cipher suite. */
+/** Whether no handshake was possible: the two sides share no protocol, version or cipher suite. */
 function isHandshake(code: string): boolean {
   return code === "EPROTO" || code.startsWith("ERR_SSL_");
 }
@@ -248,9 +249,9 @@ export function statusFinding(document: DocumentName, timing: RequestTiming, now
 
 const SLOW_MS = 2_000;
 
-/** Answers that came, but late: by themselves, or with each other. */
+/** Finds answers that were slow, each by itself or both together. */
 export function slow(requests: readonly RequestTiming[]): Finding[] {
-  // 304 is the answer to a second look at what is kept.
+  // 304 is the answer to a request that revalidates a cached document.
   const isServed = (status: number | undefined) => status === 200 || status === 304;
   const answered = requests.filter(({ error, status }) => error === undefined && isServed(status));
   const total = answered.reduce((sum, { totalMs }) => sum + totalMs, 0);

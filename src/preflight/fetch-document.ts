@@ -133,7 +133,7 @@ async function open(url: URL, options: GetOptions, watch: Stopwatch): Promise<Cl
   const wait = {
     signal,
     onQueued: () => watch.queued(),
-    onTurn: () => watch.resolving(),
+    onStarted: () => watch.resolving(),
   };
   /** Opens the tunnel, over which the TLS connection is then made. */
   const throughProxy = async (via: URL) => {
@@ -210,13 +210,13 @@ function codeOf(problem: FetchProblem): string {
   return "code" in problem ? problem.code : problem.kind;
 }
 
-/** How far a request has come. */
+/** The part of a request that is in progress. */
 export type Phase = "dns-queue" | "dns" | "connect" | "tls" | "answer" | "body";
 
 /** The times and the answer of one request, whatever was requested. */
 export type MeasuredRequest = Omit<RequestTiming, "document" | "fromCache">;
 
-/** Takes the times of one request, part by part. */
+/** Measures one request, part by part. */
 export class Stopwatch {
   readonly #clock: Clock;
   readonly #url: URL;
@@ -228,7 +228,7 @@ export class Stopwatch {
   #answer: Partial<Pick<RequestTiming, "status" | "headers">> = {};
   #peer: Partial<Pick<RequestTiming, "address" | "tlsProtocol" | "certificate">> = {};
 
-  /** @param isResolved whether there is no name to resolve: an address, or a proxy's business */
+  /** @param isResolved whether there is no name to resolve: the host is an address, or a proxy resolves it */
   constructor(clock: Clock, url: URL, isResolved: boolean) {
     this.#clock = clock;
     this.#url = url;
@@ -241,7 +241,7 @@ export class Stopwatch {
     return this.#phase;
   }
 
-  /** Follows a connection from the moment it is there. */
+  /** Follows a connection from its creation. */
   observe(socket: Socket): void {
     socket.once("lookup", (error: Error | null) => {
       if (error === null) this.#times = { ...this.#times, dnsMs: this.#next("connect") };
@@ -263,7 +263,7 @@ export class Stopwatch {
     this.#next("dns-queue");
   }
 
-  /** From here on the name itself is resolved. */
+  /** From now on, the name itself is resolved. */
   resolving(): void {
     this.#next("dns");
   }
@@ -318,13 +318,13 @@ function validityOf(socket: TLSSocket): RequestTiming["certificate"] {
   );
 }
 
-/** Findings read the host off it again, so that stays whole: in lower case it can be no token. */
+/** Findings read the host from this URL, so it is never shortened. In lower case it can't be a token. */
 function shownUrl({ origin, pathname, search }: URL): string {
   return `${origin}${safeText(`${pathname}${search}`, 200)}`;
 }
 
-/** What of the headers is worth telling. */
-const TOLD = [
+/** The headers that a report shows. */
+const SHOWN_HEADERS = [
   "age",
   "cache-control",
   "content-encoding",
@@ -340,7 +340,7 @@ const TOLD = [
 
 function selected(headers: IncomingHttpHeaders): Record<string, string> {
   return Object.fromEntries(
-    TOLD.flatMap((name) => {
+    SHOWN_HEADERS.flatMap((name) => {
       const value = headers[name];
       return typeof value === "string" ? [[name, safeText(value, 200)]] : [];
     }),

@@ -1,19 +1,19 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { parseHttpDate, readRetryAfter } from "../runtime/http-times.js";
 
-/** How long a document is kept whose headers say nothing. */
+/** How long a document is cached when its headers do not say. */
 const DEFAULT_LIFETIME_MS = 10 * 60_000;
-/** The longest any document is kept. */
+/** The longest time for which any document is cached. */
 const MAX_LIFETIME_MS = 24 * 3_600_000;
-/** The shortest: one that may not be cached is asked for no more often than this. */
+/** The shortest: a document that must not be cached is requested no more often than this. */
 const MIN_LIFETIME_MS = 30_000;
 
-/** A 429 without `Retry-After` is waited out this long. */
+/** The pause after a 429 without `Retry-After`. */
 const DEFAULT_RETRY_AFTER_MS = 30_000;
 const MIN_RETRY_AFTER_MS = 1_000;
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
-/** What an answer's headers say about keeping it (RFC 9111, section 4.2). Nothing is assumed or bounded. */
+/** What an answer's headers say about caching it (RFC 9111, section 4.2), without defaults or bounds. */
 export type Freshness =
   | { readonly kind: "refused"; readonly words: string }
   | { readonly kind: "unsaid" }
@@ -48,15 +48,15 @@ export function readFreshness(headers: IncomingHttpHeaders, arrivedAt?: number):
   return { kind: "for", source: "Expires", lifetimeSeconds: Math.max(0, seconds), ageSeconds };
 }
 
-/** Whoever sends these forbids a copy: STS then asks the issuer for every token (AWS re:Post). */
+/** These directives forbid caching: STS then asks the issuer for every token (AWS re:Post). */
 const NOT_KEPT = /\bno-(?:cache|store)\b/i;
 
-/** Whether the headers forbid keeping the document, so that STS calls back every time. */
+/** Whether the headers forbid caching the document, so that STS requests it for every token. */
 export function isUncacheable(headers: IncomingHttpHeaders): boolean {
   return readFreshness(headers).kind === "refused";
 }
 
-/** How long a document is kept from now on, by its headers and within bounds, in milliseconds. */
+/** How long a document is cached from now on, by its headers and within bounds, in milliseconds. */
 export function lifetimeMs(headers: IncomingHttpHeaders, now: number): number {
   const freshness = readFreshness(headers, now);
   if (freshness.kind === "refused") return MIN_LIFETIME_MS;
@@ -91,7 +91,7 @@ export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number 
   return Math.min(MAX_RETRY_AFTER_MS, Math.max(MIN_RETRY_AFTER_MS, wait));
 }
 
-/** How long an issuer is left alone after an answer that says "slow down", in milliseconds. */
+/** The pause after an answer that asks for fewer requests, in milliseconds. */
 export function pauseMs(headers: IncomingHttpHeaders, now: number): number {
   return retryAfterMs(headers, now) ?? DEFAULT_RETRY_AFTER_MS;
 }
@@ -100,7 +100,7 @@ export function pauseMs(headers: IncomingHttpHeaders, now: number): number {
 const BASE_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 60_000;
 
-/** How long an issuer is left alone after this many failures in a row, in milliseconds. */
+/** The pause after this many failures in a row, in milliseconds. */
 export function failurePauseMs(failures: number): number {
   return Math.min(MAX_PAUSE_MS, BASE_PAUSE_MS * 2 ** (failures - 1));
 }

@@ -51,8 +51,8 @@ export interface LookupWait {
   readonly signal?: AbortSignal | undefined;
   /** Called when another name is resolved first. */
   readonly onQueued?: (() => void) | undefined;
-  /** Called when the name has its turn. */
-  readonly onTurn?: (() => void) | undefined;
+  /** Called when the resolver starts on the name. */
+  readonly onStarted?: (() => void) | undefined;
 }
 
 /** Resolves a host name to all its addresses. */
@@ -64,11 +64,11 @@ export type ResolveHost = (
 /** A connection was about to go, or went, to an address that is not public. */
 export class AddressRefused extends Error {
   constructor(readonly address: string) {
-    super(`${address} is no public address`);
+    super(`${address} is not a public address`);
   }
 }
 
-/** A name that is resolved, or waits for its turn, for all who ask for it meanwhile. */
+/** A name that is being resolved or waits in the queue, shared by all callers that ask for it meanwhile. */
 interface Lookup {
   readonly hostname: string;
   readonly addresses: Promise<readonly LookupAddress[]>;
@@ -91,15 +91,15 @@ export function oneAtATime(resolve: ResolveHost): ResolveHost {
     running = first;
     if (first === undefined) return;
     queue.delete(first.hostname);
-    for (const { onTurn } of first.waits) onTurn?.();
+    for (const { onStarted } of first.waits) onStarted?.();
     first.start();
   };
   const enqueue = (hostname: string): Lookup => {
     let start = () => {};
-    const turn = new Promise<void>((begin) => {
+    const started = new Promise<void>((begin) => {
       start = begin;
     });
-    const addresses = turn.then(() => resolve(hostname)).finally(startNext);
+    const addresses = started.then(() => resolve(hostname)).finally(startNext);
     const lookup = { hostname, addresses, start, waits: new Set<LookupWait>() };
     queue.set(hostname, lookup);
     return lookup;
@@ -129,10 +129,10 @@ const resolveByNode: ResolveHost = async (hostname) => {
   return await lookup(hostname, { all: true });
 };
 
-/** The names of issuers, as the process resolves any other: hosts file and resolver in their order. */
+/** Resolves the names of issuers as the process resolves any other: hosts file and resolver in their order. */
 export const resolveHost: ResolveHost = oneAtATime(resolveByNode);
 
-/** The same for STS endpoints, which never wait for an issuer. */
+/** Resolves the names of STS endpoints, which never wait for an issuer's name. */
 export const resolveStsHost: ResolveHost = oneAtATime(resolveByNode);
 
 /**

@@ -1,5 +1,5 @@
-// The issuers that a process knows, each with its two documents: when they are fetched again, how long an
-// issuer is left alone after a failure, and how checks that run at the same time share the requests.
+// The issuers that a process knows, each with its two documents: when they are fetched again, when no
+// request is sent after a failure, and how checks that run at the same time share the requests.
 
 import type { Finding } from "../model/findings.js";
 import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
@@ -46,7 +46,7 @@ export interface Snapshot {
   readonly fetchedAt: number;
   /** When the first document expires, or the pause after a failure ends. */
   readonly expiresAt: number;
-  /** Whether a document is missing: the issuer is left alone until {@link expiresAt}. */
+  /** Whether a document is missing. No request is then sent until {@link expiresAt}. */
   readonly isFailure: boolean;
 }
 
@@ -133,7 +133,7 @@ export class SharedIssuer {
     const age = now - snapshot.fetchedAt;
     // The clock was set back: how old the snapshot is is not known.
     if (age < 0) return undefined;
-    // After a failure no caller may ask again: another request would add to the issuer's load.
+    // No caller may ask again during the pause: another request would add to the issuer's load.
     if (snapshot.isFailure) return snapshot;
     const keysAge = now - (snapshot.keys?.fetchedAt ?? snapshot.fetchedAt);
     return age <= maxAge.discoveryMs && keysAge <= maxAge.jwksMs ? snapshot : undefined;

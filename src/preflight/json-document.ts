@@ -4,19 +4,26 @@ import { safeText } from "../runtime/redact.js";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/**
- * What came instead of a JSON object: HTML or nothing at all, the beginning of one, one that only a
- * lenient parser reads, a list of objects, one that is too deep or has too many values to be parsed
- * here, anything else.
- */
-export type NoObject = "page" | "cut" | "lenient" | "list" | "too-complex" | "other";
+/** What a body has instead of a JSON object. */
+export type NoObject =
+  /** HTML, or nothing at all. */
+  | "page"
+  /** The beginning of an object. */
+  | "cut"
+  /** An object that only a lenient parser reads. */
+  | "lenient"
+  /** A list with objects in it. */
+  | "list"
+  /** Too deep, or too many values, to be parsed here. */
+  | "too-complex"
+  | "other";
 
 /** A discovery document has 2 levels, a JWKS 4. Parsers of other languages stop at 64 to 1,000. */
 const MAX_DEPTH = 32;
 
 /**
  * Members and entries at most: a JWKS at both of STS's limits (100 RSA and 100 EC keys) has some
- * 3,000. The parser's time and memory go with their number, not with the bytes.
+ * 3,000. The parser's time and memory grow with their number, not with the bytes.
  */
 const MAX_VALUES = 30_000;
 
@@ -42,7 +49,7 @@ export function parseBody(body: Uint8Array): ParsedBody {
 
 function parseText(text: string, body: Uint8Array) {
   const { depth, values } = shapeOf(body);
-  // Nothing else is looked at: it is what a parser blocks the process with.
+  // Parsing it would block the process.
   if (depth > MAX_DEPTH || values > MAX_VALUES) return { kind: "too-complex" as const };
   try {
     const value: unknown = JSON.parse(text);
@@ -55,7 +62,7 @@ function parseText(text: string, body: Uint8Array) {
 }
 
 function cameInstead(text: string, body: Uint8Array): NoObject {
-  // A login wall, a captive portal, a maintenance page: it stands there for a while.
+  // A login wall, a captive portal or a maintenance page, which may stay for a while.
   if (/^\s*(<|$)/.test(text.slice(0, 1000))) return "page";
   if (isBeginning(text, body)) return "cut";
   // Comments, a comma too many, something after the end; or UTF-16, where every ASCII character has
@@ -104,14 +111,14 @@ function shapeOf(body: Uint8Array) {
   return { unclosed, depth, values };
 }
 
-/** What came, in words; fit to follow "answers 200 with". */
+/** The same in words, to follow "answers 200 with". */
 export const CAME_INSTEAD: Readonly<Record<NoObject, string>> = {
   page: "a page, an error or nothing",
   cut: "the beginning of a JSON object that does not end",
-  lenient: "text that only a lenient parser takes for a JSON object",
+  lenient: "text that only a lenient parser accepts as a JSON object",
   "too-complex": `JSON that is nested deeper than ${MAX_DEPTH} levels or has more than ${MAX_VALUES} values, which was not read`,
   list: "a list instead of a JSON object",
-  other: "something that is no JSON object",
+  other: "something that is not a JSON object",
 };
 
 /**
@@ -131,7 +138,7 @@ export function byteOrderMark(document: DocumentName, url: string): Finding {
   };
 }
 
-/** So much of a document's text is read for each character that is shown of it. */
+/** How many characters of a document's text are read for each character that is shown. */
 const READ_PER_SHOWN = 16;
 
 /** {@link safeText} of a document's text, which may be half a megabyte long. */
@@ -143,7 +150,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether the object has its own member: nothing is read off a prototype. */
+/** The object's own member of this name; members of a prototype do not count. */
 export function member(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }

@@ -12,7 +12,7 @@ import { type FetchedKeys, type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from 
 export const FETCHES_APART_MS = 1_000;
 /** Unknown kids make the process fetch a JWKS again at most twice in this time, in milliseconds. */
 const COOLDOWN_MS = 30_000;
-/** Two fetches make certain; if the cooldown allowed one only, every rotation would stay in doubt. */
+/** A missing key is certain after two fetches; with one per cooldown, every rotation would stay in doubt. */
 const FETCHES_PER_COOLDOWN = 2;
 /** Strangers can send tokens with any number of kids. */
 const MAX_KIDS = 100;
@@ -87,13 +87,13 @@ function shortened(kid: string): string {
 }
 
 /**
- * This many answers in a row with the same keys make certain a finding that rests on the keys alone.
+ * A finding about the keys is certain only after this many answers in a row with the same keys.
  * Behind a load balancer that picks one of three replicas at random, seven answers would all come
  * from the same wrong replica for one token in 1,000; eight answers for one in 3,000.
  */
 export const ANSWERS_THAT_AGREE = 8;
 
-/** Older answers make nothing certain, in milliseconds. */
+/** Answers that are older than this, in milliseconds, do not count. */
 const AGREE_MS = 30_000;
 /** Two sets of keys within this time mean replicas that differ, in milliseconds: the retry budget. */
 const DIFFER_MS = 60_000;

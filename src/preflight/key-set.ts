@@ -12,25 +12,25 @@ import {
   parseBody,
 } from "./json-document.js";
 
-/** Counted apart for RSA and EC: over the limit, STS takes no key of that type; observed 2026-09. */
+/** Counted apart for RSA and EC. Over the limit, STS accepts no key of that type; observed 2026-09. */
 export const MAX_KEYS_PER_TYPE = 100;
 
-/** What speaks against the use of a key by STS. */
+/** A reason why STS can't use a key, or may not be able to. */
 export interface KeyProblem {
   /** Fits after "it is published, but". */
   readonly words: string;
   /** Whether STS was observed to refuse such a key, or no verifier could use it. */
   readonly isCertain: boolean;
-  /** The refusal that STS was reported to answer, in one report. */
+  /** The refusal that STS sent for such a key, in one report. */
   readonly confirmedBy?: KeyRefusal | undefined;
 }
 
-/** One entry of a JWKS with what its form says about its use by STS. */
+/** One entry of a JWKS, and whether STS can use a key of its form. */
 export interface KeyEntry {
   readonly jwk: JsonObject;
-  /** The empty string is a kid like any other. Absent when it is missing or no string. */
+  /** The empty string is a kid like any other. Absent when it is missing or not a string. */
   readonly kid: string | undefined;
-  /** Absent when nothing in its form speaks against it. */
+  /** Absent when its form shows no problem. */
   readonly problem: KeyProblem | undefined;
 }
 
@@ -65,7 +65,7 @@ interface ReadKeySet {
   readonly findings: readonly Finding[];
 }
 
-/** Reads a JWKS under STS's rules, or says why it is none. */
+/** Reads a JWKS by STS's rules, or finds why the document is not one. */
 export function readKeySet(body: Uint8Array, url: string): ReadKeySet {
   const parsed = parseBody(body);
   const marked = parsed.hasByteOrderMark ? [byteOrderMark("jwks", url)] : [];
@@ -80,12 +80,12 @@ export function readKeySet(body: Uint8Array, url: string): ReadKeySet {
   return { findings: marked, keySet: bounded((keys as unknown[]).filter(isJsonObject)) };
 }
 
-/** Keys of other types at most: STS uses none of them, and one is enough to name the fault. */
+/** How many keys of other types are kept. STS uses none of them, and one is enough to name the fault. */
 const MAX_OTHER_KEYS = 50;
 
 /**
- * Keeps what STS could use, and of all others only the kid: a document of 512 KiB holds thousands of
- * keys, and strangers' tokens name the issuers that are kept.
+ * Keeps the keys that STS could use, and only the kid of all others: a document of 512 KiB can have
+ * thousands of keys, and strangers' tokens name the issuers that are cached.
  */
 function bounded(keys: readonly JsonObject[]): KeySet {
   const counts = { RSA: 0, EC: 0, other: 0 };
@@ -121,10 +121,10 @@ function readEntry(jwk: JsonObject): KeyEntry {
   };
 }
 
-/** What is judged and shown of a key. */
+/** The members of a key that are checked or shown. */
 const USED_MEMBERS = ["kid", "kty", "alg", "use", "crv", "n", "e", "x", "y"];
 
-/** A copy without anything that is never looked at again, such as the certificates above a key's own. */
+/** A copy without the members that nothing reads again, such as the certificates above a key's own. */
 function withoutRest(jwk: JsonObject): JsonObject {
   const used = USED_MEMBERS.filter((name) => Object.hasOwn(jwk, name));
   const kept = used.map((name) => [name, withoutInside(jwk[name])] as const);
@@ -133,7 +133,7 @@ function withoutRest(jwk: JsonObject): JsonObject {
   return { ...Object.fromEntries(kept), ...(typeof leaf === "string" && { x5c: [leaf] }) };
 }
 
-/** Lists and objects stand where none belongs: that they do is all there is to say of them. */
+/** A list or an object is never valid here, so only its type is kept. */
 function withoutInside(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Array.isArray(value) ? [] : {};
@@ -170,12 +170,13 @@ function certainProblems(jwk: JsonObject): KeyProblem[] {
   const crv = member(jwk, "crv");
   // ES256, ES384 and ES512 are on other curves (RFC 7518, section 3.4).
   if (kty === "EC" && OTHER_CURVES.includes(crv)) {
-    return certain(`it is on the curve ${String(crv)}; STS takes ${STS_CURVES.join(", ")}`);
+    return certain(`it is on the curve ${String(crv)}; STS accepts ${STS_CURVES.join(", ")}`);
   }
   const parameters = kty === "RSA" ? ["n", "e"] : ["crv", "x", "y"];
   const missing = parameters.filter((name) => (member(jwk, name) ?? "") === "");
   if (missing.length === 0) return [];
-  // STS was seen to take no RSA key out of a certificate; of EC keys, and of null, that is not known.
+  // STS was observed not to read an RSA key from a certificate. For EC keys, and for null, that is not
+  // known.
   const isInDoubt = member(jwk, "x5c") !== undefined && !isAbsentOfRsa(jwk, missing);
   return [{ words: `it lacks ${missing.join(" and ")}`, isCertain: !isInDoubt }];
 }
@@ -318,7 +319,7 @@ function notJson(url: string, came: NoObject): Finding {
     id: "jwks-not-json",
     // A page in its place is mostly an outage or a login wall, which may pass; so may a cut answer.
     // Text without an object or a list has no keys for any parser, and STS was observed to refuse a
-    // kid that is not there (2026-09). What a lenient parser makes of the rest is not known, until
+    // kid that is not there (2026-09). How a lenient parser reads the rest is not known, until
     // STS does not find the key.
     severity: came === "other" ? "fatal" : "suspect",
     title: "The issuer's JWKS is not a JSON object.",
@@ -342,8 +343,8 @@ function tooComplex(url: string): Finding {
 
 function empty(url: string, keys: unknown): Finding {
   const what = Array.isArray(keys) ? "an empty list of keys" : "no list of keys";
-  // STS was observed to refuse a token whose kid the JWKS does not have (2026-09). What it makes of
-  // `keys` that is something else than a list is not known.
+  // STS was observed to refuse a token whose kid the JWKS does not have (2026-09). How it treats `keys`
+  // that are not a list is not known.
   const isCertain = keys === undefined || Array.isArray(keys);
   return {
     id: "jwks-empty",

@@ -11,30 +11,30 @@ import { ANSWERS_THAT_AGREE, FETCHES_APART_MS } from "./key-history.js";
 import type { Subject } from "./subject.js";
 import { judgeKey, keyNotFound, keyTable, kids } from "./token-key.js";
 
-/** Whom the pre-flight may ask, and for how long. */
+/** Which issuers the pre-flight may ask, and for how long. */
 export interface PreflightSettings {
   /**
    * Limit of both requests together, in milliseconds; 1 to 60,000.
    * @default 5000, as STS waits
    */
   readonly timeoutMs?: number | undefined;
-  /** The only issuers that are asked, letter for letter. @default every public one */
+  /** The only issuers whose documents are requested, compared exactly. @default every public issuer */
   readonly allowedIssuers?: readonly string[] | undefined;
   /**
-   * Asks issuers at private, loopback and link-local addresses too, and http on this machine. A
-   * token names its issuer: switch it on only where tokens do not come from strangers.
+   * Allows requests to private, loopback and link-local addresses, and over http to this machine. A
+   * token names its issuer, so set this only where no token comes from a stranger.
    * @default false; where the environment has `RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS=true`, which
-   * `resilient-sts emulate` sets, issuers on this machine are asked too, for documents on this
+   * `resilient-sts emulate` sets, issuers on this machine are allowed too, with documents on this
    * machine or at public addresses
    */
   readonly allowPrivateIssuers?: boolean | undefined;
 }
 
-/** What the pre-flight stands on. */
+/** The pre-flight's access to the machine and the network. */
 export interface PreflightRuntime {
   readonly clock: Clock;
   readonly env: Environment;
-  /** @default one for all that share the clock, and so for the process */
+  /** @default one for each clock, and so one for the process */
   readonly issuers?: IssuerCache | undefined;
   /** @default the system's resolver */
   readonly resolve?: ResolveHost | undefined;
@@ -171,7 +171,7 @@ class IssuerCheck {
   async run(): Promise<Judgement> {
     let judged = await this.#judge(this.#fresh ? RECENT : ANY_AGE);
     if (this.#isOld(judged) && hasDoubt(judged)) judged = await this.#judge(RECENT);
-    // The issuer must be left alone for now, so whether the fault is still there is not known.
+    // The pause after a failure is not over, so whether the fault still exists is not known.
     if (this.#isOld(judged)) {
       judged = { ...judged, findings: judged.findings.map(withoutCertainty) };
     }
@@ -242,7 +242,7 @@ class IssuerCheck {
     return this.#clock.monotonic() - this.#startedMonotonic < STS_ISSUER_TIMEOUT_MS;
   }
 
-  /** The findings, none certain that rests on one of several answers that differ. */
+  /** The findings. While answers differ, one that may hold for a single replica is not certain. */
   #withReplicas({ findings, missingKid }: Judgement): readonly Finding[] {
     const { keySets } = this.#issuer;
     const inconsistent = keySets.finding(missingKid !== undefined);

@@ -4,23 +4,23 @@ import { STS_ALGORITHMS } from "../model/sts-limits.js";
 import { safeText } from "../runtime/redact.js";
 import { isLoopbackUrl } from "../runtime/url-host.js";
 
-/** Whose documents are looked at, and for which key. */
+/** The issuer whose documents are checked, and the key that they must contain. */
 export interface Subject {
   readonly issuer: string;
-  /** Whether a key is to be found among those of the issuer. */
+  /** Whether the issuer must publish a certain key. */
   readonly asksForKey: boolean;
   /**
    * Absent when the token names none. The empty string is a kid like any other; null stands for a
-   * kid that is no string.
+   * kid that is not a string.
    */
   readonly kid: string | null | undefined;
   /** Absent when there is no token. */
   readonly alg: string | undefined;
-  /** Verified with the key; never told. */
+  /** Its signature is verified with the key. It appears in no report. */
   readonly token: string | undefined;
 }
 
-/** What a token says of its issuer and key, or why nothing can be looked at. */
+/** Reads the issuer and the key from a token, or finds why there is nothing to check. */
 export function subjectOfToken(token: string): Subject | Finding {
   const decoded = decodeToken(token);
   if ("problem" in decoded) return malformedToken(decoded);
@@ -28,7 +28,7 @@ export function subjectOfToken(token: string): Subject | Finding {
   const issuer = typeof claims.iss === "string" ? claims.iss : "";
   if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);
   const { kid, alg } = header;
-  // What STS makes of other algorithms is no matter of keys.
+  // How STS treats other algorithms does not depend on the keys.
   const isUsual = typeof alg === "string" && STS_ALGORITHMS.includes(alg);
   return {
     issuer,
@@ -49,7 +49,7 @@ function invalidIssuer(issuer: string): Finding {
   const shown = safeText(issuer, 100);
   return {
     id: "token-claim-invalid",
-    // IAM takes https URLs without a query as issuers alone (API reference, CreateOpenIDConnectProvider).
+    // IAM accepts only https URLs without a query as issuers (API reference, CreateOpenIDConnectProvider).
     severity: "fatal",
     title: "The issuer is not a URL that STS can get keys from.",
     detail: `The issuer ${JSON.stringify(shown)} is not a plain https URL.`,
@@ -64,9 +64,9 @@ export function canonicalIssuer(issuer: string): string {
 }
 
 /**
- * Where an issuer's discovery document is (OpenID Connect Discovery 1.0, section 4); nothing for
- * what is no issuer URL: another scheme, a query, a fragment, a user name, a blank after the host,
- * or over-long.
+ * The URL of an issuer's discovery document (OpenID Connect Discovery 1.0, section 4). `undefined` for
+ * a text that is not an issuer URL: another scheme, a query, a fragment, a user name, a blank after
+ * the host, or too many characters.
  */
 export function discoveryUrl(issuer: string): URL | undefined {
   if (issuer.length > 2_048) return undefined;
@@ -74,14 +74,14 @@ export function discoveryUrl(issuer: string): URL | undefined {
   const url = URL.canParse(base) ? new URL(base) : undefined;
   if (url === undefined || /[?#]/.test(base) || !isFetchable(url)) return undefined;
   const text = `${base.replace(/\/$/, "")}/.well-known/openid-configuration`;
-  // A blank that the URL parser drops from the end does not go into the middle.
+  // The URL parser drops a blank from the end of the issuer, but not from the middle of this text.
   return URL.canParse(text) ? new URL(text) : undefined;
 }
 
 /** A host name has at most 253 characters (RFC 1035, section 2.3.4). */
 const MAX_HOST_LENGTH = 253;
 
-/** https, or http to this machine, without credentials in it, and with a host that can exist. */
+/** Whether a URL is https, or http to this machine, has no credentials, and a host name that can exist. */
 export function isFetchable(url: URL): boolean {
   const isSecure = url.protocol === "https:" || (url.protocol === "http:" && isLoopbackUrl(url));
   const isHost = url.hostname.length <= MAX_HOST_LENGTH;

@@ -1,7 +1,7 @@
 // Which key of a JWKS STS uses for a token, whether STS can use it, whether it verifies the token's
 // signature, and the findings that follow.
 
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as yieldToEventLoop } from "node:timers/promises";
 import type { CryptoKey } from "jose";
 import { type Finding, firstFatal, type Severity } from "../model/findings.js";
 import type { KeyRow } from "../model/issuer-report.js";
@@ -341,7 +341,7 @@ export async function keyTable(keySet: KeySet, subject: Subject): Promise<KeyRow
   const ofToken = chosen?.kind === "unusable" ? chosen.problem : undefined;
   const rows: KeyRow[] = [];
   for (const [index, entry] of keySet.entries.slice(0, MAX_ROWS).entries()) {
-    if (index > 0 && index % MAX_EXAMINED === 0) await nextTurn();
+    if (index > 0 && index % MAX_EXAMINED === 0) await yieldToEventLoop();
     const isMatch = entry === matching;
     rows.push(row(entry, isMatch, (isMatch ? ofToken : undefined) ?? problemOf(entry)));
   }

@@ -1,18 +1,18 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import {
   type CheckIssuerInput,
   checkIssuer,
   checkIssuerWith,
 } from "../../src/preflight/issuer-check.js";
 import { startLocalIdp } from "../../src/testing/index.js";
-import { found, lookWorld } from "./look-world.js";
+import { checkWorld, found } from "./check-world.js";
 
 const PRIVATE = { allowPrivateIssuers: true };
 
-it("checks a token with its issuer, key and signature", async () => {
+test("the check of a token covers its issuer, its key and its signature", async () => {
   await using idp = await startLocalIdp({ kid: "a" });
   await idp.addKey({ kid: "b", algorithm: "ES384" });
-  const { runtime } = lookWorld();
+  const { runtime } = checkWorld();
   const report = await checkIssuerWith({ token: await idp.issueToken() }, PRIVATE, runtime);
   expect(found(report)).toEqual([]);
   expect(report.issuer).toBe(idp.issuer);
@@ -38,16 +38,16 @@ it("checks a token with its issuer, key and signature", async () => {
   ]);
 });
 
-it("takes a token as it stands in a file, with its line end", async () => {
+test("a token may end with the line end of its file", async () => {
   await using idp = await startLocalIdp();
   const token = `\uFEFF${await idp.issueToken()}\r\n`;
-  expect(found(await checkIssuerWith({ token }, PRIVATE, lookWorld().runtime))).toEqual([]);
+  expect(found(await checkIssuerWith({ token }, PRIVATE, checkWorld().runtime))).toEqual([]);
 });
 
-it("says of every key why STS cannot use it", async () => {
+test("the report names for each key why STS can't use it", async () => {
   await using idp = await startLocalIdp();
   idp.setJwks({ keys: [{ kty: "RSA", kid: "a" }, { kty: "oct", kid: "b" }, { kty: "EC" }, 1] });
-  const { keys } = await checkIssuerWith({ issuer: idp.issuer }, PRIVATE, lookWorld().runtime);
+  const { keys } = await checkIssuerWith({ issuer: idp.issuer }, PRIVATE, checkWorld().runtime);
   expect(keys?.map(({ usable, problem }) => [usable, problem])).toEqual([
     [false, "it lacks n and e"],
     [false, "it is neither an RSA nor an EC key"],
@@ -55,10 +55,10 @@ it("says of every key why STS cannot use it", async () => {
   ]);
 });
 
-it("checks an issuer without a token, and a key of it by name", async () => {
+test("an issuer can be checked without a token, and one of its keys by its kid", async () => {
   await using idp = await startLocalIdp({ kid: "a" });
   await idp.addKey({ kid: "b" });
-  const { runtime, clock } = lookWorld();
+  const { runtime, clock } = checkWorld();
   const check = async (kid?: string, fresh = true) =>
     found(await checkIssuerWith({ issuer: idp.issuer, kid }, { ...PRIVATE, fresh }, runtime));
   expect(await check()).toEqual([]);
@@ -69,7 +69,7 @@ it("checks an issuer without a token, and a key of it by name", async () => {
   expect(await certain).toEqual(["fatal jwks-key-not-found"]);
 });
 
-it("says why there is nothing to look at", async () => {
+test("a token or an issuer that can't be checked is a finding that says why", async () => {
   expect(found(await checkIssuer({ token: "opaque" }))).toEqual(["fatal token-malformed"]);
   for (const issuer of [
     "nonsense",
@@ -86,24 +86,24 @@ it("says why there is nothing to look at", async () => {
   }
 });
 
-it("looks at an issuer with the longest host and path there are", async () => {
+test("an issuer with the longest valid host and path is checked", async () => {
   const issuer = `https://${"a.".repeat(126)}a/${"b".repeat(1_700)}`;
   const resolve = () => Promise.reject(Object.assign(new Error(), { code: "ENOTFOUND" }));
-  const { runtime } = lookWorld({}, { resolve });
+  const { runtime } = checkWorld({}, { resolve });
   const report = await checkIssuerWith({ issuer }, {}, runtime);
   expect(found(report)).toEqual(["suspect issuer-dns-failure"]);
 });
 
-it("looks at an issuer whose host begins like a token", async () => {
+test("an issuer whose host begins like a token is checked", async () => {
   const issuer = "https://ewok-identity-provider.invalid";
   const resolve = () => Promise.reject(Object.assign(new Error(), { code: "ENOTFOUND" }));
-  const { runtime } = lookWorld({}, { resolve });
+  const { runtime } = checkWorld({}, { resolve });
   const report = await checkIssuerWith({ issuer }, {}, runtime);
   expect(found(report)).toEqual(["suspect issuer-dns-failure"]);
   expect(report.requests[0]?.url).toBe(`${issuer}/.well-known/openid-configuration`);
 });
 
-it("refuses what makes no sense with a TypeError", async () => {
+test("an invalid input or option is a TypeError", async () => {
   const wrong = [
     ...[undefined, null, {}, { token: "" }, { token: 1 }, { issuer: "" }, { kid: "a" }],
     ...[
@@ -118,17 +118,17 @@ it("refuses what makes no sense with a TypeError", async () => {
   await expect(checkIssuer(input, { timeoutMs: -1 })).rejects.toThrow(TypeError);
 });
 
-it("puts the most severe first", async () => {
+test("the most severe finding comes first", async () => {
   await using idp = await startLocalIdp();
   idp.setHeaders({ "cache-control": "no-store" });
   const token = await idp.issueToken({ breakSignature: true });
-  const report = await checkIssuerWith({ token }, PRIVATE, lookWorld().runtime);
+  const report = await checkIssuerWith({ token }, PRIVATE, checkWorld().runtime);
   expect(found(report)).toEqual(["fatal signature-invalid", "advice jwks-not-cacheable"]);
 });
 
-it("keeps the process alive while somebody waits", async () => {
+test("the process stays alive while a caller waits for the check", async () => {
   await using idp = await startLocalIdp();
-  const { runtime, clock } = lookWorld();
+  const { runtime, clock } = checkWorld();
   const checking = checkIssuerWith({ issuer: idp.issuer }, PRIVATE, runtime);
   expect(clock.holds).toBe(1);
   await checking;

@@ -1,7 +1,7 @@
-import { expect, it, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { makeTlsIdentity } from "../support/tls-identity.js";
-import { found, lookWorld } from "./look-world.js";
+import { checkWorld, found } from "./check-world.js";
 
 // As if the check of the resolved addresses had a hole.
 vi.mock("../../src/preflight/guarded-lookup.js", async (importActual) => {
@@ -13,12 +13,12 @@ vi.mock("../../src/preflight/guarded-lookup.js", async (importActual) => {
   };
 });
 
-it("hangs up on a private address that it was led to all the same, before it says a word", async () => {
+test("a connection that reaches a private address anyway is closed before the request is sent", async () => {
   await using idp = await startLocalIdp({ tls: makeTlsIdentity() });
   const iss = `https://issuer.invalid:${idp.port}`;
   const resolve = async () => [{ address: "127.0.0.1", family: 4 }];
-  const { look } = lookWorld({ allowPrivateIssuers: false }, { resolve });
-  const report = await look(await idp.issueToken({ claims: { iss } }));
+  const { check } = checkWorld({ allowPrivateIssuers: false }, { resolve });
+  const report = await check(await idp.issueToken({ claims: { iss } }));
   expect(found(report)).toEqual(["suspect issuer-private"]);
   expect(idp.requests).toEqual([]);
 });

@@ -10,7 +10,7 @@ import {
 const DATE = "Thu, 01 Jan 2026 00:00:00 GMT";
 const LATER = "Thu, 01 Jan 2026 00:02:00 GMT";
 
-describe("how long an answer may be kept", () => {
+describe("how long an answer may be cached", () => {
   test.each([
     [{ "cache-control": "max-age=600", age: "60" }, 600, 60, "max-age=600"],
     [{ "cache-control": 'public, MAX-AGE="30"', expires: LATER, date: DATE }, 30, 0, "max-age=30"],
@@ -19,8 +19,8 @@ describe("how long an answer may be kept", () => {
     [{ expires: DATE, date: LATER }, 0, 0, "Expires"],
     [{ expires: "0" }, 0, 0, "Expires"],
   ])("%j: %i s, %i s old", (headers, lifetimeSeconds, ageSeconds, source) => {
-    const told = { kind: "for", lifetimeSeconds, ageSeconds, source };
-    expect(readFreshness(headers)).toEqual(told);
+    const expected = { kind: "for", lifetimeSeconds, ageSeconds, source };
+    expect(readFreshness(headers)).toEqual(expected);
   });
 
   test.each([
@@ -39,7 +39,7 @@ describe("how long an answer may be kept", () => {
   );
 });
 
-describe("how long a document is kept", () => {
+describe("how long a document is cached", () => {
   const NOW = Date.parse(DATE);
   const MINUTE = 60_000;
 

@@ -1,12 +1,12 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { checkDiscovery } from "../../src/preflight/discovery.js";
 import { readKeySet } from "../../src/preflight/key-set.js";
 import { type Subject, subjectOfIssuer, subjectOfToken } from "../../src/preflight/subject.js";
 import { judgeKey, keyTable } from "../../src/preflight/token-key.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { webUrls } from "../support/arbitraries.js";
-import { anySignal, found, lookWorld } from "./look-world.js";
+import { anySignal, checkWorld, found } from "./check-world.js";
 
 const ISSUER = "https://issuer.invalid";
 const anything = fc.oneof(
@@ -54,7 +54,7 @@ async function inTime<T>(work: () => T | Promise<T>): Promise<T> {
   return result;
 }
 
-it("finds something or nothing in any discovery document, and never throws", async () => {
+test("no discovery document makes the check throw", async () => {
   await fc.assert(
     fc.asyncProperty(document(discovery), async (body) => {
       const { findings, jwksUrl } = await inTime(() => checkDiscovery(body, ISSUER, ISSUER));
@@ -64,7 +64,7 @@ it("finds something or nothing in any discovery document, and never throws", asy
   );
 });
 
-it("finds something or nothing in any JWKS, and never throws", async () => {
+test("no JWKS makes the check throw", async () => {
   await fc.assert(
     fc.asyncProperty(document(jwks), subject, async (body, wanted) => {
       const read = await inTime(() => readKeySet(body, ISSUER));
@@ -81,7 +81,7 @@ it("finds something or nothing in any JWKS, and never throws", async () => {
   );
 });
 
-it("reads a subject off any text, or says why not", () => {
+test("every text is a subject, or a finding says why it is not", () => {
   const part = fc.oneof(
     fc.string(),
     fc
@@ -102,7 +102,7 @@ it("reads a subject off any text, or says why not", () => {
   );
 });
 
-it("looks at an issuer of any name, or says why not", () => {
+test("every issuer name is checked, or a finding says why it is not", () => {
   const piece = fc.constantFrom(...[..."\0\u0001\t\n /:8\\?#@%[]\u00a0é"], "https://", ISSUER);
   const issuer = fc
     .tuple(fc.constantFrom("", ISSUER), fc.array(piece, { maxLength: 4 }))
@@ -145,13 +145,13 @@ const MONSTERS: Readonly<Record<string, string>> = {
 };
 
 for (const [monster, text] of Object.entries(MONSTERS)) {
-  it(`is done with ${monster} within a second`, async () => {
+  test(`${monster} is checked within a second`, async () => {
     await using idp = await startLocalIdp();
     const token = await idp.issueToken({ header: { kid: "k" } });
     for (const serve of ["setDiscovery", "setJwks"] as const) {
       idp.setDiscovery();
       idp[serve](text);
-      const report = await inTime(() => lookWorld().preflight.check(token, anySignal()));
+      const report = await inTime(() => checkWorld().preflight.check(token, anySignal()));
       expect(found(report).length).toBeGreaterThan(0);
     }
   });

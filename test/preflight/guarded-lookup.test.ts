@@ -13,7 +13,7 @@ const ADDRESSES: readonly LookupAddress[] = [
   { address: "2600::7", family: 6 },
 ];
 
-/** A resolver that answers when it is told to. */
+/** A resolver that answers when the test wants. */
 function slowResolver() {
   const asked: string[] = [];
   let settle: (end: readonly LookupAddress[] | Error) => void = () => {};
@@ -34,8 +34,8 @@ function slowResolver() {
   };
 }
 
-describe("a name that is asked for meanwhile", () => {
-  test("is asked for once", async () => {
+describe("a name that is already being resolved", () => {
+  test("is resolved once for all callers", async () => {
     const { asked, resolve, settle } = slowResolver();
     const both = [resolve("a.invalid"), resolve("a.invalid")];
     await settle(ADDRESSES);
@@ -43,7 +43,7 @@ describe("a name that is asked for meanwhile", () => {
     expect(asked).toEqual(["a.invalid"]);
   });
 
-  test("is asked for again once the answer is there: nothing is kept", async () => {
+  test("is resolved again after the answer, because answers are not cached", async () => {
     const { asked, resolve, settle } = slowResolver();
     const first = resolve("a.invalid");
     await settle(ADDRESSES);
@@ -53,7 +53,7 @@ describe("a name that is asked for meanwhile", () => {
     expect(asked).toEqual(["a.invalid", "a.invalid"]);
   });
 
-  test("fails for every caller, and the failure is not kept", async () => {
+  test("fails for every caller, and the failure is not cached", async () => {
     const { asked, resolve, settle } = slowResolver();
     const both = Promise.allSettled([resolve("a.invalid"), resolve("a.invalid")]);
     const failure = Object.assign(new Error("no such name"), { code: "ENOTFOUND" });
@@ -71,11 +71,11 @@ describe("a name that is asked for meanwhile", () => {
 describe("several names", () => {
   test("are resolved one at a time, in the order in which they were asked for", async () => {
     const { asked, resolve, settle } = slowResolver();
-    const told: string[] = [];
+    const steps: string[] = [];
     const lookUps = ["a", "b", "c"].map((hostname) =>
       resolve(hostname, {
-        onQueued: () => told.push(`${hostname} waits`),
-        onTurn: () => told.push(`${hostname} has its turn`),
+        onQueued: () => steps.push(`${hostname} waits`),
+        onStarted: () => steps.push(`${hostname} is started`),
       }),
     );
     const answers = Promise.allSettled(lookUps);
@@ -86,9 +86,9 @@ describe("several names", () => {
     await settle(ADDRESSES);
     await settle(ADDRESSES);
     expect(asked).toEqual(["a", "b", "c"]);
-    expect(told).toEqual([
-      ...["a has its turn", "b waits", "c waits"],
-      ...["b has its turn", "c has its turn"],
+    expect(steps).toEqual([
+      ...["a is started", "b waits", "c waits"],
+      ...["b is started", "c is started"],
     ]);
     expect((await answers).map(({ status }) => status)).toEqual([
       ...["rejected", "fulfilled", "fulfilled"],
@@ -116,7 +116,7 @@ describe("several names", () => {
     ]);
   });
 
-  test("do not wait for one that every caller gave up, but in the resolver itself", async () => {
+  test("wait for a name that no caller waits for only in the resolver itself", async () => {
     const { asked, resolve, settle } = slowResolver();
     const controller = new AbortController();
     const silent = resolve("silent", { signal: controller.signal });
@@ -139,7 +139,7 @@ describe("the lookup of a connection", () => {
       lookup("a.invalid", { all }, (error, address, family) => done([error, address, family]));
     });
 
-  test("gives one address where one is asked for, and all where all are", async () => {
+  test("returns one address or all addresses, as the connection asks", async () => {
     expect(await lookUp(async () => ADDRESSES, false)).toEqual([null, "203.0.114.7", 4]);
     expect(await lookUp(async () => ADDRESSES, true)).toEqual([null, ADDRESSES, undefined]);
   });

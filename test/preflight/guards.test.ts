@@ -7,7 +7,7 @@ import { startLocalIdp } from "../../src/testing/index.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { makeToken } from "../support/make-token.js";
 import { makeTlsIdentity } from "../support/tls-identity.js";
-import { found, lookWorld } from "./look-world.js";
+import { checkWorld, found } from "./check-world.js";
 
 const REFUSED = [
   "0.0.0.0",
@@ -48,7 +48,7 @@ const REFUSED = [
 ];
 
 for (const address of REFUSED) {
-  test(`takes ${address || "nothing"} for no public address`, () => {
+  test(`${address || "nothing"} is not a public address`, () => {
     expect(isPublicAddress(address)).toBe(false);
   });
 }
@@ -65,7 +65,7 @@ for (const address of [
   "2606:4700::1111",
   "2a00:1450:4001:80b::200e",
 ]) {
-  test(`takes ${address} for a public address`, () => {
+  test(`${address} is a public address`, () => {
     expect(isPublicAddress(address)).toBe(true);
   });
 }
@@ -81,11 +81,11 @@ for (const iss of [
   "https://idp.localhost",
   "http://localhost",
 ]) {
-  test(`does not ask ${iss} unless private issuers are allowed`, async () => {
+  test(`${iss} is not asked unless private issuers are allowed`, async () => {
     await using idp = await startLocalIdp();
     const issuer = `${iss}:${idp.port}`;
-    const { look } = lookWorld({ allowPrivateIssuers: false });
-    const report = await look(await idp.issueToken({ claims: { iss: issuer } }));
+    const { check } = checkWorld({ allowPrivateIssuers: false });
+    const report = await check(await idp.issueToken({ claims: { iss: issuer } }));
     expect(found(report)).toEqual(["suspect issuer-private"]);
     expect(idp.connections.total).toBe(0);
   });
@@ -101,18 +101,18 @@ const LIES: Readonly<Record<string, readonly LookupAddress[]>> = {
 };
 
 for (const [name, addresses] of Object.entries(LIES)) {
-  test(`does not connect to a name that resolves to ${name}`, async () => {
+  test(`no connection goes to a name that resolves to ${name}`, async () => {
     await using idp = await startLocalIdp();
     const iss = `https://issuer.invalid:${idp.port}`;
     const resolve = async () => addresses;
-    const { look } = lookWorld({ allowPrivateIssuers: false }, { resolve });
-    const report = await look(await idp.issueToken({ claims: { iss } }));
+    const { check } = checkWorld({ allowPrivateIssuers: false }, { resolve });
+    const report = await check(await idp.issueToken({ claims: { iss } }));
     expect(found(report)).toEqual(["suspect issuer-private"]);
     expect(idp.connections.total).toBe(0);
   });
 }
 
-test("asks the resolver once for each connection: there is no second answer to differ", async () => {
+test("each connection asks the resolver once, so that a second answer can't differ", async () => {
   const tls = makeTlsIdentity();
   await using idp = await startLocalIdp({ tls, host: "localhost" });
   let asked = 0;
@@ -120,14 +120,14 @@ test("asks the resolver once for each connection: there is no second answer to d
     asked += 1;
     return [{ address: "127.0.0.1", family: 4 }];
   };
-  const { look } = lookWorld({}, { resolve, ca: tls.cert as Buffer });
-  const report = await look(await idp.issueToken());
+  const { check } = checkWorld({}, { resolve, ca: tls.cert as Buffer });
+  const report = await check(await idp.issueToken());
   expect(found(report)).toEqual([]);
   expect(asked).toBe(2);
   expect(report.requests.map(({ address }) => address)).toEqual(["127.0.0.1", "127.0.0.1"]);
 });
 
-test("guards the JWKS as it does the issuer", async () => {
+test("the JWKS has the same guards as the issuer", async () => {
   await using idp = await startLocalIdp();
   const transport = { env: {}, resolve: async () => [{ address: "127.0.0.1", family: 4 }] };
   const { signal } = new AbortController();
@@ -150,62 +150,62 @@ for (const [jwksUri, finding] of [
   ["https://user:secret@issuer.invalid/jwks", "suspect discovery-field-missing"],
   ["../../etc/passwd", "suspect discovery-field-missing"],
 ] as const) {
-  test(`does not follow the jwks_uri ${jwksUri}`, async () => {
+  test(`the jwks_uri ${jwksUri} is not followed`, async () => {
     await using idp = await startLocalIdp();
     idp.setDiscovery((right) => ({ ...right, jwks_uri: jwksUri }));
-    const report = await lookWorld().look(await idp.issueToken());
+    const report = await checkWorld().check(await idp.issueToken());
     expect(found(report)).toEqual([finding]);
     expect(report.requests).toHaveLength(1);
   });
 }
 
-test("follows no redirect", async () => {
+test("no redirect is followed", async () => {
   await using idp = await startLocalIdp();
   await using other = await startLocalIdp();
   idp.setFault({ kind: "redirect", location: other.discoveryUrl });
-  const report = await lookWorld().look(await idp.issueToken());
+  const report = await checkWorld().check(await idp.issueToken());
   expect(found(report)).toEqual(["suspect issuer-redirects"]);
   expect(report.requests[0]?.headers.location).toBe(other.discoveryUrl);
   expect(other.connections.total).toBe(0);
 });
 
-test("asks nobody but the issuers that are allowed", async () => {
+test("only allowed issuers are asked", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken();
-  const closed = await lookWorld({ allowedIssuers: [`${idp.issuer}/`] }).look(token);
+  const closed = await checkWorld({ allowedIssuers: [`${idp.issuer}/`] }).check(token);
   expect(found(closed)).toEqual(["info issuer-not-allowed"]);
   expect(idp.connections.total).toBe(0);
-  expect(found(await lookWorld({ allowedIssuers: [idp.issuer] }).look(token))).toEqual([]);
+  expect(found(await checkWorld({ allowedIssuers: [idp.issuer] }).check(token))).toEqual([]);
 });
 
-test("tells no token and nothing raw of a document", async () => {
+test("a report contains no token and no raw text of a document", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken({ header: { kid: "\u001b[31mred\n" } });
   idp.setHeaders({ server: token });
   idp.setDiscovery((right) => ({ ...right, issuer: `\u001b[2J${token}` }));
   idp.setJwks({ keys: [{ kid: "\u001b]0;title\u0007", kty: "RSA" }] });
-  const told = JSON.stringify(await lookWorld().look(token));
-  expect(told).not.toContain(token.split(".")[1]);
-  expect(told).not.toContain("\\u001b");
+  const report = JSON.stringify(await checkWorld().check(token));
+  expect(report).not.toContain(token.split(".")[1]);
+  expect(report).not.toContain("\\u001b");
 });
 
-test("tells nothing raw of the encoding of a document", async () => {
+test("a report contains no raw text of a document's encoding", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken();
   idp.setHeaders({ "content-encoding": `\u009b2J ${token} ${"x".repeat(1_000)}` });
-  const [finding] = (await lookWorld().look(token)).findings;
+  const [finding] = (await checkWorld().check(token)).findings;
   expect(finding?.evidence).toMatchObject({
     kind: "encoded",
     encoding: "2J [redacted] xxxxxxxxxxxxxxxxxxxxxxxxxx…",
   });
 });
 
-test("takes prototype keys for names like any other", async () => {
+test("names of prototype members are names like any other", async () => {
   await using idp = await startLocalIdp();
   idp.setDiscovery(
     `{"__proto__":${JSON.stringify({ polluted: true, ...JSON.parse(idp.discoveryText) })}}`,
   );
-  const report = await lookWorld().look(await idp.issueToken({ header: { kid: "__proto__" } }));
+  const report = await checkWorld().check(await idp.issueToken({ header: { kid: "__proto__" } }));
   expect(found(report)).toEqual([
     "fatal discovery-field-missing",
     "suspect discovery-issuer-mismatch",
@@ -232,7 +232,7 @@ describe("the address of a JWKS", () => {
     ["https://api-int.cluster.invalid:6443/openid/v1/jwks", refused("10.0.0.7"), false],
     ["https://kubernetes.default.svc/openid/v1/jwks", unresolved, false],
     ["https://kubernetes.default.svc.cluster.local/openid/v1/jwks", unresolved, false],
-  ])("inside a cluster is told as such: %s", (url, problem, isConfirmed) => {
+  ])("inside a cluster is reported as such: %s", (url, problem, isConfirmed) => {
     const finding = problemFinding(problem, failed(url));
     expect(finding).toMatchObject({ id: "issuer-private", severity: "suspect" });
     expect(finding.title).toMatch(/cluster's internal address for the JWKS/);
@@ -253,7 +253,7 @@ describe("the address of a JWKS", () => {
     expect(finding.detail).not.toMatch(/cluster/);
   });
 
-  test("of an issuer that is a cluster's own name is told as such, too", () => {
+  test("of an issuer that has a cluster's internal name is reported as such, too", () => {
     const url = "https://kubernetes.default.svc.cluster.local/.well-known/openid-configuration";
     const finding = problemFinding(unresolved, failed(url, "discovery"));
     expect(finding).toMatchObject({ id: "issuer-private", severity: "suspect" });
@@ -265,10 +265,10 @@ describe("the address of a JWKS", () => {
 describe("RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS", () => {
   const env = { RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true" };
 
-  test("lets the pre-flight look at an issuer of this machine", async () => {
+  test("lets the pre-flight check an issuer on this machine", async () => {
     await using idp = await startLocalIdp();
-    const { look } = lookWorld({ allowPrivateIssuers: undefined }, { env });
-    expect(found(await look(await idp.issueToken()))).toEqual([]);
+    const { check } = checkWorld({ allowPrivateIssuers: undefined }, { env });
+    expect(found(await check(await idp.issueToken()))).toEqual([]);
     expect(idp.requests).toHaveLength(2);
   });
 
@@ -281,7 +281,7 @@ describe("RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS", () => {
     ["is overruled by the option", { allowPrivateIssuers: false }, env],
   ])("changes nothing when it %s", async (_, settings, given) => {
     await using idp = await startLocalIdp();
-    await lookWorld(settings, { env: given }).look(await idp.issueToken());
+    await checkWorld(settings, { env: given }).check(await idp.issueToken());
     expect(idp.requests).toEqual([]);
   });
 
@@ -297,12 +297,12 @@ describe("RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS", () => {
     const resolve = async (name: string) => [
       { address: name === "private.invalid" ? "10.1.2.3" : "127.0.0.1", family: 4 },
     ];
-    const { look } = lookWorld({ allowPrivateIssuers: undefined }, { env, resolve });
-    const { findings } = await look(await idp.issueToken());
+    const { check } = checkWorld({ allowPrivateIssuers: undefined }, { env, resolve });
+    const { findings } = await check(await idp.issueToken());
     expect(findings).toMatchObject([{ id: "issuer-private", evidence: { kind: "not-public" } }]);
   });
 
-  test("lets it lead to a JWKS of this machine by name and in every form of its addresses", async () => {
+  test("lets such an issuer name a JWKS on this machine, by name and by every form of its addresses", async () => {
     for (const address of ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"]) {
       expect([isWithin("loopback", address), isWithin("public", address)]).toEqual([true, false]);
     }
@@ -314,8 +314,8 @@ describe("RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS", () => {
   test.each(["http://10.1.2.3", "http://169.254.169.254/latest", "http://127.0.0.1.example.com"])(
     "changes nothing for %s",
     async (issuer) => {
-      const { look } = lookWorld({ allowPrivateIssuers: undefined }, { env });
-      const { requests } = await look(makeToken({ iss: issuer }));
+      const { check } = checkWorld({ allowPrivateIssuers: undefined }, { env });
+      const { requests } = await check(makeToken({ iss: issuer }));
       expect(requests).toEqual([]);
     },
   );

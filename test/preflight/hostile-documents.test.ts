@@ -42,13 +42,13 @@ describe("a document that a JSON parser would be slow to read", () => {
     ]);
   });
 
-  test("is not what brackets and commas inside strings make of it", () => {
+  test("is not recognized by brackets and commas inside strings", () => {
     const text = `${"[{,".repeat(20_000)}\\"${"[".repeat(20_000)}\\\\`;
     const jwks = JSON.stringify({ keys: [{ kid: text, kty: "OKP" }] });
     expect(readKeySet(Buffer.from(jwks), URL_OF_IT).keySet?.entries[0]?.kid).toBe(text);
   });
 
-  test("is none of the JSON that is neither deep nor long, whatever its text", () => {
+  test("is never JSON that is neither deep nor long, whatever its text", () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 10 }), (text) => {
         const [finding] = checkDiscovery(Buffer.from(text), ISSUER, URL_OF_IT).findings;
@@ -111,7 +111,7 @@ describe("of a JWKS with hundreds of keys that take long to make", () => {
     expect(few.findings).toMatchObject([{ id: "jwks-key-unusable", severity: "fatal" }]);
   });
 
-  test("the table of keys is made in turns of the event loop, and is whole", async () => {
+  test("the table of keys is complete, and making it yields to the event loop", async () => {
     const keys = hundred((index) => ec(`${index}`));
     const { keySet } = readKeySet(Buffer.from(JSON.stringify({ keys })), URL_OF_IT);
     made.mockClear();
@@ -131,7 +131,7 @@ describe("of a JWKS with hundreds of keys that take long to make", () => {
 });
 
 describe("a long text in a document", () => {
-  test("is read in its beginning only, of which so much is shown", () => {
+  test("is read only at its beginning", () => {
     const issuer = `${ISSUER}/${"\u200b".repeat(100_000)}END`;
     const [finding] = checkDiscovery(
       Buffer.from(JSON.stringify({ issuer })),
@@ -156,7 +156,7 @@ describe("of a JWKS with thousands of keys", () => {
   const { keySet } = readKeySet(Buffer.from(JSON.stringify({ keys })), URL_OF_IT);
   if (keySet === undefined) throw new Error("no key set");
 
-  test("the first of each type are kept, without what is never read", () => {
+  test("the first keys of each type are kept, without the members that nothing reads", () => {
     expect(keySet.entries).toHaveLength(250);
     expect(keySet.entries[0]?.jwk).toEqual({ kty: "RSA", kid: 'key 0\n"', x5c: ["leaf"] });
   });
@@ -181,7 +181,7 @@ describe("of a JWKS with thousands of keys", () => {
   });
 });
 
-test("kids as long as a token are told apart, and not kept", () => {
+test("kids as long as a token are distinguished, and not kept", () => {
   const kids = new MissingKids(new FakeClock());
   const long = (end: string) => `${"k".repeat(15_000)}${end}`;
   expect(kids.note(long("a"), { fetchId: 1, fetchedMonotonic: 0 } as never, 0)).toBe(1);

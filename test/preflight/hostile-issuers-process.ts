@@ -7,7 +7,7 @@ import { KeySetsSeen } from "../../src/preflight/key-history.js";
 import { readKeySet } from "../../src/preflight/key-set.js";
 import { systemClock } from "../../src/runtime/clock.js";
 
-// A process that looks at a hundred issuers with the largest JWKS there may be, and tells how many
+// A process that checks a hundred issuers with the largest JWKS that is read, and prints how many
 // bytes of heap it keeps of them.
 const KEYS = [
   (_: number) => "{}",
@@ -52,17 +52,17 @@ await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 const { port } = server.address() as AddressInfo;
 const issuers = new IssuerCache();
 const runtime = { clock: systemClock, env: {}, issuers };
-const look = (path: string) =>
+const check = (path: string) =>
   checkIssuerWith(
     { issuer: `http://127.0.0.1:${port}/${path}`, kid: "k".repeat(10_000) },
     { allowPrivateIssuers: true, fresh: false, timeoutMs: 60_000 },
     runtime,
   );
 const collect = (globalThis as { gc?: () => void }).gc ?? (() => {});
-await look("0");
+await check("0");
 collect();
 const before = process.memoryUsage().heapUsed;
-for (let issuer = 1; issuer <= 100; issuer += 1) await look(String(issuer));
+for (let issuer = 1; issuer <= 100; issuer += 1) await check(String(issuer));
 collect();
 const kept = process.memoryUsage().heapUsed - before;
 server.close();

@@ -4,7 +4,7 @@ import { FakeClock } from "../support/fake-clock.js";
 
 function world() {
   const clock = new FakeClock();
-  // Names that nobody ever resolves: a look at them does not end.
+  // Names that never resolve: a check of them does not end.
   const transport = { env: {}, resolve: () => new Promise<never>(() => {}) };
   const context = { clock, transport, reach: "public" as const, timeoutMs: 5_000 };
   const cache = new IssuerCache();
@@ -15,7 +15,7 @@ function world() {
 const ANY_AGE = { discoveryMs: Number.POSITIVE_INFINITY, jwksMs: Number.POSITIVE_INFINITY };
 
 describe("the issuers that a process knows", () => {
-  test("are shared by all who look in the same way, and by nobody else", () => {
+  test("are shared by all checks with the same settings, and by no others", () => {
     const { cache, context, of } = world();
     expect(of("a")).toBe(of("a"));
     expect(of("b")).not.toBe(of("a"));
@@ -25,7 +25,7 @@ describe("the issuers that a process knows", () => {
     expect(cache.of("no URL", context)).toBeUndefined();
   });
 
-  test("are a hundred: the one that was used longest ago is forgotten for the next", () => {
+  test("are at most a hundred: the next one replaces the least recently used", () => {
     const { of } = world();
     const first = of(0);
     const second = of(1);
@@ -36,7 +36,7 @@ describe("the issuers that a process knows", () => {
     expect(of(1)).not.toBe(second);
   });
 
-  test("are not forgotten while somebody looks at them", () => {
+  test("are not dropped while requests to them are in progress", () => {
     const { of } = world();
     const busy = of(0);
     const idle = of(1);

@@ -6,7 +6,7 @@ import { checkIssuerWith } from "../../src/preflight/issuer-check.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { assumeRole } from "../support/ask-sts.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
-import { found, lookWorld } from "./look-world.js";
+import { checkWorld, found } from "./check-world.js";
 
 type Jwk = Readonly<Record<string, unknown>>;
 
@@ -44,7 +44,7 @@ describe("the form of a key's numbers", () => {
     }
   });
 
-  test("is told by the member and by what is wrong with it, whatever the key", () => {
+  test("is reported with the member and with what is wrong with it, for any key", () => {
     const key = fc.constantFrom(RSA, EC["P-256"] as Jwk, EC["P-384"] as Jwk, EC["P-521"] as Jwk);
     const form = fc.constantFrom(...Object.values(WRONG_FORMS));
     fc.assert(
@@ -58,7 +58,7 @@ describe("the form of a key's numbers", () => {
     );
   });
 
-  test("is that of any number without a leading zero, and of none with one", () => {
+  test("is right for any number without a leading zero, and wrong with one", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), (octets) => {
         const n = Buffer.from(octets).toString("base64url");
@@ -105,7 +105,7 @@ describe.each(["RS256", "ES256"] as const)(
         const { findings, keys } = await checkIssuerWith(
           { token },
           { allowPrivateIssuers: true },
-          lookWorld().runtime,
+          checkWorld().runtime,
         );
         if (form === "plain base64" && findings.length === 0) return;
         expect(findings).toMatchObject([
@@ -122,7 +122,7 @@ describe.each(["RS256", "ES256"] as const)(
       await using idp = await startLocalIdp({ algorithm });
       changeKeys(idp, (key) => ({ ...key, [name]: withZero(key[name]) }));
       const token = await idp.issueToken({ breakSignature: true });
-      expect(found(await lookWorld().look(token))).toEqual([
+      expect(found(await checkWorld().check(token))).toEqual([
         "fatal signature-invalid",
         "suspect jwks-key-unusable",
       ]);
@@ -132,9 +132,9 @@ describe.each(["RS256", "ES256"] as const)(
 
 /** Keys that stand alone in a JWKS, with how each row is judged and what is found without a token. */
 const ALONE: readonly (readonly [string, Jwk, "fatal" | "suspect" | undefined, RegExp])[] = [
-  ["secp256k1", { ...EC.secp256k1, kid: "k" }, "fatal", /curve secp256k1; STS takes P-256/],
+  ["secp256k1", { ...EC.secp256k1, kid: "k" }, "fatal", /curve secp256k1; STS accepts P-256/],
   [
-    "a curve of a name nobody knows",
+    "a curve with an unknown name",
     { ...EC["P-256"], crv: "p-256", kid: "k" },
     "suspect",
     /"p-256"/,
@@ -221,7 +221,7 @@ describe("without a token to compare", () => {
     const [, jwk, severity, words] = row;
     await using idp = await startLocalIdp();
     idp.setJwks({ keys: [jwk] });
-    const { runtime } = lookWorld();
+    const { runtime } = checkWorld();
     const options = { allowPrivateIssuers: true };
     const report = await checkIssuerWith({ issuer: idp.issuer }, options, runtime);
     const [key] = report.keys ?? [];
@@ -234,7 +234,7 @@ describe("without a token to compare", () => {
   test("one usable key is enough for an issuer", async () => {
     await using idp = await startLocalIdp();
     changeKeys(idp, (key) => [key, { ...key, kid: "other", use: "enc" }]);
-    const { runtime } = lookWorld();
+    const { runtime } = checkWorld();
     const options = { allowPrivateIssuers: true };
     const report = await checkIssuerWith({ issuer: idp.issuer }, options, runtime);
     expect(found(report)).toEqual([]);
@@ -243,25 +243,25 @@ describe("without a token to compare", () => {
 });
 
 describe("a use other than sig and enc", () => {
-  test("is suspected with a token too, and the local STS lets it through", async () => {
+  test("is suspected with a token too, and the local STS accepts it", async () => {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts();
     changeKeys(idp, (key) => ({ ...key, use: "jwt-svid" }));
     const token = await idp.issueToken();
-    const report = await lookWorld().look(token);
+    const report = await checkWorld().check(token);
     expect(found(report)).toEqual(["suspect jwks-key-unusable"]);
     expect(report.findings[0]?.confirmedBy).toBeUndefined();
     expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
   });
 });
 
-describe("a curve that STS does not take", () => {
-  test("is no key for the local STS either", async () => {
+describe("a curve that STS does not accept", () => {
+  test("is not accepted by the local STS either", async () => {
     await using idp = await startLocalIdp({ algorithm: "ES256" });
     await using sts = await startLocalSts();
     const token = await idp.issueToken();
     idp.setJwks({ keys: [{ ...(EC.secp256k1 as JsonWebKey), kid: idp.kid }] });
-    expect(found(await lookWorld().look(token))).toEqual(["fatal jwks-key-unusable"]);
+    expect(found(await checkWorld().check(token))).toEqual(["fatal jwks-key-unusable"]);
     const { message } = await assumeRole(sts, token);
     expect(message).toMatch(/^Couldn't retrieve verification key/);
   });
@@ -271,7 +271,7 @@ describe("a kty that is missing or in another case", () => {
   test.each([undefined, "rsa", "Rsa"])("keeps no token from STS: %s", async (kty) => {
     await using idp = await startLocalIdp();
     changeKeys(idp, (key) => ({ ...key, kty }));
-    expect(found(await lookWorld().look(await idp.issueToken()))).toEqual([
+    expect(found(await checkWorld().check(await idp.issueToken()))).toEqual([
       "suspect jwks-key-unusable",
     ]);
   });

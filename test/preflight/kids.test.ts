@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { checkIssuerWith } from "../../src/preflight/issuer-check.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { assumeRole } from "../support/ask-sts.js";
-import { found, lookWorld } from "./look-world.js";
+import { checkWorld, found } from "./check-world.js";
 
 type Jwk = Readonly<Record<string, unknown>>;
 
@@ -26,7 +26,7 @@ async function tried(kid: unknown, kids: readonly unknown[]) {
   await using sts = await startLocalSts();
   await publish(idp, kids);
   const token = await idp.issueToken({ header: { kid } });
-  const { runtime, clock } = lookWorld();
+  const { runtime, clock } = checkWorld();
   const checking = checkIssuerWith({ token }, { allowPrivateIssuers: true, fresh: false }, runtime);
   await clock.flush();
   const report = await checking;
@@ -65,9 +65,9 @@ describe("an empty kid", () => {
     expect(granted).toBe(true);
   });
 
-  test("can be asked for by name, and is told from an absent one", async () => {
+  test("can be asked for by name, and is not the same as an absent one", async () => {
     await using idp = await startLocalIdp({ kid: "" });
-    const { runtime } = lookWorld();
+    const { runtime } = checkWorld();
     const options = { allowPrivateIssuers: true, fresh: false };
     const check = async () =>
       found(await checkIssuerWith({ issuer: idp.issuer, kid: "" }, options, runtime));
@@ -75,7 +75,7 @@ describe("an empty kid", () => {
   });
 });
 
-describe("a kid that is no string", () => {
+describe("a kid that is not a string", () => {
   test.each([null, 1, true])("makes nothing certain in the token: %j", async (kid) => {
     expect((await tried(kid, ["a"])).found).toEqual([]);
     expect((await tried(kid, ["a", "b"])).found).toEqual(["suspect jwks-key-ambiguous"]);
@@ -88,7 +88,7 @@ describe("a kid that is no string", () => {
   });
 });
 
-test("the pre-flight is never certain of a kid that the local STS takes, nor silent where it refuses", async () => {
+test("the pre-flight is never certain about a kid that the local STS accepts, and always reports one that it refuses", async () => {
   const kid = fc.constantFrom<unknown>(undefined, "", null, "a", "b", 1);
   const ofKeys = fc.array(fc.constantFrom<unknown>("", "a", "b"), { minLength: 1, maxLength: 3 });
   await fc.assert(

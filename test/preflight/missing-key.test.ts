@@ -1,40 +1,40 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { ANSWERS_THAT_AGREE } from "../../src/preflight/key-history.js";
 import { startLocalIdp } from "../../src/testing/index.js";
-import { found, lookWorld } from "./look-world.js";
+import { checkWorld, found } from "./check-world.js";
 
 const SUSPECT = ["suspect jwks-key-not-found"];
 const FATAL = ["fatal jwks-key-not-found"];
 
-it("only suspects a missing key at the first look, and is certain at the second", async () => {
+test("a missing key is suspected after the first fetch, and certain after the second", async () => {
   await using idp = await startLocalIdp();
-  const { look, clock } = lookWorld();
+  const { check, clock } = checkWorld();
   const token = await idp.issueToken({ header: { kid: "nobody" } });
-  expect(found(await look(token))).toEqual(SUSPECT);
-  expect(found(await look(token))).toEqual(SUSPECT);
+  expect(found(await check(token))).toEqual(SUSPECT);
+  expect(found(await check(token))).toEqual(SUSPECT);
   expect(idp.counts).toEqual({ discovery: 1, jwks: 1 });
   await clock.advance(1_000);
-  expect(found(await look(token))).toEqual(FATAL);
-  // The second look asks until eight answers agree: replicas may have a key each.
+  expect(found(await check(token))).toEqual(FATAL);
+  // The second check asks until eight answers agree: replicas may have a key each.
   expect(idp.counts).toEqual({ discovery: 1, jwks: ANSWERS_THAT_AGREE });
 });
 
-it("waits for the second look after a failure of STS", async () => {
+test("after a failure of STS, the check waits for the second fetch", async () => {
   await using idp = await startLocalIdp();
-  const { look, lookFresh, clock } = lookWorld();
+  const { check, checkFresh, clock } = checkWorld();
   const token = await idp.issueToken({ header: { kid: "nobody" } });
-  expect(found(await look(token))).toEqual(SUSPECT);
+  expect(found(await check(token))).toEqual(SUSPECT);
   clock.scheduled.length = 0;
-  expect(found(await lookFresh(token, 1_000))).toEqual(FATAL);
+  expect(found(await checkFresh(token, 1_000))).toEqual(FATAL);
   expect(clock.scheduled[0]).toBe(1_000);
   expect(clock.holds).toBe(0);
 });
 
-it("stops waiting for the second look with the signal", async () => {
+test("the wait for the second fetch ends when the signal aborts", async () => {
   await using idp = await startLocalIdp();
-  const { look, preflight, clock } = lookWorld();
+  const { check, preflight, clock } = checkWorld();
   const token = await idp.issueToken({ header: { kid: "nobody" } });
-  await look(token);
+  await check(token);
   const controller = new AbortController();
   const waiting = preflight.check(token, { signal: controller.signal, fresh: true });
   await clock.flush();
@@ -43,89 +43,89 @@ it("stops waiting for the second look with the signal", async () => {
   expect(clock.holds).toBe(0);
 });
 
-it("finds a key that was published between two looks", async () => {
+test("a key that was published between two fetches is found", async () => {
   await using idp = await startLocalIdp();
-  const { look, lookFresh } = lookWorld();
+  const { check, checkFresh } = checkWorld();
   await idp.rotateKeys({ publish: false });
   const token = await idp.issueToken();
-  expect(found(await look(token))).toEqual(SUSPECT);
+  expect(found(await check(token))).toEqual(SUSPECT);
   idp.publishKey(idp.kid);
-  expect(found(await lookFresh(token, 1_000))).toEqual([]);
-  expect(found(await look(token))).toEqual([]);
+  expect(found(await checkFresh(token, 1_000))).toEqual([]);
+  expect(found(await check(token))).toEqual([]);
   expect(idp.counts.jwks).toBe(2);
 });
 
-it("looks at once for a key that is newer than what is kept", async () => {
+test("a key that the cached JWKS does not have is looked for at once", async () => {
   await using idp = await startLocalIdp();
-  const { look, clock } = lookWorld();
-  await look(await idp.issueToken());
+  const { check, clock } = checkWorld();
+  await check(await idp.issueToken());
   await clock.advance(5 * 60_000);
   await idp.rotateKeys();
-  expect(found(await look(await idp.issueToken()))).toEqual([]);
+  expect(found(await check(await idp.issueToken()))).toEqual([]);
   expect(idp.counts.jwks).toBe(2);
 });
 
-it("needs two looks that are both younger than the question", async () => {
+test("both fetches must be newer than the check", async () => {
   await using idp = await startLocalIdp();
-  const { look, lookFresh, clock } = lookWorld();
-  await look(await idp.issueToken());
+  const { check, checkFresh, clock } = checkWorld();
+  await check(await idp.issueToken());
   await clock.advance(5_000);
   const token = await idp.issueToken({ header: { kid: "nobody" } });
-  expect(found(await look(token))).toEqual(SUSPECT);
-  expect(found(await lookFresh(token, 1_000))).toEqual(FATAL);
+  expect(found(await check(token))).toEqual(SUSPECT);
+  expect(found(await checkFresh(token, 1_000))).toEqual(FATAL);
   expect(idp.counts.jwks).toBe(ANSWERS_THAT_AGREE);
 });
 
-it("fetches for unknown keys at most twice in 30 s, however many there are", async () => {
+test("unknown keys cause at most two fetches in 30 s, however many there are", async () => {
   await using idp = await startLocalIdp();
-  const { look, clock } = lookWorld();
-  await look(await idp.issueToken());
+  const { check, clock } = checkWorld();
+  await check(await idp.issueToken());
   for (let index = 0; index < 14; index += 1) {
     await clock.advance(2_000);
-    await look(await idp.issueToken({ header: { kid: `stranger-${index}` } }));
+    await check(await idp.issueToken({ header: { kid: `stranger-${index}` } }));
   }
   expect(idp.counts.jwks).toBe(3);
 });
 
-it("looks again for a missing key when the cooldown is over, and takes it back", async () => {
+test("a missing key is looked for again after the cooldown, and no longer reported once it is published", async () => {
   await using idp = await startLocalIdp();
-  const { look, lookFresh, clock } = lookWorld();
+  const { check, checkFresh, clock } = checkWorld();
   await idp.rotateKeys({ publish: false });
   const token = await idp.issueToken();
-  await look(token);
-  expect(found(await lookFresh(token, 1_000))).toEqual(FATAL);
-  expect(found(await look(token))).toEqual(FATAL);
+  await check(token);
+  expect(found(await checkFresh(token, 1_000))).toEqual(FATAL);
+  expect(found(await check(token))).toEqual(FATAL);
   expect(idp.counts.jwks).toBe(ANSWERS_THAT_AGREE);
   idp.publishKey(idp.kid);
   await clock.advance(30_001);
-  expect(found(await look(token))).toEqual([]);
+  expect(found(await check(token))).toEqual([]);
 });
 
-it("does not let a failed second look make certain", async () => {
+test("a failed second fetch makes nothing certain", async () => {
   await using idp = await startLocalIdp();
-  const { look, lookFresh } = lookWorld();
+  const { check, checkFresh } = checkWorld();
   const token = await idp.issueToken({ header: { kid: "nobody" } });
-  await look(token);
+  await check(token);
   idp.setFault({ kind: "status", httpStatus: 500 });
-  expect(found(await lookFresh(token, 1_000))).toEqual(["suspect jwks-http-status"]);
+  expect(found(await checkFresh(token, 1_000))).toEqual(["suspect jwks-http-status"]);
 });
 
-it("survives a thousand missing keys", async () => {
+test("a thousand missing keys do no harm", async () => {
   await using idp = await startLocalIdp();
-  const { look } = lookWorld();
+  const { check } = checkWorld();
   for (let index = 0; index < 1_000; index += 1) {
-    const report = await look(await idp.issueToken({ header: { kid: `stranger-${index}` } }));
+    const report = await check(await idp.issueToken({ header: { kid: `stranger-${index}` } }));
     expect(found(report)).toEqual(SUSPECT);
   }
   expect(idp.counts.jwks).toBe(1);
 });
 
-it("is certain of nothing about a key that another answer showed otherwise a moment ago", async () => {
+test("a fault of a key is not certain if a recent answer had the key without it", async () => {
   await using idp = await startLocalIdp();
-  const { look, clock } = lookWorld();
+  const { check, clock } = checkWorld();
   idp.setHeaders({ "cache-control": "no-store" });
   const token = await idp.issueToken();
-  expect(found(await look(token))).toEqual(["advice jwks-not-cacheable"]);
+  expect(found(await check(token))).toEqual(["advice jwks-not-cacheable"]);
   const { keys } = JSON.parse(idp.jwksText);
   idp.setJwks({
     keys: [
@@ -134,8 +134,8 @@ it("is certain of nothing about a key that another answer showed otherwise a mom
     ],
   });
   await clock.advance(30_000);
-  const [differs, first] = found(await look(token));
+  const [differs, first] = found(await check(token));
   expect([differs, first]).toEqual(["suspect jwks-inconsistent", "suspect jwks-key-unusable"]);
   await clock.advance(60_000);
-  expect(found(await look(token))[0]).toBe("fatal jwks-key-unusable");
+  expect(found(await check(token))[0]).toBe("fatal jwks-key-unusable");
 });

@@ -1,11 +1,11 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import type { RequestTiming } from "../../src/model/issuer-report.js";
 import { slow } from "../../src/preflight/document-findings.js";
 import { type IdpFault, startLocalIdp } from "../../src/testing/index.js";
-import { anySignal, found, lookWorld } from "./look-world.js";
+import { anySignal, checkWorld, found } from "./check-world.js";
 
 type Outage = readonly [name: string, fault: IdpFault, discovery: string, jwks: string];
 
@@ -51,35 +51,35 @@ const OUTAGES: readonly Outage[] = [
 ];
 
 for (const [name, fault, discovery, jwks] of OUTAGES) {
-  it(`finds nothing fatal in ${name}`, async () => {
+  test(`nothing in ${name} is fatal`, async () => {
     await using idp = await startLocalIdp();
     const token = await idp.issueToken();
     for (const [on, id] of Object.entries({ discovery, jwks })) {
       idp.clearFaults();
       idp.setFault({ ...fault, on: on as "discovery" | "jwks" });
-      expect(found(await lookWorld().look(token)), on).toEqual([`suspect ${id}`]);
+      expect(found(await checkWorld().check(token)), on).toEqual([`suspect ${id}`]);
     }
     idp.clearFaults();
-    expect(found(await lookWorld().look(token))).toEqual([]);
+    expect(found(await checkWorld().check(token))).toEqual([]);
   });
 }
 
-it("is certain of nothing that ends too soon, wherever its connection broke", async () => {
+test("a document whose connection broke makes nothing certain, wherever it broke", async () => {
   await using idp = await startLocalIdp({ kid: 'quoted "{[\\\\' });
   const token = await idp.issueToken();
   const { discoveryText, jwksText } = idp;
   for (let share = 0.1; share < 1; share += 0.1) {
     idp.setJwks(jwksText.slice(0, share * jwksText.length));
-    expect(found(await lookWorld().look(token))).toEqual(["suspect jwks-not-json"]);
+    expect(found(await checkWorld().check(token))).toEqual(["suspect jwks-not-json"]);
   }
   idp.setDiscovery(discoveryText.slice(0, -1));
-  const [finding] = (await lookWorld().look(token)).findings;
+  const [finding] = (await checkWorld().check(token)).findings;
   expect(finding).toMatchObject({ id: "discovery-not-json", severity: "suspect" });
   expect(finding?.detail).toMatch(/the beginning of a JSON object that does not end/);
 });
 
 for (const kind of ["hang", "trickle"] as const) {
-  it(`gives up on an issuer that lets it ${kind}, after 5 s for both documents`, async () => {
+  test(`an issuer that lets the request ${kind} is abandoned after 5 s for both documents`, async () => {
     await using idp = await startLocalIdp();
     const token = await idp.issueToken();
     for (const [on, id] of [
@@ -89,47 +89,47 @@ for (const kind of ["hang", "trickle"] as const) {
       idp.clearFaults();
       idp.resetRequests();
       idp.setFault({ kind, on, ...(kind === "trickle" && { intervalMs: 1_000 }) } as IdpFault);
-      const { look, clock } = lookWorld();
+      const { check, clock } = checkWorld();
       let hasEnded = false;
-      const looking = look(token).finally(() => {
+      const checking = check(token).finally(() => {
         hasEnded = true;
       });
       await expect.poll(() => idp.counts[on], { interval: 1 }).toBe(1);
       await clock.advance(4_999);
       expect(hasEnded, on).toBe(false);
       await clock.advance(1);
-      expect(found(await looking), on).toEqual([`suspect ${id}`]);
+      expect(found(await checking), on).toEqual([`suspect ${id}`]);
       await expect.poll(() => idp.connections.open, { interval: 1 }).toBe(0);
     }
   });
 }
 
-it("finds an issuer that refuses connections", async () => {
+test("an issuer that refuses connections is reported", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken();
   await idp.refuseConnections();
-  const report = await lookWorld().look(token);
+  const report = await checkWorld().check(token);
   expect(found(report)).toEqual(["suspect issuer-connection-refused"]);
   expect(report.requests).toMatchObject([{ document: "discovery", error: "ECONNREFUSED" }]);
 });
 
-it("finds a name that does not resolve", async () => {
+test("a name that does not resolve is reported", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
   const resolve = () => Promise.reject(Object.assign(new Error(), { code: "ENOTFOUND" }));
-  const report = await lookWorld({}, { resolve }).look(token);
+  const report = await checkWorld({}, { resolve }).check(token);
   expect(found(report)).toEqual(["suspect issuer-dns-failure"]);
 });
 
-it("gives up on a resolver that never answers", async () => {
+test("a resolver that never answers is abandoned when the time is up", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
   let asked = false;
-  const { look, clock } = lookWorld({}, { resolve: () => new Promise(() => (asked = true)) });
-  const looking = look(token);
+  const { check, clock } = checkWorld({}, { resolve: () => new Promise(() => (asked = true)) });
+  const checking = check(token);
   await expect.poll(() => asked, { interval: 1 }).toBe(true);
   await clock.advance(5_000);
-  expect(found(await looking)).toEqual(["suspect issuer-timeout"]);
+  expect(found(await checking)).toEqual(["suspect issuer-timeout"]);
 });
 
 const took = (document: "discovery" | "jwks", totalMs: number): RequestTiming => ({
@@ -151,18 +151,18 @@ for (const [discoveryMs, jwksMs, expected] of [
   [1_900, 3_200, ["suspect jwks-slow"]],
   [2_400, 2_700, ["advice discovery-slow", "suspect jwks-slow"]],
 ] as const) {
-  it(`finds ${expected.join(" and ") || "nothing slow"} in ${discoveryMs} ms and ${jwksMs} ms`, () => {
+  test(`answers in ${discoveryMs} ms and ${jwksMs} ms are ${expected.join(" and ") || "not slow"}`, () => {
     const findings = slow([took("discovery", discoveryMs), took("jwks", jwksMs)]);
     expect(findings.map(({ id, severity }) => `${severity} ${id}`)).toEqual(expected);
   });
 }
 
-it("finds a slow answer that nothing has changed", () => {
+test("a slow 304 is slow too", () => {
   const findings = slow([took("discovery", 100), { ...took("jwks", 2_001), status: 304 }]);
   expect(findings.map(({ id }) => id)).toEqual(["jwks-slow"]);
 });
 
-it("reads no body that is encoded, however small it says it is", async () => {
+test("an encoded body is not read, however small it claims to be", async () => {
   const bomb = gzipSync(Buffer.alloc(50 * 1024 * 1024));
   const server = createServer((request, response) => {
     expect(request.headers["accept-encoding"]).toBe("identity");
@@ -171,31 +171,31 @@ it("reads no body that is encoded, however small it says it is", async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   await using idp = await startLocalIdp();
   const iss = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const report = await lookWorld().look(await idp.issueToken({ claims: { iss } }));
+  const report = await checkWorld().check(await idp.issueToken({ claims: { iss } }));
   expect(found(report)).toEqual(["suspect discovery-not-json"]);
   expect(report.requests[0]?.bytes).toBe(0);
   server.close();
 });
 
 for (const encoding of ["", "identity", "Identity"]) {
-  it(`takes a document with the content-encoding ${JSON.stringify(encoding)} as it is`, async () => {
+  test(`a document with the content-encoding ${JSON.stringify(encoding)} is read as it is`, async () => {
     await using idp = await startLocalIdp({ headers: { "content-encoding": encoding } });
-    expect(found(await lookWorld().look(await idp.issueToken()))).toEqual([]);
+    expect(found(await checkWorld().check(await idp.issueToken()))).toEqual([]);
   });
 }
 
-it("stops reading at 512 KiB", async () => {
+test("reading stops at 512 KiB", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken();
   const filler = (length: number) => ({ filler: "x".repeat(length) });
   idp.setJwks((right) => ({ ...right, ...filler(500 * 1024) }));
-  expect(found(await lookWorld().look(token))).toEqual([]);
+  expect(found(await checkWorld().check(token))).toEqual([]);
   idp.setJwks((right) => ({ ...right, ...filler(50 * 1024 * 1024) }));
-  const report = await lookWorld().look(token);
+  const report = await checkWorld().check(token);
   expect(found(report)).toEqual(["suspect jwks-too-large"]);
   expect(report.requests[1]?.bytes).toBeLessThan(1024 * 1024);
   idp.setDiscovery((right) => ({ ...right, ...filler(600 * 1024) }));
-  expect(found(await lookWorld().look(token))).toEqual(["suspect discovery-not-json"]);
+  expect(found(await checkWorld().check(token))).toEqual(["suspect discovery-not-json"]);
 });
 
 for (const [body, finding] of [
@@ -214,29 +214,29 @@ for (const [body, finding] of [
   ["[{}]", "suspect jwks-not-json"],
   ["{}", "fatal jwks-empty"],
 ] as const) {
-  it(`finds the JWKS ${JSON.stringify(body)} of no use`, async () => {
+  test(`the JWKS ${JSON.stringify(body)} is reported as unusable`, async () => {
     await using idp = await startLocalIdp();
     idp.setJwks(body);
-    expect(found(await lookWorld().look(await idp.issueToken()))).toEqual([finding]);
+    expect(found(await checkWorld().check(await idp.issueToken()))).toEqual([finding]);
   });
 }
 
-it("rejects with the reason of a signal that has aborted, and asks nobody", async () => {
+test("a check with an aborted signal rejects with its reason, and sends no request", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken();
   const signal = AbortSignal.abort(new Error("closed"));
-  await expect(lookWorld().preflight.check(token, { signal })).rejects.toThrow("closed");
+  await expect(checkWorld().preflight.check(token, { signal })).rejects.toThrow("closed");
   expect(idp.counts.discovery).toBe(0);
 });
 
-it("has nothing to say of a token whose issuer is no URL", async () => {
+test("the pre-flight reports nothing for a token whose issuer is not a URL", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid " } });
-  expect(await lookWorld().look(token)).toEqual({ issuer: "", findings: [], requests: [] });
+  expect(await checkWorld().check(token)).toEqual({ issuer: "", findings: [], requests: [] });
 });
 
-it("has nothing to say of what is no token", async () => {
-  const { preflight } = lookWorld();
+test("the pre-flight reports nothing for a text that is not a token", async () => {
+  const { preflight } = checkWorld();
   for (const token of ["", "opaque", "a.b.c", "e30.e30.e30"]) {
     const report = await preflight.check(token, anySignal());
     expect(report).toEqual({ issuer: "", findings: [], requests: [] });

@@ -5,20 +5,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import type { IssuerReport } from "../../src/model/issuer-report.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { createCertificateAuthority } from "../support/certificate-authority.js";
-import { found } from "./look-world.js";
+import { found } from "./check-world.js";
 
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const NODE = ["--no-warnings", "--import", "tsx"];
 
 for (const [name, isTrusted, expected] of [
-  ["finds nothing wrong with oidc-provider behind a CA of NODE_EXTRA_CA_CERTS", true, []],
-  ["does not trust that CA without", false, ["suspect issuer-tls-untrusted"]],
+  ["oidc-provider behind a CA of NODE_EXTRA_CA_CERTS has no findings", true, []],
+  ["that CA is not trusted without NODE_EXTRA_CA_CERTS", false, ["suspect issuer-tls-untrusted"]],
 ] as const) {
-  it(name, async () => {
+  test(name, async () => {
     using authority = createCertificateAuthority();
     const folder = mkdtempSync(join(tmpdir(), "resilient-sts-oidc-"));
     const files = [join(folder, "key.pem"), join(folder, "cert.pem")] as const;
@@ -42,17 +42,17 @@ for (const [name, isTrusted, expected] of [
   });
 }
 
-it("keeps no process alive that no longer waits for its look", async () => {
+test("a check that no caller waits for any more keeps no process alive", async () => {
   await using idp = await startLocalIdp();
   idp.setFault({ kind: "hang" });
-  const args = [...NODE, script("./abandoned-look-process.ts"), await idp.issueToken()];
+  const args = [...NODE, script("./abandoned-check-process.ts"), await idp.issueToken()];
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
-  let told = "";
+  let output = "";
   child.stdout.on("data", (chunk) => {
-    told += String(chunk);
+    output += String(chunk);
   });
   await expect.poll(() => idp.counts.discovery, { timeout: 15_000 }).toBe(1);
   child.stdin.write("go\n");
   const [code] = await once(child, "exit");
-  expect([code, told]).toEqual([0, "looking\nanswered\n"]);
+  expect([code, output]).toEqual([0, "checking\nanswered\n"]);
 });

@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { resolveHost } from "../../src/preflight/guarded-lookup.js";
 import { openTunnel, proxyFor } from "../../src/preflight/proxy.js";
 import { startLocalIdp } from "../../src/testing/index.js";
@@ -8,7 +8,7 @@ import {
   type CertificateAuthority,
   createCertificateAuthority,
 } from "../support/certificate-authority.js";
-import { found, lookWorld } from "./look-world.js";
+import { checkWorld, found } from "./check-world.js";
 
 let authority: CertificateAuthority;
 beforeAll(() => {
@@ -42,15 +42,15 @@ async function startProxy(port: number, status = 200) {
   return { port: (server.address() as AddressInfo).port, tunnels, [Symbol.asyncDispose]: close };
 }
 
-it("asks through HTTPS_PROXY, resolves nothing itself, and says so", async () => {
+test("requests go through HTTPS_PROXY, which resolves the names, and a finding says so", async () => {
   await using idp = await startLocalIdp({ tls: authority.chain({ host: "issuer.invalid" }) });
   await using proxy = await startProxy(idp.port);
   const iss = "https://issuer.invalid";
   idp.setDiscovery((right) => ({ ...right, issuer: iss, jwks_uri: `${iss}/jwks` }));
   const env = { HTTPS_PROXY: `http://user:pass%20word@127.0.0.1:${proxy.port}` };
-  const resolve = () => Promise.reject(new Error("nobody may be asked"));
-  const { look } = lookWorld({ allowPrivateIssuers: false }, { env, resolve, ca: authority.ca });
-  const report = await look(await idp.issueToken({ claims: { iss } }));
+  const resolve = () => Promise.reject(new Error("no name may be resolved"));
+  const { check } = checkWorld({ allowPrivateIssuers: false }, { env, resolve, ca: authority.ca });
+  const report = await check(await idp.issueToken({ claims: { iss } }));
   expect(found(report)).toEqual(["info proxy-in-use"]);
   const credentials = `Basic ${Buffer.from("user:pass word").toString("base64")}`;
   expect(proxy.tunnels).toEqual([
@@ -62,51 +62,51 @@ it("asks through HTTPS_PROXY, resolves nothing itself, and says so", async () =>
   expect(report.requests[0]?.dnsMs).toBeUndefined();
 });
 
-it("verifies the issuer's certificate through a proxy too", async () => {
+test("the issuer's certificate is verified through a proxy too", async () => {
   await using idp = await startLocalIdp({ tls: authority.chain({ host: "other.invalid" }) });
   await using proxy = await startProxy(idp.port);
   const env = { https_proxy: `127.0.0.1:${proxy.port}` };
   const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
-  const report = await lookWorld({}, { env, ca: authority.ca }).look(token);
+  const report = await checkWorld({}, { env, ca: authority.ca }).check(token);
   expect(found(report)).toEqual(["suspect issuer-tls-untrusted", "info proxy-in-use"]);
   expect(report.findings[0]?.evidence).toMatchObject({ code: "ERR_TLS_CERT_ALTNAME_INVALID" });
 });
 
-it("finds a proxy that refuses the tunnel", async () => {
+test("a proxy that refuses the tunnel is reported", async () => {
   await using idp = await startLocalIdp();
   await using proxy = await startProxy(idp.port, 407);
   const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
   const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
-  const report = await lookWorld({}, { env }).look(token);
+  const report = await checkWorld({}, { env }).check(token);
   expect(found(report)).toEqual(["suspect issuer-connection-refused", "info proxy-in-use"]);
   expect(report.findings[0]?.detail).toContain("PROXY_STATUS_407");
   expect(report.findings[0]?.title).toBe("The proxy did not connect to the issuer.");
 });
 
-it("takes a proxy's password as it stands where it is not percent-encoded", async () => {
+test("a proxy's password that is not percent-encoded is used as it is", async () => {
   await using idp = await startLocalIdp();
   await using proxy = await startProxy(idp.port, 407);
   const env = { HTTPS_PROXY: `http://user:100%@127.0.0.1:${proxy.port}` };
-  await lookWorld({}, { env }).look(
+  await checkWorld({}, { env }).check(
     await idp.issueToken({ claims: { iss: "https://issuer.invalid" } }),
   );
   const credentials = `Basic ${Buffer.from("user:100%").toString("base64")}`;
   expect(proxy.tunnels).toEqual([{ authority: "issuer.invalid:443", credentials }]);
 });
 
-it("names the proxy, not the issuer, when nobody listens there", async () => {
+test("a proxy that refuses connections is named instead of the issuer", async () => {
   await using idp = await startLocalIdp();
   await idp.refuseConnections();
   const env = { HTTPS_PROXY: `http://user:secret@127.0.0.1:${idp.port}` };
   const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
-  const report = await lookWorld({}, { env }).look(token);
+  const report = await checkWorld({}, { env }).check(token);
   expect(found(report)).toEqual(["suspect issuer-connection-refused", "info proxy-in-use"]);
   expect(report.findings[0]?.detail).toBe(
     `The proxy http://127.0.0.1:${idp.port} did not connect to issuer.invalid (ECONNREFUSED).`,
   );
 });
 
-it("opens no tunnel that nobody waits for any more", async () => {
+test("no tunnel is opened for an aborted request", async () => {
   await using idp = await startLocalIdp();
   await using proxy = await startProxy(idp.port);
   const proxyUrl = new URL(`http://127.0.0.1:${proxy.port}`);
@@ -121,12 +121,12 @@ it("opens no tunnel that nobody waits for any more", async () => {
 });
 
 for (const iss of ["https://169.254.169.254", "https://localhost.", "https://idp.localhost."]) {
-  it(`does not lead ${iss} through a proxy`, async () => {
+  test(`${iss} is not requested through a proxy`, async () => {
     await using idp = await startLocalIdp();
     await using proxy = await startProxy(idp.port);
     const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
-    const { look } = lookWorld({ allowPrivateIssuers: false }, { env });
-    const report = await look(await idp.issueToken({ claims: { iss } }));
+    const { check } = checkWorld({ allowPrivateIssuers: false }, { env });
+    const report = await check(await idp.issueToken({ claims: { iss } }));
     expect(found(report)).toContain("suspect issuer-private");
     expect(proxy.tunnels).toEqual([]);
   });
@@ -170,7 +170,7 @@ const CASES: readonly [string, Readonly<Record<string, string>>, string | undefi
 ];
 
 for (const [url, env, proxy] of CASES) {
-  it(`reaches ${url} ${proxy ? "through a proxy" : "directly"} with ${JSON.stringify(env)}`, () => {
+  test(`${url} is requested ${proxy ? "through a proxy" : "directly"} with ${JSON.stringify(env)}`, () => {
     expect(proxyFor(new URL(url), env)?.host).toBe(proxy);
   });
 }
@@ -203,14 +203,14 @@ const EXEMPTIONS: readonly [string, readonly string[], readonly string[]][] = [
   [", ., *., :443, :, [], /8", [], ["issuer.invalid", "10.0.0.1", "[2001:db8::1]"]],
 ];
 
-it.each(EXEMPTIONS)("NO_PROXY=%s is read as curl reads it", (noProxy, direct, proxied) => {
+test.each(EXEMPTIONS)("NO_PROXY=%s is read as curl reads it", (noProxy, direct, proxied) => {
   const env = { HTTPS_PROXY: PROXY, NO_PROXY: noProxy };
   const isDirect = (host: string) => proxyFor(new URL(`https://${host}`), env) === undefined;
   expect(direct.filter((host) => !isDirect(host))).toEqual([]);
   expect(proxied.filter(isDirect)).toEqual([]);
 });
 
-it.each([
+test.each([
   ["HTTPS_PROXY", "socks5://user:secret@proxy.invalid:1080"],
   ["ALL_PROXY", "socks5h://proxy.invalid:1080"],
   ["all_proxy", "socks4://proxy.invalid:1080"],
@@ -219,8 +219,8 @@ it.each([
   async (name, value) => {
     await using idp = await startLocalIdp();
     const resolve = () => Promise.reject(new Error("no name may be resolved"));
-    const { look } = lookWorld({}, { env: { [name]: value }, resolve });
-    const report = await look(await idp.issueToken({ claims: { iss: "https://issuer.invalid" } }));
+    const { check } = checkWorld({}, { env: { [name]: value }, resolve });
+    const report = await check(await idp.issueToken({ claims: { iss: "https://issuer.invalid" } }));
     expect(found(report)).toEqual(["info issuer-connection-refused"]);
     expect(report.findings[0]?.detail).toBe(
       `The proxy is ${new URL(value).protocol}//proxy.invalid:1080, and only http:// and https:// proxies are supported, so no request was sent to issuer.invalid.`,

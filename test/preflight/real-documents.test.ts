@@ -1,10 +1,10 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { checkDiscovery } from "../../src/preflight/discovery.js";
 import { problemOf, readKeySet } from "../../src/preflight/key-set.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { startApiServer } from "../support/api-server.js";
 import { listSharedFiles, readSharedJson } from "../support/shared-data.js";
-import { found, lookWorld } from "./look-world.js";
+import { checkWorld, found } from "./check-world.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -19,7 +19,7 @@ for (const provider of PROVIDERS) {
   const discovery = readSharedJson(`idp/${provider}-discovery.json`, LEFT_OUT) as Json;
   const jwks = readSharedJson(`idp/${provider}-jwks.json`, LEFT_OUT) as { keys: Json[] };
 
-  it(`finds nothing wrong with what ${provider} publishes`, () => {
+  test(`nothing is wrong with the documents of ${provider}`, () => {
     const issuer = String(discovery.issuer);
     const checked = checkDiscovery(bytes(discovery), issuer, `${issuer}/discovery`);
     expect(checked.findings).toEqual([]);
@@ -31,15 +31,15 @@ for (const provider of PROVIDERS) {
     expect(entries.map(problemOf)).toEqual(jwks.keys.map(() => undefined));
   });
 
-  it(`verifies a token whose key stands among those of ${provider}`, async () => {
+  test(`a token whose key is among those of ${provider} is verified`, async () => {
     await using idp = await startLocalIdp();
     idp.setDiscovery(({ issuer, jwks_uri }) => ({ ...discovery, issuer, jwks_uri }));
     idp.setJwks((own) => ({ keys: [...jwks.keys, ...(own.keys as Json[])] }));
-    expect(found(await lookWorld().look(await idp.issueToken()))).toEqual([]);
+    expect(found(await checkWorld().check(await idp.issueToken()))).toEqual([]);
   });
 }
 
-it("has a test for every observed rule of keys", () => {
+test("the documents cover every observed rule of keys", () => {
   const recorded = readSharedJson("sts-observed.json", "the rules that STS was seen to have");
   if (recorded === undefined) return;
   const { observations } = recorded as { observations: readonly { scenario: string }[] };
@@ -64,9 +64,9 @@ it("has a test for every observed rule of keys", () => {
   ]);
 });
 
-it("gets a JWKS that is served by its own media type alone, as Kubernetes does", async () => {
+test("a JWKS that is served only under its own media type, as in Kubernetes, is fetched", async () => {
   await using idp = await startLocalIdp();
   await using api = await startApiServer(idp);
   const token = await idp.issueToken({ claims: { iss: api.issuer } });
-  expect(found(await lookWorld().look(token))).toEqual([]);
+  expect(found(await checkWorld().check(token))).toEqual([]);
 });

@@ -1,19 +1,19 @@
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { firstFatal } from "../../src/model/findings.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { assumeRole } from "../support/ask-sts.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
-import { lookWorld } from "./look-world.js";
+import { checkWorld } from "./check-world.js";
 
 type Jwk = Readonly<Record<string, unknown>>;
-type World = ReturnType<typeof lookWorld>;
+type World = ReturnType<typeof checkWorld>;
 
 const changeKeys = (change: (key: Jwk) => Jwk | readonly Jwk[]) => (idp: LocalIdp) =>
   idp.setJwks(({ keys }) => ({ keys: (keys as Jwk[]).flatMap(change) }));
 const without = (member: string) => (idp: LocalIdp) =>
   idp.setDiscovery((right) => ({ ...right, [member]: undefined }));
 
-/** Faults to which STS answers "Couldn't retrieve verification key", and that nobody waits away. */
+/** Faults to which STS answers "Couldn't retrieve verification key", and that do not pass with time. */
 const PERMANENT: Readonly<Record<string, (idp: LocalIdp) => void>> = {
   "no response_types_supported": without("response_types_supported"),
   "no subject_types_supported": without("subject_types_supported"),
@@ -31,15 +31,15 @@ const PERMANENT: Readonly<Record<string, (idp: LocalIdp) => void>> = {
   ]),
 };
 
-/** STS calls until the pre-flight is certain, when looks run beside them. */
-async function callsInAdvisory({ look, preflight, clock }: World, token: string, limit = 20) {
+/** STS calls until the pre-flight is certain, when checks run at the same time. */
+async function callsInAdvisory({ check, preflight, clock }: World, token: string, limit = 20) {
   await using sts = await startLocalSts();
   for (let calls = 1; calls <= limit; calls += 1) {
-    const beside = look(token);
+    const checked = check(token);
     const reply = await assumeRole(sts, token);
     if (reply.code === "ok") return { calls, reply };
     expect(reply.message).toMatch(/^Couldn't retrieve verification key/);
-    await beside;
+    await checked;
     const signal = new AbortController().signal;
     const fresh = preflight.check(token, { signal, fresh: true });
     await clock.advance(1_000);
@@ -53,53 +53,53 @@ async function callsInStrict({ preflight, clock }: World, token: string, limit =
   await using sts = await startLocalSts();
   for (let calls = 0; calls < limit; calls += 1) {
     const signal = new AbortController().signal;
-    const looking = preflight.check(token, { signal, fresh: calls > 0 });
+    const checking = preflight.check(token, { signal, fresh: calls > 0 });
     if (calls > 0) await clock.advance(1_000);
-    if (firstFatal((await looking).findings)) return calls;
+    if (firstFatal((await checking).findings)) return calls;
     await assumeRole(sts, token);
   }
   return limit;
 }
 
 for (const [fault, make] of Object.entries(PERMANENT)) {
-  it(`stops after one STS call in advisory and none in strict for ${fault}`, async () => {
+  test(`the provider makes one STS call in advisory mode, and none in strict mode, for ${fault}`, async () => {
     await using idp = await startLocalIdp();
     const token = await idp.issueToken();
     make(idp);
-    expect((await callsInAdvisory(lookWorld(), token)).calls).toBe(1);
-    expect(await callsInStrict(lookWorld(), token)).toBe(0);
+    expect((await callsInAdvisory(checkWorld(), token)).calls).toBe(1);
+    expect(await callsInStrict(checkWorld(), token)).toBe(0);
   });
 }
 
-it("stops for a token without kid among several keys", async () => {
+test("the provider stops for a token without a kid if there are several keys", async () => {
   await using idp = await startLocalIdp();
   await idp.addKey();
   const token = await idp.issueToken({ header: { kid: undefined } });
-  expect((await callsInAdvisory(lookWorld(), token)).calls).toBe(1);
-  expect(await callsInStrict(lookWorld(), token)).toBe(0);
+  expect((await callsInAdvisory(checkWorld(), token)).calls).toBe(1);
+  expect(await callsInStrict(checkWorld(), token)).toBe(0);
 });
 
-it("stops after one STS call for a missing kid, whose second look is waited for", async () => {
+test("the provider stops after one STS call for a missing kid, because it waits for the second fetch", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken({ header: { kid: "nobody" } });
-  expect((await callsInAdvisory(lookWorld(), token)).calls).toBe(1);
-  expect(await callsInStrict(lookWorld(), token)).toBe(1);
+  expect((await callsInAdvisory(checkWorld(), token)).calls).toBe(1);
+  expect(await callsInStrict(checkWorld(), token)).toBe(1);
 });
 
-it("stops after two STS calls for a key that is missing from what was kept", async () => {
+test("the provider stops after two STS calls for a key that the cached JWKS does not have", async () => {
   await using idp = await startLocalIdp();
-  const world = lookWorld();
-  await world.look(await idp.issueToken());
+  const world = checkWorld();
+  await world.check(await idp.issueToken());
   await world.clock.advance(60_000);
   await idp.rotateKeys({ publish: false });
   const { calls } = await callsInAdvisory(world, await idp.issueToken());
   expect(calls).toBeLessThanOrEqual(2);
 });
 
-it("goes on until the IdP is back after a rate limit", async () => {
+test("the provider goes on until the issuer no longer limits the rate", async () => {
   await using idp = await startLocalIdp();
   idp.setFault({ kind: "rate-limit", times: 9 });
-  const { calls, reply } = await callsInAdvisory(lookWorld(), await idp.issueToken());
+  const { calls, reply } = await callsInAdvisory(checkWorld(), await idp.issueToken());
   expect(reply?.code).toBe("ok");
   expect(calls).toBeGreaterThan(5);
 });

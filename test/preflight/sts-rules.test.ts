@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { type LocalIdp, startLocalIdp, type TokenRequest } from "../../src/testing/index.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
-import { found, lookWorld } from "./look-world.js";
+import { checkWorld, found } from "./check-world.js";
 
 type Jwk = Readonly<Record<string, unknown>>;
 
@@ -22,32 +22,32 @@ const changeRsa = (change: (key: Jwk) => Jwk | readonly Jwk[]) =>
   }));
 
 const lookAtToken = async (request: TokenRequest = {}) =>
-  found(await lookWorld().look(await idp.issueToken(request)));
+  found(await checkWorld().check(await idp.issueToken(request)));
 
 for (const algorithm of ["RS256", "RS384", "RS512"] as const) {
-  it(`verifies ${algorithm} with any RSA key`, async () => {
+  test(`${algorithm} is verified with any RSA key`, async () => {
     expect(await lookAtToken({ algorithm })).toEqual([]);
   });
 }
 
 for (const algorithm of ["ES256", "ES384", "ES512"] as const) {
-  it(`verifies ${algorithm}`, async () => {
+  test(`${algorithm} is verified`, async () => {
     const key = await idp.addKey({ algorithm });
     expect(await lookAtToken({ key })).toEqual([]);
   });
 }
 
-it("does not go by the key's alg", async () => {
+test("the key's alg does not count", async () => {
   changeRsa((key) => ({ ...key, alg: "RS512" }));
   expect(await lookAtToken()).toEqual([]);
 });
 
-it("does not need alg, use or x5t", async () => {
+test("a key needs no alg, use or x5t", async () => {
   changeRsa(({ kty, kid, n, e }) => ({ kty, kid, n, e }));
   expect(await lookAtToken()).toEqual([]);
 });
 
-it("takes the last of two keys with the same kid", async () => {
+test("the last of two keys with the same kid is the token's", async () => {
   const other = await idp.addKey({ algorithm: "RS256", kid: "other" });
   const keys = JSON.parse(idp.jwksText).keys as Jwk[];
   const right = keys.find(({ kid }) => kid === rsa) as Jwk;
@@ -60,20 +60,20 @@ it("takes the last of two keys with the same kid", async () => {
   expect(await lookAtToken()).toEqual(["fatal signature-invalid"]);
 });
 
-it("takes the only key for a token without kid", async () => {
+test("the only key is that of a token without kid", async () => {
   idp.setJwks(({ keys }) => ({ keys: (keys as Jwk[]).slice(0, 1) }));
   expect(await lookAtToken({ header: { kid: undefined } })).toEqual([]);
   expect(await lookAtToken({ header: { kid: "" } })).toEqual([]);
 });
 
-it("finds several keys for a token without kid ambiguous", async () => {
+test("several keys are ambiguous for a token without kid", async () => {
   await idp.addKey({ algorithm: "RS256", kid: "rsa-2" });
   for (const kid of [undefined, ""]) {
     expect(await lookAtToken({ header: { kid } })).toEqual(["fatal jwks-key-ambiguous"]);
   }
 });
 
-it("only suspects ambiguity where one of several keys is usable", async () => {
+test("ambiguity is only suspected if one of several keys is usable", async () => {
   idp.setJwks(({ keys }) => ({
     keys: (keys as Jwk[]).map((key) => (key.kty === "EC" ? { ...key, use: "enc" } : key)),
   }));
@@ -91,14 +91,14 @@ const UNUSABLE: Readonly<Record<string, (key: Jwk) => Jwk>> = {
 };
 
 for (const [name, change] of Object.entries(UNUSABLE)) {
-  it(`finds a key with ${name} unusable`, async () => {
+  test(`a key with ${name} is unusable`, async () => {
     changeRsa(change);
     expect(await lookAtToken()).toEqual(["fatal jwks-key-unusable"]);
     expect(await lookAtToken({ key: ec })).toEqual([]);
   });
 }
 
-it("is not certain of an unusable key that stands after a usable one of the same kid", async () => {
+test("an unusable key after a usable one with the same kid is not certain", async () => {
   for (const change of Object.values(UNUSABLE)) {
     changeRsa((key) => [key, change(key)]);
     expect(await lookAtToken()).toEqual(["suspect jwks-key-unusable"]);
@@ -107,22 +107,22 @@ it("is not certain of an unusable key that stands after a usable one of the same
   }
 });
 
-it("finds the only key unusable when it has no kid, whether or not the token has one", async () => {
+test("the only key is unusable without a kid, whether or not the token has one", async () => {
   idp.setJwks(({ keys }) => ({ keys: [{ ...(keys as Jwk[])[0], kid: undefined }] }));
   expect(await lookAtToken()).toEqual(["fatal jwks-key-unusable"]);
   expect(await lookAtToken({ header: { kid: undefined } })).toEqual(["fatal jwks-key-unusable"]);
 });
 
-it("is not certain of a key whose certificate nobody can read", async () => {
+test("a key whose certificate is unreadable is not certain", async () => {
   changeRsa((key) => ({ ...key, x5c: ["bm8gY2VydGlmaWNhdGU="] }));
   expect(await lookAtToken()).toEqual(["suspect jwks-key-unusable"]);
 });
 
-it("refuses a key of another type than the token's algorithm", async () => {
+test("a key of another type than the token's algorithm is unusable", async () => {
   expect(await lookAtToken({ header: { kid: ec } })).toEqual(["fatal jwks-key-unusable"]);
 });
 
-it("takes 100 RSA keys and 100 EC keys, and no RSA key of 101", async () => {
+test("100 RSA keys and 100 EC keys are usable, and no RSA key of 101", async () => {
   const copies = (key: Jwk, count: number) =>
     Array.from({ length: count }, (_, index) => ({ ...key, kid: `${key.kty}-${index}` }));
   const fill = (rsaKeys: number) =>
@@ -139,7 +139,7 @@ it("takes 100 RSA keys and 100 EC keys, and no RSA key of 101", async () => {
   expect(await lookAtToken({ key: ec })).toEqual(["advice jwks-too-many-keys"]);
 });
 
-it("finds a broken signature", async () => {
+test("a broken signature is reported", async () => {
   expect(await lookAtToken({ breakSignature: true })).toEqual(["fatal signature-invalid"]);
   expect(await lookAtToken({ key: ec, breakSignature: true })).toEqual(["fatal signature-invalid"]);
 });
@@ -150,13 +150,13 @@ for (const member of [
   "subject_types_supported",
   "id_token_signing_alg_values_supported",
 ]) {
-  it(`needs ${member} in the discovery document`, async () => {
+  test(`the discovery document needs ${member}`, async () => {
     idp.setDiscovery((right) => ({ ...right, [member]: undefined }));
     expect(await lookAtToken()).toEqual(["fatal discovery-field-missing"]);
   });
 }
 
-it("needs nothing else in the discovery document", async () => {
+test("the discovery document needs nothing else", async () => {
   idp.setDiscovery((right) => ({
     ...right,
     claims_supported: undefined,
@@ -171,15 +171,15 @@ for (const [name, change] of Object.entries({
   "another case": (issuer: string) => issuer.replace("http", "HTTP"),
   "another path": (issuer: string) => `${issuer}/realm`,
 })) {
-  it(`takes an issuer with ${name} for another one`, async () => {
+  test(`an issuer with ${name} is another issuer`, async () => {
     idp.setDiscovery((right) => ({ ...right, issuer: change(String(right.issuer)) }));
     expect(await lookAtToken()).toEqual(["suspect discovery-issuer-mismatch"]);
   });
 }
 
-it("finds issuers that end in a slash", async () => {
+test("an issuer may end with a slash", async () => {
   await using slashed = await startLocalIdp({ path: "/" });
-  expect(found(await lookWorld().look(await slashed.issueToken()))).toEqual([]);
+  expect(found(await checkWorld().check(await slashed.issueToken()))).toEqual([]);
 });
 
 for (const header of [
@@ -187,7 +187,7 @@ for (const header of [
   { "cache-control": "private, no-store" },
   { pragma: "no-cache" },
 ]) {
-  it(`advises against ${JSON.stringify(header)}`, async () => {
+  test(`${JSON.stringify(header)} is advised against`, async () => {
     idp.setHeaders(header);
     expect(await lookAtToken()).toEqual(["advice jwks-not-cacheable"]);
   });

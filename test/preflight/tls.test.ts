@@ -1,12 +1,12 @@
 import { type AddressInfo, createServer } from "node:net";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { startLocalIdp, type TlsIdentity } from "../../src/testing/index.js";
 import {
   type CertificateAuthority,
   createCertificateAuthority,
 } from "../support/certificate-authority.js";
 import { makeTlsIdentity } from "../support/tls-identity.js";
-import { found, lookWorld } from "./look-world.js";
+import { checkWorld, found } from "./check-world.js";
 
 let authority: CertificateAuthority;
 beforeAll(() => {
@@ -16,10 +16,10 @@ afterAll(() => authority[Symbol.dispose]());
 
 async function lookOver(tls: TlsIdentity, ca: Buffer | undefined) {
   await using idp = await startLocalIdp({ tls, host: "localhost" });
-  return await lookWorld({}, { ca }).look(await idp.issueToken());
+  return await checkWorld({}, { ca }).check(await idp.issueToken());
 }
 
-it("trusts a chain that ends in the given CA, and tells its times", async () => {
+test("a chain that ends with the given CA is trusted, and the report has its times", async () => {
   const report = await lookOver(authority.chain(), authority.ca);
   expect(found(report)).toEqual([]);
   expect(report.requests[0]).toMatchObject({ status: 200, tlsProtocol: "TLSv1.3" });
@@ -61,7 +61,7 @@ const FAULTS: Readonly<
     code: "DEPTH_ZERO_SELF_SIGNED_CERT",
     words: /self-signed/,
   }),
-  "a CA that nobody knows": () => ({
+  "an unknown CA": () => ({
     tls: authority.chain(),
     ca: undefined,
     code: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
@@ -70,7 +70,7 @@ const FAULTS: Readonly<
 };
 
 for (const [name, make] of Object.entries(FAULTS)) {
-  it(`suspects ${name}, and says so in plain words`, async () => {
+  test(`${name} is suspected, in plain words`, async () => {
     const { tls, ca, code, words } = make();
     const report = await lookOver(tls, ca);
     expect(found(report)).toEqual(["suspect issuer-tls-untrusted"]);
@@ -81,7 +81,7 @@ for (const [name, make] of Object.entries(FAULTS)) {
   });
 }
 
-it("verifies even where the process does not", async () => {
+test("certificates are verified even where the process does not verify them", async () => {
   process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
   try {
     const report = await lookOver(makeTlsIdentity(), undefined);
@@ -91,21 +91,21 @@ it("verifies even where the process does not", async () => {
   }
 });
 
-it("suspects a server that does not speak TLS at all", async () => {
+test("a server that does not speak TLS at all is suspected", async () => {
   await using idp = await startLocalIdp();
   const iss = `https://127.0.0.1:${idp.port}`;
-  const report = await lookWorld().look(await idp.issueToken({ claims: { iss } }));
+  const report = await checkWorld().check(await idp.issueToken({ claims: { iss } }));
   expect(found(report)[0]).toMatch(/^suspect issuer-(tls-untrusted|connection-refused)$/);
 });
 
-it("does not blame the certificate for a handshake that never came to it", async () => {
+test("the certificate is not blamed for a handshake that failed before it", async () => {
   const server = createServer((socket) =>
     socket.once("data", () => socket.write("HTTP/1.1 400\r\n")),
   );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   await using idp = await startLocalIdp();
   const iss = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const report = await lookWorld().look(await idp.issueToken({ claims: { iss } }));
+  const report = await checkWorld().check(await idp.issueToken({ claims: { iss } }));
   server.close();
   expect(found(report)).toEqual(["suspect issuer-tls-untrusted"]);
   expect(report.findings[0]?.title).toMatch(/^The TLS handshake .* failed/);

@@ -41,7 +41,7 @@ describe("the key of a token", () => {
     }
   });
 
-  test("is the last of its kid, and none of the others, however fit they are", () => {
+  test("is the last one with its kid, and no other one, even if it would fit", () => {
     const set = setOf({ ...P384, kid: "k" }, { ...P256, kid: "other" }, { ...P256, kid: "k" });
     const found = findTokenKey(set, { kid: "k", alg: "ES256" });
     expect(found).toMatchObject({ kind: "found", entry: set.entries[2] });
@@ -84,7 +84,7 @@ describe("the key of a token", () => {
     expect(findTokenKey(set, wanted)).toEqual({ kind: "ambiguous", isCertain: false });
   });
 
-  test("that is unusable is certain to be so when no usable one has its kid", () => {
+  test("is certainly unusable if no usable one has its kid", () => {
     const enc = { ...P256, kid: "k", use: "enc" };
     const find = (...keys: Jwk[]) => findTokenKey(setOf(...keys), { kid: "k", alg: "ES256" });
     expect(find(enc, enc)).toMatchObject({ kind: "unusable", problem: { isCertain: true } });
@@ -143,7 +143,7 @@ describe("a discovery document", () => {
   const found = (document: unknown, issuer = ISSUER) =>
     check(document, issuer).findings.map(({ severity, id }) => `${severity} ${id}`);
 
-  test("that has the issuer or one member of its own is no error page, but a broken document", () => {
+  test("that has the issuer or one of its members is a broken document, not an error page", () => {
     expect(found({ error: "not_found" })).toEqual(["suspect discovery-not-json"]);
     expect(found({ error: "not_found", issuer: ISSUER })).toEqual([
       "fatal discovery-field-missing",

@@ -1,13 +1,13 @@
 import type { IssuerReport } from "../../src/model/issuer-report.js";
 import { IssuerCache } from "../../src/preflight/issuer-cache.js";
-// Loaded before the first look, so that the fake clock waits for no module.
+// Loaded before the first check, so that the fake clock waits for no module.
 import "../../src/preflight/run-issuer-check.js";
 import { createPreflight } from "../../src/preflight/issuer-check.js";
 import type { PreflightRuntime, PreflightSettings } from "../../src/preflight/run-issuer-check.js";
 import { FakeClock } from "../support/fake-clock.js";
 
-/** A process of its own: its clock, its cache, and looks that may go to this machine. */
-export function lookWorld(
+/** A process of its own: its clock, its cache, and checks that may send requests to this machine. */
+export function checkWorld(
   settings: PreflightSettings = {},
   runtime: Partial<PreflightRuntime> = {},
 ) {
@@ -18,17 +18,17 @@ export function lookWorld(
     clock,
     preflight,
     runtime: complete,
-    look: (token: string) => preflight.check(token, anySignal()),
-    /** Looks as after a failure of STS, while `ms` milliseconds of fake time pass. */
-    async lookFresh(token: string, ms = 0) {
-      const looking = preflight.check(token, { ...anySignal(), fresh: true });
+    check: (token: string) => preflight.check(token, anySignal()),
+    /** Checks as after a failure of STS, while `ms` milliseconds of fake time pass. */
+    async checkFresh(token: string, ms = 0) {
+      const checking = preflight.check(token, { ...anySignal(), fresh: true });
       if (ms > 0) await clock.advance(ms);
-      return await looking;
+      return await checking;
     },
   };
 }
 
-/** The signal of somebody who waits for as long as it takes. */
+/** The signal of a caller that waits without a limit. */
 export function anySignal() {
   return { signal: new AbortController().signal };
 }
