@@ -6,8 +6,8 @@ import { runExample } from "./run-example.js";
 
 const program = await findOtherProgram();
 
-describe("demo", { timeout: 90_000 }, () => {
-  test.concurrent("rides out the storm that ends the stock provider, and shows it line by line", async () => {
+describe("the demo", { timeout: 90_000 }, () => {
+  test.concurrent("gets credentials in the storm that the stock provider fails in, and shows it line by line", async () => {
     // Nothing but Node is there.
     const { exitCode, stdout, stderr } = await runExample("demo/main.ts", { PATH: "/nonexistent" });
     expect(stderr).toBe("");
@@ -32,13 +32,13 @@ describe("demo", { timeout: 90_000 }, () => {
   });
 
   if (program === undefined) {
-    test(`a program in another language: left out, it needs ${NEEDED}`, () => {
+    test(`leaves out a program in another language, which needs ${NEEDED}`, () => {
       // Debian's may be too old; none at all is wrong where it was installed.
       const isInstalled = findPythonWithBoto3() !== undefined;
       expect(isInstalled || process.env.TEST_PROGRAMS !== "required").toBe(true);
     });
   } else {
-    test.concurrent("ends with a program in another language, which gets through with the endpoint alone", async () => {
+    test.concurrent("ends with a program in another language, which gets credentials only with the endpoint", async () => {
       const { exitCode, stdout } = await runExample("demo/main.ts");
       const { name } = program;
       for (const line of [
@@ -57,7 +57,7 @@ describe("demo", { timeout: 90_000 }, () => {
     });
   }
 
-  test("--real assumes the role of the environment", async () => {
+  test("assumes the role of the environment with --real", async () => {
     await using world = await startWorld();
     world.sts.failNext("throttled");
     const env = {
@@ -72,7 +72,7 @@ describe("demo", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  test("--real without a role says what is missing and exits with 1", async () => {
+  test("names what is missing and exits with 1 for --real without a role", async () => {
     const { exitCode, stdout } = await runExample("demo/main.ts", {}, ["--real"]);
     expect(stdout).toMatch(/ERR_NOT_CONFIGURED: .*AWS_WEB_IDENTITY_TOKEN_FILE/);
     expect(exitCode).toBe(1);

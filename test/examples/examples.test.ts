@@ -20,7 +20,7 @@ function strictEnvironment({ sts, tokenFile }: ExampleWorld): Record<string, str
   };
 }
 
-describe("examples", { timeout: 90_000 }, () => {
+describe("each example works:", { timeout: 90_000 }, () => {
   test("irsa: an S3 client lists buckets with the role of the environment", async () => {
     await using world = await startWorld();
     await using s3 = await startS3(world.sts);
@@ -34,7 +34,7 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  test("github-actions: every attempt mints a token, also after a 503", async () => {
+  test("github-actions: every attempt requests a token, also after a 503", async () => {
     await using world = await startWorld();
     const asked: (string | undefined)[] = [];
     await using github = await startSmallServer(async ({ url, headers }, response) => {
@@ -113,7 +113,7 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(world.sts.requests).toHaveLength(1);
   });
 
-  test("strict-start: refuses to start, with the reason, when the issuer's key cannot work", async () => {
+  test("strict-start: refuses to start, with the reason, when the issuer's key can't work", async () => {
     await using world = await startWorld();
     world.idp.setJwks((right) => ({
       keys: (right.keys as object[]).map((key) => ({ ...key, use: "enc" })),
@@ -131,7 +131,7 @@ describe("examples", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  test("other-sts: one endpoint for STS and S3, tokens and answers that are not those of AWS", async () => {
+  test("other-sts: gets credentials and calls S3 at one endpoint that is not AWS", async () => {
     await using world = await startWorld();
     await using s3 = await startS3(world.sts);
     world.sts.configure({ omit: ["AssumedRoleUser"], expirationPrecision: "nanoseconds" });

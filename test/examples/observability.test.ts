@@ -120,7 +120,7 @@ const seriesOf = (name: string) => series.find(({ names }) => names.includes(nam
 const metricsIn = (query: string) => query.match(/resilient_sts_\w+/g) ?? [];
 
 describe("the dashboard and the alert rules", () => {
-  test.each(QUERIES)("%s asks for metrics and labels that the code records", (_, query) => {
+  test.each(QUERIES)("have the query %s, whose metrics and labels the code records", (_, query) => {
     const metrics = metricsIn(query);
     expect(metrics).not.toEqual([]);
     const labels = [
@@ -147,12 +147,12 @@ describe("the dashboard and the alert rules", () => {
     }
   });
 
-  test("name the same verdicts that do not pass by themselves", () => {
+  test("name the same verdicts that no retry resolves", () => {
     const alert = QUERIES.find(([title]) => title === "alert AwsCredentialsRejected")?.[1];
     expect(alert).toContain(`error_type=~"${VERDICTS_FOR_A_PERSON.join("|")}"`);
   });
 
-  test("have panels with a title, a description and a place of their own", () => {
+  test("have panels that do not overlap, each with a title and a description", () => {
     const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
       Array.from({ length: w * h }, (_, at) => `${x + (at % w)},${y + Math.floor(at / w)}`),
     );
@@ -173,7 +173,7 @@ describe("Prometheus's own checker", { timeout: 30_000 }, () => {
     await run(promtool, ["test", "rules", join(FOLDER, "alerts.test.yaml")]);
   });
 
-  test("reads every query of the dashboard", async () => {
+  test("accepts every query of the dashboard", async () => {
     await using folder = await temporaryFolder();
     const file = join(folder.path, "rules.yaml");
     const rules = QUERIES.map(([, query], at) => ({

@@ -23,7 +23,7 @@ const RECIPES = {
 const readRecipe = (name: keyof typeof RECIPES) =>
   readFile(join(ROOT, "examples/recipes", name), "utf8");
 
-test.each(Object.entries(RECIPES))("the guide quotes %s word by word", async (name, language) => {
+test.each(Object.entries(RECIPES))("the guide quotes %s word for word", async (name, language) => {
   const guide = await readFile(join(ROOT, "docs/reach.md"), "utf8");
   const recipe = await readRecipe(name as keyof typeof RECIPES);
   expect(guide).toContain(`\n\`\`\`${language}\n${recipe}\`\`\`\n`);
@@ -82,7 +82,7 @@ interface Workflow {
 }
 
 describe("the workflow for GitHub Actions", { timeout: 60_000 }, () => {
-  test("lets Terraform outlive its sessions, with a new token for each", async () => {
+  test("lets Terraform run longer than one session, with a new token for each session", async () => {
     await using world = await startWorld();
     // As an hour of three.
     world.sts.configure({ credentialLifetimeSeconds: 4 });
@@ -233,7 +233,7 @@ describe("a developer's profile", { timeout: 60_000 }, () => {
 });
 
 describe("the crontab", { timeout: 60_000 }, () => {
-  test("runs its command with the variables that it sets, and its jobs share a session", async () => {
+  test("runs its command with the variables that it sets, and its jobs share one session", async () => {
     await using world = await startWorld();
     await using machine = await startMachine(world);
     await machine.addProgram("report", PRINT_ARN);

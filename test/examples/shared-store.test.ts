@@ -25,7 +25,7 @@ async function runTwice(
   return sources;
 }
 
-describe("examples/shared-store: the second process has its credentials", {
+describe("in examples/shared-store the second process gets its credentials", {
   timeout: 60_000,
 }, () => {
   test("from the folder of the first", async () => {

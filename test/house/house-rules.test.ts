@@ -14,8 +14,8 @@ const entries = [...PUBLIC_ENTRIES.values()];
 const tree = (files: Record<string, string>): Source[] =>
   Object.entries(files).map(([path, text]) => parse(path, text));
 
-describe("imports go one way", () => {
-  test("in the library", () => expect(wrongDirections(library)).toEqual([]));
+describe("imports go one way:", () => {
+  test("the library keeps the rule", () => expect(wrongDirections(library)).toEqual([]));
 
   test.each([
     ["up", "src/retry/a.ts", 'import { b } from "../provider/b.js";'],
@@ -23,26 +23,26 @@ describe("imports go one way", () => {
     ["out of the foundations", "src/runtime/clock.ts", 'export { b } from "../retry/b.js";'],
     ["lazily", "src/provider/a.ts", 'await import("../doctor/b.js");'],
     ["inside a type", "src/token/a.ts", 'type B = import("../sts/b.js").B;'],
-    ["into the test wing", "src/doctor/a.ts", 'import { b } from "../testing/b.js";'],
-    ["out of the test wing", "src/testing/x/a.ts", 'import { b } from "../../token/b.js";'],
+    ["into src/testing", "src/doctor/a.ts", 'import { b } from "../testing/b.js";'],
+    ["out of src/testing", "src/testing/x/a.ts", 'import { b } from "../../token/b.js";'],
     ["into the command", "src/index.ts", 'export { b } from "./cli/b.js";'],
     ["into the entry", "src/provider/a.ts", 'import { b } from "../index.js";'],
-    ["from nowhere", "src/shed/a.ts", ""],
-  ])("and one that goes %s is found", (_, path, text) => {
+    ["out of an unknown folder", "src/shed/a.ts", ""],
+  ])("the rule finds an import that goes %s", (_, path, text) => {
     expect(wrongDirections(tree({ [path]: text }))).toHaveLength(1);
   });
 
-  test("and those that go down are fine", () => {
+  test("the rule accepts imports that go down", () => {
     const down = 'import { b } from "../retry/b.js"; import { c } from "../runtime/clock.js";';
     expect(wrongDirections(tree({ "src/provider/a.ts": down }))).toEqual([]);
   });
 });
 
-describe("no value is recognized by a class of its own realm", () => {
-  test("in the library", () => expect(realmBound(library)).toEqual([]));
+describe("no value is recognized by a class of its own realm:", () => {
+  test("the library keeps the rule", () => expect(realmBound(library)).toEqual([]));
 
   test.each(["Error", "TypeError", "DOMException", "AbortSignal", "Promise", "Date"])(
-    "and instanceof %s is found",
+    "the rule finds instanceof %s",
     (name) => {
       const text = `export const is = (value: unknown) => value instanceof ${name};`;
       expect(realmBound(tree({ "src/sts/a.ts": text }))).toEqual([
@@ -52,10 +52,10 @@ describe("no value is recognized by a class of its own realm", () => {
   );
 });
 
-describe("imports have no cycle", () => {
-  test("in the library", () => expect(cycles(library)).toEqual([]));
+describe("imports have no cycle:", () => {
+  test("the library keeps the rule", () => expect(cycles(library)).toEqual([]));
 
-  test("and one of types alone is found", () => {
+  test("the rule finds a cycle of types alone", () => {
     const a = 'import type { B } from "./b.js";';
     const b = 'import type { A } from "./a.js";';
     expect(cycles(tree({ "src/a.ts": a, "src/b.ts": b }))).toEqual([
@@ -64,37 +64,37 @@ describe("imports have no cycle", () => {
   });
 });
 
-describe("a third-party package has one room", () => {
-  test("in the library", () => expect(sharedPackages(library)).toEqual([]));
+describe("one folder imports a third-party package:", () => {
+  test("the library keeps the rule", () => expect(sharedPackages(library)).toEqual([]));
 
   test.each([
     ["p-retry", 'import pRetry from "p-retry";'],
     ["jose", 'await import("jose");'],
     ["@aws-sdk/core", 'import type { A } from "@aws-sdk/core/client";'],
     ["@smithy/types", 'import { type A, B } from "@smithy/types";'],
-  ])("and two rooms of %s are found", (name, text) => {
+  ])("the rule finds two folders that import %s", (name, text) => {
     const found = sharedPackages(tree({ "src/retry/a.ts": text, "src/preflight/a.ts": text }));
     expect(found).toEqual([`${name}: retry, preflight`]);
   });
 
-  test("but the SDK's types are for all", () => {
+  test("the rule accepts the SDK's types everywhere", () => {
     const text =
       'import { type A } from "@smithy/types"; import type { B } from "@aws-sdk/client-sts";';
     expect(sharedPackages(tree({ "src/retry/a.ts": text, "src/sts/a.ts": text }))).toEqual([]);
   });
 });
 
-describe("only the public entries pass things on", () => {
-  test("in the library", () => expect(barrels(library, entries)).toEqual([]));
+describe("only the public entries export what other files export:", () => {
+  test("the library keeps the rule", () => expect(barrels(library, entries)).toEqual([]));
 
   test.each([
     ["src/retry/index.ts", "export const a = 1;"],
     ["src/retry/all.ts", 'export { a } from "./a.js";'],
-  ])("and %s is found", (path, text) => {
+  ])("the rule finds %s", (path, text) => {
     expect(barrels(tree({ [path]: text }), entries)).toEqual([path]);
   });
 
-  test("and each of them is in the manifest", () => {
+  test("the manifest lists each of them", () => {
     const manifest = readFileSync(join(ROOT, "package.json"), "utf8");
     const { exports, typesVersions } = JSON.parse(manifest) as {
       exports: Record<string, unknown>;
@@ -110,10 +110,10 @@ describe("only the public entries pass things on", () => {
 
 describe("a file", () => {
   test("has at most 400 lines", () => expect(tooLong(everything)).toEqual([]));
-  test("has a kebab-case name that says something", () => expect(badNames(everything)).toEqual([]));
-  test("holds nothing that is forbidden", () => expect(forbidden(everything)).toEqual([]));
+  test("has a meaningful name in kebab-case", () => expect(badNames(everything)).toEqual([]));
+  test("has nothing that is forbidden", () => expect(forbidden(everything)).toEqual([]));
 
-  test("that is too long is found", () => {
+  test("with 401 lines is found", () => {
     expect(tooLong(tree({ "src/a.ts": "a;\n".repeat(401) }))).toEqual(["src/a.ts: 401 lines"]);
   });
 
@@ -136,7 +136,7 @@ describe("a file", () => {
     expect(forbidden(tree({ "src/a.ts": text }))).toEqual([`src/a.ts: ${name}`]);
   });
 
-  test("may say such words in a string", () => {
+  test("may have such words in a string", () => {
     expect(
       forbidden(tree({ "src/a.ts": 'export const any = "export default any // @ts-ignore";' })),
     ).toEqual([]);
@@ -152,12 +152,12 @@ describe("the lock file", () => {
   const { packages } = JSON.parse(lockFile) as { packages: Record<string, Locked> };
   const paths = Object.keys(packages);
 
-  test("names no place that packages come from", () => {
+  test("names no registry", () => {
     expect(paths.filter((path) => packages[path]?.resolved)).toEqual([]);
   });
 
-  // npm drops those it cannot find when the lock is written, and `npm ci` then refuses the lock.
-  test("has the packages of every platform, not only of the one it was written on", () => {
+  // npm leaves out those that it can't find when it writes the lock, and `npm ci` then refuses the lock.
+  test("has the packages of every platform", () => {
     const optional = Object.values(packages).flatMap((locked) =>
       Object.keys(locked.optionalDependencies ?? {}),
     );
@@ -171,7 +171,7 @@ describe("one program touches the process's arguments, streams and end", () => {
   const files = (sources: readonly Source[]) =>
     sources.filter(({ tree }) => TOUCHES.test(tree.text)).map(({ path }) => path);
 
-  test("holds in the commands", () => {
+  test("the commands keep the rule", () => {
     const commands = library.filter(({ path }) => path.startsWith("src/cli/"));
     expect(files(commands)).toEqual(["src/cli/bin.ts", "src/cli/main.ts"]);
   });

@@ -35,7 +35,7 @@ function publicNames(subpath: string): { values: string[]; types: string[] } {
 }
 
 // A change here is a change of what users can rely on: it belongs in CHANGELOG.md too.
-describe("the public names", () => {
+describe("the public names are listed here:", () => {
   test("of the main entry", () => {
     expect(publicNames(".")).toMatchInlineSnapshot(`
       {
@@ -290,7 +290,7 @@ describe("the public names", () => {
     `);
   });
 
-  test("of every subpath are in this list", () => {
+  test("this list has every subpath", () => {
     expect([...PUBLIC_ENTRIES.keys()]).toEqual([
       ...[
         ".",

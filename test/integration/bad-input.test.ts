@@ -17,7 +17,7 @@ withoutAwsSettings();
 /** A value of a type that the compiler would not let through. */
 const wrong = (value: unknown) => value as never;
 
-describe("an option that can never work is a TypeError of the factory, which names it:", () => {
+describe("an option that can never work is a TypeError of the factory that names it:", () => {
   test.each<[string, WebIdentityInit]>([
     ["retry.maxAttempts", { retry: { maxAttempts: 0 } }],
     ["retry.maxAttempts", { retry: { maxAttempts: 1.5 } }],
@@ -75,7 +75,7 @@ describe("an option that can never work is a TypeError of the factory, which nam
     ["token", () => fromWebIdentity(wrong({ token: "eyJ", roleArn: ROLE_ARN }))],
     ["roleArn", () => fromWebIdentity({ token: async () => "x", roleArn: "" })],
     ["init", () => fromWebIdentity(wrong(null))],
-  ])("%s, a field of its own (%#)", (name, create) => {
+  ])("%s as a field of the factory (%#)", (name, create) => {
     expect(create).toThrow(TypeError);
     expect(create).toThrow(`\`${name}\``);
   });
@@ -83,7 +83,7 @@ describe("an option that can never work is a TypeError of the factory, which nam
 
 const PARTS = "eyJhbGciOiJSUzI1NiJ9";
 
-describe("a broken token file is told with its path, and costs no call:", () => {
+describe("the error for an unusable token file names its path, and STS gets no call:", () => {
   test.each<[string, string | Buffer | undefined, string]>([
     ["missing", undefined, "ERR_TOKEN_UNAVAILABLE"],
     ["empty", "", "ERR_TOKEN_UNAVAILABLE"],
@@ -134,7 +134,7 @@ describe("a broken token file is told with its path, and costs no call:", () => 
   }
 });
 
-describe("a broken token source is told, and costs no call:", () => {
+describe("an unusable token source is an error, and STS gets no call:", () => {
   test.each<[string, () => unknown]>([
     ["undefined", () => undefined],
     ["null", async () => null],
@@ -159,7 +159,7 @@ describe("a broken token source is told, and costs no call:", () => {
   }
 });
 
-describe("a request that STS is certain to refuse is told, and costs no call:", () => {
+describe("a request that STS is certain to refuse is an error, and STS gets no call:", () => {
   test.each<[string, WebIdentityInit & { roleArn?: string }, RegExp]>([
     ["a role ARN that is none", { roleArn: "my-role" }, /my-role/],
     ["a role ARN in quotes", { roleArn: `"${ROLE_ARN}"` }, /role ARN/],
@@ -187,7 +187,7 @@ describe("a request that STS is certain to refuse is told, and costs no call:", 
   });
 });
 
-describe("a role assumer's expiration that is no Date", () => {
+describe("a role assumer's expiration that is not a Date", () => {
   const HOUR_MS = 3_600_000;
   const assumed = (world: World, expiration: unknown) =>
     world.provide({
@@ -199,7 +199,7 @@ describe("a role assumer's expiration that is no Date", () => {
   test.each<[string, (at: number) => unknown]>([
     ["a text", (at) => new Date(at).toISOString()],
     ["milliseconds since the epoch", (at) => at],
-  ])("is read: %s", async (_, write) => {
+  ])("is converted: %s", async (_, write) => {
     await using world = await startWorld();
     const at = world.clock.now() + HOUR_MS;
     const provider = assumed(world, write(at));
@@ -207,7 +207,7 @@ describe("a role assumer's expiration that is no Date", () => {
     expect(provider.status()).toMatchObject({ state: "fresh", expiresAt: new Date(at).getTime() });
   });
 
-  test("and cannot be read is a failed refresh, told like every other", async () => {
+  test("is a failed refresh like any other when it can't be converted", async () => {
     await using world = await startWorld();
     const provider = assumed(world, "tomorrow");
     expect(await rejection(provider())).toMatchObject({ code: "ERR_STS_UNAVAILABLE" });

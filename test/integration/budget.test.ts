@@ -18,7 +18,7 @@ const late =
   () =>
     new Promise<T>((resolve) => clock.schedule(2_000, () => resolve(value)));
 
-describe("the budget holds", () => {
+describe("the budget limits a refresh with", () => {
   test.each<[string, WebIdentityInit]>([
     ["a region", { clientConfig: { region: never } }],
     ["the caller's region", { clientConfig: {}, parentClientConfig: { region: never } }],
@@ -28,7 +28,7 @@ describe("the budget holds", () => {
       "the global endpoint",
       { clientConfig: { region: REGION, useGlobalEndpoint: never as never } },
     ],
-  ])("%s that never comes", async (_, init) => {
+  ])("%s that never answers", async (_, init) => {
     await using world = await stillWorld();
     const credentials = rejection(world.provide({ ...init, retry })());
     await until(() => world.clock.pending === 1);
@@ -40,7 +40,7 @@ describe("the budget holds", () => {
     expect([world.clock.pending, world.clock.holds, world.calls()]).toEqual([0, 0, 0]);
   });
 
-  test("an endpoint that never comes", async () => {
+  test("an endpoint that never resolves", async () => {
     await using world = await stillWorld();
     const clientConfig = { region: REGION, endpoint: never };
     const credentials = rejection(world.provide({ clientConfig, retry })());
@@ -49,7 +49,7 @@ describe("the budget holds", () => {
     expect(await credentials).toMatchObject({ code: "ERR_STS_UNAVAILABLE" });
   });
 
-  test("a silent STS together with the region that came late", async () => {
+  test("a silent STS and a region that resolved late", async () => {
     await using world = await stillWorld();
     world.sts.setFault("hang");
     const clientConfig = { endpoint: world.sts.url, region: late(world, REGION) };
@@ -62,7 +62,7 @@ describe("the budget holds", () => {
     expect(world.clock.monotonic()).toBe(3_000);
   });
 
-  test("a silent STS together with the token that came late", async () => {
+  test("a silent STS and a token that came late", async () => {
     await using world = await stillWorld();
     world.sts.setFault("hang");
     const token: TokenSource = late(world, await world.idp.issueToken());

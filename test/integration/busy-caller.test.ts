@@ -87,7 +87,7 @@ async function asksInThreeSeconds(busy: Busy, force: boolean): Promise<number> {
   return reads.filter((at) => at < 3_000).length;
 }
 
-describe("a busy caller whose credentials live for a moment", () => {
+describe("a busy caller with very short-lived credentials", () => {
   /** How often the role assumer is asked in three seconds. */
   async function asksFor(lifetimeMs: number, windows: WebIdentityInit["refresh"]) {
     await using world = await startWorld({ clock: new VirtualClock(59_000) });
@@ -117,7 +117,7 @@ describe("a busy caller whose credentials live for a moment", () => {
   const lives = [1, 10, 100, 300, 500, 999, 1_000, 1_001, 1_500, 3_000];
 
   test.each(lives.flatMap((life) => windows.map((each) => [life, each] as const)))(
-    "asks ten times in three seconds at most: %i ms, windows %j",
+    "causes at most ten refreshes in three seconds: %i ms, windows %j",
     async (lifetimeMs, each) => {
       expect(await asksFor(lifetimeMs, each)).toBeLessThanOrEqual(10);
     },
@@ -130,13 +130,13 @@ describe("a busy caller without credentials", () => {
   );
 
   test.each(ways)(
-    "asks ten times in three seconds at most: $name, forced: $force",
+    "causes at most ten refreshes in three seconds: $name, forced: $force",
     async ({ busy, force }) => {
       expect(await asksInThreeSeconds(busy, force)).toBeLessThanOrEqual(10);
     },
   );
 
-  test("gets the remembered error at once, with the end of the backoff in it and in the status", async () => {
+  test("gets the cached error at once, and the error and the status show the end of the backoff", async () => {
     await using world = await startWorld();
     world.sts.setFault("sts-unavailable");
     const provider = world.provide({ retry: { maxAttempts: 1 } });
@@ -148,7 +148,7 @@ describe("a busy caller without credentials", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("gets credentials within four seconds of the end of an outage, however long it was", async () => {
+  test("gets credentials within four seconds of the end of an outage of any length", async () => {
     await using world = await startWorld();
     const { clock, sts } = world;
     sts.setFault("sts-unavailable");
@@ -169,7 +169,7 @@ describe("a busy caller without credentials", () => {
     expect(clock.monotonic() - recoveredAt).toBeLessThanOrEqual(4_100);
   });
 
-  test("whose every wait is aborted at once starts one refresh, not one for each wait", async () => {
+  test("that aborts every wait at once starts one refresh, and not one for each wait", async () => {
     await using world = await startWorld();
     world.sts.setFault("hang");
     const provider = world.provide();

@@ -34,7 +34,7 @@ function realCache(lifetimeMs: number, refresh: () => unknown) {
 }
 
 describe("the AsyncLocalStorage context of a caller", () => {
-  test("is seen by no part of the refresh that it starts", async () => {
+  test("reaches no part of the refresh that the caller starts", async () => {
     await using world = await startWorld();
     world.sts.failNext("sts-unavailable");
     const seen = new Map<string, unknown>();
@@ -75,7 +75,7 @@ describe("the AsyncLocalStorage context of a caller", () => {
     expect(seen.size).toBe(6);
   });
 
-  test("is not seen by the handler of expired credentials either", async () => {
+  test("does not reach the handler of expired credentials", async () => {
     await using world = await startWorld();
     const seen: unknown[] = [];
     const provider = world.provide({
@@ -92,7 +92,7 @@ describe("the AsyncLocalStorage context of a caller", () => {
     expect(seen).toEqual([undefined]);
   });
 
-  test("is not seen by refreshes of the timer", async () => {
+  test("does not reach refreshes of the timer", async () => {
     const seen: unknown[] = [];
     let done = () => {};
     const third = new Promise<void>((resolve) => {
@@ -111,7 +111,7 @@ describe("the AsyncLocalStorage context of a caller", () => {
     expect(seen).toEqual([undefined, undefined, undefined]);
   });
 
-  test("is collected while the cache waits for its next refresh", async () => {
+  test("can be garbage-collected while the cache waits for its next refresh", async () => {
     const cache = realCache(3_600_000, () => new Promise((resolve) => setTimeout(resolve, 1)));
     const call = async () => {
       const context = { body: "x".repeat(1_000) };
@@ -127,7 +127,7 @@ describe("the AsyncLocalStorage context of a caller", () => {
     cache.close(new Error("closed"));
   });
 
-  test("of the first of several callers reaches none of the others", async () => {
+  test("does not reach other callers of the same refresh", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied");
     const provider = world.provide();

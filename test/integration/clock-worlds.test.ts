@@ -164,8 +164,8 @@ async function play(world: World, steps: readonly Step[], mayRefuse: boolean): P
   }
 }
 
-describe("in worlds with distant, jumping and lying clocks", () => {
-  test("nothing is served expired, nor refused while valid, where the time since boot is known", async () => {
+describe("with wrong, jumping and false clocks", () => {
+  test("no caller gets expired credentials, or is refused valid ones, where the time since boot is known", async () => {
     const steps = fc.array(fc.oneof(...everywhere, suspend), { minLength: 5, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(machineOff, offsets, steps, async (off, apart, plan) => {
@@ -177,7 +177,7 @@ describe("in worlds with distant, jumping and lying clocks", () => {
     );
   });
 
-  test("nothing is served expired where the time since boot is not known", async () => {
+  test("no caller gets expired credentials where the time since boot is not known", async () => {
     const steps = fc.array(fc.oneof(...everywhere), { minLength: 5, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(machineOff, offsets, steps, async (off, apart, plan) => {

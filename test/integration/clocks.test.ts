@@ -68,7 +68,7 @@ describe("a cold start on a machine whose clock is wrong", () => {
     expect(provider.status().state).toBe("fresh");
   });
 
-  test.each(OFF)("by %d ms asks once for an honest expired token", async (off) => {
+  test.each(OFF)("by %d ms makes one call for a token that really has expired", async (off) => {
     await using world = await startClocks(off);
     const token = await world.idp.issueToken({ expiresInSeconds: -7_200 });
     const provider = world.provide(async () => token);
@@ -80,20 +80,23 @@ describe("a cold start on a machine whose clock is wrong", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test.each(OFF)("by %d ms sends no expired token after an answer has shown it", async (off) => {
-    await using world = await startClocks(off);
-    let expiresInSeconds = 300;
-    const provider = world.provide(async () => world.idp.issueToken({ expiresInSeconds }));
-    await provider();
-    expiresInSeconds = -600;
-    // What is cached is valid.
-    await expect(provider({ forceRefresh: true })).resolves.toHaveProperty("accessKeyId");
-    expect(provider.status().lastError?.code).toBe("ERR_TOKEN_EXPIRED");
-    expect(provider.status().lastError?.message).toContain("The token expired 10 min ago, at ");
-    expect(world.calls()).toBe(1);
-  });
+  test.each(OFF)(
+    "by %d ms sends no expired token after an answer has shown the clock",
+    async (off) => {
+      await using world = await startClocks(off);
+      let expiresInSeconds = 300;
+      const provider = world.provide(async () => world.idp.issueToken({ expiresInSeconds }));
+      await provider();
+      expiresInSeconds = -600;
+      // What is cached is valid.
+      await expect(provider({ forceRefresh: true })).resolves.toHaveProperty("accessKeyId");
+      expect(provider.status().lastError?.code).toBe("ERR_TOKEN_EXPIRED");
+      expect(provider.status().lastError?.message).toContain("The token expired 10 min ago, at ");
+      expect(world.calls()).toBe(1);
+    },
+  );
 
-  test("sends a token that contradicts itself to nobody", async () => {
+  test("sends no token whose times contradict each other", async () => {
     await using world = await startClocks(30 * MINUTE);
     const provider = world.provide(async () =>
       world.idp.issueToken({ claims: { iat: 1_800_000_000, exp: 1_799_999_000 } }),
@@ -102,7 +105,7 @@ describe("a cold start on a machine whose clock is wrong", () => {
     expect(world.calls()).toBe(0);
   });
 
-  test("that is set right afterwards sends tokens, and its credentials live on", async () => {
+  test("that is corrected later sends tokens, and its credentials stay valid", async () => {
     for (const off of OFF) {
       await using world = await startClocks(off);
       world.machine.withBootClock();
@@ -118,7 +121,7 @@ describe("a cold start on a machine whose clock is wrong", () => {
 });
 
 describe("an expired token on a machine whose clock is right", () => {
-  test("costs one STS call, and the error says since when it has been expired", async () => {
+  test("costs one STS call, and the error says when it expired", async () => {
     await using world = await startClocks(0);
     const token = await world.idp.issueToken({ expiresInSeconds: -7_207 });
     const provider = world.provide(async () => token);
@@ -131,8 +134,8 @@ describe("an expired token on a machine whose clock is right", () => {
   });
 });
 
-describe("two STSs whose clocks are apart", () => {
-  test.each([-2 * HOUR, 2 * HOUR])("by %d ms are told apart", async (off) => {
+describe("two STS endpoints whose clocks differ", () => {
+  test.each([-2 * HOUR, 2 * HOUR])("by %d ms each have their own offset", async (off) => {
     await using world = await startClocks(0, [0, off]);
     const [right, wrong] = world.servers as [LocalSts, LocalSts];
     // Its own clock is the one that counts for its tokens too.
@@ -155,7 +158,7 @@ describe("two STSs whose clocks are apart", () => {
   });
 });
 
-describe("an STS whose Date lies", () => {
+describe("an STS with a wrong Date header", () => {
   const lying = (date: (right: number) => string): WebIdentityInit["clientConfig"] => {
     const wire = new NodeHttpHandler();
     const handle: typeof wire.handle = async (request, options) => {
@@ -172,7 +175,7 @@ describe("an STS whose Date lies", () => {
     ["9999", () => "Fri, 31 Dec 9999 23:59:59 GMT", "expired-on-arrival"],
     ["two hours ago", at(-2 * HOUR), "session-too-long"],
     ["in two hours", at(2 * HOUR), "expired-on-arrival"],
-  ])("(%s) is not believed, and reported", async (_, date, reason) => {
+  ])("(%s) is ignored and reported", async (_, date, reason) => {
     await using world = await startClocks(0);
     const clientConfig = { endpoint: world.sts.url, region: REGION, ...lying(date) };
     const provider = world.provide(async () => world.idp.issueToken(), { clientConfig });

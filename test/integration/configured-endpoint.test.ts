@@ -56,7 +56,7 @@ const of = (
   clientConfig: object = {},
 ): Case => [where, host, profile, env, clientConfig];
 
-describe("a configured endpoint is the one that the SDK asks:", () => {
+describe("the endpoint is the one that the SDK calls:", () => {
   test.each<Case>([
     of("none", AWS_HOST, ""),
     of("the variable for all services", "all.example", "", {

@@ -8,7 +8,7 @@ import { RecordingHandler } from "./recording-handler.js";
 withoutAwsSettings();
 
 describe("the connections to STS", () => {
-  test("are one for all providers of equal options, and others for other options", async () => {
+  test("are shared by providers with equal options only", async () => {
     await using world = await startWorld();
     const { url: endpoint } = world.sts;
     for (let round = 0; round < 5; round += 1) {
@@ -37,7 +37,7 @@ describe("the connections to STS", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("may be closed by STS at the very moment they are used again", async () => {
+  test("may be closed by STS at the moment of their next use", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const { accessKeyId } = await provider();
@@ -48,7 +48,7 @@ describe("the connections to STS", () => {
     expect(again).toMatchObject({ outcome: "reset", connection: first?.connection });
   });
 
-  test("are made again once STS listens again", async () => {
+  test("are opened again when STS listens again", async () => {
     await using world = await startWorld();
     await world.sts.refuseConnections();
     const provider = world.provide({
@@ -73,7 +73,7 @@ describe("the connections to STS", () => {
     await until(() => world.sts.connections.open === 0);
   });
 
-  test("are closed with their provider also when a client has lent it others since", async () => {
+  test("are closed with their provider, even if a client has lent it other connections since", async () => {
     await using world = await startWorld();
     const { url: endpoint } = world.sts;
     const provider = world.provide({ clientConfig: { endpoint } });
@@ -86,7 +86,7 @@ describe("the connections to STS", () => {
     await until(() => world.sts.connections.open === 0);
   });
 
-  test("of others are left alone when a provider is closed", async () => {
+  test("of other providers stay open when a provider is closed", async () => {
     await using world = await startWorld();
     const [one, other] = [world.provide(), world.provide()];
     await one();
@@ -100,8 +100,8 @@ describe("the connections to STS", () => {
   });
 });
 
-describe("a request handler that was lent", () => {
-  test("is not destroyed with the provider: its owner goes on with it", async () => {
+describe("a request handler that a client lends", () => {
+  test("is not destroyed with the provider, because its owner still uses it", async () => {
     await using world = await startWorld();
     const requestHandler = new RecordingHandler();
     const destroy = vi.spyOn(requestHandler, "destroy");
@@ -124,7 +124,7 @@ describe("a request handler that was lent", () => {
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 
-  test("keeps an agent that was made elsewhere", async () => {
+  test("keeps an agent that its owner made", async () => {
     await using world = await startWorld();
     const { Agent } = await import("node:http");
     const httpAgent = new Agent({ keepAlive: true });

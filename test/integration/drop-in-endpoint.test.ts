@@ -118,7 +118,7 @@ describe("the endpoint", () => {
     ],
     ["the global one for legacy", "sts.amazonaws.com", { region: "eu-west-1" }, {}, LEGACY],
     [
-      "the regional one for legacy where the global one never stood for the region",
+      "the regional one for legacy in a region that the global one never served",
       "sts.eu-south-1.amazonaws.com",
       { region: "eu-south-1" },
       {},
@@ -159,7 +159,7 @@ describe("the endpoint", () => {
     expect(await hostOf({}, {}, { AWS_PROFILE: "work" })).toBe(host);
   });
 
-  test("is told in an event when it had to be guessed", async () => {
+  test("is reported in an event when the provider had to guess it", async () => {
     const types: string[] = [];
     const onEvent = ({ type }: { type: string }) => types.push(type);
     await hostOf({ onEvent }, {}, {});
@@ -205,7 +205,7 @@ describe("a client that the credentials are for", () => {
     expect(commands).toContain("AssumeRoleWithWebIdentityCommand");
   });
 
-  test("does not lend what clientConfig has of its own", async () => {
+  test("does not lend what clientConfig sets itself", async () => {
     const [callers, own] = [new RecordingHandler(), new RecordingHandler()];
     const clientConfig = { requestHandler: own, userAgentAppId: "own", region: "eu-west-3" };
     await askFrom({ region: "us-west-2", requestHandler: callers }, { clientConfig });
@@ -214,7 +214,7 @@ describe("a client that the credentials are for", () => {
     expect(callers.hosts).toEqual(["bucket.s3.us-west-2.amazonaws.com"]);
   });
 
-  test("does not lend an HTTP/2 handler, just as with the SDK's own", async () => {
+  test("does not lend an HTTP/2 handler, as with the SDK's own provider", async () => {
     const requestHandler = new RecordingHandler({ metadata: { handlerProtocol: "h2" } });
     vi.stubEnv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1");
     const init = { webIdentityToken: token, roleArn: ROLE_ARN, region: "eu-west-1" };

@@ -72,7 +72,7 @@ const header: Pluggable<object, object> = {
     ),
 };
 
-describe("fromWebToken sends what the SDK's own sends, and gives what it gives:", () => {
+describe("fromWebToken sends and returns the same as the SDK's own provider:", () => {
   test.each<[string, SharedInit]>([
     ["without options", {}],
     ["roleSessionName", { roleSessionName: "nightly@build" }],
@@ -122,7 +122,7 @@ describe("fromWebToken sends what the SDK's own sends, and gives what it gives:"
     expect(ours.credentials).toHaveProperty("$source.CREDENTIALS_STS_ASSUME_ROLE_WEB_ID", "k");
   });
 
-  test("a custom user agent and an application id are in the user agent", async () => {
+  test("the user agent has the custom user agent and the application id", async () => {
     const [stock, ours] = await webToken({
       clientConfig: { customUserAgent: "probe/1.0", userAgentAppId: "shop" },
     });
@@ -133,7 +133,7 @@ describe("fromWebToken sends what the SDK's own sends, and gives what it gives:"
     }
   });
 
-  test("a role assumer gets the same input, and its answer is given", async () => {
+  test("a role assumer gets the same input, and its answer is returned", async () => {
     const stockAssumer = vi.fn(async () => ({ accessKeyId: "A", secretAccessKey: "B" }));
     const oursAssumer = vi.fn(async () => ({ accessKeyId: "A", secretAccessKey: "B" }));
     const init = {
@@ -154,8 +154,8 @@ describe("fromWebToken sends what the SDK's own sends, and gives what it gives:"
   });
 });
 
-describe("fromTokenFile does what the SDK's own does:", () => {
-  test("takes file, role and session name from the environment, and marks where they came from", async () => {
+describe("fromTokenFile does the same as the SDK's own provider:", () => {
+  test("it reads file, role and session name from the environment, and marks where they came from", async () => {
     using folder = temporaryFolder();
     vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", folder.write("token", token));
     vi.stubEnv("AWS_ROLE_ARN", ROLE_ARN);
@@ -168,7 +168,7 @@ describe("fromTokenFile does what the SDK's own does:", () => {
     expect(ours.handler.parameters).toEqual(stock.handler.parameters);
   });
 
-  test("prefers options to the environment", async () => {
+  test("it prefers options to the environment", async () => {
     using folder = temporaryFolder();
     vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", folder.write("other", await idp.issueToken()));
     vi.stubEnv("AWS_ROLE_ARN", `${ROLE_ARN}-other`);
@@ -192,7 +192,7 @@ describe("fromTokenFile does what the SDK's own does:", () => {
     });
   });
 
-  test("but sends the token without the line end of its file", async () => {
+  test("unlike that one, it sends the token without the line end of its file", async () => {
     using folder = temporaryFolder();
     const own = { webIdentityTokenFile: folder.write("token", `${token}\n`), roleArn: ROLE_ARN };
     const [stock, ours] = await sideBySide((isStock, init) =>
@@ -204,7 +204,7 @@ describe("fromTokenFile does what the SDK's own does:", () => {
     expect(ours.handler.parameters[0]?.WebIdentityToken).toBe(token);
   });
 
-  test("reads the environment at the call and not before", async () => {
+  test("it reads the environment at the call and not before", async () => {
     using folder = temporaryFolder();
     const [, ours] = await sideBySide((isStock, init) => {
       const provider = isStock
@@ -222,7 +222,7 @@ describe("fromTokenFile does what the SDK's own does:", () => {
     ["a role alone", { AWS_ROLE_ARN: ROLE_ARN }, true],
     ["blanks", { AWS_WEB_IDENTITY_TOKEN_FILE: " ", AWS_ROLE_ARN: "" }, true],
     ["a token file alone", { AWS_WEB_IDENTITY_TOKEN_FILE: "/token" }, false],
-  ])("says so when the environment has %s", async (_, variables, tryNextLink) => {
+  ])("it reports that the environment has %s", async (_, variables, tryNextLink) => {
     for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
     const error = await rejection(fromTokenFile({ preflight: "off" })());
     expect(error).toMatchObject({ code: "ERR_NOT_CONFIGURED", tryNextLink });

@@ -89,7 +89,7 @@ const HANDLERS = {
 
 describe.each(Object.entries(HANDLERS))("over %s", (_, handler) => {
   test.each(Object.entries(ANSWERS))(
-    "an answer %s is cut, and the connection ends",
+    "an answer %s is cut off, and the connection is closed",
     async (_name, answer) => {
       await using sts = await startEndless(answer);
       const requestHandler = handler();
@@ -109,7 +109,7 @@ describe.each(Object.entries(HANDLERS))("over %s", (_, handler) => {
   );
 });
 
-test("a compressed answer that fetch unpacks without an end is cut", async () => {
+test("a compressed answer that fetch unpacks endlessly is cut off", async () => {
   await using sts = await startEndless((response) => {
     response.setHeader("content-encoding", "gzip");
     void pipeline(chunksWithoutEnd, createGzip({ level: 9 }), response).catch(() => {});
@@ -118,7 +118,7 @@ test("a compressed answer that fetch unpacks without an end is cut", async () =>
   expect(error.message).toContain("longer than");
 });
 
-test("an answer that trickles ends with the attempt's timeout", async () => {
+test("an answer that trickles is cut off at the attempt's timeout", async () => {
   await using sts = await startEndless((response) => {
     const timer = setInterval(() => response.write("<"), 5);
     response.on("close", () => clearInterval(timer));
@@ -132,7 +132,7 @@ test("an answer that trickles ends with the attempt's timeout", async () => {
   await expect.poll(sts.closed).toBe(1);
 });
 
-test("headers without an end are cut by Node", async () => {
+test("Node cuts off endless headers", async () => {
   await using sts = await startEndless(({ socket }) => {
     socket?.write("HTTP/1.1 200 OK\r\n");
     const timer = setInterval(() => socket?.write(`x-more: ${"x".repeat(10_000)}\r\n`), 1);

@@ -27,8 +27,8 @@ function identityClient({ sts }: World, credentials: WebIdentityProvider): STSCl
 const keys = ({ sts }: World) =>
   sts.requests.filter(isIdentityCall).map(({ accessKeyId }) => accessKeyId);
 
-describe("a request whose credentials a service calls expired", () => {
-  test("succeeds with new ones, and the caller does not notice", async () => {
+describe("a request whose credentials a service reports as expired", () => {
+  test("succeeds with new credentials, without an error for the caller", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const client = identityClient(world, provider);
@@ -42,7 +42,7 @@ describe("a request whose credentials a service calls expired", () => {
     client.destroy();
   });
 
-  test("fails with the service's own words when new ones are expired too, after two requests", async () => {
+  test("fails with the service's own error when the new credentials are expired too, after two requests", async () => {
     await using world = await startWorld();
     world.sts.setFault(EXPIRED, { when: isIdentityCall });
     const client = identityClient(world, world.provide());
@@ -52,7 +52,7 @@ describe("a request whose credentials a service calls expired", () => {
     client.destroy();
   });
 
-  test("fails with the service's own words when there are no new ones", async () => {
+  test("fails with the service's own error when there are no new credentials", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const client = identityClient(world, provider);
@@ -64,7 +64,7 @@ describe("a request whose credentials a service calls expired", () => {
     client.destroy();
   });
 
-  test("costs one refresh, however many there are at the same time", async () => {
+  test("causes one refresh together with all others of the same moment", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const client = identityClient(world, provider);
@@ -79,7 +79,7 @@ describe("a request whose credentials a service calls expired", () => {
     client.destroy();
   });
 
-  test("that comes back late does not cost the credentials that others got meanwhile", async () => {
+  test("that fails late does not discard the credentials that others got meanwhile", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const client = identityClient(world, provider);
@@ -92,7 +92,7 @@ describe("a request whose credentials a service calls expired", () => {
     client.destroy();
   });
 
-  test("of another kind is left alone", async () => {
+  test("that fails with another error is not repeated", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied", { when: isIdentityCall });
     const provider = world.provide();
@@ -137,7 +137,7 @@ describe("S3", () => {
     requests.map(({ headers }) => /Credential=([^/]+)/.exec(headers.authorization ?? "")?.[1]);
 
   test.each(["ExpiredToken", "InvalidToken"])(
-    "says %s, and gets the request again",
+    "gets the request again after it answers %s",
     async (code) => {
       await using world = await startWorld();
       const provider = provide(world);
@@ -149,7 +149,7 @@ describe("S3", () => {
     },
   );
 
-  test("gets a body again that is no stream", async () => {
+  test("gets a body again that is not a stream", async () => {
     await using world = await startWorld();
     const handler = s3Handler("ExpiredToken", 1);
     const put = new PutObjectCommand({ Bucket: "bucket", Key: "key", Body: "the body" });

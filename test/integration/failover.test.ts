@@ -16,7 +16,7 @@ const fault =
   (sts) =>
     sts.setFault(kind);
 
-describe("the next region is asked at once when the first", () => {
+describe("the next region is called at once when the first", () => {
   test.each<[string, Break, string]>([
     ["is unavailable", fault("sts-unavailable"), "ServiceUnavailable"],
     ["resets the connection", fault("reset"), "ECONNRESET"],
@@ -43,7 +43,7 @@ describe("the next region is asked at once when the first", () => {
     expect(provider.status().region).toBe(SECOND);
   });
 
-  test("is silent, as soon as the attempt's time is up; the second time at no cost", async () => {
+  test("is silent, at the attempt's timeout, and without a wait the second time", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     const [first] = world.stss;
     first?.setFault("hang");
@@ -82,7 +82,7 @@ describe("a budget of", () => {
 });
 
 describe("the regions", () => {
-  test("are asked in the order of the list", async () => {
+  test("are called in the order of the list", async () => {
     await using world = await startRegions([FIRST, SECOND, THIRD]);
     for (const sts of world.stss.slice(0, 2)) sts.setFault("sts-unavailable");
     const provider = world.provide();
@@ -94,7 +94,7 @@ describe("the regions", () => {
     ]);
   });
 
-  test("may name the first one again, which is asked once a round all the same", async () => {
+  test("may include the first one again, which is called once a round", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     world.stss[0]?.setFault("sts-unavailable");
     const provider = world.provide({ failoverRegions: [SECOND, FIRST] });
@@ -103,7 +103,7 @@ describe("the regions", () => {
     expect(provider.status().regions.map(({ region }) => region)).toEqual([FIRST, SECOND]);
   });
 
-  test("are asked again and again, with waits, while all are down, until the budget ends", async () => {
+  test("are called repeatedly, with waits, while all are down, until the budget ends", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     for (const sts of world.stss) sts.setFault("sts-unavailable");
     const error = await rejection(world.provide()());
@@ -117,14 +117,14 @@ describe("the regions", () => {
     expect(error.attempts.map(({ region }) => region)).toEqual(world.asked());
   });
 
-  test("that come back in the middle of it all end it", async () => {
+  test("end the refresh when they recover", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     for (const sts of world.stss) sts.failNext("sts-unavailable", { times: 2 });
     await expect(world.provide()()).resolves.toHaveProperty("accessKeyId");
     expect(world.asked().length).toBeLessThanOrEqual(5);
   });
 
-  test("are left for one that only failed when the next is switched off", async () => {
+  test("are reduced to the one that only failed when the other is disabled", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     const [first, second] = world.stss;
     first?.failNext("sts-unavailable", { times: 3 });
@@ -135,7 +135,7 @@ describe("the regions", () => {
     expect(provider.status().region).toBe(FIRST);
   });
 
-  test("that are all switched off are told, each asked once", async () => {
+  test("that are all disabled are named in the error, after one call each", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     for (const sts of world.stss) sts.setFault("region-disabled");
     expect(await rejection(world.provide()())).toMatchObject({ code: "ERR_REGION_DISABLED" });
@@ -148,7 +148,7 @@ describe("the region stays the same", () => {
     ["a token that is rejected", "token-rejected", "ERR_TOKEN_REJECTED"],
     ["a role that does not trust it", "access-denied", "ERR_ACCESS_DENIED"],
     ["a request that is wrong", "request-invalid", "ERR_REQUEST_INVALID"],
-  ])("for %s, and no second call is made anywhere", async (_, kind, code) => {
+  ])("for %s, without a second call anywhere", async (_, kind, code) => {
     await using world = await startRegions([FIRST, SECOND]);
     world.stss[0]?.setFault(kind);
     expect(await rejection(world.provide()())).toMatchObject({ code });
@@ -167,11 +167,11 @@ describe("the region stays the same", () => {
   );
 });
 
-describe("a region that asks to be left alone", () => {
+describe("a region that sends Retry-After", () => {
   const TOO_LONG = { retryAfterSeconds: 120 };
 
   test.each<StsFault>(["throttled", "idp-unreachable", "sts-unavailable"])(
-    "for longer than the refresh can wait is left for the next: %s",
+    "longer than the refresh can wait is followed by the next region: %s",
     async (kind) => {
       await using world = await startRegions([FIRST, SECOND]);
       world.stss[0]?.setFault(kind, TOO_LONG);
@@ -183,7 +183,7 @@ describe("a region that asks to be left alone", () => {
     },
   );
 
-  test("for a while is asked again after it", async () => {
+  test("is called again after that time", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     world.stss[0]?.failNext("throttled", { retryAfterSeconds: 3 });
     await world.provide()();
@@ -192,7 +192,7 @@ describe("a region that asks to be left alone", () => {
   });
 
   test.each<[[string, ...string[]]]>([[[FIRST, SECOND]], [[FIRST]]])(
-    "for longer than the budget, as every one of %j does, is asked some times more within it",
+    "longer than the budget, as every one of %j does, is still called within it",
     async (regions) => {
       await using world = await startRegions(regions, new VirtualClock(59_000));
       for (const sts of world.stss) sts.setFault("throttled", TOO_LONG);
@@ -211,7 +211,7 @@ describe("a region that asks to be left alone", () => {
   );
 
   test.each<StsFault>(["throttled", "idp-unreachable", "sts-unavailable"])(
-    "once, for longer than the budget, gives credentials within the budget: %s",
+    "once, longer than the budget, returns credentials within the budget: %s",
     async (kind) => {
       await using world = await startRegions([FIRST], new VirtualClock(59_000));
       world.stss[0]?.failNext(kind, TOO_LONG);
@@ -222,9 +222,9 @@ describe("a region that asks to be left alone", () => {
   );
 });
 
-describe("an identity provider that STS cannot reach", () => {
+describe("an identity provider that STS can't reach", () => {
   test.each(["idp-unreachable", "IDPCommunicationError"])(
-    "is tried from the next region after two tries: %s",
+    "is attempted from the next region after two attempts: %s",
     async (name) => {
       await using world = await startRegions([FIRST, SECOND]);
       const wire = { code: name, message: "not reachable", httpStatus: 400 };
@@ -240,7 +240,7 @@ describe("an identity provider that STS cannot reach", () => {
     },
   );
 
-  test("from anywhere is tried twice in each region, round after round", async () => {
+  test("from any region is attempted twice in each region, round after round", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     for (const sts of world.stss) sts.setFault("idp-unreachable");
     const error = await rejection(world.provide()());

@@ -24,7 +24,7 @@ function provide({ sts, idp }: World, pool: ClientPool, signal: AbortSignal) {
 }
 
 describe("a signal that lives as long as the process", () => {
-  test("keeps no provider that was dropped, and keeps no listener of it", async () => {
+  test("does not keep a dropped provider or its listeners in memory", async () => {
     await using world = await startWorld();
     const pool = makePool();
     const { signal } = new AbortController();
@@ -42,7 +42,7 @@ describe("a signal that lives as long as the process", () => {
     expect(await holdsAfterCollection(isSilent)).toBe(true);
   });
 
-  test("ends a provider that only its waiting caller still needs", async () => {
+  test("still ends a provider that only a waiting caller refers to", async () => {
     await using world = await startWorld();
     world.sts.setFault("hang");
     const life = new AbortController();
@@ -55,7 +55,7 @@ describe("a signal that lives as long as the process", () => {
     await until(() => world.sts.connections.open === 0);
   });
 
-  test("keeps no listener of a provider that was closed", async () => {
+  test("has no listener of a closed provider", async () => {
     await using world = await startWorld();
     const { signal } = new AbortController();
     const provider = provide(world, makePool(), signal);

@@ -13,7 +13,7 @@ const HEDGE = { hedgeAfterMs: 200 };
 const outcomes = ({ requests }: LocalSts) => requests.map(({ outcome }) => outcome);
 
 describe("with hedgeAfterMs, a first region", () => {
-  test("that answers in time is the only one asked", async () => {
+  test("that answers in time is the only one called", async () => {
     await using world = await twoRegions();
     const provider = world.provide(HEDGE);
     await provider();
@@ -23,7 +23,7 @@ describe("with hedgeAfterMs, a first region", () => {
     expect(provider.status().region).toBe(FIRST);
   });
 
-  test("that does not answer in time is joined by the second, whose answer ends its call", async () => {
+  test("that does not answer in time is hedged with the second, whose answer ends its call", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     const provider = world.provide(HEDGE);
@@ -41,7 +41,7 @@ describe("with hedgeAfterMs, a first region", () => {
     expect(world.clock.pending).toBe(0);
   });
 
-  test("that answers after all wins, and the second call is ended", async () => {
+  test("that answers before the second wins, and the second call is cancelled", async () => {
     await using world = await twoRegions();
     const answer = gate();
     world.second.setFault("hang");
@@ -57,7 +57,7 @@ describe("with hedgeAfterMs, a first region", () => {
     await until(() => world.second.connections.open === 0);
   });
 
-  test("that fails early is followed by the second as without hedging", async () => {
+  test("that fails early is followed by the second, as without hedging", async () => {
     await using world = await twoRegions();
     world.first.setFault("sts-unavailable");
     const provider = world.provide(HEDGE);
@@ -66,7 +66,7 @@ describe("with hedgeAfterMs, a first region", () => {
     expect(world.switches).toEqual([`${FIRST} -> ${SECOND} failover`]);
   });
 
-  test("that refuses early is the only one asked", async () => {
+  test("that refuses early is the only one called", async () => {
     await using world = await twoRegions();
     world.first.setFault("access-denied");
     expect(await rejection(world.provide(HEDGE)())).toMatchObject({ code: "ERR_ACCESS_DENIED" });
@@ -77,7 +77,7 @@ describe("with hedgeAfterMs, a first region", () => {
     ["access-denied", "ERR_ACCESS_DENIED"],
     ["token-rejected", "ERR_TOKEN_REJECTED"],
     ["request-invalid", "ERR_REQUEST_INVALID"],
-  ])("that refuses late ends the refresh at once, and the second call: %s", async (fault, code) => {
+  ])("that refuses late ends the refresh and the second call at once: %s", async (fault, code) => {
     await using world = await twoRegions();
     const answer = gate();
     world.first.setFault(fault);
@@ -100,7 +100,7 @@ describe("with hedgeAfterMs, a first region", () => {
     ["region-disabled", {}],
     ["unknown", {}],
     ["access-denied", { retryAccessDenied: true }],
-  ])("that fails late leaves it to the second: %s", async (fault, init) => {
+  ])("that fails late leaves the refresh to the second: %s", async (fault, init) => {
     await using world = await twoRegions();
     const [one, two] = [gate(), gate()];
     world.first.setFault(fault);
@@ -117,7 +117,7 @@ describe("with hedgeAfterMs, a first region", () => {
     expect(world.switches).toEqual([`${FIRST} -> ${SECOND} hedge`]);
   });
 
-  test("that rests has nobody beside it in its place", async () => {
+  test("whose circuit is open is not used to hedge the second", async () => {
     await using world = await twoRegions();
     world.first.failNext("sts-unavailable");
     await world.provide(HEDGE)();
@@ -133,7 +133,7 @@ describe("with hedgeAfterMs, a first region", () => {
 });
 
 describe("two regions that both fail", () => {
-  test("are told as the first one's failure", async () => {
+  test("are reported as the first one's failure", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     world.second.setFault("access-denied");
@@ -149,7 +149,7 @@ describe("two regions that both fail", () => {
     });
   });
 
-  test("are not asked again without a wait, whichever failed last", async () => {
+  test("are not called again without a wait, whichever failed last", async () => {
     for (const last of ["first", "second"] as const) {
       await using world = await twoRegions();
       const other = last === "first" ? "second" : "first";
@@ -199,7 +199,7 @@ describe("the end of the provider", () => {
     expect([world.clock.pending, world.clock.holds]).toEqual([0, 0]);
   });
 
-  test("that comes with the token makes no call at all", async () => {
+  test("that comes with the token prevents every call", async () => {
     await using world = await twoRegions();
     const life = new AbortController();
     const provider = world.provide({

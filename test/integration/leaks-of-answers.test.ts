@@ -25,7 +25,7 @@ const careless: Pluggable<object, object> = {
     ),
 };
 
-describe("no secret is seen anywhere", () => {
+describe("no surface shows a secret", () => {
   test.each<[string, number, string]>([
     ["an answer that is cut off", 200, `<AssumeRoleWithWebIdentityResponse>${CREDENTIALS}`],
     ["an answer without an access key", 200, `<R>${CREDENTIALS}</Credentials></R>`],
@@ -103,7 +103,7 @@ describe("no secret is seen anywhere", () => {
     expect(witness.find(secretsOf(token))).toEqual([]);
   });
 
-  test("of a token that was given where the role belongs, when no request can be made", async () => {
+  test("of a token in the place of the role, when no request can be made", async () => {
     await using world = await startWorld();
     using witness = new Witness();
     const roleArn = await world.idp.issueToken();

@@ -43,8 +43,8 @@ const FAULTS: StsFault[] = [
   "empty-200",
 ];
 
-describe("neither token nor secret is seen anywhere", () => {
-  test("when all goes well", async () => {
+describe("no surface shows a token or a secret", () => {
+  test("when the refresh succeeds", async () => {
     await using world = await startWorld();
     const token = await world.idp.issueToken({ subject: SUBJECT });
     expect(await leaksOf(world, () => token, secretsOf(token))).toEqual([]);
@@ -94,7 +94,7 @@ describe("neither token nor secret is seen anywhere", () => {
   });
 });
 
-describe("a token that cannot be used is not seen either", () => {
+describe("no surface shows an unusable token", () => {
   test.each<[string, TokenRequest]>([
     ["expired", { expiresInSeconds: -3600 }],
     ["without a claim", { claims: { iat: undefined } }],

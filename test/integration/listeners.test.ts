@@ -42,7 +42,7 @@ describe.each(FAULTS)("a listener, while STS answers with %s,", (fault) => {
     expect(unhandled).toEqual([]);
   });
 
-  test("that closes the provider ends the call it is told of", async () => {
+  test("that closes the provider ends the call in progress", async () => {
     for (const last of [
       "token.loaded",
       "attempt.failed",

@@ -3,7 +3,7 @@ import type { LocalStsOptions } from "../../src/testing/index.js";
 import { REGION, ROLE_ARN, rejection, startWorld } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
 
-describe("an STS of somebody else's", () => {
+describe("an STS that is not AWS's", () => {
   test.each<[string, LocalStsOptions]>([
     ["without AssumedRoleUser", { omit: ["AssumedRoleUser"] }],
     [
@@ -31,7 +31,7 @@ describe("an STS of somebody else's", () => {
   });
 
   test.each([undefined, 900])(
-    "may leave out when credentials expire (asked for %s s)",
+    "may leave out the expiration of credentials (requested for %s s)",
     async (seconds) => {
       await using world = await startWorld({ omit: ["Expiration"] });
       const provider = world.provide({ durationSeconds: seconds });
@@ -44,7 +44,7 @@ describe("an STS of somebody else's", () => {
   );
 
   test.each(["role/app", "arn:aws:iam:::role/app", "arn:minio:iam:::role/x"])(
-    "may call its roles as it likes: %s",
+    "may have role ARNs of another form: %s",
     async (roleArn) => {
       await using world = await startWorld();
       await rejection(world.provide({ roleSessionName: "a b" }, { roleArn })());
@@ -52,7 +52,7 @@ describe("an STS of somebody else's", () => {
     },
   );
 
-  test("that gives expired credentials gives none", async () => {
+  test("that returns expired credentials causes an error", async () => {
     await using world = await startWorld({ credentialLifetimeSeconds: -1 });
     const types: string[] = [];
     const provider = world.provide({ onEvent: ({ type }) => types.push(type) });
@@ -66,7 +66,7 @@ describe("an STS of somebody else's", () => {
     expect(types).toEqual(["token.loaded", "refresh.failed"]);
   });
 
-  test("that gives expired credentials at a refresh leaves the valid ones in place", async () => {
+  test("that returns expired credentials at a refresh leaves the valid ones in the cache", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const first = await provider();

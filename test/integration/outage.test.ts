@@ -20,7 +20,7 @@ const faketime = findProgram("faketime");
 if (faketime === undefined) {
   leaveOut("an outage in real processes at two hundred times the speed", "faketime");
 } else {
-  test("an outage of 14 minutes, when credentials are due, costs no request", async () => {
+  test("no request fails in an outage of 14 minutes that begins when a refresh is due", async () => {
     const args = ["-f", SPEED, process.execPath, "--import", "tsx", "--no-warnings", SCRIPT];
     const { stdout } = await run(faketime, args);
     const { ours, theirs } = JSON.parse(stdout) as {
@@ -29,10 +29,10 @@ if (faketime === undefined) {
     };
     expect(ours.requests).toBeGreaterThan(100);
     expect(ours).toMatchObject({ failures: 0, sessions: 2 });
-    // It did try meanwhile, and not all the time.
+    // It made attempts meanwhile, but not all the time.
     expect(ours.refused).toBeGreaterThan(1);
     expect(ours.refused).toBeLessThan(150);
-    // The same outage as the SDK's own provider feels it.
+    // The SDK's own provider fails in the same outage.
     expect(theirs.failures).toBeGreaterThan(0);
   }, 120_000);
 }

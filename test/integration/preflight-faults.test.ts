@@ -6,14 +6,14 @@ import { found, looking, looks, PERMANENT_FAULTS, startPreflightWorld } from "./
 
 withoutAwsSettings();
 
-describe.each(Object.entries(PERMANENT_FAULTS))("for good: %s", (_, fault) => {
+describe.each(Object.entries(PERMANENT_FAULTS))("a permanent fault (%s)", (_, fault) => {
   const { make, token, id, code = "ERR_IDP_UNUSABLE" } = fault;
   const { callsInAdvisory = 1, callsInStrict = 0 } = fault;
 
   test.each([
     ["advisory", callsInAdvisory],
     ["strict", callsInStrict],
-  ] as const)("ends a refresh in %s mode after %i calls of STS at most", async (mode, calls) => {
+  ] as const)("ends a refresh in %s mode after at most %i STS calls", async (mode, calls) => {
     await using world = await startPreflightWorld();
     const source = () => token?.(world.idp) ?? world.idp.issueToken();
     await make(world.idp);
@@ -26,7 +26,7 @@ describe.each(Object.entries(PERMANENT_FAULTS))("for good: %s", (_, fault) => {
     expect(error.hint).toBe(remedy);
   });
 
-  test("is what STS calls it without the pre-flight", async () => {
+  test("is reported in the words of STS without the issuer check", async () => {
     await using world = await startPreflightWorld();
     const source = () => token?.(world.idp) ?? world.idp.issueToken();
     await make(world.idp);
@@ -40,7 +40,7 @@ describe.each(Object.entries(PERMANENT_FAULTS))("for good: %s", (_, fault) => {
 });
 
 describe("a key that is not published", () => {
-  test("makes certain only at the second look, at least one second after the first", async () => {
+  test("is certain only after a second check, at least one second after the first", async () => {
     await using world = await startPreflightWorld();
     await world.idp.rotateKeys({ publish: false });
     const error = await world.fail("advisory");
@@ -49,7 +49,7 @@ describe("a key that is not published", () => {
     expect(error.findings[0]?.evidence).toMatchObject({ fetches: 2 });
   });
 
-  test("is a rotation on its way when it is there at the second look: the refresh succeeds", async () => {
+  test("is a rotation in progress when the second check finds it: the refresh succeeds", async () => {
     for (const mode of ["advisory", "strict"] as const) {
       await using world = await startPreflightWorld();
       const kid = await world.idp.rotateKeys({ publish: false });
@@ -72,7 +72,7 @@ describe("a key that is not published", () => {
     }
   });
 
-  test("is looked for again by the next refresh, which succeeds once it is there", async () => {
+  test("is checked again by the next refresh, which succeeds when the key is published", async () => {
     await using world = await startPreflightWorld();
     const kid = await world.idp.rotateKeys({ publish: false });
     const provider = world.provide(looking("strict"));

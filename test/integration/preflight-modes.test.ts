@@ -21,7 +21,7 @@ async function silentIssuer(init: WebIdentityInit) {
 }
 
 describe("advisory mode", () => {
-  test("leaves an issuer alone with which STS has no trouble", async () => {
+  test("sends no request to an issuer while STS succeeds", async () => {
     await using world = await startWorld({ clock: new VirtualClock(0) });
     const provider = world.provide(looking("advisory"));
     await provider();
@@ -30,7 +30,7 @@ describe("advisory mode", () => {
     expect(provider.status().preflight).toBeUndefined();
   });
 
-  test("looks when STS has not answered for a second, and does not wait for it", async () => {
+  test("checks the issuer when STS has not answered for a second, and does not wait for the result", async () => {
     await using world = await silentIssuer(looking("advisory"));
     let answer = () => {};
     const answered = new Promise<void>((resolve) => {
@@ -54,7 +54,7 @@ describe("advisory mode", () => {
     await until(() => provider.status().preflight !== undefined);
   });
 
-  test("is the default, and asks no issuer that is private: no request, no harm", async () => {
+  test("is the default, and sends no request to a private issuer", async () => {
     await using world = await startPreflightWorld();
     const events: WebIdentityEvent[] = [];
     const onEvent = (event: WebIdentityEvent) => events.push(event);
@@ -65,7 +65,7 @@ describe("advisory mode", () => {
     expect(looks(world.idp)).toEqual([]);
   });
 
-  test("names a private issuer when STS cannot get the key, and goes on trying", async () => {
+  test("names a private issuer when STS can't get the key, and continues to retry", async () => {
     await using world = await startPreflightWorld();
     world.sts.setFault("idp-unreachable");
     const error = await rejection(world.provide({ preflight: undefined })());
@@ -79,7 +79,7 @@ describe("advisory mode", () => {
 });
 
 describe("strict mode", () => {
-  test("asks STS only after the look", async () => {
+  test("calls STS only after the issuer check", async () => {
     await using world = await silentIssuer(looking("strict"));
     const credentials = world.provider();
     await until(() => looks(world.idp).length === 1);
@@ -90,7 +90,7 @@ describe("strict mode", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("ends with the provider while it looks", async () => {
+  test("ends with the provider during the issuer check", async () => {
     await using world = await silentIssuer(looking("strict"));
     const credentials = rejection(world.provider());
     await until(() => looks(world.idp).length === 1);
@@ -99,7 +99,7 @@ describe("strict mode", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("looks for half of the retry budget at most, and asks STS in the other half", async () => {
+  test("checks for at most half of the retry budget, and calls STS in the other half", async () => {
     await using world = await silentIssuer({ ...looking("strict"), retry: { budgetMs: 2_000 } });
     const credentials = world.provider();
     await until(() => looks(world.idp).length === 1);
@@ -110,7 +110,7 @@ describe("strict mode", () => {
     expect(world.clock.monotonic()).toBe(1_000);
   });
 
-  test("looks once for all refreshes while what is kept speaks for the token", async () => {
+  test("checks once for all refreshes while the cached documents support the token", async () => {
     await using world = await startPreflightWorld();
     const provider = world.provide(looking("strict"));
     for (let round = 0; round < 5; round += 1) await provider({ forceRefresh: true });
@@ -119,12 +119,12 @@ describe("strict mode", () => {
   });
 });
 
-describe("off", () => {
+describe("the mode off", () => {
   test.each<[string, WebIdentityInit]>([
     ["as a string", { preflight: "off" }],
     ["as a mode", looking("off")],
     ["by validateToken: false", { validateToken: false, preflight: { allowPrivateIssuers: true } }],
-  ])("makes no request and tells nothing: %s", async (_, init) => {
+  ])("sends no request and reports nothing: %s", async (_, init) => {
     await using world = await startPreflightWorld();
     const events: WebIdentityEvent[] = [];
     world.sts.failNext("idp-unreachable", { times: 2 });
@@ -134,7 +134,7 @@ describe("off", () => {
     expect([finished(events), provider.status().preflight]).toEqual([[], undefined]);
   });
 
-  test("is what it is for an access token that names no issuer", async () => {
+  test("applies to an access token without an issuer", async () => {
     await using world = await startPreflightWorld();
     const provider = world.provide({ ...looking("strict"), providerId: "www.amazon.com" });
     await rejection(provider());
@@ -142,8 +142,8 @@ describe("off", () => {
   });
 });
 
-describe("what the look found", () => {
-  test("is told once in an event and stands in the status", async () => {
+describe("the result of the issuer check", () => {
+  test("is reported once in an event, and is in the status", async () => {
     await using world = await startPreflightWorld();
     world.idp.setHeaders({ "cache-control": "no-cache" });
     const events: WebIdentityEvent[] = [];
@@ -169,7 +169,7 @@ describe("what the look found", () => {
     expect(preflight?.at).toBeGreaterThanOrEqual(start);
   });
 
-  test("is named in the final error also when the budget ends in the middle of another look", async () => {
+  test("is in the final error, even if the budget ends during another check", async () => {
     await using world = await startPreflightWorld(new VirtualClock(600));
     world.idp.setFault({ kind: "hang" });
     world.sts.setFault("idp-unreachable");
@@ -185,7 +185,7 @@ describe("what the look found", () => {
     });
   });
 
-  test("is not asked for when STS fails for another reason", async () => {
+  test("is not reported when STS fails for another reason", async () => {
     await using world = await startPreflightWorld();
     world.idp.setDiscovery((right) => ({ ...right, issuer: "https://elsewhere.invalid" }));
     world.sts.setFault("access-denied");
@@ -193,7 +193,7 @@ describe("what the look found", () => {
     expect([error.code, error.findings]).toEqual(["ERR_ACCESS_DENIED", []]);
   });
 
-  test("is never the look at an issuer that is not among the allowed ones", async () => {
+  test("is a finding, without a request, for an issuer that is not allowed", async () => {
     await using world = await startPreflightWorld();
     const allowedIssuers = ["https://issuer.example.com"];
     const preflight = { mode: "strict", allowedIssuers, allowPrivateIssuers: true } as const;

@@ -53,7 +53,7 @@ describe.each([
   ...SILENT_OUTAGES.map((outage) => [...outage, true] as const),
 ])("an outage: %s", (_, strike, suspect, isSilent) => {
   test.each(MODES)(
-    "is tried again to the end of the budget, and named, in %s mode",
+    "is retried until the budget ends, and named in the error, in %s mode",
     async (mode) => {
       await using world = await inOutage(isSilent);
       const provider = world.provide({ ...looking(mode), onEvent: world.onEvent });
@@ -92,8 +92,8 @@ describe.each([
   });
 });
 
-describe("an issuer that this machine alone cannot reach", () => {
-  test.each(MODES)("costs one call and no harm in %s mode", async (mode) => {
+describe("an issuer that only this machine can't reach", () => {
+  test.each(MODES)("costs one call, and the refresh succeeds in %s mode", async (mode) => {
     // STS keeps the keys that it has got once.
     await using world = await startWorld({ clock: new VirtualClock(4_999) });
     await world.provide()();

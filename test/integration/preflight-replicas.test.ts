@@ -33,7 +33,7 @@ async function start(mode: "advisory" | "strict", tokens: "new" | "one", seed: n
   return "accessKeyId" in credentials;
 }
 
-describe("three replicas with a key each, behind a balancer that picks at random", () => {
+describe("with three replicas that each have a key, behind a balancer that chooses at random,", () => {
   test.each([
     ["advisory", "new"],
     ["advisory", "one"],
@@ -44,7 +44,7 @@ describe("three replicas with a key each, behind a balancer that picks at random
     expect((await Promise.all(starts)).filter(Boolean)).toHaveLength(12);
   });
 
-  test("are named when the budget is used up all the same", async () => {
+  test("the error names the replicas if the budget is used up", async () => {
     await using world = await startPreflightWorld();
     await replicate(world.idp, 3, seededRandom(1));
     world.sts.setFault("idp-unreachable");
@@ -66,7 +66,7 @@ describe("replicas with keys of the same kid", () => {
   test.each([
     ["advisory", [1, 2, 1, 0], 2],
     ["strict", [1, 2, 0], 1],
-  ] as const)("are not taken for a bad signature once two answers differ (%s)", async (...row) => {
+  ] as const)("are not treated as a bad signature when two answers differ (%s)", async (...row) => {
     const [mode, answers, calls] = row;
     await using world = await startPreflightWorld();
     const start = () => startLocalIdp({ kid: "same", now: world.clock.now });
@@ -111,7 +111,7 @@ describe("a key that STS refuses in the form of one of three replicas", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("is named with the form when every attempt meets it", async () => {
+  test("is named with its form when every attempt meets it", async () => {
     await using world = await startPreflightWorld();
     let answers = 0;
     world.idp.setJwks((right) => {
@@ -144,7 +144,7 @@ describe("a discovery document that names a cluster's address", () => {
     return { world, result };
   }
 
-  test("does not end the refresh when one replica does", async () => {
+  test("does not end the refresh when one replica names it", async () => {
     const { world, result } = await fail(1, 1);
     await using _ = world;
     expect(result).toHaveProperty("accessKeyId");
@@ -172,7 +172,7 @@ describe("an audience that STS refuses", () => {
   });
 });
 
-describe("a fault that two answers have and the next one has not", () => {
+describe("a fault that two answers have and the next one doesn't", () => {
   const keys = (change: Jwk) => (idp: LocalIdp, isWrong: () => boolean) =>
     idp.setJwks((right) => ({
       keys: (right.keys as Jwk[]).map((key) => (isWrong() ? { ...key, ...change } : key)),
@@ -211,8 +211,8 @@ describe("a fault that two answers have and the next one has not", () => {
   });
 });
 
-describe("a key that is steadily missing from equal sets", () => {
-  test("ends the refresh after one call, and eight answers on connections of their own", async () => {
+describe("a key that is missing from every answer", () => {
+  test("ends the refresh after one call and eight answers, each on its own connection", async () => {
     await using world = await startPreflightWorld();
     const token = () => world.idp.issueToken({ header: { kid: "nobody" } });
     const error = await world.fail("advisory", token);

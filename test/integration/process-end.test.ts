@@ -14,7 +14,7 @@ async function saidBy(how: string, { idp, sts }: World): Promise<string> {
   return stdout;
 }
 
-test("a process ends by itself once it has its credentials, and once it has none", {
+test("a process exits by itself after it got credentials, and after it failed to get any", {
   timeout: 90_000,
 }, async () => {
   await using world = await startWorld();

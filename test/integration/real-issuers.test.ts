@@ -35,7 +35,7 @@ describe.each([
   ["oidc-provider", startOidcProvider],
   ["oauth2-mock-server", startOauth2MockServer],
 ])("with tokens of %s", (_, startIssuer) => {
-  test("a client is the role that trusts them", async () => {
+  test("a client gets the role that trusts them", async () => {
     await using idp = await startIssuer(SUBJECT);
     const trust = { issuer: idp.issuer, subjects: [SUBJECT], audiences: ["sts.amazonaws.com"] };
     await using sts = await startLocalSts({
@@ -56,7 +56,7 @@ describe.each([
     client.destroy();
   });
 
-  test("a role that trusts somebody else is denied", async () => {
+  test("a client is denied a role that trusts another identity", async () => {
     await using idp = await startIssuer(SUBJECT);
     await using sts = await startLocalSts({
       providers: [idp],

@@ -39,8 +39,8 @@ async function started(world: World, init: WebIdentityInit = {}) {
   };
 }
 
-describe("a provider that nobody calls", () => {
-  test("refreshes when it is due, again and again, and keeps no process alive", async () => {
+describe("a provider without callers", () => {
+  test("refreshes whenever a refresh is due, and keeps no process alive", async () => {
     await using world = await stillWorld();
     const { provider, pass } = await started(world);
     await pass(4 * HOUR);
@@ -51,7 +51,7 @@ describe("a provider that nobody calls", () => {
     expect(world.clock.pending).toBe(0);
   });
 
-  test("does not, where that is switched off", async () => {
+  test("does not refresh with aheadOfTime: false", async () => {
     await using world = await stillWorld();
     const { pass, provider } = await started(world, { refresh: { aheadOfTime: false } });
     await pass(2 * HOUR);
@@ -62,7 +62,7 @@ describe("a provider that nobody calls", () => {
     ]);
   });
 
-  test("refreshes in the window that it was given", async () => {
+  test("refreshes in the given window", async () => {
     await using world = await stillWorld();
     const { pass } = await started(world, { refresh: { advisoryWindowSeconds: 600 } });
     // A third of ten minutes may come on top.
@@ -74,7 +74,7 @@ describe("a provider that nobody calls", () => {
 });
 
 describe("while credentials are valid", () => {
-  test("no refusal reaches a caller or keeps it waiting; after that the first one does", async () => {
+  test("no refusal reaches or delays a caller; after that the first one does", async () => {
     await using world = await stillWorld();
     const { provider, first, pass, told } = await started(world);
     world.sts.setFault("access-denied");
@@ -92,7 +92,7 @@ describe("while credentials are valid", () => {
     expect(await rejection(provider())).toMatchObject({ code: "ERR_ACCESS_DENIED" });
   });
 
-  test("of a session of 15 minutes, several tries fit in before its end", async () => {
+  test("a session of 15 minutes leaves time for several attempts before it ends", async () => {
     await using world = await stillWorld();
     const { pass, told } = await started(world, { durationSeconds: 900 });
     world.sts.setFault("access-denied");
@@ -102,7 +102,7 @@ describe("while credentials are valid", () => {
     expect(world.calls()).toBeLessThan(20);
   });
 
-  test("a caller waits 100 ms at most for a silent STS, and only in the last minute", async () => {
+  test("a caller waits at most 100 ms for a silent STS, and only in the last minute", async () => {
     await using world = await stillWorld();
     const { provider, first } = await started(world, { refresh: { aheadOfTime: false } });
     const earlier = await started(world, { refresh: { aheadOfTime: false } });
@@ -133,7 +133,7 @@ describe("while credentials are valid", () => {
 });
 
 describe("after expiry", () => {
-  test("serveExpired goes on, and says so in an event each time", async () => {
+  test("serveExpired serves the credentials, and reports each time in an event", async () => {
     await using world = await stillWorld();
     const { provider, first, told } = await started(world, {
       ...{ serveExpired: true, refresh: { aheadOfTime: false } },

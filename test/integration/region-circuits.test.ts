@@ -19,7 +19,7 @@ async function afterFailover(): Promise<RegionWorld> {
 }
 
 describe("a region that did not answer", () => {
-  test("is not asked by any provider for 30 s at least, and the status shows it", async () => {
+  test("is not called by any provider for at least 30 s, and the status shows it", async () => {
     await using world = await afterFailover();
     const start = world.clock.now();
     const provider = world.provide({}, role(1));
@@ -36,7 +36,7 @@ describe("a region that did not answer", () => {
     expect(world.counts()).toEqual([1, 3]);
   });
 
-  test("is not asked whichever client needs the credentials, over whatever connections", async () => {
+  test("is not called for any client, over any connections", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     world.stss[0]?.setFault("sts-unavailable");
     const { router } = world;
@@ -56,7 +56,7 @@ describe("a region that did not answer", () => {
     expect(world.counts()).toEqual([1, 3]);
   });
 
-  test("is asked again after the pause, and is the preferred region again when it has recovered", async () => {
+  test("is called again after the pause, and is the preferred region again when it has recovered", async () => {
     await using world = await afterFailover();
     world.stss[0]?.clearFaults();
     await world.clock.advance(60_000);
@@ -71,7 +71,7 @@ describe("a region that did not answer", () => {
     expect(world.counts()).toEqual([5, 1]);
   });
 
-  test("is probed by one of many providers; the others ask a region that works", async () => {
+  test("is probed by one of many providers; the others call a region that works", async () => {
     await using world = await afterFailover();
     const [first] = world.stss;
     first?.clearFaults();
@@ -101,7 +101,7 @@ describe("a region that did not answer", () => {
     }
   });
 
-  test("is asked when the circuit of every other region is open too", async () => {
+  test("is called when the circuit of every other region is open too", async () => {
     await using world = await afterFailover();
     const [first, second] = world.stss;
     first?.clearFaults();
@@ -110,7 +110,7 @@ describe("a region that did not answer", () => {
     expect(world.counts()).toEqual([2, 2]);
   });
 
-  test("is asked by a provider that has no other region", async () => {
+  test("is called by a provider that has no other region", async () => {
     await using world = await afterFailover();
     world.stss[0]?.clearFaults();
     const provider = world.provide({ failoverRegions: [] }, role(1));
@@ -120,7 +120,7 @@ describe("a region that did not answer", () => {
 });
 
 describe("a region that fails while many calls wait for their turn there", () => {
-  test("is asked by none of those calls: they ask the next region at once", async () => {
+  test("gets none of those calls: they go to the next region at once", async () => {
     await using world = await startRegions([FIRST, SECOND], new VirtualClock(0));
     const [first] = world.stss;
     first?.setFault("hang");
@@ -131,7 +131,7 @@ describe("a region that fails while many calls wait for their turn there", () =>
     expect([world.counts(), world.clock.monotonic()]).toEqual([[40, 130], 10_000]);
   });
 
-  test("is asked by each of those calls if there is no other region", async () => {
+  test("gets each of those calls if there is no other region", async () => {
     await using world = await startRegions([FIRST], new VirtualClock(0));
     const [sts] = world.stss;
     sts?.failNext("hang", { times: 40 });

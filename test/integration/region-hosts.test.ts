@@ -42,7 +42,7 @@ describe("the host of the second region", () => {
     expect(world.router.hosts).toEqual(["sts.amazonaws.com", "sts.us-west-2.amazonaws.com"]);
   });
 
-  test("has the FIPS of the client that asks", async () => {
+  test("uses FIPS when the calling client does", async () => {
     await using world = await startRegions(["us-east-1", "us-west-2"]);
     world.stss[0]?.setFault("sts-unavailable");
     await world.provide()({ callerClientConfig: { useFipsEndpoint: async () => true } });
@@ -52,7 +52,7 @@ describe("the host of the second region", () => {
     ]);
   });
 
-  test("is FIPS where the first one's name is a FIPS name", async () => {
+  test("is a FIPS host when the first region's name is a FIPS name", async () => {
     await using world = await startRegions(["us-gov-west-1", "us-gov-east-1"]);
     world.stss[0]?.setFault("sts-unavailable");
     const provider = world.provide(
@@ -68,7 +68,7 @@ describe("the host of the second region", () => {
     expect(provider.status().region).toBe("us-gov-east-1");
   });
 
-  test("is of the same partition outside the commercial one", async () => {
+  test("is in the same partition outside the commercial one", async () => {
     await using world = await startRegions(["us-gov-west-1", "us-gov-east-1"]);
     world.stss[0]?.setFault("sts-unavailable");
     await world.provide({}, { roleArn: "arn:aws-us-gov:iam::123456789012:role/app" })();
@@ -77,7 +77,7 @@ describe("the host of the second region", () => {
 });
 
 describe("a region of another partition", () => {
-  test("is not asked either when it is the environment that makes it another one", async () => {
+  test("is not called, even if only the environment names the first region", async () => {
     await using world = await startRegions(["cn-north-1", "eu-west-1"]);
     world.stss[0]?.setFault("sts-unavailable");
     const env = { AWS_REGION: "cn-north-1" };
@@ -92,8 +92,8 @@ describe("a region of another partition", () => {
   });
 });
 
-describe("an endpoint of the user's own", () => {
-  test("in the environment is the only one to ask, with failoverRegions or without", async () => {
+describe("a custom endpoint", () => {
+  test("in the environment is the only one called, with failoverRegions or without", async () => {
     await using world = await startRegions(["us-east-1", "us-west-2"]);
     const [first] = world.stss;
     const url = first?.url ?? "";

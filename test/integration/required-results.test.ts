@@ -18,7 +18,7 @@ const COMMUNICATION_ERROR = {
   httpStatus: 400,
 };
 
-describe("credentials come in spite of", () => {
+describe("a refresh succeeds in spite of", () => {
   test.each<[string, StsFault, string]>([
     ["verification-key errors", "idp-unreachable", "idp-unreachable"],
     ["communication errors with the identity provider", COMMUNICATION_ERROR, "idp-unreachable"],
@@ -27,7 +27,7 @@ describe("credentials come in spite of", () => {
     ["throttling", "throttled", "throttled"],
     ["pages of a proxy", "html", "sts-unavailable"],
     ["successes without credentials", "empty-200", "sts-unavailable"],
-  ])("four %s in a row", async (_, fault, verdict) => {
+  ])("four %s faults in a row", async (_, fault, verdict) => {
     await using world = await startWorld();
     const verdicts: string[] = [];
     const provider = world.provide({
@@ -39,7 +39,7 @@ describe("credentials come in spite of", () => {
     expect(verdicts).toEqual(Array(4).fill(verdict));
   });
 
-  test("verification-key errors for ten seconds, within ten more", async () => {
+  test("verification-key errors for ten seconds, within ten seconds more", async () => {
     await using world = await startWorld();
     const end = world.clock.now() + 10_000;
     world.sts.setFault("idp-unreachable", { when: ({ at }) => at < end });
@@ -48,7 +48,7 @@ describe("credentials come in spite of", () => {
     expect(world.clock.now() - end).toBeLessThanOrEqual(10_000);
   });
 
-  test("a silent STS, once the attempt's ten seconds are over", async () => {
+  test("a silent STS, after the attempt's ten seconds", async () => {
     await using world = await startWorld();
     world.sts.failNext("hang");
     const credentials = world.provide()();
@@ -70,7 +70,7 @@ describe("credentials come in spite of", () => {
     expect(refused / world.calls()).toBeGreaterThan(0.6);
   });
 
-  test("a key set that rotates after the token was minted", async () => {
+  test("a key set that rotates after the token was issued", async () => {
     await using world = await startWorld();
     await world.provide()();
     const kid = await world.idp.rotateKeys({ publish: false });
@@ -88,7 +88,7 @@ describe("the SDK's own provider, beside it,", () => {
     clientConfig: { endpoint: sts.url, region: "eu-west-1" },
   });
 
-  test("gives up at the first verification-key error", async () => {
+  test("fails at the first verification-key error", async () => {
     await using world = await startWorld();
     world.sts.failNext("idp-unreachable", { times: 4 });
     const error = await rejection(stockFromWebToken(await stock(world))());
@@ -96,7 +96,7 @@ describe("the SDK's own provider, beside it,", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("gives up at the fourth one when it is called three times more", async () => {
+  test("fails at the fourth one when it is called three times more", async () => {
     await using world = await startWorld();
     world.sts.failNext("idp-unreachable", { times: 4 });
     const init = await stock(world);
@@ -106,14 +106,14 @@ describe("the SDK's own provider, beside it,", () => {
   });
 });
 
-describe("a refusal that cannot pass", () => {
+describe("a permanent refusal", () => {
   test.each<[StsFault, string, number]>([
     ["token-rejected", "ERR_TOKEN_REJECTED", 1],
     ["access-denied", "ERR_ACCESS_DENIED", 1],
     ["region-disabled", "ERR_REGION_DISABLED", 1],
     ["request-invalid", "ERR_REQUEST_INVALID", 1],
     ["unknown", "ERR_TOKEN_REJECTED", 3],
-  ])("is told after as many calls as it needs: %s", async (fault, code, calls) => {
+  ])("is reported after the calls that it needs: %s", async (fault, code, calls) => {
     await using world = await startWorld();
     world.sts.setFault(fault);
     const error = await rejection(world.provide()());
@@ -126,7 +126,7 @@ describe("a refusal that cannot pass", () => {
     ["Incorrect token audience", /audience/],
     ["No OpenIDConnect provider found in your account for https://x", /No OpenIDConnect/],
     ["Token audience contains more than one audience", /audience/],
-  ])("is known by its words: %s", async (message, words) => {
+  ])("is recognized by its message: %s", async (message, words) => {
     await using world = await startWorld();
     world.sts.setFault({ code: "InvalidIdentityToken", message, httpStatus: 400 });
     const error = await rejection(world.provide()());
@@ -135,7 +135,7 @@ describe("a refusal that cannot pass", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("is remembered, so that a busy service asks once and not for every request", async () => {
+  test("is cached, so that a busy service calls STS once and not for every request", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied");
     const provider = world.provide();
@@ -147,7 +147,7 @@ describe("a refusal that cannot pass", () => {
     await expect(provider()).resolves.toHaveProperty("accessKeyId");
   });
 
-  test("of a token is remembered too: neither its source nor STS is asked for every request", async () => {
+  test("of a token is cached too: neither its source nor STS is called for every request", async () => {
     await using world = await startWorld();
     for (const kind of ["dead here", "dead to STS"]) {
       const isDead = kind === "dead here";
@@ -166,7 +166,7 @@ describe("a refusal that cannot pass", () => {
     }
   });
 
-  test("passes with retryAccessDenied for a role that was made seconds ago", async () => {
+  test("is retried with retryAccessDenied, for a role that was created seconds ago", async () => {
     await using world = await startWorld();
     const end = world.clock.now() + 12_000;
     world.sts.setFault("access-denied", { when: ({ at }) => at < end });
@@ -180,7 +180,7 @@ describe("a fault that lasts longer than the budget", () => {
     ["throttled", "ERR_THROTTLED"],
     ["sts-unavailable", "ERR_STS_UNAVAILABLE"],
     ["reset", "ERR_STS_UNAVAILABLE"],
-  ])("is told with every attempt: %s", async (fault, code) => {
+  ])("is reported with every attempt: %s", async (fault, code) => {
     await using world = await startWorld();
     world.sts.setFault(fault);
     const error = await rejection(world.provide()());

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { startWorld } from "../support/world.js";
 
-test("a connection that is used again and again collects no listeners", async () => {
+test("a connection that is used repeatedly collects no listeners", async () => {
   await using world = await startWorld();
   await using provider = world.provide();
   const warnings: string[] = [];

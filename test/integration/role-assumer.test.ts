@@ -5,7 +5,7 @@ import { rejection, startWorld } from "../support/world.js";
 
 withoutAwsSettings();
 
-test("reports no region for a role assumer, whose region is unknown", async () => {
+test("no region is reported for a role assumer, whose region is unknown", async () => {
   await using world = await startWorld();
   const events: WebIdentityEvent[] = [];
   let isDown = true;

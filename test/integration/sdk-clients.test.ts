@@ -30,7 +30,7 @@ const stsClient = ({ sts }: World, credentials: WebIdentityProvider) =>
   new STSClient({ endpoint: sts.url, region: REGION, credentials });
 
 describe("a client with a provider as its credentials", () => {
-  test("is the assumed role", async () => {
+  test("acts as the assumed role", async () => {
     await using world = await startWorld();
     await using provider = await providerFor(world, "nightly");
     const client = stsClient(world, provider);
@@ -40,7 +40,7 @@ describe("a client with a provider as its credentials", () => {
     client.destroy();
   });
 
-  test("signs its requests with the session, whatever service it is for", async () => {
+  test("signs its requests to every service with the session", async () => {
     await using world = await startWorld();
     await using provider = await providerFor(world);
     const { accessKeyId, sessionToken } = await provider();
@@ -53,7 +53,7 @@ describe("a client with a provider as its credentials", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("tells AWS how they were obtained, in its user agent", async () => {
+  test("reports in its user agent how the credentials were obtained", async () => {
     await using world = await startWorld();
     await using provider = await providerFor(world);
     const requestHandler = new RecordingHandler();
@@ -64,7 +64,7 @@ describe("a client with a provider as its credentials", () => {
     expect(features?.[1]?.split(",")).toEqual(expect.arrayContaining(["T", "k"]));
   });
 
-  test("has no cache of its own in front: invalidate() reaches its next request", async () => {
+  test("keeps no cache of its own: invalidate() applies to its next request", async () => {
     await using world = await startWorld();
     await using provider = await providerFor(world);
     const client = stsClient(world, provider);
@@ -77,7 +77,7 @@ describe("a client with a provider as its credentials", () => {
     client.destroy();
   });
 
-  test("fails with the provider's own error, which a second copy of the package knows too", async () => {
+  test("fails with the provider's own error, which a second copy of the package recognizes too", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied");
     const client = stsClient(world, world.provide());
@@ -102,13 +102,13 @@ const CHAINS = [
 ] as const;
 
 describe.each(CHAINS)("a provider in %s", (_, resolve) => {
-  test("is passed over when no token file is named", async () => {
+  test("is skipped when no token file is configured", async () => {
     vi.stubEnv("AWS_ROLE_ARN", ROLE_ARN);
     const first = fromTokenFile({ preflight: "off" });
     expect(await resolve(first, async () => FALLBACK)).toEqual(FALLBACK);
   });
 
-  test("is the end of it once a token file is named", async () => {
+  test("ends the chain when a token file is configured", async () => {
     const fallback = vi.fn(async () => FALLBACK);
     vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token");
     const withoutRole = await rejection(resolve(fromTokenFile({ preflight: "off" }), fallback));
@@ -116,7 +116,7 @@ describe.each(CHAINS)("a provider in %s", (_, resolve) => {
     expect(fallback).not.toHaveBeenCalled();
   });
 
-  test("is the end of it when its identity is refused", async () => {
+  test("ends the chain when its identity is refused", async () => {
     await using world = await startWorld();
     using folder = temporaryFolder();
     const fallback = vi.fn(async () => FALLBACK);
@@ -132,7 +132,7 @@ describe.each(CHAINS)("a provider in %s", (_, resolve) => {
     expect(fallback).not.toHaveBeenCalled();
   });
 
-  test("gives its credentials when it has them", async () => {
+  test("returns its credentials when it has them", async () => {
     await using world = await startWorld();
     await using provider = await providerFor(world);
     const credentials = await resolve(provider, async () => FALLBACK);

@@ -18,7 +18,7 @@ async function initOf({ idp, sts }: World): Promise<FromWebTokenInit> {
 }
 
 describe("one provider", () => {
-  test("asks STS once for a thousand callers at the same time, and gives all the same", async () => {
+  test("calls STS once for a thousand callers at the same time, and returns the same to all", async () => {
     await using world = await startWorld();
     await using provider = fromWebToken(await initOf(world));
     const all = await Promise.all(Array.from({ length: 1_000 }, () => provider()));
@@ -26,7 +26,7 @@ describe("one provider", () => {
     expect(new Set(all).size).toBe(1);
   });
 
-  test("asks STS again for none of a thousand calls after the first", async () => {
+  test("does not call STS again for a thousand calls after the first", async () => {
     await using world = await startWorld();
     await using provider = fromWebToken(await initOf(world));
     const first = await provider();
@@ -34,7 +34,7 @@ describe("one provider", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("asks STS once for twenty clients that share it", async () => {
+  test("calls STS once for twenty clients that share it", async () => {
     await using world = await startWorld();
     await using provider = fromWebToken(await initOf(world));
     const clients = Array.from(
@@ -49,7 +49,7 @@ describe("one provider", () => {
     for (const client of clients) client.destroy();
   });
 
-  test("lets callers of a failing refresh all have the one error of the one flight", async () => {
+  test("rejects all callers of one failed refresh with the same error", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied");
     const provider = world.provide();
@@ -61,7 +61,7 @@ describe("one provider", () => {
   });
 });
 
-describe("equal providers that ask at the same time", () => {
+describe("equal providers that refresh at the same time", () => {
   /** Each with a provider of its own; STS answers when all have asked. */
   async function askTogether(world: World, inits: readonly FromWebTokenInit[]) {
     world.sts.setFault("slow", { delayMs: 1_200 });
@@ -79,7 +79,7 @@ describe("equal providers that ask at the same time", () => {
     return new Set(all).size;
   }
 
-  test("share one call of STS, also behind clients with connections of their own", async () => {
+  test("share one STS call, also for clients with their own connections", async () => {
     await using world = await startWorld();
     const init = await initOf(world);
     const sessions = await askTogether(
@@ -89,7 +89,7 @@ describe("equal providers that ask at the same time", () => {
     expect([world.calls(), sessions]).toEqual([1, 1]);
   });
 
-  test("do not, where anything would be another request or another way to it", async () => {
+  test("do not share a call when the request or its route differs", async () => {
     await using world = await startWorld();
     const init = await initOf(world);
     const sessions = await askTogether(world, [
@@ -109,7 +109,7 @@ describe("equal providers that ask at the same time", () => {
     expect([world.calls(), sessions]).toEqual([9, 9]);
   });
 
-  test("lose nothing when the one that asked first is closed", async () => {
+  test("still get credentials when the one that started the call is closed", async () => {
     await using world = await startWorld();
     world.sts.setFault("slow", { delayMs: 1_200 });
     const init = await initOf(world);
@@ -126,7 +126,7 @@ describe("equal providers that ask at the same time", () => {
 });
 
 describe("a thousand providers of a thousand roles", () => {
-  test("all get their own credentials over fifty connections at most", {
+  test("all get their own credentials over at most fifty connections", {
     timeout: 60_000,
   }, async () => {
     await using world = await startWorld();
@@ -152,7 +152,7 @@ describe("a thousand providers of a thousand roles", () => {
 });
 
 describe("the SDK's own provider, beside it,", () => {
-  test("asks STS for each of fifty callers, over fifty connections", async () => {
+  test("calls STS for each of fifty callers, over fifty connections", async () => {
     await using world = await startWorld();
     const { webIdentityToken, roleArn, clientConfig } = await initOf(world);
     const provider = stockFromWebToken({ webIdentityToken, roleArn, clientConfig });

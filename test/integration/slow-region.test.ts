@@ -8,7 +8,7 @@ withoutAwsSettings();
 const HEDGE = { hedgeAfterMs: 400 };
 
 describe("a silent first region that is hedged", () => {
-  test("is not asked after a few hedges were answered first, and then delays no refresh", async () => {
+  test("is not called after a few hedged requests were answered first, and then delays no refresh", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     for (let lost = 1; lost <= 3; lost += 1) {
@@ -43,7 +43,7 @@ describe("a silent first region that is hedged", () => {
     expect(world.counts()).toEqual([7, 6]);
   });
 
-  test("keeps its circuit closed for calls that had no turn there", async () => {
+  test("keeps its circuit closed for calls that were never sent there", async () => {
     await using world = await twoRegions();
     const answers = gate();
     const clientPlugins = [heldBack(FIRST, answers.opened)];

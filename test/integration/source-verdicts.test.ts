@@ -32,7 +32,7 @@ describe("an error of a token source", () => {
     expect(token).toHaveBeenCalledTimes(13);
   });
 
-  test("that is retryable is retried to the end of the budget, and no longer", async () => {
+  test("that is retryable is retried until the budget ends", async () => {
     await using world = await startWorld();
     const token = failing(world, Number.POSITIVE_INFINITY, passing);
     const start = world.clock.monotonic();
@@ -43,7 +43,7 @@ describe("an error of a token source", () => {
     expect(elapsedMs).toBeLessThanOrEqual(60_000);
   });
 
-  test("that names a wait is retried after it", async () => {
+  test("that states a wait is retried after it", async () => {
     await using world = await startWorld();
     const token = failing(world, 1, () => passing(4_000));
     const start = world.clock.monotonic();
@@ -51,7 +51,7 @@ describe("an error of a token source", () => {
     expect(world.clock.monotonic() - start).toBeGreaterThanOrEqual(4_000);
   });
 
-  test("that is permanent ends the refresh within one try, with its hint", async () => {
+  test("that is permanent ends the refresh after one attempt, with its hint", async () => {
     await using world = await startWorld();
     const token = failing(world, 1, permanent);
     const error = await failureOf(world, token);
@@ -105,7 +105,7 @@ describe("a source that can't renew its token", () => {
     return Object.assign(calls, { renewable: false });
   };
 
-  test("ends the refresh at once when STS calls the token expired", async () => {
+  test("ends the refresh at once when STS reports the token as expired", async () => {
     await using world = await startWorld();
     world.sts.setFault("token-expired");
     const token = fixed(await world.idp.issueToken());
@@ -117,7 +117,7 @@ describe("a source that can't renew its token", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("is asked again after any other failure", async () => {
+  test("is called again after any other failure", async () => {
     await using world = await startWorld();
     world.sts.failNext("sts-unavailable", { times: 2 });
     const token = fixed(await world.idp.issueToken());
@@ -125,7 +125,7 @@ describe("a source that can't renew its token", () => {
     expect(token).toHaveBeenCalledTimes(3);
   });
 
-  test("and a renewable one is asked for another token", async () => {
+  test("differs from a renewable one, which is called again for an expired token", async () => {
     await using world = await startWorld();
     world.sts.failNext("token-expired");
     const token = vi.fn(() => world.idp.issueToken());

@@ -74,8 +74,8 @@ async function startSharingWorld(): Promise<SharingWorld> {
 
 const typesOf = (events: readonly WebIdentityEvent[]) => events.map(({ type }) => type);
 
-describe("processes with a common store", () => {
-  test("ask STS once when they start together, and all have the same credentials", async () => {
+describe("processes with a shared store", () => {
+  test("call STS once when they start together, and all have the same credentials", async () => {
     await using world = await startSharingWorld();
     const processes = Array.from({ length: 20 }, () => world.process());
     const all = await Promise.all(processes.map(({ provider }) => provider()));
@@ -86,7 +86,7 @@ describe("processes with a common store", () => {
     expect(sources.filter((source) => source === "store")).toHaveLength(19);
   });
 
-  test("adopt what is stored, and say so", async () => {
+  test("adopt the stored credentials, and report that", async () => {
     await using world = await startSharingWorld();
     const first = world.process();
     const got = await first.provider();
@@ -110,7 +110,7 @@ describe("processes with a common store", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("refresh once for all when what they have is due, behind the answers", async () => {
+  test("refresh once for all when a refresh is due, in the background", async () => {
     await using world = await startSharingWorld();
     world.sts.configure({ credentialLifetimeSeconds: 3 });
     const processes = Array.from({ length: 5 }, () => world.process());
@@ -146,7 +146,7 @@ describe("processes with a common store", () => {
     expect(await patient.provider()).toHaveProperty("accessKeyId");
   });
 
-  test("do not share a failure that may pass: the next one asks", async () => {
+  test("do not share a temporary failure: the next one calls STS", async () => {
     await using world = await startSharingWorld();
     world.sts.setFault("throttled");
     const first = world.process({ retry: { maxAttempts: 1 } });
@@ -157,7 +157,7 @@ describe("processes with a common store", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("are stored anew by a forced refresh, which ignores what is stored", async () => {
+  test("ignore the stored credentials in a forced refresh, and store the new ones", async () => {
     await using world = await startSharingWorld();
     const [first, second] = [world.process(), world.process()];
     const old = await first.provider();
@@ -168,7 +168,7 @@ describe("processes with a common store", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("remove from the store what a service rejected, and never adopt it again", async () => {
+  test("remove credentials that a service rejected from the store, and never adopt them again", async () => {
     await using world = await startSharingWorld();
     const { provider, store } = world.process();
     const rejected = await provider();
@@ -200,7 +200,7 @@ describe("processes with a common store", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("do not share what a token of another subject got in a later attempt", async () => {
+  test("do not share credentials that a token of another subject got in a later attempt", async () => {
     await using world = await startSharingWorld();
     const subjects = ["first", "second"];
     const changing = {
@@ -233,7 +233,7 @@ describe("processes with a common store", () => {
   });
 });
 
-describe("a process whose store is of no use", () => {
+describe("a process with an unusable store", () => {
   const never = () => new Promise<never>(() => {});
   const fail = () => Promise.reject(new Error("ECONNREFUSED"));
   const broken = (act: () => Promise<never>): CredentialStore => ({
@@ -244,7 +244,7 @@ describe("a process whose store is of no use", () => {
   test.each([
     ["silent", never, "timeout"],
     ["failing", fail, "error"],
-  ] as const)("asks STS itself when it is %s, after one operation", async (_, act, reason) => {
+  ] as const)("calls STS itself when it is %s, after one operation", async (_, act, reason) => {
     await using world = await startSharingWorld();
     const { provider, events } = world.process({ store: broken(act) });
     expect(await provider()).toHaveProperty("accessKeyId");
@@ -260,7 +260,7 @@ describe("a process whose store is of no use", () => {
     ["a number", 7],
     ["nothing of a value", { isLeased: false, credentials: { kind: "credentials" } }],
     ["a lease and an array", { isLeased: false, credentials: [] }],
-  ])("asks STS itself when it reads %s", async (_, entry) => {
+  ])("calls STS itself when it reads %s", async (_, entry) => {
     await using world = await startSharingWorld();
     const store = { ...memoryStore(world.memory), read: async () => entry as never };
     const { provider } = world.process({ store });
@@ -268,7 +268,7 @@ describe("a process whose store is of no use", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("asks STS itself when the value is another role's, and reports that", async () => {
+  test("calls STS itself when the value is another role's, and reports that", async () => {
     await using world = await startSharingWorld();
     const second = world.process();
     await second.provider();

@@ -69,7 +69,7 @@ const WAYS: Readonly<Record<string, Way>> = {
 
 const OPAQUE = "Atza|IQEBLjAsAhRmHjNgHpi0U-Dme37rR6CuUpSREXAMPLE0123456789";
 
-describe("neither a token nor an unprintable character is on any surface", () => {
+describe("no surface shows a token or an unprintable character", () => {
   describe.each(Object.entries(WAYS))("when %s", (_, way) => {
     test.each(Object.entries(SPELLINGS))("%s", async (_name, spell) => {
       await using world = await startWorld();
@@ -90,7 +90,7 @@ describe("neither a token nor an unprintable character is on any surface", () =>
     });
   });
 
-  test("when the token's own claims and header have them", async () => {
+  test("when the token's own claims and header contain them", async () => {
     await using world = await startWorld();
     using witness = new Witness();
     const token = await world.idp.issueToken({
@@ -119,7 +119,7 @@ describe("neither a token nor an unprintable character is on any surface", () =>
     }
   });
 
-  test("when the role, the session name or the path of the token file have them", async () => {
+  test("when the role, the session name or the path of the token file contains them", async () => {
     await using world = await startWorld();
     using witness = new Witness();
     const init = { ...witness.init(), roleSessionName: NOISE, retry: { maxAttempts: 1 } };

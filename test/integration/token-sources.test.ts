@@ -22,7 +22,7 @@ async function granted(world: World, { body = "", ...good }: PlatformAnswer) {
 }
 
 describe.each(PLATFORMS)("a provider on %s", (_, platform) => {
-  test("rides out all of the platform's passing faults in one refresh", async () => {
+  test("gets credentials in one refresh through all temporary faults of the platform", async () => {
     await using world = await startWorld();
     await using site = await platform.start();
     const good = await granted(world, platform.good);
@@ -37,7 +37,7 @@ describe.each(PLATFORMS)("a provider on %s", (_, platform) => {
     expect(site.server.requests).toHaveLength(2 * platform.passing.length + 1);
   });
 
-  test("ends within one try on each permanent fault, with the platform's hint", async () => {
+  test("fails after one attempt on each permanent fault, with the platform's hint", async () => {
     for (const status of platform.permanent) {
       await using world = await startWorld();
       await using site = await platform.start();
@@ -64,7 +64,7 @@ describe.each(PLATFORMS)("a provider on %s", (_, platform) => {
   });
 });
 
-test("azureManagedIdentity outlasts 70 s of 404 and 410 with a budget that is long enough", async () => {
+test("azureManagedIdentity gets a token after 70 s of 404 and 410, with a long enough budget", async () => {
   await using world = await startWorld();
   await using site = await HTTP_PLATFORMS["azureManagedIdentity (IMDS)"].start();
   const good = await granted(world, HTTP_PLATFORMS["azureManagedIdentity (IMDS)"].good);
@@ -172,7 +172,7 @@ describe("fromWebIdentity({ token: detectTokenSource(), roleArn }) works unchang
   });
 });
 
-test("a source that can't renew its expired token ends the refresh at once with that sentence", async () => {
+test("a source that can't renew its expired token ends the refresh at once, and the error says so", async () => {
   await using world = await startWorld();
   const token = await world.idp.issueToken();
   const source = detectTokenSource({ env: { BITBUCKET_STEP_OIDC_TOKEN: token } });

@@ -19,7 +19,7 @@ function fromFile({ clock, pool, sts }: World, file: string, init: WebIdentityIn
 }
 
 describe("the token file", () => {
-  test("is read anew for every attempt: what STS calls expired is replaced", async () => {
+  test("is read for every attempt: a token that STS reports as expired is replaced", async () => {
     await using world = await startWorld();
     using folder = temporaryFolder();
     const file = folder.write("token", await world.idp.issueToken({ subject: "old" }));
@@ -31,7 +31,7 @@ describe("the token file", () => {
     expect(world.sts.requests.map(({ token }) => token?.subject)).toEqual(["old", "new"]);
   });
 
-  test("is followed through links that are swapped, as the kubelet does", async () => {
+  test("is read through symbolic links, which the kubelet swaps", async () => {
     await using world = await startWorld();
     using folder = temporaryFolder();
     const link = join(folder.path, "link");
@@ -44,7 +44,7 @@ describe("the token file", () => {
     expect(world.sts.requests.map(({ token }) => token?.subject)).toEqual(["one", "two"]);
   });
 
-  test("with the expired token still in it stops after the one call", async () => {
+  test("that still has the expired token ends the refresh after one call", async () => {
     await using world = await startWorld();
     using folder = temporaryFolder();
     const file = folder.write("token", await world.idp.issueToken());
@@ -98,7 +98,7 @@ describe("a token source", () => {
     expect(token.mock.lastCall?.[0].attempt).toBe(1);
   });
 
-  test("that fails once is asked again", async () => {
+  test("that fails once is called again", async () => {
     await using world = await startWorld();
     const token = vi
       .fn(() => world.idp.issueToken())
@@ -107,7 +107,7 @@ describe("a token source", () => {
     expect(token).toHaveBeenCalledTimes(2);
   });
 
-  test("that never answers is told to stop, and given up", async () => {
+  test("that never answers is aborted, and the attempt fails", async () => {
     await using world = await startWorld();
     const reasons: unknown[] = [];
     const token = ({ signal }: { signal: AbortSignal }) =>
@@ -155,7 +155,7 @@ describe("a token that STS is certain to refuse costs no call:", () => {
       "ERR_TOKEN_INVALID",
     ],
     [
-      "an end before its beginning",
+      "an exp before its iat",
       { claims: { iat: 9_000_000_000, exp: 8_999_999_000 } },
       "token-claim-invalid",
       "ERR_TOKEN_INVALID",
@@ -173,7 +173,7 @@ describe("a token that STS is certain to refuse costs no call:", () => {
   });
 });
 
-describe("a token that the clock speaks against costs one call, which shows the clock:", () => {
+describe("a token that seems invalid by the clock costs one call, which shows the clock:", () => {
   test.each<[string, number, number, string, string]>([
     ["expired", -66, -6, "token-expired", "ERR_TOKEN_EXPIRED"],
     ["not valid for an hour", 60, 120, "token-not-yet-valid", "ERR_TOKEN_INVALID"],
@@ -190,7 +190,7 @@ describe("a token that the clock speaks against costs one call, which shows the 
   });
 });
 
-describe("a token that STS may take is sent:", () => {
+describe("a token that STS may accept is sent:", () => {
   test.each<[string, TokenRequest]>([
     ["expired within the tolerance", { expiresInSeconds: -4 * MINUTE }],
     ["one audience in a list", { audience: ["sts.amazonaws.com"] }],
@@ -204,7 +204,7 @@ describe("a token that STS may take is sent:", () => {
     expect(world.calls()).toBeGreaterThan(0);
   });
 
-  test("one that becomes valid within the budget, once it is", async () => {
+  test("one that becomes valid within the budget, as soon as it is valid", async () => {
     await using world = await startWorld();
     const iat = Math.floor(world.clock.now() / 1000) + 5 * MINUTE + 3;
     const token = await world.idp.issueToken({ claims: { iat, exp: iat + 3600 } });

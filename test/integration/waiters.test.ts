@@ -4,7 +4,7 @@ import { until } from "../support/virtual-clock.js";
 import { rejection, startWorld } from "../support/world.js";
 
 describe("a caller's abortSignal", () => {
-  test("ends its own wait with its reason, and nobody else's", async () => {
+  test("ends that caller's wait with its reason, and no other caller's", async () => {
     await using world = await startWorld();
     world.sts.failNext("hang");
     const provider = world.provide();
@@ -20,7 +20,7 @@ describe("a caller's abortSignal", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("is not needed to limit each caller's wait: callerTimeoutMs does, and the refresh goes on", async () => {
+  test("is not needed to limit each caller's wait: callerTimeoutMs does, and the refresh continues", async () => {
     await using world = await startWorld();
     world.sts.failNext("hang");
     const provider = world.provide({ callerTimeoutMs: 2_000 });
@@ -39,7 +39,7 @@ describe("a caller's abortSignal", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("that has aborted already costs no call", async () => {
+  test("that has already aborted costs no call", async () => {
     await using world = await startWorld();
     const reason = { any: "value" };
     const error = await rejection(world.provide()({ abortSignal: AbortSignal.abort(reason) }));
@@ -47,7 +47,7 @@ describe("a caller's abortSignal", () => {
     expect(world.calls()).toBe(0);
   });
 
-  test("lets the refresh go on, for whoever comes next", async () => {
+  test("lets the refresh continue for the next caller", async () => {
     await using world = await startWorld();
     world.sts.failNext("slow", { delayMs: 20 });
     const provider = world.provide();
@@ -95,7 +95,7 @@ describe("the provider's end", () => {
     expect(provider.status()).toMatchObject({ closed: true, expiresAt: undefined });
   });
 
-  test("comes with its scope", async () => {
+  test("comes at the end of its `using` scope", async () => {
     await using world = await startWorld();
     let escaped: ReturnType<typeof world.provide>;
     {
@@ -106,7 +106,7 @@ describe("the provider's end", () => {
     expect(await rejection(escaped())).toMatchObject({ code: "ERR_CLOSED" });
   });
 
-  test("before the first call is one too", async () => {
+  test("may come before the first call", async () => {
     await using world = await startWorld();
     const reason = new Error("never started");
     const provider = world.provide({ signal: AbortSignal.abort(reason) });
@@ -114,37 +114,41 @@ describe("the provider's end", () => {
     expect(world.calls()).toBe(0);
   });
 
-  test.each(["between two attempts", "while the token is read"])("is told %s", async (when) => {
-    await using world = await startWorld();
-    let tokenSignal: AbortSignal | undefined;
-    const silent: TokenSource = ({ signal }) => {
-      tokenSignal = signal;
-      return new Promise(() => {});
-    };
-    const life = new AbortController();
-    const reason = new Error(when);
-    world.sts.setFault("throttled", { retryAfterSeconds: 20 });
-    const between = when === "between two attempts";
-    const provider = world.provide(
-      {
-        signal: life.signal,
-        onEvent: ({ type }) => type === "attempt.failed" && setImmediate(() => life.abort(reason)),
-      },
-      between ? {} : { token: silent },
-    );
-    const error = rejection(provider());
-    if (!between) {
-      await until(() => tokenSignal !== undefined);
-      life.abort(reason);
-    }
-    expect(await error).toBe(reason);
-    expect(tokenSignal?.reason).toBe(between ? undefined : reason);
-    expect([world.clock.pending, world.clock.holds]).toEqual([0, 0]);
-  });
+  test.each(["between two attempts", "while the token is read"])(
+    "takes effect %s",
+    async (when) => {
+      await using world = await startWorld();
+      let tokenSignal: AbortSignal | undefined;
+      const silent: TokenSource = ({ signal }) => {
+        tokenSignal = signal;
+        return new Promise(() => {});
+      };
+      const life = new AbortController();
+      const reason = new Error(when);
+      world.sts.setFault("throttled", { retryAfterSeconds: 20 });
+      const between = when === "between two attempts";
+      const provider = world.provide(
+        {
+          signal: life.signal,
+          onEvent: ({ type }) =>
+            type === "attempt.failed" && setImmediate(() => life.abort(reason)),
+        },
+        between ? {} : { token: silent },
+      );
+      const error = rejection(provider());
+      if (!between) {
+        await until(() => tokenSignal !== undefined);
+        life.abort(reason);
+      }
+      expect(await error).toBe(reason);
+      expect(tokenSignal?.reason).toBe(between ? undefined : reason);
+      expect([world.clock.pending, world.clock.holds]).toEqual([0, 0]);
+    },
+  );
 });
 
 describe("the process", () => {
-  test("is kept alive while somebody waits, and not a moment longer", async () => {
+  test("is kept alive exactly as long as a caller waits", async () => {
     await using world = await startWorld();
     world.sts.failNext("slow", { delayMs: 20 });
     const provider = world.provide();
@@ -155,7 +159,7 @@ describe("the process", () => {
     expect([world.clock.pending, world.clock.holds]).toEqual([0, 0]);
   });
 
-  test("is not kept alive by a refresh that nobody waits for", async () => {
+  test("is not kept alive by a refresh without waiting callers", async () => {
     await using world = await startWorld();
     const provider = world.provide();
     const first = await provider();

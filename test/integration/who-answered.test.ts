@@ -59,7 +59,7 @@ describe("a proxy that refuses CONNECT", () => {
     [403, "refused the connection", 3],
     [407, "asks for credentials", 3],
     [502, "could not connect to it", 25],
-  ])("with %i is named as the one who refused", async (status, words, attempts) => {
+  ])("with %i is named as the one that refused", async (status, words, attempts) => {
     await using world = await startWorld();
     using proxy = await startProxy(status);
     const error = await failureOf(world, {
@@ -80,7 +80,7 @@ describe("a proxy that refuses CONNECT", () => {
 
 describe("a page in place of STS's answer", () => {
   test.each([400, 401, 403, 404, 407, 451])(
-    "with status %i is not put on the role, and not asked for on and on",
+    "with status %i is not reported as a refusal of the role, and ends the retries",
     async (httpStatus) => {
       await using world = await startWorld();
       world.sts.setFault("html", { httpStatus });
@@ -93,7 +93,7 @@ describe("a page in place of STS's answer", () => {
   );
 });
 
-describe("a certificate that is not trusted", () => {
+describe("an untrusted certificate", () => {
   test("is named with the remedy, after few attempts", async () => {
     await using world = await startWorld();
     await using sts = await startLocalSts({ tls: makeTlsIdentity() });
@@ -124,7 +124,7 @@ function fetchHandler(reach: () => boolean) {
   };
 }
 
-test("an outage under a request handler made of fetch is ridden out like any other", async () => {
+test("a refresh over a fetch handler succeeds after an outage, as over any other", async () => {
   await using world = await startWorld();
   let calls = 0;
   const handler = fetchHandler(() => {
@@ -139,7 +139,7 @@ test("an outage under a request handler made of fetch is ridden out like any oth
 });
 
 describe("a refused token", () => {
-  test("with an azp that is not registered names it, though its aud is registered", async () => {
+  test("whose azp is not registered is reported with it, even if its aud is registered", async () => {
     await using world = await startWorld();
     const { issuer } = world.idp;
     await using sts = await startLocalSts({
@@ -161,7 +161,7 @@ describe("a refused token", () => {
   });
 });
 
-describe("a role whose trust policy does not allow what the token carries", () => {
+describe("a role whose trust policy does not allow the token's tags or source identity", () => {
   const TAGS = "https://aws.amazon.com/tags";
   const roles = [{ arn: "arn:aws:iam::123456789012:role/app", trust: { allowedActions: [] } }];
 
@@ -169,7 +169,7 @@ describe("a role whose trust policy does not allow what the token carries", () =
     ["sts:TagSession", { [TAGS]: { principal_tags: { team: ["secret-team"] } } }],
     ["sts:TagSession", { [`${TAGS}/principal_tags/team`]: "secret-team" }],
     ["sts:SetSourceIdentity", { "https://aws.amazon.com/source_identity": "secret-team" }],
-  ])("is told to allow %s, without the values", async (action, claims) => {
+  ])("leads to the hint to allow %s, without the values", async (action, claims) => {
     await using world = await startWorld({ roles });
     const token = () => world.idp.issueToken({ claims });
     const error = (await rejection(world.provide({}, { token })())) as WebIdentityError;
@@ -178,7 +178,7 @@ describe("a role whose trust policy does not allow what the token carries", () =
     expect(JSON.stringify([error, error.message])).not.toContain("secret-team");
   });
 
-  test("gives credentials to a token without any", async () => {
+  test("accepts a token without them", async () => {
     await using world = await startWorld({ roles });
     await expect(world.provide()()).resolves.toMatchObject({ accountId: "123456789012" });
   });

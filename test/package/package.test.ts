@@ -48,7 +48,7 @@ afterAll(async () => {
 });
 
 describe("the tarball", () => {
-  test("holds the build, the licence, the manifest, the documents and the schema of a diagnosis", () => {
+  test("has the build, the licence, the manifest, the documents and the schema of a diagnosis", () => {
     const others = consumer.packed.filter((file) => !/^(?:dist|docs|examples)\//.test(file));
     expect(others.toSorted()).toEqual([
       "CHANGELOG.md",
@@ -61,7 +61,7 @@ describe("the tarball", () => {
     ]);
   });
 
-  test("holds every page of docs, and the examples that run outside the repository", async () => {
+  test("has every page of docs, and the examples that run outside the repository", async () => {
     const guides = await readdir(join(ROOT, "docs"));
     const docs = consumer.packed.filter((file) => file.startsWith("docs/"));
     expect(docs.toSorted()).toEqual(guides.map((name) => `docs/${name}`).toSorted());
@@ -71,13 +71,13 @@ describe("the tarball", () => {
     expect((await Promise.all(texts)).filter((text) => text.includes('from "../'))).toEqual([]);
   });
 
-  test("holds nothing in dist but code, types and third-party licences", () => {
+  test("has nothing in dist but code, types and third-party licences", () => {
     const dist = consumer.packed.filter((file) => file.startsWith("dist/"));
     const other = dist.filter((file) => !/\.(?:c?js|d\.c?ts)$/.test(file));
     expect(other).toEqual(["dist/THIRD-PARTY-LICENSES.txt"]);
   });
 
-  test("has one file each that the main entry and the token sources start from, and one of each kind that loads the SDK", async () => {
+  test("has one self-contained file for the main entry, one for the token sources, and one of each format that loads the SDK", async () => {
     const names = consumer.packed.filter((file) => /\/sdk.*js$/.test(file));
     expect(names).toEqual(["dist/sdk.cjs", "dist/sdk.js"]);
     const entries = ["index.js", "index.cjs", "token-sources.js"].map((name) => `dist/${name}`);
@@ -105,7 +105,7 @@ describe("the tarball", () => {
   });
 });
 
-describe("loaded by plain Node", () => {
+describe("in plain Node", () => {
   test.each([
     ["resilient-sts", MAIN_EXPORTS],
     ["resilient-sts/doctor", DOCTOR_EXPORTS],
@@ -113,7 +113,7 @@ describe("loaded by plain Node", () => {
     ["resilient-sts/token-sources", SOURCES_EXPORTS],
     ["resilient-sts/stores", STORES_EXPORTS],
     ["resilient-sts/serve", SERVE_EXPORTS],
-  ])("%s gives the same names to import and to require", async (specifier, names) => {
+  ])("%s exports the same names to import and to require", async (specifier, names) => {
     const show = 'console.log(Object.keys(entry).sort().join(" "));';
     const esm = await consumer.node("a.mjs", `import * as entry from "${specifier}"; ${show}`);
     const cjs = await consumer.node("a.cjs", `const entry = require("${specifier}"); ${show}`);
@@ -161,13 +161,13 @@ describe("loaded by plain Node", () => {
       expect(ofStores(sources)).toEqual([]);
     });
 
-    test("is not loaded by a provider that has no store", async () => {
+    test("is not loaded by a provider without a store", async () => {
       const sources = await loadedSources(firstCredentials(extension).replace(/;$/, ""));
       expect(sources).toContain("src/provider/create-provider.ts");
       expect(ofStores(sources)).toEqual([]);
     });
 
-    test("loads its stores, and no provider", async () => {
+    test("loads the stores and not the provider", async () => {
       const sources = await loadedSources(load("resilient-sts/stores"));
       expect(ofStores(sources)).toContain("src/stores/redis-store.ts");
       expect(sources).not.toContain("src/provider/create-provider.ts");
@@ -175,7 +175,7 @@ describe("loaded by plain Node", () => {
   });
 
   describe("resilient-sts/token-sources", () => {
-    test("loads no other package, and no more of Node than it needs", async () => {
+    test("loads no other package, and only those modules of Node that it needs", async () => {
       const load = `${TRACE_IMPORTS}
         const before = new Set(process.moduleLoadList);
         await import("resilient-sts/token-sources");
@@ -196,7 +196,7 @@ describe("loaded by plain Node", () => {
     test.each([
       ["mjs", "import { spiffe } from 'resilient-sts/token-sources';"],
       ["cjs", "const { spiffe } = require('resilient-sts/token-sources');"],
-    ])("says in one sentence which package spiffe() needs: %s", async (extension, load) => {
+    ])("names in one sentence the package that spiffe() needs: %s", async (extension, load) => {
       const { stdout, code } = await consumer.node(
         `g.${extension}`,
         `${load}
@@ -220,26 +220,32 @@ describe("loaded by plain Node", () => {
         "const { clientCredentials } = require('resilient-sts/token-sources');",
         ["--no-experimental-require-module"],
       ],
-    ] as const)("loads what clientCredentials() needs: %s", async (extension, load, flags) => {
-      await writeFile(
-        join(consumer.folder, `h.${extension}`),
-        `${load}
+    ] as const)(
+      "loads the package that clientCredentials() needs: %s",
+      async (extension, load, flags) => {
+        await writeFile(
+          join(consumer.folder, `h.${extension}`),
+          `${load}
         const { signal } = new AbortController();
         const init = { issuer: "http://127.0.0.1:1", clientId: "a", clientSecret: "b" };
         clientCredentials(init)({ signal, attempt: 1 }).catch((error) =>
           console.log(error.message));`,
-      );
-      const { stdout } = await consumer.run(process.execPath, ...flags, `h.${extension}`);
-      expect(stdout).toMatch(/^the issuer 127\.0\.0\.1:1 can't be reached: .*ECONNREFUSED/);
-    });
+        );
+        const { stdout } = await consumer.run(process.execPath, ...flags, `h.${extension}`);
+        expect(stdout).toMatch(/^the issuer 127\.0\.0\.1:1 can't be reached: .*ECONNREFUSED/);
+      },
+    );
   });
 
-  test.each(["mjs", "cjs"])("gets credentials from the local STS: %s", async (extension) => {
-    expect(await consumer.node(`c.${extension}`, firstCredentials(extension))).toMatchObject({
-      code: 0,
-      stdout: expect.stringMatching(/^ASIA\w+\n$/),
-    });
-  });
+  test.each(["mjs", "cjs"])(
+    "the main entry gets credentials from the local STS: %s",
+    async (extension) => {
+      expect(await consumer.node(`c.${extension}`, firstCredentials(extension))).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^ASIA\w+\n$/),
+      });
+    },
+  );
 });
 
 test.each(["mjs", "cjs"])("an uncaught error has the name of its class: %s", async (extension) => {
@@ -252,7 +258,7 @@ test.each(["mjs", "cjs"])("an uncaught error has the name of its class: %s", asy
   expect(stderr).toMatch(/^WebIdentityError: Web identity configuration not specified/m);
 });
 
-describe("the CommonJS build, for Jest and others that only know CommonJS", () => {
+describe("the CommonJS build, for Jest and others that load only CommonJS,", () => {
   test("gets credentials without any ES module", async () => {
     await writeFile(join(consumer.folder, "d.cjs"), firstCredentials("cjs"));
     const flag = "--no-experimental-require-module";
@@ -270,9 +276,9 @@ describe("the CommonJS build, for Jest and others that only know CommonJS", () =
   });
 });
 
-describe("in a bundle, as functions are deployed", () => {
+describe("a bundle, as functions are deployed,", () => {
   test.each([
-    // Without `module` esbuild takes the SDK's CommonJS, which an ES module cannot hold.
+    // Without `module` esbuild takes the SDK's CommonJS, which an ES module can't contain.
     ["esm", ["module", "main"]],
     ["cjs", ["main", "module"]],
   ] as const)("gets credentials without node_modules: %s", async (format, mainFields) => {
@@ -299,13 +305,13 @@ describe("in a bundle, as functions are deployed", () => {
 });
 
 // The declarations of the SDK are many, and a busy machine is slow.
-describe("for the compiler, in strict mode and with every declaration checked", {
+describe("in strict mode, with every declaration checked,", {
   timeout: 120_000,
 }, () => {
   test.each([
     ["nodenext", ["good.mts", "good.cts"]],
     ["preserve", ["good.ts"]],
-  ] as const)("a consumer's calls fit: module %s", async (module, names) => {
+  ] as const)("a consumer's calls compile: module %s", async (module, names) => {
     const files = Object.fromEntries(names.map((name) => [name, GOOD_SAMPLE]));
     expect(await consumer.compile(module, files)).toEqual({ code: 0, stdout: "", stderr: "" });
   });
@@ -334,21 +340,21 @@ describe("for the compiler, in strict mode and with every declaration checked", 
 describe("the bin", () => {
   const bin = (...args: string[]) => consumer.run("npx", "--no-install", "resilient-sts", ...args);
 
-  test("tells its version", async () => {
+  test("prints its version", async () => {
     expect(await bin("--version")).toMatchObject({
       code: 0,
       stdout: `${await repositoryVersion()}\n`,
     });
   });
 
-  test("tells its usage on stdout when asked", async () => {
+  test("prints its usage on stdout for --help", async () => {
     expect(await bin("--help")).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^Usage: resilient-sts/),
     });
   });
 
-  test("names an unknown flag and the way to help in one line, and exits with 2", async () => {
+  test("names an unknown flag and --help in one line, and exits with 2", async () => {
     const { code, stdout, stderr } = await consumer.run(BIN, "--nonsense");
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(/^resilient-sts: .*--nonsense.*--help\n$/);

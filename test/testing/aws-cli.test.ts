@@ -15,7 +15,7 @@ interface Answer {
 }
 
 const aws = findProgram("aws");
-if (aws === undefined) leaveOut("the local STS and the AWS CLI", "aws");
+if (aws === undefined) leaveOut("the local STS with the AWS CLI", "aws");
 else describe("the AWS CLI, which is botocore,", { timeout: 60_000 }, () => askWith(aws));
 
 function askWith(program: string): void {
@@ -41,7 +41,7 @@ function askWith(program: string): void {
     ...more,
   ];
 
-  test("gets credentials, and is the role with them", async () => {
+  test("gets credentials, and is the assumed role with them", async () => {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken();
@@ -57,7 +57,7 @@ function askWith(program: string): void {
     expect(caller).toMatchObject({ Account: "123456789012", Arn: arn });
   });
 
-  test("reads refusals as those of AWS", async () => {
+  test("reads a refusal as it reads one of AWS", async () => {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     idp.setFault({ kind: "rate-limit", on: "jwks" });
@@ -68,7 +68,7 @@ function askWith(program: string): void {
     });
   });
 
-  test("tries again after throttling, as it does with AWS", async () => {
+  test("retries after throttling, as it does with AWS", async () => {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     sts.failNext("throttled");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 
-describe("a fault that could not be played is a TypeError, not a test in which nothing fails", () => {
+describe("a fault that the server can't play is a TypeError", () => {
   test.each([
     [undefined, "Expected `fault` to be an object"],
     ["rate-limit", "Expected `fault` to be an object, such as { kind: 'rate-limit' }"],
@@ -22,7 +22,7 @@ describe("a fault that could not be played is a TypeError, not a test in which n
     [{ kind: "hang", times: "2" }, 'Expected `times` to be a positive integer, got the string "2"'],
     [{ kind: "hang", probability: "0.3" }, "Expected `probability` to be a number from 0 to 1"],
     [{ kind: "hang", probability: 2 }, "Expected `probability` to be a number from 0 to 1, got 2"],
-  ])("of the IdP: %j", async (fault, words) => {
+  ])("the IdP refuses %j", async (fault, words) => {
     await using idp = await startLocalIdp({ algorithm: "ES256" });
     for (const set of [idp.setFault, idp.failNext]) {
       expect(() => set(fault as never)).toThrow(TypeError);
@@ -44,14 +44,14 @@ describe("a fault that could not be played is a TypeError, not a test in which n
     ["throttled", { retryAfterSeconds: -1 }, "Expected `retryAfterSeconds` to be a number"],
     ["html", { httpStatus: 1000 }, "Expected `httpStatus` to be a whole number"],
     ["hang", { times: 1.5 }, "Expected `times` to be a positive integer"],
-  ])("of STS: %j %j", async (fault, options, words) => {
+  ])("STS refuses %j with the options %j", async (fault, options, words) => {
     await using sts = await startLocalSts();
     expect(() => sts.setFault(fault as never, options as never)).toThrow(TypeError);
     expect(() => sts.setFault(fault as never, options as never)).toThrow(words);
   });
 });
 
-describe("a start that could not be meant is a TypeError, not a server that nobody finds", () => {
+describe("an invalid option of the local STS is a TypeError", () => {
   test.each<[string, unknown]>([
     ["port", "./socket"],
     ["port", "4012"],
@@ -59,7 +59,7 @@ describe("a start that could not be meant is a TypeError, not a server that nobo
     ["port", -1],
     ["providers", { issuer: "https://issuer.example.com" }],
     ["roles", "arn:aws:iam::123456789012:role/service"],
-  ])("%s: %j", async (name, value) => {
+  ])("%s can't be %j", async (name, value) => {
     const starting = startLocalSts({ [name]: value } as never);
     await expect(starting).rejects.toThrow(TypeError);
     await expect(starting).rejects.toThrow(`Expected \`${name}\` to be `);

@@ -32,7 +32,7 @@ describe("a fault of the local IdP", () => {
     ["a login wall", { kind: "html" }, "200"],
     ["a reset connection", { kind: "reset" }, "ECONNRESET"],
     ["an answer cut in the middle", { kind: "truncate" }, "UND_ERR_SOCKET"],
-  ])("shows as what it is, and STS finds no key: %s", async (_, fault, seen) => {
+  ])("reaches every client, and STS finds no key: %s", async (_, fault, seen) => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     idp.setFault({ ...fault, on: "jwks" });
@@ -47,10 +47,10 @@ describe("a fault of the local IdP", () => {
   });
 
   test.each<[string, IdpFault]>([
-    ["no answer", { kind: "hang" }],
-    ["a byte at a time", { kind: "trickle", intervalMs: 20 }],
-    ["late", { kind: "slow", delayMs: 60_000 }],
-  ])("outlasts the time STS gives an IdP: %s", async (_, fault) => {
+    ["an answer that never comes", { kind: "hang" }],
+    ["an answer of one byte at a time", { kind: "trickle", intervalMs: 20 }],
+    ["a late answer", { kind: "slow", delayMs: 60_000 }],
+  ])("can exceed the timeout of STS: %s", async (_, fault) => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], idpTimeoutMs: 100 });
     idp.setFault(fault);
@@ -58,16 +58,16 @@ describe("a fault of the local IdP", () => {
     expect(reply.message).toMatch(VERIFICATION_KEY);
   });
 
-  test("counts the time of both documents together", async () => {
+  test("in two documents counts against one timeout of STS", async () => {
     await using idp = await startIdp();
-    await using sts = await startLocalSts({ providers: [idp], idpTimeoutMs: 300 });
-    idp.setFault({ kind: "slow", delayMs: 200 });
+    await using sts = await startLocalSts({ providers: [idp], idpTimeoutMs: 1_000 });
+    idp.setFault({ kind: "slow", delayMs: 600 });
     const reply = await assumeRole(sts, await idp.issueToken());
     expect(reply.message).toMatch(VERIFICATION_KEY);
     expect(idp.counts).toEqual({ discovery: 1, jwks: 1 });
   });
 
-  test("sends the whole document when it only trickles or is slow", async () => {
+  test("that only trickles or is slow sends the whole document", async () => {
     await using idp = await startIdp();
     idp.failNext({ kind: "trickle", intervalMs: 0 });
     expect(await (await fetch(idp.discoveryUrl)).text()).toBe(idp.discoveryText);
@@ -75,7 +75,7 @@ describe("a fault of the local IdP", () => {
     expect(await (await fetch(idp.discoveryUrl)).text()).toBe(idp.discoveryText);
   });
 
-  test("redirects, and STS does not follow", async () => {
+  test("that redirects is not followed by STS", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     idp.setFault({ kind: "redirect", location: idp.jwksUrl, on: "discovery" });
@@ -86,7 +86,7 @@ describe("a fault of the local IdP", () => {
     expect(idp.counts).toEqual({ discovery: 2, jwks: 0 });
   });
 
-  test("strikes as often as it is told, with Retry-After", async () => {
+  test("applies to the given number of requests, with Retry-After", async () => {
     await using idp = await startIdp();
     idp.setFault({ kind: "rate-limit", retryAfterSeconds: 2, times: 2, on: "jwks" });
     const first = await fetch(idp.jwksUrl);
@@ -94,7 +94,7 @@ describe("a fault of the local IdP", () => {
     expect(await statuses(idp, 2)).toEqual([429, 200]);
   });
 
-  test("limits the requests in a window of time", async () => {
+  test("can apply to the requests over a limit in a window of time", async () => {
     let now = 0;
     await using idp = await startLocalIdp({ algorithm: "ES256", now: () => now });
     idp.setFault({ kind: "rate-limit", limit: { requests: 2, windowSeconds: 10 } });
@@ -105,7 +105,7 @@ describe("a fault of the local IdP", () => {
 });
 
 describe("a local IdP that refuses connections", () => {
-  test("comes back on the same port", async () => {
+  test("accepts them again on the same port", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const { port } = idp;
@@ -120,7 +120,7 @@ describe("a local IdP that refuses connections", () => {
 });
 
 describe("closing a local IdP", () => {
-  test("ends requests that hang, and can be done twice", async () => {
+  test("ends hanging requests, and may happen twice", async () => {
     const idp = await startIdp();
     idp.setFault({ kind: "hang" });
     const hung = failureOf(idp.jwksUrl);

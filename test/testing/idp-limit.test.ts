@@ -8,7 +8,7 @@ import { assumeRole } from "../support/ask-sts.js";
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
-test("STS gives up on an IdP that hangs, whatever is collected meanwhile", async () => {
+test("the timeout for an IdP that hangs survives garbage collection", async () => {
   await using idp = await startLocalIdp({ algorithm: "ES256" });
   await using sts = await startLocalSts({ providers: [idp], idpTimeoutMs: 300 });
   idp.setFault({ kind: "hang" });

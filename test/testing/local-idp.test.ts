@@ -23,7 +23,7 @@ describe("the documents of the local IdP", () => {
     ["/", ""],
     ["/realms/acme", "/realms/acme"],
     ["/oauth2/default/", "/oauth2/default"],
-  ])("are found below an issuer with the path %j", async (path, base) => {
+  ])("are below an issuer with the path %j", async (path, base) => {
     await using idp = await startIdp({ path });
     const origin = `http://127.0.0.1:${idp.port}`;
     expect(idp.issuer).toBe(origin + path);
@@ -37,7 +37,7 @@ describe("the documents of the local IdP", () => {
     expect(idp.jwksText).not.toContain('"d":');
   });
 
-  test("can be wrong, and right again", async () => {
+  test("can be replaced, and become correct again", async () => {
     await using idp = await startIdp();
     const right = idp.discoveryText;
     idp.setDiscovery((document) => ({ ...document, issuer: "https://other", jwks_uri: undefined }));
@@ -65,7 +65,7 @@ describe("the documents of the local IdP", () => {
     expect((await fetch(idp.jwksUrl, { headers })).status).toBe(200);
   });
 
-  test("carry the headers that are set", async () => {
+  test("have the headers that are set", async () => {
     await using idp = await startIdp({ headers: { pragma: "no-cache" } });
     idp.setHeaders({ "Cache-Control": null, ETag: null });
     const { headers } = await fetch(idp.discoveryUrl);
@@ -77,7 +77,7 @@ describe("the documents of the local IdP", () => {
     expect(again.headers.get("cache-control")).toBe("no-store");
   });
 
-  test("are counted, and nothing else is served", async () => {
+  test("are counted, and every other path is a 404", async () => {
     await using idp = await startIdp({ path: "/x", now: () => 1_700_000_000_000 });
     await fetch(idp.jwksUrl);
     await fetch(idp.jwksUrl);
@@ -128,7 +128,7 @@ describe("the tokens of the local IdP", () => {
     });
   });
 
-  test("leave out what is undefined and send what is null", async () => {
+  test("leave out a claim that is undefined, and send one that is null", async () => {
     await using idp = await startIdp();
     const token = await idp.issueToken({
       claims: { iss: undefined, sub: null, extra: 1 },
@@ -140,7 +140,7 @@ describe("the tokens of the local IdP", () => {
     expect(decodeProtectedHeader(token)).toEqual({ alg: "ES256", typ: "JWT", crit: ["b64"] });
   });
 
-  test("do not verify once the signature is broken", async () => {
+  test("do not verify with a broken signature", async () => {
     await using idp = await startIdp();
     const token = await idp.issueToken({ breakSignature: true });
     const keys = createLocalJWKSet(JSON.parse(idp.jwksText));
@@ -151,20 +151,20 @@ describe("the tokens of the local IdP", () => {
 
   test("need a key of the IdP that can sign with the algorithm", async () => {
     await using idp = await startIdp();
-    await expect(idp.issueToken({ key: "nobody" })).rejects.toThrow(TypeError);
+    await expect(idp.issueToken({ key: "unknown" })).rejects.toThrow(TypeError);
     await expect(idp.issueToken({ algorithm: "RS256" })).rejects.toThrow(TypeError);
   });
 });
 
 describe("the keys of the local IdP", () => {
-  test("rotate with the old ones still published", async () => {
+  test("rotate while the old ones stay published", async () => {
     await using idp = await startIdp({ kid: "first" });
     await idp.rotateKeys({ kid: "second" });
     expect(idp.kid).toBe("second");
     expect(kids(idp)).toEqual(["first", "second"]);
   });
 
-  test("rotate with the old ones dropped, which can still sign", async () => {
+  test("rotate and leave the old ones out of the JWKS, which can still sign", async () => {
     await using idp = await startIdp({ kid: "first" });
     await idp.rotateKeys({ kid: "second", keepOldKeys: false });
     expect(kids(idp)).toEqual(["second"]);
@@ -181,7 +181,7 @@ describe("the keys of the local IdP", () => {
     expect(kids(idp)).toEqual(["first", kid]);
   });
 
-  test("are added beside the current one", async () => {
+  test("can be added without a change of the current one", async () => {
     await using idp = await startIdp({ kid: "first" });
     await idp.addKey({ kid: "other", algorithm: "ES384" });
     expect(idp.kid).toBe("first");

@@ -20,7 +20,7 @@ const recorded = readSharedJson(
   "the comparison of the test table with what was recorded",
 ) as Recorded | undefined;
 
-describe("the local STS answers as STS was observed to", () => {
+describe("the local STS answers as STS was observed to answer", () => {
   const clock = { seconds: 1789123700 };
   let idp: LocalIdp;
   let world: ObservedWorld;
@@ -58,27 +58,30 @@ describe("the local STS answers as STS was observed to", () => {
     });
   }
 
-  test("has a case for every scenario", () => {
+  test("every scenario has a case", () => {
     for (const { scenario, cases } of OBSERVED) {
       expect(Object.keys(cases), scenario).not.toHaveLength(0);
     }
   });
 
   if (recorded) {
-    test("leaves no recorded scenario out", () => {
+    test("every recorded scenario is in the table", () => {
       const scenarios = recorded.observations.map(({ scenario }) => scenario);
       expect(OBSERVED.map(({ scenario }) => scenario)).toEqual(scenarios);
     });
 
-    test.each(recorded.observations)("expects what was recorded: $scenario", (observation) => {
-      const { scenario, result, message } = observation;
-      const expected = OBSERVED.find((each) => each.scenario === scenario);
-      // Some recorded words are cut short, and a success is told in words.
-      const isSuccess = /^ok\b|^new JWKS honoured/.test(result);
-      expect(expected?.code).toBe(isSuccess ? "ok" : result);
-      const [start = "", cut] = message?.split("...") ?? [];
-      expect(expected?.message ?? "").toMatch(cut === undefined ? (message ?? "") : start.trim());
-      if (cut === undefined) expect(expected?.message).toBe(message);
-    });
+    test.each(recorded.observations)(
+      "the table expects what was recorded: $scenario",
+      (observation) => {
+        const { scenario, result, message } = observation;
+        const expected = OBSERVED.find((each) => each.scenario === scenario);
+        // Some recorded words are cut short, and a success is told in words.
+        const isSuccess = /^ok\b|^new JWKS honoured/.test(result);
+        expect(expected?.code).toBe(isSuccess ? "ok" : result);
+        const [start = "", cut] = message?.split("...") ?? [];
+        expect(expected?.message ?? "").toMatch(cut === undefined ? (message ?? "") : start.trim());
+        if (cut === undefined) expect(expected?.message).toBe(message);
+      },
+    );
   }
 });

@@ -15,13 +15,13 @@ for (const provider of PROVIDERS) {
   const discovery = readSharedJson(`idp/${provider}-discovery.json`, LEFT_OUT) as Discovery;
   const { keys } = readSharedJson(`idp/${provider}-jwks.json`, LEFT_OUT) as { keys: unknown[] };
 
-  test(`finds every key usable that ${provider} served`, () => {
+  test(`the local STS can use every key that ${provider} served`, () => {
     expect(jwksUri(discovery, discovery.issuer)).toBe(discovery.jwks_uri);
     expect(usableKeys(keys).size).toBe(keys.length);
     expect(keys.length).toBeGreaterThan(0);
   });
 
-  test(`verifies a token with the documents of ${provider} around its key`, async () => {
+  test(`the local STS verifies a token whose key is published with the documents of ${provider}`, async () => {
     await using idp = await startLocalIdp({ algorithm: "ES256" });
     await using sts = await startLocalSts();
     // Only what ties them to their host is changed: tests stay on this machine.
@@ -31,7 +31,7 @@ for (const provider of PROVIDERS) {
   });
 }
 
-test("does not take a discovery document for usable that lacks what STS needs", () => {
+test("a discovery document without a field that STS requires is unusable", () => {
   const issuer = "https://issuer.invalid";
   const right = {
     issuer,

@@ -10,7 +10,7 @@ const startIdp = (options = {}) =>
   startLocalIdp({ algorithm: "ES256", now: () => NOW, ...options });
 
 describe("an answer of the local STS", () => {
-  test("has what the answer of AWS has", async () => {
+  test("has every element of an answer of AWS", async () => {
     await using idp = await startIdp({ path: "/realms/acme" });
     await using sts = await startLocalSts({ providers: [idp], now: () => NOW });
     const token = await idp.issueToken({ subject: "a <\"&'> b\r\n\u{1f600}" });
@@ -30,7 +30,7 @@ describe("an answer of the local STS", () => {
     expect(output?.$metadata.requestId).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  test("is the XML of the query protocol, with the date of its clock", async () => {
+  test("is XML of the query protocol, with the date of the server's clock", async () => {
     await using sts = await startLocalSts({ now: () => NOW });
     const answer = await fetch(sts.url, { method: "POST", body: "Action=a%3Cb%3E&Version=1" });
     expect(answer.status).toBe(400);
@@ -46,13 +46,13 @@ describe("an answer of the local STS", () => {
   test.each<[StsVerdictFault, string]>([
     ["throttled", "Sender"],
     ["sts-unavailable", "Receiver"],
-  ])("names the side that is at fault: %s", async (fault, side) => {
+  ])("names the side at fault: %s is the %s's", async (fault, side) => {
     await using sts = await startLocalSts();
     sts.failNext(fault);
     expect(await (await fetch(sts.url)).text()).toContain(`<Type>${side}</Type>`);
   });
 
-  test("lasts an hour unless told otherwise", async () => {
+  test("grants credentials for an hour by default", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ now: () => NOW });
     const token = await idp.issueToken();
@@ -69,7 +69,7 @@ describe("an answer of the local STS", () => {
     expect(await lifetime()).toBe(3600);
   });
 
-  test("can look like that of another implementation", async () => {
+  test("can have the form of another implementation's answer", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({
       now: () => NOW + 123,
@@ -118,7 +118,7 @@ describe("an answer of the local STS", () => {
     expect(third?.outcome).toBe("InvalidIdentityToken");
   });
 
-  test("comes over a connection that the client keeps", async () => {
+  test("leaves the connection open for the next request", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ now: () => NOW });
     const client = clientOf(sts);
@@ -128,7 +128,7 @@ describe("an answer of the local STS", () => {
     expect(sts.requests.map(({ connection }) => connection)).toEqual([1, 1, 1]);
   });
 
-  test("rests on an issuer with a certificate that it was told to trust", async () => {
+  test("succeeds for an HTTPS issuer whose certificate the given CA signed", async () => {
     const tls = makeTlsIdentity();
     await using idp = await startIdp({ tls, host: "localhost" });
     expect(idp.issuer).toBe(`https://localhost:${idp.port}`);

@@ -33,7 +33,7 @@ describe("a fault of the local STS", () => {
     ["reset", "ECONNRESET", undefined, /./],
     ["empty-200", "ok", 200, /^$/],
     [{ code: "Odd", message: "a <b> & 'c'", httpStatus: 418 }, "Odd", 418, /^a <b> & 'c'$/],
-  ])("strikes once: %o", async (fault, code, httpStatus, message) => {
+  ])("applies to one request: %o", async (fault, code, httpStatus, message) => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken();
@@ -50,7 +50,7 @@ describe("a fault of the local STS", () => {
     expect((await assumeRole(sts, token)).output?.Credentials).toBeDefined();
   });
 
-  test("carries Retry-After, headers and a status of its own", async () => {
+  test("sends its own Retry-After, headers and status", async () => {
     await using sts = await startLocalSts();
     sts.failNext("throttled", { retryAfterSeconds: 3 });
     expect(await assumeRole(sts, "token")).toMatchObject({ code: "Throttling", retryAfter: "3" });
@@ -61,7 +61,7 @@ describe("a fault of the local STS", () => {
     expect(await assumeRole(sts, "token")).toMatchObject({ code: "Unknown", httpStatus: 403 });
   });
 
-  test("strikes in the order that was scripted, then the newest that stands", async () => {
+  test("with a count applies in the order it was set, and then the newest fault without one", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     sts.setFault("region-disabled");
@@ -79,7 +79,7 @@ describe("a fault of the local STS", () => {
     expect(await outcomes(sts, idp, 1)).toEqual(["ok"]);
   });
 
-  test("strikes a share of the requests", async () => {
+  test("with a probability applies to that share of the requests", async () => {
     const draws = [0.69, 0.7, 0, 0.99];
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], random: () => draws.shift() ?? 1 });
@@ -87,7 +87,7 @@ describe("a fault of the local STS", () => {
     expect(await outcomes(sts, idp, 4)).toEqual(["Throttling", "ok", "Throttling", "ok"]);
   });
 
-  test("strikes the requests it is meant for", async () => {
+  test("with a condition applies only to the requests that meet it", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const when = ({ parameters }: { parameters: Readonly<Record<string, string>> }) =>
@@ -98,7 +98,7 @@ describe("a fault of the local STS", () => {
     expect([unlucky.code, (await assumeRole(sts, token)).code]).toEqual(["AccessDenied", "ok"]);
   });
 
-  test("throttles what is over a rate", async () => {
+  test("with a limit applies only to the requests over it", async () => {
     let now = Date.now();
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], now: () => now });
@@ -108,7 +108,7 @@ describe("a fault of the local STS", () => {
     expect(await outcomes(sts, idp, 1)).toEqual(["ok"]);
   });
 
-  test("delays the right answer", async () => {
+  test("can send the correct answer late", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     sts.failNext("slow", { delayMs: 1 });
@@ -120,14 +120,14 @@ describe("a fault of the local STS", () => {
     { times: 1.5 },
     { probability: 2 },
     { limit: { requests: 1, windowSeconds: 0 } },
-  ])("needs a rule that makes sense: %o", async (options) => {
+  ])("is a TypeError when its rule is invalid: %o", async (options) => {
     await using sts = await startLocalSts();
     expect(() => sts.setFault("throttled", options)).toThrow(TypeError);
   });
 });
 
 describe("the local STS as a server", () => {
-  test("says when a function of the test's own threw", async () => {
+  test("reports an exception of a function that the test passed", async () => {
     await using sts = await startLocalSts();
     const when = () => {
       throw new RangeError("oops");
@@ -141,7 +141,7 @@ describe("the local STS as a server", () => {
     expect(sts.requests[0]?.outcome).toBe("failed");
   });
 
-  test("closes at once under a request that hangs", async () => {
+  test("closes at once while a request hangs", async () => {
     const sts = await startLocalSts();
     sts.failNext("hang");
     const hung = assumeRole(sts, "token");
@@ -163,7 +163,7 @@ describe("the local STS as a server", () => {
     expect(sts.requests[0]?.outcome).toBe("aborted");
   });
 
-  test("refuses connections and comes back on the same port", async () => {
+  test("refuses connections, and accepts them again on the same port", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     await sts.refuseConnections();
@@ -172,7 +172,7 @@ describe("the local STS as a server", () => {
     expect(await outcomes(sts, idp, 1)).toEqual(["ok"]);
   });
 
-  test("listens on the port it is told, and says when that is taken", async () => {
+  test("listens on the given port, and reports when another process uses it", async () => {
     await using first = await startLocalSts();
     await expect(startLocalSts({ port: first.port })).rejects.toMatchObject({ code: "EADDRINUSE" });
     const { port } = first;
@@ -183,7 +183,7 @@ describe("the local STS as a server", () => {
 });
 
 describe("the request log of the local STS", () => {
-  test("holds no token and no secret", async () => {
+  test("contains no token and no secret", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken({ subject: "me" });
@@ -197,7 +197,7 @@ describe("the request log of the local STS", () => {
     expect(log).not.toContain(output?.Credentials?.SessionToken);
   });
 
-  test("tells what was asked, of which token, and what came of it", async () => {
+  test("shows the parameters, the facts of the token and the outcome of each request", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], now: () => Date.now() });
     const token = await idp.issueToken({ subject: "me" });

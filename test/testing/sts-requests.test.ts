@@ -42,7 +42,7 @@ describe("the local STS refuses a request with", () => {
       failed("'43201' ", "durationSeconds", "have value less than or equal to 43200"),
     ],
     [
-      "an ARN that is none of a role",
+      "an ARN that is not of a role",
       { RoleArn: "arn:aws:iam::123456789012:oidc-provider/issuer.invalid" },
       "ValidationError",
       "Request ARN is invalid",
@@ -54,31 +54,31 @@ describe("the local STS refuses a request with", () => {
       "Request ARN is invalid",
     ],
     [
-      "too short an ARN",
+      "an ARN that is too short",
       { RoleArn: "role" },
       "ValidationError",
       failed("'role' ", "roleArn", "have length greater than or equal to 20"),
     ],
     [
-      "too long a token, without repeating it",
+      "a token that is too long, without repeating it",
       { WebIdentityToken: "t".repeat(20_001) },
       "ValidationError",
       failed("", "webIdentityToken", "have length less than or equal to 20000"),
     ],
     [
-      "too short a token, without repeating it",
+      "a token that is too short, without repeating it",
       { WebIdentityToken: "tok" },
       "ValidationError",
       failed("", "webIdentityToken", "have length greater than or equal to 4"),
     ],
     [
-      "several of these at once",
+      "several of these faults at once",
       { RoleSessionName: "x", DurationSeconds: 1, RoleArn: "role" },
       "ValidationError",
       "3 validation errors detected: Value 'role' at 'roleArn' failed to satisfy constraint: Member must have length greater than or equal to 20; Value 'x' at 'roleSessionName' failed to satisfy constraint: Member must have length greater than or equal to 2; Value '1' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900",
     ],
     [
-      "a policy that is no JSON",
+      "a policy that is not JSON",
       { Policy: "{" },
       "MalformedPolicyDocument",
       "This policy contains invalid Json",
@@ -90,7 +90,7 @@ describe("the local STS refuses a request with", () => {
       "Syntax errors in policy.",
     ],
     [
-      "more policy than fits",
+      "a policy that exceeds the packed size",
       {
         Policy: JSON.stringify({ ...STATEMENT, Id: "x".repeat(1900) }),
         PolicyArns: [{ arn: `arn:aws:iam::aws:policy/${"p".repeat(200)}` }],
@@ -137,8 +137,8 @@ describe("the local STS refuses a token", () => {
     ["that is opaque", "opaque-access-token"],
     ["that is a path", "/var/run/secrets/token"],
     ["with two parts", "e30.e30"],
-    ["with parts that are no JSON", "YWJj.YWJj.YWJj"],
-    ["with parts that are no objects", "W10.W10.YWJj"],
+    ["with parts that are not JSON", "YWJj.YWJj.YWJj"],
+    ["with parts that are not objects", "W10.W10.YWJj"],
     ["that is encrypted", "e30.e30.e30.e30.e30"],
   ])("%s", async (_, token) => {
     await using sts = await startLocalSts();
@@ -148,7 +148,7 @@ describe("the local STS refuses a token", () => {
     });
   });
 
-  test("with a part too many", async () => {
+  test("with four parts", async () => {
     await using idp = await startLocalIdp({ algorithm: "ES256" });
     await using sts = await startLocalSts();
     const token = `${await idp.issueToken()}.YWJj`;
@@ -174,7 +174,7 @@ describe("the local STS refuses a token", () => {
   test.each<[string, TokenRequest, RegExp]>([
     ["a fractional iat", { claims: { iat: 1.5 } }, /^Invalid timestamp in token claims\.$/],
     ["a null exp", { claims: { exp: null } }, /^Invalid timestamp in token claims\.$/],
-    ["a worded nbf", { claims: { nbf: "soon" } }, /^Invalid timestamp in token claims\.$/],
+    ["an nbf in words", { claims: { nbf: "soon" } }, /^Invalid timestamp in token claims\.$/],
     ["a fractional string", { claims: { iat: "1.5" } }, /^Invalid timestamp in token claims\.$/],
     ["a broken signature", { breakSignature: true }, /could not be validated/],
     [
@@ -183,7 +183,7 @@ describe("the local STS refuses a token", () => {
       /could not be validated/,
     ],
     ["an empty azp", { claims: { azp: "" } }, /could not be validated/],
-    ["no audience in its list", { audience: [] }, /could not be validated/],
+    ["an empty list of audiences", { audience: [] }, /could not be validated/],
   ])("with %s", async (_, request, message) => {
     await using idp = await startLocalIdp({ algorithm: "ES256" });
     await using sts = await startLocalSts();
@@ -194,7 +194,7 @@ describe("the local STS refuses a token", () => {
 });
 
 describe("GetCallerIdentity of the local STS", () => {
-  test("knows the credentials that were issued, until they expire", async () => {
+  test("accepts the credentials that the local STS issued, until they expire", async () => {
     let now = Date.now();
     await using idp = await startLocalIdp({ algorithm: "ES256" });
     await using sts = await startLocalSts({ now: () => now });
@@ -219,9 +219,13 @@ describe("GetCallerIdentity of the local STS", () => {
   });
 
   test.each<[string, Record<string, string>, string]>([
-    ["none", {}, "MissingAuthenticationToken"],
-    ["half a one", { authorization: "AWS4-HMAC-SHA256 Credential=A/B" }, "IncompleteSignature"],
-  ])("wants a signature: %s", async (_, headers, code) => {
+    ["no signature", {}, "MissingAuthenticationToken"],
+    [
+      "half a signature",
+      { authorization: "AWS4-HMAC-SHA256 Credential=A/B" },
+      "IncompleteSignature",
+    ],
+  ])("requires a complete signature, and gets %s", async (_, headers, code) => {
     await using sts = await startLocalSts();
     const answer = await fetch(`${sts.url}/?Action=GetCallerIdentity`, { headers });
     expect(await answer.text()).toContain(`<Code>${code}</Code>`);

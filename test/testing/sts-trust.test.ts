@@ -40,7 +40,7 @@ describe("the trust of the local STS", () => {
     expect(await assumeRole(sts, token)).toMatchObject({ code });
   });
 
-  test("tells a role that does not exist and one that does not trust in the same words", async () => {
+  test("denies a role that does not exist in the same words as one that does not trust the token", async () => {
     await using idp = await startIdp();
     const roles = [{ arn: ROLE_ARN, trust: { subjects: ["other"] } }];
     await using sts = await startLocalSts({ providers: [idp], roles });
@@ -49,7 +49,7 @@ describe("the trust of the local STS", () => {
     expect(await assumeRole(sts, token, { RoleArn: `${ROLE_ARN}2` })).toMatchObject(DENIED);
   });
 
-  test("names the issuer that is not registered, to the letter", async () => {
+  test("compares issuers exactly, and names the one that is not registered", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [{ issuer: `${idp.issuer}/` }] });
     expect(await assumeRole(sts, await idp.issueToken())).toMatchObject({
@@ -58,7 +58,7 @@ describe("the trust of the local STS", () => {
     });
   });
 
-  test("gets the keys of an issuer that serves them by their own media type alone", async () => {
+  test("gets the keys of an issuer that serves them only as application/jwk-set+json", async () => {
     await using idp = await startIdp();
     await using api = await startApiServer(idp);
     await using sts = await startLocalSts({ providers: [api] });
@@ -66,7 +66,7 @@ describe("the trust of the local STS", () => {
     expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
   });
 
-  test("never asks an issuer that is not on this machine unless it is registered", async () => {
+  test("sends no request to an unregistered issuer that is not on this machine", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts();
     const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
@@ -75,7 +75,7 @@ describe("the trust of the local STS", () => {
     });
   });
 
-  test("holds a session to the role's maximum, one hour by default", async () => {
+  test("limits a session to the role's maximum, one hour by default", async () => {
     await using idp = await startIdp();
     const other = `${ROLE_ARN}-long`;
     const roles = [{ arn: ROLE_ARN }, { arn: other, maxSessionDurationSeconds: 7200 }];
@@ -92,12 +92,12 @@ describe("the trust of the local STS", () => {
 
 describe("the key cache of the local STS", () => {
   test.each<[string, Record<string, string | null>, number]>([
-    ["keeps a JWKS that may be kept", {}, 1],
-    ["keeps a JWKS that says nothing", { "cache-control": null }, 1],
-    ["asks again for no-cache", { "cache-control": "no-cache" }, 2],
-    ["asks again for no-store", { "cache-control": "private, no-store" }, 2],
-    ["asks again for Pragma: no-cache", { pragma: "no-cache" }, 2],
-    ["asks again for max-age=0", { "cache-control": "max-age=0" }, 2],
+    ["keeps a JWKS with a max-age", {}, 1],
+    ["keeps a JWKS without Cache-Control", { "cache-control": null }, 1],
+    ["fetches a JWKS again after no-cache", { "cache-control": "no-cache" }, 2],
+    ["fetches a JWKS again after no-store", { "cache-control": "private, no-store" }, 2],
+    ["fetches a JWKS again after Pragma: no-cache", { pragma: "no-cache" }, 2],
+    ["fetches a JWKS again after max-age=0", { "cache-control": "max-age=0" }, 2],
   ])("%s", async (_, headers, asked) => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
@@ -108,7 +108,7 @@ describe("the key cache of the local STS", () => {
     expect(idp.counts).toEqual({ discovery: asked, jwks: asked });
   });
 
-  test("forgets a JWKS when its time is over", async () => {
+  test("drops a JWKS when its max-age is over", async () => {
     let now = Date.now();
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], now: () => now });
@@ -121,7 +121,7 @@ describe("the key cache of the local STS", () => {
     expect(idp.counts.jwks).toBe(2);
   });
 
-  test("can be switched off whatever the headers say", async () => {
+  test("can be switched off, whatever the headers are", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], jwksCacheSeconds: 0 });
     const token = await idp.issueToken();
@@ -130,7 +130,7 @@ describe("the key cache of the local STS", () => {
     expect(idp.counts.jwks).toBe(2);
   });
 
-  test("looks again for a key that it does not have", async () => {
+  test("fetches the JWKS again for a key that it does not have", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     await assumeRole(sts, await idp.issueToken());
@@ -142,7 +142,7 @@ describe("the key cache of the local STS", () => {
     expect(idp.counts.jwks).toBe(3);
   });
 
-  test("keeps its keys when a fresh look fails", async () => {
+  test("keeps its keys when fetching them again fails", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken();
@@ -153,7 +153,7 @@ describe("the key cache of the local STS", () => {
     expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
   });
 
-  test("outlives an outage of the IdP", async () => {
+  test("serves its keys during an outage of the IdP", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken();

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { makeTlsIdentity } from "../support/tls-identity.js";
 
-test("numbers TLS connections as they arrive, whichever handshake ends first", async () => {
+test("a local server numbers TLS connections in the order of arrival, whichever handshake ends first", async () => {
   const identity = makeTlsIdentity();
   await using idp = await startLocalIdp({ tls: identity });
   const sockets = [];

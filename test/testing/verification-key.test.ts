@@ -11,7 +11,12 @@ const copies = (count: number) => (key: Jwk) =>
 test.each<[string, SigningAlgorithm, (key: Jwk) => readonly unknown[], string]>([
   ["a key without use", "ES256", (key) => [{ ...key, use: undefined }], "ok"],
   ["a key without alg", "RS256", (key) => [{ ...key, alg: undefined }], "ok"],
-  ["a key beside entries that are none", "ES256", (key) => [null, "x", { kty: "oct" }, key], "ok"],
+  [
+    "a key beside entries that are not keys",
+    "ES256",
+    (key) => [null, "x", { kty: "oct" }, key],
+    "ok",
+  ],
   ["a hundred EC keys", "ES256", (key) => [...copies(99)(key), key], "ok"],
   ["101 EC keys", "ES256", (key) => [...copies(100)(key), key], "refused"],
   [
@@ -22,7 +27,7 @@ test.each<[string, SigningAlgorithm, (key: Jwk) => readonly unknown[], string]>(
   ],
   ["a key with half its parameters", "ES256", (key) => [{ ...key, y: undefined }], "refused"],
   ["no keys", "ES256", () => [], "refused"],
-])("the local STS looks for the verification key in a JWKS with %s (%s)", async (...row) => {
+])("the local STS searches a JWKS with %s for the verification key", async (...row) => {
   const [, algorithm, change, expected] = row;
   await using idp = await startLocalIdp({ algorithm });
   await using sts = await startLocalSts({ providers: [idp] });
@@ -37,7 +42,7 @@ test.each([
   "response_types_supported",
   "subject_types_supported",
   "id_token_signing_alg_values_supported",
-])("the local STS has no use for a discovery document without %s", async (field) => {
+])("the local STS can't use a discovery document without %s", async (field) => {
   await using idp = await startLocalIdp({ algorithm: "ES256" });
   await using sts = await startLocalSts({ providers: [idp] });
   idp.setDiscovery((document) => ({ ...document, [field]: undefined }));

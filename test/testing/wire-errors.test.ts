@@ -36,13 +36,13 @@ const SAID: readonly WireError[] = [
 /** The wording of before 2026, and what has its test with the request it answers. */
 const ELSEWHERE = /^Incorrect token audience$|^1 validation error detected: /;
 
-describe("the local STS speaks the words of STS", () => {
-  test("has two spaces where STS has them", () => {
+describe("the local STS uses the words of STS", () => {
+  test("the verification-key error has two spaces after its comma", () => {
     expect(WIRE_ERRORS.verificationKey.message).toContain("provider,  please");
   });
 
   test.each(recorded.filter(({ confidence }) => confidence === "seen-verbatim"))(
-    "$code: $message",
+    "one of its errors is $code: $message",
     ({ code, message, httpStatus }) => {
       if (ELSEWHERE.test(message)) return;
       expect(SAID).toContainEqual({ code, message, httpStatus });

@@ -8,11 +8,11 @@ test.each([
   ["\u0000\u0008\u001b\ufffe", "\ufffd\ufffd\ufffd\ufffd"],
   ["half \ud800 pair", "half \ufffd pair"],
   ["whole \u{1f600} pair", "whole \u{1f600} pair"],
-])("escapes %j", (text, escaped) => {
+])("XML text escapes %j", (text, escaped) => {
   expect(escapeXml(text)).toBe(escaped);
 });
 
-test("writes elements in order and leaves out what is undefined", () => {
+test("an XML element has its members in order, without those that are undefined", () => {
   expect(writeXml("a", { b: 1, c: undefined, d: { e: "<" } }, ' x="y"')).toBe(
     '<a x="y"><b>1</b><d><e>&lt;</e></d></a>',
   );

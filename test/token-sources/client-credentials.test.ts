@@ -59,7 +59,7 @@ describe("clientCredentials, with oidc-provider over TLS with a private CA", () 
     expect(claims.jti).not.toBe(claimsOf(await callSource(source)).jti);
   });
 
-  test("asks for the scope", async () => {
+  test("sends the scope", async () => {
     const clientSecret = idp.clientSecret;
     const token = await callSource(clientCredentials(init({ clientSecret, scope: "deploy" })));
     expect(claimsOf(token).scope).toBe("deploy");
@@ -71,16 +71,19 @@ describe("clientCredentials, with oidc-provider over TLS with a private CA", () 
       { clientSecret: "wrong-secret-of-this-test" },
       /answered 401: .*invalid_client/,
     ],
-    ["an unknown client", { clientId: "nobody", clientSecret: "x" }, /invalid_client/],
-  ])("ends within one try over %s, without the secret in the error", async (_, more, words) => {
-    const error = await failureOf(clientCredentials(init(more)));
-    expect(error).toMatchObject({ retryable: false });
-    expect(error.message).toMatch(words);
-    expect(error.hint).toMatch(/^IdP: compare the client's id, secret or key/);
-    expect(everythingOf(error)).not.toContain("wrong-secret-of-this-test");
-  });
+    ["an unknown client", { clientId: "unknown", clientSecret: "x" }, /invalid_client/],
+  ])(
+    "fails after one attempt with %s, and shows no secret in the error",
+    async (_, more, words) => {
+      const error = await failureOf(clientCredentials(init(more)));
+      expect(error).toMatchObject({ retryable: false });
+      expect(error.message).toMatch(words);
+      expect(error.hint).toMatch(/^IdP: compare the client's id, secret or key/);
+      expect(everythingOf(error)).not.toContain("wrong-secret-of-this-test");
+    },
+  );
 
-  test("does not trust the issuer without its CA, which is permanent", async () => {
+  test("fails as permanent without the CA of the issuer", async () => {
     const { clientSecret } = idp;
     const error = await failureOf(clientCredentials({ ...init({ clientSecret }), ca: undefined }));
     expect(error).toMatchObject({ retryable: false });
@@ -100,7 +103,7 @@ describe("clientCredentials, with oidc-provider over TLS with a private CA", () 
         .toString(),
     ],
   ])(
-    "calls %s in place of the private key permanent, and does not show it",
+    "reports %s in place of the private key as permanent, and does not show it",
     async (_, privateKey) => {
       const error = await failureOf(clientCredentials(init({ clientId: "by-key", privateKey })));
       expect(error).toMatchObject({ code: "ERR_SOURCE_NOT_CONFIGURED", retryable: false });
@@ -113,7 +116,7 @@ describe("the discovery document", () => {
   const source = (issuer: string) =>
     clientCredentials({ issuer, clientId: "checkout", clientSecret: "secret" });
 
-  test("is read once, and again after a failure", async () => {
+  test("is fetched once, and again after a failure", async () => {
     let isDown = true;
     await using server = await startPlatform((response, { line }) => {
       if (line.startsWith("GET")) {
@@ -139,7 +142,7 @@ describe("the discovery document", () => {
       "whose token endpoint is not https",
       (url) => ({ issuer: url, token_endpoint: "http://idp.example.com/token" }),
     ],
-  ])("%s is permanent, and gets no secret", async (_, document) => {
+  ])("%s is permanent, and no secret is sent", async (_, document) => {
     await using server = await startPlatform((response) => {
       response.end(JSON.stringify(document(server.url)));
     });
@@ -147,7 +150,7 @@ describe("the discovery document", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  test("that is not JSON passes", async () => {
+  test("that is not JSON is retryable", async () => {
     await using server = await startPlatform({ body: "starting" });
     expect(await failureOf(source(server.url))).toMatchObject({ retryable: true });
   });

@@ -63,12 +63,12 @@ describe("detectTokenSource", () => {
     expect(detectTokenSource({ audience: "api://aws", env }).name).toBe(name);
   });
 
-  test("has a test for every platform", () => {
+  test("is tested with every platform", () => {
     const tested = [...PLATFORMS.map(([name]) => name), ...BY_NAME_ALONE];
     expect(new Set(tested)).toEqual(new Set(TOKEN_SOURCE_NAMES));
   });
 
-  test("calls two platforms that match an error that names both, for every pair", async () => {
+  test("fails when two platforms match, and names both, for every pair", async () => {
     for (const [one, oneEnv] of PLATFORMS) {
       for (const [other, otherEnv] of PLATFORMS) {
         const env = { ...oneEnv, ...otherEnv };
@@ -85,14 +85,14 @@ describe("detectTokenSource", () => {
     }
   });
 
-  test("takes Knative in a cluster for what the token file says", () => {
+  test("chooses the token file for Knative in a Kubernetes cluster", () => {
     const [, eks] = PLATFORMS[0] ?? [];
     const env = { ...eks, K_SERVICE: "app" };
     expect(detectTokenSource({ env }).name).toBe("webIdentityTokenFile");
   });
 
   test.each(TOKEN_SOURCE_NAMES)(
-    "uses %s where it is named, whatever the environment says",
+    "uses the given source %s, whatever the environment is",
     (source) => {
       const env = Object.assign({}, ...PLATFORMS.map(([, variables]) => variables)) as Env;
       expect(detectTokenSource({ source, audience: "api://aws", env }).name).toBe(source);
@@ -106,7 +106,7 @@ describe("detectTokenSource", () => {
     [{ TFC_RUN_ID: "run-1" }, /TFC_WORKLOAD_IDENTITY_AUDIENCE/],
     [{ VERCEL: "1" }, /Secure Backend Access/],
     [{ BUILDKITE: "true" }, /docker plugin/],
-  ])("says what a platform lacks that shows itself by %j", async (env, hint) => {
+  ])("explains what is missing on the platform that sets %j", async (env, hint) => {
     const error = await failureOf(detectTokenSource({ env }));
     expect(error).toMatchObject({ code: "ERR_SOURCE_NOT_CONFIGURED", retryable: false });
     expect(error.hint).toMatch(hint);
@@ -116,7 +116,7 @@ describe("detectTokenSource", () => {
     {},
     { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" },
     { AWS_WEB_IDENTITY_TOKEN_FILE: " " },
-  ])("stops at once when no variable names a source: %j", async (env) => {
+  ])("fails at once when no variable identifies a source: %j", async (env) => {
     const source = detectTokenSource({ env });
     expect([source.name, source.renewable]).toEqual(["detectTokenSource", true]);
     const error = await failureOf(source);
@@ -124,7 +124,7 @@ describe("detectTokenSource", () => {
     expect(error.hint).toContain("Known are webIdentityTokenFile, githubActions");
   });
 
-  test("asks the metadata server with the audience only where Cloud Run shows itself", async () => {
+  test("calls the metadata server only where the variables identify Cloud Run", async () => {
     await using server = await startPlatform({
       headers: { "metadata-flavor": "Google" },
       body: TOKEN,
@@ -137,7 +137,7 @@ describe("detectTokenSource", () => {
     expect(server.requests[0]?.line).toContain("audience=mine&");
   });
 
-  test("reads the token file of EKS anew, and refuses one for another audience than the named", async () => {
+  test("reads the token file of EKS for every attempt, and refuses a token with another audience", async () => {
     using folder = temporaryFolder();
     const env = { AWS_WEB_IDENTITY_TOKEN_FILE: folder.write("token", TOKEN) };
     await expect(callSource(detectTokenSource({ env }))).resolves.toBe(TOKEN);
@@ -147,14 +147,14 @@ describe("detectTokenSource", () => {
     });
   });
 
-  test("knows whether the source it found can renew its token", () => {
+  test("reports whether the detected source can renew its token", () => {
     expect(detectTokenSource({ env: { BITBUCKET_STEP_OIDC_TOKEN: TOKEN } }).renewable).toBe(false);
     expect(detectTokenSource({ env: { FLY_APP_NAME: "a", FLY_MACHINE_ID: "b" } }).renewable).toBe(
       true,
     );
   });
 
-  test("follows an environment that changes", async () => {
+  test("detects the platform again when the environment changes", async () => {
     const env: Record<string, string> = {};
     const source = detectTokenSource({ env });
     await failureOf(source);
@@ -163,14 +163,14 @@ describe("detectTokenSource", () => {
     expect(source.name).toBe("bitbucket");
   });
 
-  test("needs an audience for an Azure managed identity", async () => {
+  test("requires an audience for an Azure managed identity", async () => {
     const env = { IDENTITY_ENDPOINT: "http://127.0.0.1:1", IDENTITY_HEADER: "a" };
     const error = await failureOf(detectTokenSource({ env }));
     expect(error).toMatchObject({ retryable: false });
     expect(error.hint).toContain("application ID URI");
   });
 
-  test("refuses a name that is not a source", () => {
+  test("refuses the name of an unknown source", () => {
     const source = "github" as TokenSourceName;
     expect(() => detectTokenSource({ source })).toThrow(/one of auto, webIdentityTokenFile/);
   });

@@ -97,7 +97,7 @@ test("kubernetesTokenRequest posts a TokenRequest with the pod's token (Kubernet
   });
 });
 
-test("kubernetesTokenRequest names the account and the lifetime that it was given", async () => {
+test("kubernetesTokenRequest sends the given account and lifetime", async () => {
   await using world = await HTTP_PLATFORMS.kubernetesTokenRequest.start();
   const init = { serviceAccount: "other", namespace: "back office", expirationSeconds: 600 };
   await callSource(world.source(init));

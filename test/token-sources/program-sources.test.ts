@@ -46,7 +46,7 @@ describe.each(PROGRAMS)("the program %s", (name, create, args) => {
   });
 
   test.each(["a&b=c d", "$(touch x)", '"; exit 1 #', "ü"])(
-    "gets the audience %j as one argument, without a shell",
+    "receives the audience %j as one argument, without a shell",
     async (audience) => {
       using world = install(name, `echo ${TOKEN}`);
       await callSource(create({ audience, env: world.env }));
@@ -66,7 +66,7 @@ describe.each(PROGRAMS)("the program %s", (name, create, args) => {
     expect(error.hint).toContain("PATH");
   });
 
-  test("that may not be started is permanent", async () => {
+  test("that can't be executed is permanent", async () => {
     using world = install(name, "exit 0");
     chmodSync(`${world.folder.path}/${name}`, 0o644);
     const env = { ...world.env, PATH: world.folder.path };
@@ -80,14 +80,17 @@ describe.each(PROGRAMS)("the program %s", (name, create, args) => {
     ["a refusal", "POST https://agent.example.com: 403 Forbidden", false],
     ["a wrong option", "flag provided but not defined: -audience", false],
     ["no words", "", true],
-  ])("that fails over %s says whether that passes", async (_, stderr, retryable) => {
-    using world = install(name, `echo "${stderr}" >&2; exit 3`);
-    const error = await failureOf(create({ env: world.env }));
-    expect(error.retryable).toBe(retryable);
-    expect(error.message).toBe(`${name} ended with exit code 3${stderr && `: ${stderr}`}`);
-  });
+  ])(
+    "that fails with %s reports whether another attempt can help",
+    async (_, stderr, retryable) => {
+      using world = install(name, `echo "${stderr}" >&2; exit 3`);
+      const error = await failureOf(create({ env: world.env }));
+      expect(error.retryable).toBe(retryable);
+      expect(error.message).toBe(`${name} ended with exit code 3${stderr && `: ${stderr}`}`);
+    },
+  );
 
-  test("that prints nothing or too much has no token", async () => {
+  test("that prints nothing, or too much, is an error", async () => {
     using silent = install(name, "exit 0");
     expect((await failureOf(create({ env: silent.env }))).message).toBe(`${name} printed no token`);
     using loud = install(name, "head -c 100000 /dev/zero | tr '\\0' a");
@@ -96,7 +99,7 @@ describe.each(PROGRAMS)("the program %s", (name, create, args) => {
     expect(error.retryable).toBe(true);
   });
 
-  test("that hangs is killed at the limit, and with the caller's signal", async () => {
+  test("that hangs is killed at the limit, or with the caller's signal", async () => {
     using world = install(name, "exec sleep 600");
     const late = await failureOf(create({ timeoutMs: 200, env: world.env }));
     expect(late).toMatchObject({ retryable: true, message: "no token within 200 ms" });
@@ -104,7 +107,7 @@ describe.each(PROGRAMS)("the program %s", (name, create, args) => {
     await expect(callSource(create({ env: world.env }), signal)).rejects.toBe(reason);
   });
 
-  test("shows neither token nor secret when it fails after printing them", async () => {
+  test("that prints a token and a secret and fails shows neither in the error", async () => {
     using world = install(name, `echo ${TOKEN}; echo "${TOKEN} ${SECRET}" >&2; exit 1`);
     const shown = everythingOf(await failureOf(create({ env: world.env })));
     expect(shown).not.toContain(TOKEN);
@@ -112,7 +115,7 @@ describe.each(PROGRAMS)("the program %s", (name, create, args) => {
   });
 });
 
-test("buildkite asks for the lifetime that is named", async () => {
+test("buildkite requests the given lifetime", async () => {
   using world = install("buildkite-agent", `echo ${TOKEN}`);
   await callSource(buildkite({ lifetimeSeconds: 600, env: world.env }));
   expect((await argumentsOf(world)).slice(-2)).toEqual(["--lifetime", "600"]);

@@ -98,7 +98,7 @@ describe("spiffe", () => {
     },
   );
 
-  test("sends the security header, the audience and the id on the wire of the specification", async () => {
+  test("sends the security header, the audience and the id as the specification requires", async () => {
     const seen: unknown[] = [];
     using api = await startWorkloadApi(({ request, header }, reply) => {
       seen.push(header, request.toString("latin1"));
@@ -112,12 +112,12 @@ describe("spiffe", () => {
     [{ spiffeId: "spiffe://example.org/other" }],
     [{ hint: "external" }],
     [{ spiffeId: "spiffe://example.org/other", hint: "external" }],
-  ])("chooses among several by %j", async (choice) => {
+  ])("chooses one of several identities by %j", async (choice) => {
     using api = await startWorkloadApi(both);
     await expect(callSource(spiffe({ ...choice, env: api.env }))).resolves.toBe(OTHER);
   });
 
-  test("waits for an identity that is not registered yet", async () => {
+  test("fails as retryable while the identity is not registered", async () => {
     using api = await startWorkloadApi(both);
     const error = await failureOf(spiffe({ hint: "none", env: api.env }));
     expect(error).toMatchObject({ retryable: true });
@@ -133,7 +133,7 @@ describe("spiffe", () => {
     ["INTERNAL", status.INTERNAL, true],
     ["INVALID_ARGUMENT", status.INVALID_ARGUMENT, false],
     ["UNIMPLEMENTED", status.UNIMPLEMENTED, false],
-  ])("says whether the status %s passes", async (_, code, retryable) => {
+  ])("reports whether the gRPC status %s is retryable", async (_, code, retryable) => {
     using api = await startWorkloadApi((__, reply) =>
       reply({ code, details: `no identity issued ${TOKEN}` }),
     );
@@ -145,21 +145,21 @@ describe("spiffe", () => {
   test.each([
     ["a missing socket", "unix:///nonexistent/agent.sock"],
     ["a closed port", "tcp://127.0.0.1:1"],
-  ])("calls %s passing", async (_, socket) => {
+  ])("reports %s as retryable", async (_, socket) => {
     const error = await failureOf(spiffe({ socket }));
     expect(error).toMatchObject({ retryable: true });
     expect(error.hint).toContain("SPIFFE agent runs on this node");
   });
 
   test.each(["", "http://127.0.0.1", "unix:relative", "tcp://localhost:1", "/run/agent.sock"])(
-    "calls the address %j permanent",
+    "reports the address %j as permanent",
     async (address) => {
       const error = await failureOf(spiffe({ env: { SPIFFE_ENDPOINT_SOCKET: address } }));
       expect(error).toMatchObject({ code: "ERR_SOURCE_NOT_CONFIGURED", retryable: false });
     },
   );
 
-  test("gives a Workload API that hangs no longer than its limit, and heeds the signal", async () => {
+  test("ends a hanging call at the limit, or with the caller's signal", async () => {
     using api = await startWorkloadApi(() => {});
     const error = await failureOf(spiffe({ timeoutMs: 100, env: api.env }));
     expect(error.message).toBe("no token within 100 ms");
@@ -167,7 +167,7 @@ describe("spiffe", () => {
     await expect(callSource(spiffe({ env: api.env }), signal)).rejects.toBe(reason);
   });
 
-  test("reads at most 64 KiB, and nothing that is not the message", async () => {
+  test("refuses an answer of more than 64 KiB, and one that is not the message", async () => {
     using large = await startWorkloadApi((_, reply) =>
       reply(null, response([{ id: "a", svid: "a".repeat(70_000) }])),
     );
@@ -182,7 +182,7 @@ describe("without @grpc/grpc-js", () => {
     vi.doUnmock("@grpc/grpc-js");
   });
 
-  test("spiffe says which package to install", async () => {
+  test("spiffe names the package to install", async () => {
     vi.doMock("@grpc/grpc-js", () => {
       throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
     });
@@ -196,7 +196,7 @@ describe("without @grpc/grpc-js", () => {
 });
 
 describe("the messages of the Workload API", () => {
-  test("survive a round trip, whatever their texts are", () => {
+  test("survive a round trip with any text", () => {
     const text = fc.string({ unit: "binary", maxLength: 300 });
     fc.assert(
       fc.property(fc.array(fc.record({ id: text, svid: text, hint: text })), (svids) => {
@@ -207,18 +207,18 @@ describe("the messages of the Workload API", () => {
     );
   });
 
-  test("are written as protobuf writes them", () => {
+  test("have the bytes that Protocol Buffers specifies", () => {
     const long = "a".repeat(300);
     expect(encodeJwtSvidRequest(long, undefined).toString("latin1")).toBe(`\n\xac\x02${long}`);
   });
 
-  test("skip fields of later versions", () => {
+  test("may have fields of a later version, which are skipped", () => {
     const svid = response([{ id: "a", svid: "b" }]);
     const later = Buffer.from([0x20, 0x96, 0x01, 0x29, ...Array(8).fill(1), 0x35, 1, 2, 3, 4]);
     expect(decodeJwtSvids(Buffer.concat([later, svid, later]))).toHaveLength(1);
   });
 
-  test("of any other bytes end in a RangeError, and soon", () => {
+  test("are a RangeError for any other bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         try {

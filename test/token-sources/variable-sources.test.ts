@@ -23,7 +23,7 @@ type Env = Readonly<Record<string, string>>;
 const TOKEN = makeToken();
 const GITLAB_TOKEN = makeToken({ iss: "https://gitlab.example.com", sub: "project_path:a/b" });
 
-describe("a variable that is missing is permanent, and the error names it and who sets it:", () => {
+describe("a missing variable is permanent, and the error names it and the way to set it:", () => {
   const GITHUB = {
     ACTIONS_ID_TOKEN_REQUEST_URL: "http://127.0.0.1:9/?a=b",
     ACTIONS_ID_TOKEN_REQUEST_TOKEN: "bearer",
@@ -107,7 +107,7 @@ describe("a variable that is missing is permanent, and the error names it and wh
     expect((await failureOf(source)).message).toBe(`${name} is not set`);
   });
 
-  test("in a GitHub job the missing permission is named", async () => {
+  test("in a GitHub job the error names the missing permission", async () => {
     const { message } = await failureOf(githubActions({ env: { GITHUB_ACTIONS: "true" } }));
     expect(message).toContain("this job may not request tokens");
     const elsewhere = await failureOf(githubActions({ env: {} }));
@@ -133,19 +133,16 @@ describe("the token of a variable", () => {
     ["TFC_WORKLOAD_IDENTITY_TOKEN", (env, audience) => terraformCloud({ audience, env })],
     ["MY_TOKEN", (env, audience) => gitlab({ audience, variable: "MY_TOKEN", env })],
     ["CIRCLE_TOKEN", (env, audience) => circleci({ audience, variable: "CIRCLE_TOKEN", env })],
-  ])(
-    "%s is refused when it is for another audience than the expected one",
-    async (name, create) => {
-      const env = { [name]: makeToken({ aud: ["one", "two"] }) };
-      await expect(callSource(create(env, "two"))).resolves.toBe(env[name]);
-      const error = await failureOf(create(env, "three"));
-      expect(error).toMatchObject({ code: "ERR_SOURCE_REFUSED", retryable: false });
-      expect(error.message).toBe("the token's audience is one and two, not three");
-      expect(everythingOf(error)).not.toContain(env[name]);
-    },
-  );
+  ])("%s is refused when it has another audience than the expected one", async (name, create) => {
+    const env = { [name]: makeToken({ aud: ["one", "two"] }) };
+    await expect(callSource(create(env, "two"))).resolves.toBe(env[name]);
+    const error = await failureOf(create(env, "three"));
+    expect(error).toMatchObject({ code: "ERR_SOURCE_REFUSED", retryable: false });
+    expect(error.message).toBe("the token's audience is one and two, not three");
+    expect(everythingOf(error)).not.toContain(env[name]);
+  });
 
-  test("several tags of Terraform tokens are an error that names them", async () => {
+  test("is ambiguous for several tags of Terraform, and the error names them", async () => {
     const env = { TFC_WORKLOAD_IDENTITY_TOKEN_A: TOKEN, TFC_WORKLOAD_IDENTITY_TOKEN_B: TOKEN };
     const { message } = await failureOf(terraformCloud({ env }));
     expect(message).toContain("the tags A and B");
@@ -153,7 +150,7 @@ describe("the token of a variable", () => {
     await expect(callSource(terraformCloud({ env: all }))).resolves.toBe(TOKEN);
   });
 
-  test("sources that can't renew it say so", () => {
+  test("can't be renewed, and its source says so", () => {
     const of = ({ name, renewable }: PlatformTokenSource) => [name, renewable];
     expect([gitlab(), bitbucket(), terraformCloud(), circleci({ variable: "A" })].map(of)).toEqual([
       ["gitlab", false],
@@ -172,7 +169,7 @@ describe("the token of a variable", () => {
 describe("gitlab without a variable", () => {
   const JOB = { GITLAB_CI: "true", CI_SERVER_URL: "https://gitlab.example.com" };
 
-  test("finds the token that this GitLab issued, under whatever name", async () => {
+  test("finds the token that this GitLab issued, whatever the variable's name is", async () => {
     const env = {
       ...JOB,
       WHATEVER: GITLAB_TOKEN,
@@ -183,7 +180,7 @@ describe("gitlab without a variable", () => {
     await expect(callSource(gitlab({ env }))).resolves.toBe(GITLAB_TOKEN);
   });
 
-  test("takes the token for AWS, or for the audience that is named", async () => {
+  test("chooses the token for AWS, or for the given audience", async () => {
     const vault = makeToken({ iss: "https://gitlab.example.com", aud: "https://vault" });
     const env = { ...JOB, A: vault, B: GITLAB_TOKEN };
     await expect(callSource(gitlab({ env }))).resolves.toBe(GITLAB_TOKEN);
@@ -195,14 +192,14 @@ describe("gitlab without a variable", () => {
     );
   });
 
-  test("names the variables of several tokens", async () => {
+  test("fails for several tokens, and names their variables", async () => {
     const other = makeToken({ iss: "https://gitlab.example.com", sub: "other" });
     const error = await failureOf(gitlab({ env: { ...JOB, A: other, B: GITLAB_TOKEN } }));
     expect(error).toMatchObject({ retryable: false });
     expect(error.message).toBe("this job has several ID tokens: A and B");
   });
 
-  test("explains `id_tokens:` when there is none", async () => {
+  test("explains `id_tokens:` when there is no token", async () => {
     const { message, hint } = await failureOf(gitlab({ env: JOB }));
     expect(message).toBe("this job has no ID token");
     expect(hint).toContain("id_tokens: { AWS_ID_TOKEN: { aud: sts.amazonaws.com } }");
@@ -210,7 +207,7 @@ describe("gitlab without a variable", () => {
 });
 
 describe("azureWorkloadIdentityFile", () => {
-  test("reads the file anew for every attempt", async () => {
+  test("reads the file for every attempt", async () => {
     using folder = temporaryFolder();
     const env = { AZURE_FEDERATED_TOKEN_FILE: folder.write("token", `${TOKEN}\n`) };
     const source = azureWorkloadIdentityFile({ env });
@@ -220,7 +217,7 @@ describe("azureWorkloadIdentityFile", () => {
     await expect(callSource(source)).resolves.toBe(next);
   });
 
-  test("calls a missing file passing, and a folder permanent", async () => {
+  test("reports a missing file as retryable, and a folder as permanent", async () => {
     using folder = temporaryFolder();
     const missing = azureWorkloadIdentityFile({ file: join(folder.path, "missing") });
     expect(await failureOf(missing)).toMatchObject({ retryable: true });
@@ -246,7 +243,7 @@ describe("vercel", () => {
     ["a context without headers", () => ({})],
     ["an empty header", () => ({ headers: { "x-vercel-oidc-token": "" } })],
     ["no getter", undefined],
-  ])("takes the environment's token when the request has %s", async (_, get) => {
+  ])("uses the environment's token when the request has %s", async (_, get) => {
     setContext(get);
     await expect(callSource(vercel({ env: { VERCEL_OIDC_TOKEN: TOKEN } }))).resolves.toBe(TOKEN);
   });
@@ -260,22 +257,22 @@ describe("vercel", () => {
   });
 });
 
-describe("misuse", () => {
+describe("misuse of a source", () => {
   test.each<[string, () => unknown, RegExp]>([
     ["an unknown option", () => githubActions({ audiance: "a" } as object), /audiance/],
     ["an empty audience", () => githubActions({ audience: "" }), /`audience`/],
     ["an audience that is not a string", () => gitlab({ audience: 5 } as object), /`audience`/],
     ["no audience for Azure", () => azureManagedIdentity({} as { audience: string }), /`audience`/],
     ["a limit of 0 ms", () => vercel({ timeoutMs: 0 }), /`timeoutMs`/],
-    ["a tag that is no part of a name", () => terraformCloud({ tag: "a-b" }), /`tag`/],
+    ["a tag that can't be part of a name", () => terraformCloud({ tag: "a-b" }), /`tag`/],
     ["a lifetime under 600 s", () => kubernetesTokenRequest({ expirationSeconds: 599 }), /600/],
     ["null", () => bitbucket(null as unknown as object), /bitbucket/],
-  ])("%s is a TypeError that names the option", (_, create, words) => {
+  ])("is a TypeError that names the option: %s", (_, create, words) => {
     expect(create).toThrow(TypeError);
     expect(create).toThrow(words);
   });
 
-  test("a factory given in place of its source says how to call it", async () => {
+  test("explains how to call a factory that was passed as the source", async () => {
     const source = githubActions as unknown as PlatformTokenSource;
     const error = await failureOf((async (context) => source(context)) as PlatformTokenSource);
     expect(error.hint).toBe("Workload: call it: { token: githubActions(…) }.");
