@@ -163,13 +163,9 @@ class ShapeReader {
     const search = new RegExp(pattern);
     for (let match = search.exec(this.#text); match !== null; match = search.exec(this.#text)) {
       const span = spanAt(match.index, search.lastIndex);
-      if (span === undefined || span[1] <= span[0]) {
-        // Another one may begin within this match.
-        search.lastIndex = match.index + 1;
-        continue;
-      }
+      if (span === undefined || span[1] <= span[0]) continue;
       found.push(span);
-      search.lastIndex = Math.max(span[1], match.index + 1);
+      search.lastIndex = span[1];
     }
     return found;
   }

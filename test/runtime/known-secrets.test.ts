@@ -9,6 +9,126 @@ import { partIn, piecesOf, SPELLINGS } from "../support/spellings.js";
 const opaque = () => randomBytes(24).toString("base64url").replace(/[-_]/g, "x");
 const isShown = (secret: string) => safeText(`before ${secret} after`).includes(secret);
 
+describe("a given secret", () => {
+  test.each<[string, readonly string[], string]>([
+    ["an empty secret takes nothing out", [""], "some words"],
+    ["a short secret is taken out as it is written", ["words"], "some [redacted]"],
+    ["no secret, and the text is whole", [], "some words"],
+  ])("%s", (_, secrets, expected) => {
+    expect(redact("some words", secrets)).toBe(expected);
+  });
+
+  test("a secret of seven characters is found as it is written alone, one of eight in every case", () => {
+    expect(redact("ABCDEFG abcdefg", ["abcdefg"])).toBe("ABCDEFG [redacted]");
+    expect(redact("%41BCDEFGH abcdefgh", ["abcdefgh"])).toBe("[redacted] [redacted]");
+  });
+
+  test("sixteen characters of a longer secret in a row are taken out, fifteen stay", () => {
+    const secret = "0123456789abcdefghijklmnopqrstuvwxyz";
+    for (let at = 0; at + 16 <= secret.length; at += 1) {
+      expect(redact(`<${secret.slice(at, at + 16)}>`, [secret])).toBe("<[redacted]>");
+      expect(redact(`<${secret.slice(at, at + 15)}>`, [secret])).not.toContain("[redacted]");
+    }
+  });
+
+  test("has fewer than 16 characters: 15 of them in any case are taken out, 14 stay", () => {
+    const secret = "0123456789abcde";
+    expect(redact(`<${secret.toUpperCase()}>`, [secret])).toBe("<[redacted]>");
+    expect(redact(`<${secret.slice(1)}>`, [secret])).toBe(`<${secret.slice(1)}>`);
+  });
+
+  test("of any length leaves no sixteen characters in a row, also beside other secrets", () => {
+    const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST";
+    const others = ["another-secret-of-30-letters-1", "another+secret+of+30+letters+2"];
+    for (let length = 16; length <= 40; length += 1) {
+      const secret = letters.slice(0, length);
+      for (let at = 0; at + 16 <= length; at += 1) {
+        const text = `<${secret.slice(at, at + 16)}>`;
+        expect(redact(text, [...others, secret])).toBe("<[redacted]>");
+        expect(redact(text, [secret, ...others])).toBe("<[redacted]>");
+      }
+    }
+  });
+
+  test("is left where fifteen of its characters begin or end the text", () => {
+    const secret = "0123456789abcdefghijklmnopqrstuvwxyz";
+    for (const part of [secret.slice(0, 15), secret.slice(-15)]) {
+      expect(redact(part, [secret])).toBe(part);
+    }
+  });
+
+  test("that repeats itself is found by the part that goes on as the text does", () => {
+    const secret = "samplexyz-------samplexyzTAIL1234567";
+    expect(redact("<samplexyzTAIL123>", [secret])).toBe("<[redacted]>");
+    expect(redact("<samplexyz------->", [secret])).toBe("<[redacted]>");
+    expect(redact("<samplexyz-------TAIL>", [secret])).toBe("<[redacted]TAIL>");
+  });
+
+  test("that begins within another one is taken out to its end", () => {
+    const [one, two] = ["0123456789abcdefSHARED12", "SHARED12ghijklmnop"];
+    expect(redact(`<${one}${two.slice(8)}>`, [one, two])).toBe("<[redacted]>");
+  });
+
+  test.each(["abcd=efgh&ijkl;mnop%qrst", "ab=cd&ef;gh%ij"])(
+    "%s is taken out with the marks of escapes in it, in any case",
+    (secret) => {
+      const text = (written: string) => `a=b <${written}> c=d`;
+      expect(redact(text(secret), [secret])).toBe(text("[redacted]"));
+      expect(redact(text(secret.toUpperCase()), [secret])).toBe(text("[redacted]"));
+      expect(redact(text(secret.replace(/[=&;%]/g, "")), [secret])).toBe(text("[redacted]"));
+    },
+  );
+
+  test.each(["base64", "base64url"] as const)(
+    "is taken out of %s, all characters that it decides alone",
+    (encoding) => {
+      for (const secret of ["a?b>c~dé", "a?b>c~dé and more of it: a?b>c~dé"]) {
+        const bytes = Buffer.from(secret);
+        for (const before of ["", "1", "22", "333", "4444", "55555"]) {
+          const text = Buffer.from(`${before}${secret}!!`).toString(encoding);
+          const start = Math.ceil((before.length * 8) / 6);
+          const end = Math.floor(((before.length + bytes.length) * 8) / 6);
+          expect(redact(text, [secret])).toBe(
+            `${text.slice(0, start)}[redacted]${text.slice(end)}`,
+          );
+        }
+      }
+    },
+  );
+
+  test("is taken out of base64 of its percent-encoding, of hexadecimal, of a list of bytes", () => {
+    const secret = "pass/word+1234";
+    const bytes = Buffer.from(secret);
+    const encoded = Buffer.from(encodeURIComponent(secret)).toString("base64");
+    expect(redact(`<${encoded.replace(/=+$/, "")}>`, [secret])).toMatch(/^<\[redacted\]\w?>$/);
+    expect(redact(`<${bytes.toString("hex")}>`, [secret])).toBe("<[redacted]>");
+    expect(redact(`<${bytes.toString("hex").toUpperCase()}>`, [secret])).toBe("<[redacted]>");
+    expect(redact(`[${bytes.join(", ")}]`, [secret])).toBe("[[redacted]]");
+  });
+
+  test("of seven characters is not searched in an encoding: what encodes it may be a word", () => {
+    const secret = "abcdefg";
+    for (const encoding of ["base64", "hex"] as const) {
+      const text = Buffer.from(secret).toString(encoding);
+      expect(redact(text, [secret])).toBe(text);
+    }
+  });
+
+  test("never survives, also one that has no shape", () => {
+    const secrets = fc.stringMatching(/^[A-Za-z0-9+/=$^*?.|-]{12,80}$/);
+    fc.assert(
+      fc.property(
+        fc.array(secrets, { minLength: 1, maxLength: 3 }),
+        fc.string(),
+        (given, around) => {
+          const clean = redact(`${around}${given.join(around)}${given.join("")}`, given);
+          for (const secret of given) expect(clean).not.toContain(secret);
+        },
+      ),
+    );
+  });
+});
+
 describe("a secret that is remembered", () => {
   test("survives in no text, in any spelling, though no one names it", () => {
     const secret = fc.stringMatching(/^[A-Za-z0-9._~+/=-]{24,60}$/);
@@ -79,49 +199,5 @@ describe("a secret that is remembered", () => {
     rememberSecret(long);
     expect(safeText(long.slice(0, 100))).toBe("[redacted]");
     expect(isShown(long.slice(-24))).toBe(true);
-  });
-});
-
-describe("a given secret", () => {
-  test("never survives, also one that has no shape", () => {
-    const secrets = fc.stringMatching(/^[A-Za-z0-9+/=$^*?.|-]{12,80}$/);
-    fc.assert(
-      fc.property(
-        fc.array(secrets, { minLength: 1, maxLength: 3 }),
-        fc.string(),
-        (given, around) => {
-          const clean = redact(`${around}${given.join(around)}${given.join("")}`, given);
-          for (const secret of given) expect(clean).not.toContain(secret);
-        },
-      ),
-    );
-  });
-
-  test.each<[string, readonly string[], string]>([
-    ["an empty secret takes nothing out", [""], "some words"],
-    ["a short secret is taken out as it is written", ["words"], "some [redacted]"],
-    ["no secret, and the text is whole", [], "some words"],
-  ])("%s", (_, secrets, expected) => {
-    expect(redact("some words", secrets)).toBe(expected);
-  });
-
-  test("a secret of seven characters is found as it is written alone, one of eight in every case", () => {
-    expect(redact("ABCDEFG abcdefg", ["abcdefg"])).toBe("ABCDEFG [redacted]");
-    expect(redact("%41BCDEFGH abcdefgh", ["abcdefgh"])).toBe("[redacted] [redacted]");
-  });
-
-  test("sixteen characters of a longer secret in a row are taken out, fifteen stay", () => {
-    const secret = "0123456789abcdefghijklmnopqrstuvwxyz";
-    for (let at = 0; at + 16 <= secret.length; at += 1) {
-      expect(redact(`<${secret.slice(at, at + 16)}>`, [secret])).toBe("<[redacted]>");
-      expect(redact(`<${secret.slice(at, at + 15)}>`, [secret])).not.toContain("[redacted]");
-    }
-  });
-
-  test("secrets that touch leave one mark, others one each", () => {
-    const [one, two] = ["0123456789abcdef", "ghijklmnopqrstuv"];
-    expect(redact(`a ${one}${two} b ${one} ${two} c`, [one, two])).toBe(
-      "a [redacted] b [redacted] [redacted] c",
-    );
   });
 });

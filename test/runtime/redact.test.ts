@@ -39,6 +39,13 @@ describe("replaceSecrets", () => {
     expect(replaceSecrets(text, [], "[subject]")).toBe(text);
   });
 
+  test("secrets that touch leave one mark, others one each, in whatever order they stand", () => {
+    const [one, two] = ["0123456789abcdef", "ghijklmnopqrstuv"];
+    expect(redact(`${two} a ${one}${two} b ${one}`, [one, two])).toBe(
+      "[redacted] a [redacted] b [redacted]",
+    );
+  });
+
   test("a secret inside another one, and two that overlap, leave one mark", () => {
     const inner = "inner-secret";
     expect(redact(`password=ab${inner}cd&x=1`, [inner])).toBe("password=[redacted]&x=1");
@@ -225,6 +232,13 @@ describe("a safe cause", () => {
     const frames = "    at one (a.js:1:1)\n    at two (b.js:2:2)";
     const message = "longer than the first of the frames";
     expect(safeCause({ message, stack: frames }).stack).toBe(`Error: ${message}\n${frames}`);
+  });
+
+  test("its frames are also those before a line far below that repeats its message", () => {
+    const place = `    at one (${"x".repeat(250)})`;
+    const stack = [place, place, place, place, "again", place].join("\n");
+    const kept = safeCause({ message: "again", stack }).stack;
+    expect(kept?.split("\n")).toEqual(["Error: again", place, place, place, place, place]);
   });
 
   test("its frames are those lines of a stack that name a place", () => {

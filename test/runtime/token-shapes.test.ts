@@ -6,6 +6,205 @@ import { base64url, tokens } from "../support/arbitraries.js";
 /** Text around a token that does not itself continue it. */
 const surroundings = fc.string().map((text) => text.replace(/[\w.-]/g, " "));
 
+/** Texts, and what is left of them. */
+type Shown = readonly [text: string, shown: string];
+
+describe("a JOSE header", () => {
+  test.each<Shown>([
+    ["eyJhbGciOiJS", "[redacted]"],
+    ["eyJhbGciOiJ", "eyJhbGciOiJ"],
+    ["eyJhbGciOi+S", "eyJhbGciOi+S"],
+    ["KeyJobScheduler.run", "KeyJobScheduler.run"],
+    ["KeyJobSchedulereyJhbGciOiJS", "KeyJobScheduler[redacted]"],
+    ["a_eyJhbGciOiJSUzI1NiJ9.eyJ4Ijox~b", "a_[redacted]~b"],
+  ])("has twelve characters that decode to the beginning of one: %s", (text, shown) => {
+    expect(redact(text)).toBe(shown);
+  });
+
+  test.each<Shown>([
+    ["https://eyjhbgcioijsuzi1nij9.eyjzdwiioij4in0.c2ln/x", "https://[redacted]/x"],
+    ["GOT EYJHBGCIOIJSUZI1NIJ9.EYJZDWIIOIJ4IN0.C2LN.", "GOT [redacted]"],
+    ["a_eyjhbgcioijsu.eyjz b", "a_[redacted] b"],
+    ["eyjhbgcioijsu.eyjz", "[redacted]"],
+    ["eyjhbgcioijs.eyjz", "eyjhbgcioijs.eyjz"],
+    ["eyjhbgcioijsu eyjz", "eyjhbgcioijsu eyjz"],
+    ["eyjhbgcioijsu b.eyjz", "eyjhbgcioijsu b.eyjz"],
+    ["eyjhbgcioijsu.b.eyjz", "eyjhbgcioijsu.b.eyjz"],
+    ["eyjz.eyjhbgcioijsu.eyjz", "eyjz.[redacted]"],
+  ])("is known without its letter case by the claims behind it: %s", (text, shown) => {
+    expect(redact(text)).toBe(shown);
+  });
+
+  test.each<Shown>([
+    ["(ZXlKaGJHY2lPaUpTVXpJMU5pSjku/x=)", "([redacted])"],
+    ["(ZXlKaGJH)", "([redacted])"],
+    ["(ZXlK)", "(ZXlK)"],
+    ["(ZXlKIGFuZCBvdGhlciB3b3Jkcw)", "(ZXlKIGFuZCBvdGhlciB3b3Jkcw)"],
+    ["(ZXlKaGJHY2lPaUpTVXpJMSBub3Q)", "(ZXlKaGJHY2lPaUpTVXpJMSBub3Q)"],
+    ["(ZXlKaGJHY2lPaUpTVXpJMU5pIG5vdA)", "([redacted])"],
+  ])("is known in base64 by its first 24 characters: %s", (text, shown) => {
+    expect(redact(text)).toBe(shown);
+  });
+});
+
+describe("a token over several lines", () => {
+  const HEADER = "eyJhbGciOiJSUzI1NiJ9.";
+  const line = (length: number) => HEADER.padEnd(length, "aB3");
+  const WORD = "abcdefghijklmnopqrstuvwxyz";
+
+  test.each<Shown>([
+    // A line of 32 characters or more, and a line of nothing else.
+    [`${line(32)}\nabc`, "[redacted]"],
+    [`${line(32)}\nabc\nmore words`, "[redacted]\nmore words"],
+    [`${line(31)}\nabc`, "[redacted]\nabc"],
+    [`${line(32)}\nabc and more`, "[redacted]\nabc and more"],
+    [`${line(32)}\n(abc)`, "[redacted]\n(abc)"],
+    [`${line(32)}\n`, "[redacted]\n"],
+    [`${line(32)} abc`, "[redacted] abc"],
+    // Its last line before other words: two kinds of letters, 16 characters.
+    [`${line(32)}\nABCDEFGHijklmnop and`, "[redacted] and"],
+    [`${line(32)}\nABCDEFGHijklmno and`, "[redacted]\nABCDEFGHijklmno and"],
+    [`${line(32)}\n12345678ijklmnop and`, "[redacted] and"],
+    [`${line(32)}\n12345678IJKLMNOP and`, "[redacted] and"],
+    [`${line(32)}\n${WORD} and`, `[redacted]\n${WORD} and`],
+    [`${line(32)}\n${WORD.toUpperCase()} and`, `[redacted]\n${WORD.toUpperCase()} and`],
+    [`${line(32)}\n1234567890123456 and`, "[redacted]\n1234567890123456 and"],
+    [`${line(31)}\nABCDEFGHijklmnop and`, "[redacted]\nABCDEFGHijklmnop and"],
+    [`${line(32)} ABCDEFGHijklmnop and`, "[redacted] ABCDEFGHijklmnop and"],
+    // Behind a blank, or a shorter line: all three kinds.
+    [`${HEADER} ABCDEFGHijklmn12 and`, "[redacted] and"],
+    [`${HEADER} ABCDEFGHijklm12 and`, "[redacted] ABCDEFGHijklm12 and"],
+    [`${HEADER}\nABCDEFGHijklmn12 and`, "[redacted] and"],
+    [`${HEADER} ABCDEFGHijklmn12 ABCDEFGHijklmn13 and`, "[redacted] and"],
+    [`${HEADER.slice(0, 16)} ABCDEFGHijklmn12 and`, "[redacted] and"],
+    [`${HEADER.slice(0, 15)} ABCDEFGHijklmn12 and`, "[redacted] ABCDEFGHijklmn12 and"],
+    [`${HEADER}+ABCDEFGHijklmn12 and`, "[redacted] and"],
+    // Behind marks of quotation, three at the most.
+    [`${line(32)}\n> ${line(32)}\n> abc\n> def`, "[redacted]\n> def"],
+    [`${line(32)}\n>|,abc`, "[redacted]"],
+    [`${line(32)}\n# # # abc`, "[redacted]"],
+    [`${line(32)}\n>>>>abc`, "[redacted]\n>>>>abc"],
+    [`${line(32)}",\n"abc"`, '[redacted]"'],
+    [`${line(32)},abc`, "[redacted],abc"],
+    [`${line(32)}, ABCDEFGHijklmn12!`, "[redacted]!"],
+    [`${line(32)}\n!abc`, "[redacted]\n!abc"],
+  ])("is taken out with the lines that no word looks like: %j", (text, shown) => {
+    expect(redact(text)).toBe(shown);
+  });
+});
+
+describe("the credentials of a scheme", () => {
+  const TWENTY = "abcdefghijklmnopqrst";
+
+  test.each<Shown>([
+    ["Bearer a1", "Bearer [redacted]"],
+    ["a, bearer a1, b", "a, bearer [redacted], b"],
+    ["a bearer a1", "a bearer [redacted]"],
+    ["BASIC+a1", "BASIC+[redacted]"],
+    ["Bearer\na1", "Bearer\n[redacted]"],
+    ["Bearer:a1", "Bearer:a1"],
+    ["Bearera1", "Bearera1"],
+    ["a-bearer a1", "a-bearer a1"],
+    ["forbearer a1", "forbearer a1"],
+    ["Bearer", "Bearer"],
+    ["Bearer tOken", "Bearer [redacted]"],
+    ["Bearer token", "Bearer token"],
+    ["Bearer Token", "Bearer Token"],
+    ["Bearer TOKEN.", "Bearer TOKEN."],
+    ["Bearer error=.:", "Bearer error=.:"],
+    ["Bearer a~b", "Bearer [redacted]"],
+    [`Basic ${TWENTY}`, `Basic ${TWENTY}`],
+    [`Basic ${TWENTY}u`, "Basic [redacted]"],
+    ["authorization: bearer token", "authorization: bearer [redacted]"],
+    ["'Authorization' => 'bearer token'", "'Authorization' => 'bearer [redacted]'"],
+    ["Authorization ::= bearer token", "Authorization ::= bearer [redacted]"],
+    ["Authorization ::=> bearer token", "Authorization ::=> bearer token"],
+    ["Authorization: use bearer token", "Authorization: use bearer token"],
+    [
+      "Proxy settings: Proxy-Authorization: Bearer x",
+      "Proxy settings: Proxy-Authorization: Bearer [redacted]",
+    ],
+  ])("are taken out, but not an ordinary word: %j", (text, shown) => {
+    expect(redact(text)).toBe(shown);
+  });
+});
+
+describe("the value of a field that holds only secrets", () => {
+  test.each([
+    ...["SecretAccessKey", "secret_access_key", "SessionToken", "session_token"],
+    ...["x-amz-security-token", "SecurityToken", "WebIdentityToken", "web_identity_token"],
+    ...["accessToken", "id_token", "refresh_token", "client_secret", "client_assertion"],
+    ...["PASSWORD", "passwd", "apiKey", "api_key", "private_key"],
+  ])("%s is taken out", (name) => {
+    expect(redact(`${name}=abc def`)).toBe(`${name}=[redacted] def`);
+    expect(redact(`"${name}": "abc"`)).toBe(`"${name}": "[redacted]"`);
+    expect(redact(`${name} abc`)).toBe(`${name} abc`);
+  });
+
+  test.each<Shown>([
+    ["password => abc", "password => [redacted]"],
+    ["password ::= xyz", "password ::= [redacted]"],
+    ["password=$PASSWORD", "password=$PASSWORD"],
+    ["password=", "password="],
+    ["password=,x", "password=,x"],
+    ...[..."<>&,;(){}[]"].map(
+      (mark): Shown => [`password=a!b${mark}c`, `password=[redacted]${mark}c`],
+    ),
+    // What is spelled longer than the mark before the value belongs to the value.
+    ["password=a%26b&c", "password=[redacted]&c"],
+    ["password=a%26%2Cb", "password=[redacted]"],
+    ["password=a%26", "password=[redacted]"],
+    ["password=a %26b", "password=[redacted] %26b"],
+    ["password%3Da%26b", "password%3D[redacted]%26b"],
+    ["password%3Da%2526b", "password%3D[redacted]"],
+    ["password=a&amp;b", "password=[redacted]&amp;b"],
+    ['{"password":"a\\u0026b"}', '{"password":"[redacted]"}'],
+  ])("ends where its spelling ends: %s", (text, shown) => {
+    expect(redact(text)).toBe(shown);
+  });
+});
+
+describe("a parameter of a URL", () => {
+  test.each<Shown>([
+    ...["token", "secret", "password", "passwd", "pwd", "sig", "signature", "key", "apikey"].map(
+      (name): Shown => [`/x?${name}=a1&b=2`, `/x?${name}=[redacted]&b=2`],
+    ),
+    ["/x?a=1&auth=b", "/x?a=1&auth=[redacted]"],
+    ["/x?my.api-KEY=b", "/x?my.api-KEY=[redacted]"],
+    ["/x?X-Amz-Credential=b", "/x?X-Amz-Credential=[redacted]"],
+    [`/x?${"a".repeat(40)}_code=b`, `/x?${"a".repeat(40)}_code=[redacted]`],
+    [`/x?${"a".repeat(41)}_code=b`, `/x?${"a".repeat(41)}_code=b`],
+    ["/x?monkey=b", "/x?monkey=b"],
+    ["key=b", "key=b"],
+    ["/x?token=&code=b", "/x?token=&code=[redacted]"],
+    ["why? token=b", "why? token=b"],
+    ["a & key=b", "a & key=b"],
+  ])("that signs it or stands for a password is taken out: %s", (text, shown) => {
+    expect(redact(text)).toBe(shown);
+  });
+});
+
+describe("the user of a URL", () => {
+  const LONG = "a".repeat(1_023);
+
+  test.each<Shown>([
+    ["a://b@c", "a://[redacted]@c"],
+    ["a://b:@c@d", "a://[redacted]@d"],
+    ["a://b@", "a://[redacted]@"],
+    ["a://@b", "a://@b"],
+    ["a://b/c@d", "a://b/c@d"],
+    ["a://b?c@d", "a://b?c@d"],
+    ["a://b#c@d", "a://b#c@d"],
+    ["a://b c@d", "a://b c@d"],
+    ['"a://" b@c', '"a://" [redacted]@c'],
+    ["a://b@c/ a://d@e", "a://[redacted]@c/ a://[redacted]@e"],
+    [`a://${LONG}@b`, "a://[redacted]@b"],
+    [`a://${LONG}a@b`, `a://${LONG}a@b`],
+  ])("is taken out up to the last @ of the authority: %s", (text, shown) => {
+    expect(redact(text)).toBe(shown);
+  });
+});
+
 describe("a token", () => {
   test("nothing that is shaped like a JWT survives, whatever stands around it", () => {
     fc.assert(
