@@ -60,7 +60,7 @@ export function fromTokenFile(init: FromTokenFileInit = {}): WebIdentityProvider
   return createProvider(() => tokenFileIdentity(init, processRuntime), init);
 }
 
-/** @internal What {@link fromTokenFile} settles for each refresh; tests pass their own runtime. */
+/** @internal Resolves the identity for each refresh of {@link fromTokenFile}; tests pass their own runtime. */
 export function tokenFileIdentity(init: FromTokenFileInit, { env, clock }: Runtime): Identity {
   const fromEnvironment = readVariable(env, "AWS_WEB_IDENTITY_TOKEN_FILE");
   const file = init.webIdentityTokenFile ?? fromEnvironment;
@@ -193,7 +193,7 @@ const REJECTIONS = [
   "ERR_REQUEST_INVALID",
 ];
 
-/** @param resolveIdentity - called for each refresh. */
+/** Composes a provider. @param resolveIdentity - called for each refresh. */
 export function createProvider(
   resolveIdentity: IdentityResolver,
   init: WebIdentityInit,
@@ -210,7 +210,7 @@ export function createProvider(
   const cache: CredentialCache<Refreshed, ProviderProperties> = new CredentialCache({
     refresh: async (properties, signal) => {
       const identity = resolveIdentity();
-      reporter.isFor(identity.roleArn);
+      reporter.setRole(identity.roleArn);
       return await refresher.refresh({
         identity,
         caller: properties?.callerClientConfig,
@@ -274,7 +274,7 @@ function adviceOf(error: unknown): FailureAdvice {
   const { code = "", retryAfterMs } = isWebIdentityError(error) ? error : {};
   return {
     isRejection: REJECTIONS.includes(code),
-    // Only the environment was read, and a chain that goes on to its next provider asks often.
+    // The refresh only read the environment, and a chain of providers asks its first one often.
     isFree: code === "ERR_NOT_CONFIGURED",
     retryAfterMs,
   };

@@ -14,14 +14,14 @@ import type { AttributedCredentials } from "../sts/credentials.js";
 import type { CallerClientConfig, ClientPlugin } from "../sts/target.js";
 
 /*
- * What a provider is created with: the options of the user and their defaults, the identity that a factory
- * settles, and the seams to the world.
+ * What a provider is created with: the user's options and their defaults, the identity (token and role),
+ * and the seams to the machine.
  */
 
 /** When to check the issuer's discovery document and JWKS; see `preflight`. */
 export type PreflightMode = "advisory" | "strict" | "off";
 
-/** The options of the pre-flight, besides its mode. */
+/** The options of the issuer check. */
 export interface PreflightOptions extends PreflightSettings {
   /** @default "advisory"; "off" with `validateToken: false` */
   readonly mode?: PreflightMode | undefined;
@@ -195,25 +195,25 @@ export const DEFAULTS: ResolvedOptions = {
   validateToken: true,
 };
 
-/** The token and the role of a workload: the part in which the three factories differ. */
+/** The token and the role of a workload: the only difference between the three factories. */
 export interface Identity {
   readonly source: TokenSource;
   /** The name of the source in messages: `the token file /var/run/…`. */
   readonly sourceName: string;
   readonly roleArn: string;
   readonly roleSessionName: string | undefined;
-  /** The SDK's marks on credentials obtained this way. */
+  /** The entries of `$source` that the SDK sets on such credentials. */
   readonly marks: Readonly<Record<string, string>>;
 }
 
 /**
- * Settles the identity for one refresh: the environment may have changed since the last one.
+ * Resolves the identity for one refresh: the environment may have changed since the last one.
  *
  * @throws WebIdentityError `ERR_NOT_CONFIGURED`
  */
 export type IdentityResolver = () => Identity;
 
-/** The seams of a provider to the world around it. Tests pass their own. */
+/** The seams of a provider to the machine. Tests pass their own. */
 export interface Runtime {
   readonly clock: Clock;
   /** Uniform in [0, 1). */

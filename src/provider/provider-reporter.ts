@@ -51,8 +51,8 @@ const STATES = {
 } as const satisfies Record<CacheSnapshot["situation"], ProviderStatus["state"]>;
 
 /**
- * Reports what happens in one provider, in three ways: as events, as its status, and as refreshes on the
- * tracing channels.
+ * Reports what happens in one provider, in three ways: as events (to the handler, the diagnostics channel
+ * and the logger), as its status, and as refreshes on the tracing channels.
  */
 export class ProviderReporter {
   readonly #clock: Clock;
@@ -74,7 +74,7 @@ export class ProviderReporter {
     this.#emit = this.#eventsOf("");
   }
 
-  /** An issuer check, or a write to the store, may end after the provider: nothing is reported then. */
+  /** An issuer check, or a write to the store, may end after the provider was closed: it is not reported. */
   readonly emit: EmitEvent = (event) => {
     if (!this.#isClosed) this.#emit(event);
   };
@@ -84,14 +84,14 @@ export class ProviderReporter {
     this.#tracer.started(isBackground);
   }
 
-  /** A caller waits for the refresh in progress. */
+  /** A caller waits for the in-flight refresh. */
   joined(): void {
     this.#tracer.joined();
   }
 
-  /** The refresh in progress is for this role. */
-  isFor(roleArn: string): void {
-    this.#tracer.isFor(roleArn);
+  /** Sets the role of the in-flight refresh. */
+  setRole(roleArn: string): void {
+    this.#tracer.setRole(roleArn);
     this.#emit = this.#eventsOf(roleArn);
   }
 
@@ -182,14 +182,14 @@ class RefreshTracer {
     if (this.#trace !== undefined) traceJoin(this.#trace);
   }
 
-  /** Notes the role. Its text is made safe when a subscriber reads it: a cold start has no time for it. */
-  isFor(roleArn: string): void {
+  /** Its text is made safe only when a subscriber reads it, because that delays a cold start. */
+  setRole(roleArn: string): void {
     if (this.#trace === undefined) return;
     let shown: string | undefined;
     Object.defineProperty(this.#trace, "roleArn", {
       enumerable: true,
       get: () => {
-        // The value given for a role may be a token that belongs elsewhere.
+        // A token may have been passed as the role by mistake.
         shown ??= safeText(roleArn);
         return shown;
       },
@@ -257,7 +257,7 @@ export function createEventLog(options: EventLogOptions): (roleArn: string) => E
     let shownArn: string | undefined;
     return (body) => {
       if (!isObserved() && onEvent === undefined && logger === undefined) return;
-      // The value given for the role may be a token that belongs elsewhere.
+      // A token may have been passed as the role by mistake.
       shownArn ??= safeText(roleArn);
       const event: WebIdentityEvent = { ...body, at: now(), roleArn: shownArn };
       publishEvent(event, onEvent, onHandlerError);

@@ -41,9 +41,13 @@ const PAUSE_MS = 30_000;
 export function refreshOnExpiredToken(
   provider: Pick<WebIdentityProvider, "invalidate">,
 ): ClientPlugin {
-  // A promise of a provider, or a provider of the SDK, would only fail with the first expired token.
+  // Without this check, a promise or a provider of the SDK would fail only when a token has expired.
   if (typeof (provider as { invalidate?: unknown } | undefined)?.invalidate !== "function") {
-    throw expected("provider", "to be what fromTokenFile() and its like return", provider);
+    throw expected(
+      "provider",
+      "to be a provider of fromTokenFile(), fromWebIdentity() or fromWebToken()",
+      provider,
+    );
   }
   return expiredTokenPlugin(provider, systemClock);
 }

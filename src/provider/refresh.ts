@@ -37,7 +37,7 @@ interface RefresherOptions {
   readonly sharing: CredentialSharing;
 }
 
-/** What one refresh differs in from the next one. */
+/** What differs between the refreshes of one provider. */
 export interface RefreshRequest {
   readonly identity: Identity;
   /** The config of the client that asks; absent when a timer started the refresh. */
@@ -63,7 +63,7 @@ export class Refresher {
   readonly #options: RefresherOptions;
   readonly #settings: StsSettings;
   readonly #preflight: Preflight;
-  /** Of the last refresh. */
+  /** The regions, and the calling client's config, of the last refresh. */
   #targets: readonly StsTarget[] = [];
   #caller: CallerClientConfig | undefined;
 
@@ -97,7 +97,7 @@ export class Refresher {
     let failedAttempts = 0;
     let shared: SharedRefresh | undefined;
     try {
-      const targets = await this.#settleTargets(request, deadline);
+      const targets = await this.#resolveTargets(request, deadline);
       const [target] = targets;
       shared = await sharing.begin({ identity, target, snapshot, isForced, emit, signal });
       const sts = this.#stsCaller(targets, signal);
@@ -184,7 +184,7 @@ export class Refresher {
     const { init, runtime } = this.#options;
     return {
       RoleArn: roleArn,
-      // The stock provider's default, for which trust policies and dashboards may be written.
+      // The default of the SDK's own provider, on which trust policies and dashboards may rely.
       RoleSessionName: roleSessionName ?? `aws-sdk-js-session-${runtime.clock.now()}`,
       ...(init.providerId !== undefined && { ProviderId: init.providerId }),
       ...(init.policyArns !== undefined && { PolicyArns: init.policyArns }),
@@ -193,8 +193,8 @@ export class Refresher {
     };
   }
 
-  /** Settles which regions may be asked. Options may be functions of the user, so this has a limit too. */
-  async #settleTargets({ caller, signal }: RefreshRequest, deadline: Deadline): Promise<Targets> {
+  /** Resolves the regions that may be asked. Options may be the user's functions, so this has a limit too. */
+  async #resolveTargets({ caller, signal }: RefreshRequest, deadline: Deadline): Promise<Targets> {
     const { init, runtime, options, reporter } = this.#options;
     const { clock, env, pool } = runtime;
     // A refresh that a timer started asks the same regions as the last one.

@@ -88,8 +88,8 @@ function checkObjects(name: string, value: unknown, what: string): void {
 }
 
 /**
- * Checks what no STS accepts. The limits of AWS apply only once it is settled that AWS is asked: the
- * environment or the profile may name another implementation, with other limits.
+ * Refuses a duration that no STS accepts. The limits of AWS are checked when it is known that AWS is asked:
+ * the environment or the profile may select another implementation, with other limits.
  */
 function checkDuration(durationSeconds: unknown): void {
   if (durationSeconds === undefined) return;
@@ -131,7 +131,7 @@ function resolveRetry(retry: ResilienceOptions["retry"]): ResolvedOptions["retry
   if (!Number.isInteger(resolved.maxAttempts)) {
     throw expected("retry.maxAttempts", "to be a whole number", resolved.maxAttempts);
   }
-  // A base above the maximum is a mistake only if both are given.
+  // A base above the maximum is a mistake only if both are set.
   if (
     retry?.maxDelayMs !== undefined &&
     retry.baseDelayMs !== undefined &&
@@ -172,7 +172,7 @@ function resolveFailover(
   checkStrings("failoverRegions", failoverRegions);
   for (const name of failoverRegions) checkRegion("failoverRegions", name);
   checkNumber("hedgeAfterMs", hedgeAfterMs, { min: 10, max: 60_000 });
-  // By then, the first call would be over.
+  // The first call has ended by then.
   const { attemptTimeoutMs = DEFAULTS.attemptTimeoutMs } = init;
   if (hedgeAfterMs !== undefined && hedgeAfterMs >= attemptTimeoutMs) {
     throw expected("hedgeAfterMs", "to be less than `attemptTimeoutMs`", hedgeAfterMs);
@@ -256,8 +256,8 @@ const OPTIONS: Readonly<Record<keyof WebIdentityInit | "roleArn" | TokenOption, 
 };
 
 /**
- * What the SDK's own providers take: an init that a chain shares with them may hold these. They have no
- * effect here, nor on the SDK's `fromTokenFile`.
+ * Options of the SDK's own providers, which an init that a chain passes to all of them may contain. They
+ * have no effect here, as in the SDK's `fromTokenFile`.
  */
 const OF_SDK_PROVIDERS: ReadonlySet<string> = new Set([
   ...["profile", "filepath", "configFilepath", "ignoreCache", "mfaCodeProvider", "roleAssumer"],
@@ -265,7 +265,7 @@ const OF_SDK_PROVIDERS: ReadonlySet<string> = new Set([
   "ec2MetadataV1Disabled",
 ]);
 
-/** Where an option is that was given at the top, and the names that other libraries have for some. */
+/** The place of an option that was passed at the top level, or under the name that other libraries use. */
 const PLACES: Readonly<Record<string, string>> = {
   ...placesIn("retry", RETRY_KEYS),
   ...placesIn("refresh", REFRESH_KEYS),
@@ -284,7 +284,7 @@ function placesIn(group: string, keys: readonly string[]): Record<string, string
  * Refuses the token option of another factory, and every name that is not an option. Otherwise a misspelt
  * `roleArn` would silently select the role of the environment.
  *
- * @throws TypeError that names it, and the option that is meant.
+ * @throws TypeError that names it, and the option that was probably meant.
  */
 export function checkNames(init: object, foreign: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(init)) {

@@ -11,7 +11,7 @@ interface ExplainContext {
   readonly token: TokenFacts | undefined;
 }
 
-/** The one error that says what failed, how often it was tried, and what to do. */
+/** The error of a failed refresh: what failed, after how many attempts, and what to do. */
 export function explain(
   outcome: AttemptsFailed,
   { roleArn, token }: ExplainContext,
@@ -44,7 +44,7 @@ function mayExplain({ id, severity }: Finding, verdict: Verdict): boolean {
   );
 }
 
-/** A finding says more than the answer, and there is no answer to a local fault. */
+/** A finding says more than the answer, and a local fault has no answer. */
 function words(failure: Failure, finding: Finding | undefined): string {
   const said = failure.code === undefined ? failure.message : `${failure.code}: ${failure.message}`;
   if (finding === undefined) return said;

@@ -23,7 +23,7 @@ export interface RetryOptions {
 
 export interface LoopOptions {
   readonly retry: RetryOptions;
-  /** The budget's: some of it may be used up already. */
+  /** The end of the budget, of which some may be used already. */
   readonly deadline: Deadline;
   readonly retryAccessDenied: boolean;
   readonly clock: Clock;
@@ -48,7 +48,7 @@ export interface RetryOutcome {
   readonly elapsedMs: number;
 }
 
-/** Gave up: everything an error report needs. */
+/** No attempt succeeded, and there is no other one. Has everything that the error report needs. */
 export class AttemptsFailed extends Error implements RetryOutcome {
   override readonly name = "AttemptsFailed";
 
@@ -200,7 +200,7 @@ function toRecord(
   };
 }
 
-/** Something that is no answer, no network fault and no token fault: a plugin, a custom assumer. */
+/** An error that is not an answer, a network fault or a token fault: from a plugin or a role assumer. */
 function localFailure(error: unknown): Failure {
   const cause = safeCause(error);
   return { kind: "local", code: cause.name, message: cause.message, cause };

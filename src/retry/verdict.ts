@@ -80,7 +80,7 @@ export function situationOf(failure: Failure): Situation {
   }
 }
 
-/** The local checks found why; a token that may become valid, or be replaced, has its own verdict. */
+/** A fault that the local checks found. A token that may become valid, or be replaced, has its own verdict. */
 function checkedToken({ findings = [] }: Failure): Situation {
   const fatal = findings.filter((finding) => finding.severity === "fatal").map(({ id }) => id);
   if (fatal.length === 0 || fatal.includes("token-unreadable")) return "no-token";
@@ -89,11 +89,11 @@ function checkedToken({ findings = [] }: Failure): Situation {
   return "token-invalid";
 }
 
-/** Codes that say on which day the certificate counts, and for which name; see {@link unanswered}. */
+/** Codes for a certificate that is not valid today, and for one of another host name. */
 const DATES = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
 const NAMES = ["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"];
 
-/** No answer: the certificate's faults stay until someone mends them, the others may pass. */
+/** No answer. Faults of a certificate stay until someone corrects them; the others may pass. */
 function unanswered({ code = "", message }: Failure): Situation {
   if (NAMES.includes(code)) return "certificate-name";
   if (DATES.includes(code)) return "certificate-dates";
@@ -130,7 +130,7 @@ function mayPass(status: number): boolean {
 /**
  * `InvalidIdentityToken` is one code for many causes, and only its message tells them apart. The
  * rules look for what a sentence is about, so that a new wording of an old cause still finds its
- * place. They are asked in order.
+ * place. The first rule that matches counts.
  */
 const TOKEN_MESSAGES: readonly (readonly [RegExp, Situation])[] = [
   // "No OpenIDConnect provider found in your account for …": first, since what follows is the
@@ -182,23 +182,23 @@ const CODES: readonly (readonly [RegExp, Situation])[] = [
   [/^(invalidaction|unknownoperation)/i, "action-unknown"],
 ];
 
-/** An answer with a code is STS's own; one without comes from what stands before it. */
+/** An answer with a code is from STS; one without is from a server in front of it. */
 function answered({ code, message, httpStatus = 0, requestId }: Failure): Situation {
-  // Whatever the code: it is the one status that names a verdict.
+  // This status has one meaning, with every code.
   if (httpStatus === 429 || /^rate exceeded|too many requests/i.test(message)) return "throttled";
   if (code === undefined || code === "") return withoutCode(httpStatus, requestId);
   if (code.startsWith("HTTP_STATUS_")) return mayPass(httpStatus) ? "sts-error" : "answer-hidden";
   if (/^invalididentitytoken/i.test(code)) {
     return TOKEN_MESSAGES.find(([pattern]) => pattern.test(message))?.[1] ?? "token-refused";
   }
-  // A permanent fault in a 500's clothing: a `sub` that is null gives it, and it never passes.
+  // A permanent fault with status 500: STS returns it for a `sub` that is null.
   if (/validating third-party token/i.test(message)) return "claims-unreadable";
   const known = CODES.find(([pattern]) => pattern.test(code))?.[1];
   return known ?? (mayPass(httpStatus) ? "sts-error" : "unrecognized");
 }
 
 function withoutCode(status: number, requestId: string | undefined): Situation {
-  // Only a proxy answers so (RFC 9110, section 15.5.8).
+  // Only a proxy returns this status (RFC 9110, section 15.5.8).
   if (status === 407) return "proxy-credentials";
   // AWS's own front end gives every answer a request id, and STS every refusal a code.
   if (requestId !== undefined) return mayPass(status) ? "sts-error" : "other-aws-server";

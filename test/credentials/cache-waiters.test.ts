@@ -181,7 +181,7 @@ describe("a caller with a limit", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 1]);
   });
 
-  test("gets what is there before its limit, and leaves no timer", async () => {
+  test("gets a result that arrives before its limit, and leaves no timer", async () => {
     const bench = limited();
     bench.delayMs = 999;
     expect(await bench.clock.run(bench.get())).toBe("AKID-1");
@@ -190,7 +190,7 @@ describe("a caller with a limit", () => {
     expect(await bench.clock.run(forced)).toBe("AKID-1");
   });
 
-  test("gets the cached credentials where they are valid, as after a failed refresh", async () => {
+  test("gets the cached credentials if they are valid, as after a failed refresh", async () => {
     const bench = limited();
     await bench.fill(HOUR);
     bench.answer = hang;
@@ -199,7 +199,7 @@ describe("a caller with a limit", () => {
     expect(await forced).toBe("AKID-1");
   });
 
-  test("gets expired credentials where those may be served", async () => {
+  test("gets expired credentials if those may be served", async () => {
     const bench = new CacheBench({
       callerTimeoutMs: 1_000,
       callerTimedOut: () => late,

@@ -58,7 +58,7 @@ describe("a clock that is set back", () => {
     expect(entry?.lifetimeMs).toBe(age.certainMs);
   });
 
-  test("again and again is noticed every time", async () => {
+  test("repeatedly is noticed every time", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     for (let minute = 0; minute < 44; minute += 1) {
@@ -124,7 +124,7 @@ describe("a clock that is set forward", () => {
   });
 });
 
-describe("on a machine that says how long ago it booted", () => {
+describe("on a machine that reports how long ago it booted", () => {
   /** The same as {@link cacheAfter}, there. */
   async function bootedCacheAfter(elapsedMs: number): Promise<CacheBench> {
     const bench = new CacheBench();
@@ -181,7 +181,7 @@ describe("a clock that is wrong for a moment", () => {
     ["back", -30],
     ["back by days", -48 * 60],
     ["forward", 30],
-  ])("(%s) changes no time for good", async (_, by) => {
+  ])("(%s) changes no time permanently", async (_, by) => {
     const bench = await cacheAfter(5 * MINUTE, 0);
     bench.answer = fail;
     const before = bench.cache.snapshot();

@@ -60,7 +60,7 @@ describe("the windows of credentials", () => {
     expect(windowsFor(minutes(60), { mandatoryWindowSeconds: 0 }).mandatoryMs).toBe(0);
   });
 
-  test("lie in each other, and leave a part of the lifetime without a refresh", () => {
+  test("are nested, and leave a part of the lifetime without a refresh", () => {
     const lifetimes = fc.oneof(fc.integer({ min: -1e6, max: 1e9 }), fc.constant(Infinity));
     const configured = fc.record(
       { advisoryWindowSeconds: fc.nat(43_200), mandatoryWindowSeconds: fc.nat(43_200) },

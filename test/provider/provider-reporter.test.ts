@@ -14,7 +14,7 @@ function world(changes: ConstructorParameters<typeof CacheBench>[0] = {}) {
 }
 
 describe("the state", () => {
-  test("is empty before the first credentials, and while they are fetched", async () => {
+  test("is empty before the first credentials, and during their refresh", async () => {
     const { bench, clock, status } = world();
     expect(status()).toMatchObject({ state: "empty", refreshing: false, expiresAt: undefined });
     bench.answer = hang;
@@ -32,7 +32,7 @@ describe("the state", () => {
     ["refresh-urgent", 0.001],
     ["expired", 0],
     ["expired", -HOUR],
-  ])("is %s with %d seconds of an hour left", async (state, left) => {
+  ])("is %s when %d seconds of an hour are left", async (state, left) => {
     const { bench, status } = world();
     await bench.fill(HOUR, left);
     expect(status().state).toBe(state);
@@ -96,7 +96,7 @@ test("every time is a number of milliseconds since the epoch", async () => {
 });
 
 describe("the next refresh", () => {
-  test("has a time after a failed one, in whole milliseconds, until it may start", async () => {
+  test("is announced after a failed one, in whole milliseconds, until it may start", async () => {
     const { bench, clock, status } = world({ random: () => 1 / 3 });
     await bench.fill(12 * HOUR, 3_000);
     bench.answer = fail;
@@ -111,7 +111,7 @@ describe("the next refresh", () => {
   });
 
   test.each([0.123_456, 0.987_654, 1 / 7])(
-    "has a time in whole milliseconds for every random number: %d",
+    "is announced in whole milliseconds for every random number: %d",
     async (chance) => {
       const { bench, clock, status } = world({ random: () => chance });
       await bench.fill(12 * HOUR, 3_000);
@@ -122,7 +122,7 @@ describe("the next refresh", () => {
     },
   );
 
-  test("has a time after a refusal with nothing cached, for as long as the rejection is cached", async () => {
+  test("is announced after a refusal with nothing cached, while the rejection is cached", async () => {
     const { bench, clock, cache, status } = world({ random: () => 1 / 3 });
     bench.answer = refuse;
     await bench.get();
@@ -136,7 +136,7 @@ describe("the next refresh", () => {
     expect(status().nextRefreshAllowedAt).toBeUndefined();
   });
 
-  test("is as far away as before when the clock is set", async () => {
+  test("is not moved when the clock is set", async () => {
     const { bench, clock, status } = world();
     clock.withBootClock();
     await bench.fill(HOUR, 600);

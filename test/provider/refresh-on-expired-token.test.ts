@@ -46,7 +46,7 @@ describe("a request that fails with", () => {
     },
   );
 
-  test("the same error again is not sent a third time", async () => {
+  test("the same error again does not cause a third request", async () => {
     const second = expired("ExpiredToken");
     const { next, send } = around([expired("ExpiredToken"), second, expired("ExpiredToken")]);
     await expect(send()).rejects.toBe(second);
@@ -171,6 +171,6 @@ test.each([
   ["the SDK's own provider", async () => ({ accessKeyId: "", secretAccessKey: "" })],
 ])("refreshOnExpiredToken refuses %s in place of a provider", (_, provider) => {
   expect(() => refreshOnExpiredToken(provider as never)).toThrow(
-    /^Expected `provider` to be what fromTokenFile\(\) and its like return, got /,
+    /^Expected `provider` to be a provider of fromTokenFile\(\), fromWebIdentity\(\) or fromWebToken\(\), got /,
   );
 });

@@ -85,8 +85,8 @@ async function timed<T>(fleet: Fleet, work: () => Promise<T>): Promise<{ value: 
   return { value, ms };
 }
 
-describe("a fleet with a sound store", () => {
-  test("of a hundred processes of two roles asks STS twice, and once a refresh for each role", async () => {
+describe("a fleet with a working store", () => {
+  test("of a hundred processes of two roles asks STS once for each role and refresh", async () => {
     const fleet = new Fleet(1);
     const members = Array.from({ length: 100 }, (_, number) =>
       fleet.member({ role: number % 2 === 0 ? "a" : "b", store: fleet.store() }),
@@ -106,7 +106,7 @@ describe("a fleet with a sound store", () => {
     }
   });
 
-  test("replaces a holder that was killed before callers stop waiting, by one process", async () => {
+  test("has one process replace a killed holder before callers stop waiting", async () => {
     const fleet = new Fleet(2);
     const probe = fleet.member({ role: "a", store: fleet.store() });
     await fleet.clock.run(probe.get());
@@ -122,7 +122,7 @@ describe("a fleet with a sound store", () => {
     expect(fleet.calls).toBe(2);
   });
 
-  test("waits five seconds at most for a holder that gets no answer", async () => {
+  test("waits five seconds at most for a holder that STS does not answer", async () => {
     const fleet = new Fleet(3);
     const { holding } = await startSilentHolder(fleet);
     const other = fleet.member({ role: "a", store: fleet.store() });
@@ -132,7 +132,7 @@ describe("a fleet with a sound store", () => {
     await fleet.clock.run(holding);
   });
 
-  test("adopts what the first process that stopped waiting for a silent holder got", async () => {
+  test("adopts the credentials of the first process that stopped waiting for such a holder", async () => {
     const fleet = new Fleet(4);
     const { holding } = await startSilentHolder(fleet);
     const first = fleet.member({ role: "a", store: fleet.store() });
@@ -254,15 +254,15 @@ async function runWorlds(chaos: Chaos): Promise<World[]> {
 const faultsOf = (worlds: readonly World[]) => worlds.flatMap(({ faults }) => faults);
 
 describe("300 seeded worlds of processes that share a store", { timeout: 180_000 }, () => {
-  test("have right credentials at any time when the store fails, is late and lies", async () => {
+  test("always have the right credentials when the store fails, is late and returns wrong values", async () => {
     expect(faultsOf(await runWorlds(CHAOS))).toEqual([]);
   });
 
-  test("have right credentials at any time when half of what the store says is a lie", async () => {
+  test("always have the right credentials when half of what the store returns is wrong", async () => {
     expect(faultsOf(await runWorlds(LIAR))).toEqual([]);
   });
 
-  test("ask STS once for each role and refresh when the store is sound", async () => {
+  test("ask STS once for each role and refresh when the store works", async () => {
     const worlds = await runWorlds(SOUND);
     expect(faultsOf(worlds)).toEqual([]);
     expect(worlds.filter(({ coldCalls }) => coldCalls !== 2)).toEqual([]);

@@ -42,7 +42,7 @@ const delays = fc.double({ min: 0, max: 2 ** 31, noNaN: true });
 const retries = fc.integer({ min: 0, max: 999 });
 
 describe("equal jitter", () => {
-  test("lies between half of the exponential bound and all of it, and never above the maximum", () => {
+  test("is between half of the exponential bound and all of it, and never above the maximum", () => {
     fc.assert(
       fc.property(retries, delays, delays, units, (retry, baseDelayMs, maxDelayMs, random) => {
         const wait = equalJitterMs(retry, { baseDelayMs, maxDelayMs }, () => random);
@@ -55,7 +55,7 @@ describe("equal jitter", () => {
     );
   });
 
-  test("takes the whole upper half: its beginning, its middle, nearly its end", () => {
+  test("covers the whole upper half: its beginning, its middle, nearly its end", () => {
     const waits = (random: number) =>
       [0, 1, 2, 3, 4, 50].map((retry) =>
         equalJitterMs(retry, { baseDelayMs: 500, maxDelayMs: 4_000 }, () => random),
@@ -65,13 +65,13 @@ describe("equal jitter", () => {
     expect(Math.max(...waits(ALMOST_ONE))).toBeCloseTo(4_000);
   });
 
-  test("draws once for a wait, so that two processes with other draws come apart", () => {
+  test("uses one random number for a wait, so that two processes wait for different times", () => {
     const random = vi.fn(() => 0.25);
     equalJitterMs(3, { baseDelayMs: 500, maxDelayMs: 4_000 }, random);
     expect(random).toHaveBeenCalledOnce();
   });
 
-  test("is no wait at all where the base or the maximum is 0", () => {
+  test("is no wait if the base or the maximum is 0", () => {
     expect(equalJitterMs(50, { baseDelayMs: 0, maxDelayMs: 4_000 }, () => 0.5)).toBe(0);
     expect(equalJitterMs(50, { baseDelayMs: 500, maxDelayMs: 0 }, () => 0.5)).toBe(0);
   });
@@ -96,12 +96,12 @@ describe("whether there is another attempt", () => {
     expect(decide(verdict, context())).toBe(wait);
   });
 
-  test("grows with the failures so far, whatever they were", () => {
+  test("is delayed more with every failure so far, of whichever verdict", () => {
     const wait = (failures: number) => decide("idp-unreachable", context({ failures }));
     expect([1, 2, 3, 4, 5].map(wait)).toEqual([375, 750, 1_500, 3_000, 3_000]);
   });
 
-  test("never waits past the budget, and leaves time for the attempt", () => {
+  test("is never delayed past the budget, and has time to run", () => {
     const anyContext = fc.record({
       timesSeen: fc.integer({ min: 1, max: 20 }),
       failures: fc.integer({ min: 1, max: 1_000 }),
@@ -124,7 +124,7 @@ describe("whether there is another attempt", () => {
     );
   });
 
-  test("there is one while the wait and the attempt just fit, and none a millisecond later", () => {
+  test("is decided by the budget: there is one if the wait and the attempt just fit, and none a millisecond later", () => {
     expect(decide("sts-unavailable", context({ remainingMs: 1_375 }))).toBe(375);
     expect(decide("sts-unavailable", context({ remainingMs: 1_374 }))).toBeUndefined();
     expect(decide("token-expired", context({ remainingMs: 999 }))).toBeUndefined();
@@ -135,7 +135,7 @@ describe("throttling", () => {
   const wait = (changes: Partial<DecisionContext>) => decide("throttled", context(changes));
   const top = () => ALMOST_ONE;
 
-  test("begins at a second, however short the configured base is", () => {
+  test("starts with a wait of a second, however short the configured base is", () => {
     const backoff = { baseDelayMs: 10, maxDelayMs: 20 };
     expect(wait({ random: top, backoff })).toBeCloseTo(1_000);
     expect(wait({ random: top, backoff, failures: 5 })).toBeCloseTo(1_000);
@@ -160,7 +160,7 @@ describe("throttling", () => {
     },
   );
 
-  test("a Retry-After beyond the budget is cut to a quarter to a half of what remains", () => {
+  test("with a Retry-After beyond the budget is cut to between a quarter and a half of what remains", () => {
     for (const retryAfterMs of [58_501, 3_600_000, Number.POSITIVE_INFINITY]) {
       const cut = (random: number) =>
         wait({ failure: failure({ retryAfterMs }), random: () => random });
@@ -179,7 +179,7 @@ describe("whatever Retry-After asks for", () => {
   );
   const budgets = fc.integer({ min: 1, max: 600_000 });
 
-  test("the waits of a refresh stay within the budget, with another attempt where there is time for one", () => {
+  test("the waits of a refresh stay within the budget, with another attempt if there is time for one", () => {
     fc.assert(
       fc.property(headers, budgets, units, fc.boolean(), (header, budgetMs, random, isFirst) => {
         const now = Date.UTC(2026, 0, 1);
@@ -237,24 +237,24 @@ describe("a verdict of its own rule", () => {
     },
   );
 
-  test("a blocked way to STS leads to another region at once, where there is one", () => {
+  test("a blocked connection to STS leads to another region at once, if there is one", () => {
     const blocked = context({ failure: failure({ alternative: true }), timesSeen: 9 });
     expect(decide("sts-blocked", blocked)).toBe(0);
   });
 
-  test("an expired token is replaced at once, the next ones after a wait", () => {
+  test("an expired token is replaced at once, and the next ones after a wait", () => {
     expect(decide("token-expired", context())).toBe(0);
     expect(decide("token-expired", context({ timesSeen: 2, failures: 2 }))).toBe(750);
   });
 
-  test("an expired token that comes again means stop", () => {
+  test("an expired token that the source returns again is not retried", () => {
     for (const timesSeen of [1, 2, 9]) {
       const again = context({ failure: failure({ sameToken: true }), timesSeen });
       expect(decide("token-expired", again)).toBeUndefined();
     }
   });
 
-  test("an early token is waited for while that fits the budget", () => {
+  test("a token that is not valid yet is retried when it is valid, if that fits the budget", () => {
     const wait = (validInMs: number) =>
       decide("token-early", context({ failure: failure({ validInMs }), random: () => 0 }));
     expect(wait(30_000)).toBe(30_250);
@@ -262,12 +262,12 @@ describe("a verdict of its own rule", () => {
     expect(wait(58_751)).toBeUndefined();
   });
 
-  test("a denied role is retried only where that is asked for", () => {
+  test("a denied role is retried only if the option asks for it", () => {
     expect(decide("access-denied", context({ retryAccessDenied: true }))).toBe(375);
     expect(decide("access-denied", context())).toBeUndefined();
   });
 
-  test("an issuer whose documents cannot work is not waited for; a suspicion is no certainty", () => {
+  test("an issuer whose documents can't work is not retried, but a suspicion does not stop the retries", () => {
     const wait = (severity: Finding["severity"]) =>
       decide("idp-unreachable", context({ failure: failure({ findings: [finding(severity)] }) }));
     expect(wait("fatal")).toBeUndefined();
@@ -283,12 +283,12 @@ describe("a token that STS could not validate", () => {
     );
   const inconsistent: Finding = { ...finding("suspect"), id: "jwks-inconsistent" };
 
-  test("is sent again where replicas differ: another one may have the key that signed it", () => {
+  test("is sent again if replicas differ, because another one may have the key that signed it", () => {
     expect(refused(inconsistent)).toBe(375);
     expect(refused()).toBeUndefined();
   });
 
-  test("is not where something else is certain, nor where STS says what else is wrong", () => {
+  test("is not sent again if a finding is certain, or if STS names another cause", () => {
     expect(refused(inconsistent, finding("fatal"))).toBeUndefined();
     const answer = WIRE_ERRORS.providerNotFound("https://issuer.invalid");
     const other = failure({ ...answer, findings: [inconsistent] });

@@ -77,7 +77,7 @@ describe("each situation has its code, a hint, and the words of the answer", () 
 });
 
 describe("an error's whole message", () => {
-  test("for a verification key that stayed away", () => {
+  test("for a verification key that STS could not get", () => {
     expect(explained(answer("InvalidIdentityToken", KEY), { attempts: 12 }).message).toBe(
       "STS could not get the verification key from the identity provider: InvalidIdentityToken: " +
         `${KEY} (role ${ROLE}, issuer https://issuer.example.com, kid key-1, 12 attempts in 24.0 s ` +
@@ -120,7 +120,7 @@ describe("a finding", () => {
     expect(error.findings).toEqual(failure.findings);
   });
 
-  test("that is no certainty does not change the code", () => {
+  test("that is only a suspicion does not change the code", () => {
     const findings = [
       finding("issuer-timeout", "suspect"),
       finding("jwks-not-cacheable", "advice"),
@@ -151,18 +151,18 @@ describe("a finding", () => {
   });
 });
 
-describe("the unknown", () => {
+describe("an unknown failure", () => {
   test.each<[string, Failure, WebIdentityErrorCode]>([
     ["words about the token", answer("InvalidIdentityToken", "new words"), "ERR_TOKEN_REJECTED"],
     ["a 4xx", answer("Strange", "new words", 418), "ERR_REQUEST_INVALID"],
     ["a redirection", answer("Strange", "new words", 302), "ERR_STS_UNAVAILABLE"],
     [
-      "a 500 in disguise",
+      "a permanent fault with status 500",
       answer("InternalFailure", "validating third-party token", 500),
       "ERR_STS_UNAVAILABLE",
     ],
     ["a fault on this side", { kind: "local", message: "new words" }, "ERR_STS_UNAVAILABLE"],
-  ])("goes by what is known of it: %s", (_, failure, code) => {
+  ])("is explained by what is known about it: %s", (_, failure, code) => {
     expect(explained(failure)).toMatchObject({ code });
   });
 
@@ -173,13 +173,13 @@ describe("the unknown", () => {
     expect(hint).toMatch(/`cause`/);
   });
 
-  test("that STS says of a sub that is null names the claim", () => {
+  test("with STS's answer to a null sub names the claim", () => {
     const words = "Unknown error validating third-party token";
     const error = explained(answer("InternalFailure", words, 500));
     expect(error.hint).toMatch(/^IdP: .*`sub`/);
   });
 
-  test("has no code in its message when there is none", () => {
+  test("has no code in its message when the answer has none", () => {
     const { message } = explained({ kind: "answer", message: "HTTP 418 with a page" });
     expect(message).toContain("before it reached STS: HTTP 418 with a page (role");
   });
@@ -194,7 +194,7 @@ describe("an error", () => {
     expect(error.cause).toBe(cause);
   });
 
-  test("names every region that was asked, in the order in which they were", () => {
+  test("names every region that was asked, in that order", () => {
     const attempts = ["eu-west-1", "eu-central-1", undefined, "eu-west-1"].map(
       (region, n): AttemptRecord => ({
         ...{ attempt: n + 1, verdict: "sts-unavailable", region, message: "words", ms: 0 },
@@ -211,7 +211,7 @@ describe("an error", () => {
     expect(message).toContain("4 attempts in 2.0 s in eu-west-1, eu-central-1)");
   });
 
-  test("does without a token, a kid, a region and a request id", () => {
+  test("is complete without a token, a kid, a region and a request id", () => {
     const failure: Failure = { kind: "local", message: "words" };
     const attempts = [{ attempt: 1, verdict: "unknown" as const, message: "words", ms: 0 }];
     const outcome = new AttemptsFailed({ verdict: "unknown", failure, attempts, elapsedMs: 49 });
@@ -221,7 +221,7 @@ describe("an error", () => {
     expect(message({})).toContain(", issuer unknown, no kid, 1 attempt");
   });
 
-  test("names the audience, which decides about many a refusal", () => {
+  test("names the audience, which is the cause of many refusals", () => {
     const failure = answer("InvalidIdentityToken", "Incorrect token audience");
     const messageFor = (audience: string | string[]) => {
       const outcome = new AttemptsFailed({
@@ -239,13 +239,13 @@ describe("an error", () => {
     expect(messageFor([])).toContain("issuer https://issuer.example.com, kid");
   });
 
-  test("does not show a token that was given where the role belongs", () => {
+  test("does not show a token that was passed as the role", () => {
     const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
     const error = explained(answer("AccessDenied", "no", 403), { roleArn: token });
     expect(inspect(error, { depth: 9 })).not.toMatch(/eyJ|c2lnb/);
   });
 
-  test("stays on one line whatever the role's name is", () => {
+  test("is one line, whatever the role's name is", () => {
     const error = explained(answer("AccessDenied", "no", 403), { roleArn: `${ROLE}\r\n\u001b[2J` });
     expect(error.message).not.toMatch(/\p{Cc}/u);
   });

@@ -79,7 +79,7 @@ describe("the retry loop", () => {
     expect([run.contexts.length, run.records, run.clock.scheduled]).toEqual([1, [], []]);
   });
 
-  test("counts attempts from 1 and waits in between, with growing jitter", async () => {
+  test("counts attempts from 1, and waits longer before each one", async () => {
     const run = start([...Array<Step>(4).fill(failWith(DOWN)), succeed]);
     await expect(run.clock.run(run.loop)).resolves.toBe("credentials");
     expect(run.contexts.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5]);
@@ -87,7 +87,7 @@ describe("the retry loop", () => {
     expect(run.records.map(({ waitMs }) => waitMs)).toEqual([375, 750, 1_500, 3_000]);
   });
 
-  test.each([1, 2, 3, 25])("makes %d attempts when so many are allowed", async (maxAttempts) => {
+  test.each([1, 2, 3, 25])("makes %d attempts if that is the maximum", async (maxAttempts) => {
     const run = start([failWith(DOWN)], { retry: retry({ maxAttempts, baseDelayMs: 0 }) });
     const { attempts, verdict } = await outcomeOf(run);
     expect(run.contexts).toHaveLength(maxAttempts);
@@ -99,19 +99,19 @@ describe("the retry loop", () => {
     ]);
   });
 
-  test("stops at once at a verdict that no retry can help", async () => {
+  test("stops at once after a failure that no retry can help", async () => {
     const run = start([failWith(DOWN), failWith(DENIED)]);
     const { verdict, failure } = await outcomeOf(run);
     expect([verdict, failure, run.contexts.length]).toEqual(["access-denied", DENIED, 2]);
   });
 
-  test("counts each verdict by itself: two retries for the unknown, between others", async () => {
+  test("counts each verdict separately: unknown failures get two retries, also between others", async () => {
     const steps = [STRANGE, DOWN, STRANGE, DOWN, STRANGE].map((failure) => failWith(failure));
     const run = start([...steps, succeed]);
     expect(await outcomeOf(run)).toMatchObject({ verdict: "unknown", attempts: { length: 5 } });
   });
 
-  test("tells every failed attempt as it happens, with what it was about", async () => {
+  test("reports every failed attempt when it fails, with its facts", async () => {
     const failure = { ...DOWN, region: "eu-west-1", requestId: "r-1", cause: new Error("x") };
     const run = start([failWith(failure, 70), succeed]);
     await run.clock.run(run.loop);
@@ -123,7 +123,7 @@ describe("the retry loop", () => {
     ]);
   });
 
-  test("retries whatever an attempt throws as something unknown, also a TypeError or no error", async () => {
+  test("retries anything that an attempt throws as unknown, also a TypeError or a value that is not an error", async () => {
     for (const thrown of [new TypeError("a bug"), "a word", undefined, Object.create(null)]) {
       const run = start([() => Promise.reject(thrown)]);
       const { verdict, failure, attempts } = await outcomeOf(run);
@@ -132,7 +132,7 @@ describe("the retry loop", () => {
     }
   });
 
-  test("shows no token that a thrown error holds", async () => {
+  test("shows no token that a thrown error contains", async () => {
     const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
     const { failure, attempts } = await outcomeOf(start([() => Promise.reject(new Error(token))]));
     expect(JSON.stringify([failure, failure.cause?.stack, attempts])).not.toMatch(/eyJ|c2lnb/);
@@ -149,7 +149,7 @@ describe("the budget", () => {
     expect(run.contexts.at(-1)?.deadline.remainingMs()).toBe(60_000 - elapsedMs);
   });
 
-  test("is measured from the loop's own start, not from the clock's", async () => {
+  test("is measured from the start of the loop, not of the clock", async () => {
     const clock = new FakeClock();
     await clock.run(sleep(clock, 5_000, new AbortController().signal));
     const { loop } = start([failWith(DENIED)], { clock, deadline: startDeadline(clock, 60_000) });
@@ -163,7 +163,7 @@ describe("the budget", () => {
     expect((await outcomeOf(later)).attempts).toHaveLength(1);
   });
 
-  test("of less than ten seconds asks for a tenth of itself only", async () => {
+  test("of less than ten seconds requires only a tenth of itself for an attempt", async () => {
     const run = start([failWith(DOWN, 80)], { retry: retry({ budgetMs: 100, baseDelayMs: 0 }) });
     expect((await outcomeOf(run)).attempts).toHaveLength(2);
   });
@@ -174,12 +174,12 @@ describe("the budget", () => {
     expect([verdict, failure, attempts.length]).toEqual(["sts-unavailable", DOWN, 2]);
   });
 
-  test("that cuts the only attempt short leaves that one to tell of", async () => {
+  test("that cuts the only attempt short reports that attempt", async () => {
     const { failure } = await outcomeOf(start([failWith(CUT_SHORT, 60_000)]));
     expect(failure).toBe(CUT_SHORT);
   });
 
-  test("is not moved by somebody who sets the wall clock", async () => {
+  test("does not change when the wall clock is set", async () => {
     const run = start([
       async (_, clock) => {
         clock.setWallClock(clock.now() + 86_400_000);
@@ -200,7 +200,7 @@ describe("an abort", () => {
     expect([run.clock.pending, run.clock.monotonic(), run.contexts.length]).toEqual([0, 0, 1]);
   });
 
-  test("in a later wait does so too", async () => {
+  test("in a later wait also ends it at once", async () => {
     const run = start([failWith(DOWN)]);
     while (run.contexts.length < 3) await run.clock.advance(100);
     run.controller.abort("closed");
@@ -208,7 +208,7 @@ describe("an abort", () => {
     expect([run.clock.pending, run.contexts.length]).toEqual([0, 3]);
   });
 
-  test.each([1, 2])("in attempt %d is no failed attempt: nothing is told of it", async (number) => {
+  test.each([1, 2])("in attempt %d is not reported as a failed attempt", async (number) => {
     const hang: Step = (_, clock, signal) => sleep(clock, 9_999_999, signal);
     const run = start([...Array<Step>(number - 1).fill(failWith(DOWN)), hang]);
     while (run.contexts.length < number) await run.clock.advance(100);
@@ -223,12 +223,12 @@ describe("an abort", () => {
     expect(run.contexts).toEqual([]);
   });
 
-  test("wins over a success of the same moment in a later attempt", async () => {
+  test("counts, although a later attempt succeeds at the same moment", async () => {
     const run = start([failWith(DOWN), async () => run.controller.abort("closed")]);
     await expect(run.clock.run(run.loop)).rejects.toBe("closed");
   });
 
-  test("leaves no listener on the signal, and neither does success or failure", async () => {
+  test("leaves no listener on the signal, as success and failure don't", async () => {
     for (const last of [succeed, failWith(DENIED)]) {
       const run = start([failWith(DOWN), failWith(DOWN), last]);
       await run.clock.run(run.loop.catch(() => {}));

@@ -298,7 +298,7 @@ function errorFor(failure: Failure, facts: TokenFacts = {}) {
   return explain(outcome, { roleArn: "arn:aws:iam::123456789012:role/app", token: facts });
 }
 
-describe("what a person is told", () => {
+describe("the sentence about a failure", () => {
   test.each(TABLE)(
     "of %j is %s, %s, with the verdict %s",
     (failure, id, severity, verdict, what, who) => {
@@ -310,7 +310,7 @@ describe("what a person is told", () => {
     },
   );
 
-  test.each(TABLE)("of %j is the same by the provider and by the doctor", (failure) => {
+  test.each(TABLE)("of %j is the same in the provider and in the doctor", (failure) => {
     const { title, remedy } = answerFinding(failure);
     const error = errorFor(failure);
     expect(error.message.startsWith(`${title.replace(/\.$/, "")}: `)).toBe(true);
@@ -324,7 +324,7 @@ describe("what a person is told", () => {
     expect(`${what} ${remedy}`).not.toMatch(/nobody|somebody|whoever|undefined|took|take for/i);
   });
 
-  test("never blames IAM for an answer that is not STS's own", () => {
+  test("never blames IAM for an answer that is not from STS", () => {
     for (const status of [301, 302, 400, 401, 403, 404, 407, 418, 451, 500, 502, 503]) {
       for (const failure of [said(undefined, "a page", status), proxy(status)]) {
         const { hint, code } = errorFor(failure, { azp: "a", hasSessionTags: true });
@@ -336,7 +336,7 @@ describe("what a person is told", () => {
     }
   });
 
-  test("of every fault of a certificate speaks of the certificate, and gives it few retries", () => {
+  test("of every fault of a certificate names the certificate, and the fault has few retries", () => {
     for (const code of Object.keys(CERTIFICATE_FAULTS)) {
       expect(judge(network(code)), code).toBe("sts-blocked");
       expect(answerFinding(network(code)), code).toMatchObject({
@@ -351,7 +351,7 @@ describe("a refused audience", () => {
   const refused = token("Incorrect token audience");
 
   test.each([refused, token("The web identity token provided could not be validated.")])(
-    "names the azp, which decides where there is one: %j",
+    "names the azp, which decides if there is one: %j",
     (failure) => {
       const facts = { audience: "registered", azp: "0b07f429-9f4b-4714-9392-cc5e8e80c8b0" };
       const { message, hint } = errorFor(failure, facts);
@@ -367,7 +367,7 @@ describe("a refused audience", () => {
     "https://kubernetes.default.svc",
     "https://kubernetes.default.svc.cluster.local",
     ["https://kubernetes.default.svc.cluster.local", "https://kubernetes.default"],
-  ])("of the Kubernetes API is the pod's own token: %j", (audience) => {
+  ])("of the Kubernetes API is reported as the pod's own token: %j", (audience) => {
     const { message, hint } = errorFor(refused, { audience });
     expect(message).toMatch(/^The token is the pod's own token for the Kubernetes API: /);
     expect(hint).toMatch(/^Workload: mount the projected .* audience sts\.amazonaws\.com/);

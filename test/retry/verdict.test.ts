@@ -54,7 +54,7 @@ describe("an answer's code decides, with and without `Exception`", () => {
     }
   });
 
-  test("and both spellings of InvalidIdentityToken go by their words", () => {
+  test("and both spellings of InvalidIdentityToken are judged by their message", () => {
     for (const code of ["InvalidIdentityToken", "InvalidIdentityTokenException"]) {
       expect(judge(answer(code, KEY))).toBe("idp-unreachable");
       expect(judge(answer(code, "Incorrect token audience"))).toBe("token-rejected");
@@ -63,7 +63,7 @@ describe("an answer's code decides, with and without `Exception`", () => {
   });
 });
 
-describe("InvalidIdentityToken goes by what its words are about", () => {
+describe("InvalidIdentityToken is judged by the subject of its message", () => {
   test.each<[string, Verdict]>([
     [KEY, "idp-unreachable"],
     [KEY.replace("  ", " "), "idp-unreachable"],
@@ -102,7 +102,7 @@ describe("InvalidIdentityToken goes by what its words are about", () => {
   });
 });
 
-describe("an answer without a code goes by its status", () => {
+describe("an answer without a code is judged by its status", () => {
   test.each<[number, Verdict]>([
     [401, "sts-blocked"],
     [403, "sts-blocked"],
@@ -120,13 +120,13 @@ describe("an answer without a code goes by its status", () => {
     expect(judge(answer(undefined, "", status))).toBe(verdict);
   });
 
-  test("and one with a code that nobody knows goes by a 5xx, but not by a 403", () => {
+  test("and one with an unknown code is judged by a 5xx status, but not by a 403", () => {
     expect(judge(answer("Strange", "", 503))).toBe("sts-unavailable");
     expect(judge(answer("Strange", "", 403))).toBe("unknown");
     expect(judge({ kind: "answer", code: "Strange", message: "" })).toBe("unknown");
   });
 
-  test("and one that AWS gave a request id, but no code, is another service's", () => {
+  test("and one with AWS's request ID but no code is from another service", () => {
     for (const status of [400, 403, 404, 405]) {
       const failure = { ...answer(undefined, "", status), requestId: "ABC" };
       expect([situationOf(failure), judge(failure)]).toEqual(["other-aws-server", "sts-blocked"]);
@@ -134,12 +134,12 @@ describe("an answer without a code goes by its status", () => {
     expect(judge({ ...answer(undefined, "", 503), requestId: "ABC" })).toBe("sts-unavailable");
   });
 
-  test("429 means slow down, whatever the code", () => {
+  test("status 429 means throttled, with every code", () => {
     expect(judge(answer("ValidationError", "", 429))).toBe("throttled");
     expect(judge(answer("InvalidIdentityToken", KEY, 429))).toBe("throttled");
   });
 
-  test("a permanent fault in a 500's clothing is not retried to the budget", () => {
+  test("a permanent fault with status 500 is not retried until the budget ends", () => {
     const message = "Unknown error validating third-party token";
     expect(judge(answer("InternalFailure", message, 500))).toBe("unknown");
   });
@@ -171,7 +171,7 @@ describe("a failure on this side", () => {
   });
 });
 
-test("every failure has one verdict, always the same", () => {
+test("every failure has one verdict, which is always the same", () => {
   const failures: fc.Arbitrary<Failure> = fc.record(
     {
       kind: fc.constantFrom(
@@ -240,7 +240,7 @@ const seen = readSharedJson("sts-errors.json", "the verdicts of what STS was see
   | SeenError[]
   | undefined;
 
-describe.runIf(seen !== undefined)("what STS was seen to say", () => {
+describe.runIf(seen !== undefined)("what STS was observed to answer", () => {
   test.each(seen ?? [])("has its verdict: $code: $message", ({ code, message, httpStatus }) => {
     const verdict = SEEN.find(([beginning]) => message.startsWith(beginning))?.[1];
     expect(verdict).toBeDefined();

@@ -46,7 +46,7 @@ async function published(directory: string) {
 }
 
 describe("the folder", () => {
-  test("is made for its owner alone, and so are the files in it", async () => {
+  test("and its files are created for their owner only", async () => {
     const directory = newDirectory();
     await published(directory);
     const names = await readdir(directory);
@@ -120,7 +120,7 @@ describe("a file", () => {
     await expect(store.read(key)).rejects.toThrow();
   });
 
-  test("of another key, or cut anywhere, is removed and reported", async () => {
+  test("of another key, or cut at any position, is removed and reported", async () => {
     const directory = newDirectory();
     const { store, key, file } = await published(directory);
     const text = await readFile(file, "utf8");
@@ -137,7 +137,7 @@ describe("a file", () => {
     }
   });
 
-  test("with any JSON in it gives no value and no unexpected error", async () => {
+  test("with any JSON in it never causes a wrong value or an unexpected error", async () => {
     const { store, key, file } = await published(newDirectory());
     const whole = JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
     const member = fc.constantFrom(...Object.keys(whole.value as object), "fence", "until");
@@ -230,7 +230,7 @@ describe("a lease", () => {
     }
   });
 
-  test("stays held when the holder of the lapsed one before releases that", async () => {
+  test("stays held when the holder of the previous one releases that one late", async () => {
     for (let round = 0; round < 20; round += 1) {
       const { directory, holder, lease, key } = await lapsed();
       const claiming = claims(directory, key);
@@ -264,17 +264,17 @@ describe("a lease", () => {
     expect(await readdir(directory)).toEqual([`${key}.7.1.lock`, `${key}.lease`]);
   });
 
-  test("of a process in another container holds, though its pid is nobody's here", async () => {
+  test("of a process in another container is held, although this one has no process of that pid", async () => {
     const { store, key } = await heldBy({ pid: 4_194_305, pidNamespace: "pid:[1]" });
     expect(await store.claim(key, LEASE_MS)).toBeUndefined();
   });
 
-  test("whose end is too far away is of a clock that was set back, and can be claimed", async () => {
+  test("that ends too far in the future, because the clock was set back, can be claimed", async () => {
     const { store, key } = await heldBy({}, Date.now() + 3_600_000);
     expect(await store.claim(key, LEASE_MS)).toBeDefined();
   });
 
-  test("that is being written holds for two seconds", async () => {
+  test("that is being written is held for two seconds", async () => {
     const directory = newDirectory();
     const { store, key } = await published(directory);
     await writeFile(leaseFile(directory, key), "", { mode: 0o600 });

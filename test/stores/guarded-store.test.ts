@@ -20,7 +20,7 @@ function guarded(changes: Partial<CredentialStore>) {
 const never = () => new Promise<never>(() => {});
 
 describe("a guarded store", () => {
-  test("gives what the store gives", async () => {
+  test("returns what the store returns", async () => {
     const { read, failures } = guarded({});
     expect(await read()).toEqual({ isLeased: false });
     expect(failures).toEqual([]);
@@ -61,7 +61,7 @@ describe("a guarded store", () => {
     expect(call).toHaveBeenCalledTimes(5);
   });
 
-  test("publishes how each operation went and how long it took", async () => {
+  test("publishes the outcome and the duration of each operation", async () => {
     const messages: unknown[] = [];
     const listen = (message: unknown) => messages.push(message);
     subscribe(STORE_CHANNEL_NAME, listen);
@@ -92,13 +92,13 @@ describe("a guarded store", () => {
     expect(failures).toHaveLength(1);
   });
 
-  test("leaves no timer behind an answer", async () => {
+  test("leaves no timer after an answer", async () => {
     const { clock, read } = guarded({});
     await read();
     expect(clock.pending).toBe(0);
   });
 
-  test("hands over what arrives after the limit", async () => {
+  test("passes on what arrives after the limit", async () => {
     let answer = (_: StoreLease | undefined) => {};
     const { clock, guard, onFailure } = guarded({
       claim: () =>
@@ -114,7 +114,7 @@ describe("a guarded store", () => {
     expect(late).toHaveBeenCalledExactlyOnceWith(lease);
   });
 
-  test.each(HOSTILE)("survives a store that throws %s", async (_, thrown) => {
+  test.each(HOSTILE)("continues with a store that throws %s", async (_, thrown) => {
     for (const read of [
       () => {
         throw thrown();
@@ -127,7 +127,7 @@ describe("a guarded store", () => {
     }
   });
 
-  test("forgets a pause that lies in the future after the clock was set back", async () => {
+  test("ends a pause that begins in the future after the clock was set back", async () => {
     const { clock, guard, read } = guarded({ read: never });
     await clock.run(read());
     clock.setWallClock(clock.now() - 3_600_000);

@@ -108,27 +108,31 @@ describe("many processes with a file store", () => {
     expect(calls()).toBe(1);
   });
 
-  test("see no half value when writers are killed in the middle of a write", TIMEOUT, async () => {
-    const directory = newDirectory();
-    const [first] = processes as [SharingProcess];
-    await prepare([first], { directory });
-    await ask([first]);
-    const { store, value } = await stored(directory);
-    for (let round = 0; round < 3; round += 1) {
-      const writers = await program.startMany(4);
-      for (const { child } of writers) child.send({ writeTo: directory, value });
-      const seen = new Set<number | undefined>();
-      while (seen.size < 30) {
-        const { credentials, problem } = await store.read(value.key);
-        expect([problem, credentials?.accessKeyId]).toEqual([undefined, value.accessKeyId]);
-        seen.add(credentials?.expiresAt);
+  test(
+    "never see half a value when writers are killed in the middle of a write",
+    TIMEOUT,
+    async () => {
+      const directory = newDirectory();
+      const [first] = processes as [SharingProcess];
+      await prepare([first], { directory });
+      await ask([first]);
+      const { store, value } = await stored(directory);
+      for (let round = 0; round < 3; round += 1) {
+        const writers = await program.startMany(4);
+        for (const { child } of writers) child.send({ writeTo: directory, value });
+        const seen = new Set<number | undefined>();
+        while (seen.size < 30) {
+          const { credentials, problem } = await store.read(value.key);
+          expect([problem, credentials?.accessKeyId]).toEqual([undefined, value.accessKeyId]);
+          seen.add(credentials?.expiresAt);
+        }
+        for (const { child } of writers) child.kill("SIGKILL");
       }
-      for (const { child } of writers) child.kill("SIGKILL");
-    }
-    await prepare(processes, { directory });
-    expect(await ask()).toEqual({ count: COUNT, ids: 1, expired: 0, failures: [] });
-    expect(calls()).toBe(0);
-  });
+      await prepare(processes, { directory });
+      expect(await ask()).toEqual({ count: COUNT, ids: 1, expired: 0, failures: [] });
+      expect(calls()).toBe(0);
+    },
+  );
 });
 
 /** A process takes the lease, and is killed while STS does not answer it. */

@@ -46,8 +46,8 @@ if (REDIS_SERVER === undefined) {
     return (await client.keys("*:credentials")).toSorted();
   }
 
-  describe("what lies in Redis", () => {
-    test("holds no secret, no role and no key of the contract in clear, and ends by itself", async () => {
+  describe("what is stored in Redis", () => {
+    test("contains no secret, role or store key in clear text, and expires", async () => {
       await client.flushAll();
       const key = newKey();
       const value = await publish(storeOf([NEW]), key);
@@ -160,7 +160,7 @@ if (REDIS_SERVER === undefined) {
       expect((await storeOf([OLD]).read(key)).isLeased).toBe(false);
     });
 
-    test("share with processes of both keys in every step of a rotation", async () => {
+    test("let processes with either key share in every step of a rotation", async () => {
       const steps: StoreKeys[] = [[OLD], [OLD, NEW], [NEW, OLD], [NEW]];
       for (const [index, before] of steps.slice(0, -1).entries()) {
         const [one, other] = [storeOf(before), storeOf(steps[index + 1] as StoreKeys)];
@@ -175,7 +175,7 @@ if (REDIS_SERVER === undefined) {
       }
     });
 
-    test("that both have a value give the one that expires later", async () => {
+    test("that both have a value return the one that expires later", async () => {
       const key = newKey();
       const later = await publish(storeOf([OLD]), key, { expiresAt: Date.now() + 800_000 });
       await publish(storeOf([NEW]), key, { expiresAt: Date.now() + 700_000 });
@@ -192,7 +192,7 @@ if (REDIS_SERVER === undefined) {
       expect((await storeOf([NEW]).read(key)).credentials).toBeDefined();
     });
 
-    test("of a function are asked for once a minute, and a failure keeps the last", async () => {
+    test("of a function are renewed once a minute, and stay in use when it fails", async () => {
       vi.useFakeTimers({ toFake: ["Date"] });
       try {
         let keys: () => StoreKeys = () => [OLD];
@@ -218,7 +218,7 @@ if (REDIS_SERVER === undefined) {
       }
     });
 
-    test("that a function never had make an operation fail, with the reason", async () => {
+    test("that a function never returned make an operation fail with the reason", async () => {
       const store = storeOf(() => Promise.reject(new Error("no such secret")));
       await expect(store.read(newKey())).rejects.toThrow("no such secret");
       await expect(storeOf(() => []).read(newKey())).rejects.toThrow(/keys/);

@@ -96,7 +96,7 @@ describe("two processes do not share with different", () => {
   });
 });
 
-test("a key holds no claim in clear", () => {
+test("a key contains no claim in clear text", () => {
   expect(storeKey(FACTS)).toMatch(/^[\w-]{43}$/);
 });
 

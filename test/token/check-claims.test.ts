@@ -3,18 +3,18 @@ import { checkToken } from "../../src/token/check.js";
 import { CLAIMS, check, fromJson, ids, makeToken, NOW } from "../support/make-token.js";
 
 describe("a required claim", () => {
-  test.each(["iss", "sub", "aud", "iat", "exp"])("%s is missed by name", (claim) => {
+  test.each(["iss", "sub", "aud", "iat", "exp"])("%s is named when it is missing", (claim) => {
     const { findings } = check(makeToken({ [claim]: undefined }));
     expect(findings.map(({ id, severity, evidence }) => [id, severity, evidence])).toEqual([
       ["token-claim-missing", "fatal", { claim }],
     ]);
   });
 
-  test("is missed for every one that is not there", () => {
+  test("is reported as missing for every one that is absent", () => {
     expect(ids(fromJson("{}"))).toEqual(Array(5).fill("token-claim-missing!"));
   });
 
-  test("is not found where an object has it by inheritance", () => {
+  test("is not read from the prototype of an object", () => {
     expect(ids(fromJson(`{"__proto__":${JSON.stringify(CLAIMS)}}`))).toEqual(
       Array(5).fill("token-claim-missing!"),
     );
@@ -26,16 +26,16 @@ describe("sub", () => {
     expect(ids(makeToken({ sub }))).toEqual([]);
   });
 
-  test("must not be null, which STS answers with a 500", () => {
+  test("must not be null, for which STS returns a 500", () => {
     expect(ids(makeToken({ sub: null }))).toEqual(["token-claim-invalid!"]);
   });
 
-  test("of a kind that nobody has tried is left to STS", () => {
+  test("of a type that was never observed is left to STS", () => {
     expect(ids(makeToken({ sub: { id: 1 } }))).toEqual([]);
     expect(check(makeToken({ sub: { id: 1 } })).facts?.subjectHash).toBeUndefined();
   });
 
-  test("is told as a hash, the same for a number and its text", () => {
+  test("is reported as a hash, which is the same for a number and its text", () => {
     const hash = (sub: unknown) => check(makeToken({ sub })).facts?.subjectHash;
     expect(hash("abc")).toBe("ba7816bf8f01cfea");
     expect(hash(123)).toBe(hash("123"));
@@ -85,7 +85,7 @@ describe("aud", () => {
     ["several", { aud: ["sts.amazonaws.com", "b"] }, ["token-audience-ambiguous!"]],
     ["several that are equal", { aud: ["a", "a"] }, ["token-audience-ambiguous!"]],
     [
-      "several with an azp of its own, which decides",
+      "several with an azp, which decides",
       { aud: ["sts.amazonaws.com", "b"], azp: "b" },
       ["token-audience-unexpected"],
     ],
@@ -112,7 +112,7 @@ describe("aud", () => {
     expect(ids(makeToken(claims))).toEqual(found);
   });
 
-  test("is expected when it is among the configured ones", () => {
+  test("is expected if it is among the configured ones", () => {
     const found = (audiences: string[]) =>
       checkToken(makeToken({ aud: "mine" }), { now: NOW, audiences }).findings.map(({ id }) => id);
     expect(found(["other", "mine"])).toEqual([]);
@@ -120,12 +120,12 @@ describe("aud", () => {
     expect(checkToken(makeToken(), { now: NOW, audiences: ["mine"] }).findings).toEqual([]);
   });
 
-  test("of many long entries is told in brief", () => {
+  test("of many long entries is shortened", () => {
     const aud = Array.from({ length: 50 }, (_, n) => `audience-${n}-${"x".repeat(250)}`);
     expect(JSON.stringify(check(makeToken({ aud })))).not.toMatch(/audience-10|x{200}/);
   });
 
-  test("that stands there twice counts as its last", () => {
+  test("that appears twice counts as its last value", () => {
     const twice = (first: string, last: string) =>
       fromJson(JSON.stringify(CLAIMS).replace(/"aud":"[^"]*"/, `"aud":"${first}","aud":"${last}"`));
     expect(ids(twice("sts.amazonaws.com", ""))).toEqual(["token-claim-invalid!"]);

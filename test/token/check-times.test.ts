@@ -33,12 +33,12 @@ describe("exp", () => {
   test.each([
     [-24, "The token expired 24 s ago, at 07:59 UTC; STS tolerates 5 min."],
     [24, "The token expires in 24 s, which may be before the last retry."],
-  ])("%d s from now is told without a minus sign", (seconds, detail) => {
+  ])("%d s from now is reported without a minus sign", (seconds, detail) => {
     const [finding] = check(makeToken({ iat: at(-4_000), exp: at(seconds) })).findings;
     expect(finding?.detail).toBe(detail);
   });
 
-  test("an advice comes early when the token must last longer", () => {
+  test("an advice is given earlier when the token must last longer", () => {
     const found = (neededSeconds: number) =>
       checkToken(makeToken({ exp: at(100) }), { now: NOW, neededSeconds }).findings.map(
         ({ id }) => id,
@@ -65,7 +65,7 @@ describe.each(["iat", "nbf"])("%s", (claim) => {
 });
 
 describe("times", () => {
-  test("the later of iat and nbf says when the token becomes valid", () => {
+  test("the later of iat and nbf decides when the token becomes valid", () => {
     const token = makeToken({ iat: at(400), nbf: at(310), exp: at(9_000) });
     expect(check(token).validInMs).toBe(100_000);
   });
@@ -97,7 +97,7 @@ describe("times", () => {
     },
   );
 
-  test("a token that ends the moment it begins is no contradiction", () => {
+  test("a token that expires when it becomes valid has no contradiction", () => {
     expect(ids(makeToken({ iat: at(0), exp: at(0) }))).toEqual(["token-expires-soon"]);
   });
 
@@ -134,13 +134,13 @@ describe("times", () => {
     },
   );
 
-  test("an exp that stands for never is no fault", () => {
+  test("an exp that stands for never is not a fault", () => {
     for (const exp of [9_999_999_999, 253_402_300_799_000, "9223372036854775807"]) {
       expect(ids(makeToken({ exp }))).toEqual([]);
     }
   });
 
-  test("nbf may be absent, iat and exp may not", () => {
+  test("nbf may be absent, but iat and exp may not", () => {
     expect(ids(makeToken({ nbf: undefined }))).toEqual([]);
     expect(ids(makeToken({ iat: undefined }))).toEqual(["token-claim-missing!"]);
     expect(ids(makeToken({ exp: undefined }))).toEqual(["token-claim-missing!"]);
@@ -161,7 +161,7 @@ describe("a clock that no answer of STS has confirmed", () => {
     expect(finding?.detail).toMatch(/^By this machine's clock, which no answer of STS/);
   });
 
-  test("does not matter for a token that STS has refused as expired", () => {
+  test("does not count for a token that STS has refused as expired", () => {
     const token = makeToken({ iat: at(-600), exp: at(900) });
     const context = { now: NOW, isVerified: false, isRefused: true };
     expect(checkToken(token, context).findings).toMatchObject([

@@ -13,8 +13,8 @@ import {
   SIGNATURE,
 } from "../support/make-token.js";
 
-describe("a token that STS takes", () => {
-  test("has no finding, and its facts can be told", () => {
+describe("a token that STS accepts", () => {
+  test("has no finding, and its facts are reported", () => {
     const { findings, facts, validInMs } = check(makeToken());
     expect(findings).toEqual([]);
     expect(validInMs).toBeUndefined();
@@ -38,7 +38,7 @@ describe("a token that STS takes", () => {
     expect(ids(makeToken({}, { typ: "at+jwt" }))).toEqual([]);
   });
 
-  test("may hold claims and text of any kind besides", () => {
+  test("may contain other claims and text of any kind", () => {
     const claims = {
       "https://aws.amazon.com/tags": { principal_tags: {} },
       name: "Zoë 🦆",
@@ -63,7 +63,7 @@ describe("a token signed with another algorithm is refused", () => {
     },
   );
 
-  test("and the finding names it, printable and in brief", () => {
+  test("and the finding names it, printable and shortened", () => {
     const alg = `X\u001b[31m\n${"y".repeat(500)}`;
     const [finding] = check(makeToken({}, { alg })).findings;
     expect(JSON.stringify(finding)).not.toMatch(/\\u001b|\\n|y{50}/);
@@ -79,13 +79,13 @@ describe("a token's size", () => {
     return token + "A".repeat(length - token.length);
   };
 
-  test("is fine at 20,000 characters and too large at 20,001", () => {
+  test("is accepted at 20,000 characters and too large at 20,001", () => {
     expect(padded(20_000)).toHaveLength(20_000);
     expect(ids(padded(20_000))).toEqual([]);
     expect(ids(padded(20_001))).toEqual(["token-too-large!"]);
   });
 
-  test("is all that is said of one that is much too large", () => {
+  test("is the only finding for one that is much too large", () => {
     const { findings, facts } = check("x".repeat(20_000_000));
     expect(findings.map(({ id, evidence }) => [id, evidence.length])).toEqual([
       ["token-too-large", 20_000_000],
@@ -126,7 +126,7 @@ describe("the checks", () => {
     );
   });
 
-  test("never show text that is no token: it may be a secret of another kind", () => {
+  test("never show text that is not a token, because it may be another secret", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[A-Za-z0-9+/=._~-]{12,200}$/), (secret) => {
         fc.pre(!"token-malformed".includes(secret));
@@ -141,7 +141,7 @@ describe("the checks", () => {
     expect(shown).not.toContain(secret);
   });
 
-  test("say of every finding what is wrong, with which value, and what to do", () => {
+  test("state in every finding what is wrong, with which value, and what to do", () => {
     const broken = [
       makeToken({ sub: undefined, exp: 1.5, aud: ["a", "b"] }, { alg: "none", crit: ["x"] }),
       makeToken({ exp: 1 }),
@@ -157,7 +157,7 @@ describe("the checks", () => {
     }
   });
 
-  test("hide the signature, also of a token that nothing else is wrong with", () => {
+  test("hide the signature, also of a token that is valid otherwise", () => {
     expect(JSON.stringify(checkToken(makeToken({ aud: "other" }), { now: NOW }))).not.toContain(
       SIGNATURE,
     );

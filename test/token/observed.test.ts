@@ -74,9 +74,9 @@ const NOT_IN_THE_TOKEN = [
   "JWKS object replaced between calls ~2 s apart (Cache-Control: no-cache)",
 ];
 
-describe("beside what STS was observed to do", () => {
+describe("compared with what STS was observed to do", () => {
   test.each(Object.entries(SCENARIOS))(
-    "the local checks are as strict and no stricter: %s",
+    "the local checks are as strict, and not stricter: %s",
     (_, [tokens, fatal]) => {
       for (const token of tokens) {
         const found = ids(token).filter((id) => id.endsWith("!"));
@@ -94,7 +94,7 @@ describe.runIf(observed !== undefined)("the observations", () => {
     expect(observations.map(({ scenario }) => scenario).sort()).toEqual(known.sort());
   });
 
-  test("that ended well are never refused here", () => {
+  test("that STS accepted are never refused here", () => {
     for (const { scenario, result } of observations) {
       if (result.startsWith("ok")) expect(SCENARIOS[scenario]?.[1], scenario).toBeUndefined();
     }

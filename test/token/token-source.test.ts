@@ -37,7 +37,7 @@ const everything = ({ cause, ...failure }: Failure) =>
 const source = (give: () => unknown) => give as TokenSource;
 
 describe("a token source", () => {
-  test("gives its token, and is told the attempt and a live signal", async () => {
+  test("returns its token, and gets the attempt and a signal that is not aborted", async () => {
     const { load, clock } = setUp();
     const token = await load(async ({ attempt, signal }) => `${attempt}-${signal.aborted}`);
     expect(token).toBe("3-false");
@@ -52,15 +52,15 @@ describe("a token source", () => {
     ["a byte order mark", "\uFEFFtoken"],
     ["a byte order mark and a line end", "\uFEFF token\r\n"],
     ["a no-break space", "\u00a0token\u00a0"],
-  ])("may give %s around the token", async (_, text) => {
+  ])("may return %s around the token", async (_, text) => {
     await expect(setUp().load(async () => text)).resolves.toBe("token");
   });
 
-  test("may give the token without a promise", async () => {
+  test("may return the token without a promise", async () => {
     await expect(setUp().load(source(() => "token"))).resolves.toBe("token");
   });
 
-  test("that gives an empty token fails", async () => {
+  test("that returns an empty token fails", async () => {
     for (const text of ["", " ", "\n", "\uFEFF", "\r\n\t"]) {
       const { message } = await failureOf(async () => text);
       expect(message).toBe("the token source mint() gave an empty token");
@@ -75,13 +75,16 @@ describe("a token source", () => {
     ["an array", ["secret-in-an-object"]],
     ["function", () => "secret-in-an-object"],
     ["object", Buffer.from("secret-in-an-object")],
-  ])("that gives %s fails by that name, without the value", async (type, value) => {
-    const failure = await failureOf(source(async () => value));
-    expect(failure.message).toBe(`the token source mint() gave ${type} instead of a string`);
-    expect(everything(failure)).not.toContain("secret-in-an-object");
-  });
+  ])(
+    "that returns %s fails with the type in its message, and without the value",
+    async (type, value) => {
+      const failure = await failureOf(source(async () => value));
+      expect(failure.message).toBe(`the token source mint() gave ${type} instead of a string`);
+      expect(everything(failure)).not.toContain("secret-in-an-object");
+    },
+  );
 
-  test("that hangs and ignores its signal is left behind in time", async () => {
+  test("that never settles and ignores its signal is abandoned in time", async () => {
     const { clock, load } = setUp();
     const failing = load(never).catch((error: AttemptError) => error.failure.message);
     await clock.advance(999);
@@ -90,7 +93,7 @@ describe("a token source", () => {
     await expect(failing).resolves.toBe("the token source mint() gave no token within 1000 ms");
   });
 
-  test("is cut short, and said to be, when the retry budget ends before its own limit", async () => {
+  test("is reported as cut short when the retry budget ends before its own limit", async () => {
     const { clock, options } = setUp();
     const cut = async (remainingMs: number) => {
       const loading = loadToken(never, { ...options, remainingMs });
@@ -102,7 +105,7 @@ describe("a token source", () => {
     expect(await cut(60_000)).toEqual([false, 2_400]);
   });
 
-  test("that comes too late changes nothing, and neither does its late failure", async () => {
+  test("that settles too late changes nothing, whether it succeeds or fails", async () => {
     const { clock, load } = setUp();
     let fail: (error: Error) => void = () => {};
     const late = source(
@@ -116,7 +119,7 @@ describe("a token source", () => {
     await clock.flush();
   });
 
-  test("is told when its time is up", async () => {
+  test("gets the abort of its signal when its limit is reached", async () => {
     const { clock, load } = setUp();
     let told: AbortSignal | undefined;
     const failing = load(({ signal }) => {
@@ -127,7 +130,7 @@ describe("a token source", () => {
     expect(told?.aborted).toBe(true);
   });
 
-  test("ends with the reason of whoever aborts, not with a failure", async () => {
+  test("ends with the reason of the abort, not with a failure", async () => {
     const { controller, load } = setUp();
     const work = load(never);
     controller.abort("closed");
@@ -158,7 +161,7 @@ describe("a token source", () => {
   });
 });
 
-describe("no word about a failed source holds a token", () => {
+describe("no message about a failed source contains a token", () => {
   const token = makeToken();
 
   test.each([
@@ -175,12 +178,12 @@ describe("no word about a failed source holds a token", () => {
     }
   });
 
-  test("from a token that was given where a path belongs", async () => {
+  test("not even a token that was passed as the path", async () => {
     const shown = everything(await failureOf(async () => "", `the token file ${token}`));
     for (const part of token.split(".")) expect(shown).not.toContain(part);
   });
 
-  test("and every word stands on one line of bounded length", async () => {
+  test("and every message is one line of bounded length", async () => {
     const failure = await failureOf(async () =>
       Promise.reject(new Error(`a\n\u001b[2J${"b".repeat(9_999)}`)),
     );
