@@ -51,7 +51,7 @@ export const PROVIDER_OPTIONS = {
   "role-session-name": {
     type: "string",
     value: "NAME",
-    help: "Session name that CloudTrail shows. Default: AWS_ROLE_SESSION_NAME, or a name with the time.",
+    help: "Session name that CloudTrail shows. Default: AWS_ROLE_SESSION_NAME, or a name that contains the time.",
   },
   duration: {
     type: "string",

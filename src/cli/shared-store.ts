@@ -21,7 +21,7 @@ export const STORE_OPTIONS = {
     type: "string",
     value: "FILE",
     complete: "file",
-    help: "File with the keys that encrypt values in Redis, one ID:KEY a line; mode 0600. Default: RESILIENT_STS_STORE_KEYS, with commas between them.",
+    help: "File with the keys that encrypt values in Redis, one ID:KEY per line; mode 0600. Default: RESILIENT_STS_STORE_KEYS, which separates them by commas.",
   },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 

@@ -98,7 +98,7 @@ test.each([[["--version"]], [["-v"]], [["doctor", "--version"]], [["exec", "--ve
   },
 );
 
-describe("the name that was probably meant", () => {
+describe("the suggested name", () => {
   const names = ["doctor", "exec", "serve", "credential-process", "role-arn", "role-session-name"];
 
   test.each([

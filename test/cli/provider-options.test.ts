@@ -30,7 +30,7 @@ describe("a profile", () => {
 
   const PRINT_REGION = node("console.log(process.env.AWS_REGION)");
 
-  test("that is named comes before the environment", async () => {
+  test("that --profile names overrides the environment", async () => {
     await using world = await startCredentialsWorld();
     const env = await withProfile(world);
     const { stdout } = await runCli(["exec", "--profile", "work", ...PRINT_REGION], { env });
@@ -64,7 +64,7 @@ describe("a profile", () => {
 });
 
 describe("--store", () => {
-  test("file: the second command has the first one's credentials", async () => {
+  test("file: the second command reuses the credentials of the first", async () => {
     await using world = await startCredentialsWorld();
     const args = ["exec", "--store", `file:${join(world.folder, "store")}`, ...node("")];
     for (const _ of [1, 2]) {

@@ -75,14 +75,14 @@ async function checkTokenFile(path: string): Promise<void> {
     const file = await open(path, "r");
     try {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_TOKEN_BYTES));
-      decode(`the token file ${named}`, buffer.subarray(0, bytesRead));
+      decodeToken(`the token file ${named}`, buffer.subarray(0, bytesRead));
     } finally {
       await file.close();
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    const problem = SYSTEM_WORDS[code] ?? code;
+    const problem = READ_PROBLEMS[code] ?? code;
     throw wrongUsage(`cannot read the token file ${named}: ${problem}`);
   }
 }
@@ -101,14 +101,14 @@ async function readTokenFrom(input: Readable, signal: AbortSignal): Promise<stri
       throw tooLong("standard input");
     }
   }
-  const text = decode("standard input", Buffer.concat(pieces)).trim();
+  const text = decodeToken("standard input", Buffer.concat(pieces)).trim();
   if (text !== "") return text;
   throw wrongUsage(
     "standard input is empty; pipe the token in: resilient-sts doctor --token - < FILE",
   );
 }
 
-const SYSTEM_WORDS: Readonly<Record<string, string>> = {
+const READ_PROBLEMS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file; check the path, and that it is mounted",
   EACCES: "permission denied; run as the workload's user",
   EPERM: "permission denied; run as the workload's user",
@@ -117,7 +117,7 @@ const SYSTEM_WORDS: Readonly<Record<string, string>> = {
   ELOOP: "its symbolic links form a loop",
 };
 
-function decode(what: string, bytes: Uint8Array): string {
+function decodeToken(what: string, bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch {

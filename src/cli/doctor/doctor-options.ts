@@ -42,7 +42,7 @@ locale has no UTF-8 gets ASCII.`,
     ...STORE_OPTIONS,
     store: {
       ...STORE_OPTIONS.store,
-      help: "Check this shared store too: file, file:DIR, redis://HOST or rediss://HOST. Default: RESILIENT_STS_STORE, where a URL may have a password.",
+      help: "Also check this shared store: file, file:DIR, redis://HOST or rediss://HOST. Default: RESILIENT_STS_STORE, where a URL may have a password.",
     },
     token: {
       type: "string",
@@ -61,7 +61,7 @@ locale has no UTF-8 gets ASCII.`,
     },
     "no-assume": {
       type: "boolean",
-      help: "Don't make the one AssumeRoleWithWebIdentity call.",
+      help: "Don't call AssumeRoleWithWebIdentity.",
     },
     timeout: {
       type: "string",
@@ -70,7 +70,7 @@ locale has no UTF-8 gets ASCII.`,
     },
     json: {
       type: "boolean",
-      help: "Print the diagnosis as JSON, one line for each check with --watch. The package has its schema, schema/diagnosis-v1.schema.json.",
+      help: "Print the diagnosis as JSON, one line for each check with --watch. Its schema is schema/diagnosis-v1.schema.json in the package.",
     },
     html: {
       type: "string",

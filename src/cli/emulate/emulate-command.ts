@@ -1,6 +1,6 @@
 /**
  * `resilient-sts emulate`: runs the local identity provider and STS of `src/testing` for programs in any
- * language, with an environment that leads to them.
+ * language, with an environment that uses them.
  */
 import { rmSync } from "node:fs";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";

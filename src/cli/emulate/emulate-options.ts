@@ -27,16 +27,16 @@ export const EMULATE_SPEC = {
   usage: "[options] [-- command [argument...]]",
   about: `
 Runs a local identity provider and a local STS, writes a token to a file and renews it. With a
-command it runs that command in an environment that leads to them, passes signals on to it and ends
-with its exit code. Without one it prints the environment as a shell script, and runs until Ctrl-C.
+command, it runs that command in an environment that uses them, passes signals on to it and ends
+with its exit code. Without one, it prints the environment as a shell script and runs until Ctrl-C.
 
 Faults of the identity provider, of both documents or of one (idp:jwks:slow=6s, idp:discovery:hang):
 ${IDP_FAULTS.join(", ")}.
 
 Faults of STS: ${STS_FAULTS.join(", ")}.
 
-How often, for all but down, no-cache and missing-key: with ",times=3" only the next three requests,
-with ",probability=0.3" three out of ten.`,
+All faults but down, no-cache and missing-key can be limited: ",times=3" applies one to the next three
+requests only, ",probability=0.3" to three out of ten.`,
   groups: {
     "The servers": ["idp-port", "sts-port", "fault"],
     "The environment": ["token-file", "token-lifetime", "role-arn", "region"],
@@ -63,13 +63,13 @@ with ",probability=0.3" three out of ten.`,
       type: "string",
       value: "TIME",
       default: "60m",
-      help: "How long a token lives; after half of it a new one is written. Default: 60m.",
+      help: "Lifetime of a token. A new one is written halfway through it. Default: 60m.",
     },
     "role-arn": {
       type: "string",
       value: "ARN",
       default: "arn:aws:iam::123456789012:role/emulated",
-      help: "Role of the environment. Every role is granted.",
+      help: "Role of the environment. Any role can be assumed.",
     },
     region: {
       type: "string",

@@ -1,6 +1,6 @@
 /**
- * How long the token and the copies of the two documents live, from the facts of a diagnosis: as spans
- * of time, which `timelines.ts` draws, and in words.
+ * How long the token is valid and both documents may be cached, from the facts of a diagnosis: as
+ * spans of time, which `timelines.ts` draws, and in words.
  */
 import type { Diagnosis, Timing, TokenReport } from "../../doctor/diagnosis.js";
 import type { RequestTiming } from "../../model/issuer-report.js";

@@ -1,6 +1,6 @@
 /**
  * The two drawings of the page, each on one axis of time: every request (`waterfall`), and how long
- * the token and the documents live (`cacheTimeline`). A drawing is a table with the same content in
+ * the token is valid and the documents may be cached (`cacheTimeline`). A drawing is a table with the same content in
  * words, for readers who don't see it.
  */
 import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";

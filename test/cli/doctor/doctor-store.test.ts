@@ -36,7 +36,7 @@ describe("doctor --store file:DIR", () => {
     expect(stdout).toContain("store-directory-unsafe (suspect)");
   });
 
-  test("excludes --issuer, and an issuer alone needs no store that the environment names", async () => {
+  test("can't be used with --issuer, which ignores a store that the environment names", async () => {
     await using world = await startDoctorWorld();
     const issuer = ["--issuer", world.idp.issuer];
     const both = await runCli([...ARGS, ...issuer, "--store", "file"]);
@@ -64,7 +64,7 @@ if (REDIS_SERVER === undefined) {
       return diagnosis.findings.filter(({ id }) => id.startsWith("store-"));
     }
 
-    test("finds nothing in a Redis that works", async () => {
+    test("reports no finding for a Redis that works", async () => {
       await using redis = await startRedisServer();
       expect(await findings(redis.url)).toEqual([]);
     });

@@ -16,7 +16,7 @@ const request = (changes: Partial<Timing>): Timing => ({
 
 const last = (timing: Timing) => partsOf(timing).at(-1)?.name;
 
-describe("a failed request spent the rest of its time in the part that did not finish", () => {
+describe("the parts of a request's time", () => {
   test.each<[string, Partial<Timing>, string]>([
     ["a name that does not resolve", {}, "dns"],
     ["a proxy that is down", { error: "ECONNREFUSED" }, "connect"],
@@ -31,13 +31,15 @@ describe("a failed request spent the rest of its time in the part that did not f
       "wait",
     ],
     ["a body that never ends", { dnsMs: 1, connectMs: 1, tlsMs: 1, firstByteMs: 9 }, "read"],
-  ])("%s", (_, changes, part) => expect(last(request(changes))).toBe(part));
+  ])("of a failed request end with the part that did not finish: %s", (_, changes, part) =>
+    expect(last(request(changes))).toBe(part),
+  );
 
-  test("a successful request spent it waiting", () => {
+  test("of a successful request without a first byte end with waiting", () => {
     expect(last(request({ error: undefined, status: 200, connectMs: 9 }))).toBe("wait");
   });
 
-  test("a handshake without other times counts as TLS", () => {
+  test("of a handshake without other times are TLS", () => {
     expect(last(request({ step: "issuer-network", label: "TLS of a", error: undefined }))).toBe(
       "tls",
     );

@@ -156,7 +156,7 @@ test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const)(
   },
 );
 
-test("standard input and output are the child's own", async () => {
+test("the child inherits standard input and output", async () => {
   await using world = await startCredentialsWorld();
   const echo = node("process.stdin.pipe(process.stdout); console.error('to stderr')");
   const { stdout, stderr } = await runCli(["exec", ...echo], {

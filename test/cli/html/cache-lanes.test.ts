@@ -47,7 +47,7 @@ describe("the lifetime of a token", () => {
     ],
     ["that begins after the tolerance", { iat: secondsAt(400_000), exp: secondsAt(900_000) }, true],
     ["without exp", { iat: secondsAt(0) }, false],
-  ])("of a token %s is marked as bad only if STS rejects it", (_name, token, isBad) => {
+  ])("is marked as bad only if STS rejects the token: one %s", (_name, token, isBad) => {
     expect(living(token)?.isBad).toBe(isBad);
   });
 
