@@ -28,7 +28,7 @@ export function issuerFindings(findings: readonly Finding[], facts: Facts): Find
 
 /** What a failed request means depends on the part in which it failed. */
 function refine(finding: Finding, issuer: IssuerFacts): Finding {
-  const { host = "the issuer", dnsError, tls, proxy } = issuer;
+  const { host = "the issuer", dnsError, tls } = issuer;
   const { id, evidence } = finding;
   if (id === "issuer-timeout" && dnsError !== undefined) {
     return {
@@ -49,17 +49,6 @@ function refine(finding: Finding, issuer: IssuerFacts): Finding {
         "No connection to the host of the JWKS: a firewall that drops packets looks like this.",
       detail: `The connection to ${keyHost} failed in phase "${String(evidence.phase)}".`,
       remedy: `Network: let this machine (and STS) reach ${keyHost}, which is not the issuer's own host, on its port.`,
-    };
-  }
-  const isReaching = id === "issuer-timeout" || id === "issuer-connection-refused";
-  // A check that was not made has its own reason.
-  if (isReaching && isUnconnected && proxy !== undefined && finding.severity !== "info") {
-    const code = evidence.code === undefined ? "no answer" : String(evidence.code);
-    return {
-      ...finding,
-      title: "The proxy did not connect to the issuer.",
-      detail: `The proxy ${proxy} did not connect to ${host} (${code}).`,
-      remedy: `Network: make sure that the proxy is up and lets this machine connect to ${host}; Workload: correct HTTPS_PROXY, or name ${host} in NO_PROXY.`,
     };
   }
   const isConnecting = id === "issuer-tls-untrusted" || id === "issuer-connection-refused";

@@ -141,7 +141,7 @@ export async function gatherEndpoint(
   });
 }
 
-/** The provider calls `region` what is an option to the caller. */
+/** Two of the sources that the provider names are options of the doctor. */
 export function sourceName(source: StsTarget["regionSource"]): string {
   return source === "region" || source === "failoverRegions" ? "option" : source;
 }

@@ -57,21 +57,13 @@ test("single addresses are no finding where the issuer check itself got no conne
   expect(shown(addresses, [seen("issuer-timeout")])).toEqual(["suspect issuer-timeout"]);
 });
 
-test.each([
-  ["issuer-timeout", { phase: "connect" }, "(no answer)"],
-  ["issuer-connection-refused", { phase: "connect", code: "ENOTFOUND" }, "(ENOTFOUND)"],
-  [
-    "issuer-connection-refused",
-    { phase: "connect", code: "PROXY_STATUS_407" },
-    "(PROXY_STATUS_407)",
-  ],
-] as const)("%s in %j names the proxy if there is one", (id, evidence, code) => {
-  const [finding] = issuerFindings([seen(id, evidence)], facts({ proxy: "http://proxy.invalid" }));
-  expect(finding?.detail).toContain(
-    `The proxy http://proxy.invalid did not connect to issuer.invalid ${code}`,
-  );
-  const [plain] = issuerFindings([seen(id, evidence)], facts({}));
-  expect(plain?.detail).not.toContain("proxy");
+test("a JWKS host that is exempt from the proxy is not blamed on the proxy", () => {
+  const url = "https://keys.invalid/jwks";
+  const evidence = { url, phase: "connect", code: "ECONNREFUSED" };
+  const direct = seen("issuer-connection-refused", evidence);
+  const [finding] = issuerFindings([direct], facts({ proxy: "http://proxy.invalid" }));
+  expect(finding?.title).toBe(direct.title);
+  expect(finding?.detail).not.toContain("proxy");
 });
 
 test("a failed handshake through a proxy is a fault of the issuer, not of the proxy", () => {

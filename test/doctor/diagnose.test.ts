@@ -25,8 +25,8 @@ import {
 } from "./odd-servers.js";
 import { sampleFacts } from "./sample-facts.js";
 
-/** Ten seconds of the doctor take one second of the test. */
-const HURRIED: Clock = {
+/** Ten seconds of the run take one second of the test. */
+const FAST_CLOCK: Clock = {
   ...systemClock,
   monotonic: () => systemClock.monotonic() * 10,
   schedule: (ms, callback) => systemClock.schedule(ms / 10, callback),
@@ -254,7 +254,7 @@ describe("a profile whose file is never read to its end", () => {
     await using site = new Site();
     const { idp, options } = await healthy(site);
     const { verdict, rootCause, facts } = await diagnoseWith(options, {
-      clock: HURRIED,
+      clock: FAST_CLOCK,
       env: {},
       resolve: resolveHost,
       pool: makePool(),

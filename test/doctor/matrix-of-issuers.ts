@@ -141,7 +141,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     "its modulus has a line break": (n: string) => `${n.slice(0, 64)}\n${n.slice(64)}`,
   }).map(
     ([name, write]): Row => ({
-      name: `${name}, which STS tells as a token it cannot validate`,
+      name: `${name}, which STS reports as a token that it cannot validate`,
       async build(site) {
         const { idp, options } = await healthy(site, { idp: { algorithm: "RS256" } });
         changeKeys((key) => ({ ...key, n: write(String(key.n)) }))(idp);

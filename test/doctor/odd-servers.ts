@@ -74,7 +74,7 @@ const BACKLOG = 1;
  * that accepts none is full. What a firewall that drops packets does.
  */
 export async function startFirewalledPort(): Promise<OddServer> {
-  // It tells its port and then stands still for good, before it could accept anything.
+  // It prints its port and then blocks forever, before it can accept anything.
   const script = `const server = require("net").createServer();
     server.listen({ port: 0, host: "127.0.0.1", backlog: ${BACKLOG} }, () => {
       require("fs").writeSync(1, String(server.address().port));
