@@ -6,7 +6,6 @@
  * @module resilient-sts
  */
 
-export type { AttemptRecord, TokenFacts } from "./model/attempt.js";
 export type { WebIdentityErrorCode } from "./model/errors.js";
 export { isWebIdentityError, WebIdentityError } from "./model/errors.js";
 export type {
@@ -22,9 +21,10 @@ export type {
   TokenLoadedEvent,
   WebIdentityEvent,
 } from "./model/events.js";
-export type { Verdict } from "./model/failure.js";
+export type { AttemptRecord, Verdict } from "./model/failure.js";
 export type { Finding, FindingId, Severity } from "./model/findings.js";
 export type { DocumentName, IssuerReport, KeyRow, RequestTiming } from "./model/issuer-report.js";
+export type { TokenFacts } from "./model/jwt.js";
 export type { TokenSource, TokenSourceContext } from "./model/token-source.js";
 export {
   type CheckIssuerInput,

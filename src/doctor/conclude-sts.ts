@@ -1,8 +1,8 @@
 // Findings about STS: from the facts about its endpoints, and from its answer to the real call.
 
-import type { TokenFacts } from "../model/attempt.js";
 import type { Failure } from "../model/failure.js";
 import type { Finding, FindingId } from "../model/findings.js";
+import type { TokenFacts } from "../model/jwt.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { sentenceFor } from "../retry/sentences.js";
 import { CERTIFICATE_FAULTS } from "../runtime/system-errors.js";

@@ -1,10 +1,10 @@
 // The result of a run: the diagnosis and the facts that it rests on. Plain data throughout.
 
-import type { TokenFacts } from "../model/attempt.js";
 import type { StoredSample, StoreOperation } from "../model/credential-store.js";
 import type { Verdict } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
 import type { DocumentName, KeyRow, RequestParts, RequestTiming } from "../model/issuer-report.js";
+import type { TokenFacts } from "../model/jwt.js";
 import type { RejectedDate } from "../sts/server-clock.js";
 
 /** The result of {@link diagnose}: plain data that survives JSON, without token, signature or secret. */

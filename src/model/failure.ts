@@ -1,5 +1,11 @@
 import type { Finding } from "./findings.js";
 
+/*
+ * This folder is the vocabulary that all folders share: failures, errors, events, findings, reports, tokens,
+ * and the contracts of stores and token sources. It decides nothing and imports only `src/runtime`. This file
+ * names what failed in one attempt and what that means.
+ */
+
 /** What a failed attempt means. It decides what happens next. */
 export type Verdict =
   | "idp-unreachable"
@@ -66,6 +72,26 @@ export interface Failure {
   readonly cause?: Error | undefined;
   /** The region of the STS endpoint that was called. */
   readonly region?: string | undefined;
+}
+
+/** One attempt to get credentials, as errors and events report it. */
+export interface AttemptRecord {
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** The region of the STS endpoint that was called; absent when none was. */
+  readonly region?: string | undefined;
+  readonly verdict: Verdict;
+  /** The error code of the answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
+  readonly code?: string | undefined;
+  /** The message of the answer. */
+  readonly message: string;
+  readonly httpStatus?: number | undefined;
+  /** The request ID. AWS Support asks for it. */
+  readonly requestId?: string | undefined;
+  /** How long the attempt took, in milliseconds. */
+  readonly ms: number;
+  /** How long the provider waited after it, in milliseconds; absent after the last attempt. */
+  readonly waitMs?: number | undefined;
 }
 
 /** Carries a {@link Failure} to the retry loop. It never reaches a user. */

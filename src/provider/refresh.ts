@@ -1,7 +1,7 @@
 import type { CacheSnapshot } from "../credentials/credential-cache.js";
-import type { TokenFacts } from "../model/attempt.js";
 import { WebIdentityError } from "../model/errors.js";
 import { AttemptError } from "../model/failure.js";
+import type { TokenFacts } from "../model/jwt.js";
 import { createPreflight, type Preflight } from "../preflight/issuer-check.js";
 import { explain } from "../retry/explain.js";
 import { type Attempt, AttemptsFailed, retryLoop } from "../retry/retry-loop.js";

@@ -1,7 +1,7 @@
-import type { TokenFacts } from "../model/attempt.js";
 import type { EmitEvent } from "../model/events.js";
 import { AttemptError, type Failure } from "../model/failure.js";
 import { type Finding, firstFatal } from "../model/findings.js";
+import type { TokenFacts } from "../model/jwt.js";
 import type { Attempt } from "../retry/retry-loop.js";
 import { judge } from "../retry/verdict.js";
 import type { Clock } from "../runtime/clock.js";

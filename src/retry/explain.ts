@@ -1,7 +1,7 @@
-import type { TokenFacts } from "../model/attempt.js";
 import { WebIdentityError } from "../model/errors.js";
 import type { Failure, Verdict } from "../model/failure.js";
 import { type Finding, firstFatal } from "../model/findings.js";
+import type { TokenFacts } from "../model/jwt.js";
 import { safeText } from "../runtime/redact.js";
 import type { AttemptsFailed } from "./retry-loop.js";
 import { sentenceFor } from "./sentences.js";

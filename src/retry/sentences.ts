@@ -1,8 +1,8 @@
-import type { TokenFacts } from "../model/attempt.js";
-import { isForKubernetesApi, POD_TOKEN } from "../model/audience.js";
 import type { WebIdentityErrorCode } from "../model/errors.js";
 import type { Failure } from "../model/failure.js";
 import { type FindingId, firstFatal, type Severity } from "../model/findings.js";
+import type { TokenFacts } from "../model/jwt.js";
+import { isForKubernetesApi, POD_TOKEN } from "../model/jwt.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { judge, type Situation, situationOf } from "./verdict.js";
 

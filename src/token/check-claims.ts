@@ -1,6 +1,10 @@
-import { DEFAULT_AUDIENCE, isForKubernetesApi, POD_TOKEN } from "../model/audience.js";
 import type { Finding } from "../model/findings.js";
-import { ISSUERS_WITHOUT_SCHEME } from "../model/jwt.js";
+import {
+  DEFAULT_AUDIENCE,
+  ISSUERS_WITHOUT_SCHEME,
+  isForKubernetesApi,
+  POD_TOKEN,
+} from "../model/jwt.js";
 import { safeText } from "../runtime/redact.js";
 import { isLoopbackUrl } from "../runtime/url-host.js";
 

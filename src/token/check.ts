@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import type { TokenFacts } from "../model/attempt.js";
 import type { Finding } from "../model/findings.js";
-import { type DecodedToken, decodeToken, malformedToken } from "../model/jwt.js";
+import type { TokenFacts } from "../model/jwt.js";
+import { type DecodedToken, decodeToken, malformedToken, notAJwt } from "../model/jwt.js";
 import { STS_ALGORITHMS, STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
-import { notAJwt } from "../model/token-shape.js";
 import { safeText } from "../runtime/redact.js";
 import { checkAudience, checkClaims, seconds } from "./check-claims.js";
 import { checkTimes, type TimeContext } from "./check-times.js";

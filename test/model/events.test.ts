@@ -24,7 +24,7 @@ describe("an event", () => {
     subscribe(CHANNEL_NAME, listener);
     publishEvent(
       event,
-      (told) => seen.push(["handler", told]),
+      (received) => seen.push(["handler", received]),
       () => {},
     );
     unsubscribe(CHANNEL_NAME, listener);
@@ -35,11 +35,11 @@ describe("an event", () => {
     ]);
   });
 
-  test("needs no handler", () => {
+  test("does not need a handler", () => {
     expect(() => publishEvent(event, undefined, () => {})).not.toThrow();
   });
 
-  test("is not disturbed by a handler that throws", () => {
+  test("is published although its handler throws", () => {
     const errors: unknown[] = [];
     const handler = () => {
       throw broken;
@@ -48,7 +48,7 @@ describe("an event", () => {
     expect(errors).toEqual([broken]);
   });
 
-  test("is not disturbed by a rejection of another realm's promise", async () => {
+  test("passes the rejection of another realm's promise to the error handler", async () => {
     const errors: unknown[] = [];
     callListener(
       () => runInNewContext("Promise.reject('foreign')"),
@@ -58,7 +58,7 @@ describe("an event", () => {
     expect(errors).toEqual(["foreign"]);
   });
 
-  test("is not disturbed by an async handler that rejects", async () => {
+  test("is published although its async handler rejects", async () => {
     const errors: unknown[] = [];
     publishEvent(
       event,

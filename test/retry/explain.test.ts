@@ -1,8 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
-import type { AttemptRecord } from "../../src/model/attempt.js";
 import type { WebIdentityErrorCode } from "../../src/model/errors.js";
-import type { Failure } from "../../src/model/failure.js";
+import type { AttemptRecord, Failure } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
 import { explain } from "../../src/retry/explain.js";
 import { AttemptsFailed } from "../../src/retry/retry-loop.js";

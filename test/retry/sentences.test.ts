@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { answerFinding } from "../../src/doctor/conclude-sts.js";
-import type { TokenFacts } from "../../src/model/attempt.js";
 import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { FindingId, Severity } from "../../src/model/findings.js";
+import type { TokenFacts } from "../../src/model/jwt.js";
 import { explain } from "../../src/retry/explain.js";
 import { AttemptsFailed } from "../../src/retry/retry-loop.js";
 import { sentenceFor } from "../../src/retry/sentences.js";
