@@ -56,6 +56,5 @@ export type {
   StoreStatus,
   WebIdentityProvider,
 } from "./provider/web-identity-provider.js";
-export type { AssumeRoleInput } from "./sts/assume-role.js";
-export type { AttributedCredentials } from "./sts/credentials.js";
+export type { AssumeRoleInput, AttributedCredentials } from "./sts/assume-role.js";
 export type { CallerClientConfig, ClientPlugin } from "./sts/target.js";

@@ -2,7 +2,7 @@ import type { CredentialStore } from "../../src/model/credential-store.js";
 import { AttemptError } from "../../src/model/failure.js";
 import { sleep } from "../../src/runtime/abort.js";
 import type { Clock } from "../../src/runtime/clock.js";
-import type { AttributedCredentials } from "../../src/sts/credentials.js";
+import type { AttributedCredentials } from "../../src/sts/assume-role.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { Memory, memoryStore } from "../support/memory-store.js";
 import { seededRandom } from "../support/seeded-random.js";

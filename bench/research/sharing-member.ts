@@ -6,8 +6,8 @@ import { type SharedRefresh, SharedStore } from "../../src/provider/shared-refre
 import { resolveOptions } from "../../src/provider/validate-options.js";
 import { sleep } from "../../src/runtime/abort.js";
 import { type Clock, type Deadline, startDeadline } from "../../src/runtime/clock.js";
+import type { AttributedCredentials } from "../../src/sts/assume-role.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
-import type { AttributedCredentials } from "../../src/sts/credentials.js";
 import type { StsTarget } from "../../src/sts/target.js";
 import { OURS_WITHOUT_LOOKS } from "./policy.js";
 import { WorkloadLoop } from "./workload-loop.js";

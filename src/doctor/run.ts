@@ -1,8 +1,7 @@
 import type { RequestParts } from "../model/issuer-report.js";
 import type { ResolveHost } from "../preflight/guarded-lookup.js";
 import { withTimeout } from "../runtime/abort.js";
-import type { Clock } from "../runtime/clock.js";
-import { type Deadline, startDeadline } from "../runtime/clock.js";
+import { type Clock, type Deadline, startDeadline } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
 import type { ClientPool } from "../sts/client-pool.js";
 import type { Step, Timing } from "./diagnosis.js";

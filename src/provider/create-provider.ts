@@ -5,7 +5,7 @@ import { closeOnAbort } from "../runtime/abort.js";
 import { readVariable } from "../runtime/environment.js";
 import { fromFile } from "../runtime/token-file.js";
 import { checkString, requireFunction, requireInit, requireString } from "../runtime/validators.js";
-import type { AttributedCredentials } from "../sts/credentials.js";
+import type { AttributedCredentials } from "../sts/assume-role.js";
 import { CredentialSharing } from "./credential-sharing.js";
 import {
   type Identity,

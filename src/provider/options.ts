@@ -8,9 +8,8 @@ import type { PreflightSettings } from "../preflight/run-issuer-check.js";
 import type { RetryOptions as CompleteRetryOptions } from "../retry/retry-loop.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
-import type { AssumeRoleInput } from "../sts/assume-role.js";
+import type { AssumeRoleInput, AttributedCredentials } from "../sts/assume-role.js";
 import { ClientPool } from "../sts/client-pool.js";
-import type { AttributedCredentials } from "../sts/credentials.js";
 import type { CallerClientConfig, ClientPlugin } from "../sts/target.js";
 
 /*

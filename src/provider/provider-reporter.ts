@@ -16,7 +16,7 @@ import {
 import { judge } from "../retry/verdict.js";
 import type { Clock } from "../runtime/clock.js";
 import { safeCause, safeText } from "../runtime/redact.js";
-import type { AttributedCredentials } from "../sts/credentials.js";
+import type { AttributedCredentials } from "../sts/assume-role.js";
 import type {
   PreflightStatus,
   ProviderStatus,

@@ -2,7 +2,7 @@ import type { StoredCredentials, StoredRefusal } from "../model/credential-store
 import type { Failure, Verdict } from "../model/failure.js";
 import { judge } from "../retry/verdict.js";
 import { safeText } from "../runtime/redact.js";
-import type { AttributedCredentials } from "../sts/credentials.js";
+import type { AttributedCredentials } from "../sts/assume-role.js";
 import type { StsTarget } from "../sts/target.js";
 
 /** Credentials of STS, and the region that issued them. */

@@ -16,7 +16,7 @@ import {
   unknownOption,
   word,
 } from "../runtime/validators.js";
-import { spanPartitions } from "../sts/partitions.js";
+import { spanPartitions } from "../sts/check-request.js";
 import {
   DEFAULTS,
   type PreflightOptions,

@@ -1,5 +1,4 @@
-import type { AttemptRecord } from "../model/failure.js";
-import { AttemptError, type Failure, type Verdict } from "../model/failure.js";
+import { AttemptError, type AttemptRecord, type Failure, type Verdict } from "../model/failure.js";
 import { sleep } from "../runtime/abort.js";
 import type { Clock, Deadline } from "../runtime/clock.js";
 import { safeCause } from "../runtime/redact.js";

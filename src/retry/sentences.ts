@@ -1,8 +1,7 @@
 import type { WebIdentityErrorCode } from "../model/errors.js";
 import type { Failure } from "../model/failure.js";
 import { type FindingId, firstFatal, type Severity } from "../model/findings.js";
-import type { TokenFacts } from "../model/jwt.js";
-import { isForKubernetesApi, POD_TOKEN } from "../model/jwt.js";
+import { isForKubernetesApi, POD_TOKEN, type TokenFacts } from "../model/jwt.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { judge, type Situation, situationOf } from "./verdict.js";
 

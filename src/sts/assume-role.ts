@@ -1,18 +1,12 @@
-import type { STSClient } from "@aws-sdk/client-sts";
+import type { AssumeRoleWithWebIdentityCommandOutput, STSClient } from "@aws-sdk/client-sts";
+import type { AwsCredentialIdentity } from "@smithy/types";
 import { AttemptError, type Failure } from "../model/failure.js";
 import { startLimit, untilAborted, withTimeout } from "../runtime/abort.js";
-import type { Deadline } from "../runtime/clock.js";
-import { type Clock, momentOf } from "../runtime/clock.js";
+import { type Clock, type Deadline, momentOf } from "../runtime/clock.js";
 import type { ClientPool, StsAnswer } from "./client-pool.js";
-import {
-  type AttributedCredentials,
-  DEFAULT_DURATION_SECONDS,
-  type IssuedCredentials,
-  toCredentials,
-} from "./credentials.js";
 import { loadSdk } from "./load-sdk.js";
 import { readFailure } from "./read-failure.js";
-import type { ServerClock } from "./server-clock.js";
+import type { RejectedDate, ServerClock } from "./server-clock.js";
 import type { StsTarget } from "./target.js";
 
 /** Parameters of the call, exactly as the SDK passes them to a role assumer. */
@@ -25,6 +19,22 @@ export interface AssumeRoleInput {
   Policy?: string;
   DurationSeconds?: number;
 }
+
+/**
+ * Credentials as the SDK's own providers give them: with `$source`, the marks that tell AWS in the
+ * user agent how they were obtained.
+ */
+export type AttributedCredentials = AwsCredentialIdentity & { $source?: Record<string, string> };
+
+/** Credentials whose expiration is by this machine's clock: what whoever holds them compares it with. */
+export interface IssuedCredentials {
+  readonly credentials: AttributedCredentials;
+  /** The answer's `Date`, where it cannot be right. */
+  readonly rejectedDate?: RejectedDate | undefined;
+}
+
+/** Session length when none is asked for (AWS STS API reference, DurationSeconds). */
+export const DEFAULT_DURATION_SECONDS = 3600;
 
 /** Stands in for the STS client, as the SDK's `roleAssumerWithWebIdentity` does. */
 export type RoleAssumer = (input: AssumeRoleInput) => Promise<AttributedCredentials>;
@@ -204,6 +214,40 @@ function emptyAnswer(metadata?: { httpStatusCode?: number; requestId?: string })
     httpStatus: metadata?.httpStatusCode,
     requestId: metadata?.requestId,
   };
+}
+
+/**
+ * The credentials in an STS answer; `undefined` when it has none. Lenient where other
+ * implementations leave things out: no `AssumedRoleUser`, no session token, no expiration.
+ */
+export function toCredentials(
+  answer: AssumeRoleWithWebIdentityCommandOutput,
+  durationSeconds: number | undefined,
+  now: number,
+): AttributedCredentials | undefined {
+  const { Credentials: issued, AssumedRoleUser: user } = answer;
+  if (!issued?.AccessKeyId || !issued.SecretAccessKey) return undefined;
+
+  const accountId = accountOf(user?.Arn);
+  const scope = (issued as { CredentialScope?: string }).CredentialScope;
+  return {
+    accessKeyId: issued.AccessKeyId,
+    secretAccessKey: issued.SecretAccessKey,
+    ...(issued.SessionToken && { sessionToken: issued.SessionToken }),
+    expiration:
+      issued.Expiration ?? new Date(now + (durationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000),
+    ...(scope && { credentialScope: scope }),
+    ...(accountId && { accountId }),
+    $source: {
+      ...(accountId && { RESOLVED_ACCOUNT_ID: "T" }),
+      CREDENTIALS_STS_ASSUME_ROLE_WEB_ID: "k",
+    },
+  };
+}
+
+/** `arn:aws:sts::123456789012:assumed-role/…` names the account in its fifth part. */
+function accountOf(arn: string | undefined): string | undefined {
+  return arn?.split(":")[4] || undefined;
 }
 
 /**

@@ -6,11 +6,11 @@ import {
   type AssumeRoleInput,
   assumeRole,
   assumeRoleWith,
+  type IssuedCredentials,
   type RoleAssumer,
 } from "./assume-role.js";
 import { checkRequest } from "./check-request.js";
 import type { ClientPool } from "./client-pool.js";
-import type { IssuedCredentials } from "./credentials.js";
 import { hedged } from "./hedge.js";
 import { type RegionHandle, RegionRoute } from "./region-route.js";
 import type { ServerClock } from "./server-clock.js";

@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Finding } from "../model/findings.js";
-import type { TokenFacts } from "../model/jwt.js";
-import { type DecodedToken, decodeToken, malformedToken, notAJwt } from "../model/jwt.js";
+import {
+  type DecodedToken,
+  decodeToken,
+  malformedToken,
+  notAJwt,
+  type TokenFacts,
+} from "../model/jwt.js";
 import { STS_ALGORITHMS, STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { safeText } from "../runtime/redact.js";
 import { checkAudience, checkClaims, seconds } from "./check-claims.js";

@@ -6,7 +6,7 @@ import { windowsFor } from "../../src/credentials/refresh-timing.js";
 import type { CredentialStore, StoreEntry } from "../../src/model/credential-store.js";
 import type { EventBody } from "../../src/model/events.js";
 import { sleep } from "../../src/runtime/abort.js";
-import type { AttributedCredentials } from "../../src/sts/credentials.js";
+import type { AttributedCredentials } from "../../src/sts/assume-role.js";
 import { type Chaos, chaosStore } from "../support/chaos-store.js";
 import { FakeClock } from "../support/fake-clock.js";
 

@@ -1,7 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import type { AttemptRecord } from "../../src/model/failure.js";
-import { AttemptError, type Failure } from "../../src/model/failure.js";
+import { AttemptError, type AttemptRecord, type Failure } from "../../src/model/failure.js";
 import {
   type Attempt,
   AttemptsFailed,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { toCredentials } from "../../src/sts/credentials.js";
+import { toCredentials } from "../../src/sts/assume-role.js";
 
 const NOW = Date.UTC(2026, 0, 1);
 const ISSUED = {
@@ -18,7 +18,7 @@ const read = (answer: object, durationSeconds?: number) =>
   toCredentials({ $metadata: {}, ...answer }, durationSeconds, NOW);
 
 describe("the credentials in an answer", () => {
-  test("have the fields and the marks of the SDK's own", () => {
+  test("have the fields and the `$source` of the SDK's own providers", () => {
     expect(read({ Credentials: ISSUED, AssumedRoleUser: USER })).toEqual({
       accessKeyId: "ASIA1",
       secretAccessKey: "secret",
@@ -29,14 +29,14 @@ describe("the credentials in an answer", () => {
     });
   });
 
-  test("need neither a session token nor a user, and have no empty fields then", () => {
+  test("need no session token and no user, and then have no empty fields", () => {
     const { SessionToken: _, ...rest } = ISSUED;
     expect(Object.keys(read({ Credentials: rest }) ?? {}).sort()).toEqual([
       ...["$source", "accessKeyId", "expiration", "secretAccessKey"],
     ]);
   });
 
-  test("without an expiration live as long as was asked for, or else an hour", () => {
+  test("without an expiration expire after the requested duration, or after an hour", () => {
     const { Expiration: _, ...rest } = ISSUED;
     expect(read({ Credentials: rest })?.expiration).toEqual(new Date(NOW + 3_600_000));
     expect(read({ Credentials: rest }, 900)?.expiration).toEqual(new Date(NOW + 900_000));
@@ -48,12 +48,12 @@ describe("the credentials in an answer", () => {
     ["empty credentials", { Credentials: {} }],
     ["no access key id", { Credentials: { ...ISSUED, AccessKeyId: "" } }],
     ["no secret", { Credentials: { ...ISSUED, SecretAccessKey: undefined } }],
-  ])("are none where there is %s", (_, answer) => {
+  ])("are undefined for an answer with %s", (_, answer) => {
     expect(read(answer)).toBeUndefined();
   });
 
   test.each(["", "not-an-arn", "arn:aws:sts:::assumed-role/x"])(
-    "of user %j have no account",
+    "of the user %j have no account",
     (Arn) => {
       expect(read({ Credentials: ISSUED, AssumedRoleUser: { ...USER, Arn } })).not.toHaveProperty(
         "accountId",
