@@ -9,6 +9,7 @@ import { type Clock, type Deadline, startDeadline } from "../../src/runtime/cloc
 import type { AttributedCredentials } from "../../src/sts/assume-role.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 import type { StsTarget } from "../../src/sts/target.js";
+import { QUIET_CACHE } from "../support/quiet-cache.js";
 import { OURS_WITHOUT_LOOKS } from "./policy.js";
 import { WorkloadLoop } from "./workload-loop.js";
 
@@ -100,14 +101,8 @@ export function sharingMember(options: SharingMemberOptions): SharingMember {
       }
     },
     staleAnswer: () => new Error("STS returned expired credentials"),
-    adviceOf: () => ({ isRejection: false, isFree: false, retryAfterMs: undefined }),
-    onRefreshed: () => {},
-    onRefreshFailed: () => {},
-    onExpiredServed: () => {},
-    onClosed: () => {},
-    windows: {},
+    ...QUIET_CACHE,
     aheadOfTime: true,
-    serveExpired: false,
     clock,
     random,
   });

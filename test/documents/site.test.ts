@@ -4,21 +4,21 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, extname, join, normalize } from "node:path";
 import { promisify } from "node:util";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startChromium } from "../cli/html/chromium.js";
 import { type SmallServer, startSmallServer } from "../examples/example-world.js";
+import { openUrl, startChromium } from "../support/browser.js";
 import { findProgram, leaveOut } from "../support/program.js";
 import { ROOT } from "../support/sources.js";
 
 let site: string;
-/** Serves the site. A browser takes every file of a folder for a site of its own. */
+/** Serves the site: a browser treats each file of a folder as a separate origin. */
 let server: SmallServer;
 
 beforeAll(async () => {
   site = await mkdtemp(join(tmpdir(), "site-"));
   const typedoc = join(ROOT, "node_modules/typedoc/bin/typedoc");
-  // A warning ends it with an error: an undocumented export, a link that leads nowhere.
+  // TypeDoc fails for a warning: an undocumented export, or a broken link.
   await promisify(execFile)(process.execPath, [typedoc, "--out", site], { cwd: ROOT });
   server = await startSmallServer(({ url = "/" }, response) => {
     const file = join(site, normalize(new URL(url, "http://localhost").pathname));
@@ -53,7 +53,7 @@ describe("the site of the documentation", () => {
     expect(all.filter((name) => name.startsWith("modules/"))).toHaveLength(7);
   });
 
-  test("has no link that leads nowhere, and no anchor that does not exist", () => {
+  test("has no broken link and no missing anchor", () => {
     const ids = new Map(pages().map((page) => [page, idsOf(page)]));
     const broken = [...ids.keys()].flatMap((page) =>
       linksOf(page).filter((link) => {
@@ -83,10 +83,12 @@ const executable = findProgram("chromium");
 if (executable === undefined) {
   leaveOut("the site of the documentation in a browser", "chromium");
 } else {
-  describe("in a browser", { timeout: 60_000 }, () => lookWith(executable));
+  describe("the site of the documentation in a browser", { timeout: 60_000 }, () =>
+    testWith(executable),
+  );
 }
 
-function lookWith(executablePath: string): void {
+function testWith(executablePath: string): void {
   let browser: Browser;
 
   beforeAll(async () => {
@@ -107,16 +109,19 @@ function lookWith(executablePath: string): void {
     "modules/resilient-sts_testing.html",
   ];
 
-  test.each(PLACES)("%s fits a phone, asks for nothing and writes no error", async (place) => {
-    await using opened = await open(place, 360);
-    const { page, incidents } = opened;
-    // Text, since the test's own types know no document.
-    const { width, room } = await page.evaluate<Record<"width" | "room", number>>(
-      "({ width: document.documentElement.scrollWidth, room: document.documentElement.clientWidth })",
-    );
-    expect(width).toBeLessThanOrEqual(room);
-    expect(incidents).toEqual([]);
-  });
+  test.each(PLACES)(
+    "%s fits a phone, sends no request elsewhere and logs no error",
+    async (place) => {
+      await using opened = await open(place, 360);
+      const { page, incidents } = opened;
+      // Text, because the types of the tests have no `document`.
+      const { width, room } = await page.evaluate<Record<"width" | "room", number>>(
+        "({ width: document.documentElement.scrollWidth, room: document.documentElement.clientWidth })",
+      );
+      expect(width).toBeLessThanOrEqual(room);
+      expect(incidents).toEqual([]);
+    },
+  );
 
   test.each([
     ["ERR_THROTTLED", "guides/failures.html"],
@@ -136,22 +141,10 @@ function lookWith(executablePath: string): void {
     expect(incidents).toEqual([]);
   });
 
-  async function open(place: string, width: number): Promise<Opened> {
-    const context = await browser.newContext({ viewport: { width, height: 800 } });
-    const page = await context.newPage();
-    const incidents: string[] = [];
-    page.on("request", (request) => {
-      if (!request.url().startsWith(server.url)) incidents.push(`request: ${request.url()}`);
+  const open = (place: string, width: number) =>
+    openUrl(browser, {
+      url: `${server.url}/${place}`,
+      origin: server.url,
+      context: { viewport: { width, height: 800 } },
     });
-    page.on("console", (message) => incidents.push(`console: ${message.text()}`));
-    page.on("pageerror", (error) => incidents.push(`error: ${error.message}`));
-    await page.goto(`${server.url}/${place}`);
-    return { page, incidents, [Symbol.asyncDispose]: () => context.close() };
-  }
-}
-
-interface Opened extends AsyncDisposable {
-  readonly page: Page;
-  /** Requests to the network, messages in the console and errors. */
-  readonly incidents: readonly string[];
 }

@@ -3,6 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { InitializeMiddleware } from "@smithy/types";
 import { describe, expect, test } from "vitest";
+import { QUIET_CACHE } from "../../bench/support/quiet-cache.js";
 import { CredentialCache } from "../../src/credentials/credential-cache.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import type { ClientPlugin } from "../../src/sts/target.js";
@@ -26,10 +27,7 @@ function realCache(lifetimeMs: number, refresh: () => unknown) {
       return { credentials: { accessKeyId: `AKID-${issued}`, expiration } };
     },
     staleAnswer: () => new Error("stale"),
-    adviceOf: () => ({ isRejection: false, isFree: false, retryAfterMs: undefined }),
-    ...{ onRefreshed: () => {}, onRefreshFailed: () => {}, onExpiredServed: () => {} },
-    ...{ onClosed: () => {}, windows: {}, aheadOfTime: true, serveExpired: false },
-    ...{ clock: systemClock, random: () => 0 },
+    ...{ ...QUIET_CACHE, aheadOfTime: true, clock: systemClock, random: () => 0 },
   });
 }
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { QUIET_CACHE } from "../../bench/support/quiet-cache.js";
 import { CredentialCache } from "../../src/credentials/credential-cache.js";
 import { momentOf } from "../../src/runtime/clock.js";
 import { ServerClock } from "../../src/sts/server-clock.js";
@@ -13,7 +14,7 @@ const SLACK_MS = 2_000;
 interface Issued {
   readonly accessKeyId: string;
   readonly expiration: Date;
-  /** By the time that has truly passed since the beginning, in milliseconds. */
+  /** In milliseconds of real time since the start. */
   readonly endsAt: number;
 }
 
@@ -26,7 +27,7 @@ const LIES = {
 };
 type Lie = keyof typeof LIES;
 
-/** A machine, and two STSs that know nothing of each other. */
+/** A machine, and two independent STS endpoints. */
 class World {
   readonly clock = new FakeClock();
   readonly servers: readonly Server[];
@@ -38,7 +39,7 @@ class World {
     this.servers = offsets.map((off) => new Server(this, off));
   }
 
-  /** The time that has truly passed, in milliseconds. */
+  /** The real time since the start, in milliseconds. */
   passed(): number {
     return this.clock.monotonic() + this.#suspended;
   }
@@ -57,7 +58,7 @@ class World {
   }
 }
 
-/** An STS with a clock of its own, and what is cached of its credentials. */
+/** An STS with its own clock, and the cache of its credentials. */
 class Server {
   isDown = false;
   lie: Lie = "none";
@@ -86,14 +87,7 @@ class Server {
     this.cache = new CredentialCache({
       refresh,
       staleAnswer: () => new Error("a stale answer"),
-      adviceOf: () => ({ isRejection: false, isFree: false, retryAfterMs: undefined }),
-      onRefreshed: () => {},
-      onRefreshFailed: () => {},
-      onExpiredServed: () => {},
-      onClosed: () => {},
-      windows: {},
-      aheadOfTime: false,
-      serveExpired: false,
+      ...QUIET_CACHE,
       clock,
       random: () => 0.5,
     });
@@ -106,7 +100,7 @@ type Step =
   | { readonly do: "lie"; readonly server: number; readonly lie: Lie };
 
 const server = fc.integer({ min: 0, max: 1 });
-/** No sum of a few of these is the distance of two lies, which would leave nothing to tell them by. */
+/** No sum of a few of these equals the distance of two false dates, which could not be distinguished. */
 const jump = fc.constantFrom(-1507, -7, 7, 1507).map((minutes) => minutes * MINUTE);
 const everywhere = [
   fc.record({ do: fc.constantFrom("pass" as const), ms: fc.integer({ min: 1, max: 40 * MINUTE }) }),
@@ -128,7 +122,7 @@ const offsets = fc
   .map((minutes) => minutes.map((each) => each * MINUTE));
 const machineOff = fc.constantFrom(0, 10, -10, 30, -30).map((minutes) => minutes * MINUTE);
 
-/** Plays the steps; `mayRefuse` leaves out that valid credentials have to be served. */
+/** Plays the steps. With `mayRefuse`, callers may be refused valid credentials. */
 async function play(world: World, steps: readonly Step[], mayRefuse: boolean): Promise<void> {
   const get = async (each: Server, forceRefresh: boolean) => {
     const { last } = each;
@@ -147,18 +141,18 @@ async function play(world: World, steps: readonly Step[], mayRefuse: boolean): P
     else if (step.do === "glitch") {
       world.setClock(step.ms);
       for (const each of world.servers) await get(each, false);
-      // A refresh behind the answer is done before the clock moves again.
+      // A background refresh ends before the clock moves again.
       await world.clock.flush();
       world.setClock(-step.ms);
     } else if ("server" in step) {
       const chosen = world.servers[step.server] as Server;
       if (step.do === "down" || step.do === "up") chosen.isDown = step.do === "down";
-      // Of callers without credentials, the first to ask after the backoff gets some.
+      // The first call after the backoff gets credentials.
       if (step.do === "up") await world.clock.advance(4_000);
       else if (step.do === "lie") chosen.lie = step.lie;
       else await get(chosen, step.do === "force");
     }
-    // Whatever happened, every server's callers are served right.
+    // After each step, the callers of every server get a correct answer.
     for (const each of world.servers) await get(each, false);
     await world.clock.flush();
   }

@@ -19,7 +19,7 @@ export interface RealClient {
   readonly asks: readonly [Asked, Asked, Asked];
 }
 
-/** A process for each request: there is no other way to use it. */
+/** The AWS CLI runs a process for each request. */
 const AWS_CLI = `
 for each in 1 2 3 4 5; do
   aws sts get-caller-identity --endpoint-url "$AWS_ENDPOINT_URL_STS" >/dev/null || exit
@@ -32,15 +32,25 @@ const RUBY = `
 sts = Aws::STS::Client.new(endpoint: ENV["AWS_ENDPOINT_URL_STS"])
 5.times { sts.get_caller_identity }`;
 
-const awsCli = commandOf(findProgram("aws") && "sh", "-c", AWS_CLI);
-const boto3 = commandOf(findPythonWithBoto3(), "-c", BOTO3);
+const awsCli = {
+  name: "AWS CLI, five commands",
+  command: commandOf(findProgram("aws") && "sh", "-c", AWS_CLI),
+};
+const boto3 = { name: "boto3", command: commandOf(findPythonWithBoto3(), "-c", BOTO3) };
+const javascriptChain = {
+  name: "AWS SDK for JavaScript, default chain",
+  command: javascript("fromNodeProviderChain"),
+};
 /** One list of buckets and four lists of objects. */
-const rclone = commandOf(
-  findProgram("rclone"),
-  ...["lsf", "--recursive", "--checkers", "1", "--config", "/dev/null"],
-  ...["--retries", "1", "--low-level-retries", "1"],
-  ...["--s3-provider", "Other", "--s3-env-auth", ":s3:"],
-);
+const rclone = {
+  name: "rclone",
+  command: commandOf(
+    findProgram("rclone"),
+    ...["lsf", "--recursive", "--checkers", "1", "--config", "/dev/null"],
+    ...["--retries", "1", "--low-level-retries", "1"],
+    ...["--s3-provider", "Other", "--s3-env-auth", ":s3:"],
+  ),
+};
 export const RUBY_COMMAND = commandOf(findRubyWithAwsSdk(), "-raws-sdk-core", "-e", RUBY);
 
 function commandOf(program: string | undefined, ...args: string[]): readonly string[] | undefined {
@@ -58,36 +68,28 @@ function javascript(provider: string): readonly string[] {
 
 /** Requests to the container-credentials endpoint. */
 export const ENDPOINT_CLIENTS = [
-  { name: "AWS CLI, five commands", command: awsCli, asks: [5, 10, 10] },
-  { name: "boto3", command: boto3, asks: [1, 6, 6] },
-  {
-    name: "AWS SDK for JavaScript, default chain",
-    command: javascript("fromNodeProviderChain"),
-    // Close to the end it asks behind its answers, at most once at a time.
-    asks: [1, 1, [2, 5]],
-  },
+  { ...awsCli, asks: [5, 10, 10] },
+  { ...boto3, asks: [1, 6, 6] },
+  // Close to the expiration it refreshes in the background, at most once at a time.
+  { ...javascriptChain, asks: [1, 1, [2, 5]] },
   {
     name: "AWS SDK for JavaScript, `fromHttp()`",
     command: javascript("fromHttp"),
     asks: [1, 1, 11],
   },
-  { name: "rclone", command: rclone, asks: [1, 1, 5] },
+  { ...rclone, asks: [1, 1, 5] },
 ] as const satisfies readonly RealClient[];
 
 /** Runs of a profile's `credential_process`. */
 export const PROCESS_CLIENTS = [
-  { name: "AWS CLI, five commands", command: awsCli, asks: [5, 10, 10] },
-  { name: "boto3", command: boto3, asks: [1, 6, 6] },
-  {
-    name: "AWS SDK for JavaScript, default chain",
-    command: javascript("fromNodeProviderChain"),
-    asks: [1, 1, [2, 5]],
-  },
+  { ...awsCli, asks: [5, 10, 10] },
+  { ...boto3, asks: [1, 6, 6] },
+  { ...javascriptChain, asks: [1, 1, [2, 5]] },
   {
     name: "AWS SDK for JavaScript, `fromProcess()`",
     command: javascript("fromProcess"),
     asks: [1, 1, 11],
   },
   { name: "AWS SDK for Ruby", command: RUBY_COMMAND, asks: [2, 2, 9] },
-  { name: "rclone", command: rclone, asks: [1, 1, 1] },
+  { ...rclone, asks: [1, 1, 1] },
 ] as const satisfies readonly RealClient[];

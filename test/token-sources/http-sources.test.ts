@@ -68,7 +68,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     ["an HTML page", { body: HTML, headers: { "content-type": "text/html" } }, "HTML page"],
     ["an HTML page that claims to be JSON", { body: `\n${HTML}` }, "HTML page"],
     ["more than 64 KiB", { body: JSON.stringify({ value: "a".repeat(70_000) }) }, "64 KiB"],
-  ] as const)("calls a 200 with %s passing", async (__, answer, words) => {
+  ] as const)("reports a 200 with %s as retryable", async (__, answer, words) => {
     await using world = await platform.start();
     const { headers, body }: PlatformAnswer = answer;
     world.server.answer({ headers: { ...platform.good.headers, ...headers }, body: body ?? "" });

@@ -4,9 +4,9 @@ import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { htmlReport } from "../../../src/cli/html/html-report.js";
+import { startChromium } from "../../support/browser.js";
 import { findProgram, leaveOut } from "../../support/program.js";
 import { sampleDiagnosis } from "../sample-diagnosis.js";
-import { startChromium } from "./chromium.js";
 import { type OpenedPage, openPage } from "./opened-page.js";
 import {
   background,
