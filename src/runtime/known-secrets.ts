@@ -23,17 +23,16 @@ const SEPARATOR = "\0";
 export class KnownSecrets {
   readonly #literal: readonly string[];
   readonly #whole: readonly string[];
-  readonly #long: string;
+  readonly #forms: string;
   readonly #samples = new Map<string, number[]>();
 
   constructor(secrets: readonly string[]) {
     this.#literal = secrets.filter((secret) => secret !== "");
     const forms = [...new Set(this.#literal.flatMap(formsOf))];
-    const long = forms.filter(({ length }) => length >= MIN_PART);
-    this.#whole = forms.filter(({ length }) => length >= MIN_WHOLE && length < MIN_PART);
-    this.#long = long.join(SEPARATOR);
+    this.#whole = forms.filter(({ length }) => length < MIN_PART);
+    this.#forms = forms.join(SEPARATOR);
     let offset = 0;
-    for (const form of long) {
+    for (const form of forms) {
       for (let at = 0; at + SAMPLE <= form.length; at += STEP) this.#index(offset + at);
       offset += form.length + SEPARATOR.length;
     }
@@ -41,6 +40,7 @@ export class KnownSecrets {
 
   /** Where they stand in the source of a plain text. */
   find(plain: PlainText): Span[] {
+    if (this.#literal.length === 0) return [];
     const { text, places } = compared(plain.text);
     const spans = [
       ...this.#findParts(text),
@@ -55,7 +55,7 @@ export class KnownSecrets {
   }
 
   #index(at: number): void {
-    const sample = this.#long.slice(at, at + SAMPLE);
+    const sample = this.#forms.slice(at, at + SAMPLE);
     const places = this.#samples.get(sample);
     if (places === undefined) this.#samples.set(sample, [at]);
     else if (places.length < MAX_PLACES) places.push(at);
@@ -63,24 +63,22 @@ export class KnownSecrets {
 
   #findParts(text: string): Span[] {
     const found: Span[] = [];
-    if (this.#samples.size === 0) return found;
     let at = 0;
     while (at + SAMPLE <= text.length) {
       const places = this.#samples.get(text.slice(at, at + SAMPLE)) ?? [];
-      const spans = places.map((place) => this.#common(text, at, place));
-      const longest = spans.sort((a, b) => b[1] - b[0] - (a[1] - a[0]))[0];
-      if (longest !== undefined && longest[1] - longest[0] >= MIN_PART) {
-        found.push(longest);
-        // The next one may overlap with this one.
-        at = Math.max(at + 1, longest[1] - SAMPLE + 1);
-      } else at += 1;
+      const spans = places
+        .map((place) => this.#common(text, at, place))
+        .filter(([start, end]) => end - start >= MIN_PART);
+      found.push(...spans);
+      // The next one may overlap with these.
+      at = Math.max(at + 1, ...spans.map(([, end]) => end - SAMPLE + 1));
     }
     return found;
   }
 
   /** What a text has in common with a secret around two equal places. */
   #common(text: string, at: number, place: number): Span {
-    const secret = this.#long;
+    const secret = this.#forms;
     let before = 0;
     while (before < STEP && at > before && text[at - before - 1] === secret[place - before - 1]) {
       before += 1;
@@ -182,9 +180,8 @@ export function rememberSecret(secret: string | Uint8Array | undefined): void {
   }
 }
 
-/** What {@link rememberSecret} made known; `undefined` when there is nothing. */
-export function rememberedSecrets(): KnownSecrets | undefined {
-  if (remembered.size === 0) return undefined;
+/** What {@link rememberSecret} made known. */
+export function rememberedSecrets(): KnownSecrets {
   ready ??= new KnownSecrets([...remembered]);
   return ready;
 }

@@ -83,7 +83,7 @@ export function redact(text: string, secrets: readonly string[] = NO_SECRETS): s
   const spans = unspell(text).flatMap((plain) => [
     ...findSecretShapes(plain).map(([start, end]) => sourceSpan(plain, start, end)),
     ...known.find(plain),
-    ...(remembered?.find(plain) ?? []),
+    ...remembered.find(plain),
   ]);
   return withoutSpans(text, spans);
 }

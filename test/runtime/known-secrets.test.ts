@@ -43,9 +43,9 @@ describe("a given secret", () => {
     for (let length = 16; length <= 40; length += 1) {
       const secret = letters.slice(0, length);
       for (let at = 0; at + 16 <= length; at += 1) {
-        const text = `<${secret.slice(at, at + 16)}>`;
-        expect(redact(text, [...others, secret])).toBe("<[redacted]>");
-        expect(redact(text, [secret, ...others])).toBe("<[redacted]>");
+        const part = secret.slice(at, at + 16);
+        expect(redact(part, [...others, secret])).toBe("[redacted]");
+        expect(redact(`<${part}>`, [secret, ...others])).toBe("<[redacted]>");
       }
     }
   });
@@ -104,6 +104,17 @@ describe("a given secret", () => {
     expect(redact(`<${bytes.toString("hex")}>`, [secret])).toBe("<[redacted]>");
     expect(redact(`<${bytes.toString("hex").toUpperCase()}>`, [secret])).toBe("<[redacted]>");
     expect(redact(`[${bytes.join(", ")}]`, [secret])).toBe("[[redacted]]");
+    expect(redact(bytes.join(","), [secret])).toBe("[redacted]");
+  });
+
+  test("that is shorter than eight characters in one reading is found as it is written alone", () => {
+    const secret = "=41=42=43=44";
+    expect(redact(`<${secret}> 41424344`, [secret])).toBe("<[redacted]> 41424344");
+  });
+
+  test("is taken out where it stands, also behind letters of any script", () => {
+    const secret = "a-secret-of-two-words";
+    expect(redact(`߿ß密🔑 <${secret.toUpperCase()}> x`, [secret])).toBe("߿ß密🔑 <[redacted]> x");
   });
 
   test("of seven characters is not searched in an encoding: what encodes it may be a word", () => {
@@ -167,8 +178,10 @@ describe("a secret that is remembered", () => {
     rememberSecret("");
     rememberSecret(undefined);
     expect(isShown("sevenly")).toBe(true);
-    rememberSecret(" eightfold ");
-    expect(isShown("eightfold")).toBe(false);
+    rememberSecret("eightful");
+    expect(isShown("eightful")).toBe(false);
+    rememberSecret(`${" ".repeat(16 * 1024)}trimmed-secret`);
+    expect(isShown("trimmed-secret")).toBe(false);
   });
 
   test("is forgotten after 64 others, and not when it is read again meanwhile", () => {
@@ -192,6 +205,8 @@ describe("a secret that is remembered", () => {
     expect([isShown(old), isShown(used)]).toEqual([false, false]);
     rememberSecret("c3".repeat(8_192));
     expect([isShown(old), isShown(used)]).toEqual([true, false]);
+    rememberSecret("d4".repeat(8_192));
+    expect([isShown(used), isShown("c3".repeat(12))]).toEqual([true, false]);
   });
 
   test("is remembered in its first 16 KiB", () => {
