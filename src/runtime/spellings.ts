@@ -303,7 +303,13 @@ class Unspeller {
       kept += 1;
     }
     const text = Buffer.from(this.#codes.subarray(0, kept)).toString("latin1");
-    return { text, source: this.#source, starts: this.#starts, ends: this.#ends, gaps: this.#gaps };
+    return {
+      text,
+      source: this.#source,
+      starts: this.#starts.subarray(0, kept),
+      ends: this.#ends.subarray(0, kept),
+      gaps: this.#gaps.subarray(0, kept),
+    };
   }
 }
 

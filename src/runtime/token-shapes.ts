@@ -66,7 +66,7 @@ class ShapeReader {
   tokens(): Span[] {
     return this.#matches(JOSE_START, (start) => {
       const sample = this.#text.slice(start, start + JOSE_SAMPLE);
-      if (!/^[\w-]{12}$/.test(sample)) return undefined;
+      if (!/[\w-]{12}/.test(sample)) return undefined;
       if (!JOSE_BEGINNING.test(Buffer.from(sample, "base64url").toString("latin1"))) {
         return undefined;
       }
@@ -76,11 +76,9 @@ class ShapeReader {
 
   /** Of a JWT whose letter case is gone, as that of a host name, the header cannot be decoded. */
   tokensInAnyCase(): Span[] {
-    let floor = 0;
     return this.#matches(/\.eyj/gi, (dot) => {
       let start = dot;
-      while (start > floor && !this.#isApart(start) && this.#isWord(start - 1)) start -= 1;
-      floor = dot;
+      while (!this.#isApart(start) && this.#isWord(start - 1)) start -= 1;
       const header = this.#text.slice(start, dot).search(/eyj[\w-]{10}/i);
       return header === -1 ? undefined : [start + header, this.#run(dot, TOKEN)[1]];
     });
@@ -89,14 +87,14 @@ class ShapeReader {
   encodedTokens(): Span[] {
     return this.#matches(ENCODED_START, (start) => {
       const sample = this.#text.slice(start, start + ENCODED_SAMPLE);
-      const isToken = /^eyJ[\w.-]+$/.test(Buffer.from(sample, "base64").toString("latin1"));
+      const isToken = /^[\w.-]{4,}$/.test(Buffer.from(sample, "base64").toString("latin1"));
       return isToken ? this.#run(start, ENCODED) : undefined;
     });
   }
 
   authorization(): Span[] {
     return this.#matches(SCHEME, (start, end) => {
-      const isWord = start === 0 || this.#isApart(start) || !this.#isWord(start - 1);
+      const isWord = this.#isApart(start) || !this.#isWord(start - 1);
       if (!isWord || (this.#gaps[end] ?? 0) === 0) return undefined;
       const value = this.#run(end, CREDENTIAL);
       const word = this.#text.slice(...value);
@@ -122,7 +120,7 @@ class ShapeReader {
   #value(start: number): Span | undefined {
     if (this.#text.charAt(start) === "$") return undefined;
     let [, end] = this.#run(start, NAMED_VALUE);
-    while (end < this.#text.length && !this.#isApart(end) && this.#isEscaped(end, start - 1)) {
+    while (!this.#isApart(end) && this.#isEscaped(end, start - 1)) {
       [, end] = this.#run(end + 1, NAMED_VALUE);
     }
     return [start, end];
@@ -145,13 +143,12 @@ class ShapeReader {
   /** `user:password@` of a URL. */
   userinfo(): Span[] {
     return this.#matches(AUTHORITY, (_, start) => {
-      let at = start;
+      const limit = Math.min(this.#text.length, start + MAX_USERINFO);
       let end: number | undefined;
-      while (at < this.#text.length && at - start < MAX_USERINFO) {
+      for (let at = start; at < limit; at += 1) {
         const letter = this.#text.charAt(at);
         if (/[/?#]/.test(letter) || (at > start && this.#isApart(at))) break;
         if (letter === "@") end = at;
-        at += 1;
       }
       return end === undefined ? undefined : [start, end];
     });
@@ -184,7 +181,7 @@ class ShapeReader {
 
   #lineEnd(start: number, letters: RegExp): number {
     let at = start;
-    while (at < this.#text.length && letters.test(this.#text.charAt(at))) {
+    while (letters.test(this.#text.charAt(at))) {
       if (at > start && this.#isApart(at)) break;
       at += 1;
     }

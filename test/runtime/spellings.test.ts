@@ -1,9 +1,236 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { redact, safeCause } from "../../src/runtime/redact.js";
-import { unspell } from "../../src/runtime/spellings.js";
+import { GAP, type PlainText, unspell } from "../../src/runtime/spellings.js";
 import { base64url, jwts, secrets } from "../support/arbitraries.js";
 import { CASE_FOLDING, partIn, piecesOf, SPELLINGS, STEPS } from "../support/spellings.js";
+
+/** What is left of a text when every spelling is undone; in both readings of a `=`, as a rule. */
+const plain = (text: string) => unspell(text).map((each) => each.text);
+
+describe("an escape", () => {
+  test.each([
+    ["%2E", "."],
+    ["%2e", "."],
+    ["%u002E", "."],
+    ["\\u002e", "."],
+    ["\\U002e", "."],
+    ["\\x2e", "."],
+    ["\\X2E", "."],
+    ["\\056", "."],
+    ["\\377", "\u00c3\u00bf"],
+    ["\\u{2e}", "."],
+    ["\\u{0000002E}", "."],
+    ["&#46;", "."],
+    ["&#00000000046;", "."],
+    ["&#x2e;", "."],
+    ["&#X2E;", "."],
+    ["&period;", "."],
+    ["&PERIOD;", "."],
+    ["&amp;", "&"],
+    ["%252E", "."],
+    ["%25252E", "."],
+    ["&amp;#46;", "."],
+    ["&amp;amp;period;", "."],
+    ["\\u005cu002e", "."],
+    ["\\\\u002e", "."],
+    ["%5Cu002e", "."],
+    ["\\u0025\\x32\\105", "."],
+    ["&#37;2&#69;", "."],
+    ["%26period;", "."],
+    ["\\u{25}2E", "."],
+  ])("%s is undone", (text, letter) => {
+    expect(plain(text)).toEqual([letter]);
+    expect(plain(`<${text}>`)).toEqual([`<${letter}>`]);
+  });
+
+  test.each([
+    ...["%", "%2", "%2G", "%G2", "%u002", "%u002G", "u002e", "x2e", "2E", "056"],
+    ...["&#;", "&#x;", "&#xG;", "&#4G;", "&period", "period;", "&perio;", "&#x2e"],
+    ...["&#000000000046;", "&toString;", "#46;", "amp;", "{2e}", "u{2e}", "%u{2e}"],
+  ])("%s is none", (text) => {
+    expect(plain(text)).toEqual([text]);
+    expect(plain(`<${text}>`)).toEqual([`<${text}>`]);
+  });
+
+  test.each([
+    ["\\x2", "x2"],
+    ["\\x2G", "x2G"],
+    ["\\y2e", "y2e"],
+    ["\\400", "400"],
+    ["\\058", "058"],
+    ["\\u002", "u002"],
+    ["\\u{}", "u{}"],
+    ["\\u{000000002e}", "u{000000002e}"],
+    ["\\u{2g}", "u{2g}"],
+    ["\\v{2e}", "v{2e}".slice(1)],
+    ["C:\\Users", "C:Users"],
+  ])("%s is none, and its backslash is left out", (text, left) => {
+    expect(plain(text)).toEqual([left]);
+  });
+
+  test.each(
+    Object.entries({
+      amp: "&",
+      apos: "",
+      ast: "*",
+      bsol: "",
+      colon: ":",
+      comma: ",",
+      commat: "@",
+      dollar: "$",
+      excl: "!",
+      grave: "",
+      gt: ">",
+      hat: "^",
+      lbrace: "{",
+      lbrack: "[",
+      lcub: "{",
+      lowbar: "_",
+      lpar: "(",
+      lsqb: "[",
+      lt: "<",
+      nbsp: "",
+      newline: "",
+      num: "#",
+      percnt: "%",
+      period: ".",
+      plus: "",
+      quest: "?",
+      quot: "",
+      rbrace: "}",
+      rbrack: "]",
+      rcub: "}",
+      rpar: ")",
+      rsqb: "]",
+      semi: ";",
+      sol: "/",
+      tab: "",
+      underbar: "_",
+      verbar: "|",
+      vert: "|",
+    }),
+  )("&%s; is one by name", (name, letter) => {
+    expect(plain(`x&${name};y`)).toEqual([`x${letter}y`]);
+  });
+
+  test("of quoted-printable is undone in a second reading alone", () => {
+    expect(plain("a=2Eb")).toEqual(["a=2Eb", "a.b"]);
+    expect(plain("a=2eb")).toEqual(["a=2eb", "a.b"]);
+    expect(plain("a=\r\nb")).toEqual(["a=b", "ab"]);
+    expect(plain("a=3D=\nb")).toEqual(["a=3D=b", "a=b"]);
+    expect(plain("a= \nb")).toEqual(["a=b", "a=b"]);
+    expect(plain("x&equals;2Ey")).toEqual(["x=2Ey", "x.y"]);
+  });
+
+  test("that completes another one, again and again, is read without recursion", () => {
+    expect(plain(`${"%3".repeat(20_000)}5a`)).toEqual(["5a"]);
+  });
+});
+
+describe("what an encoding inserts is left out:", () => {
+  test.each([
+    ["blanks and quotes", "a b\tc\"d'e`f\u00a0g\u2003h"],
+    ["line breaks", "a\nb\r\nc\vd\fe\u0085f\u2028g\u2029h"],
+    ["marks that nobody sees", "a\u200bb\u00adc\ufeffd\u202ee\0f\u0001g\u007fh"],
+    ["pluses and backslashes", "a+bc++d\\ef\\\\\\g\\h"],
+    ["short escapes", "a\\nb\\rc\\td\\be\\ff\\vg\\\\nh"],
+    ["colours", "\u001b[31ma\u001b[0mb\u001b[1;38:5?mc\u001b[Kd\u001b[12;34Hefgh"],
+    ["escaped colours", "a\\u001b[31mb\\x1b[0mc\\033[0md%1B[0mefgh"],
+    ["escaped marks", "a%E2%80%8Bb%C2%ADc\\u200bd&#8203;e%EF%BB%BFf%C2%A0g%E2%80%A8h"],
+  ])("%s", (_, text) => {
+    expect(plain(text)).toEqual(["abcdefgh"]);
+  });
+
+  test("what only looks like a colour is not", () => {
+    expect(plain("a\u001b31mb")).toEqual(["a31mb"]);
+    expect(plain("a\u001b[31b\u001b[<1mc")).toEqual(["ac".replace("c", "[<1mc")]);
+    expect(plain("a[31mb")).toEqual(["a[31mb"]);
+    expect(plain(`a\u001b[${"1".repeat(11)}mb`)).toEqual(["ab"]);
+    expect(plain(`a\u001b[${"1".repeat(12)}mb`)).toEqual([`a[${"1".repeat(12)}mb`]);
+  });
+
+  test("other letters are their UTF-8, however they are spelled", () => {
+    for (const letter of ["é", "߿", "ࠀ", "密", "\u{1f511}"]) {
+      const utf8 = Buffer.from(letter).toString("latin1");
+      const halves = [...letter.split("")].map((unit) =>
+        unit.charCodeAt(0).toString(16).padStart(4, "0"),
+      );
+      if (letter.length === 1) expect(plain(letter)).toEqual([utf8]);
+      expect(plain(encodeURIComponent(letter))).toEqual([utf8]);
+      expect(plain(halves.map((half) => `\\u${half}`).join(""))).toEqual(plain(letter));
+    }
+  });
+});
+
+describe("each character", () => {
+  const read = (text: string) => {
+    const [{ text: letters, source, starts, ends, gaps }] = unspell(text) as [PlainText];
+    return Array.from(letters, (letter, at) => [
+      letter,
+      source.slice(starts[at], ends[at]),
+      gaps[at],
+    ]);
+  };
+  const { blank, line, plus } = GAP;
+
+  test("knows where it stands in the source", () => {
+    expect(read("a%2Eb\\u{2e}&amp;#46;c")).toEqual([
+      ["a", "a", 0],
+      [".", "%2E", 0],
+      ["b", "b", 0],
+      [".", "\\u{2e}", 0],
+      [".", "&amp;#46;", 0],
+      ["c", "c", 0],
+    ]);
+    expect(read("%C3%A9x").map(([, spelled]) => spelled)).toEqual(["%C3", "%A9", "x"]);
+  });
+
+  test.each<[string, number]>([
+    ["ab", 0],
+    ["a b", blank],
+    ["a'b", blank],
+    ["a\\tb", blank],
+    ["a%20b", blank],
+    ["a&nbsp;b", blank],
+    ["a\u00a0b", blank],
+    ["a%C2%A0b", blank],
+    ["a\nb", line],
+    ["a\\nb", line],
+    ["a\\rb", line],
+    ["a&newline;b", line],
+    ["a%0Ab", line],
+    ["a%E2%80%A8b", line],
+    ["a+b", plus],
+    ["a&plus;b", plus],
+    ["a%2Bb", plus],
+    ["a +\n b", blank + plus + line],
+    ["a \u001b[0mb", blank],
+    ["a \u001b[0m\nb", blank + line],
+    ["a\u200bb", 0],
+    ["a\u00adb", 0],
+    ["a\ufeffb", 0],
+    ["a\0b", 0],
+    ["a %62", blank],
+    ["a \\x62", blank],
+    ["a\\bb", blank],
+    ["a\\fb", blank],
+    ["a\\vb", blank],
+  ])("knows what was left out before it: %j", (text, gap) => {
+    expect(read(text).map(([letter, , before]) => [letter, before])).toEqual([
+      ["a", 0],
+      ["b", gap],
+    ]);
+  });
+
+  test("knows a soft line break from another one", () => {
+    const gaps = (text: string) => Array.from(unspell(text).at(-1)?.gaps.slice(0, 2) ?? []);
+    expect(gaps("a=\nb")).toEqual([0, 0]);
+    expect(gaps("a=\r\nb")).toEqual([0, 0]);
+    expect(gaps("a =\nb")).toEqual([0, blank]);
+    expect(gaps("a= \nb").slice(0, 1)).toEqual([0]);
+  });
+});
 
 const spellings = fc.constantFrom(...Object.entries(SPELLINGS));
 /** Spellings that lie over each other, as one program after another makes them. */
@@ -157,11 +384,5 @@ describe("text without a secret", () => {
         expect(redact(`${head} "${jwt}" ${tail}`)).toBe(`${head} "[redacted]" ${tail}`);
       }),
     );
-  });
-});
-
-describe("an escape", () => {
-  test("an escape that completes another one, again and again, is read without recursion", () => {
-    expect(unspell(`${"%3".repeat(20_000)}5a`)[0]?.text).toBe("5a");
   });
 });

@@ -87,9 +87,15 @@ describe("a token over several lines", () => {
     [`${line(32)}",\n"abc"`, '[redacted]"'],
     [`${line(32)},abc`, "[redacted],abc"],
     [`${line(32)}, ABCDEFGHijklmn12!`, "[redacted]!"],
+    [`${line(32)},ABCDEFGHijklmn12!`, "[redacted],ABCDEFGHijklmn12!"],
+    [`${line(32)}\n>\n(abc)`, "[redacted]\n>\n(abc)"],
+    [`${HEADER} abcdefghijklmn12 and`, "[redacted] abcdefghijklmn12 and"],
+    [`${HEADER} ABCDEFGHIJKLMN12 and`, "[redacted] ABCDEFGHIJKLMN12 and"],
+    [`${HEADER} ABCDEFGHijklmnop and`, "[redacted] ABCDEFGHijklmnop and"],
     [`${line(32)}\n!abc`, "[redacted]\n!abc"],
   ])("is taken out with the lines that no word looks like: %j", (text, shown) => {
-    expect(redact(text)).toBe(shown);
+    const before = "The service did not accept this token: ";
+    expect(redact(`${before}${text}`)).toBe(`${before}${shown}`);
   });
 });
 
@@ -104,6 +110,7 @@ describe("the credentials of a scheme", () => {
     ["Bearer\na1", "Bearer\n[redacted]"],
     ["Bearer:a1", "Bearer:a1"],
     ["Bearera1", "Bearera1"],
+    ["(bearer a1)", "(bearer [redacted])"],
     ["a-bearer a1", "a-bearer a1"],
     ["forbearer a1", "forbearer a1"],
     ["Bearer", "Bearer"],
