@@ -1,3 +1,5 @@
+// Draws the conclusions from all facts: findings by subject, certificates that expire soon, and the verdict.
+
 import type { Failure } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
 import { confirmedBy } from "../retry/verdict.js";

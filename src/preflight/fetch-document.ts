@@ -1,3 +1,5 @@
+// Sends one request for a document: guarded, limited, and measured part by part.
+
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { isIP, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";

@@ -1,3 +1,5 @@
+// Reads a JWKS by STS's rules, and finds what is wrong with each key, whatever the token.
+
 import { createPublicKey, X509Certificate } from "node:crypto";
 import type { Finding, KeyRefusal } from "../model/findings.js";
 import { bareKey, keyFormProblem, MAX_NUMBER_LENGTH, STS_CURVES } from "../model/jwk.js";

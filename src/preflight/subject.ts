@@ -1,3 +1,5 @@
+// What a check is about: the issuer, the URL of its discovery document, and the key of the token.
+
 import type { Finding } from "../model/findings.js";
 import { decodeToken, ISSUERS_WITHOUT_SCHEME, malformedToken } from "../model/jwt.js";
 import { STS_ALGORITHMS } from "../model/sts-limits.js";
