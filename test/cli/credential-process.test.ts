@@ -22,7 +22,7 @@ const get = ({ env }: World, ...args: string[]) => cli.run([...PROCESS, ...args]
 
 const storeOf = ({ folder }: World) => join(folder, "resilient-sts");
 
-/** Rewrites what is stored as if the session of an hour had so much left. */
+/** Rewrites the stored credentials as if the session of an hour had this much time left. */
 async function age(world: World, leftMinutes: number): Promise<void> {
   const names = await readdir(storeOf(world));
   const name = names.find((one) => one.endsWith(".credentials.json")) ?? "";
@@ -34,7 +34,7 @@ async function age(world: World, leftMinutes: number): Promise<void> {
 }
 
 describe("the answer", () => {
-  test("is one JSON document, and all that is written", async () => {
+  test("is one JSON document, and nothing else is written", async () => {
     await using world = await startCredentialsWorld();
     const { exitCode, stdout, stderr } = await get(world);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
@@ -59,16 +59,16 @@ describe("the answer", () => {
     expect(world.calls()).toBe(2);
     await get(world, "--cache", "off");
     expect(world.calls()).toBe(3);
-    // Somebody else logged in: the file has the token of another subject.
+    // Another user logged in: the file has the token of another subject.
     await writeFile(world.tokenFile, await world.idp.issueToken({ subject: "another" }));
     await get(world);
     expect(world.calls()).toBe(4);
   });
 
-  test("from the cache loads no package at all", async () => {
+  test("from the cache loads no package", async () => {
     await using world = await startCredentialsWorld();
     const first = await get(world);
-    // Nothing can be loaded from there: the AWS SDK and jose would be missing.
+    // No package can be loaded from there, neither the AWS SDK nor jose.
     await using alone = await buildCli({ withPackages: false });
     expect(await alone.run(PROCESS, world.env)).toEqual(first);
     const { exitCode, stderr } = await alone.run([...PROCESS, "--cache", "off"], world.env);
@@ -78,7 +78,7 @@ describe("the answer", () => {
     });
   });
 
-  test("goes to no cache that others could have written", async () => {
+  test("is not shared through a directory that other users can write", async () => {
     await using world = await startCredentialsWorld();
     await mkdir(storeOf(world), { mode: 0o700 });
     await chmod(storeOf(world), 0o777);
@@ -89,7 +89,7 @@ describe("the answer", () => {
     expect(await readdir(storeOf(world))).toEqual([]);
   });
 
-  test("that nobody reads any more ends the command without a stack", async () => {
+  test("ends the command without a stack trace if its output pipe was closed", async () => {
     await using world = await startCredentialsWorld();
     const line = `"${process.execPath}" "${cli.script}" credential-process 2>&1 >&- | cat`;
     const { stdout } = await run("sh", ["-c", line], {
@@ -160,7 +160,7 @@ describe("credentials that expire soon", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("are printed with one line about why they were not replaced", async () => {
+  test("are printed with one line that says why they were not replaced", async () => {
     await using world = await startCredentialsWorld();
     const { AccessKeyId } = JSON.parse((await get(world)).stdout);
     await age(world, 15);
@@ -185,7 +185,7 @@ describe("credentials that expire soon", () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
   });
 
-  test("of a session of 15 minutes are not replaced before its half", async () => {
+  test("of a session of 15 minutes are not replaced in its first half", async () => {
     await using world = await startCredentialsWorld();
     await get(world, "--duration", "15m");
     await get(world, "--duration", "15m");
@@ -193,7 +193,7 @@ describe("credentials that expire soon", () => {
   });
 });
 
-describe("the exit code", () => {
+describe("the exit code of credential-process", () => {
   test.each([
     [2, ["--duration", "1m"], {}, /--duration takes a time from/],
     [2, ["--min-ttl", "soon"], {}, /--min-ttl takes a time/],
@@ -268,7 +268,7 @@ describe("a profile that uses itself", () => {
     expect(await profile.runs()).toBe(1);
   });
 
-  test("by the program of its token source ends at once, and says so", async () => {
+  test("by the program of its token source ends at once with an error that says so", async () => {
     await using world = await startCredentialsWorld();
     const args = `--token-source buildkite --role-arn ${world.env.AWS_ROLE_ARN}`;
     const profile = await countedProfile(world, "", args);
@@ -300,7 +300,7 @@ describe("the profile that --print-config prints", () => {
     );
   });
 
-  test("works for the JavaScript SDK, also with blanks and quotes in a path", async () => {
+  test("works for the JavaScript SDK, even with blanks and quotes in a path", async () => {
     await using world = await startCredentialsWorld();
     const odd = join(world.folder, "it's a $HOME `x` token");
     await writeFile(odd, await world.idp.issueToken());
@@ -337,7 +337,7 @@ describe("the profile that --print-config prints", () => {
     expect(world.calls()).toBe(1);
   }, 60_000);
 
-  test("shows its user why there are no credentials", async () => {
+  test("shows the user why there are no credentials", async () => {
     await using world = await startCredentialsWorld();
     const { env } = await profileOf(world);
     world.sts.setFault("access-denied");

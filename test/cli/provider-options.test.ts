@@ -11,7 +11,7 @@ import { runCli } from "./run-cli.js";
 const node = (script: string) => ["--", process.execPath, "-e", script];
 
 describe("a profile", () => {
-  /** Has a web identity, and another role than the environment. */
+  /** Writes the profile `work`, which has a web identity and another role than the environment. */
   async function withProfile(world: Awaited<ReturnType<typeof startCredentialsWorld>>) {
     const file = join(world.folder, "config");
     const lines = [
