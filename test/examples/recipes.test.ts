@@ -216,7 +216,7 @@ describe("a developer's profile", { timeout: 60_000 }, () => {
   test("serves the AWS CLI after the script has run", async () => {
     await using world = await startWorld();
     await using machine = await startMachine(world);
-    // Older versions ask the STS of AWS unless they are told here.
+    // Older versions call the STS of AWS without this option.
     await machine.addProgram("aws", `exec "${aws}" "$@" --endpoint-url "$AWS_ENDPOINT_URL_STS"`);
     await mkdir(join(machine.folder, ".oidc"));
     await writeFile(join(machine.folder, ".oidc/token"), await world.idp.issueToken());

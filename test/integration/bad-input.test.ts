@@ -89,13 +89,13 @@ describe("the error for an unusable token file names its path, and STS gets no c
     ["empty", "", "ERR_TOKEN_UNAVAILABLE"],
     ["blank", " \r\n\t", "ERR_TOKEN_UNAVAILABLE"],
     ["no UTF-8", Buffer.from([0xff, 0xfe, 0x65]), "ERR_TOKEN_UNAVAILABLE"],
-    ["no token", "hello", "ERR_TOKEN_INVALID"],
+    ["text that is not a token", "hello", "ERR_TOKEN_INVALID"],
     ["a JWE", [PARTS, "a", "b", "c", "d"].join("."), "ERR_TOKEN_INVALID"],
     ["a page", "<html><body>Log in</body></html>", "ERR_TOKEN_INVALID"],
     ["JSON", '{"access_token":"x"}', "ERR_TOKEN_INVALID"],
     ["a path", "/var/run/secrets/token", "ERR_TOKEN_INVALID"],
-    ["parts that are no base64url", `${PARTS}.a+b.c`, "ERR_TOKEN_INVALID"],
-    ["parts that are no JSON", `${PARTS}.aGVsbG8.c2ln`, "ERR_TOKEN_INVALID"],
+    ["parts that are not base64url", `${PARTS}.a+b.c`, "ERR_TOKEN_INVALID"],
+    ["parts that are not JSON", `${PARTS}.aGVsbG8.c2ln`, "ERR_TOKEN_INVALID"],
     ["a payload that is a list", `${PARTS}.W10.c2ln`, "ERR_TOKEN_INVALID"],
     ["no signature", `${PARTS}.e30.`, "ERR_TOKEN_INVALID"],
     ["two tokens", `${PARTS}.e30.c2ln ${PARTS}.e30.c2ln`, "ERR_TOKEN_INVALID"],
@@ -161,17 +161,17 @@ describe("an unusable token source is an error, and STS gets no call:", () => {
 
 describe("a request that STS is certain to refuse is an error, and STS gets no call:", () => {
   test.each<[string, WebIdentityInit & { roleArn?: string }, RegExp]>([
-    ["a role ARN that is none", { roleArn: "my-role" }, /my-role/],
+    ["a role name in place of its ARN", { roleArn: "my-role" }, /my-role/],
     ["a role ARN in quotes", { roleArn: `"${ROLE_ARN}"` }, /role ARN/],
     ["a role ARN with a line end", { roleArn: `${ROLE_ARN}\n` }, /role ARN/],
     ["the ARN of a user", { roleArn: "arn:aws:iam::123456789012:user/me" }, /user\/me/],
     ["the ARN of a session", { roleArn: "arn:aws:sts::123456789012:assumed-role/a/b" }, /assumed/],
     ["a short account", { roleArn: "arn:aws:iam::1234:role/app" }, /1234/],
-    ["a role of China", { roleArn: "arn:aws-cn:iam::123456789012:role/app" }, /aws-cn/],
-    ["a region of GovCloud", { region: "us-gov-west-1" }, /aws-us-gov/],
+    ["a role in China", { roleArn: "arn:aws-cn:iam::123456789012:role/app" }, /aws-cn/],
+    ["a region in GovCloud", { region: "us-gov-west-1" }, /aws-us-gov/],
     ["a session name with a blank", { roleSessionName: "a b" }, /session name/],
     ["a session name of one letter", { roleSessionName: "a" }, /session name/],
-    ["a session name of 65", { roleSessionName: "a".repeat(65) }, /65/],
+    ["a session name of 65 letters", { roleSessionName: "a".repeat(65) }, /65/],
     ["a session of 899 s", { durationSeconds: 899 }, /899/],
     ["a session of 43,201 s", { durationSeconds: 43_201 }, /43201/],
     ["an invalid region", { clientConfig: { region: async () => "eu_west_1" } }, /eu_west_1/],
@@ -197,7 +197,7 @@ describe("a role assumer's expiration that is not a Date", () => {
     });
 
   test.each<[string, (at: number) => unknown]>([
-    ["a text", (at) => new Date(at).toISOString()],
+    ["a string", (at) => new Date(at).toISOString()],
     ["milliseconds since the epoch", (at) => at],
   ])("is converted: %s", async (_, write) => {
     await using world = await startWorld();

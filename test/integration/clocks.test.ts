@@ -146,7 +146,7 @@ describe("two STS endpoints whose clocks differ", () => {
     const second = await b();
     await a({ forceRefresh: true });
     for (const each of [a, b]) expect(each.status().state).toBe("fresh");
-    // What whoever holds them compares with this machine's clock.
+    // The holder compares these times with this machine's clock.
     const until = Math.round((second.expiration?.getTime() ?? 0) / 1000);
     expect(Math.abs(until - (first.expiration?.getTime() ?? 0) / 1000)).toBeLessThanOrEqual(2);
     // Each is refreshed in the last quarter of its hour, and neither is served after it.

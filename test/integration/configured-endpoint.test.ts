@@ -10,11 +10,11 @@ import { RecordingHandler } from "./recording-handler.js";
 
 withoutAwsSettings();
 
-/** What only an STS of somebody else's takes for a role. */
+/** A role ARN that only an STS other than AWS's accepts. */
 const roleArn = "role/app";
 const AWS_HOST = `sts.${REGION}.amazonaws.com`;
 
-/** The host that the SDK's own client asks. */
+/** The host that the SDK's own client calls. */
 async function stockHost(clientConfig: object): Promise<string> {
   const requestHandler = new RecordingHandler();
   const client = new STSClient({ region: REGION, requestHandler, ...clientConfig });
@@ -101,7 +101,7 @@ describe("the endpoint is the one that the SDK calls:", () => {
       { ignoreConfiguredEndpointUrls: true },
     ),
     of(
-      "the client's own before all",
+      "the client's own before all others",
       "client.example",
       OWN,
       {},

@@ -21,9 +21,9 @@ describe("the next region is called at once when the first", () => {
     ["is unavailable", fault("sts-unavailable"), "ServiceUnavailable"],
     ["resets the connection", fault("reset"), "ECONNRESET"],
     ["refuses connections", (sts) => sts.refuseConnections(), "ECONNREFUSED"],
-    ["lets a proxy answer with a page", fault("html"), "undefined"],
-    ["gives a success without credentials", fault("empty-200"), "undefined"],
-    ["is switched off for the account", fault("region-disabled"), "RegionDisabledException"],
+    ["is behind a proxy that sends a page", fault("html"), "undefined"],
+    ["returns a success without credentials", fault("empty-200"), "undefined"],
+    ["is disabled for the account", fault("region-disabled"), "RegionDisabledException"],
   ])("%s", async (_, make, code) => {
     await using world = await startRegions([FIRST, SECOND, THIRD]);
     const [first] = world.stss;
@@ -147,7 +147,7 @@ describe("the region stays the same", () => {
   test.each<[string, StsFault, string]>([
     ["a token that is rejected", "token-rejected", "ERR_TOKEN_REJECTED"],
     ["a role that does not trust it", "access-denied", "ERR_ACCESS_DENIED"],
-    ["a request that is wrong", "request-invalid", "ERR_REQUEST_INVALID"],
+    ["an invalid request", "request-invalid", "ERR_REQUEST_INVALID"],
   ])("for %s, without a second call anywhere", async (_, kind, code) => {
     await using world = await startRegions([FIRST, SECOND]);
     world.stss[0]?.setFault(kind);

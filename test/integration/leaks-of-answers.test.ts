@@ -30,8 +30,12 @@ describe("no surface shows a secret", () => {
     ["an answer that is cut off", 200, `<AssumeRoleWithWebIdentityResponse>${CREDENTIALS}`],
     ["an answer without an access key", 200, `<R>${CREDENTIALS}</Credentials></R>`],
     ["JSON", 200, JSON.stringify(SECRETS)],
-    ["an error that has them", 500, `<ErrorResponse><Error>${CREDENTIALS}</Credentials></Error>`],
-    ["a page that has them", 403, `<html>${CREDENTIALS}</html>`],
+    [
+      "an error that contains them",
+      500,
+      `<ErrorResponse><Error>${CREDENTIALS}</Credentials></Error>`,
+    ],
+    ["a page that contains them", 403, `<html>${CREDENTIALS}</html>`],
   ])("of %s", async (_, status, body) => {
     await using world = await startWorld();
     using witness = new Witness();

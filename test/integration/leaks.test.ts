@@ -66,9 +66,9 @@ describe("no surface shows a token or a secret", () => {
     ["in quotes", (token) => `'${token}'`],
     ["twice", (token) => `${token} ${token}`],
     ["in part", (token) => token.slice(0, -10)],
-    ["far behind", (token) => `${"x ".repeat(300)}${token}`],
-    ["at the edge of what is shown", (token) => `${"x".repeat(440)} ${token}`],
-    ["with a bearer's title", (token) => `Authorization: Bearer ${token}`],
+    ["after a long text", (token) => `${"x ".repeat(300)}${token}`],
+    ["at the end of the shown text", (token) => `${"x".repeat(440)} ${token}`],
+    ["as a bearer token", (token) => `Authorization: Bearer ${token}`],
     ["as its signature alone", (token) => `bad signature ${token.split(".")[2]}`],
     ["as its payload alone", (token) => `bad payload ${token.split(".")[1]}`],
   ])("when STS repeats the token %s", async (_, echo) => {
@@ -98,7 +98,7 @@ describe("no surface shows an unusable token", () => {
   test.each<[string, TokenRequest]>([
     ["expired", { expiresInSeconds: -3600 }],
     ["without a claim", { claims: { iat: undefined } }],
-    ["with a strange algorithm", { header: { alg: "HS256" } }],
+    ["with an unknown algorithm", { header: { alg: "HS256" } }],
     ["with critical headers", { header: { crit: ["x"] } }],
     ["with two audiences", { audience: ["a", "b"] }],
     ["too long", { claims: { groups: "x".repeat(20_000) } }],

@@ -1,7 +1,7 @@
 /**
  * A service that works for 70 minutes by its clock, with sessions of an hour and an identity provider
- * that is down when they are due; told as JSON. Meant for a clock that runs fast, by which this
- * machine seems slow: limits of a few seconds are longer here.
+ * that is down when a refresh is due. It prints its results as JSON. It runs with a fast clock, by which
+ * this machine seems slow: limits of a few seconds are longer here.
  */
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-web-identity";

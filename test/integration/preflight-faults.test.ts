@@ -2,7 +2,13 @@ import { describe, expect, test } from "vitest";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { rejection } from "../support/world.js";
-import { found, looking, looks, PERMANENT_FAULTS, startPreflightWorld } from "./preflight-world.js";
+import {
+  checkingIn,
+  found,
+  issuerRequests,
+  PERMANENT_FAULTS,
+  startPreflightWorld,
+} from "./preflight-world.js";
 
 withoutAwsSettings();
 
@@ -35,7 +41,7 @@ describe.each(Object.entries(PERMANENT_FAULTS))("a permanent fault (%s)", (_, fa
     expect(error.code).toBe(fault.isNamedBySts ? "ERR_TOKEN_REJECTED" : "ERR_IDP_UNREACHABLE");
     expect(error.findings).toEqual([]);
     expect(world.calls() > 8).toBe(!fault.isNamedBySts);
-    expect(looks(world.idp)).toEqual([]);
+    expect(issuerRequests(world.idp)).toEqual([]);
   });
 });
 
@@ -44,7 +50,7 @@ describe("a key that is not published", () => {
     await using world = await startPreflightWorld();
     await world.idp.rotateKeys({ publish: false });
     const error = await world.fail("advisory");
-    const [first, second] = looks(world.idp).filter(({ document }) => document === "jwks");
+    const [first, second] = issuerRequests(world.idp).filter(({ document }) => document === "jwks");
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(1_000);
     expect(error.findings[0]?.evidence).toMatchObject({ fetches: 2 });
   });
@@ -56,7 +62,7 @@ describe("a key that is not published", () => {
       world.sts.failNext("idp-unreachable");
       const findings: string[][] = [];
       const provider = world.provide({
-        ...looking(mode),
+        ...checkingIn(mode),
         onEvent: (event) => {
           if (event.type !== "preflight.finished") return;
           findings.push(found(event));
@@ -75,7 +81,7 @@ describe("a key that is not published", () => {
   test("is checked again by the next refresh, which succeeds when the key is published", async () => {
     await using world = await startPreflightWorld();
     const kid = await world.idp.rotateKeys({ publish: false });
-    const provider = world.provide(looking("strict"));
+    const provider = world.provide(checkingIn("strict"));
     expect(await rejection(provider())).toMatchObject({ code: "ERR_TOKEN_REJECTED" });
     world.idp.publishKey(kid);
     await world.clock.advance(30_001);
@@ -87,7 +93,7 @@ describe("a fault that is repaired", () => {
   test.each(["advisory", "strict"] as const)("is forgotten in %s mode", async (mode) => {
     await using world = await startPreflightWorld();
     world.idp.setDiscovery((right) => ({ ...right, subject_types_supported: undefined }));
-    const provider = world.provide(looking(mode));
+    const provider = world.provide(checkingIn(mode));
     expect(await rejection(provider())).toMatchObject({ code: "ERR_IDP_UNUSABLE" });
     expect(provider.status().preflight?.findings).toMatchObject([{ severity: "fatal" }]);
     world.idp.setDiscovery();

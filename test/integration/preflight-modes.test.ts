@@ -4,7 +4,7 @@ import type { WebIdentityInit } from "../../src/provider/options.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { rejection, startWorld } from "../support/world.js";
-import { found, looking, looks, startPreflightWorld } from "./preflight-world.js";
+import { checkingIn, found, issuerRequests, startPreflightWorld } from "./preflight-world.js";
 
 withoutAwsSettings();
 
@@ -23,15 +23,15 @@ async function silentIssuer(init: WebIdentityInit) {
 describe("advisory mode", () => {
   test("sends no request to an issuer while STS succeeds", async () => {
     await using world = await startWorld({ clock: new VirtualClock(0) });
-    const provider = world.provide(looking("advisory"));
+    const provider = world.provide(checkingIn("advisory"));
     await provider();
     await world.clock.advance(5_000);
-    expect(looks(world.idp)).toEqual([]);
+    expect(issuerRequests(world.idp)).toEqual([]);
     expect(provider.status().preflight).toBeUndefined();
   });
 
   test("checks the issuer when STS has not answered for a second, and does not wait for the result", async () => {
-    await using world = await silentIssuer(looking("advisory"));
+    await using world = await silentIssuer(checkingIn("advisory"));
     let answer = () => {};
     const answered = new Promise<void>((resolve) => {
       answer = resolve;
@@ -40,12 +40,12 @@ describe("advisory mode", () => {
       await answered;
       return { accessKeyId: "ASIA", secretAccessKey: "secret" };
     };
-    const provider = world.provide({ ...looking("advisory"), roleAssumerWithWebIdentity });
+    const provider = world.provide({ ...checkingIn("advisory"), roleAssumerWithWebIdentity });
     const credentials = provider();
     await world.clock.advance(999);
-    expect(looks(world.idp)).toEqual([]);
+    expect(issuerRequests(world.idp)).toEqual([]);
     await world.clock.advance(1);
-    await until(() => looks(world.idp).length === 1);
+    await until(() => issuerRequests(world.idp).length === 1);
     answer();
     await expect(credentials).resolves.toHaveProperty("accessKeyId");
     expect(world.clock.monotonic()).toBe(1_000);
@@ -62,7 +62,7 @@ describe("advisory mode", () => {
     await expect(provider()).resolves.toHaveProperty("accessKeyId");
     await until(() => finished(events).length === 1);
     expect(finished(events).map(found)).toEqual([["suspect issuer-private"]]);
-    expect(looks(world.idp)).toEqual([]);
+    expect(issuerRequests(world.idp)).toEqual([]);
   });
 
   test("names a private issuer when STS can't get the key, and continues to retry", async () => {
@@ -74,15 +74,15 @@ describe("advisory mode", () => {
       findings: [{ id: "issuer-private", severity: "suspect" }],
     });
     expect(world.calls()).toBeGreaterThan(8);
-    expect(looks(world.idp)).toEqual([]);
+    expect(issuerRequests(world.idp)).toEqual([]);
   });
 });
 
 describe("strict mode", () => {
   test("calls STS only after the issuer check", async () => {
-    await using world = await silentIssuer(looking("strict"));
+    await using world = await silentIssuer(checkingIn("strict"));
     const credentials = world.provider();
-    await until(() => looks(world.idp).length === 1);
+    await until(() => issuerRequests(world.idp).length === 1);
     await world.clock.advance(4_998);
     expect(world.calls()).toBe(1);
     await world.clock.advance(2);
@@ -91,18 +91,18 @@ describe("strict mode", () => {
   });
 
   test("ends with the provider during the issuer check", async () => {
-    await using world = await silentIssuer(looking("strict"));
+    await using world = await silentIssuer(checkingIn("strict"));
     const credentials = rejection(world.provider());
-    await until(() => looks(world.idp).length === 1);
+    await until(() => issuerRequests(world.idp).length === 1);
     world.provider.close();
     expect(await credentials).toMatchObject({ code: "ERR_CLOSED" });
     expect(world.calls()).toBe(1);
   });
 
   test("checks for at most half of the retry budget, and calls STS in the other half", async () => {
-    await using world = await silentIssuer({ ...looking("strict"), retry: { budgetMs: 2_000 } });
+    await using world = await silentIssuer({ ...checkingIn("strict"), retry: { budgetMs: 2_000 } });
     const credentials = world.provider();
-    await until(() => looks(world.idp).length === 1);
+    await until(() => issuerRequests(world.idp).length === 1);
     await world.clock.advance(999);
     expect(world.calls()).toBe(1);
     await world.clock.advance(1);
@@ -112,9 +112,12 @@ describe("strict mode", () => {
 
   test("checks once for all refreshes while the cached documents support the token", async () => {
     await using world = await startPreflightWorld();
-    const provider = world.provide(looking("strict"));
+    const provider = world.provide(checkingIn("strict"));
     for (let round = 0; round < 5; round += 1) await provider({ forceRefresh: true });
-    expect(looks(world.idp).map(({ document }) => document)).toEqual(["discovery", "jwks"]);
+    expect(issuerRequests(world.idp).map(({ document }) => document)).toEqual([
+      "discovery",
+      "jwks",
+    ]);
     expect(world.calls()).toBe(5);
   });
 });
@@ -122,7 +125,7 @@ describe("strict mode", () => {
 describe("the mode off", () => {
   test.each<[string, WebIdentityInit]>([
     ["as a string", { preflight: "off" }],
-    ["as a mode", looking("off")],
+    ["as a mode", checkingIn("off")],
     ["by validateToken: false", { validateToken: false, preflight: { allowPrivateIssuers: true } }],
   ])("sends no request and reports nothing: %s", async (_, init) => {
     await using world = await startPreflightWorld();
@@ -130,15 +133,15 @@ describe("the mode off", () => {
     world.sts.failNext("idp-unreachable", { times: 2 });
     const provider = world.provide({ ...init, onEvent: (event) => events.push(event) });
     await provider();
-    expect(looks(world.idp)).toEqual([]);
+    expect(issuerRequests(world.idp)).toEqual([]);
     expect([finished(events), provider.status().preflight]).toEqual([[], undefined]);
   });
 
   test("applies to an access token without an issuer", async () => {
     await using world = await startPreflightWorld();
-    const provider = world.provide({ ...looking("strict"), providerId: "www.amazon.com" });
+    const provider = world.provide({ ...checkingIn("strict"), providerId: "www.amazon.com" });
     await rejection(provider());
-    expect(looks(world.idp)).toEqual([]);
+    expect(issuerRequests(world.idp)).toEqual([]);
   });
 });
 
@@ -148,7 +151,7 @@ describe("the result of the issuer check", () => {
     world.idp.setHeaders({ "cache-control": "no-cache" });
     const events: WebIdentityEvent[] = [];
     const provider = world.provide({
-      ...looking("strict"),
+      ...checkingIn("strict"),
       onEvent: (event) => events.push(event),
     });
     world.sts.failNext("throttled", { times: 2 });
@@ -174,10 +177,10 @@ describe("the result of the issuer check", () => {
     world.idp.setFault({ kind: "hang" });
     world.sts.setFault("idp-unreachable");
     const retry = { budgetMs: 12_000, maxDelayMs: 500, maxAttempts: 100 };
-    const credentials = rejection(world.provide({ ...looking("advisory"), retry })());
-    await until(() => looks(world.idp).length === 1);
+    const credentials = rejection(world.provide({ ...checkingIn("advisory"), retry })());
+    await until(() => issuerRequests(world.idp).length === 1);
     await world.clock.advance(5_000);
-    await until(() => looks(world.idp).length === 2);
+    await until(() => issuerRequests(world.idp).length === 2);
     await world.clock.advance(2_000);
     expect(await credentials).toMatchObject({
       code: "ERR_IDP_UNREACHABLE",
@@ -199,7 +202,7 @@ describe("the result of the issuer check", () => {
     const preflight = { mode: "strict", allowedIssuers, allowPrivateIssuers: true } as const;
     const provider = world.provide({ preflight });
     await provider();
-    expect(looks(world.idp)).toEqual([]);
+    expect(issuerRequests(world.idp)).toEqual([]);
     expect(provider.status().preflight?.findings).toMatchObject([{ id: "issuer-not-allowed" }]);
   });
 });

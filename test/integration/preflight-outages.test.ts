@@ -4,7 +4,7 @@ import type { IdpFault, LocalIdp } from "../../src/testing/index.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { rejection, startWorld } from "../support/world.js";
-import { found, looking, startPreflightWorld } from "./preflight-world.js";
+import { checkingIn, found, startPreflightWorld } from "./preflight-world.js";
 
 withoutAwsSettings();
 
@@ -56,7 +56,7 @@ describe.each([
     "is retried until the budget ends, and named in the error, in %s mode",
     async (mode) => {
       await using world = await inOutage(isSilent);
-      const provider = world.provide({ ...looking(mode), onEvent: world.onEvent });
+      const provider = world.provide({ ...checkingIn(mode), onEvent: world.onEvent });
       await strike(world.idp);
       const error = await rejection(provider());
       expect(error).toMatchObject({
@@ -74,12 +74,12 @@ describe.each([
     await using world = await inOutage(isSilent);
     let failures = 0;
     const provider = world.provide({
-      ...looking(mode),
+      ...checkingIn(mode),
       onEvent: (event) => {
         world.events.push(event);
         if (event.type !== "attempt.failed") return;
         failures += 1;
-        // Once: a look that ends later is told when the server may be gone.
+        // Only once: a later failure may be reported after the server has closed.
         if (failures !== 3) return;
         world.idp.clearFaults();
         void world.idp.acceptConnections();
@@ -98,7 +98,7 @@ describe("an issuer that only this machine can't reach", () => {
     await using world = await startWorld({ clock: new VirtualClock(4_999) });
     await world.provide()();
     await world.idp.refuseConnections();
-    const provider = world.provide(looking(mode));
+    const provider = world.provide(checkingIn(mode));
     await expect(provider()).resolves.toHaveProperty("accessKeyId");
     expect(world.calls()).toBe(2);
     await until(() => provider.status().preflight !== undefined);

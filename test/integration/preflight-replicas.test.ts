@@ -5,7 +5,7 @@ import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
 import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { rejection } from "../support/world.js";
-import { found, looking, looks, startPreflightWorld } from "./preflight-world.js";
+import { checkingIn, found, issuerRequests, startPreflightWorld } from "./preflight-world.js";
 
 withoutAwsSettings();
 
@@ -28,7 +28,7 @@ async function start(mode: "advisory" | "strict", tokens: "new" | "one", seed: n
   const issue = () => world.idp.issueToken({ key: kids[Math.floor(random() * 3)] as string });
   const first = await issue();
   const token = () => (tokens === "new" ? issue() : Promise.resolve(first));
-  const provider = world.provide(looking(mode), { token });
+  const provider = world.provide(checkingIn(mode), { token });
   const credentials = await provider().catch((error: WebIdentityError) => error);
   return "accessKeyId" in credentials;
 }
@@ -49,7 +49,7 @@ describe("with three replicas that each have a key, behind a balancer that choos
     await replicate(world.idp, 3, seededRandom(1));
     world.sts.setFault("idp-unreachable");
     const error = (await rejection(
-      world.provide(looking("advisory"), {
+      world.provide(checkingIn("advisory"), {
         token: () => world.idp.issueToken({ header: { kid: "nobody" } }),
       })(),
     )) as WebIdentityError;
@@ -77,7 +77,7 @@ describe("replicas with keys of the same kid", () => {
     const turns = [...answers];
     world.idp.setJwks(() => texts[turns.shift() ?? 0]);
     const token = await first.issueToken({ claims: { iss: world.idp.issuer } });
-    const provider = world.provide(looking(mode), { token: async () => token });
+    const provider = world.provide(checkingIn(mode), { token: async () => token });
     await expect(provider()).resolves.toHaveProperty("accessKeyId");
     expect(world.calls()).toBe(calls);
   });
@@ -107,7 +107,7 @@ describe("a key that STS refuses in the form of one of three replicas", () => {
       const keys = right.keys as Jwk[];
       return { keys: isFaulty ? keys.map(FORMS[form] as (key: Jwk) => Jwk) : keys };
     });
-    await expect(world.provide(looking("advisory"))()).resolves.toHaveProperty("accessKeyId");
+    await expect(world.provide(checkingIn("advisory"))()).resolves.toHaveProperty("accessKeyId");
     expect(world.calls()).toBe(2);
   });
 
@@ -156,7 +156,7 @@ describe("a discovery document that names a cluster's address", () => {
     await using _ = world;
     expect(found(result as WebIdentityError)).toEqual(["fatal issuer-private"]);
     expect(world.calls()).toBe(1);
-    expect(looks(world.idp)).toHaveLength(8);
+    expect(issuerRequests(world.idp)).toHaveLength(8);
   });
 });
 
@@ -168,7 +168,7 @@ describe("an audience that STS refuses", () => {
     expect(error.code).toBe("ERR_TOKEN_REJECTED");
     expect(found(error)).toEqual([]);
     expect(world.calls()).toBe(1);
-    expect(looks(world.idp).filter(({ document }) => document === "jwks")).toHaveLength(8);
+    expect(issuerRequests(world.idp).filter(({ document }) => document === "jwks")).toHaveLength(8);
   });
 });
 
@@ -206,7 +206,7 @@ describe("a fault that two answers have and the next one doesn't", () => {
       requests += 1;
       return requests <= 2;
     });
-    await expect(world.provide(looking("advisory"))()).resolves.toHaveProperty("accessKeyId");
+    await expect(world.provide(checkingIn("advisory"))()).resolves.toHaveProperty("accessKeyId");
     expect(world.calls()).toBe(2);
   });
 });
@@ -218,7 +218,7 @@ describe("a key that is missing from every answer", () => {
     const error = await world.fail("advisory", token);
     expect(found(error)).toEqual(["fatal jwks-key-not-found"]);
     expect(world.calls()).toBe(1);
-    const asked = looks(world.idp).filter(({ document }) => document === "jwks");
+    const asked = issuerRequests(world.idp).filter(({ document }) => document === "jwks");
     expect(asked).toHaveLength(8);
     expect(new Set(asked.map(({ connection }) => connection)).size).toBe(8);
   });

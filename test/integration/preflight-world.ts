@@ -1,6 +1,6 @@
 import { isWebIdentityError, type PreflightOptions } from "../../src/index.js";
 import type { WebIdentityError } from "../../src/model/errors.js";
-// Loaded before the first look, so that the virtual clock waits for no module.
+// Loaded before the first issuer check, so that the virtual clock waits for no module.
 import "../../src/preflight/run-issuer-check.js";
 import type { TokenSource } from "../../src/model/token-source.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
@@ -9,41 +9,41 @@ import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 import { VirtualClock } from "../support/virtual-clock.js";
 import { rejection, startWorld, type World, type WorldOptions } from "../support/world.js";
 
-/** The look's own limit is 5 s: it passes only when a test says so. */
-const LOOKS_TAKE_THEIR_TIME_MS = 4_999;
+/** The issuer check has a limit of 5 s, which passes only in the tests that mean it. */
+const CHECK_TAKES_MS = 4_999;
 
 export interface PreflightWorld extends World {
-  /** The error of a provider whose looks may go to this machine. */
+  /** The error of a provider whose issuer check may send requests to this machine. */
   fail(mode: PreflightOptions["mode"], source?: TokenSource): Promise<WebIdentityError>;
 }
 
 /** An IdP, and an STS that asks it for every token; the waits of a provider cost no time. */
 export async function startPreflightWorld(
-  clock = new VirtualClock(LOOKS_TAKE_THEIR_TIME_MS),
+  clock = new VirtualClock(CHECK_TAKES_MS),
   sts: WorldOptions = {},
 ): Promise<PreflightWorld> {
   const world = await startWorld({ clock, jwksCacheSeconds: 0, ...sts });
   return Object.assign(world, {
     async fail(mode: PreflightOptions["mode"], token: TokenSource = () => world.idp.issueToken()) {
-      const error = await rejection(world.provide(looking(mode), { token })());
+      const error = await rejection(world.provide(checkingIn(mode), { token })());
       if (!isWebIdentityError(error)) throw error;
       return error;
     },
   });
 }
 
-/** The option under which the IdP of this machine is looked at. */
-export function looking(mode: PreflightOptions["mode"]): WebIdentityInit {
+/** The option for an issuer check that may send requests to this machine. */
+export function checkingIn(mode: PreflightOptions["mode"]): WebIdentityInit {
   return { preflight: { mode, allowPrivateIssuers: true } };
 }
 
-/** What was found, as `severity id`. */
+/** The findings, as `severity id`. */
 export function found({ findings }: Pick<WebIdentityError, "findings">): string[] {
   return findings.map(({ severity, id }) => `${severity} ${id}`);
 }
 
-/** The requests of the pre-flight, told from those of STS. */
-export function looks({ requests }: LocalIdp): LocalIdp["requests"] {
+/** The requests of the issuer check, without those of STS. */
+export function issuerRequests({ requests }: LocalIdp): LocalIdp["requests"] {
   return requests.filter(({ headers }) => headers["user-agent"]?.includes("resilient-sts"));
 }
 
@@ -64,13 +64,13 @@ interface PermanentFault {
   readonly callsInAdvisory?: number;
   /** @default 0 */
   readonly callsInStrict?: number;
-  /** STS says of itself that the token is to blame, and not that it could not get the key. */
+  /** STS itself rejects the token, and does not report that it could not get the key. */
   readonly isNamedBySts?: boolean;
 }
 
 const RSA = "RS256";
 
-/** Every fault of keys and documents that STS was seen to refuse, and nobody waits away. */
+/** Every permanent fault of keys and documents that STS was observed to refuse. */
 export const PERMANENT_FAULTS: Readonly<Record<string, PermanentFault>> = {
   "a key that is not published": {
     make: (idp) => idp.rotateKeys({ publish: false }),

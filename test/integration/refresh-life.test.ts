@@ -16,7 +16,7 @@ const STEP = 5_000;
 /** A world whose time passes only when a test says so. */
 const stillWorld = () => startWorld({ clock: new VirtualClock(0) });
 
-/** A provider that has its first credentials, what it tells, and time that passes in small steps. */
+/** A provider with its first credentials and its events, and time that passes in small steps. */
 async function started(world: World, init: WebIdentityInit = {}) {
   const events: WebIdentityEvent[] = [];
   const onEvent = (event: WebIdentityEvent) => void events.push(event);
@@ -32,7 +32,7 @@ async function started(world: World, init: WebIdentityInit = {}) {
         await settled();
       }
     },
-    told: <T extends WebIdentityEvent["type"]>(type: T) =>
+    eventsOf: <T extends WebIdentityEvent["type"]>(type: T) =>
       events.filter(
         (event): event is Extract<WebIdentityEvent, { type: T }> => event.type === type,
       ),
@@ -76,13 +76,13 @@ describe("a provider without callers", () => {
 describe("while credentials are valid", () => {
   test("no refusal reaches or delays a caller; after that the first one does", async () => {
     await using world = await stillWorld();
-    const { provider, first, pass, told } = await started(world);
+    const { provider, first, pass, eventsOf } = await started(world);
     world.sts.setFault("access-denied");
     for (let minute = 0; minute < 60; minute += 1) {
       expect(await provider()).toBe(first);
       await pass(MINUTE);
     }
-    const failures = told("refresh.failed");
+    const failures = eventsOf("refresh.failed");
     expect(failures.length).toBeGreaterThan(3);
     for (const { servedFromCache, nextRefreshAllowedAt = 0, at, code } of failures.slice(0, -1)) {
       expect([servedFromCache, code]).toEqual([true, "ERR_ACCESS_DENIED"]);
@@ -94,10 +94,10 @@ describe("while credentials are valid", () => {
 
   test("a session of 15 minutes leaves time for several attempts before it ends", async () => {
     await using world = await stillWorld();
-    const { pass, told } = await started(world, { durationSeconds: 900 });
+    const { pass, eventsOf } = await started(world, { durationSeconds: 900 });
     world.sts.setFault("access-denied");
     await pass(15 * MINUTE);
-    const tries = told("refresh.failed").filter(({ servedFromCache }) => servedFromCache);
+    const tries = eventsOf("refresh.failed").filter(({ servedFromCache }) => servedFromCache);
     expect(tries.length).toBeGreaterThanOrEqual(3);
     expect(world.calls()).toBeLessThan(20);
   });
@@ -125,7 +125,7 @@ describe("while credentials are valid", () => {
     expect(isServed).toBe(false);
     await world.clock.advance(1);
     expect([await waiting, world.clock.monotonic() - start]).toEqual([first, 100]);
-    // The same refresh keeps nobody waiting again: an SDK client asks twice for each request.
+    // No caller waits again for the same refresh: an SDK client asks twice for each request.
     expect([await provider(), provider.status().state]).toEqual([first, "refresh-urgent"]);
     provider.close();
     earlier.provider.close();
@@ -135,16 +135,16 @@ describe("while credentials are valid", () => {
 describe("after expiry", () => {
   test("serveExpired serves the credentials, and reports each time in an event", async () => {
     await using world = await stillWorld();
-    const { provider, first, told } = await started(world, {
+    const { provider, first, eventsOf } = await started(world, {
       ...{ serveExpired: true, refresh: { aheadOfTime: false } },
     });
     world.sts.setFault("access-denied");
     await world.clock.advance(2 * HOUR);
     for (let call = 1; call <= 3; call += 1) {
       expect(await provider()).toBe(first);
-      expect(told("credentials.expired-served")).toHaveLength(call);
+      expect(eventsOf("credentials.expired-served")).toHaveLength(call);
     }
-    expect(told("credentials.expired-served")[0]?.expiresAt).toBe(first.expiration?.getTime());
+    expect(eventsOf("credentials.expired-served")[0]?.expiresAt).toBe(first.expiration?.getTime());
     expect([world.calls(), provider.status().state]).toEqual([2, "expired"]);
     world.sts.clearFaults();
     await world.clock.advance(10 * MINUTE);

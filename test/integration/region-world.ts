@@ -36,7 +36,7 @@ class RegionalRouter {
     // The global endpoint is in us-east-1.
     const region = /^sts(?:-fips)?\.([a-z]+-[a-z-]+\d)\./.exec(hostname)?.[1] ?? "us-east-1";
     const server = this.#servers.get(region);
-    if (server === undefined) throw new Error(`nobody plays STS in ${region}`);
+    if (server === undefined) throw new Error(`no local STS for ${region}`);
     Object.assign(request, { protocol: "http:", hostname: "127.0.0.1", port: server.port });
     return await this.#network.handle(request, options);
   }

@@ -27,7 +27,7 @@ describe("a refresh succeeds in spite of", () => {
     ["throttling", "throttled", "throttled"],
     ["pages of a proxy", "html", "sts-unavailable"],
     ["successes without credentials", "empty-200", "sts-unavailable"],
-  ])("four %s faults in a row", async (_, fault, verdict) => {
+  ])("four %s in a row", async (_, fault, verdict) => {
     await using world = await startWorld();
     const verdicts: string[] = [];
     const provider = world.provide({

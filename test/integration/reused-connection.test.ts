@@ -8,7 +8,7 @@ test("a connection that is used repeatedly collects no listeners", async () => {
   const onWarning = ({ name }: Error) => warnings.push(name);
   process.on("warning", onWarning);
   for (let call = 0; call < 15; call += 1) await provider({ forceRefresh: true });
-  // Warnings are told on the next tick.
+  // Node emits warnings on the next tick.
   await new Promise((resolve) => setImmediate(resolve));
   process.off("warning", onWarning);
   expect(world.sts.connections.total).toBe(1);

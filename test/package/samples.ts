@@ -10,8 +10,8 @@ const sources: readonly TokenSource[] = [githubActions(), spiffe({ hint: "h" }),
 export const detected = fromWebIdentity({ token: detectTokenSource({ audience: "a" }), roleArn: "r" });
 export const renewable: readonly (boolean | undefined)[] = sources.map((source) => source.renewable);
 const retry: RetryOptions = { maxAttempts: 3 };
-export const told = fromTokenFile({ retry, onEvent: (event) => event.type === "attempt.failed" && note(event) });
-const note = ({ verdict, at }: AttemptFailedEvent): void => console.log(verdict, at, told.status().expiresAt);
+export const observed = fromTokenFile({ retry, onEvent: (event) => event.type === "attempt.failed" && note(event) });
+const note = ({ verdict, at }: AttemptFailedEvent): void => console.log(verdict, at, observed.status().expiresAt);
 const unset = undefined;
 export const defaults = fromTokenFile({
   retry: { maxAttempts: unset, baseDelayMs: unset, maxDelayMs: unset, budgetMs: unset },

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { findProgram } from "../../bench/support/find-program.js";
 
 export { findProgram };
@@ -22,7 +22,7 @@ export function findRubyWithAwsSdk(): string | undefined {
  * summary names. It fails where the programs must be there, which is in `.ci/run`.
  */
 export function leaveOut(what: string, name: string): void {
-  it(what, ({ skip }) => {
+  test(what, ({ skip }) => {
     expect(process.env.TEST_PROGRAMS, `there is no \`${name}\` on the PATH`).not.toBe("required");
     skip(`left out, because there is no \`${name}\` on the PATH`);
   });

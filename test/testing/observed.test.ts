@@ -75,7 +75,7 @@ describe("the local STS answers as STS was observed to answer", () => {
       (observation) => {
         const { scenario, result, message } = observation;
         const expected = OBSERVED.find((each) => each.scenario === scenario);
-        // Some recorded words are cut short, and a success is told in words.
+        // Some recorded messages are abridged, and a success is recorded in words.
         const isSuccess = /^ok\b|^new JWKS honoured/.test(result);
         expect(expected?.code).toBe(isSuccess ? "ok" : result);
         const [start = "", cut] = message?.split("...") ?? [];

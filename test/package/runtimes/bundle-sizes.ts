@@ -64,15 +64,15 @@ export async function writeSizes(sizes: readonly Size[]): Promise<void> {
   await writeFile(GUIDE, guide.replace(TABLE, `$1${tableOf(sizes)}$2`));
 }
 
-/** The rows of the guide that are no longer right. */
+/** The rows of the guide that are out of date. */
 export async function outdatedSizes(sizes: readonly Size[]): Promise<string[]> {
   const guide = await readFile(GUIDE, "utf8");
   return sizes.flatMap(({ name, minified, gzip }) => {
     const row = guide.split("\n").find((line) => line.startsWith(`| ${name} `)) ?? "";
-    const [told = 0, toldGzip = 0] = [...row.matchAll(/(\d+) kB/g)].map(([, kB]) => Number(kB));
+    const [stated = 0, statedGzip = 0] = [...row.matchAll(/(\d+) kB/g)].map(([, kB]) => Number(kB));
     const isRight = (bytes: number, kB: number) =>
       Math.abs(bytes / 1000 - kB) <= Math.max(1, kB * TOLERANCE);
-    if (isRight(minified, told) && isRight(gzip, toldGzip)) return [];
+    if (isRight(minified, stated) && isRight(gzip, statedGzip)) return [];
     return [`${name}: ${kilobytes(minified)} minified, ${kilobytes(gzip)} gzip; the guide: ${row}`];
   });
 }
