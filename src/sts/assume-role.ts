@@ -26,22 +26,22 @@ export interface AssumeRoleInput {
  */
 export type AttributedCredentials = AwsCredentialIdentity & { $source?: Record<string, string> };
 
-/** Credentials whose expiration is by this machine's clock: what whoever holds them compares it with. */
+/** Credentials whose expiration is by this machine's clock, because callers compare it with that clock. */
 export interface IssuedCredentials {
   readonly credentials: AttributedCredentials;
-  /** The answer's `Date`, where it cannot be right. */
+  /** The `Date` of the answer, if it can't be right. */
   readonly rejectedDate?: RejectedDate | undefined;
 }
 
-/** Session length when none is asked for (AWS STS API reference, DurationSeconds). */
-export const DEFAULT_DURATION_SECONDS = 3600;
+/** The session length if the request has none, in seconds (AWS STS API reference, DurationSeconds). */
+const DEFAULT_DURATION_SECONDS = 3600;
 
 /** Stands in for the STS client, as the SDK's `roleAssumerWithWebIdentity` does. */
 export type RoleAssumer = (input: AssumeRoleInput) => Promise<AttributedCredentials>;
 
 interface CallLimits {
   readonly signal: AbortSignal;
-  /** The limit of one call, in milliseconds. It starts when the call has its turn. */
+  /** The limit of one call, in milliseconds. It starts when the call is sent, after any wait in the queue. */
   readonly timeoutMs: number;
   readonly deadline: Deadline;
 }
@@ -49,8 +49,8 @@ interface CallLimits {
 export interface AssumeRoleOptions extends CallLimits {
   readonly target: StsTarget;
   readonly pool: ClientPool;
-  /** Runs the call when it has its turn. The next call starts only after this one has settled. */
-  readonly inTurn?: (call: () => Promise<IssuedCredentials>) => Promise<IssuedCredentials>;
+  /** Runs the call when the queue reaches it. The next call starts only after this one has settled. */
+  readonly runCall?: (call: () => Promise<IssuedCredentials>) => Promise<IssuedCredentials>;
 }
 
 export interface AssumerOptions extends CallLimits {
@@ -66,33 +66,33 @@ export async function assumeRole(
   input: AssumeRoleInput,
   options: AssumeRoleOptions,
 ): Promise<IssuedCredentials> {
-  const { target, pool, signal, timeoutMs, deadline, inTurn = (call) => call() } = options;
+  const { target, pool, signal, timeoutMs, deadline, runCall = (call) => call() } = options;
   const { clock } = pool;
   const serverClock = pool.serverClock(target);
   return pool.use(target, async ({ limit }) => {
     const request = requestName(input);
     const send = async (waiting: AbortSignal) => {
       const answer = await pool.share({ target, request, signal: waiting }, (client, abortSignal) =>
-        ask(client, input, { clock, serverClock, abortSignal }),
+        sendRequest(client, input, { clock, serverClock, abortSignal }),
       );
       const { output, date, sentAt } = answer;
       const credentials = toCredentials(output, input.DurationSeconds, clock.now());
       if (credentials === undefined) throw new AttemptError(emptyAnswer(output.$metadata));
-      const askedMs = (input.DurationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000;
-      const times = { date, expiration: output.Credentials?.Expiration, askedMs, sentAt };
+      const requestedMs = (input.DurationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000;
+      const times = { date, expiration: output.Credentials?.Expiration, requestedMs, sentAt };
       const { skewMs, rejectedDate } = serverClock.session(times);
       const expiration = new Date((credentials.expiration?.getTime() ?? Number.NaN) - skewMs);
       return { credentials: { ...credentials, expiration }, rejectedDate };
     };
-    // Time spent waiting for a turn is not the endpoint's fault: the limit of the call starts after it.
+    // A wait in the queue is not the endpoint's fault: the limit of the call starts after it.
     signal.throwIfAborted();
-    const reason = new AttemptError(noTurn(target));
+    const reason = new AttemptError(leftInQueue(target));
     const wait = startLimit({ clock, signal, timeoutMs: deadline.remainingMs(), reason });
     try {
       return await limit.run(wait.signal, () => {
         wait.end();
         const limits = { clock, signal, timeoutMs, deadline, region: target.region };
-        return inTurn(() => bounded(input, limits, send));
+        return runCall(() => bounded(input, limits, send));
       });
     } finally {
       wait.end();
@@ -100,7 +100,7 @@ export async function assumeRole(
   });
 }
 
-interface AskOptions {
+interface RequestOptions {
   readonly clock: Clock;
   readonly serverClock: ServerClock;
   readonly abortSignal: AbortSignal;
@@ -110,10 +110,10 @@ interface AskOptions {
  * Sends the request. The SDK does not return the `Date` header of an answer, so a middleware reads it,
  * and limits the length of the body.
  */
-async function ask(
+async function sendRequest(
   client: STSClient,
   input: AssumeRoleInput,
-  { clock, serverClock, abortSignal }: AskOptions,
+  { clock, serverClock, abortSignal }: RequestOptions,
 ): Promise<StsAnswer> {
   const { AssumeRoleWithWebIdentityCommand } = await loadSdk();
   const command = new AssumeRoleWithWebIdentityCommand(input);
@@ -146,7 +146,7 @@ function requestName({ RoleSessionName, ...input }: AssumeRoleInput): string {
 }
 
 /**
- * The same through the user's role assumer, which may ask any service. It can't be aborted: after the
+ * The same through the user's role assumer, which may call any service. It can't be aborted: after the
  * timeout, its answer is ignored.
  */
 export function assumeRoleWith(
@@ -159,7 +159,7 @@ export function assumeRoleWith(
     if (!credentials?.accessKeyId || !credentials.secretAccessKey) {
       throw new AttemptError(emptyAnswer());
     }
-    // Which service it asks, and the clock of that service, are unknown.
+    // Which service it calls, and the clock of that service, are unknown.
     return { credentials: withDate(credentials) };
   });
 }
@@ -175,7 +175,7 @@ interface BoundedOptions extends AssumerOptions {
   readonly region?: string;
 }
 
-/** Runs a call under its timeout and turns whatever it throws into a {@link Failure}. */
+/** Runs a call with its timeout. Converts any error to a {@link Failure}. */
 async function bounded<T>(
   input: AssumeRoleInput,
   options: BoundedOptions,
@@ -201,8 +201,8 @@ function timedOut(timeoutMs: number, cutShort: boolean): Failure {
   return { kind: "timeout", code: "TimeoutError", message, cutShort };
 }
 
-/** The retry budget ended while other calls to this endpoint had their turns. */
-function noTurn({ region }: StsTarget): Failure {
+/** The retry budget ended while the call waited in the queue of its endpoint. */
+function leftInQueue({ region }: StsTarget): Failure {
   const message = "too many calls to this endpoint were waiting for an answer";
   return { kind: "timeout", code: "TimeoutError", message, cutShort: true, region };
 }
@@ -217,8 +217,8 @@ function emptyAnswer(metadata?: { httpStatusCode?: number; requestId?: string })
 }
 
 /**
- * The credentials in an STS answer; `undefined` when it has none. Lenient where other
- * implementations leave things out: no `AssumedRoleUser`, no session token, no expiration.
+ * The credentials in an STS answer; `undefined` when it has none. Other
+ * implementations may leave out `AssumedRoleUser`, the session token and the expiration.
  */
 export function toCredentials(
   answer: AssumeRoleWithWebIdentityCommandOutput,

@@ -61,8 +61,8 @@ async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Fin
 }
 
 /**
- * By the SDK's own table of regions. It counts a name that it does not know among the commercial
- * ones, which is a guess: nothing is certain about such a region, so STS is asked as the SDK would.
+ * By the SDK's own table of regions. The SDK treats an unknown name as a
+ * commercial region. That is a guess, so nothing is refused for it and STS is called as the SDK would.
  */
 async function partitionOf(region: string): Promise<string | undefined> {
   const { partition } = await loadSdk();

@@ -8,23 +8,23 @@ const OPEN_MS = { min: 30_000, max: 60_000 };
 
 /**
  * A region counts as failed when hedged requests to other regions were answered first this often in a
- * row, and it had been silent for this long in total. Either limit alone is not enough: one call may be
+ * row, and it was silent for this long in total. Either limit alone is not enough: one call may be
  * slow by chance, and the hedge delay may be shorter than the usual response time of the region.
  */
 const MAX_OUTPACED = { count: 3, silentMs: 1_000 };
 
 /** Times are of `Clock.monotonic()`: setting the wall clock changes no state. */
 type State =
-  /** The region is asked. */
+  /** The region is called. */
   | { readonly value: "closed" }
-  /** The region failed at `since`, and is not asked before `until`. */
+  /** The region failed at `since`, and is not called before `until`. */
   | { readonly value: "open"; readonly since: number; readonly until: number }
   /** One call probes the region. If that call shows nothing by `until`, another one does. */
   | { readonly value: "half-open"; readonly since: number; readonly until: number };
 
 const CLOSED: State = { value: "closed" };
 
-/** How a call may use the region: as any other, or to find out whether it has recovered. */
+/** How a caller may use the region: for any call, or to probe whether it has recovered. */
 export type Admission = "call" | "probe";
 
 /**
@@ -46,8 +46,8 @@ export class CircuitBreaker {
   }
 
   /**
-   * How a caller may ask the region now; `undefined` if it should not. The first caller after the pause
-   * gets the probe, and has to report its outcome.
+   * How a caller may call the region now; `undefined` if it should not. The first caller after the pause
+   * probes it, and must report the outcome.
    */
   admit(): Admission | undefined {
     if (this.#state.value === "closed") return "call";
@@ -81,12 +81,12 @@ export class CircuitBreaker {
     if (count >= MAX_OUTPACED.count && total >= MAX_OUTPACED.silentMs) this.failed();
   }
 
-  /** Whether the region has failed after that time of `Clock.monotonic()`, and is not asked since. */
+  /** Whether the region has failed after that time of `Clock.monotonic()`, and is not called since. */
   failedSince(time: number): boolean {
     return this.#state.value !== "closed" && this.#state.since > time && this.openForMs > 0;
   }
 
-  /** For how long callers should ask another region, in milliseconds; 0 when this one may be asked. */
+  /** For how long callers should call another region, in milliseconds; 0 when this one may be called. */
   get openForMs(): number {
     if (this.#state.value === "closed") return 0;
     return Math.max(0, this.#state.until - this.#clock.monotonic());

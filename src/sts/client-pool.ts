@@ -9,15 +9,15 @@ import { type CreatedClient, createStsClient } from "./sts-client.js";
 import type { StsTarget } from "./target.js";
 
 /**
- * Calls in progress, and so sockets, for each client. A thousand roles that start together take turns
- * instead of opening a thousand connections.
+ * The limit of calls in progress, and so of sockets, for each client. A thousand roles that start
+ * together wait in a queue instead of opening a thousand connections.
  */
 const MAX_SOCKETS = 40;
 
 /** Clients that are kept although none is in use; the least recently used one is closed first. */
 const MAX_IDLE_CLIENTS = 16;
 
-/** A success, and what is needed to judge its times. */
+/** A success, and what is needed to check its times. */
 export interface StsAnswer {
   readonly output: AssumeRoleWithWebIdentityCommandOutput;
   /** The `Date` header. */
@@ -39,13 +39,13 @@ interface Entry extends PooledClient, CreatedClient {
   released: boolean;
 }
 
-/** What the answers of one STS endpoint have shown, for all providers that ask it. */
+/** What the answers of one STS endpoint have shown, for all providers that call it. */
 interface Endpoint {
   readonly serverClock: ServerClock;
   readonly breaker: CircuitBreaker;
 }
 
-/** What a pool takes from the world around it. */
+/** The clock, the environment and the random source of a pool. */
 export interface PoolSeams {
   readonly clock: Clock;
   /** Part of what distinguishes two clients: the SDK reads some variables when a client is made. */
@@ -54,7 +54,7 @@ export interface PoolSeams {
   readonly random: () => number;
 }
 
-/** Endpoints remembered; the oldest is forgotten first. */
+/** How many endpoints are remembered; the oldest is removed first. */
 const MAX_ENDPOINTS = 256;
 
 interface SharedRequest {
@@ -84,7 +84,7 @@ export class ClientPool {
 
   /** Starts to load the SDK, so that it is there when the first call is due. */
   preload(): void {
-    // An error here comes again where a caller waits for it.
+    // A caller that waits for the SDK gets the same error.
     loadSdk().catch(() => {});
   }
 
@@ -148,7 +148,7 @@ export class ClientPool {
     return after.map((target, index) => this.#entries.get(kept[index] ?? "")?.target ?? target);
   }
 
-  /** The circuit breaker of the target's endpoint: one for all providers that ask it. */
+  /** The circuit breaker of the target's endpoint: one for all providers that call it. */
   breaker(target: StsTarget): CircuitBreaker {
     return this.#endpoint(target).breaker;
   }

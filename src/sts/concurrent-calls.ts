@@ -2,17 +2,17 @@ import { untilAborted } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
 
 /*
- * Calls to one endpoint at the same time: at most so many, and equal ones only once.
+ * Calls to one endpoint at the same time: at most a fixed number of them, and equal ones only once.
  */
 
-/** At most `limit` pieces of work at a time, in the order of arrival. */
+/** Runs at most `limit` pieces of work at a time, in the order of arrival. */
 export class ConcurrencyLimit {
   #running = 0;
   readonly #waiting = new Set<() => void>();
 
   constructor(private readonly limit: number) {}
 
-  /** Runs `work` when it has its turn. A waiter whose signal aborts leaves the queue. */
+  /** Runs `work` when the queue reaches it. A waiter whose signal aborts leaves the queue. */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     await this.#enter(signal);
     try {
@@ -29,14 +29,14 @@ export class ConcurrencyLimit {
       return;
     }
     let admit = () => {};
-    const turn = new Promise<void>((resolve) => {
+    const admitted = new Promise<void>((resolve) => {
       admit = resolve;
     });
     this.#waiting.add(admit);
     try {
-      await untilAborted(turn, signal);
+      await untilAborted(admitted, signal);
     } catch (error) {
-      // Admitted and aborted at the same moment: the next one gets the turn.
+      // Admitted and aborted at the same moment: the next one is admitted.
       if (!this.#waiting.delete(admit)) this.#leave();
       throw error;
     }
@@ -53,7 +53,7 @@ export class ConcurrencyLimit {
   }
 }
 
-/** A call without an answer for this long may never get one: a later caller makes another, in milliseconds. */
+/** After this time without an answer, in milliseconds, a later caller makes a new call instead of joining. */
 const JOIN_WITHIN_MS = 1_000;
 
 interface SharedCall<T> {
@@ -64,14 +64,14 @@ interface SharedCall<T> {
   isSettled: boolean;
 }
 
-/** Calls in progress, so that equal ones are made once. An answer goes to those who wait for it then. */
+/** Calls in progress. Equal calls are made once, and every caller that waits gets the answer. */
 export class SharedCalls<T> {
   readonly #calls = new Map<string, SharedCall<T>>();
 
   constructor(private readonly clock: Clock) {}
 
   /**
-   * Waits for the call of that name, which is made if there is none.
+   * Waits for the call with this name, and makes it if there is none.
    *
    * @param signal - ends this caller's wait; the call ends with the last caller's.
    */
@@ -123,7 +123,7 @@ export class SharedCalls<T> {
     call.abort.abort(reason);
   }
 
-  /** An older call may have been followed by another of its name. */
+  /** A newer call may have the same name. */
   #forget(name: string, call: SharedCall<T>): void {
     if (this.#calls.get(name) === call) this.#calls.delete(name);
   }

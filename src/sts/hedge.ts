@@ -14,7 +14,7 @@ type Call<T> = (signal: AbortSignal) => Promise<T>;
 
 export interface HedgeOutcome<T> {
   readonly value: T;
-  /** What had become of the first call by then: `silent` if it had not settled. */
+  /** The state of the first call by then: `silent` if it had not settled. */
   readonly first: "won" | "failed" | "silent";
 }
 

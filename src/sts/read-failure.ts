@@ -62,7 +62,7 @@ interface Link {
   readonly name: string;
   readonly code: string | undefined;
   readonly message: string;
-  /** What the system was asked to do (`connect`). */
+  /** The system call that failed (`connect`). */
   readonly syscall: string | undefined;
   /** The status of an answer or of a proxy, where the error has it in a field. */
   readonly statusCode: unknown;
@@ -167,7 +167,7 @@ function readStatus(httpStatus: number, links: readonly Link[], reading: Reading
 
 /**
  * How proxy agents report that a proxy did not open the tunnel: hpagent, tunnel-agent (and tunnel),
- * undici's ProxyAgent, and Node's own `NODE_USE_ENV_PROXY`. https-proxy-agent hands on the proxy's
+ * undici's ProxyAgent, and Node's own `NODE_USE_ENV_PROXY`. https-proxy-agent returns the proxy's
  * answer as if it were the server's.
  */
 const PROXY_REFUSALS: readonly RegExp[] = [

@@ -3,21 +3,21 @@ import type { Clock } from "../runtime/clock.js";
 import type { CircuitBreaker } from "./circuit-breaker.js";
 import type { StsTarget } from "./target.js";
 
-/** What one refresh knows of one region, besides the circuit breaker that all refreshes share. */
+/** What one refresh knows about one region, besides the circuit breaker that all refreshes share. */
 interface RegionState {
   readonly target: StsTarget;
   readonly breaker: CircuitBreaker;
   /** Failures to get the verification key here, since this round began. */
   idpFailures: number;
-  /** Not asked again in this round. */
+  /** Not called again in this round. */
   skipped: boolean;
-  /** Not asked again in this refresh. */
+  /** Not called again in this refresh. */
   disabled: boolean;
 }
 
 /**
  * STS reaches the identity provider from each region separately: after this many failures to get the
- * verification key, the next region is asked.
+ * verification key, the next region is called.
  */
 const IDP_FAILURES_PER_REGION = 2;
 
@@ -36,11 +36,11 @@ export interface RegionHandle {
   abandoned(): void;
   /** A hedged request to another region was answered first, after this one was silent for `silentMs`. */
   outpaced(silentMs: number): void;
-  /** Skips the region for this round if another one is worth asking; whether it did. */
+  /** Skips the region for this round if another one can be called. @returns whether it did. */
   skip(): boolean;
   /** Skips the region if another call has found, since this handle was given, that it fails. */
   skipIfFailedMeanwhile(): boolean;
-  /** Whether another region can be asked at once, now that this one has failed. */
+  /** Whether another region can be called at once, now that this one has failed. */
   hasAlternative(): boolean;
 }
 
@@ -51,7 +51,7 @@ interface RegionRouteOptions {
 }
 
 /**
- * The order in which one refresh asks the regions: the preferred one first, the next one when it
+ * The order in which one refresh calls the regions: the preferred one first, the next one when it
  * fails, and another round when all have failed.
  */
 export class RegionRoute {
@@ -68,7 +68,7 @@ export class RegionRoute {
     this.#clock = clock;
   }
 
-  /** The region to ask now. */
+  /** The region to call now. */
   next(): RegionHandle {
     return this.#admitted() ?? this.#handle(this.#soonestToRecover(), false);
   }
@@ -81,7 +81,7 @@ export class RegionRoute {
     return (next ?? this.#soonestOf(this.#enabled())).target;
   }
 
-  /** The region for a hedged request during a call to this one, if another one is worth asking. */
+  /** The region for a hedged request during a call to this one, if another one can be called. */
   hedgeFor(handle: RegionHandle): RegionHandle | undefined {
     return this.#admitted(handle.target);
   }
@@ -90,7 +90,7 @@ export class RegionRoute {
   #admitted(except?: StsTarget): RegionHandle | undefined {
     const waiting = this.#waiting().filter(({ target }) => target !== except);
     for (const region of waiting) {
-      // Without an alternative, the region is asked whatever its circuit breaker says.
+      // Without an alternative, the region is called whatever the state of its circuit breaker.
       const admission = this.#regions.length === 1 ? "call" : region.breaker.admit();
       if (admission !== undefined) return this.#handle(region, admission === "probe");
     }
@@ -101,7 +101,7 @@ export class RegionRoute {
     const { target, breaker } = region;
     const chosenAt = this.#clock.monotonic();
     const skip = () => {
-      if (!this.#isWorthAsking(target)) return false;
+      if (!this.#canCallOther(target)) return false;
       region.skipped = true;
       return true;
     };
@@ -119,9 +119,9 @@ export class RegionRoute {
       skip,
       skipIfFailedMeanwhile: () => breaker.failedSince(chosenAt) && skip(),
       hasAlternative: () => {
-        // A disabled region says nothing about the regions that failed before it, which are asked again.
+        // A disabled region says nothing about the regions that failed before it, which are called again.
         if (region.disabled) return this.#enabled().length > 0;
-        return region.skipped && this.#isWorthAsking(target);
+        return region.skipped && this.#canCallOther(target);
       },
     };
   }
@@ -130,13 +130,13 @@ export class RegionRoute {
     return this.#regions.filter(({ disabled }) => !disabled);
   }
 
-  /** The regions that this round may still ask. */
+  /** The regions that this round may still call. */
   #waiting(): readonly RegionState[] {
     return this.#enabled().filter(({ skipped }) => !skipped);
   }
 
-  /** Whether a region other than this one would be asked now. */
-  #isWorthAsking(except: StsTarget): boolean {
+  /** Whether a region other than this one would be called now. */
+  #canCallOther(except: StsTarget): boolean {
     return this.#waiting().some(
       ({ target, breaker }) => target !== except && breaker.openForMs === 0,
     );

@@ -17,9 +17,9 @@ import type { ServerClock } from "./server-clock.js";
 import type { StsTarget } from "./target.js";
 
 /*
- * One STS call of one refresh, to the region whose turn it is. The route (`region-route.ts`) chooses
+ * One STS call of one refresh, to the region that comes next. The route (`region-route.ts`) chooses
  * the region, the circuit breakers (`circuit-breaker.ts`) remember which regions fail, a hedge
- * (`hedge.ts`) asks a second region, and `assume-role.ts` sends the request. The retry loop decides
+ * (`hedge.ts`) calls a second region, and `assume-role.ts` sends the request. The retry loop decides
  * whether there is another call.
  */
 
@@ -27,7 +27,7 @@ import type { StsTarget } from "./target.js";
 export interface StsCaller {
   /** The region of the last call; `undefined` when it is unknown. */
   readonly region: string | undefined;
-  /** The clock of the STS endpoint that the next call asks; `undefined` when that is unknown. */
+  /** The clock of the STS endpoint that the next call goes to; `undefined` when that is unknown. */
   readonly serverClock: ServerClock | undefined;
   /** @throws AttemptError for a request that STS is certain to refuse, in whichever region. */
   check(request: Omit<AssumeRoleInput, "WebIdentityToken">): Promise<void>;
@@ -52,7 +52,7 @@ export interface RegionalCallerOptions {
 export interface CallerLimits {
   /** The limit of one call, in milliseconds. */
   readonly attemptTimeoutMs: number;
-  /** The silence of a region after which a second one is asked, in milliseconds; absent for never. */
+  /** How long a region may be silent before a second one is called too, in milliseconds; absent for never. */
   readonly hedgeAfterMs: number | undefined;
   /** The limit of all calls of the refresh, in milliseconds. */
   readonly budgetMs: number;
@@ -66,7 +66,7 @@ const FINAL: readonly Verdict[] = [
   "request-invalid",
 ];
 
-/** Verdicts with a `Retry-After` that concerns one region: another one may be asked at once. */
+/** Verdicts with a `Retry-After` that concerns one region: another one may be called at once. */
 const REGIONAL_WAITS: readonly Verdict[] = ["throttled", "idp-unreachable"];
 
 /** However small the budget, a silent region gets this much time, in milliseconds. */
@@ -127,7 +127,7 @@ class RegionalCaller implements StsCaller {
     }
   }
 
-  /** If a region asks for a wait of most of the remaining time, another one is asked instead. */
+  /** If a region requests a wait of most of the remaining time, another one is called instead. */
   #withoutLongWait(failure: Failure, region: RegionHandle, deadline: Deadline): Failure {
     const isLong = (failure.retryAfterMs ?? 0) > deadline.remainingMs() / 2;
     const isRegional = isLong && REGIONAL_WAITS.includes(this.#options.judge(failure));
@@ -160,7 +160,7 @@ class RegionalCaller implements StsCaller {
       },
     ).finally(() => hedge?.abandoned());
     if (first !== "won" && hedge !== undefined) this.#moveTo(hedge.target, "hedge");
-    // A call that was still waiting for its turn says nothing about the region.
+    // A call that was still in the queue says nothing about the region.
     if (first === "silent" && sentAt !== undefined) region.outpaced(clock.monotonic() - sentAt);
     return value;
   }
@@ -181,17 +181,17 @@ class RegionalCaller implements StsCaller {
     const { target } = region;
     return assumeRole(input, {
       ...{ target, pool: this.#options.pool, signal, deadline, timeoutMs: this.#timeoutMs },
-      inTurn: async (send) => {
-        // While this call waited for its turn, another one showed that the region is silent: one
+      runCall: async (send) => {
+        // While this call waited in the queue, another one showed that the region is silent: one
         // timeout is enough for all.
-        if (region.skipIfFailedMeanwhile()) throw new AttemptError(notAsked(target));
+        if (region.skipIfFailedMeanwhile()) throw new AttemptError(notCalled(target));
         onSent?.();
         return this.#reportTo(region, input.WebIdentityToken, send);
       },
     });
   }
 
-  /** Reports how the region answered, before the next call has its turn there. */
+  /** Reports how the region answered, before the queue reaches the next call. */
   async #reportTo(
     region: RegionHandle,
     token: string,
@@ -242,7 +242,7 @@ interface AssumerCallerOptions {
   readonly signal: AbortSignal;
 }
 
-/** A caller through the user's role assumer. Which service that asks, and in which region, is unknown. */
+/** A caller through the user's role assumer. Which service it calls, and in which region, is unknown. */
 export function createAssumerCaller(options: AssumerCallerOptions): StsCaller {
   const { assumer, clock, attemptTimeoutMs: timeoutMs, signal } = options;
   return {
@@ -254,7 +254,7 @@ export function createAssumerCaller(options: AssumerCallerOptions): StsCaller {
   };
 }
 
-function notAsked({ region }: StsTarget): Failure {
-  const message = "not asked: other calls to this region were left without an answer meanwhile";
+function notCalled({ region }: StsTarget): Failure {
+  const message = "not called: other calls to this region got no answer in the meantime";
   return { kind: "timeout", code: "TimeoutError", message, cutShort: true, region };
 }

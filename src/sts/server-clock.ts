@@ -15,7 +15,7 @@ export interface SessionTimes {
   /** When the session ends by STS's clock; absent when the answer does not say. */
   readonly expiration: Date | undefined;
   /** The requested length of the session, in milliseconds. */
-  readonly askedMs: number;
+  readonly requestedMs: number;
   /** When the request was sent. */
   readonly sentAt: Moment;
 }
@@ -72,7 +72,7 @@ export class ServerClock {
   }
 
   /** Compares the times of an answer with a session, and learns from them. */
-  session({ date = "", expiration, askedMs, sentAt }: SessionTimes): SessionJudged {
+  session({ date = "", expiration, requestedMs, sentAt }: SessionTimes): SessionJudged {
     const now = this.#clock.now();
     const dateMs = parseHttpDate(date, now) ?? Number.NaN;
     const expiresMs = expiration?.getTime() ?? Number.NaN;
@@ -87,7 +87,7 @@ export class ServerClock {
     if (Number.isNaN(dateMs)) return { skewMs: known - now };
     const byDateMs = expiresMs - dateMs;
     const byKnownMs = expiresMs - known;
-    const isWhole = (lifetimeMs: number) => Math.abs(lifetimeMs - askedMs) < MIN_SKEW_MS;
+    const isWhole = (lifetimeMs: number) => Math.abs(lifetimeMs - requestedMs) < MIN_SKEW_MS;
     if (isWhole(byDateMs)) {
       this.#shown = { skewMs: dateMs - now, at: momentOf(this.#clock) };
       // The safe assumption: `Date` was written when the call began.
@@ -106,11 +106,11 @@ export class ServerClock {
       this.#shown = { skewMs: known - now, at: momentOf(this.#clock) };
       return rejected(known);
     }
-    const isPossible = (lifetimeMs: number) => lifetimeMs > 0 && lifetimeMs < askedMs;
+    const isPossible = (lifetimeMs: number) => lifetimeMs > 0 && lifetimeMs < requestedMs;
     if (!isPossible(byDateMs)) {
       // Neither clock fits: the session is assumed to have the requested length.
       const isProven = isVerified && isPossible(byKnownMs);
-      return rejected(isProven ? known : expiresMs - askedMs);
+      return rejected(isProven ? known : expiresMs - requestedMs);
     }
     // STS issued a shorter session than requested. Both clocks may be right: the shorter lifetime counts.
     const isLess = isPossible(byKnownMs) && byKnownMs < byDateMs;

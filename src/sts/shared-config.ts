@@ -62,7 +62,7 @@ export interface ConfiguredEndpoint {
 
 /**
  * The STS endpoint of the environment or the profile, by the rules of the SDK's client
- * (`@smithy/core`, endpoints), which would ask it. Only the profile of `AWS_PROFILE` counts, and not one
+ * (`@smithy/core`, endpoints), which would use it. Only the profile of `AWS_PROFILE` counts, and not one
  * in a client's config.
  */
 export async function configuredEndpoint(

@@ -28,7 +28,7 @@ export interface StsSettings {
   readonly clientPlugins: readonly ClientPlugin[];
   /** `region` among the provider's options. */
   readonly region: string | undefined;
-  /** The regions to ask when the first one fails, in this order. */
+  /** The regions to call when the first one fails, in this order. */
   readonly failoverRegions: readonly string[];
   readonly parentClientConfig: CallerClientConfig;
 }
@@ -38,7 +38,7 @@ export async function settle<T>(value: T | Provider<T> | undefined): Promise<T |
   return typeof value === "function" ? await (value as Provider<T>)() : value;
 }
 
-/** One STS endpoint, and the options of the client that asks it. Equal targets share a client. */
+/** One STS endpoint, and the options of the client that calls it. Equal targets share a client. */
 export interface StsTarget {
   readonly region: string;
   readonly regionSource: RegionSource;
@@ -57,7 +57,7 @@ export async function resolveTargets(
   env: Environment,
 ): Promise<readonly [StsTarget, ...StsTarget[]]> {
   const first = await resolveTarget(settings, caller, env);
-  // The endpoint is the same for every region: there is no other one to ask.
+  // The endpoint is the same for every region: there is no other one to call.
   if (first.customEndpoint) return [first];
   const { failoverRegions } = settings;
   const others = await Promise.all(failoverRegions.map((region) => inRegion(first, region)));

@@ -72,7 +72,7 @@ describe("an open circuit", () => {
     expect(breaker.admit()).toBe("probe");
   });
 
-  test("is not probed by reading its state", async () => {
+  test("is not changed when its state is read", async () => {
     await pauseIsOver();
     expect(breaker.openForMs).toBe(0);
     expect(breaker.admit()).toBe("probe");
@@ -84,7 +84,7 @@ describe("an open circuit", () => {
     expect(breaker.openForMs).toBe(30_000);
   });
 
-  test("closes for every caller with an answer", () => {
+  test("closes for every caller when the region answers", () => {
     breaker.failed();
     breaker.succeeded();
     expect(admit(2)).toEqual(["call", "call"]);
@@ -125,7 +125,7 @@ describe("a half-open circuit", () => {
     expect(admit(2)).toEqual(["probe", undefined]);
   });
 
-  test("opens when the probe fails, whatever is abandoned afterwards", async () => {
+  test("opens when the probe fails, even if a call is abandoned later", async () => {
     await pauseIsOver();
     breaker.admit();
     await clock.advance(5);
@@ -135,7 +135,7 @@ describe("a half-open circuit", () => {
     expect(breaker.openForMs).toBe(29_995);
   });
 
-  test("closes when the probe is answered, whatever is abandoned afterwards", async () => {
+  test("closes when the probe is answered, even if a call is abandoned later", async () => {
     await pauseIsOver();
     breaker.admit();
     breaker.succeeded();
@@ -161,7 +161,7 @@ describe("a region that is slower than the hedged requests to others", () => {
     expect(outpace(1, 100)).toBe(true);
   });
 
-  test("starts from zero with every answer, in number and in silence", () => {
+  test("starts from zero with every answer, both the count and the silent time", () => {
     for (let round = 0; round < 10; round += 1) {
       expect(outpace(2, 5_000)).toBe(false);
       breaker.succeeded();

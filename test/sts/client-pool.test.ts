@@ -55,7 +55,7 @@ describe("two targets share a client", () => {
     expect(await share(withConfig(one), withConfig(other))).toBe(true);
   });
 
-  test("also when they ask at the same moment", async () => {
+  test("when they need it at the same moment", async () => {
     const pool = makePool();
     const clients = await Promise.all(
       Array.from({ length: 50 }, () => clientOf(pool, makeTarget())),
@@ -100,7 +100,7 @@ describe("two targets do not share a client", () => {
 });
 
 describe("a client", () => {
-  test("sends each request once, whatever the retry options say", async () => {
+  test("sends each request once, whatever the retry options are", async () => {
     const config = { region: "eu-west-1", maxAttempts: 9, retryMode: "adaptive" };
     const client = await clientOf(makePool(), withConfig(config));
     expect(await client.config.maxAttempts()).toBe(1);
@@ -113,7 +113,7 @@ describe("a client", () => {
     expect(seen).toHaveLength(1);
   });
 
-  test("is returned when the work fails, too", async () => {
+  test("is returned when the work fails", async () => {
     const pool = makePool();
     const failing = pool.use(makeTarget(), async () => Promise.reject(new Error("no")));
     await expect(failing).rejects.toThrow("no");
@@ -140,7 +140,7 @@ describe("a released client", () => {
     expect(pool.size).toBe(1);
   });
 
-  test("is the one of a target that a provider no longer uses, compared by options", async () => {
+  test("belongs to a target that a provider no longer uses, by its options", async () => {
     const pool = makePool();
     const other = withConfig({ region: "eu-west-2" });
     const [kept, left] = [await clientOf(pool, makeTarget()), await clientOf(pool, other)];
@@ -151,7 +151,7 @@ describe("a released client", () => {
     expect(await clientOf(pool, other)).not.toBe(left);
   });
 
-  test("may be of a target that was never used", () => {
+  test("may belong to a target that was never used", () => {
     expect(() => makePool().release(makeTarget())).not.toThrow();
   });
 });
@@ -171,7 +171,7 @@ describe("of many clients", () => {
     expect(await clientOf(pool, numbered(2))).not.toBe(second);
   });
 
-  test("one in use is kept, however long ago its use began", async () => {
+  test("a client in use is kept, however long ago its use began", async () => {
     const pool = makePool();
     const { client, giveBack } = await lend(pool, numbered(1));
     for (let n = 2; n <= 40; n += 1) await clientOf(pool, numbered(n));

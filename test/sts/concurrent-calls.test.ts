@@ -16,7 +16,7 @@ function makeWork() {
 }
 
 describe("a concurrency limit", () => {
-  test("is never exceeded, and every call gets a turn, in whatever order calls end", async () => {
+  test("is never exceeded, and every call runs, in whatever order calls end", async () => {
     const waits = fc.array(fc.nat(50), { minLength: 1, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 5 }), waits, async (limit, durations) => {
@@ -44,7 +44,7 @@ describe("a concurrency limit", () => {
     expect(order).toEqual([1, 2, 3, 4]);
   });
 
-  test("gives the turn of work that fails to the next one, even if it fails at once", async () => {
+  test("admits the next call when one fails, even if it fails at once", async () => {
     const room = new ConcurrencyLimit(1);
     await expect(room.run(signal, async () => Promise.reject(new Error("a")))).rejects.toThrow("a");
     const throwing = () => {
@@ -54,7 +54,7 @@ describe("a concurrency limit", () => {
     await expect(room.run(signal, async () => "c")).resolves.toBe("c");
   });
 
-  test("removes a waiter whose signal aborts, and gives its turn to the next one", async () => {
+  test("removes a waiter whose signal aborts, and admits the next one instead", async () => {
     const room = new ConcurrencyLimit(1);
     const first = makeWork();
     const running = room.run(signal, first.run);
@@ -93,7 +93,7 @@ describe("a concurrency limit", () => {
     expect(begun).toEqual(["first", "third"]);
   });
 
-  test("loses no turn when a waiter is admitted and aborted at the same moment", async () => {
+  test("admits the next call when a waiter is admitted and aborted at the same moment", async () => {
     const room = new ConcurrencyLimit(1);
     const first = makeWork();
     const running = room.run(signal, first.run);
@@ -144,7 +144,7 @@ const join = (name: string, signal = new AbortController().signal) =>
 const turn = () => new Promise(setImmediate);
 
 describe("a call in progress", () => {
-  test("is made once for all who ask for it, and all get its answer", async () => {
+  test("is made once for all callers, and all get its answer", async () => {
     const all = Promise.all([join("a"), join("a"), join("a")]);
     await turn();
     expect(made).toHaveLength(1);
@@ -160,7 +160,7 @@ describe("a call in progress", () => {
     await expect(all).resolves.toEqual(["0", "1"]);
   });
 
-  test("fails for all, and is forgotten then", async () => {
+  test("fails for all callers, and is then removed", async () => {
     const all = Promise.allSettled([join("a"), join("a")]);
     await turn();
     made[0]?.reject(new Error("no"));
@@ -181,7 +181,7 @@ describe("a call in progress", () => {
     await expect(second).resolves.toBe("new");
   });
 
-  test("goes on when the caller that made it aborts", async () => {
+  test("continues when the caller that made it aborts", async () => {
     const gone = new AbortController();
     const first = join("a", gone.signal);
     const second = join("a");
@@ -205,7 +205,7 @@ describe("a call in progress", () => {
     expect(made).toHaveLength(2);
   });
 
-  test("is joined for one second: a silent one does not make later callers wait", async () => {
+  test("is joined for one second, so that a silent call does not make later callers wait", async () => {
     const all = [join("a")];
     await clock.advance(999);
     all.push(join("a"));
@@ -219,7 +219,7 @@ describe("a call in progress", () => {
     await expect(Promise.all(all.slice(0, 2))).resolves.toEqual(["very late", "very late"]);
   });
 
-  test("ends without a waiting caller, although another one has followed it", async () => {
+  test("ends without a waiting caller, although a newer call has the same name", async () => {
     const gone = new AbortController();
     const old = join("a", gone.signal);
     await clock.advance(1_000);

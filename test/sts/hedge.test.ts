@@ -63,7 +63,7 @@ describe("the hedged call", () => {
     expect(said).toMatch(/^one/);
   });
 
-  test("is not made when there is no other region to ask", async () => {
+  test("is not made when there is no other region to call", async () => {
     const clock = new FakeClock();
     const first = call();
     const { signal } = new AbortController();
@@ -88,7 +88,7 @@ describe("of two calls", () => {
     },
   );
 
-  test("one that fails does not end the other", async () => {
+  test("a failure of one does not end the other", async () => {
     for (const who of ["first", "second"] as const) {
       const world = race();
       await world.clock.advance(100);
@@ -102,7 +102,7 @@ describe("of two calls", () => {
     }
   });
 
-  test("that both fail, in any order, the failure of the first counts", async () => {
+  test("the failure of the first counts when both fail, in any order", async () => {
     for (const order of [["first", "second"] as const, ["second", "first"] as const]) {
       const world = race();
       await world.clock.advance(100);
@@ -124,7 +124,7 @@ describe("a final failure", () => {
     expect(second.isAborted).toBe(true);
   });
 
-  test("of the hedged call ends neither: the first may have another answer", async () => {
+  test("of the hedged call ends neither, because the first may have another answer", async () => {
     const { clock, first, second, outcome } = race();
     await clock.advance(100);
     second.fail("refused");
@@ -146,7 +146,7 @@ describe("the caller's abort", () => {
     expect([first.isAborted, second.isAborted, clock.pending]).toEqual([true, true, 0]);
   });
 
-  test("before the hedged call ends the first call, and no hedged call is made", async () => {
+  test("ends the first call before the hedged call begins, and no hedged call is made", async () => {
     const controller = new AbortController();
     const { clock, offer, outcome } = race(controller.signal);
     controller.abort("enough");
@@ -155,13 +155,13 @@ describe("the caller's abort", () => {
     expect(offer).not.toHaveBeenCalled();
   });
 
-  test("before the first call means that no call is made", async () => {
+  test("prevents both calls if it comes before the first", async () => {
     const { first, outcome } = race(AbortSignal.abort("enough"));
     await expect(outcome).rejects.toBe("enough");
     expect(first.make).not.toHaveBeenCalled();
   });
 
-  test("leaves no listener on a signal that lives on", async () => {
+  test("leaves no listener on the signal when both calls have ended", async () => {
     const { signal } = new AbortController();
     const remove = vi.spyOn(signal, "removeEventListener");
     const add = vi.spyOn(signal, "addEventListener");

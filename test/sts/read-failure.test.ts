@@ -60,7 +60,7 @@ describe("an answer", () => {
     expect(read(answer(403, { Code: value, name: value })).code).toBeUndefined();
   });
 
-  test("that could not be read is not STS's either, also with status 200", () => {
+  test("that could not be read is not from STS, even with status 200", () => {
     const facts = {
       name: "SyntaxError",
       message: "Deserialization error: char '<' is not expected",
@@ -116,7 +116,7 @@ describe("no answer", () => {
     expect(read(Object.assign(timeout, { code: "ECONNRESET" })).kind).toBe("network");
   });
 
-  test("of several addresses is named by its code, having no words of its own", () => {
+  test("from several addresses is named by its code, because it has no message", () => {
     const thrown = Object.assign(new AggregateError([new Error("a")]), { code: "ECONNREFUSED" });
     expect(read(thrown)).toMatchObject({ kind: "network", message: "ECONNREFUSED" });
   });
@@ -167,14 +167,14 @@ describe("no answer", () => {
     expect(read(withCode("ECONNREFUSED", message)).kind).toBe("network");
   });
 
-  test("for a reason nobody knows is a fault on this side", () => {
+  test("for an unknown reason is a fault of this process", () => {
     expect(read(new RangeError("a plugin's bug"))).toMatchObject({
       kind: "local",
       code: "RangeError",
     });
   });
 
-  test.each(HOSTILE)("with %s thrown is read without a throw", (_, make) => {
+  test.each(HOSTILE)("with %s thrown is read without an error", (_, make) => {
     expect(["local", "network"]).toContain(read(make()).kind);
   });
 });
@@ -256,7 +256,7 @@ describe("a fault is recognized by its shape, wherever it stands in the chain", 
     },
   );
 
-  test("a system error is the network's when a connection was asked for", () => {
+  test("a system error is a network failure when a connection was requested", () => {
     const facts = { code: "ENOENT", syscall: "connect" };
     expect(read(Object.assign(new Error("x"), facts)).kind).toBe("network");
   });
@@ -265,7 +265,7 @@ describe("a fault is recognized by its shape, wherever it stands in the chain", 
 describe("what looks alike", () => {
   const failed = (facts: object, message = "x") => read(Object.assign(new Error(message), facts));
 
-  test("is not an answer when its status is no number", () => {
+  test("is not an answer when its status is not a number", () => {
     expect(failed({ $metadata: { httpStatusCode: "403" } }).kind).toBe("local");
   });
 
@@ -315,7 +315,7 @@ describe("what looks alike", () => {
   });
 });
 
-describe("what is read holds no token", () => {
+describe("what is read contains no token", () => {
   const shown = (thrown: unknown, token: string) => {
     const { cause, ...failure } = read(thrown, token);
     return JSON.stringify([failure, cause?.name, cause?.message, cause?.stack, cause]);

@@ -47,7 +47,7 @@ describe("a route", () => {
     expect(regions("a", "b").startRefresh().ask("ok", "ok", "ok")).toEqual(["a", "a", "a"]);
   });
 
-  test("asks the regions in their order, at once while there is another one", () => {
+  test("calls the regions in their order, at once while there is another one", () => {
     const asked = regions("a", "b", "c").startRefresh().ask(DOWN, DOWN, DOWN);
     expect(asked).toEqual(["a at once", "b at once", "c"]);
   });
@@ -63,7 +63,7 @@ describe("a route", () => {
     expect(asked).toEqual(["a at once", "b", "a", "b", "a"]);
   });
 
-  test("with one region asks it every time, whether its circuit is open or closed", () => {
+  test("with one region calls it every time, whether its circuit is open or closed", () => {
     const { startRefresh, breakerOf } = regions("a");
     expect(startRefresh().ask(DOWN, DOWN, DOWN)).toEqual(["a", "a", "a"]);
     expect(breakerOf("a").openForMs).toBe(30_000);
@@ -109,7 +109,7 @@ describe("a region where STS cannot reach the identity provider", () => {
     expect(asked).toEqual(["a", "a", "a at once", "b"]);
   });
 
-  test("keeps its circuit closed: the next refresh begins there", () => {
+  test("keeps its circuit closed, so that the next refresh begins there", () => {
     const { startRefresh, breakerOf } = regions("a", "b");
     startRefresh().ask(IDP, IDP, "ok");
     expect(breakerOf("a").openForMs).toBe(0);
@@ -118,12 +118,12 @@ describe("a region where STS cannot reach the identity provider", () => {
 });
 
 describe("a region that is disabled for the account", () => {
-  test("is not asked again in the same refresh, however long that takes", () => {
+  test("is not called again in the same refresh, however long that takes", () => {
     const asked = regions("a", "b").startRefresh().ask("region-disabled", DOWN, DOWN, DOWN);
     expect(asked).toEqual(["a at once", "b", "b", "b"]);
   });
 
-  test("keeps its circuit closed: a role of another account may use it", () => {
+  test("keeps its circuit closed, because a role of another account may use it", () => {
     const { startRefresh } = regions("a", "b");
     startRefresh().ask("region-disabled", "ok");
     expect(startRefresh().ask("ok")).toEqual(["a"]);
@@ -151,7 +151,7 @@ describe("a region that did not answer", () => {
     expect(startRefresh().ask("ok")).toEqual(["a"]);
   });
 
-  test("is probed by one refresh alone", async () => {
+  test("is probed by only one refresh", async () => {
     const { clock, startRefresh } = regions("a", "b");
     startRefresh().ask(DOWN, "ok");
     await clock.advance(30_000);
@@ -183,13 +183,13 @@ describe("a region that did not answer", () => {
     },
   );
 
-  test("is not an alternative to ask at once", () => {
+  test("is not an alternative that can be called at once", () => {
     const { startRefresh } = regions("a", "b");
     startRefresh().ask(DOWN, "ok");
     expect(startRefresh().ask(DOWN)).toEqual(["b"]);
   });
 
-  test("is asked when all circuits are open and its own closes first", async () => {
+  test("is called when all circuits are open and its own closes first", async () => {
     const { clock, startRefresh } = regions("a", "b");
     const { ask } = startRefresh();
     expect(ask(DOWN)).toEqual(["a at once"]);
@@ -203,7 +203,7 @@ describe("a region that did not answer", () => {
 });
 
 describe("a region that is skipped", () => {
-  test("is not asked again in this round, and stays open to other refreshes", () => {
+  test("is not called again in this round, and stays available to other refreshes", () => {
     const { startRefresh, breakerOf } = regions("a", "b");
     const { route, ask } = startRefresh();
     expect(route.next().skip()).toBe(true);
@@ -212,7 +212,7 @@ describe("a region that is skipped", () => {
     expect(startRefresh().ask("ok")).toEqual(["a"]);
   });
 
-  test("has an alternative: the last region is never skipped", () => {
+  test("always has an alternative, because the last region is never skipped", () => {
     const { route, ask } = regions("a", "b").startRefresh();
     expect(ask(DOWN)).toEqual(["a at once"]);
     expect(route.next().skip()).toBe(false);
@@ -241,7 +241,7 @@ describe("a region that is skipped", () => {
 });
 
 describe("the region of a hedged request", () => {
-  test("is the next one that is worth asking", () => {
+  test("is the next one that can be called", () => {
     const { route } = regions("a", "b", "c").startRefresh();
     const first = route.next();
     const hedge = route.hedgeFor(first);
@@ -250,7 +250,7 @@ describe("the region of a hedged request", () => {
     expect(route.hedgeFor(first)?.target.region).toBe("c");
   });
 
-  test("does not exist when the others failed, are open or are disabled", () => {
+  test("does not exist when the other regions failed, are open or are disabled", () => {
     const { route, ask } = regions("a", "b", "c").startRefresh();
     expect(ask(DOWN)).toEqual(["a at once"]);
     expect(route.hedgeFor(route.next())?.target.region).toBe("c");

@@ -87,14 +87,14 @@ async function untilAsked(world: { readonly asked: string[] }, times: number): P
 }
 
 describe("a regional caller", () => {
-  test("asks the preferred region, and keeps it while it answers", async () => {
+  test("calls the preferred region, and keeps it while it answers", async () => {
     const world = stsInTwoRegions();
     const { sts, call } = world.caller();
     expect([await call(), await call()]).toEqual([`key of ${FIRST}`, `key of ${FIRST}`]);
     expect([sts.region, world.events]).toEqual([FIRST, []]);
   });
 
-  test("reports that another region can be asked at once, asks it, and reports the switch", async () => {
+  test("reports that another region can be called at once, calls it, and reports the switch", async () => {
     const world = stsInTwoRegions();
     world.behavior[FIRST] = "refuses the connection";
     const { sts, call } = world.caller();
@@ -104,7 +104,7 @@ describe("a regional caller", () => {
     expect(world.events).toEqual([switched]);
   });
 
-  test("knows the clock of the region that it asks next", async () => {
+  test("knows the clock of the region that it calls next", async () => {
     const world = stsInTwoRegions();
     const { sts, call } = world.caller();
     const before = sts.serverClock;
@@ -125,7 +125,7 @@ describe("a regional caller", () => {
     expect(await call).toMatchObject({ failure: { message, alternative: true } });
   });
 
-  test("gives a region without an alternative its whole time", async () => {
+  test("gives a region without an alternative the whole attempt timeout", async () => {
     const world = stsInTwoRegions();
     world.behavior[FIRST] = "hangs";
     const call = world.caller({ budgetMs: 12_000 }, [FIRST]).call();
@@ -151,7 +151,7 @@ describe("a regional caller", () => {
     expect(await world.caller().call()).toBe(`key of ${FIRST}`);
   });
 
-  test("asks a second region while the first is silent, and takes the first answer", async () => {
+  test("calls a second region while the first is silent, and returns the first answer", async () => {
     const world = stsInTwoRegions();
     world.behavior[FIRST] = "hangs";
     const { sts, call } = world.caller({ hedgeAfterMs: 500 });

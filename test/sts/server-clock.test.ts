@@ -16,7 +16,7 @@ interface Answer {
   readonly stsMs?: number;
   /** What `Date` is off by besides, in milliseconds; or the header itself. */
   readonly lie?: number | string | undefined;
-  readonly askedMs?: number;
+  readonly requestedMs?: number;
   readonly givenMs?: number;
 }
 
@@ -25,11 +25,11 @@ function world() {
   const clock = new FakeClock();
   const server = new ServerClock(clock);
   /** How long the session lives by what is made of its answer, and what was rejected. */
-  const issue = ({ stsMs = 0, lie = 0, askedMs = HOUR, givenMs = askedMs }: Answer) => {
+  const issue = ({ stsMs = 0, lie = 0, requestedMs = HOUR, givenMs = requestedMs }: Answer) => {
     const stsNow = clock.now() + stsMs;
     const expiration = new Date(second(stsNow) + givenMs);
     const date = typeof lie === "string" ? lie : httpDate(stsNow + lie);
-    const judged = server.session({ date, expiration, askedMs, sentAt: momentOf(clock) });
+    const judged = server.session({ date, expiration, requestedMs, sentAt: momentOf(clock) });
     const lifetimeMs = expiration.getTime() - judged.skewMs - clock.now();
     return { lifetimeMs, rejected: judged.rejectedDate?.reason };
   };
@@ -68,7 +68,7 @@ describe("the clock of an STS endpoint", () => {
     }
   });
 
-  test("is the one that the last answer has shown", () => {
+  test("is the time that the last answer has shown", () => {
     const { clock, server, issue } = world();
     issue({ stsMs: HOUR });
     issue({ stsMs: -HOUR });
@@ -86,7 +86,7 @@ describe("the clock of an STS endpoint", () => {
   });
 });
 
-describe("a Date that cannot be right", () => {
+describe("a Date that can't be right", () => {
   test.each([
     ["of 1970", httpDate(0), "session-too-long"],
     ["of the year 9999", "Fri, 31 Dec 9999 23:59:59 GMT", "expired-on-arrival"],
@@ -112,7 +112,7 @@ describe("a Date that cannot be right", () => {
   test("is reported with its value and its difference", () => {
     const { clock, server } = world();
     const expiration = new Date(second(clock.now()) + HOUR);
-    const times = { expiration, askedMs: HOUR, sentAt: momentOf(clock) };
+    const times = { expiration, requestedMs: HOUR, sentAt: momentOf(clock) };
     const { skewMs, rejectedDate } = server.session({ date: httpDate(0), ...times });
     expect(skewMs).toBe(0);
     expect(rejectedDate).toEqual({
@@ -131,7 +131,7 @@ describe("a Date that cannot be right", () => {
     expect(server.read()).toEqual(before);
   });
 
-  test("does not make this machine's clock doubtful if the session proves it right", () => {
+  test("keeps this machine's clock verified if the session proves it right", () => {
     const { server, issue } = world();
     issue({ lie: 2 * HOUR });
     expect(server.read().isVerified).toBe(true);
@@ -163,12 +163,14 @@ describe("the lifetime of a session", () => {
     const server = new ServerClock(Object.assign(new FakeClock(), { now }));
     const expiration = new Date("2099-01-01T00:00:00Z");
     const sentAt = momentOf(clock);
-    expect(server.session({ date: undefined, expiration, askedMs: HOUR, sentAt }).skewMs).toBe(0);
+    expect(server.session({ date: undefined, expiration, requestedMs: HOUR, sentAt }).skewMs).toBe(
+      0,
+    );
   });
 
   test("is unknown without an expiration, and is not corrected", () => {
     const { clock, server } = world();
-    const answer = { expiration: undefined, askedMs: HOUR, sentAt: momentOf(clock) };
+    const answer = { expiration: undefined, requestedMs: HOUR, sentAt: momentOf(clock) };
     expect(server.session({ date: httpDate(0), ...answer })).toEqual({ skewMs: 0 });
     expect(server.read().isVerified).toBe(false);
   });
@@ -184,7 +186,7 @@ describe("the lifetime of a session", () => {
     const [date, start] = [httpDate(clock.now()), second(clock.now())];
     clock.suspend(40 * MINUTE);
     const expiration = new Date(start + HOUR);
-    const { skewMs } = server.session({ date, expiration, askedMs: HOUR, sentAt });
+    const { skewMs } = server.session({ date, expiration, requestedMs: HOUR, sentAt });
     expect(expiration.getTime() - skewMs - clock.now()).toBeCloseTo(20 * MINUTE, -4);
   });
 
@@ -197,14 +199,14 @@ describe("the lifetime of a session", () => {
     );
     const asked = fc.constantFrom(900_000, HOUR, 12 * HOUR);
     fc.assert(
-      fc.property(off, lie, asked, (stsMs, lied, askedMs) => {
+      fc.property(off, lie, asked, (stsMs, lied, requestedMs) => {
         const { issue } = world();
-        const { lifetimeMs } = issue({ stsMs, lie: lied, askedMs });
+        const { lifetimeMs } = issue({ stsMs, lie: lied, requestedMs });
         // Only a Date that lies as this machine does, or none at all, leaves nothing to tell it by.
         const isAlone = typeof lied === "string" && Number.isNaN(Date.parse(lied));
         if (isAlone || (typeof lied === "number" && Math.abs(stsMs + lied) < 16_000)) return;
         expect(lifetimeMs).toBeGreaterThan(0);
-        expect(lifetimeMs).toBeLessThanOrEqual(askedMs + 30_000);
+        expect(lifetimeMs).toBeLessThanOrEqual(requestedMs + 30_000);
       }),
       { numRuns: 2_000 },
     );

@@ -29,7 +29,7 @@ describe("the connections to STS", () => {
     }
   });
 
-  test("never keep the process alive: neither new, nor in use, nor idle, nor used again", async () => {
+  test("never keep the process alive, whether new, in use, idle or used again", async () => {
     const { httpAgent, httpsAgent } = agents(1);
     const seen: number[] = [];
     const before = held().length;
@@ -129,7 +129,7 @@ test.each<[string, STSClientConfig, string, boolean]>([
   },
 );
 
-test("names the regional host beside the global one", async () => {
+test("includes the regional host with the global one", async () => {
   const client = new STSClient({ region: "eu-west-1", useGlobalEndpoint: true });
   expect((await resolveEndpoint(client)).regionalHost).toBe("sts.eu-west-1.amazonaws.com");
 });

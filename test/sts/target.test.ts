@@ -131,7 +131,7 @@ describe("the global endpoint", () => {
     expect(await isGlobal({}, { env: { AWS_STS_REGIONAL_ENDPOINTS: mode } })).toBe(expected);
   });
 
-  test("is used if the profile asks for it and the variable does not differ", async () => {
+  test("is used if the profile selects it and the variable does not say otherwise", async () => {
     useProfiles("[default]\nsts_regional_endpoints = legacy\n");
     expect(await isGlobal()).toBe(true);
     expect(await isGlobal({}, { env: { AWS_STS_REGIONAL_ENDPOINTS: "regional" } })).toBeUndefined();
@@ -197,7 +197,7 @@ describe("a custom endpoint", () => {
     expect(await isCustom()).toBe(true);
   });
 
-  test("does not count if the environment says so", async () => {
+  test("is ignored if the environment says so", async () => {
     const env = { AWS_ENDPOINT_URL: endpoint, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" };
     expect(await isCustom({}, { env })).toBe(false);
     expect(await isCustom({ clientConfig: { endpoint } }, { env })).toBe(true);

@@ -224,7 +224,7 @@ describe("what libraries throw", () => {
     expect(read(error("x", { code: "" })).code).toBe("Error");
   });
 
-  test("keeps the words of a status and its number", () => {
+  test("keeps the message and the number of a status", () => {
     const { cause: _, ...failure } = read(error("Request failed with status code 503"));
     expect(failure).toEqual({
       ...{ kind: "answer", code: "HTTP_STATUS_503", httpStatus: 503 },
