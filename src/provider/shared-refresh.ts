@@ -42,7 +42,7 @@ const MAX_WAIT_MS = 5_000;
  * The random part of a wait: processes that started together do not all stop waiting together, and the
  * first of them may publish credentials for the others.
  */
-const DRAWN_PART = 0.1;
+const RANDOM_PART = 0.1;
 
 /** Bounds of the wait between two reads of the store, in milliseconds; each wait is half as long again. */
 const POLL_MS = { first: 60, urgent: 400, background: 2_000 };
@@ -54,7 +54,7 @@ interface SharedStoreOptions {
   readonly runtime: Runtime;
 }
 
-/** What differs between the refreshes of one provider. */
+/** What the store's part in one refresh depends on. */
 export interface SharedRefreshOptions {
   readonly identity: Identity;
   /** The STS that would be asked first. */
@@ -95,7 +95,7 @@ export class SharedStore {
     return new SharedRefresh(this, options);
   }
 
-  /** A caller waits for the in-flight refresh: from now on, it waits 5 s at most for another process. */
+  /** A caller waits for the in-flight refresh, which now waits 5 s at most for another process. */
   limitWait(): void {
     this.waitLimitedAt = Math.min(this.waitLimitedAt, this.options.runtime.clock.monotonic());
   }
@@ -140,7 +140,7 @@ export class SharedRefresh {
   #isOver = false;
   #stopExtending = () => {};
   #refusal: Failure | undefined;
-  /** Whether the last attempt's token is one of this key: only its result may be stored under it. */
+  /** Whether the last attempt's token has this key: only then is its result stored under it. */
   #isForKey = false;
   #hasReportedValue = false;
 
@@ -161,7 +161,7 @@ export class SharedRefresh {
   async findOrClaim(token: string, deadline: Deadline): Promise<SharedResult | undefined> {
     const key = this.#keyOf(token);
     const isFirst = this.#key === undefined;
-    // Another token may have other claims: what is shared is the first one's.
+    // A later token may have other claims, and so another key: only results for the first key are shared.
     this.#key ??= key;
     this.#shared.key = this.#key;
     this.#isForKey = key !== undefined && key === this.#key;
@@ -213,7 +213,7 @@ export class SharedRefresh {
     const { clock, random } = this.#shared.options.runtime;
     const start = clock.monotonic();
     const maxMs = this.#waitLimitMs(deadline);
-    const limitMs = maxMs * (1 - DRAWN_PART * random());
+    const limitMs = maxMs * (1 - RANDOM_PART * random());
     const isUrgent = maxMs <= MAX_WAIT_MS;
     let pollMs = POLL_MS.first;
     for (;;) {

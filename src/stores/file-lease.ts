@@ -64,14 +64,15 @@ export class FileLeases {
     return isClaimed ? lease : undefined;
   }
 
-  /** Also extends a lease that has lapsed, if no other process has claimed it since. */
+  /** Returns `false` for a lease that was released or has lapsed, even if no process has claimed it since. */
   async extend(lease: StoreLease, leaseMs: number): Promise<boolean> {
-    return await this.#replace(lease, this.#text(lease, leaseMs));
+    const text = this.#text(lease, leaseMs);
+    return await this.#replace(lease, text, (current) => this.#isCurrent(current));
   }
 
-  /** If another process has the lock just then, the lease is not released, and lapses. */
+  /** If the lease is being changed at this moment, it is not released, and lapses. */
   async release(lease: StoreLease): Promise<void> {
-    await this.#replace(lease, this.#text(lease, 0));
+    await this.#replace(lease, this.#text(lease, 0), () => true);
   }
 
   async remove(key: string): Promise<void> {
@@ -102,11 +103,11 @@ export class FileLeases {
     return (await this.#read(key))?.owner === owner;
   }
 
-  /** Replaces the lease file if it still holds this lease. @returns whether it did. */
+  /** Replaces the lease file if it still holds this lease, and the lease may be replaced. @returns whether it did. */
   async #replace(
     { key, owner, fence }: StoreLease,
     text: string,
-    mayReplace: (current: LeaseRecord) => boolean = () => true,
+    mayReplace: (current: LeaseRecord) => boolean,
   ): Promise<boolean> {
     const start = performance.now();
     const lock = await this.#lock(key, fence);

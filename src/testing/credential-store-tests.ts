@@ -110,6 +110,14 @@ export function testCredentialStore({ test, createStore }: CredentialStoreTests)
     equal((await one.read(key)).isLeased, true);
   });
 
+  test("a lease that was released can't be extended", async () => {
+    const { one, other, key } = await pair();
+    const lease = await claimed(one, key);
+    await one.release(lease);
+    equal(await one.extend(lease, LEASE_MS), false);
+    equal((await other.read(key)).isLeased, false);
+  });
+
   test("an extended lease does not lapse at its first end", async () => {
     const { one, other, key } = await pair();
     const lease = await claimed(one, key, 1_000);

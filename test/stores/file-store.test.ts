@@ -230,6 +230,15 @@ describe("a lease", () => {
     }
   });
 
+  test("that lapsed or was released can't be extended, although no process has claimed it", async () => {
+    const { holder, lease } = await lapsed();
+    expect(await holder.extend(lease, LEASE_MS)).toBe(false);
+    const released = (await holder.claim(newKey(), LEASE_MS)) as StoreLease;
+    await holder.release(released);
+    expect(await holder.extend(released, LEASE_MS)).toBe(false);
+    expect((await holder.read(released.key)).isLeased).toBe(false);
+  });
+
   test("stays held when the holder of the previous one releases that one late", async () => {
     for (let round = 0; round < 20; round += 1) {
       const { directory, holder, lease, key } = await lapsed();
