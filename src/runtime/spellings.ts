@@ -32,7 +32,7 @@ const BLANK = /[^\S\ufeff]|["'`]/;
 /** NUL of UTF-16, soft hyphens, zero-width and bidirectional marks: they separate nothing. */
 const INVISIBLE = /[\p{Cc}\p{Cf}]/u;
 /** What is left out of a plain text. */
-const LEFT_OUT = /[\p{Cc}\p{Cf}\p{Z}]/u;
+const LEFT_OUT = /^[\p{Cc}\p{Cf}\p{Z}]$/u;
 const BACKSLASH = 0x5c;
 const EQUALS = 0x3d;
 /** Longest entity or `\u{…}` that is recognized. */
@@ -54,47 +54,49 @@ const SHORT_ESCAPES: Readonly<Record<number, string>> = {
 };
 
 /** What HTML names of the characters that a token, a URL or an encoding has. */
-const NAMED_ENTITIES: Readonly<Record<string, string>> = {
-  amp: "&",
-  apos: "'",
-  ast: "*",
-  bsol: "\\",
-  colon: ":",
-  comma: ",",
-  commat: "@",
-  dollar: "$",
-  equals: "=",
-  excl: "!",
-  grave: "`",
-  gt: ">",
-  hat: "^",
-  lbrace: "{",
-  lbrack: "[",
-  lcub: "{",
-  lowbar: "_",
-  lpar: "(",
-  lsqb: "[",
-  lt: "<",
-  nbsp: " ",
-  newline: "\n",
-  num: "#",
-  percnt: "%",
-  period: ".",
-  plus: "+",
-  quest: "?",
-  quot: '"',
-  rbrace: "}",
-  rbrack: "]",
-  rcub: "}",
-  rpar: ")",
-  rsqb: "]",
-  semi: ";",
-  sol: "/",
-  tab: "\t",
-  underbar: "_",
-  verbar: "|",
-  vert: "|",
-};
+const NAMED_ENTITIES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    amp: "&",
+    apos: "'",
+    ast: "*",
+    bsol: "\\",
+    colon: ":",
+    comma: ",",
+    commat: "@",
+    dollar: "$",
+    equals: "=",
+    excl: "!",
+    grave: "`",
+    gt: ">",
+    hat: "^",
+    lbrace: "{",
+    lbrack: "[",
+    lcub: "{",
+    lowbar: "_",
+    lpar: "(",
+    lsqb: "[",
+    lt: "<",
+    nbsp: " ",
+    newline: "\n",
+    num: "#",
+    percnt: "%",
+    period: ".",
+    plus: "+",
+    quest: "?",
+    quot: '"',
+    rbrace: "}",
+    rbrack: "]",
+    rcub: "}",
+    rpar: ")",
+    rsqb: "]",
+    semi: ";",
+    sol: "/",
+    tab: "\t",
+    underbar: "_",
+    verbar: "|",
+    vert: "|",
+  }),
+);
 
 class Unspeller {
   readonly #source: string;
@@ -190,7 +192,7 @@ class Unspeller {
 
   #dropColour(): void {
     const length = this.#lengthFrom(ESCAPE);
-    if (length === 0 || !COLOUR.test(this.#tail(length))) return;
+    if (!COLOUR.test(this.#tail(length))) return;
     this.#length -= length;
     this.#gap |= this.#gaps[this.#length] ?? 0;
   }
@@ -208,7 +210,7 @@ class Unspeller {
 
   /** The code so many characters back; 1 is the last. */
   #code(back: number): number {
-    return back > this.#length ? 0 : (this.#codes[this.#length - back] ?? 0);
+    return this.#codes[this.#length - back] ?? 0;
   }
 
   #tail(length: number): string {
@@ -216,13 +218,15 @@ class Unspeller {
     return String.fromCharCode(...this.#codes.subarray(this.#length - length, this.#length));
   }
 
-  /** Puts what an escape stands for in its place: it may complete another escape. */
-  #undo(length: number, letter: string): void {
+  /** Puts what an escape stands for in its place, where it may complete another escape; gives the place. */
+  #undo(length: number, letter: string): number {
     const depths = this.#depths.subarray(this.#length - length, this.#length);
     this.#depth = Math.min(MAX_DEPTH, 1 + Math.max(...depths));
     this.#length -= length;
     this.#gap = this.#gaps[this.#length] ?? 0;
-    this.#undone = { letter, start: this.#starts[this.#length] ?? 0 };
+    const start = this.#starts[this.#length] ?? 0;
+    this.#undone = { letter, start };
+    return start;
   }
 
   /** `%2E`, `=2E`, `\x2e`, `\u002e`, `%u002e`, `\056`. */
@@ -232,34 +236,32 @@ class Unspeller {
     const isUnit =
       /u/i.test(String.fromCharCode(this.#code(5))) && (six === BACKSLASH || six === 0x25);
     if (isByte && isHex(this.#code(2))) this.#undoByte(end);
-    else if (four === BACKSLASH && /^x[0-9a-f]{2}$/i.test(this.#tail(3))) {
+    else if (four === BACKSLASH && /x[0-9a-f]{2}/i.test(this.#tail(3))) {
       this.#undoCode(4, this.#tail(2), 16);
-    } else if (four === BACKSLASH && /^[0-3][0-7]{2}$/.test(this.#tail(3))) {
+    } else if (four === BACKSLASH && /[0-3][0-7]{2}/.test(this.#tail(3))) {
       this.#undoCode(4, this.#tail(3), 8);
-    } else if (isUnit && /^[0-9a-f]{4}$/i.test(this.#tail(4))) {
+    } else if (isUnit && /[0-9a-f]{4}/i.test(this.#tail(4))) {
       this.#undoCode(6, this.#tail(4), 16);
     }
   }
 
   #undoByte(end: number): void {
     const byte = Number.parseInt(this.#tail(2), 16);
-    this.#undo(3, String.fromCharCode(byte));
+    const start = this.#undo(3, String.fromCharCode(byte));
     if (byte < 0x80) return;
     // One byte of several: a letter's UTF-8.
-    const { start } = this.#undone ?? { start: end };
     this.#undone = undefined;
     this.#append(byte, start, end);
     for (const length of [2, 3]) {
       const letter = Buffer.from(this.#tail(length), "latin1").toString();
-      const isLetter = letter.length === 1 && letter !== "\ufffd";
-      if (isLetter && LEFT_OUT.test(letter)) this.#undo(length, letter);
+      if (LEFT_OUT.test(letter)) this.#undo(length, letter);
     }
   }
 
   /** `\u{2e}` */
   #undoBraces(): void {
     const length = this.#lengthFrom(BACKSLASH);
-    const [, digits] = /^\\u\{([0-9a-f]{1,8})\}$/i.exec(this.#tail(length)) ?? [];
+    const [, digits] = /\\u\{([0-9a-f]{1,8})\}/i.exec(this.#tail(length)) ?? [];
     if (digits !== undefined) this.#undoCode(length, digits, 16);
   }
 
@@ -268,11 +270,10 @@ class Unspeller {
     const length = this.#lengthFrom(0x26);
     const name = this.#tail(length).slice(1, -1).toLowerCase();
     const [, hex, decimal] = /^#(?:x([0-9a-f]+)|(\d+))$/.exec(name) ?? [];
+    const letter = NAMED_ENTITIES.get(name);
     if (hex !== undefined) this.#undoCode(length, hex, 16);
     else if (decimal !== undefined) this.#undoCode(length, decimal, 10);
-    else if (Object.hasOwn(NAMED_ENTITIES, name)) {
-      this.#undo(length, NAMED_ENTITIES[name] ?? "");
-    }
+    else if (letter !== undefined) this.#undo(length, letter);
   }
 
   #undoCode(length: number, digits: string, radix: number): void {
@@ -283,7 +284,7 @@ class Unspeller {
 
   /** The length of the tail that begins with a mark; 0 when the mark is too far away. */
   #lengthFrom(mark: number): number {
-    for (let back = 2; back <= Math.min(MAX_ESCAPE, this.#length); back += 1) {
+    for (let back = 2; back <= MAX_ESCAPE; back += 1) {
       if (this.#code(back) === mark) return back;
     }
     return 0;
@@ -321,9 +322,8 @@ function isLowerHex(code: number): boolean {
   return code >= 0x61 && code <= 0x66;
 }
 
-/** Of one UTF-16 unit; a half of a surrogate pair is encoded by itself. */
+/** Of one UTF-16 unit beyond ASCII; a half of a surrogate pair is encoded by itself. */
 function utf8(code: number): number[] {
-  if (code < 0x80) return [code];
   if (code < 0x800) return [0xc0 | (code >> 6), 0x80 | (code & 0x3f)];
   return [0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)];
 }

@@ -12,6 +12,8 @@ describe("an escape", () => {
   test.each([
     ["%2E", "."],
     ["%2e", "."],
+    ["%30%39", "09"],
+    ["%4A%4F%6a%6f%41%61", "JOjoAa"],
     ["%u002E", "."],
     ["\\u002e", "."],
     ["\\U002e", "."],
@@ -46,6 +48,7 @@ describe("an escape", () => {
 
   test.each([
     ...["%", "%2", "%2G", "%G2", "%u002", "%u002G", "u002e", "x2e", "2E", "056"],
+    ...["%2/", "%2:", "%2@", "%2g", "%/2", "%:2", "%@2", "%g2", "xu002e", "&a#46;", "&#46g;"],
     ...["&#;", "&#x;", "&#xG;", "&#4G;", "&period", "period;", "&perio;", "&#x2e"],
     ...["&#000000000046;", "&toString;", "#46;", "amp;", "{2e}", "u{2e}", "%u{2e}"],
   ])("%s is none", (text) => {
@@ -183,6 +186,9 @@ describe("each character", () => {
       [".", "&amp;#46;", 0],
       ["c", "c", 0],
     ]);
+    expect(read("\\\\\\u002e")).toEqual([[".", "\\\\\\u002e", 0]]);
+    expect(read("\\%5Cu002e")).toEqual([[".", "%5Cu002e", 0]]);
+    expect(read("\\u001b%80x").map(([letter]) => letter)).toEqual(["\x80", "x"]);
     expect(read("%C3%A9x").map(([, spelled]) => spelled)).toEqual(["%C3", "%A9", "x"]);
   });
 
