@@ -2,6 +2,10 @@
  * Token sources: where CI systems, clouds and meshes keep the token of a workload. A source makes one
  * bounded attempt. If it fails, its `TokenSourceError` says whether another attempt can help and who must
  * change what. The provider's retry loop makes further attempts.
+ *
+ * This file has what all sources share. `variable-sources.ts` reads variables, `program-sources.ts` runs
+ * programs, and each platform that is called over HTTP or gRPC has its own file, on top of
+ * `bounded-request.ts`. `detect.ts` chooses the source of the platform.
  */
 import { decodeToken, trimToken } from "../model/jwt.js";
 import {
@@ -31,7 +35,7 @@ export interface TokenSourceInit {
    * @default 5000
    */
   readonly timeoutMs?: number | undefined;
-  /** Where the variables are read, at each call. @default process.env */
+  /** The source reads its variables here, at each call. @default process.env */
   readonly env?: Environment | undefined;
 }
 
