@@ -24,16 +24,19 @@ export interface Diagnosis {
   readonly findings: readonly Finding[];
   /** Every request and connection, in the order of their start. */
   readonly timings: readonly Timing[];
+  /** What was observed on the way to the findings. */
   readonly facts: Facts;
 }
 
 /** One request, connection or read, and how long its parts took. */
 export interface Timing extends RequestParts {
+  /** The step. */
   readonly step: Step;
   /** The other side. */
   readonly party: "token" | "issuer" | "sts";
   /** Such as `discovery document (request 2)` or `STS in eu-west-1`. */
   readonly label: string;
+  /** What was requested; absent for a step without a request. */
   readonly url?: string | undefined;
   /** When it began, in milliseconds since the run did. */
   readonly startMs: number;
@@ -43,7 +46,9 @@ export interface Timing extends RequestParts {
 
 /** Reports that a step began or ended. */
 export interface Progress {
+  /** The step. */
   readonly step: Step;
+  /** Whether the step has just started or finished. */
   readonly state: "started" | "finished";
   /** What the step does, in a few words. */
   readonly label: string;
@@ -73,7 +78,9 @@ export interface Facts {
   readonly unfinished: readonly Step[];
   /** Every setting in use, and where it came from. */
   readonly settings: readonly Setting[];
+  /** What the token says; absent without a token. */
   readonly token?: TokenReport | undefined;
+  /** How the issuer answers; absent without an issuer. */
   readonly issuer?: IssuerFacts | undefined;
   /** The chosen endpoint first, then those of `failoverRegions`; empty when only an issuer was checked. */
   readonly sts: readonly EndpointFacts[];
@@ -87,6 +94,7 @@ export interface Facts {
 
 /** A setting, its value as it may be shown, and its source. */
 export interface Setting {
+  /** The setting. */
   readonly name:
     | "token"
     | "audience"
@@ -111,6 +119,7 @@ export interface TokenReport extends TokenFacts {
   readonly source: string;
   /** What the role's trust policy compares; absent with `redact`. */
   readonly subject?: string | undefined;
+  /** The `nbf` claim, in seconds since the epoch. */
   readonly notBefore?: number | undefined;
   /** Characters. */
   readonly length?: number | undefined;
@@ -122,8 +131,11 @@ export interface TokenReport extends TokenFacts {
 
 /** One address that a name resolved to. */
 export interface AddressFacts {
+  /** The IP address. */
   readonly address: string;
+  /** IP version of the address. */
   readonly family: 4 | 6;
+  /** Whether the address can be reached from the Internet. */
   readonly isPublic: boolean;
   /** TCP connection to this address, in milliseconds; absent when it was not tried or failed. */
   readonly connectMs?: number | undefined;
@@ -133,17 +145,25 @@ export interface AddressFacts {
 
 /** The network path to an issuer, and what the issuer publishes. */
 export interface IssuerFacts {
+  /** The `iss` claim, or the issuer that was named. */
   readonly issuer: string;
+  /** URL of the discovery document. */
   readonly discoveryUrl?: string | undefined;
+  /** URL of the JWKS. */
   readonly jwksUrl?: string | undefined;
+  /** Host of the issuer. */
   readonly host?: string | undefined;
+  /** Port of the issuer. */
   readonly port?: number | undefined;
   /** The proxy in use, without credentials. */
   readonly proxy?: string | undefined;
+  /** Duration of the name resolution, in milliseconds. */
   readonly dnsMs?: number | undefined;
   /** Such as `ENOTFOUND` or `timeout`. */
   readonly dnsError?: string | undefined;
+  /** The addresses that the host name resolves to. */
   readonly addresses: readonly AddressFacts[];
+  /** The TLS connection; absent when there was none. */
   readonly tls?: TlsFacts | undefined;
   /** The requests of the issuer check, which the findings are about. */
   readonly requests: readonly RequestTiming[];
@@ -155,10 +175,15 @@ export interface IssuerFacts {
 
 /** Total times of one document, in milliseconds. */
 export interface Latency {
+  /** The document that was requested. */
   readonly document: DocumentName;
+  /** Duration of each request, in milliseconds. */
   readonly triesMs: readonly number[];
+  /** The shortest of them. */
   readonly minMs: number;
+  /** Their median. */
   readonly medianMs: number;
+  /** The longest of them. */
   readonly maxMs: number;
 }
 
@@ -186,13 +211,17 @@ export interface TlsFacts {
 
 /** One certificate of a chain. */
 export interface CertificateFacts {
+  /** Distinguished name of the certificate's subject. */
   readonly subject: string;
+  /** Distinguished name of the certificate authority. */
   readonly issuer: string;
   /** ISO 8601. */
   readonly validFrom: string;
   /** ISO 8601. */
   readonly validTo: string;
+  /** Host names that the certificate is valid for. */
   readonly names: readonly string[];
+  /** Whether the certificate is signed by its own key. */
   readonly isSelfSigned: boolean;
   /** SHA-1 in hexadecimal: what IAM calls the thumbprint. */
   readonly thumbprint: string;
@@ -200,21 +229,31 @@ export interface CertificateFacts {
 
 /** One STS endpoint as this machine reaches it by a bare GET. Any status is an answer. */
 export interface EndpointFacts extends RequestParts {
+  /** The region. */
   readonly region: string;
+  /** Where the region was configured. */
   readonly regionSource: string;
+  /** URL of the endpoint. */
   readonly url: string;
+  /** Host name of the endpoint. */
   readonly host: string;
+  /** Whether it is a regional endpoint, the global one, or one that was configured. */
   readonly kind: "regional" | "global" | "custom";
   /** The regional endpoint's host, where the global one is in use. */
   readonly regionalHost?: string | undefined;
+  /** Whether it is a FIPS endpoint. */
   readonly isFips: boolean;
+  /** Whether it is an endpoint with IPv4 and IPv6. */
   readonly isDualStack: boolean;
   /** Such as `aws` or `aws-cn`. */
   readonly partition?: string | undefined;
+  /** The addresses that the host name resolves to. */
   readonly addresses: readonly AddressFacts[];
   /** Whether it resolves to a private address: a VPC interface endpoint, or split-horizon DNS. */
   readonly isPrivate: boolean;
+  /** The proxy that the environment names for this endpoint, without its password. */
   readonly proxy?: string | undefined;
+  /** The negotiated protocol, such as `TLSv1.3`. */
   readonly tlsProtocol?: string | undefined;
   /** When the host's own certificate begins and ends (ISO 8601). */
   readonly certificate?: { readonly validFrom: string; readonly validTo: string } | undefined;
@@ -226,6 +265,7 @@ export interface EndpointFacts extends RequestParts {
 
 /** The one real AssumeRoleWithWebIdentity call. */
 export interface AssumeRoleFacts {
+  /** The region whose STS was called. */
   readonly region: string;
   /** `ok`, or what the failure means. */
   readonly outcome: "ok" | Verdict;
@@ -233,9 +273,11 @@ export interface AssumeRoleFacts {
   readonly code?: string | undefined;
   /** The message of STS's answer or of the system. */
   readonly message?: string | undefined;
+  /** HTTP status of the answer; absent when there was none. */
   readonly httpStatus?: number | undefined;
   /** Include it when you contact AWS Support. */
   readonly requestId?: string | undefined;
+  /** Duration of the call, in milliseconds. */
   readonly ms: number;
   /** When the credentials expire (ISO 8601). The credentials are dropped at once. */
   readonly expiresAt?: string | undefined;

@@ -35,11 +35,11 @@ export interface DiagnoseOptions {
    * @default AWS_PROFILE, else "default"
    */
   readonly profile?: string | undefined;
-  /** @default AWS_ROLE_ARN, the profile's `role_arn` */
+  /** ARN of the role to assume. @default AWS_ROLE_ARN, the profile's `role_arn` */
   readonly roleArn?: string | undefined;
-  /** @default AWS_ROLE_SESSION_NAME, the profile's, `resilient-sts-doctor` */
+  /** Name of the session. @default AWS_ROLE_SESSION_NAME, the profile's, `resilient-sts-doctor` */
   readonly roleSessionName?: string | undefined;
-  /** @default AWS_REGION, AWS_DEFAULT_REGION, the profile, us-east-1 */
+  /** Region whose STS is called. @default AWS_REGION, AWS_DEFAULT_REGION, the profile, us-east-1 */
   readonly region?: string | undefined;
   /** Regions whose STS is measured too. @default [] */
   readonly failoverRegions?: readonly string[] | undefined;
@@ -68,7 +68,7 @@ export interface DiagnoseOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Ends the run. The promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** @default process.env */
+  /** Environment variables to read. @default process.env */
   readonly env?: Environment | undefined;
 }
 

@@ -63,6 +63,7 @@ export interface StoreInspection {
 export interface StoredSample {
   /** The id of the key that encrypted them. */
   readonly keyId?: string | undefined;
+  /** Number of values that were read. */
   readonly count: number;
   /** Why this process can't use them; absent if it can. */
   readonly problem?: string | undefined;
@@ -73,9 +74,11 @@ export type StoreOperation = Exclude<keyof CredentialStore, "name">;
 
 /** What is stored under one key. */
 export interface StoreEntry {
+  /** The stored credentials; absent when there are none. */
   readonly credentials?: StoredCredentials | undefined;
   /** What is left of the credentials' `ttlMs` by the store's own clock, in milliseconds. */
   readonly credentialsTtlMs?: number | undefined;
+  /** The stored refusal; absent when there is none. */
   readonly refusal?: StoredRefusal | undefined;
   /** Whether any process holds the lease now. */
   readonly isLeased: boolean;
@@ -88,6 +91,7 @@ export interface StoreEntry {
 
 /** The right to refresh for all processes that share a key. */
 export interface StoreLease {
+  /** The key that the lease is for. */
   readonly key: string;
   /** A random string that identifies this lease. */
   readonly owner: string;
@@ -104,6 +108,7 @@ export type StoredValue = StoredCredentials | StoredRefusal;
 interface StoredBase {
   /** The key that the value was published under. */
   readonly key: string;
+  /** ARN of the role that the value is for. */
   readonly roleArn: string;
   /** When the value was made, by STS's clock: milliseconds since the epoch. */
   readonly issuedAt: number;
@@ -114,10 +119,15 @@ interface StoredBase {
 /** Credentials that one process got from STS for all. */
 export interface StoredCredentials extends StoredBase {
   readonly kind: "credentials";
+  /** The access key ID. */
   readonly accessKeyId: string;
+  /** The secret access key. */
   readonly secretAccessKey: string;
+  /** The session token. */
   readonly sessionToken?: string | undefined;
+  /** The account of the role. */
   readonly accountId?: string | undefined;
+  /** The scope that the SDK signs with, if STS named one. */
   readonly credentialScope?: string | undefined;
   /** The region whose STS issued them. */
   readonly region?: string | undefined;
@@ -130,6 +140,8 @@ export interface StoredRefusal extends StoredBase {
   readonly code: string;
   /** The message of STS's answer. */
   readonly message: string;
+  /** HTTP status of the refusal; absent when there was no answer. */
   readonly httpStatus?: number | undefined;
+  /** Request ID of the refusal, which AWS Support asks for. */
   readonly requestId?: string | undefined;
 }

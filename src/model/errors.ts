@@ -73,7 +73,9 @@ export function explainCommand(name: WebIdentityErrorCode | FindingId): string {
  * ```
  */
 export class WebIdentityError extends Error {
+  /** The name that logs and stacks show. */
   override readonly name = "WebIdentityError";
+  /** The cause, for programs; each code has a section in the failures guide. */
   readonly code: WebIdentityErrorCode;
   /** What to do next, and who must do it. */
   readonly hint: string;

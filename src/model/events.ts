@@ -10,12 +10,14 @@ import type { TokenFacts } from "./jwt.js";
 interface EventBase {
   /** Milliseconds since the epoch. */
   readonly at: number;
+  /** ARN of the role that the provider assumes. */
   readonly roleArn: string;
 }
 
 /** The source returned a token, and no local check is certain that STS refuses it. */
 export interface TokenLoadedEvent extends EventBase {
   readonly type: "token.loaded";
+  /** Number of the attempt that loaded the token, from 1. */
   readonly attempt: number;
   /** How long the source took, in milliseconds. */
   readonly ms: number;
@@ -31,6 +33,7 @@ export interface TokenLoadedEvent extends EventBase {
 /** A check of the issuer's documents ended. */
 export interface PreflightFinishedEvent extends EventBase {
   readonly type: "preflight.finished";
+  /** The issuer that was checked. */
   readonly issuer: string;
   /** Most severe first. */
   readonly findings: readonly Finding[];
@@ -46,13 +49,16 @@ export interface AttemptFailedEvent extends EventBase, AttemptRecord {
 /** No region is configured, so the provider uses us-east-1. */
 export interface RegionDefaultedEvent extends EventBase {
   readonly type: "region.defaulted";
+  /** The region that is used instead. */
   readonly region: string;
 }
 
 /** The provider calls another region, or another region answered first. */
 export interface RegionSwitchedEvent extends EventBase {
   readonly type: "region.switched";
+  /** The region that was called before. */
   readonly from: string;
+  /** The region that is called from now on. */
   readonly to: string;
   /** `failover`: the earlier region failed, or its circuit breaker is open. `hedge`: this region answered first. */
   readonly reason: "failover" | "hedge";
@@ -63,6 +69,7 @@ export interface CredentialsRefreshedEvent extends EventBase {
   readonly type: "credentials.refreshed";
   /** Where they came from: `store` when another process got them from STS. */
   readonly source: "sts" | "store";
+  /** The region whose STS issued the credentials; `undefined` for credentials from a store. */
   readonly region: string | undefined;
   /** How many attempts it took; 0 when STS was not called. */
   readonly attempts: number;
@@ -75,9 +82,13 @@ export interface CredentialsRefreshedEvent extends EventBase {
 /** A refresh failed after its last attempt. `servedFromCache` says whether callers still get credentials. */
 export interface RefreshFailedEvent extends EventBase {
   readonly type: "refresh.failed";
+  /** Code of the error that the refresh ended with. */
   readonly code: WebIdentityErrorCode;
+  /** Message of that error, without secrets. */
   readonly message: string;
+  /** Number of attempts that the refresh made. */
   readonly attempts: number;
+  /** Duration of the refresh, in milliseconds. */
   readonly ms: number;
   /** Whether callers still get the cached credentials. */
   readonly servedFromCache: boolean;
@@ -93,9 +104,11 @@ export interface StoreFailedEvent extends EventBase {
   readonly type: "store.failed";
   /** The store's name: `file`, `redis`. */
   readonly store: string;
+  /** The operation that failed. */
   readonly operation: StoreOperation;
   /** `bad-value`: what is stored is malformed, cut, another workload's, or encrypted with another key. */
   readonly reason: "timeout" | "error" | "bad-value";
+  /** What failed, without secrets. */
   readonly message: string;
   /** In milliseconds since the epoch; absent for a bad value. */
   readonly openUntil?: number | undefined;
@@ -116,7 +129,12 @@ export interface ExpiredServedEvent extends EventBase {
  */
 export interface StsDateRejectedEvent extends EventBase {
   readonly type: "sts-date.rejected";
+  /** The region whose answer had the date. */
   readonly region: string;
+  /**
+   * Why the date can't be right: the session would last longer than was requested, or would have expired
+   * on arrival.
+   */
   readonly reason: "session-too-long" | "expired-on-arrival";
   /** The answer's `Date`, in milliseconds since the epoch. */
   readonly dateAt: number;

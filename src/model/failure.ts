@@ -80,11 +80,13 @@ export interface AttemptRecord {
   readonly attempt: number;
   /** The region of the STS endpoint that was called; absent when none was. */
   readonly region?: string | undefined;
+  /** How the attempt ended. */
   readonly verdict: Verdict;
   /** The error code of the answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
   readonly code?: string | undefined;
   /** The message of the answer. */
   readonly message: string;
+  /** HTTP status of the answer; absent when there was none. */
   readonly httpStatus?: number | undefined;
   /** The request ID. AWS Support asks for it. */
   readonly requestId?: string | undefined;

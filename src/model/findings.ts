@@ -93,7 +93,9 @@ export type FindingId =
 
 /** One fact that a check found, with what to do about it. */
 export interface Finding {
+  /** The name of the finding; each has a section in the findings guide. */
   readonly id: FindingId;
+  /** How certain it is that the finding makes calls fail. */
   readonly severity: Severity;
   /** One plain sentence, without values. */
   readonly title: string;

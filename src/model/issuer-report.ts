@@ -23,7 +23,9 @@ export interface RequestParts {
 
 /** One request to an issuer: its timing and its answer. */
 export interface RequestTiming extends RequestParts {
+  /** The document that was requested. */
   readonly document: DocumentName;
+  /** Its URL. */
   readonly url: string;
   /** Whether the answer and its timing are from an earlier request. */
   readonly fromCache: boolean;
@@ -43,9 +45,13 @@ export interface RequestTiming extends RequestParts {
 export interface KeyRow {
   /** May be the empty string; absent when the key has no `kid` that is a string. */
   readonly kid?: string | undefined;
+  /** Key type: `RSA`, `EC` or another. */
   readonly kty?: string | undefined;
+  /** Algorithm that the key is for, if the JWKS states it. */
   readonly alg?: string | undefined;
+  /** Intended use, if the JWKS states it. */
   readonly use?: string | undefined;
+  /** Curve of an EC key. */
   readonly crv?: string | undefined;
   /** Length of an RSA modulus, in bits. */
   readonly bits?: number | undefined;

@@ -7,14 +7,18 @@ import type { Finding } from "./findings.js";
 
 /** The facts about a token that are safe to show; never the token itself. */
 export interface TokenFacts {
+  /** The `iss` claim. */
   readonly issuer?: string | undefined;
+  /** The `aud` claim. */
   readonly audience?: string | readonly string[] | undefined;
   /**
    * The authorized party. Where a token has one, STS compares it, and not the audience, with the
    * client IDs of the IAM OIDC provider, and so does a trust policy's condition on `aud`.
    */
   readonly azp?: string | undefined;
+  /** Key ID in the token's header. */
   readonly kid?: string | undefined;
+  /** Signature algorithm in the token's header. */
   readonly alg?: string | undefined;
   /** Seconds since the epoch. */
   readonly iat?: number | undefined;

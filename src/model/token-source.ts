@@ -33,7 +33,10 @@ export type TokenSourceErrorCode =
 
 /** What a {@link TokenSourceError} says besides its message. */
 export interface TokenSourceErrorInit {
-  /** @default "ERR_SOURCE_UNAVAILABLE" when `retryable`, else "ERR_SOURCE_REFUSED" */
+  /**
+   * Whether the platform refused, or did not answer.
+   * @default "ERR_SOURCE_UNAVAILABLE" when `retryable`, else "ERR_SOURCE_REFUSED"
+   */
   readonly code?: TokenSourceErrorCode | undefined;
   /** Whether the same call can succeed within the next minute. */
   readonly retryable: boolean;
@@ -70,7 +73,9 @@ const ERROR_NAME = "TokenSourceError";
  * ```
  */
 export class TokenSourceError extends Error {
+  /** The name that logs and stacks show. */
   override readonly name = ERROR_NAME;
+  /** Whether the platform refused, or did not answer. */
   readonly code: TokenSourceErrorCode;
   /** Whether the same call can succeed within the next minute. */
   readonly retryable: boolean;

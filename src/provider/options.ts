@@ -22,7 +22,10 @@ export type PreflightMode = "advisory" | "strict" | "off";
 
 /** The options of the issuer check. */
 export interface PreflightOptions extends PreflightSettings {
-  /** @default "advisory"; "off" with `validateToken: false` */
+  /**
+   * When the issuer is checked, and whether a finding can stop a call.
+   * @default "advisory"; "off" with `validateToken: false`
+   */
   readonly mode?: PreflightMode | undefined;
   /** Audiences that are expected besides `sts.amazonaws.com`: no `token-audience-unexpected` for them. */
   readonly audiences?: readonly string[] | undefined;

@@ -5,6 +5,7 @@ import type { CallerClientConfig } from "../sts/target.js";
 
 /** What a caller may pass to a provider. The SDK passes `callerClientConfig` and `forceRefresh`. */
 export interface ProviderProperties {
+  /** Configuration of the client that asks for the credentials. The SDK passes it. */
   readonly callerClientConfig?: CallerClientConfig | undefined;
   /** Refresh even if no refresh is due. */
   readonly forceRefresh?: boolean | undefined;
@@ -48,6 +49,7 @@ export interface ProviderStatus {
    * - `expired`: cached, and no longer valid.
    */
   readonly state: "empty" | "fresh" | "refresh-due" | "refresh-urgent" | "expired";
+  /** Whether `close()` was called. A closed provider starts no refresh. */
   readonly closed: boolean;
   /** When the cached credentials expire; milliseconds since the epoch, like every time here. */
   readonly expiresAt: number | undefined;
@@ -88,6 +90,7 @@ export interface StoreStatus {
 
 /** The state of STS in one region. */
 export interface RegionStatus {
+  /** The region. */
   readonly region: string;
   /**
    * Until when its circuit is open after a failure: it is not asked if there is another region to ask;
@@ -100,6 +103,7 @@ export interface RegionStatus {
 export interface PreflightStatus {
   /** Milliseconds since the epoch. */
   readonly at: number;
+  /** The issuer that was checked. */
   readonly issuer: string;
   /** Most severe first. */
   readonly findings: readonly Finding[];

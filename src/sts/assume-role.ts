@@ -11,12 +11,19 @@ import type { StsTarget } from "./target.js";
 
 /** Parameters of the call, exactly as the SDK passes them to a role assumer. */
 export interface AssumeRoleInput {
+  /** ARN of the role to assume. */
   RoleArn: string;
+  /** Name of the session. */
   RoleSessionName: string;
+  /** The token of the identity provider. */
   WebIdentityToken: string;
+  /** Domain of an OAuth 2.0 provider that does not issue OIDC tokens. */
   ProviderId?: string;
+  /** ARNs of managed policies that limit the session. */
   PolicyArns?: { arn?: string }[];
+  /** Inline policy that limits the session, as JSON. */
   Policy?: string;
+  /** Length of the session, in seconds. */
   DurationSeconds?: number;
 }
 

@@ -28,6 +28,10 @@ export interface RejectedDate {
   readonly skewMs: number;
   /** When the session ends (ISO 8601). */
   readonly expiration: string;
+  /**
+   * Why the date can't be right: the session would last longer than was requested, or would have expired
+   * on arrival.
+   */
   readonly reason: "session-too-long" | "expired-on-arrival";
 }
 

@@ -7,12 +7,19 @@ import { configuredEndpoint, profileReader, type ReadProfile } from "./shared-co
 
 /** The config of the SDK client that the credentials are for, as the SDK passes it. */
 export interface CallerClientConfig {
+  /** Region of the client. */
   readonly region?: string | Provider<string> | undefined;
+  /** Profile of the client. */
   readonly profile?: string | undefined;
+  /** Logger of the client. */
   readonly logger?: Logger | undefined;
+  /** Request handler of the client, which STS calls can use too. */
   readonly requestHandler?: STSClientConfig["requestHandler"] | undefined;
+  /** Whether the client uses FIPS endpoints. */
   readonly useFipsEndpoint?: boolean | Provider<boolean> | undefined;
+  /** Whether the client uses endpoints with IPv4 and IPv6. */
   readonly useDualstackEndpoint?: boolean | Provider<boolean> | undefined;
+  /** Name of the application in the client's `User-Agent`. */
   readonly userAgentAppId?: string | Provider<string | undefined> | undefined;
   readonly [key: string]: unknown;
 }

@@ -15,7 +15,9 @@ const LOOPBACK = "127.0.0.1";
 
 /** A private key and its certificate chain, PEM encoded. */
 export interface TlsIdentity {
+  /** Private key, in PEM. */
   readonly key: string | Buffer;
+  /** Certificate with its chain, in PEM. */
   readonly cert: string | Buffer;
 }
 

@@ -26,6 +26,7 @@ export interface ClientCredentialsInit extends TokenSourceInit {
   readonly scope?: string | undefined;
   /** The issuer's https URL; its discovery document names the token endpoint. Only a loopback issuer may use http. */
   readonly issuer: string;
+  /** The client's ID at the issuer. */
   readonly clientId: string;
   /** Needed for `client_secret_basic` and `client_secret_post`. */
   readonly clientSecret?: string | undefined;
@@ -33,7 +34,10 @@ export interface ClientCredentialsInit extends TokenSourceInit {
   readonly privateKey?: string | undefined;
   /** The key's `kid`, in the assertion's header. @default none */
   readonly keyId?: string | undefined;
-  /** @default "private_key_jwt" with `privateKey`, else "client_secret_basic" */
+  /**
+   * How the client proves its identity to the token endpoint.
+   * @default "private_key_jwt" with `privateKey`, else "client_secret_basic"
+   */
   readonly authMethod?: ClientAuthMethod | undefined;
   /** PEM certificates to trust instead of Node's own. @default Node's */
   readonly ca?: string | undefined;

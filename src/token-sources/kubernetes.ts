@@ -25,7 +25,7 @@ export interface KubernetesTokenRequestInit extends TokenSourceInit {
   readonly audience?: string | undefined;
   /** Whose token is requested. @default the pod's own service account */
   readonly serviceAccount?: string | undefined;
-  /** @default the pod's own */
+  /** Namespace of the service account. @default the pod's own */
   readonly namespace?: string | undefined;
   /**
    * How long the token should live, in seconds; 600 to 4,294,967,296. The API server may choose another

@@ -34,6 +34,35 @@ function publicNames(subpath: string): { values: string[]; types: string[] } {
   };
 }
 
+/** Members without a sentence of their own, except the literals that tell the types of a union apart. */
+function undocumented(subpath: string): string[] {
+  const checker = program.getTypeChecker();
+  const file = program.getSourceFile(pathOf(subpath));
+  const symbol = file && checker.getSymbolAtLocation(file);
+  const types = (symbol ? checker.getExportsOfModule(symbol) : []).map((name) =>
+    name.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(name) : name,
+  );
+  return types.flatMap((type) =>
+    checker
+      .getPropertiesOfType(checker.getDeclaredTypeOfSymbol(type))
+      .filter((member) => member.declarations?.some(isOwnMember))
+      .filter((member) => member.getDocumentationComment(checker).length === 0)
+      .map((member) => `${type.name}.${member.name}`),
+  );
+}
+
+function isOwnMember(node: ts.Declaration): boolean {
+  const isMember = ts.isPropertySignature(node) || ts.isPropertyDeclaration(node);
+  if (!isMember || node.getSourceFile().fileName.includes("/node_modules/")) return false;
+  if (!ts.isInterfaceDeclaration(node.parent) && !ts.isClassDeclaration(node.parent)) return false;
+  const isLiteral = node.type !== undefined && ts.isLiteralTypeNode(node.type);
+  return !isLiteral && !ts.isPrivateIdentifier(node.name);
+}
+
+test.each([...PUBLIC_ENTRIES.keys()])("every property in %s has a sentence", (subpath) => {
+  expect(undocumented(subpath)).toEqual([]);
+});
+
 // A change here is a change of what users can rely on: it belongs in CHANGELOG.md too.
 describe("the public names are listed here:", () => {
   test("of the main entry", () => {

@@ -15,7 +15,7 @@ import type { IdpDocumentName } from "./idp-document.js";
 
 /** Which requests a fault of the IdP applies to. */
 export interface IdpFaultRule {
-  /** @default both documents */
+  /** The document that has the fault. @default both documents */
   readonly on?: IdpDocumentName;
   /** Applies to this many requests, then ends. @default applies until cleared */
   readonly times?: number;

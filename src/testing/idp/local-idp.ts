@@ -37,7 +37,9 @@ import {
 export interface LocalIdp extends LocalServer {
   /** The issuer URL, exactly as in the `iss` of the tokens. */
   readonly issuer: string;
+  /** URL of the discovery document. */
   readonly discoveryUrl: string;
+  /** URL of the JWKS. */
   readonly jwksUrl: string;
   /** The discovery document as the IdP serves it now, byte for byte. */
   readonly discoveryText: string;
@@ -91,11 +93,11 @@ export interface LocalIdpOptions {
   readonly path?: string;
   /** The host name in the issuer URL; it must resolve to 127.0.0.1. @default "127.0.0.1" */
   readonly host?: string;
-  /** @default an ephemeral port */
+  /** Port to listen on. @default an ephemeral port */
   readonly port?: number;
   /** Serves HTTPS. @default HTTP */
   readonly tls?: TlsIdentity;
-  /** @default "RS256" */
+  /** Algorithm of the first key. @default "RS256" */
   readonly algorithm?: SigningAlgorithm;
   /** The `kid` of the first key. @default its thumbprint (RFC 7638) */
   readonly kid?: string;
@@ -109,8 +111,11 @@ export interface LocalIdpOptions {
 
 /** One request that the IdP received. */
 export interface IdpRequest {
+  /** Path of the request. */
   readonly path: string;
+  /** The document at that path; `undefined` for any other path. */
   readonly document: IdpDocumentName | undefined;
+  /** Headers of the request. */
   readonly headers: Readonly<IncomingHttpHeaders>;
   /** Milliseconds since the epoch. */
   readonly at: number;

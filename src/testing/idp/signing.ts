@@ -69,9 +69,9 @@ function thumbprint(jwk: JsonWebKey): string {
 
 /** The key to add to the IdP. */
 export interface AddKeyOptions {
-  /** @default the algorithm the IdP was started with */
+  /** Algorithm of the key. @default the algorithm the IdP was started with */
   readonly algorithm?: SigningAlgorithm;
-  /** @default the key's thumbprint (RFC 7638) */
+  /** Key ID. @default the key's thumbprint (RFC 7638) */
   readonly kid?: string;
   /** Whether the JWKS contains the key. @default true */
   readonly publish?: boolean;
@@ -79,9 +79,9 @@ export interface AddKeyOptions {
 
 /** How to rotate the keys of the IdP. */
 export interface RotateKeysOptions {
-  /** @default the algorithm the IdP was started with */
+  /** Algorithm of the key. @default the algorithm the IdP was started with */
   readonly algorithm?: SigningAlgorithm;
-  /** @default the key's thumbprint (RFC 7638) */
+  /** Key ID. @default the key's thumbprint (RFC 7638) */
   readonly kid?: string;
   /** Whether the earlier keys stay in the JWKS, as they should. @default true */
   readonly keepOldKeys?: boolean;

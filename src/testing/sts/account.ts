@@ -142,10 +142,11 @@ export interface TrustedProvider {
 
 /** A role that tokens can assume. */
 export interface TrustedRole {
+  /** ARN of the role. */
   readonly arn: string;
-  /** @default every valid token */
+  /** Which tokens may assume the role. @default every valid token */
   readonly trust?: RoleTrust;
-  /** @default 3600 */
+  /** Longest session of the role, in seconds. @default 3600 */
   readonly maxSessionDurationSeconds?: number;
   /**
    * Milliseconds since the epoch. Before this time, STS denies access, as it does while a new role
@@ -156,9 +157,11 @@ export interface TrustedRole {
 
 /** The conditions of a trust policy. All that are given must hold. */
 export interface RoleTrust {
+  /** Issuer whose tokens the role accepts. */
   readonly issuer?: string;
   /** One must match: a string with `*` and `?` as in `StringLike`, or a regular expression. */
   readonly subjects?: readonly (string | RegExp)[];
+  /** Audiences that the role accepts. */
   readonly audiences?: readonly string[];
   /**
    * The actions that the policy allows in addition to `sts:AssumeRoleWithWebIdentity`. A token with

@@ -83,7 +83,7 @@ export type AnswerField =
 
 /** The form of the answers. The default is the form of AWS; Ceph RGW, MinIO and others differ. */
 export interface AnswerShape {
-  /** @default none */
+  /** Fields to leave out of the answer. @default none */
   readonly omit?: readonly AnswerField[] | undefined;
   /** The precision of `Expiration`. @default "seconds" */
   readonly expirationPrecision?: "seconds" | "milliseconds" | "nanoseconds" | undefined;
@@ -105,9 +105,9 @@ export interface LocalStsOptions extends StsAnswerOptions {
    * @default every issuer on the loopback address, with any audience
    */
   readonly providers?: readonly TrustedProvider[];
-  /** @default every role exists and trusts every valid token */
+  /** Roles of the account. @default every role exists and trusts every valid token */
   readonly roles?: readonly TrustedRole[];
-  /** @default an ephemeral port */
+  /** Port to listen on. @default an ephemeral port */
   readonly port?: number;
   /** Serves HTTPS. @default HTTP */
   readonly tls?: TlsIdentity;

@@ -61,15 +61,19 @@ export interface StsRequest {
   readonly action: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
+  /** The `Host` header. */
   readonly host: string;
   /** The path of the URL. It lets one server act as several endpoints. */
   readonly path: string;
   /** The region that the request is signed for; none in an unsigned request. */
   readonly region: string | undefined;
+  /** Access key ID of a signed request. */
   readonly accessKeyId: string | undefined;
+  /** The `User-Agent` header. */
   readonly userAgent: string | undefined;
   /** All parameters but `WebIdentityToken` and those that sign a presigned URL. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** Facts about the token that was sent, never the token. */
   readonly token: SentToken | undefined;
   /** The number of its connection, from 1 in the order of arrival. */
   readonly connection: number;
@@ -85,13 +89,17 @@ export interface StsRequest {
 
 /** What STS granted, without the secrets. */
 export interface GrantedSession {
+  /** Access key ID of the session. */
   readonly accessKeyId: string;
   /** The assumed-role ARN. */
   readonly arn: string;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** Session tags from the token. */
   readonly tags: Readonly<Record<string, string>>;
+  /** Keys of the tags that are passed on when roles are chained. */
   readonly transitiveTagKeys: readonly string[];
+  /** Source identity from the token. */
   readonly sourceIdentity: string | undefined;
 }
 

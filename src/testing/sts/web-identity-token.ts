@@ -18,13 +18,19 @@ export interface JsonWebToken {
 
 /** What a report may contain about a token: never the token. */
 export interface SentToken {
+  /** Length of the token, in characters. */
   readonly length: number;
   /** The first 12 hexadecimal digits of the token's SHA-256, to compare tokens. */
   readonly sha256Prefix: string;
+  /** The `iss` claim. */
   readonly issuer?: string;
+  /** The `sub` claim. */
   readonly subject?: string;
+  /** The `aud` claim, as a list. */
   readonly audience?: readonly string[];
+  /** Key ID in the token's header. */
   readonly keyId?: string;
+  /** Signature algorithm in the token's header. */
   readonly algorithm?: string;
 }
 

@@ -2,8 +2,11 @@
 export interface WireError {
   /** The `Code` element: `"InvalidIdentityToken"`. */
   readonly code: string;
+  /** The message of the answer. */
   readonly message: string;
+  /** HTTP status of the answer. */
   readonly httpStatus: number;
+  /** Additional headers of the answer. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
