@@ -9,17 +9,17 @@ import { isWhole, parseJson } from "./store-entry.js";
  * The leases of a file store. Each key has one lease file. It stays when its lease is released, as a
  * lease that has lapsed, because the next lease must have a higher fence.
  *
- * A lease file is created only if there is none, and is then only replaced under a lock: so of all
- * processes that want to claim, extend or release the same lease, one succeeds, and the others see its
- * result. A lock is a file that is created exclusively, for some milliseconds.
+ * A lease file is created only if there is none, and is then only replaced under a lock: of all processes
+ * that claim, extend or release the same lease at once, one at most succeeds. A lock is a file that is
+ * created exclusively, and removed after some milliseconds.
  */
 
 /** No lease is longer: if its end lies beyond this, the clock was set back; in milliseconds. */
 const MAX_LEASE_MS = 120_000;
 
 /**
- * A lease file without content, or a lock, that is older than this was left by a process that ended in
- * between; in milliseconds.
+ * If a lease file without content, or a lock, is older than this, its process ended before it finished;
+ * in milliseconds.
  */
 const ABANDONED_AFTER_MS = 2_000;
 
