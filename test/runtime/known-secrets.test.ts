@@ -66,7 +66,9 @@ describe("a given secret", () => {
 
   test("that begins within another one is taken out to its end", () => {
     const [one, two] = ["0123456789abcdefSHARED12", "SHARED12ghijklmnop"];
-    expect(redact(`<${one}${two.slice(8)}>`, [one, two])).toBe("<[redacted]>");
+    const text = `<${one}${two.slice(8)}>`.toUpperCase();
+    expect(redact(text, [one, two])).toBe("<[redacted]>");
+    expect(redact(`${text} ${text}`, [one, two])).toBe("<[redacted]> <[redacted]>");
   });
 
   test.each(["abcd=efgh&ijkl;mnop%qrst", "ab=cd&ef;gh%ij"])(

@@ -123,6 +123,7 @@ describe("an escape", () => {
     expect(plain("a=\r\nb")).toEqual(["a=b", "ab"]);
     expect(plain("a=3D=\nb")).toEqual(["a=3D=b", "a=b"]);
     expect(plain("a= \nb")).toEqual(["a=b", "a=b"]);
+    expect(plain("a\nb=c")).toEqual(["ab=c", "ab=c"]);
     expect(plain("x&equals;2Ey")).toEqual(["x=2Ey", "x.y"]);
   });
 
@@ -188,6 +189,8 @@ describe("each character", () => {
     ]);
     expect(read("\\\\\\u002e")).toEqual([[".", "\\\\\\u002e", 0]]);
     expect(read("\\%5Cu002e")).toEqual([[".", "%5Cu002e", 0]]);
+    expect(read("%5C%5Cu002e")).toEqual([[".", "%5C%5Cu002e", 0]]);
+    expect(read("%5C%255Cu002e")).toEqual([[".", "%255Cu002e", 0]]);
     expect(read("\\u001b%80x").map(([letter]) => letter)).toEqual(["\x80", "x"]);
     expect(read("%C3%A9x").map(([, spelled]) => spelled)).toEqual(["%C3", "%A9", "x"]);
   });
@@ -227,6 +230,10 @@ describe("each character", () => {
       ["a", 0],
       ["b", gap],
     ]);
+  });
+
+  test("knows what was left out before the first one", () => {
+    expect(read("\nb")).toEqual([["b", "b", line]]);
   });
 
   test("knows a soft line break from another one", () => {
