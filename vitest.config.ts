@@ -5,8 +5,8 @@ import { QuietReporter } from "./test/support/quiet-reporter.js";
 const report = process.env.TEST_REPORT;
 const json = (outputFile: string): ["json", { outputFile: string }] => ["json", { outputFile }];
 
-/** Fifty processes against limits of real time: nothing else runs beside them. */
-const CROWDS = ["test/stores/processes.test.ts"];
+/** Many processes against limits of real time: nothing else runs beside them. */
+const CROWDS = ["test/cli/many-processes.test.ts", "test/stores/processes.test.ts"];
 
 /**
  * What does not depend on Node's version: pages in the browser, the rules on sources and documents, the

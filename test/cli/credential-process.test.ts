@@ -100,18 +100,6 @@ describe("the answer", () => {
 });
 
 describe("together", () => {
-  const CROWD = 24;
-
-  test("many processes make one STS call, and all have its credentials", async () => {
-    await using world = await startCredentialsWorld();
-    const answers = await Promise.all(Array.from({ length: CROWD }, () => get(world)));
-    expect(new Set(answers.map(({ stdout }) => stdout)).size).toBe(1);
-    expect(answers.map(({ exitCode, stderr }) => `${exitCode}${stderr}`)).toEqual(
-      Array.from({ length: CROWD }, () => "0"),
-    );
-    expect(world.calls()).toBe(1);
-  }, 60_000);
-
   test("a refusal is every process's refusal, in the same words", async () => {
     await using world = await startCredentialsWorld();
     world.sts.setFault("access-denied");
@@ -121,17 +109,6 @@ describe("together", () => {
     expect(await get(world)).toEqual(first);
     expect(world.calls()).toBe(1);
   });
-
-  test("many processes that STS refuses make one STS call, and all fail in the same words", async () => {
-    await using world = await startCredentialsWorld();
-    world.sts.setFault("access-denied");
-    const answers = await Promise.all(Array.from({ length: CROWD }, () => get(world)));
-    const [first] = answers;
-    expect(first).toMatchObject({ exitCode: 1, stdout: "" });
-    expect(answers).toEqual(Array.from({ length: CROWD }, () => first));
-    // A process that starts more than five seconds after the refusal may ask again.
-    expect(world.calls()).toBe(1);
-  }, 60_000);
 
   test("the next process takes over from one that was killed", async () => {
     await using world = await startCredentialsWorld();
