@@ -6,7 +6,10 @@ const report = process.env.TEST_REPORT;
 const json = (outputFile: string): ["json", { outputFile: string }] => ["json", { outputFile }];
 
 /** Many processes against limits of real time: nothing else runs beside them. */
-const CROWDS = ["test/cli/many-processes.test.ts", "test/stores/processes.test.ts"];
+const CROWDS = [
+  "test/cli/credential-process/many-processes.test.ts",
+  "test/stores/processes.test.ts",
+];
 
 /**
  * What does not depend on Node's version: pages in the browser, the rules on sources and documents, the

@@ -3,9 +3,9 @@ import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findProgram, leaveOut } from "../support/program.js";
-import { type BuiltCli, buildCli } from "./built-cli.js";
-import { startCredentialsWorld } from "./credentials-world.js";
+import { findProgram, leaveOut } from "../../support/program.js";
+import { type BuiltCli, buildCli } from "../built-cli.js";
+import { startCredentialsWorld } from "../credentials-world.js";
 
 const run = promisify(execFile);
 const PROCESS = ["credential-process"];

@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readOptions } from "../../src/cli/command-spec.js";
+import { readOptions } from "../../../src/cli/command-spec.js";
 import {
   printStoredAnswer,
   readRequest,
   SPEC,
-} from "../../src/cli/credential-process/stored-answer.js";
-import { type BuiltCli, buildCli } from "./built-cli.js";
-import { startCredentialsWorld } from "./credentials-world.js";
+} from "../../../src/cli/credential-process/stored-answer.js";
+import { type BuiltCli, buildCli } from "../built-cli.js";
+import { startCredentialsWorld } from "../credentials-world.js";
 
 let cli: BuiltCli;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type BuiltCli, buildCli } from "./built-cli.js";
-import { startCredentialsWorld } from "./credentials-world.js";
+import { type BuiltCli, buildCli } from "../built-cli.js";
+import { startCredentialsWorld } from "../credentials-world.js";
 
 const COUNT = 200;
 /** How long a stored refusal is repeated to processes without credentials, in milliseconds. */
