@@ -26,12 +26,13 @@ async function startTogether({ env }: World) {
 }
 
 describe(`${COUNT} processes that start together with nothing stored`, () => {
-  test("print the same credentials, for which one of them called STS", TIMEOUT, async () => {
+  test("print the same credentials, which STS issued once", TIMEOUT, async () => {
     await using world = await startCredentialsWorld();
     const answers = await startTogether(world);
     const stdout = expect.stringMatching(/^\{"Version":1,"AccessKeyId":"ASIA/);
     expect(answers).toEqual([{ exitCode: 0, stdout, stderr: "" }]);
-    expect(world.calls()).toBe(1);
+    // On a busy machine the same process may have called before, without an answer in time.
+    expect(world.sts.requests.filter(({ granted }) => granted !== undefined)).toHaveLength(1);
   });
 
   test(
