@@ -190,6 +190,8 @@ describe("each character", () => {
     expect(read("\\\\\\u002e")).toEqual([[".", "\\\\\\u002e", 0]]);
     expect(read("\\%5Cu002e")).toEqual([[".", "%5Cu002e", 0]]);
     expect(read("%5C%5Cu002e")).toEqual([[".", "%5C%5Cu002e", 0]]);
+    expect(read("%255C%255Cu002e")).toEqual([[".", "%255C%255Cu002e", 0]]);
+    expect(read("\\%255Cu002e")).toEqual([[".", "%255Cu002e", 0]]);
     expect(read("%5C%255Cu002e")).toEqual([[".", "%255Cu002e", 0]]);
     expect(read("\\u001b%80x").map(([letter]) => letter)).toEqual(["\x80", "x"]);
     expect(read("%C3%A9x").map(([, spelled]) => spelled)).toEqual(["%C3", "%A9", "x"]);
