@@ -219,7 +219,7 @@ export type Phase = "dns-queue" | "dns" | "connect" | "tls" | "answer" | "body";
 export type MeasuredRequest = Omit<RequestTiming, "document" | "fromCache">;
 
 /** Measures one request, part by part. */
-export class Stopwatch {
+class Stopwatch {
   readonly #clock: Clock;
   readonly #url: URL;
   readonly #start: number;

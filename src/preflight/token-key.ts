@@ -200,7 +200,7 @@ const loadJose = () =>
 let jose: ReturnType<typeof loadJose> | undefined;
 
 /** Verifies a compact JWS with the bare parameters of a key: the caller has applied STS's rules. */
-export async function verifySignature(
+async function verifySignature(
   token: string,
   alg: string,
   jwk: JsonObject,
