@@ -19,7 +19,7 @@ const CROWDS = [
 const SAME_EVERYWHERE = [
   "test/{bench,documents,examples,house}/**",
   "test/cli/html/browser.test.ts",
-  "test/cli/{completion/completion-command,exec/exec-clients,leaks}.test.ts",
+  "test/cli/{completion/completion-command,exec/exec-clients,leaks,three-sessions}.test.ts",
   "test/integration/outage.test.ts",
   "test/serve/real-clients.test.ts",
 ];
