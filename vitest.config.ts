@@ -25,6 +25,11 @@ const SAME_EVERYWHERE = [
 ];
 const isOtherLine = process.env.TEST_NODE_LINE === "other";
 
+/** These see every secret that their process has read, so each file has modules of its own. */
+const OF_REDACTION = [
+  "test/runtime/{known-secrets,redact,redact-time,spellings,token-shapes}.test.ts",
+];
+
 const alone: TestProjectInlineConfiguration = {
   extends: true,
   test: { name: "alone", include: CROWDS, maxWorkers: 1, sequence: { groupOrder: 1 } },
@@ -61,9 +66,19 @@ export default defineConfig({
                 include: ["test/**/*.test.ts"],
                 exclude: [
                   ...configDefaults.exclude,
+                  ...OF_REDACTION,
                   ...CROWDS,
                   ...(isOtherLine ? SAME_EVERYWHERE : []),
                 ],
+                sequence: { groupOrder: 0 },
+              },
+            },
+            {
+              extends: true,
+              test: {
+                name: "redaction",
+                include: OF_REDACTION,
+                isolate: true,
                 sequence: { groupOrder: 0 },
               },
             },
