@@ -4,8 +4,9 @@ import { describe, expect, test } from "vitest";
 import { quoteForPosix, quoteForPowerShell } from "../../src/runtime/shell-quote.js";
 
 describe("a quoted word", () => {
-  test("reaches a POSIX shell's command as it is", () => {
-    const words = fc.string({ unit: "binary" }).map((text) => text.replace(/\p{Cc}|\p{Cs}/gu, ""));
+  test("reaches the command of a POSIX shell unchanged", () => {
+    const hidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+    const words = fc.string({ unit: "binary" }).map((text) => text.replace(hidden, ""));
     fc.assert(
       fc.property(words, (text) => {
         const echoed = execFileSync("sh", ["-c", `printf %s ${quoteForPosix(text)}`], {
@@ -21,8 +22,9 @@ describe("a quoted word", () => {
     expect(quoteForPowerShell("a'b’c‘d‚e‛f")).toBe("'a''b’’c‘‘d‚‚e‛‛f'");
   });
 
-  test("stays on one line", () => {
+  test("stays on one line and has no hidden marks", () => {
     expect(quoteForPosix("a\nrm\r-rf\u0000")).toBe("'arm-rf'");
     expect(quoteForPowerShell("a\nrm")).toBe("'arm'");
+    expect(quoteForPosix("a\u202eb\u180ec\u2028d")).toBe("'abcd'");
   });
 });
