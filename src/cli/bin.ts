@@ -1,20 +1,39 @@
 #!/usr/bin/env node
 /**
  * The file behind the command `resilient-sts`. SDKs run `credential-process` again and again, and nearly
- * always its answer is stored: one CommonJS file prints that in half of the time that the whole program
+ * always its answer is stored: one CommonJS file reads that in half of the time that the whole program
  * takes. Everything else is `main.ts`.
  */
+import { writeSync } from "node:fs";
 
 const [, , command, ...args] = process.argv;
 
 async function start(): Promise<void> {
   if (command === "credential-process") {
-    const { printStoredAnswer } = await import("./credential-process/stored-answer.js");
-    // A failed write is reported by its callback. Without a listener, the event would end the process.
-    const stdout = () => process.stdout.on("error", () => {});
-    if (await printStoredAnswer(args, process.env, stdout)) process.exit();
+    const { storedAnswer } = await import("./credential-process/stored-answer.js");
+    const answer = await storedAnswer(args, process.env);
+    if (answer !== undefined && print(answer)) process.exit();
   }
   await import("./main.js");
+}
+
+/**
+ * Without `process.stdout`, which takes milliseconds to load.
+ *
+ * @returns whether the text was written. The whole program reports why it could not be.
+ */
+function print(text: string): boolean {
+  const STDOUT = 1;
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(STDOUT, rest));
+    } catch (error) {
+      // A pipe that does not block is full for now.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return false;
+    }
+  }
+  return true;
 }
 
 void start();

@@ -81,11 +81,16 @@ export async function print(stream: Writable, text: string): Promise<void> {
   await write(stream, redact(text));
 }
 
-/** Prints the document that SDKs read from a `credential_process`, in one write. Nothing is redacted. */
+/** Prints {@link credentialsText} in one write. Nothing is redacted. */
 export async function printCredentials(
   stream: Writable,
   credentials: PrintedCredentials,
 ): Promise<void> {
+  await write(stream, credentialsText(credentials));
+}
+
+/** The document that SDKs read from a `credential_process`. */
+export function credentialsText(credentials: PrintedCredentials): string {
   const { expiresAt } = credentials;
   const document = {
     Version: 1,
@@ -95,7 +100,7 @@ export async function printCredentials(
     Expiration: expiresAt === undefined ? undefined : new Date(expiresAt).toISOString(),
     AccountId: credentials.accountId,
   };
-  await write(stream, `${JSON.stringify(document)}\n`);
+  return `${JSON.stringify(document)}\n`;
 }
 
 async function write(stream: Writable, text: string): Promise<void> {

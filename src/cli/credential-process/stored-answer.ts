@@ -3,10 +3,9 @@
  * stored for it. Most calls end here, so this file loads no package and little else.
  */
 import { resolve } from "node:path";
-import type { Writable } from "node:stream";
 import { type Environment, readVariable } from "../../runtime/environment.js";
 import { fileStore } from "../../stores/file-store.js";
-import { printCredentials, wrongUsage } from "../command.js";
+import { credentialsText, wrongUsage } from "../command.js";
 import { COMMON_OPTIONS, type CommandSpec, readOptions } from "../command-spec.js";
 import { durationFrom } from "../option-values.js";
 import {
@@ -116,29 +115,23 @@ export function shareAnswer(
 }
 
 /**
- * Prints the answer to a command line if fresh credentials are stored for it. Otherwise the command itself
- * reads everything again, and reports what is wrong.
- *
- * @param stdout - called when there is something to print: Node opens a stream when it is first used.
- * @returns whether it printed the answer.
+ * The answer to a command line, if fresh credentials are stored for it. Otherwise the command itself reads
+ * everything again, and reports what is wrong.
  */
-export async function printStoredAnswer(
+export async function storedAnswer(
   args: readonly string[],
   env: Environment,
-  stdout: () => Writable,
-): Promise<boolean> {
+): Promise<string | undefined> {
   try {
     const { values } = readOptions(SPEC, args);
-    if (values.help || values.version || values["print-config"]) return false;
+    if (values.help || values.version || values["print-config"]) return undefined;
     // A limit that can't be used is reported on every call.
     timeoutOf(values);
     const request = await readRequest(values, env);
     const { credentials, isFresh } = await shareAnswer(request, values.cache, () => {}).read();
-    if (!isFresh || credentials === undefined) return false;
-    await printCredentials(stdout(), credentials);
-    return true;
+    return isFresh && credentials !== undefined ? credentialsText(credentials) : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -1,13 +1,11 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
-import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readOptions } from "../../../src/cli/command-spec.js";
 import {
-  printStoredAnswer,
   readRequest,
   SPEC,
+  storedAnswer,
 } from "../../../src/cli/credential-process/stored-answer.js";
 import { type BuiltCli, buildCli } from "../built-cli.js";
 import { startCredentialsWorld } from "../credentials-world.js";
@@ -26,22 +24,15 @@ const get = (world: World, ...args: string[]) =>
   cli.run(["credential-process", "--cache", cacheOf(world), ...args], world.env);
 
 /** What the command's file prints before it loads the rest of the program. */
-async function printStored(world: World, ...args: string[]) {
-  const stdout = new PassThrough();
-  const words = ["--cache", cacheOf(world), ...args];
-  const isPrinted = await printStoredAnswer(words, world.env, () => stdout);
-  stdout.end();
-  return { isPrinted, stdout: await text(stdout) };
-}
-
-const NOTHING = { isPrinted: false, stdout: "" };
+const stored = (world: World, ...args: string[]) =>
+  storedAnswer(["--cache", cacheOf(world), ...args], world.env);
 
 test("the stored answer is exactly what the command prints", async () => {
   await using world = await startCredentialsWorld();
   const options = ["--duration", "30m", "--region", "eu-west-3", "--min-ttl", "5m"];
   for (const args of [[], options]) {
     const { stdout } = await get(world, ...args);
-    expect(await printStored(world, ...args)).toEqual({ isPrinted: true, stdout });
+    expect(await stored(world, ...args)).toBe(stdout);
   }
   expect(world.calls()).toBe(2);
 });
@@ -61,28 +52,28 @@ test.each([
 ])("the command itself answers to %s %s", async (...args) => {
   await using world = await startCredentialsWorld();
   await get(world);
-  expect(await printStored(world, ...args)).toEqual(NOTHING);
+  expect(await stored(world, ...args)).toBeUndefined();
 });
 
 test("nothing is printed when nothing or a refusal is stored", async () => {
   await using world = await startCredentialsWorld();
-  expect(await printStored(world)).toEqual(NOTHING);
+  expect(await stored(world)).toBeUndefined();
   world.sts.setFault("access-denied", { times: 1 });
   await get(world);
-  expect(await printStored(world)).toEqual(NOTHING);
+  expect(await stored(world)).toBeUndefined();
 });
 
 test("credentials that must be refreshed are not printed", async () => {
   await using world = await startCredentialsWorld();
   await get(world);
-  expect((await printStored(world)).isPrinted).toBe(true);
+  expect(await stored(world)).toBeDefined();
   const names = await readdir(cacheOf(world));
   const file = join(cacheOf(world), names.find((name) => /\.credentials\.json$/.test(name)) ?? "");
   const record = JSON.parse(await readFile(file, "utf8"));
   const expiresAt = Date.now() + 15 * 60_000;
   const value = { ...record.value, issuedAt: expiresAt - 3_600_000, expiresAt };
   await writeFile(file, JSON.stringify({ ...record, until: expiresAt, value }));
-  expect(await printStored(world)).toEqual(NOTHING);
+  expect(await stored(world)).toBeUndefined();
 });
 
 test("nothing is printed inside the program of its own token source", async () => {
@@ -90,5 +81,5 @@ test("nothing is printed inside the program of its own token source", async () =
   await get(world);
   const { key } = await readRequest(readOptions(SPEC, []).values, world.env);
   const env = { ...world.env, RESILIENT_STS_CREDENTIAL_PROCESS: key };
-  expect(await printStored({ ...world, env })).toEqual(NOTHING);
+  expect(await stored({ ...world, env })).toBeUndefined();
 });
