@@ -131,6 +131,46 @@ describe("whether there is another attempt", () => {
   });
 });
 
+describe("another attempt", () => {
+  const wait = (
+    verdict: Verdict,
+    facts: Partial<Failure>,
+    changes: Partial<DecisionContext> = {},
+  ) => decide(verdict, context({ failure: failure(facts), ...changes }));
+
+  test("follows at once when another region can be called", () => {
+    for (const verdict of ["sts-unavailable", "sts-blocked", "region-disabled"] as const) {
+      expect(wait(verdict, { alternative: true })).toBe(0);
+    }
+  });
+
+  test("is not made in a disabled region, even if denied access is retried", () => {
+    expect(wait("region-disabled", {}, { retryAccessDenied: true })).toBeUndefined();
+  });
+
+  test("is made with an expired token only if the source may return another one", () => {
+    expect(wait("token-expired", { retryable: true })).toBe(0);
+    expect(wait("token-expired", { retryable: false })).toBeUndefined();
+    expect(wait("token-expired", { sameToken: true })).toBeUndefined();
+  });
+
+  test("follows each failure that a token source calls temporary, and none that it calls permanent", () => {
+    expect(wait("token-unavailable", { retryable: true }, { timesSeen: 9 })).toBe(375);
+    expect(wait("token-unavailable", { retryable: false })).toBeUndefined();
+    expect(wait("token-unavailable", {}, { timesSeen: 2 })).toBe(375);
+    expect(wait("token-unavailable", {}, { timesSeen: 3 })).toBeUndefined();
+  });
+
+  test("follows a refused key only if replicas of the issuer publish different keys", () => {
+    const { code, message } = WIRE_ERRORS.notValidated;
+    const inconsistent = { ...finding("suspect"), id: "jwks-inconsistent" } as const;
+    expect(wait("token-rejected", { code, message, findings: [inconsistent] })).toBe(375);
+    expect(wait("token-rejected", { code, message, findings: [finding("suspect")] })).toBe(
+      undefined,
+    );
+  });
+});
+
 describe("throttling", () => {
   const wait = (changes: Partial<DecisionContext>) => decide("throttled", context(changes));
   const top = () => ALMOST_ONE;

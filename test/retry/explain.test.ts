@@ -75,6 +75,42 @@ describe("each situation has its code, a hint, and the words of the answer", () 
   });
 });
 
+describe("a finding explains a failure", () => {
+  const KEY_REFUSED = answer("InvalidIdentityToken", "The token could not be validated");
+
+  test("after any answer, if it may be why STS could not get the key", () => {
+    const findings = [finding("discovery-http-status", "suspect")];
+    const error = explained({ ...answer("InvalidIdentityToken", KEY), findings });
+    expect(error.message).toContain(`${KEY}; seen from here: The detail is here (role`);
+  });
+
+  test("after a refused signature, only if it is about the key", () => {
+    const about = (id: Finding["id"]) =>
+      explained({ ...KEY_REFUSED, findings: [finding(id, "suspect")] }).message;
+    expect(about("jwks-key-not-found")).toContain("seen from here");
+    expect(about("discovery-http-status")).not.toContain("seen from here");
+  });
+
+  test("with its detail up to the last full stop", () => {
+    const detail = "The host issuer.example.com is slow.";
+    const findings = [{ ...finding("discovery-http-status", "suspect"), detail }];
+    const error = explained({ ...answer("InvalidIdentityToken", KEY), findings });
+    expect(error.message).toContain("The host issuer.example.com is slow (role");
+  });
+
+  test("and names the issuer's fault or the token's, whichever it is", () => {
+    const said = (id: Finding["id"], failure: Failure) =>
+      explained({ ...failure, findings: [finding(id)] }).message;
+    const unreachable = answer("InvalidIdentityToken", KEY);
+    const tokenRefused = /^STS refused the token: /;
+    for (const failure of [KEY_REFUSED, unreachable]) {
+      expect(said("signature-invalid", failure)).toMatch(tokenRefused);
+      expect(said("jwks-key-not-found", failure)).toMatch(tokenRefused);
+      expect(said("jwks-not-json", failure)).not.toMatch(tokenRefused);
+    }
+  });
+});
+
 describe("an error's whole message", () => {
   test("for a verification key that STS could not get", () => {
     expect(explained(answer("InvalidIdentityToken", KEY), { attempts: 12 }).message).toBe(

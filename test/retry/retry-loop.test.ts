@@ -235,3 +235,20 @@ describe("an abort", () => {
     }
   });
 });
+
+test("a failed attempt is recorded with the facts of its failure, and without those that it lacks", async () => {
+  const bare: Failure = { kind: "timeout", message: "no answer" };
+  const full: Failure = { ...DOWN, region: "eu-west-1", requestId: "req-1" };
+  const run = start([failWith(bare), failWith(full), succeed]);
+  await run.clock.run(run.loop);
+  const [first, second] = run.records;
+  for (const fact of ["region", "code", "httpStatus", "requestId"]) {
+    expect(first).not.toHaveProperty(fact);
+    expect(second).toHaveProperty(fact);
+  }
+});
+
+test("the failure of all attempts has a name of its own", async () => {
+  const run = start([failWith(DENIED)]);
+  await expect(run.clock.run(run.loop)).rejects.toMatchObject({ name: "AttemptsFailed" });
+});

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { Finding, KeyRefusal } from "../../src/model/findings.js";
-import { confirmedBy, judge, situationOf } from "../../src/retry/verdict.js";
+import { confirmedBy, judge, type Situation, situationOf } from "../../src/retry/verdict.js";
 import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
 import { readSharedJson } from "../support/shared-data.js";
 
@@ -171,6 +171,58 @@ describe("a failure on this side", () => {
   });
 });
 
+describe("a call without an answer is described by its code, or by the words of other runtimes", () => {
+  test.each<[code: string | undefined, message: string, Situation]>([
+    ["EPROTO", "", "tls-handshake"],
+    ["ERR_SSL_WRONG_VERSION_NUMBER", "", "tls-handshake"],
+    ["EPROTOTYPE", "", "unreachable"],
+    ["NOT_ERR_SSL", "", "unreachable"],
+    [undefined, "certificate has expired", "certificate-dates"],
+    [undefined, "the certificate is not yet valid", "certificate-dates"],
+    [undefined, "net::ERR_CERT_DATE_INVALID", "certificate-dates"],
+    [undefined, "the host does not match certificate's altnames", "certificate-name"],
+    [undefined, "net::ERR_CERT_COMMON_NAME_INVALID", "certificate-name"],
+    [undefined, "invalid peer certificate: UnknownIssuer", "certificate-untrusted"],
+    [undefined, "unknown issuer", "certificate-untrusted"],
+    [undefined, "timeout of 5000ms exceeded", "timeout"],
+    [undefined, "timeout of unknown length", "unreachable"],
+    [undefined, "", "unreachable"],
+  ])("%s %s: %s", (code, message, situation) => {
+    expect(situationOf({ kind: "network", code, message })).toBe(situation);
+  });
+
+  test("and a timeout is one without a code", () => {
+    expect(situationOf({ kind: "timeout", message: "" })).toBe("timeout");
+  });
+
+  test.each<[code: string | undefined, Situation]>([
+    ["PROXY_STATUS_407", "proxy-credentials"],
+    ["PROXY_STATUS_408", "proxy-failed"],
+    ["PROXY_STATUS_429", "proxy-failed"],
+    ["PROXY_STATUS_403", "proxy-refused"],
+    ["PROXY_407_STATUS_502", "proxy-failed"],
+    [undefined, "proxy-failed"],
+  ])("the proxy's %s: %s", (code, situation) => {
+    expect(situationOf({ kind: "proxy", code, message: "" })).toBe(situation);
+  });
+});
+
+describe("an answer", () => {
+  test("with an empty code is one without a code", () => {
+    expect(situationOf(answer("", "", 403))).toBe("other-server-refused");
+    expect(situationOf(answer(undefined, "", 403))).toBe("other-server-refused");
+  });
+
+  test("whose message only mentions a rate is not throttling", () => {
+    expect(situationOf(answer("Odd", "Rate exceeded"))).toBe("throttled");
+    expect(situationOf(answer("Odd", "no rate exceeded the limit"))).toBe("unrecognized");
+  });
+
+  test("whose code only ends like InvalidIdentityToken is not judged by its message", () => {
+    expect(situationOf(answer("NotInvalidIdentityToken", KEY))).toBe("unrecognized");
+  });
+});
+
 test("every failure has one verdict, which is always the same", () => {
   const failures: fc.Arbitrary<Failure> = fc.record(
     {
@@ -293,6 +345,7 @@ describe("a finding that rests on one report", () => {
       answerOf({ code: "InvalidIdentityToken", message: "Incorrect token audience" }),
       answerOf({ code: "IDPCommunicationError", message }),
       answerOf({ message }),
+      answerOf({ code: "NotInvalidIdentityToken", message }),
       { kind: "preflight", code, message },
       { kind: "network", code: "ECONNRESET", message },
     ];
@@ -302,6 +355,10 @@ describe("a finding that rests on one report", () => {
         "suspect",
       ]);
     }
+  });
+
+  test("without words of its own is never made certain", () => {
+    expect(severities(answerOf({ code: "Odd" }), undefined)).toEqual(["suspect"]);
   });
 
   test("is also confirmed by the name that the SDK gives the error", () => {
