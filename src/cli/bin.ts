@@ -12,28 +12,29 @@ async function start(): Promise<void> {
   if (command === "credential-process") {
     const { storedAnswer } = await import("./credential-process/stored-answer.js");
     const answer = await storedAnswer(args, process.env);
-    if (answer !== undefined && print(answer)) process.exit();
+    if (answer !== undefined && (await print(answer))) process.exit();
   }
   await import("./main.js");
 }
 
 /**
- * Without `process.stdout`, which takes milliseconds to load.
+ * Without `process.stdout`, which takes milliseconds to load, unless a pipe that does not block is full.
  *
  * @returns whether the text was written. The whole program reports why it could not be.
  */
-function print(text: string): boolean {
+async function print(text: string): Promise<boolean> {
   const STDOUT = 1;
   let rest = Buffer.from(text);
-  while (rest.length > 0) {
-    try {
-      rest = rest.subarray(writeSync(STDOUT, rest));
-    } catch (error) {
-      // A pipe that does not block is full for now.
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return false;
-    }
+  try {
+    while (rest.length > 0) rest = rest.subarray(writeSync(STDOUT, rest));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return false;
   }
-  return true;
+  return await new Promise((resolve) => {
+    // A failed write is reported by its callback. Without a listener, the event would end the process.
+    process.stdout.on("error", () => {}).write(rest, (error) => resolve(!error));
+  });
 }
 
 void start();

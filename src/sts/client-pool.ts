@@ -118,7 +118,7 @@ export class ClientPool {
   ): Promise<StsAnswer> {
     const name = JSON.stringify([this.#keys.ofAnswer(target), request]);
     return this.#calls.join(name, signal, (abortSignal) =>
-      // Lent for as long as any caller waits for the answer, and not only the first one.
+      // Lent until the last caller stops waiting for the answer.
       this.use(target, ({ client }) => send(client, abortSignal)),
     );
   }

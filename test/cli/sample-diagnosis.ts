@@ -1,4 +1,4 @@
-import type { Diagnosis } from "../../src/doctor/diagnosis.js";
+import type { Diagnosis, Timing } from "../../src/doctor/diagnosis.js";
 import type { Finding, FindingId, Severity } from "../../src/model/findings.js";
 
 /** Text from outside that does harm if it is not escaped. */
@@ -19,6 +19,21 @@ export function sampleFinding(
     detail: texts.detail ?? `The values that were seen for ${id}.`,
     remedy: texts.remedy ?? `IdP: fix ${id}.`,
     evidence: {},
+  };
+}
+
+/** A request for the discovery document that timed out. */
+export function sampleRequest(changes: Partial<Timing>): Timing {
+  return {
+    step: "issuer-documents",
+    party: "issuer",
+    label: "discovery document (request 1)",
+    url: "https://login.example.com/.well-known/openid-configuration",
+    startMs: 0,
+    totalMs: 5000,
+    error: "timeout",
+    limitMs: 5000,
+    ...changes,
   };
 }
 

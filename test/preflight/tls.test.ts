@@ -14,13 +14,13 @@ beforeAll(() => {
 });
 afterAll(() => authority[Symbol.dispose]());
 
-async function lookOver(tls: TlsIdentity, ca: Buffer | undefined) {
+async function checkTls(tls: TlsIdentity, ca: Buffer | undefined) {
   await using idp = await startLocalIdp({ tls, host: "localhost" });
   return await checkWorld({}, { ca }).check(await idp.issueToken());
 }
 
 test("a chain that ends with the given CA is trusted, and the report has its times", async () => {
-  const report = await lookOver(authority.chain(), authority.ca);
+  const report = await checkTls(authority.chain(), authority.ca);
   expect(found(report)).toEqual([]);
   expect(report.requests[0]).toMatchObject({ status: 200, tlsProtocol: "TLSv1.3" });
   for (const part of ["dnsMs", "connectMs", "tlsMs", "firstByteMs", "totalMs"] as const) {
@@ -72,7 +72,7 @@ const FAULTS: Readonly<
 for (const [name, make] of Object.entries(FAULTS)) {
   test(`${name} is suspected, in plain words`, async () => {
     const { tls, ca, code, words } = make();
-    const report = await lookOver(tls, ca);
+    const report = await checkTls(tls, ca);
     expect(found(report)).toEqual(["suspect issuer-tls-untrusted"]);
     expect(report.findings[0]?.evidence).toMatchObject({ code });
     expect(report.findings[0]?.title).toMatch(/certificate is not trusted/);
@@ -84,7 +84,7 @@ for (const [name, make] of Object.entries(FAULTS)) {
 test("certificates are verified even where the process does not verify them", async () => {
   process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
   try {
-    const report = await lookOver(makeTlsIdentity(), undefined);
+    const report = await checkTls(makeTlsIdentity(), undefined);
     expect(found(report)).toEqual(["suspect issuer-tls-untrusted"]);
   } finally {
     delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;

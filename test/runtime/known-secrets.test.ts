@@ -155,7 +155,7 @@ describe("a secret that is remembered", () => {
         const { message, stack = "" } = safeCause(new Error(written));
         expect(partIn(`${message}\n${stack}`, pieces, 16)).toBeUndefined();
       }),
-      { numRuns: 100 },
+      { numRuns: 300 },
     );
   });
 

@@ -27,12 +27,17 @@ export async function endpointCommand(
   if (answer.status !== 200) {
     throw new CommandFailure(`${body.Code}: ${body.Message}`, EXIT.refused);
   }
+  const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, Token: sessionToken } = body;
+  const expiresAt = Date.parse(body.Expiration ?? "");
+  if (!accessKeyId || !secretAccessKey || !sessionToken || Number.isNaN(expiresAt)) {
+    throw new CommandFailure(
+      "another server than that of resilient-sts exec answered; run resilient-sts exec again",
+      EXIT.refused,
+    );
+  }
+  const { AccountId: accountId } = body;
   await printCredentials(stdout, {
-    accessKeyId: body.AccessKeyId ?? "",
-    secretAccessKey: body.SecretAccessKey ?? "",
-    sessionToken: body.Token,
-    accountId: body.AccountId,
-    expiresAt: Date.parse(body.Expiration ?? ""),
+    ...{ accessKeyId, secretAccessKey, sessionToken, accountId, expiresAt },
   });
   return EXIT.ok;
 }

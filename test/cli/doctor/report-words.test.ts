@@ -1,18 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { partsOf } from "../../../src/cli/doctor/report-words.js";
 import type { Timing } from "../../../src/doctor/diagnosis.js";
-
-const request = (changes: Partial<Timing>): Timing => ({
-  step: "issuer-documents",
-  party: "issuer",
-  label: "discovery document (request 1)",
-  url: "https://login.example.com/.well-known/openid-configuration",
-  startMs: 0,
-  totalMs: 5000,
-  error: "timeout",
-  limitMs: 5000,
-  ...changes,
-});
+import { sampleRequest } from "../sample-diagnosis.js";
 
 const last = (timing: Timing) => partsOf(timing).at(-1)?.name;
 
@@ -32,16 +21,16 @@ describe("the parts of a request's time", () => {
     ],
     ["a body that never ends", { dnsMs: 1, connectMs: 1, tlsMs: 1, firstByteMs: 9 }, "read"],
   ])("of a failed request end with the part that did not finish: %s", (_, changes, part) =>
-    expect(last(request(changes))).toBe(part),
+    expect(last(sampleRequest(changes))).toBe(part),
   );
 
   test("of a successful request without a first byte end with waiting", () => {
-    expect(last(request({ error: undefined, status: 200, connectMs: 9 }))).toBe("wait");
+    expect(last(sampleRequest({ error: undefined, status: 200, connectMs: 9 }))).toBe("wait");
   });
 
   test("of a handshake without other times are TLS", () => {
-    expect(last(request({ step: "issuer-network", label: "TLS of a", error: undefined }))).toBe(
-      "tls",
-    );
+    expect(
+      last(sampleRequest({ step: "issuer-network", label: "TLS of a", error: undefined })),
+    ).toBe("tls");
   });
 });

@@ -1,8 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { terminalReport, timingBars } from "../../../src/cli/doctor/terminal-report.js";
 import { paintFor, plain, widthOf } from "../../../src/cli/terminal-text.js";
-import type { Timing } from "../../../src/doctor/diagnosis.js";
-import { HOSTILE, sampleDiagnosis, sampleFinding, UNPRINTABLE } from "../sample-diagnosis.js";
+import {
+  HOSTILE,
+  sampleDiagnosis,
+  sampleFinding,
+  sampleRequest,
+  UNPRINTABLE,
+} from "../sample-diagnosis.js";
 
 const inColor = paintFor({ isTTY: true }, {});
 
@@ -169,29 +174,22 @@ describe("the terminal report", () => {
   });
 });
 
-const request = (changes: Partial<Timing>): Timing => ({
-  step: "issuer-documents",
-  party: "issuer",
-  label: "discovery document (request 1)",
-  url: "https://login.example.com/.well-known/openid-configuration",
-  startMs: 0,
-  totalMs: 5000,
-  error: "timeout",
-  limitMs: 5000,
-  ...changes,
-});
-
 describe("the bars of the timings", () => {
   const markRed = (style: unknown, text: string) => (style === "red" ? `<${text}>` : text);
 
   test("are red beyond the limit only if the request has one", () => {
     const own = timingBars(
-      [request({ totalMs: 6000, error: undefined, status: 200 })],
+      [sampleRequest({ totalMs: 6000, error: undefined, status: 200 })],
       80,
       markRed,
     );
     expect(own[1]).toContain("<     6 s>");
-    const none = request({ limitMs: undefined, totalMs: 6000, error: undefined, status: 200 });
+    const none = sampleRequest({
+      limitMs: undefined,
+      totalMs: 6000,
+      error: undefined,
+      status: 200,
+    });
     expect(timingBars([none], 80, markRed)[1]).not.toContain("<     6 s>");
   });
 
@@ -203,7 +201,7 @@ describe("the bars of the timings", () => {
       "STS in us-east-1",
     ];
     const rows = timingBars(
-      labels.map((label) => request({ label })),
+      labels.map((label) => sampleRequest({ label })),
       60,
       plain,
     ).slice(1, -1);
