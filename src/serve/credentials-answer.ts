@@ -15,7 +15,8 @@ export interface ServedProvider {
 export interface EndpointAnswer {
   readonly status: number;
   readonly body: object;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Methods that a client may use, where it used another. */
+  readonly allow?: string;
 }
 
 /** boto3 and the AWS CLI wait 2 s for an answer (botocore, `ContainerMetadataFetcher`), in milliseconds. */

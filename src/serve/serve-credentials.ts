@@ -7,8 +7,15 @@
  * this file owns the server: its address, its limits, its connections and its end.
  */
 import { randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { publishServeRequest } from "../model/events.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
@@ -205,6 +212,9 @@ class EndpointServer {
   readonly #clock: Clock;
   /** Open connections with the number of requests in progress, the longest unused first. */
   readonly #connections = new Map<Socket, number>();
+  /** Settles when every client that was waiting to connect has its connection. */
+  #accepted: Promise<void> | undefined;
+  #hasNewConnection = false;
   #guard: RequestGuard<ServedRole> | undefined;
 
   constructor(roles: readonly ServedRole[], clock: Clock) {
@@ -256,6 +266,8 @@ class EndpointServer {
 
   #opened(socket: Socket): void {
     this.#connections.set(socket, 0);
+    this.#hasNewConnection = true;
+    this.#accepted ??= this.#acceptAll();
     socket.on("close", () => this.#connections.delete(socket));
     socket.on("error", () => socket.destroy());
     if (this.#connections.size <= MAX_CONNECTIONS) return;
@@ -263,22 +275,42 @@ class EndpointServer {
     (idle?.[0] ?? socket).destroy();
   }
 
+  /**
+   * Accepts every waiting client before it answers one. Node accepts one connection in each turn of
+   * its event loop, and in the same turn it reads every open one: of many programs that start
+   * together, the last would wait until the others had been answered again and again.
+   */
+  async #acceptAll(): Promise<void> {
+    // This turn goes on until then. Each turn after it tells whether another client was waiting.
+    await setImmediate();
+    for (let turns = 0; this.#hasNewConnection && turns < MAX_CONNECTIONS; turns += 1) {
+      this.#hasNewConnection = false;
+      await setImmediate();
+    }
+    this.#accepted = undefined;
+  }
+
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
     const startedAt = this.#clock.monotonic();
     this.#use(socket, 1);
     response.on("close", () => this.#use(socket, -1));
+    await this.#accepted;
     const { role, answer } = await this.#answer(request);
-    const isRefused = answer.status !== 200 && answer.status !== 503;
-    response.writeHead(answer.status, {
+    const body = JSON.stringify(answer.body);
+    const headers: OutgoingHttpHeaders = {
       "content-type": "application/json",
+      // Without a length the answer goes out in chunks.
+      "content-length": Buffer.byteLength(body),
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
-      // A refused client starts over, and a closing server ends with its requests.
-      ...((isRefused || !this.#server.listening) && { connection: "close" }),
-      ...answer.headers,
-    });
-    response.end(JSON.stringify(answer.body));
+    };
+    const isRefused = answer.status !== 200 && answer.status !== 503;
+    // A refused client starts over, and a closing server ends with its requests.
+    if (isRefused || !this.#server.listening) headers.connection = "close";
+    if (answer.allow !== undefined) headers.allow = answer.allow;
+    response.writeHead(answer.status, headers);
+    response.end(body);
     publishServeRequest({
       role,
       status: answer.status,

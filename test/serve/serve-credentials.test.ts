@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { chmod, readdir, readFile, stat, symlink } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { WebIdentityError } from "../../src/model/errors.js";
@@ -208,6 +209,25 @@ describe("options", () => {
       TypeError,
     );
   });
+});
+
+test("answers every program of a crowd once before it answers one of them again", async () => {
+  await using server = await serveCredentials({ roles: { app } });
+  const { url, host, path, token } = clientOf(server);
+  const get = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${token}\r\n\r\n`;
+  const answered: number[] = [];
+  const crowd = Array.from({ length: 40 }, (_, program) => {
+    const socket = connect({ host: url.hostname, port: Number(url.port) });
+    socket.on("data", () => {
+      answered.push(program);
+      socket.write(get);
+    });
+    socket.write(get);
+    return socket;
+  });
+  await expect.poll(() => answered.length).toBeGreaterThanOrEqual(120);
+  for (const socket of crowd) socket.destroy();
+  expect(new Set(answered.slice(0, 40)).size).toBe(40);
 });
 
 test("close() finishes the request in progress and accepts no other", async () => {
