@@ -5,26 +5,70 @@ import {
   isForKubernetesApi,
   POD_TOKEN,
 } from "../model/jwt.js";
+import { STS_TIME_TOLERANCE_SECONDS } from "../model/sts-limits.js";
 import { safeText } from "../runtime/redact.js";
+import { formatDuration, formatTime } from "../runtime/time-text.js";
 import { isLoopbackUrl } from "../runtime/url-host.js";
+
+/*
+ * The claims of a token: which of them are missing, which values STS does not accept, whether the
+ * audience is the expected one, and whether STS accepts the token at this time.
+ */
 
 type Claims = Readonly<Record<string, unknown>>;
 
-/** What STS asks of every OIDC token; observed 2026-09. */
+/** What the claims are compared with. */
+export interface CheckContext {
+  /** STS's time as far as it is known, in milliseconds since the epoch. */
+  readonly now: number;
+  /**
+   * Whether an answer of STS has shown that `now` is its time. If only this machine's clock says it, a
+   * finding is `suspect`, and the token is sent.
+   * @default true
+   */
+  readonly isVerified?: boolean | undefined;
+  /** Whether STS has refused this token as expired: that counts if the clock is in doubt. */
+  readonly isRefused?: boolean | undefined;
+  /** How long the token must last, in seconds; otherwise a finding advises of it. */
+  readonly neededSeconds?: number | undefined;
+  /** Audiences that are expected besides `sts.amazonaws.com`. */
+  readonly audiences?: readonly string[] | undefined;
+}
+
+interface CheckedClaims {
+  readonly findings: readonly Finding[];
+  /** How long until STS accepts a token that is not valid yet, in milliseconds. */
+  readonly validInMs?: number | undefined;
+}
+
+/** Checks the claims by themselves, then the audience, then the times. */
+export function checkClaims(claims: Claims, context: CheckContext): CheckedClaims {
+  const times = checkTimes(claims, context);
+  const findings = [
+    ...checkPresence(claims),
+    ...checkValues(claims),
+    ...checkAudience(claims, context.audiences),
+    ...times.findings,
+  ];
+  return { findings, validInMs: times.validInMs };
+}
+
+/** The claims that STS requires in every OIDC token; observed 2026-09. */
 const REQUIRED = ["iss", "sub", "aud", "iat", "exp"];
 const TIMES = ["iat", "nbf", "exp"];
 
-/** Finds claims that are missing, and claims with a value that STS does not accept. */
-export function checkClaims(claims: Claims): Finding[] {
-  const missing = REQUIRED.filter((claim) => claims[claim] === undefined).map(claimMissing);
-  const invalid = Object.keys(claims).flatMap((claim) => {
+function checkPresence(claims: Claims): Finding[] {
+  return REQUIRED.filter((claim) => claims[claim] === undefined).map(claimMissing);
+}
+
+function checkValues(claims: Claims): Finding[] {
+  return Object.keys(claims).flatMap((claim) => {
     const problem = claimProblem(claim, claims);
     if (problem === undefined) return [];
     const { words, isObserved } = problem;
     const finding = claimInvalid(claim, words);
     return [isObserved ? finding : { ...finding, severity: "suspect" as const }];
   });
-  return [...missing, ...invalid];
 }
 
 interface ClaimProblem {
@@ -90,7 +134,7 @@ function claimMissing(claim: string): Finding {
   };
 }
 
-export function claimInvalid(claim: string, problem: string): Finding {
+function claimInvalid(claim: string, problem: string): Finding {
   return {
     id: "token-claim-invalid",
     severity: "fatal",
@@ -116,10 +160,7 @@ export function seconds(value: unknown): number | undefined {
  * Checks the claim that STS compares with the client IDs of the IAM OIDC provider: `azp` if the token has
  * one, otherwise `aud`; observed 2026-09.
  */
-export function checkAudience(
-  { aud, azp }: Readonly<Record<string, unknown>>,
-  expected: readonly string[] = [],
-): Finding[] {
+function checkAudience({ aud, azp }: Claims, expected: readonly string[] = []): Finding[] {
   const audiences = (Array.isArray(aud) ? aud : [aud]).filter(
     (entry): entry is string => typeof entry === "string" && entry !== "",
   );
@@ -127,7 +168,7 @@ export function checkAudience(
   if (audiences.length > 1 && azp === undefined) return [ambiguous(audiences)];
   const known = [DEFAULT_AUDIENCE, ...expected];
   if (typeof azp === "string") {
-    // An empty one is not only unexpected: checkClaims() refuses it.
+    // An empty one is not only unexpected: claimProblem() refuses it.
     return azp === "" || known.includes(azp) ? [] : [unexpectedParty(azp, audiences, known)];
   }
   return audiences.some((entry) => known.includes(entry)) ? [] : [unexpected(audiences, known)];
@@ -183,4 +224,109 @@ function unexpectedParty(
 
 function shownList(audiences: readonly string[]): string[] {
   return audiences.slice(0, 10).map((entry) => safeText(entry, 200));
+}
+
+/** With less than this left, the token may expire on the way to STS; in seconds. */
+const SOON_SECONDS = 60;
+const TOLERANCE = formatDuration(STS_TIME_TOLERANCE_SECONDS * 1000);
+
+/** Whether STS accepts the token now, later or no longer. */
+function checkTimes(claims: Claims, context: CheckContext): CheckedClaims {
+  // A time that is missing or invalid has a finding of its own, and sets no limit here.
+  const exp = seconds(claims.exp) ?? Number.POSITIVE_INFINITY;
+  const start = Math.max(
+    ...[claims.nbf, claims.iat].map((claim) => seconds(claim) ?? Number.NEGATIVE_INFINITY),
+  );
+  // With STS's tolerance at both ends, some moment may satisfy both.
+  if (start - exp >= 2 * STS_TIME_TOLERANCE_SECONDS) {
+    return { findings: [backwards(exp, context.now)] };
+  }
+  const { findings, validInMs } = compareWithClock(exp, start, context);
+  return { findings: [...(exp < start ? [slightlyBackwards()] : []), ...findings], validInMs };
+}
+
+function compareWithClock(exp: number, start: number, context: CheckContext): CheckedClaims {
+  const { now, isVerified = true, isRefused = false, neededSeconds = 0 } = context;
+  if (!isVerified && isRefused) return { findings: [expired(exp, now, "refusal")] };
+  if (hasExpired(exp, now)) {
+    return { findings: [expired(exp, now, isVerified ? "sts" : "machine")] };
+  }
+  const early = start - STS_TIME_TOLERANCE_SECONDS - now / 1000;
+  if (early > 0) {
+    return { findings: [notYetValid(start, now, isVerified)], validInMs: early * 1000 };
+  }
+  const isSoon = exp - now / 1000 < Math.max(SOON_SECONDS, neededSeconds);
+  return { findings: isSoon ? [expiresSoon(exp, now)] : [] };
+}
+
+/** STS refuses the token at exp + 300 s exactly: "must be before the expiration"; observed 2026-09. */
+function hasExpired(exp: number, now: number): boolean {
+  return now / 1000 - STS_TIME_TOLERANCE_SECONDS >= exp;
+}
+
+function slightlyBackwards(): Finding {
+  const problem = "is before its `iat` or `nbf`, by less than STS tolerates";
+  return { ...claimInvalid("exp", problem), severity: "suspect" };
+}
+
+/** Times that contradict each other by more than STS tolerates are wrong by any clock. */
+function backwards(exp: number, now: number): Finding {
+  const invalid = claimInvalid("exp", "is before its `iat` or `nbf`, which is wrong by any clock");
+  return hasExpired(exp, now) ? { ...expired(exp, now, "sts"), detail: invalid.detail } : invalid;
+}
+
+/** Precedes a time that only this machine's clock confirms. */
+const UNVERIFIED = "By this machine's clock, which no answer of STS has confirmed,";
+
+/** @param by - what shows it: STS's clock, STS's refusal of the token, or only this machine's clock. */
+function expired(exp: number, now: number, by: "sts" | "refusal" | "machine"): Finding {
+  const secondsAgo = Math.round(now / 1000 - exp);
+  const at = formatTime(exp * 1000, now);
+  const since = `expired ${formatDuration(secondsAgo * 1000)} ago, at ${at}; STS tolerates ${TOLERANCE}.`;
+  const details = {
+    sts: `The token ${since}`,
+    refusal: `STS has refused this token as expired; its exp is ${at}, and this machine's clock says ${formatTime(now, now)}.`,
+    machine: `${UNVERIFIED} the token ${since}`,
+  };
+  return {
+    id: "token-expired",
+    severity: by === "machine" ? "suspect" : "fatal",
+    title: by === "machine" ? "The token seems to have expired." : "The token has expired.",
+    detail: details[by],
+    remedy:
+      "Workload: get a new token, and find out why the old one was not replaced in time. Check this machine's clock too.",
+    evidence: { exp, secondsAgo },
+  };
+}
+
+function notYetValid(start: number, now: number, isVerified: boolean): Finding {
+  const waitSeconds = Math.ceil(start - STS_TIME_TOLERANCE_SECONDS - now / 1000);
+  const detail = `token is valid from ${formatTime(start * 1000, now)} (iat or nbf); STS accepts it in ${formatDuration(waitSeconds * 1000)}.`;
+  return {
+    id: "token-not-yet-valid",
+    severity: isVerified ? "fatal" : "suspect",
+    title: isVerified ? "The token is not valid yet." : "The token seems not to be valid yet.",
+    detail: isVerified ? `The ${detail}` : `${UNVERIFIED} the ${detail}`,
+    remedy: "IdP: set the clock that stamps the tokens. Check this machine's clock too.",
+    evidence: { validFrom: start, validInSeconds: waitSeconds },
+  };
+}
+
+function expiresSoon(exp: number, now: number): Finding {
+  const secondsLeft = Math.round(exp - now / 1000);
+  const isOver = exp * 1000 <= now;
+  const span = formatDuration(Math.abs(secondsLeft) * 1000);
+  return {
+    id: "token-expires-soon",
+    severity: "advice",
+    title: isOver
+      ? "The token has expired, and STS still accepts it for a moment."
+      : "The token is about to expire.",
+    detail: isOver
+      ? `The token expired ${span} ago, at ${formatTime(exp * 1000, now)}; STS tolerates ${TOLERANCE}.`
+      : `The token expires in ${span}, which may be before the last retry.`,
+    remedy:
+      "Workload: pass a source that mints a token for every attempt, or ask for a longer life.",
+    evidence: { secondsLeft },
+  };
 }

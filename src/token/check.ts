@@ -9,14 +9,7 @@ import {
 } from "../model/jwt.js";
 import { STS_ALGORITHMS, STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { safeText } from "../runtime/redact.js";
-import { checkAudience, checkClaims, seconds } from "./check-claims.js";
-import { checkTimes, type TimeContext } from "./check-times.js";
-
-/** What the checks need to know besides the token. */
-export interface CheckContext extends TimeContext {
-  /** Audiences that are expected besides `sts.amazonaws.com`. */
-  readonly audiences?: readonly string[] | undefined;
-}
+import { type CheckContext, checkClaims, seconds } from "./check-claims.js";
 
 export interface CheckedToken {
   readonly findings: readonly Finding[];
@@ -30,8 +23,8 @@ export interface CheckedToken {
  * Checks a token by itself: what STS certainly refuses, what it probably refuses, and what may fail
  * later. Pure: no network, no clock of its own.
  *
- * This folder reads a token from its source (`token-source.ts`) and checks its form (here), its claims
- * (`check-claims.ts`) and its times (`check-times.ts`).
+ * This folder reads a token from its source (`token-source.ts`) and checks its form (here) and its claims
+ * (`check-claims.ts`).
  */
 export function checkToken(token: string, context: CheckContext): CheckedToken {
   if (token.length > STS_MAX_TOKEN_LENGTH) {
@@ -42,20 +35,15 @@ export function checkToken(token: string, context: CheckContext): CheckedToken {
     return { findings: [malformedToken(decoded, { length: token.length })] };
   }
 
-  const times = checkTimes(decoded.claims, context);
+  const { findings, validInMs } = checkClaims(decoded.claims, context);
   let facts: TokenFacts | undefined;
   return {
-    findings: [
-      ...checkHeader(decoded.header),
-      ...checkClaims(decoded.claims),
-      ...checkAudience(decoded.claims, context.audiences),
-      ...times.findings,
-    ],
+    findings: [...checkHeader(decoded.header), ...findings],
     get facts() {
       facts ??= tokenFacts(decoded);
       return facts;
     },
-    validInMs: times.validInMs,
+    validInMs,
   };
 }
 

@@ -1,6 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { checkToken } from "../../src/token/check.js";
-import { CLAIMS, check, fromJson, ids, makeToken, NOW } from "../support/make-token.js";
+import {
+  CLAIMS,
+  check,
+  fromJson,
+  ids,
+  makeToken,
+  NOW,
+  NOW_SECONDS,
+} from "../support/make-token.js";
 
 describe("a required claim", () => {
   test.each(["iss", "sub", "aud", "iat", "exp"])("%s is named when it is missing", (claim) => {
@@ -130,5 +138,205 @@ describe("aud", () => {
       fromJson(JSON.stringify(CLAIMS).replace(/"aud":"[^"]*"/, `"aud":"${first}","aud":"${last}"`));
     expect(ids(twice("sts.amazonaws.com", ""))).toEqual(["token-claim-invalid!"]);
     expect(ids(twice("", "sts.amazonaws.com"))).toEqual([]);
+  });
+});
+
+const at = (seconds: number) => NOW_SECONDS + seconds;
+
+describe("exp", () => {
+  test.each([
+    [-301, ["token-expired!"]],
+    // "must be before": at 300 s STS refuses it.
+    [-300, ["token-expired!"]],
+    [-299, ["token-expires-soon"]],
+    [-24, ["token-expires-soon"]],
+    [0, ["token-expires-soon"]],
+    [59, ["token-expires-soon"]],
+    [60, []],
+  ])("%d s from now gives %j", (seconds, found) => {
+    expect(ids(makeToken({ iat: at(-4_000), exp: at(seconds) }))).toEqual(found);
+  });
+
+  test("is compared with milliseconds, not with whole seconds", () => {
+    const token = makeToken({ iat: at(-4_000), exp: at(-300) });
+    const found = (now: number) => checkToken(token, { now }).findings.map(({ id }) => id);
+    expect(found(NOW - 1)).toEqual(["token-expires-soon"]);
+    expect(found(NOW)).toEqual(["token-expired"]);
+  });
+
+  test("an expired token's finding says since when", () => {
+    const [finding] = check(makeToken({ iat: at(-4_000), exp: at(-324) })).findings;
+    expect(finding?.evidence).toEqual({ exp: at(-324), secondsAgo: 324 });
+  });
+
+  test.each([
+    [-24, "The token expired 24 s ago, at 07:59 UTC; STS tolerates 5 min."],
+    [24, "The token expires in 24 s, which may be before the last retry."],
+  ])("%d s from now is reported without a minus sign", (seconds, detail) => {
+    const [finding] = check(makeToken({ iat: at(-4_000), exp: at(seconds) })).findings;
+    expect(finding?.detail).toBe(detail);
+  });
+
+  test("an advice is given earlier when the token must last longer", () => {
+    const found = (neededSeconds: number) =>
+      checkToken(makeToken({ exp: at(100) }), { now: NOW, neededSeconds }).findings.map(
+        ({ id }) => id,
+      );
+    expect(found(101)).toEqual(["token-expires-soon"]);
+    expect(found(100)).toEqual([]);
+    expect(found(0)).toEqual([]);
+  });
+});
+
+describe.each(["iat", "nbf"])("%s", (claim) => {
+  test.each([
+    [3_600, ["token-not-yet-valid!"], 3_300_000],
+    [301, ["token-not-yet-valid!"], 1_000],
+    [300, [], undefined],
+    [299, [], undefined],
+    [0, [], undefined],
+    [-3_600, [], undefined],
+  ])("%d s from now gives %j", (seconds, found, validInMs) => {
+    const token = makeToken({ [claim]: at(seconds), exp: at(9_000) });
+    expect(ids(token)).toEqual(found);
+    expect(check(token).validInMs).toBe(validInMs);
+  });
+});
+
+describe("times", () => {
+  test("the later of iat and nbf decides when the token becomes valid", () => {
+    const token = makeToken({ iat: at(400), nbf: at(310), exp: at(9_000) });
+    expect(check(token).validInMs).toBe(100_000);
+  });
+
+  test.each([
+    [{ iat: at(610), exp: at(10) }, "token-claim-invalid"],
+    [{ iat: at(500), exp: at(-500) }, "token-expired"],
+    [{ iat: at(-9_000), nbf: at(3_600), exp: at(3_000) }, "token-claim-invalid"],
+    [{ iat: String(at(7_200)), exp: String(at(3_600)) }, "token-claim-invalid"],
+  ])("%j contradict each other by any clock: %s", (claims, id) => {
+    for (const isVerified of [true, false]) {
+      const { findings } = checkToken(makeToken(claims), { now: NOW, isVerified });
+      expect(findings).toMatchObject([{ id, severity: "fatal" }]);
+      expect(findings[0]?.detail).toBe(
+        "The token's `exp` is before its `iat` or `nbf`, which is wrong by any clock.",
+      );
+    }
+  });
+
+  test.each([
+    [0, 1, ["token-claim-invalid", "token-expires-soon"]],
+    [299, 598, ["token-claim-invalid", "token-expires-soon"]],
+    [301, 599, ["token-claim-invalid", "token-not-yet-valid!"]],
+    [200, 501, ["token-claim-invalid", "token-expired!"]],
+  ])(
+    "an exp before iat (%i s from now) by %i s is suspected: STS may accept both",
+    (iat, by, found) => {
+      expect(ids(makeToken({ iat: at(iat), exp: at(iat - by) }))).toEqual(found);
+    },
+  );
+
+  test("a token that expires when it becomes valid has no contradiction", () => {
+    expect(ids(makeToken({ iat: at(0), exp: at(0) }))).toEqual(["token-expires-soon"]);
+  });
+
+  test.each(["iat", "nbf", "exp"])("%s may be a string of an integer", (claim) => {
+    const value = { iat: at(-5), nbf: at(-5), exp: at(500) }[claim];
+    expect(ids(makeToken({ [claim]: String(value) }))).toEqual([]);
+  });
+
+  test("a string of an integer is compared as the number is", () => {
+    expect(ids(makeToken({ iat: at(-4_000), exp: String(at(-301)) }))).toEqual(["token-expired!"]);
+    expect(ids(makeToken({ nbf: String(at(301)) }))).toEqual(["token-not-yet-valid!"]);
+  });
+
+  test.each(["iat", "nbf", "exp"])("%s of anything else is invalid", (claim) => {
+    const values: unknown[] = [
+      ...[NOW_SECONDS + 0.5, `${NOW_SECONDS}.5`, "", " ", "soon"],
+      ...["2030-01-01T00:00:00Z", true, [], {}, [NOW_SECONDS], null],
+    ];
+    for (const value of values) {
+      expect(ids(makeToken({ [claim]: value })), JSON.stringify(value)).toEqual([
+        "token-claim-invalid!",
+      ]);
+    }
+  });
+
+  test.each(["iat", "nbf", "exp"])(
+    "%s beyond 64 bits, or an integer in another spelling, is suspected: STS was not seen to get it",
+    (claim) => {
+      for (const value of ["1e9", `${NOW_SECONDS} `, "0x10", "+5", 1e300, "9".repeat(40)]) {
+        expect(ids(makeToken({ [claim]: value })), JSON.stringify(value)).toEqual([
+          "token-claim-invalid",
+        ]);
+      }
+    },
+  );
+
+  test("an exp that stands for never is not a fault", () => {
+    for (const exp of [9_999_999_999, 253_402_300_799_000, "9223372036854775807"]) {
+      expect(ids(makeToken({ exp }))).toEqual([]);
+    }
+  });
+
+  test("nbf may be absent, but iat and exp may not", () => {
+    expect(ids(makeToken({ nbf: undefined }))).toEqual([]);
+    expect(ids(makeToken({ iat: undefined }))).toEqual(["token-claim-missing!"]);
+    expect(ids(makeToken({ exp: undefined }))).toEqual(["token-claim-missing!"]);
+  });
+});
+
+describe("a clock that no answer of STS has confirmed", () => {
+  const unverified = (claims: Record<string, unknown>) =>
+    checkToken(makeToken(claims), { now: NOW, isVerified: false }).findings;
+
+  test.each([
+    ["expired", { iat: at(-9_000), exp: at(-7_207) }, "token-expired"],
+    ["early", { iat: at(1_800), exp: at(2_100) }, "token-not-yet-valid"],
+    ["early by nbf", { nbf: at(600), exp: at(900) }, "token-not-yet-valid"],
+  ])("makes a token that it calls %s suspect, and says so", (_, claims, id) => {
+    const [finding] = unverified(claims);
+    expect(finding).toMatchObject({ id, severity: "suspect" });
+    expect(finding?.detail).toMatch(/^By this machine's clock, which no answer of STS/);
+  });
+
+  test("does not count for a token that STS has refused as expired", () => {
+    const token = makeToken({ iat: at(-600), exp: at(900) });
+    const context = { now: NOW, isVerified: false, isRefused: true };
+    expect(checkToken(token, context).findings).toMatchObject([
+      {
+        id: "token-expired",
+        severity: "fatal",
+        detail:
+          "STS has refused this token as expired; its exp is 08:15 UTC, and this machine's clock says 08:00 UTC.",
+      },
+    ]);
+  });
+});
+
+describe("the words of a finding", () => {
+  test.each([
+    [-301, "The token expired 5 min ago, at 07:54 UTC; STS tolerates 5 min."],
+    [-7_207, "The token expired 2 h ago, at 05:59 UTC; STS tolerates 5 min."],
+    [-90_000, "The token expired 25 h ago, at 2027-01-14 07:00 UTC; STS tolerates 5 min."],
+    [
+      -NOW_SECONDS - 1,
+      "The token expired 20833 days ago, at a time before 1970; STS tolerates 5 min.",
+    ],
+  ])("name the time of a token that expired %d s from now", (seconds, detail) => {
+    const [finding] = check(makeToken({ iat: at(seconds) - 10, exp: at(seconds) })).findings;
+    expect(finding?.detail).toBe(detail);
+  });
+
+  test.each([
+    [3_600, "The token is valid from 09:00 UTC (iat or nbf); STS accepts it in 55 min."],
+    [301, "The token is valid from 08:05 UTC (iat or nbf); STS accepts it in 1 s."],
+    [
+      3e11,
+      "The token is valid from a time after the year 9999 (iat or nbf); STS accepts it in 3472222 days.",
+    ],
+  ])("name the time of a token that begins %d s from now", (seconds, detail) => {
+    const [finding] = check(makeToken({ iat: at(seconds), exp: at(seconds + 300) })).findings;
+    expect(finding?.detail).toBe(detail);
   });
 });

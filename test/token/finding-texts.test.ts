@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type CheckContext, checkToken } from "../../src/token/check.js";
+import { checkToken } from "../../src/token/check.js";
+import type { CheckContext } from "../../src/token/check-claims.js";
 import { fromJson, makeToken, NOW, NOW_SECONDS } from "../support/make-token.js";
 
 /** All that a person or a program reads of each finding. */
