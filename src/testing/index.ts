@@ -16,16 +16,16 @@ export {
   testCredentialStore,
 } from "./credential-store-tests.js";
 export type { FaultRule, RateLimit } from "./fault-script.js";
-export type { IdpDocument, IdpDocumentName } from "./idp/idp-document.js";
 export type { IdpFault, IdpFaultRule } from "./idp/idp-fault.js";
-export type { IdpRequest, LocalIdp, LocalIdpOptions } from "./idp/local-idp.js";
-export { startLocalIdp } from "./idp/local-idp.js";
 export type {
   AddKeyOptions,
+  IdpDocumentName,
   RotateKeysOptions,
   SigningAlgorithm,
   TokenRequest,
-} from "./idp/signing.js";
+} from "./idp/issuer.js";
+export type { IdpDocument, IdpRequest, LocalIdp, LocalIdpOptions } from "./idp/local-idp.js";
+export { startLocalIdp } from "./idp/local-idp.js";
 export type { LocalServer, TlsIdentity } from "./loopback-server.js";
 export type { RoleTrust, TrustedAction, TrustedProvider, TrustedRole } from "./sts/account.js";
 export type {

@@ -11,7 +11,7 @@ import {
   trickleAnswer,
   waitBeforeAnswer,
 } from "../loopback-server.js";
-import type { IdpDocumentName } from "./idp-document.js";
+import type { IdpDocumentName } from "./issuer.js";
 
 /** Which requests a fault of the IdP applies to. */
 export interface IdpFaultRule {

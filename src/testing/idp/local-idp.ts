@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { checkKeys } from "../../runtime/validators.js";
 import { createRateLimit, FaultScript } from "../fault-script.js";
@@ -8,30 +9,32 @@ import {
   startLoopbackServer,
   type TlsIdentity,
 } from "../loopback-server.js";
-import {
-  discoveryDocument,
-  documentBody,
-  documentUrl,
-  entityTag,
-  type IdpDocument,
-  type IdpDocumentName,
-  matchesEntityTag,
-} from "./idp-document.js";
 import { checkIdpFault, type IdpFault, playIdpFault } from "./idp-fault.js";
 import {
   type AddKeyOptions,
+  discoveryDocument,
+  documentUrl,
+  type IdpDocumentName,
   issueToken,
   KeyRing,
   type RotateKeysOptions,
   type SigningAlgorithm,
   type TokenRequest,
-} from "./signing.js";
+} from "./issuer.js";
 
 /*
- * The local identity provider: `local-idp.ts` answers the requests. `idp-document.ts` makes the
- * discovery document and the JWKS, `signing.ts` the keys and the tokens, and `idp-fault.ts` plays
- * the faults.
+ * The local identity provider: this file answers the requests. `issuer.ts` makes the documents, the keys
+ * and the tokens, and `idp-fault.ts` plays the faults.
  */
+
+/**
+ * What the IdP serves in place of a document: a value (as JSON), a string (byte for byte), or a
+ * function that receives the correct document and returns the one to serve.
+ */
+export type IdpDocument =
+  | string
+  | Readonly<Record<string, unknown>>
+  | ((right: Readonly<Record<string, unknown>>) => unknown);
 
 /** An identity provider on a loopback port. */
 export interface LocalIdp extends LocalServer {
@@ -270,4 +273,25 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
     close: server.close,
     [Symbol.asyncDispose]: server.close,
   };
+}
+
+/** The text of the document as the IdP serves it now. */
+function documentBody(
+  right: Readonly<Record<string, unknown>>,
+  override: IdpDocument | undefined,
+): string {
+  const served = typeof override === "function" ? override(right) : (override ?? right);
+  return typeof served === "string" ? served : (JSON.stringify(served) ?? "");
+}
+
+/** A strong validator (RFC 9110, section 8.8.3). */
+function entityTag(body: string): string {
+  return `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+}
+
+/** Whether `If-None-Match` contains this validator. */
+function matchesEntityTag(ifNoneMatch: string | undefined, tag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  const tags = ifNoneMatch.split(",").map((text) => text.trim().replace(/^W\//, ""));
+  return tags.includes(tag) || tags.includes("*");
 }

@@ -4,7 +4,7 @@ import { get as httpsGet } from "node:https";
 import { bareKey, keyFormProblem, STS_CURVES } from "../../model/jwk.js";
 import { withTimeout } from "../../runtime/abort.js";
 import { systemClock } from "../../runtime/clock.js";
-import { documentUrl } from "../idp/idp-document.js";
+import { documentUrl } from "../idp/issuer.js";
 import type { JsonWebToken } from "./web-identity-token.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 

@@ -2,7 +2,31 @@ import { createHash, generateKeyPair, type JsonWebKey, type KeyObject, sign } fr
 import { promisify } from "node:util";
 import { checkKeys } from "../../runtime/validators.js";
 
-/* The keys of the IdP, and the tokens that they sign. */
+/* What makes an issuer: its two documents, its keys, and the tokens that they sign. */
+
+/** The two documents that an IdP publishes. */
+export type IdpDocumentName = "discovery" | "jwks";
+
+/** The discovery document of an issuer (OpenID Connect Discovery 1.0, section 3). */
+export function discoveryDocument(
+  issuer: string,
+  algorithms: readonly string[],
+): Record<string, unknown> {
+  return {
+    issuer,
+    jwks_uri: documentUrl(issuer, "jwks"),
+    response_types_supported: ["id_token"],
+    subject_types_supported: ["public"],
+    id_token_signing_alg_values_supported: algorithms,
+    claims_supported: ["iss", "sub", "aud", "exp", "iat"],
+  };
+}
+
+/** The URL of a document of an issuer. A slash at the end of the issuer isn't doubled. */
+export function documentUrl(issuer: string, name: IdpDocumentName): string {
+  const base = issuer.replace(/\/$/, "");
+  return name === "discovery" ? `${base}/.well-known/openid-configuration` : `${base}/jwks`;
+}
 
 /** The algorithms that STS verifies. */
 export type SigningAlgorithm = "RS256" | "RS384" | "RS512" | "ES256" | "ES384" | "ES512";
