@@ -18,7 +18,7 @@ import { fileStore, redisStore } from "resilient-sts/stores";
 const { REDIS_URL, STORE_KEY = "" } = process.env;
 const client = REDIS_URL === undefined ? undefined : createClient({ url: REDIS_URL });
 client?.on("error", ({ message }) => console.error(`Redis: ${message}`));
-// Without Redis each process asks STS itself, so do not wait long for a connection.
+// Without Redis each process calls STS itself, so do not wait long for a connection.
 await Promise.race([client?.connect(), wait(1_000, undefined, { ref: false })]);
 
 const credentials = fromTokenFile({

@@ -73,7 +73,8 @@ const FAILURES: readonly FailureKind[] = [
   },
   {
     id: "store-directory-unsafe",
-    shownBy: /is open to other users|belongs to another user|is not a folder of its own|ELOOP/,
+    shownBy:
+      /is open to other users|belongs to another user|is not a folder, or is a symbolic link|ELOOP/,
     title: "The store's directory is not closed to other users.",
     remedy:
       "Workload: choose a directory that only this user can use (mode 0700, not a symbolic link).",

@@ -18,7 +18,7 @@ import { countSample, isWhole, MAX_SAMPLE, parseJson, parseStoredValue } from ".
 export interface FileStoreInit {
   /**
    * An absolute path. The folder is made with mode 0700; one that belongs to another user, is open to
-   * others or is a symbolic link is refused: the store then fails, and the provider asks STS itself.
+   * others or is a symbolic link is refused: the store then fails, and the provider calls STS itself.
    * @default `$XDG_RUNTIME_DIR/resilient-sts`, else `resilient-sts` in the user's cache folder
    */
   readonly directory?: string | undefined;
@@ -193,6 +193,6 @@ function readValueRecord(
   const value = parseStoredValue(JSON.stringify(readField(parsed, "value") ?? null));
   if ("problem" in value) return value;
   if (!isWhole(fence) || !isWhole(until)) return { problem: "it is not a record of a store" };
-  if (value.key !== key || value.kind !== kind) return { problem: "it is another key's" };
+  if (value.key !== key || value.kind !== kind) return { problem: "it belongs to another key" };
   return { record: { fence, until, value } };
 }

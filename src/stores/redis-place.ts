@@ -2,17 +2,17 @@ import { randomBytes } from "node:crypto";
 import type { StoredValue, StoreEntry } from "../model/credential-store.js";
 import { type RingKey, seal, sealedName, unseal } from "./sealing.js";
 
-/** What is used of a client of node-redis (`createClient`, `createCluster`, `createSentinel`). */
+/** The method that the store uses of a node-redis client (`createClient`, `createCluster`, `createSentinel`). */
 export interface NodeRedisClient {
   /** Runs a Lua script (EVAL). */
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
-/** What is used of a client of ioredis or iovalkey (`Redis`, `Cluster`). */
+/** The method that the store uses of a client of ioredis or iovalkey (`Redis`, `Cluster`). */
 export interface IoredisClient {
   /** Runs a Lua script (EVAL). */
   eval(script: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
-  /** Never called: only its presence matters, which a client of node-redis does not have. */
+  /** Never called. Its presence shows that this is not a client of node-redis. */
   defineCommand(...args: never[]): unknown;
 }
 
@@ -33,7 +33,7 @@ return {
   redis.call("HMGET", KEYS[4], unpack(fields))
 }`;
 
-// A fence is higher than all before it, also when only a part of the names was evicted.
+// A fence is higher than all before it, even if Redis has evicted a part of the names.
 const CLAIM = `
 if not redis.call("SET", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then return false end
 local fence = 0
@@ -78,7 +78,7 @@ const FORGET = `return redis.call("DEL", unpack(KEYS))`;
 /** The position of each kind of value among the keys of a script. */
 const POSITION = { credentials: 3, refusal: 4 } as const;
 
-/** What is stored for one workload under one key of the ring: four names in one slot of a cluster. */
+/** The entry of one workload under one key of the ring: four names in one slot of a cluster. */
 export class RedisPlace {
   readonly #client: RedisClient;
   readonly #key: string;
@@ -185,7 +185,7 @@ export class RedisPlace {
       String(unsealed.value.expiresAt) === expiresAt;
     if (isWhole) return { value: unsealed.value };
     await this.#discard(kind, fields);
-    const reason = "problem" in unsealed ? unsealed.problem : "it is not what it was sealed for";
+    const reason = "problem" in unsealed ? unsealed.problem : "it does not match what was sealed";
     return { problem: `a stored value can't be used: ${reason}` };
   }
 

@@ -16,19 +16,19 @@ import { countSample, MAX_SAMPLE } from "./store-entry.js";
 /** Init of {@link redisStore}. */
 export interface RedisStoreInit {
   /**
-   * A client that is connected, or connects by itself. Its connection, TLS, authentication, cluster
-   * and sentinel are yours; the store never connects or closes it.
+   * A client that is connected, or connects by itself. You configure its connection, TLS,
+   * authentication, cluster and sentinel; the store never connects or closes it.
    */
   readonly client: RedisClient;
   /**
-   * What values are encrypted with: `[{ id, key }]`, or a function that returns it. The first key
+   * The keys that encrypt values: `[{ id, key }]`, or a function that returns this list. The first key
    * encrypts, all of them decrypt. A function is called when the store is made and each minute while
    * it is in use. If it fails, the last keys stay in use.
    */
   readonly keys: StoreKeys;
   /**
-   * Separates what shares one Redis: the beginning of every name there; 1 to 64 letters, digits or
-   * `._:-`. It separates names, not access: a process that has the keys can read every namespace.
+   * Separates the stores that share one Redis: every name there begins with it; 1 to 64 letters, digits
+   * or `._:-`. It separates names, not access: a process that has the keys can read every namespace.
    */
   readonly namespace: string;
 }

@@ -28,7 +28,7 @@ export interface RingKey {
   readonly naming: Uint8Array;
 }
 
-/** What a sealed value is bound to: if any of it changes, the value can't be read. */
+/** The facts that a sealed value is bound to: if any of them changes, the value can't be read. */
 export interface Seal {
   /** Its name in the store. */
   readonly name: string;
@@ -50,50 +50,50 @@ const RENEW_AFTER_MS = 60_000;
  * in use. If it fails or does not answer, the last keys stay in use.
  */
 export class KeyRing {
-  readonly #ask: () => Promise<readonly RingKey[]>;
+  readonly #fetch: () => Promise<readonly RingKey[]>;
   readonly #now: () => number;
   #keys: readonly RingKey[] | undefined;
-  #asking: Promise<readonly RingKey[]> | undefined;
-  #askedAt = 0;
+  #fetching: Promise<readonly RingKey[]> | undefined;
+  #fetchedAt = 0;
 
   /** @throws TypeError for a list that can't be used. */
   constructor(keys: StoreKeys, now: () => number) {
     this.#now = now;
     if (typeof keys === "function") {
-      this.#ask = async () => toRing(await keys());
+      this.#fetch = async () => toRing(await keys());
       // The first operation reports the error.
       this.#renew().catch(() => {});
     } else {
       const ring = toRing(keys);
       this.#keys = ring;
-      this.#ask = async () => ring;
+      this.#fetch = async () => ring;
     }
   }
 
   async read(): Promise<readonly RingKey[]> {
-    const sinceMs = this.#now() - this.#askedAt;
+    const sinceMs = this.#now() - this.#fetchedAt;
     const isDue = sinceMs < 0 || sinceMs >= RENEW_AFTER_MS;
-    const asking = isDue ? this.#renew() : this.#asking;
-    if (this.#keys === undefined) return asking ?? this.#renew();
-    asking?.catch(() => {});
+    const fetching = isDue ? this.#renew() : this.#fetching;
+    if (this.#keys === undefined) return fetching ?? this.#renew();
+    fetching?.catch(() => {});
     return this.#keys;
   }
 
   #renew(): Promise<readonly RingKey[]> {
-    this.#askedAt = this.#now();
-    const asking = this.#ask().then(
+    this.#fetchedAt = this.#now();
+    const fetching = this.#fetch().then(
       (keys) => {
         // A later call may have returned before.
-        if (this.#asking === asking) this.#keys = keys;
+        if (this.#fetching === fetching) this.#keys = keys;
         return keys;
       },
       (error: unknown) => {
-        if (this.#asking === asking) this.#asking = undefined;
+        if (this.#fetching === fetching) this.#fetching = undefined;
         throw error;
       },
     );
-    this.#asking = asking;
-    return asking;
+    this.#fetching = fetching;
+    return fetching;
   }
 }
 
@@ -184,7 +184,8 @@ export async function unseal(
   if ("problem" in value) return value;
   const { fence, expiresAt } = header;
   const isBound = expiresAt === value.expiresAt && header.cty === `${value.kind}+json`;
-  if (!isBound || !Number.isSafeInteger(fence)) return { problem: "its header is not its own" };
+  if (!isBound || !Number.isSafeInteger(fence))
+    return { problem: "its header does not match its content" };
   return { value, fence: fence as number };
 }
 

@@ -143,7 +143,8 @@ export class StoreDirectory {
 
   async #check(): Promise<void> {
     const stats = await lstat(this.#path);
-    if (!stats.isDirectory()) throw new Error(`${this.#path} is not a folder of its own`);
+    if (!stats.isDirectory())
+      throw new Error(`${this.#path} is not a folder, or is a symbolic link`);
     checkOwner(this.#path, stats);
   }
 

@@ -8,8 +8,8 @@ import type {
 import { readField } from "../runtime/redact.js";
 
 /*
- * What a store has: values in one form, which is checked whenever they are read, under keys that are made
- * of everything that decides which credentials a workload gets.
+ * The content of a store: values of one form, which is checked whenever one is read, under keys that
+ * are derived from everything that decides which credentials a workload gets.
  */
 
 /** Everything that decides which credentials STS returns, or whether it returns any. */
@@ -22,7 +22,7 @@ export interface KeyFacts {
   readonly durationSeconds: number | undefined;
   readonly policy: string | undefined;
   readonly policyArns: readonly { readonly arn?: string | undefined }[] | undefined;
-  /** Names the STS that is asked: a URL, or a region with its endpoint flags. */
+  /** Names the STS that is called: a URL, or a region with its endpoint flags. */
   readonly endpoint: string;
 }
 
@@ -110,7 +110,8 @@ export function readStoredValue(stored: unknown): StoredValue | { readonly probl
   for (const name of [...required, ...optional]) {
     const value = readField(stored, name);
     if (value === undefined && optional.includes(name)) continue;
-    if (typeof value !== "string" || value === "") return { problem: `its ${name} is not a text` };
+    if (typeof value !== "string" || value === "")
+      return { problem: `its ${name} is not a string` };
     fields[name] = value;
   }
   for (const name of ["issuedAt", "expiresAt"]) {
@@ -130,7 +131,7 @@ export function readStoredValue(stored: unknown): StoredValue | { readonly probl
 /** How many stored values are read for a {@link StoredSample}. */
 export const MAX_SAMPLE = 40;
 
-/** Counts values by key id and problem. */
+/** Counts values with the same key id and problem. */
 export function countSample(values: readonly Omit<StoredSample, "count">[]): StoredSample[] {
   const counts = new Map<string, StoredSample>();
   for (const { keyId, problem } of values) {
@@ -147,7 +148,7 @@ export function parseStoredValue(text: string): StoredValue | { readonly problem
   return parsed === undefined ? { problem: "it is not JSON" } : readStoredValue(parsed);
 }
 
-/** What is in a JSON text; `undefined` if the text is not JSON. */
+/** The value of a JSON text; `undefined` if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

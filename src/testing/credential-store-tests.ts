@@ -76,7 +76,7 @@ export function testCredentialStore({ test, createStore }: CredentialStoreTests)
     deepEqual([credentials, isLeased], [undefined, false]);
   });
 
-  test("of many processes that claim at the same time one gets the lease", async () => {
+  test("of many processes that claim at the same time, exactly one gets the lease", async () => {
     const { one, other, key } = await pair();
     const claims = Array.from({ length: 20 }, (_, number) =>
       (number % 2 === 0 ? one : other).claim(key, LEASE_MS),
@@ -164,7 +164,7 @@ export function testCredentialStore({ test, createStore }: CredentialStoreTests)
     equal((await one.read(key)).credentials?.accessKeyId, later.accessKeyId);
   });
 
-  test("what is published without a lease leaves the lease alone, and its holder can replace it", async () => {
+  test("what is published without a lease does not end the lease, and its holder can replace it", async () => {
     const { one, other, key } = await pair();
     const early = await claimed(one, key);
     await one.release(early);
@@ -181,7 +181,7 @@ export function testCredentialStore({ test, createStore }: CredentialStoreTests)
     equal((await other.read(key)).credentials?.accessKeyId, last.accessKeyId);
   });
 
-  test("a refusal leaves stored credentials alone, and credentials a refusal", async () => {
+  test("a refusal leaves stored credentials unchanged, and credentials leave a refusal unchanged", async () => {
     const { one, other, key } = await pair();
     const lease = await claimed(one, key);
     await one.publish(someRefusal(key), lease, TTL_MS);
@@ -194,12 +194,12 @@ export function testCredentialStore({ test, createStore }: CredentialStoreTests)
   test("a value is not returned after its ttl", async () => {
     const { one, other, key } = await pair();
     await one.publish(someCredentials(key), await claimed(one, key), 200);
-    // Not a limit: it ends as soon as the value has gone.
+    // Not a limit: the loop ends as soon as the value is gone.
     while ((await other.read(key)).credentials !== undefined) await setTimeout(20);
     equal((await one.read(key)).credentials, undefined);
   });
 
-  test("credentials are removed by their access key id, and by no other", async () => {
+  test("credentials are removed by their access key id, and by no other id", async () => {
     const { one, other, key } = await pair();
     const lease = await claimed(one, key);
     const stored = someCredentials(key);
@@ -212,7 +212,7 @@ export function testCredentialStore({ test, createStore }: CredentialStoreTests)
     equal((await other.read(key)).credentials?.accessKeyId, "ASIANEXT");
   });
 
-  test("processes that read while others publish see one whole value or another", async () => {
+  test("processes that read while others publish see either whole value", async () => {
     const { one, other, key } = await pair();
     const lease = await claimed(one, key);
     const base = someCredentials(key);
@@ -277,7 +277,7 @@ function someRefusal(key: string): StoredRefusal {
   };
 }
 
-/** Without members that are undefined: they are as good as absent. */
+/** Without members that are undefined: they count as absent. */
 function plain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }

@@ -6,7 +6,7 @@
  */
 
 /*
- * `idp/` is the identity provider, `sts/` the STS; both run on `loopback-server.ts` and take their
+ * `idp/` is the identity provider, `sts/` the STS; both run on `loopback-server.ts` and get their
  * faults from `fault-script.ts`. `credential-store-tests.ts` holds the contract tests. In `src`, only
  * the command line may import this folder.
  */

@@ -88,12 +88,12 @@ function identityEndpoint(
     };
   }
   if (endpoint !== undefined || secret !== undefined) {
-    const [missing, there] =
+    const [missing, present] =
       endpoint === undefined
         ? ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"]
         : ["IDENTITY_HEADER", "IDENTITY_ENDPOINT"];
     throw notConfigured(
-      `${there} is set, but ${missing} is not`,
+      `${present} is set, but ${missing} is not`,
       `Workload: pass both on, as App Service sets them. Azure Arc, which sets IDENTITY_ENDPOINT alone, is not supported.`,
     );
   }
@@ -116,7 +116,7 @@ const MANAGED_IDENTITY_RULES: AnswerRules = {
   isPassing: ({ status }) => status === 404 || status === 410,
   hintFor: (status) =>
     status === 404 || status === 410 || status === 429 || status >= 500
-      ? "Azure: this passes within 70 s; a longer `retry.budgetMs` waits for it."
+      ? "Azure: this ends within 70 s; raise `retry.budgetMs` to wait that long."
       : "Azure: assign a managed identity to this resource, and name the application ID URI of a registered app as the audience.",
 };
 

@@ -43,7 +43,7 @@ export interface TokenAnswer {
 }
 
 /**
- * Makes one HTTP request. It follows no redirect, reads at most 64 KiB, and no error contains any
+ * Makes one HTTP request. It follows no redirect and reads at most 64 KiB, and no error contains any
  * part of the request. Uses `node:http`, because `fetch` supports neither Unix sockets nor a CA for one
  * request, and can't bypass a proxy.
  *
@@ -173,7 +173,7 @@ export function tokenIn(text: string, path: readonly string[], options: TokenReq
   try {
     value = JSON.parse(text);
   } catch {
-    throw noToken(options, "with something that is not JSON");
+    throw noToken(options, "with text that is not JSON");
   }
   for (const name of path) value = (value as Readonly<Record<string, unknown>> | null)?.[name];
   if (typeof value === "string" && value.trim() !== "") return value;

@@ -194,7 +194,7 @@ const CURVES: Readonly<Record<string, string>> = {
 const RULES: AnswerRules = {
   hintFor: (status) =>
     status === 429 || status >= 500
-      ? "IdP: this passes; if it does not, find out what limits or stops the token endpoint."
+      ? "IdP: this is usually temporary; if it persists, find out what limits or stops the token endpoint."
       : "IdP: compare the client's id, secret or key, its authentication method and its grants with what the workload sends.",
 };
 

@@ -224,7 +224,7 @@ function detect(env: Environment): TokenSourceName {
   if (first !== undefined) return first;
   throw notConfigured(
     "no environment variable identifies a token source",
-    `Workload: name it (source: "googleMetadata"), or set AWS_WEB_IDENTITY_TOKEN_FILE. Known are ${TOKEN_SOURCE_NAMES.join(", ")}.`,
+    `Workload: name it (source: "googleMetadata"), or set AWS_WEB_IDENTITY_TOKEN_FILE. Known sources: ${TOKEN_SOURCE_NAMES.join(", ")}.`,
   );
 }
 

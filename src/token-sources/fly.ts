@@ -68,7 +68,7 @@ export function fly(init: FlyInit = {}): PlatformTokenSource {
 const RULES: AnswerRules = {
   hintFor: (status) =>
     status === 429 || status >= 500
-      ? "Fly.io: this passes; see status.flyio.net if it does not."
+      ? "Fly.io: this is usually temporary; if it persists, see status.flyio.net."
       : "Workload: check the audience, and that the machine's init is recent enough to issue tokens.",
 };
 

@@ -69,8 +69,8 @@ const RULES: AnswerRules = {
   isPassing: ({ status, text }) => status === 403 && /pending/i.test(text),
   hintFor: (status) =>
     status === 429 || status >= 500
-      ? "GitHub: this passes; see githubstatus.com if it does not."
-      : "Workload: give the job `permissions: { id-token: write }`, and ask only while the job runs: its request token ends with it.",
+      ? "GitHub: this is usually temporary; if it persists, see githubstatus.com."
+      : "Workload: give the job `permissions: { id-token: write }`, and request tokens only while the job runs: its request token expires with it.",
 };
 
 const NO_PERMISSION =

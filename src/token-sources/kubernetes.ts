@@ -107,7 +107,9 @@ const RULES: AnswerRules = {
       return "Cluster: allow this service account the verb `create` on `serviceaccounts/token` (a Role and a RoleBinding).";
     }
     if (status === 404) return "Workload: correct serviceAccount and namespace.";
-    if (status === 429 || status >= 500) return "Cluster: this passes; see the API server's load.";
+    if (status === 429 || status >= 500) {
+      return "Cluster: this is usually temporary; if it persists, check the load of the API server.";
+    }
     return "Cluster: the API server refused the request; read its message.";
   },
 };

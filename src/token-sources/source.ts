@@ -53,7 +53,7 @@ interface Definition {
   readonly mint: (signal: AbortSignal, env: Environment) => Promise<string>;
 }
 
-/** Makes a source of one attempt. It has a time limit, and any failure becomes a `TokenSourceError`. */
+/** Makes a source from one attempt, with a time limit. Any failure becomes a `TokenSourceError`. */
 export function defineSource({ name, renewable, init, mint }: Definition): PlatformTokenSource {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = init;
   const source = async ({ signal }: TokenSourceContext): Promise<string> => {

@@ -132,7 +132,7 @@ function choose(svids: readonly JwtSvid[], { spiffeId, hint }: SpiffeInit): stri
   const message =
     wanted === ""
       ? "the Workload API returned no JWT-SVID"
-      : `the Workload API returned no JWT-SVID for ${safeText(wanted, 200)}, only ${svids.length} of others`;
+      : `the Workload API returned no JWT-SVID for ${safeText(wanted, 200)}, only ${svids.length} of other identities`;
   throw new TokenSourceError(message, { retryable: true, hint: NOT_REGISTERED });
 }
 

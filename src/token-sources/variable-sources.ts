@@ -120,8 +120,8 @@ function findIdToken(env: Environment, audience: string | undefined): string {
   if (first === undefined) {
     const names = all.map(({ name }) => name).join(" and ");
     const which = audience === undefined ? "" : ` for the audience ${audience}`;
-    const besides = names === "" ? "" : `, only ${names} for another one`;
-    throw notConfigured(`this job has no ID token${which}${besides}`, NO_ID_TOKEN);
+    const others = names === "" ? "" : `, only ${names} with another audience`;
+    throw notConfigured(`this job has no ID token${which}${others}`, NO_ID_TOKEN);
   }
   if (others.some(({ token }) => token !== first.token)) {
     const names = candidates.map(({ name }) => name).join(" and ");

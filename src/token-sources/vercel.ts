@@ -72,7 +72,7 @@ export function vercel(init: VercelInit = {}): PlatformTokenSource {
 const EXCHANGE_RULES: AnswerRules = {
   hintFor: (status) =>
     status === 429 || status >= 500
-      ? "Vercel: this passes; see vercel-status.com if it does not."
+      ? "Vercel: this is usually temporary; if it persists, see vercel-status.com."
       : "Workload: check the audience; leave it out to use the token as it is, with the audience https://vercel.com/TEAM.",
 };
 

@@ -102,7 +102,7 @@ export const PROVIDER_ROWS: readonly TextRow[] = [
   [
     "token-audience-unexpected",
     () => inToken({ aud: "sts.amazonaws.com", azp: "client" }),
-    /azp decides.*azp client and aud sts\.amazonaws\.com/,
+    /compares the token's azp.*azp client and aud sts\.amazonaws\.com/,
     /^AWS account: .*azp client among its client IDs/,
     { azp: "client", audiences: ["sts.amazonaws.com"] },
   ],

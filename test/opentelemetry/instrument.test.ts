@@ -25,7 +25,7 @@ import { publishServeRequest, publishStoreOperation } from "../../src/model/even
 import { type InstrumentOptions, instrument } from "../../src/opentelemetry/index.js";
 import { ROLE_ARN, rejection, startWorld } from "../support/world.js";
 
-/** What `@opentelemetry/context-async-hooks` does, in the few lines that these tests need. */
+/** The part of `@opentelemetry/context-async-hooks` that these tests need. */
 class AsyncContexts implements ContextManager {
   readonly #storage = new AsyncLocalStorage<Context>();
   active = () => this.#storage.getStore() ?? ROOT_CONTEXT;
@@ -147,7 +147,7 @@ describe("a refresh", () => {
     ]);
   });
 
-  test("that its provider's end cancels is a span, and is not measured", async () => {
+  test("that close() cancels is a span, and is not measured", async () => {
     await using world = await startWorld();
     await using telemetry = observed();
     world.sts.setFault("hang");
@@ -229,7 +229,7 @@ describe("the time to expiry", () => {
 });
 
 describe("a shared store", () => {
-  test("shows who refreshes and who adopts, and who has the lease", async () => {
+  test("shows which process refreshes, which one adopts, and which one has the lease", async () => {
     await using world = await startWorld({ now: Date.now });
     await using telemetry = observed();
     const memory = new Memory();

@@ -26,7 +26,7 @@ describe("a guarded store", () => {
     expect(failures).toEqual([]);
   });
 
-  test("ends an operation that never settles after 250 ms, and leaves the store alone", async () => {
+  test("ends an operation that never settles after 250 ms, and stops using the store", async () => {
     const call = vi.fn(never);
     const { clock, guard, read, failures } = guarded({ read: call });
     const reading = read();
@@ -98,7 +98,7 @@ describe("a guarded store", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("passes on what arrives after the limit", async () => {
+  test("passes on a result that arrives after the limit", async () => {
     let answer = (_: StoreLease | undefined) => {};
     const { clock, guard, onFailure } = guarded({
       claim: () =>

@@ -28,14 +28,14 @@ import { until } from "../support/virtual-clock.js";
 
 const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
 const COUNT = 50;
-/** Many processes take their time on a busy machine. */
+/** Many processes need much time on a busy machine. */
 const TIMEOUT = { timeout: 180_000 };
 
 let folder = "";
 let idp: LocalIdp;
 let sts: LocalSts;
 let program: ProcessStarter;
-/** All tests use the same ones: most of a process's work is its start. */
+/** All tests use the same processes: most of a process's work is its start. */
 let processes: SharingProcess[] = [];
 
 beforeAll(async () => {
@@ -73,8 +73,8 @@ async function prepare(
   sts.clearFaults();
 }
 
-/** All ask at once. */
-async function ask(members: readonly SharingProcess[] = processes) {
+/** All processes request credentials at once. */
+async function refreshAll(members: readonly SharingProcess[] = processes) {
   const reports = await Promise.all(members.map((member) => member.go()));
   return {
     count: reports.length,
@@ -94,9 +94,9 @@ async function withLifetime<T>(seconds: number, work: () => Promise<T>): Promise
 }
 
 describe("many processes with a file store", () => {
-  test("ask STS once", TIMEOUT, async () => {
+  test("call STS once", TIMEOUT, async () => {
     await prepare(processes, { directory: newDirectory() });
-    expect(await ask()).toEqual({ count: COUNT, ids: 1, expired: 0, failures: [] });
+    expect(await refreshAll()).toEqual({ count: COUNT, ids: 1, expired: 0, failures: [] });
     expect(calls()).toBe(1);
   });
 
@@ -104,7 +104,7 @@ describe("many processes with a file store", () => {
     const directory = newDirectory();
     await killHolder({ directory });
     await prepare(processes, { directory });
-    expect(await ask()).toMatchObject({ count: COUNT, failures: [] });
+    expect(await refreshAll()).toMatchObject({ count: COUNT, failures: [] });
     expect(calls()).toBe(1);
   });
 
@@ -115,7 +115,7 @@ describe("many processes with a file store", () => {
       const directory = newDirectory();
       const [first] = processes as [SharingProcess];
       await prepare([first], { directory });
-      await ask([first]);
+      await refreshAll([first]);
       const { store, value } = await stored(directory);
       for (let round = 0; round < 3; round += 1) {
         const writers = await program.startMany(4);
@@ -129,13 +129,13 @@ describe("many processes with a file store", () => {
         for (const { child } of writers) child.kill("SIGKILL");
       }
       await prepare(processes, { directory });
-      expect(await ask()).toEqual({ count: COUNT, ids: 1, expired: 0, failures: [] });
+      expect(await refreshAll()).toEqual({ count: COUNT, ids: 1, expired: 0, failures: [] });
       expect(calls()).toBe(0);
     },
   );
 });
 
-/** A process takes the lease, and is killed while STS does not answer it. */
+/** A process claims the lease, and is killed while it waits for STS. */
 async function killHolder(changes: Partial<SharingInstructions>): Promise<void> {
   using holder = await program.start();
   await prepare([holder], changes);
@@ -177,16 +177,16 @@ if (REDIS_SERVER === undefined) {
       client.destroy();
     }
 
-    test("ask STS once", TIMEOUT, async () => {
+    test("call STS once", TIMEOUT, async () => {
       await prepareAll();
-      expect(await ask()).toEqual({ count: COUNT, ids: 1, expired: 0, failures: [] });
+      expect(await refreshAll()).toEqual({ count: COUNT, ids: 1, expired: 0, failures: [] });
       expect(calls()).toBe(1);
     });
 
-    test("ask STS once for each refresh, through three lifetimes", TIMEOUT, async () => {
+    test("call STS once for each refresh, through three lifetimes", TIMEOUT, async () => {
       await withLifetime(8, async () => {
         await prepareAll({ refreshes: 4 });
-        const { count, ids, expired } = await ask();
+        const { count, ids, expired } = await refreshAll();
         expect([count, expired]).toEqual([COUNT, 0]);
         expect(calls()).toBe(ids);
       });
@@ -195,11 +195,11 @@ if (REDIS_SERVER === undefined) {
     test("have credentials when Redis loses everything during the lease", TIMEOUT, async () => {
       await prepareAll();
       sts.setFault("slow", { delayMs: 1_000 });
-      const asking = ask();
+      const refreshing = refreshAll();
       await until(() => calls() > 0);
       await flush();
-      expect((await asking).count).toBe(COUNT);
-      // The lease is gone too: a second process takes it.
+      expect((await refreshing).count).toBe(COUNT);
+      // The lease is gone too: a second process claims it.
       expect(calls()).toBeLessThanOrEqual(2);
     });
 
@@ -207,14 +207,14 @@ if (REDIS_SERVER === undefined) {
       await flush();
       await killHolder({ redisUrl: redis.url });
       await prepare(processes, { redisUrl: redis.url });
-      expect(await ask()).toMatchObject({ count: COUNT, ids: 1, failures: [] });
+      expect(await refreshAll()).toMatchObject({ count: COUNT, ids: 1, failures: [] });
       expect(calls()).toBe(1);
     });
 
     test("have credentials when Redis stops before the start", TIMEOUT, async () => {
       await prepareAll();
       redis.process.kill("SIGSTOP");
-      const { count } = await ask();
+      const { count } = await refreshAll();
       redis.process.kill("SIGCONT");
       expect(count).toBe(COUNT);
       expect(calls()).toBeLessThanOrEqual(COUNT);
@@ -223,10 +223,10 @@ if (REDIS_SERVER === undefined) {
     test("have credentials when Redis stops in the middle", TIMEOUT, async () => {
       await prepareAll();
       sts.setFault("slow", { delayMs: 300 });
-      const asking = ask();
+      const refreshing = refreshAll();
       await until(() => calls() > 0);
       redis.process.kill("SIGSTOP");
-      const { count } = await asking;
+      const { count } = await refreshing;
       redis.process.kill("SIGCONT");
       expect(count).toBe(COUNT);
       expect(calls()).toBeLessThanOrEqual(COUNT);
@@ -236,13 +236,13 @@ if (REDIS_SERVER === undefined) {
       const doomed = await startRedisServer();
       await prepare(processes, { redisUrl: doomed.url });
       await doomed[Symbol.asyncDispose]();
-      expect((await ask()).count).toBe(COUNT);
+      expect((await refreshAll()).count).toBe(COUNT);
       expect(calls()).toBeLessThanOrEqual(COUNT);
     });
 
-    test("have credentials when there never was a Redis", TIMEOUT, async () => {
+    test("have credentials when there is no Redis", TIMEOUT, async () => {
       await prepare(processes, { redisUrl: `redis://127.0.0.1:${await freePort()}` });
-      expect((await ask()).count).toBe(COUNT);
+      expect((await refreshAll()).count).toBe(COUNT);
       expect(calls()).toBeLessThanOrEqual(COUNT);
     });
   });

@@ -88,7 +88,7 @@ if (REDIS_SERVER === undefined) {
       const { credentials, problem } = await store.read(key);
       expect(credentials).toBeUndefined();
       expect(await store.read(key)).toMatchObject({ isLeased: false, problem: undefined });
-      // The next value has its place.
+      // The next value can be stored.
       await publish(store, key);
       expect((await store.read(key)).credentials).toBeDefined();
       return problem;
@@ -124,9 +124,9 @@ if (REDIS_SERVER === undefined) {
       ["expiresAt", "9007199254740991"],
       ["expiresAt", "inf"],
       ["expiresAt", ""],
-    ])("when its %s beside it was changed to %s", async (field, text) => {
+    ])("when the %s that is stored beside it was changed to %s", async (field, text) => {
       const problem = await tamper((name) => client.hSet(name, field, text));
-      expect(problem).toMatch(/not what it was sealed for/);
+      expect(problem).toMatch(/does not match what was sealed/);
     });
 
     test.each(["", "x", "a.b.c.d.e", "[]", "x".repeat(100_000)])("when it is %j", async (text) => {
@@ -139,7 +139,9 @@ if (REDIS_SERVER === undefined) {
       const lease = await store.claim(key, LEASE_MS);
       if (lease === undefined) throw new Error("the lease is held");
       await store.publish(someCredentials(newKey()), lease, 900_000);
-      expect(await store.read(key)).toMatchObject({ problem: expect.stringMatching(/sealed for/) });
+      expect(await store.read(key)).toMatchObject({
+        problem: expect.stringMatching(/match what was sealed/),
+      });
     });
   });
 
@@ -175,7 +177,7 @@ if (REDIS_SERVER === undefined) {
       }
     });
 
-    test("that both have a value return the one that expires later", async () => {
+    test("that each have a value return the one that expires later", async () => {
       const key = newKey();
       const later = await publish(storeOf([OLD]), key, { expiresAt: Date.now() + 800_000 });
       await publish(storeOf([NEW]), key, { expiresAt: Date.now() + 700_000 });
@@ -192,7 +194,7 @@ if (REDIS_SERVER === undefined) {
       expect((await storeOf([NEW]).read(key)).credentials).toBeDefined();
     });
 
-    test("of a function are renewed once a minute, and stay in use when it fails", async () => {
+    test("from a function are renewed once a minute, and stay in use when it fails", async () => {
       vi.useFakeTimers({ toFake: ["Date"] });
       try {
         let keys: () => StoreKeys = () => [OLD];
@@ -218,7 +220,7 @@ if (REDIS_SERVER === undefined) {
       }
     });
 
-    test("that a function never returned make an operation fail with the reason", async () => {
+    test("from a function that always failed make an operation fail with its reason", async () => {
       const store = storeOf(() => Promise.reject(new Error("no such secret")));
       await expect(store.read(newKey())).rejects.toThrow("no such secret");
       await expect(storeOf(() => []).read(newKey())).rejects.toThrow(/keys/);

@@ -26,25 +26,31 @@ const withClaims = (claims: Record<string, unknown>): KeyFacts => ({
   claims: { ...CLAIMS, ...claims },
 });
 
-describe("two processes share", () => {
+describe("two processes share one entry", () => {
   test.each<[string, KeyFacts]>([
-    ["with another token of the same subject", withClaims({ iat: 1, exp: 2, nbf: 1, jti: "x" })],
-    ["with the claims in another order", { ...FACTS, claims: reversed(CLAIMS) }],
     [
-      "with another pod in the token",
+      "when they have different tokens of the same subject",
+      withClaims({ iat: 1, exp: 2, nbf: 1, jti: "x" }),
+    ],
+    ["when their claims are in another order", { ...FACTS, claims: reversed(CLAIMS) }],
+    [
+      "when their tokens name different pods",
       withClaims({ "kubernetes.io": { pod: { name: "app-5d9", uid: "1" } } }),
     ],
     [
-      "with the SDK's default session name of another moment",
+      "when they have default session names of the SDK, made at different times",
       { ...FACTS, roleSessionName: "aws-sdk-js-session-1767000000000" },
     ],
-    ["with an empty list of policies", { ...FACTS, policyArns: [] }],
-    ["on another instance of Google", withClaims({ google: { compute_engine: { id: "7" } } })],
+    ["when one has no policies, and the other an empty list of them", { ...FACTS, policyArns: [] }],
+    [
+      "when they run on different instances of Google",
+      withClaims({ google: { compute_engine: { id: "7" } } }),
+    ],
   ])("%s", (_, facts) => {
     expect(storeKey(facts)).toBe(storeKey(FACTS));
   });
 
-  test("with the same policies in another order", () => {
+  test("when they have the same policies in another order", () => {
     const policyArns = [{ arn: "arn:aws:iam::aws:policy/A" }, { arn: "arn:aws:iam::aws:policy/B" }];
     expect(storeKey({ ...FACTS, policyArns })).toBe(
       storeKey({ ...FACTS, policyArns: policyArns.toReversed() }),
@@ -52,7 +58,7 @@ describe("two processes share", () => {
   });
 });
 
-/** Each differs from all others, and from the one above, in something that decides. */
+/** Each differs from all others, and from `FACTS`, in a fact that decides which credentials STS returns. */
 const DIFFERENT: readonly (readonly [string, KeyFacts])[] = [
   ["issuers", withClaims({ iss: "https://other.example.com" })],
   ["subjects", withClaims({ sub: "system:serviceaccount:shop:other" })],
@@ -76,13 +82,13 @@ const DIFFERENT: readonly (readonly [string, KeyFacts])[] = [
   ["endpoints", { ...FACTS, endpoint: "eu-central-1" }],
 ];
 
-describe("two processes do not share with different", () => {
-  test.each(DIFFERENT)("%s", (_, facts) => {
+describe("two processes do not share an entry", () => {
+  test.each(DIFFERENT)("when they have different %s", (_, facts) => {
     const others = [FACTS, ...DIFFERENT.map(([, other]) => other)].filter((one) => one !== facts);
     expect(others.map(storeKey)).not.toContain(storeKey(facts));
   });
 
-  test("subjects or session names, whatever they are", () => {
+  test("when they have different subjects or session names, whatever these are", () => {
     const pair = fc.tuple(fc.string(), fc.string());
     fc.assert(
       fc.property(pair, pair, (one, other) => {

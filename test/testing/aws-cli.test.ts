@@ -16,11 +16,11 @@ interface Answer {
 
 const aws = findProgram("aws");
 if (aws === undefined) leaveOut("the local STS with the AWS CLI", "aws");
-else describe("the AWS CLI, which is botocore,", { timeout: 60_000 }, () => askWith(aws));
+else describe("the AWS CLI, which is botocore,", { timeout: 60_000 }, () => testProgram(aws));
 
-function askWith(program: string): void {
-  /** Runs `aws sts …` with no settings but these; rejects with what it said. */
-  async function ask(sts: LocalSts, args: readonly string[], env: Record<string, string> = {}) {
+function testProgram(program: string): void {
+  /** Runs `aws sts …` with no settings but these; rejects with its output. */
+  async function runSts(sts: LocalSts, args: readonly string[], env: Record<string, string> = {}) {
     const where = ["--endpoint-url", sts.url, "--region", "eu-west-1", "--output", "json"];
     const { stdout } = await run(program, ["sts", ...args, ...where], {
       env: {
@@ -45,11 +45,11 @@ function askWith(program: string): void {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken();
-    const answer = (await ask(sts, assume(token, "--duration-seconds", "900"))) as Answer;
+    const answer = (await runSts(sts, assume(token, "--duration-seconds", "900"))) as Answer;
     const arn = "arn:aws:sts::123456789012:assumed-role/app/cli";
     expect(answer).toMatchObject({ AssumedRoleUser: { Arn: arn }, Audience: "sts.amazonaws.com" });
     const { AccessKeyId, SecretAccessKey, SessionToken } = answer.Credentials;
-    const caller = await ask(sts, ["get-caller-identity"], {
+    const caller = await runSts(sts, ["get-caller-identity"], {
       AWS_ACCESS_KEY_ID: AccessKeyId,
       AWS_SECRET_ACCESS_KEY: SecretAccessKey,
       AWS_SESSION_TOKEN: SessionToken,
@@ -61,7 +61,7 @@ function askWith(program: string): void {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     idp.setFault({ kind: "rate-limit", on: "jwks" });
-    await expect(ask(sts, assume(await idp.issueToken()))).rejects.toMatchObject({
+    await expect(runSts(sts, assume(await idp.issueToken()))).rejects.toMatchObject({
       stderr: expect.stringMatching(
         /\(InvalidIdentityToken\) when calling the AssumeRoleWithWebIdentity operation.*: Couldn't retrieve verification key from your identity provider/,
       ),
@@ -72,7 +72,7 @@ function askWith(program: string): void {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     sts.failNext("throttled");
-    await ask(sts, assume(await idp.issueToken()));
+    await runSts(sts, assume(await idp.issueToken()));
     expect(sts.requests.map(({ outcome }) => outcome)).toEqual(["Throttling", "ok"]);
   });
 }

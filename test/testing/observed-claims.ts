@@ -31,7 +31,7 @@ const withSubject = (sub: unknown, seen: string) => async (world: ObservedWorld)
 const withAlgorithm = (algorithm: SigningAlgorithm) => (world: ObservedWorld) =>
   ask(world, { key: world.kids[algorithm], algorithm });
 
-/** What STS was observed to say of claims and requests. */
+/** How STS was observed to answer to claims and requests. */
 export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
   {
     scenario: "provider+role just created, +0 s and +3.7 s",
@@ -214,7 +214,7 @@ export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
   },
 ];
 
-/** A role made at the start of the recording, which spread in less than 7.5 seconds. */
+/** A role created at the start of the recording, which propagated in less than 7.5 seconds. */
 async function askNewRole(world: ObservedWorld, afterSeconds: number): Promise<AssumeRoleReply> {
   const start = 1789123700;
   world.clock.seconds = start + afterSeconds;

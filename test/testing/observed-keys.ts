@@ -34,7 +34,8 @@ const manyRsaKeys = (key: Jwk) => [
 
 const VERIFICATION_KEY =
   "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";
-/** What STS was observed to say of keys. */
+
+/** How STS was observed to answer to keys. */
 export const OBSERVED_KEYS: readonly ObservedScenario[] = [
   {
     scenario: "JWT kid not in JWKS",

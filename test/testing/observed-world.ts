@@ -15,7 +15,7 @@ export interface ObservedWorld {
   readonly clock: { seconds: number };
 }
 
-/** What was observed once, as something that can be done again. */
+/** A recorded observation, and how to repeat it. */
 export interface ObservedScenario {
   readonly scenario: string;
   /** The wire code, or `"ok"`. */

@@ -24,7 +24,7 @@ for (const provider of PROVIDERS) {
   test(`the local STS verifies a token whose key is published with the documents of ${provider}`, async () => {
     await using idp = await startLocalIdp({ algorithm: "ES256" });
     await using sts = await startLocalSts();
-    // Only what ties them to their host is changed: tests stay on this machine.
+    // Only the URLs are changed, so that no test calls another machine.
     idp.setDiscovery(({ issuer, jwks_uri }) => ({ ...discovery, issuer, jwks_uri }));
     idp.setJwks((own) => ({ keys: [...keys, ...(own.keys as unknown[])] }));
     expect(await assumeRole(sts, await idp.issueToken())).toMatchObject({ code: "ok" });

@@ -46,7 +46,7 @@ describe("an answer of the local STS", () => {
   test.each<[StsVerdictFault, string]>([
     ["throttled", "Sender"],
     ["sts-unavailable", "Receiver"],
-  ])("names the side at fault: %s is the %s's", async (fault, side) => {
+  ])("names the side at fault, which for %s is the %s", async (fault, side) => {
     await using sts = await startLocalSts();
     sts.failNext(fault);
     expect(await (await fetch(sts.url)).text()).toContain(`<Type>${side}</Type>`);

@@ -225,7 +225,7 @@ describe("GetCallerIdentity of the local STS", () => {
       { authorization: "AWS4-HMAC-SHA256 Credential=A/B" },
       "IncompleteSignature",
     ],
-  ])("requires a complete signature, and gets %s", async (_, headers, code) => {
+  ])("refuses a request with %s", async (_, headers, code) => {
     await using sts = await startLocalSts();
     const answer = await fetch(`${sts.url}/?Action=GetCallerIdentity`, { headers });
     expect(await answer.text()).toContain(`<Code>${code}</Code>`);

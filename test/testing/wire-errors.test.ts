@@ -33,7 +33,7 @@ const SAID: readonly WireError[] = [
   WIRE_ERRORS.validation("Request ARN is invalid"),
 ];
 
-/** The wording of before 2026, and what has its test with the request it answers. */
+/** The wording before 2026, and errors that the tests of requests cover. */
 const ELSEWHERE = /^Incorrect token audience$|^1 validation error detected: /;
 
 describe("the local STS uses the words of STS", () => {

@@ -1,7 +1,7 @@
 import { TokenSourceError } from "../../src/model/token-source.js";
 import type { PlatformTokenSource } from "../../src/token-sources/index.js";
 
-/** One try, as a provider makes it. */
+/** One attempt, as a provider makes it. */
 export async function callSource(
   source: PlatformTokenSource,
   signal: AbortSignal = new AbortController().signal,
@@ -9,7 +9,7 @@ export async function callSource(
   return await source({ signal, attempt: 1 });
 }
 
-/** The error of one try, which must be one that says whether another can help. */
+/** The error of one attempt: a `TokenSourceError`, which says whether another attempt can help. */
 export async function failureOf(
   source: PlatformTokenSource,
   signal?: AbortSignal,

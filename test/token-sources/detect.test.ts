@@ -121,7 +121,7 @@ describe("detectTokenSource", () => {
     expect([source.name, source.renewable]).toEqual(["detectTokenSource", true]);
     const error = await failureOf(source);
     expect(error).toMatchObject({ code: "ERR_SOURCE_NOT_CONFIGURED", retryable: false });
-    expect(error.hint).toContain("Known are webIdentityTokenFile, githubActions");
+    expect(error.hint).toContain("Known sources: webIdentityTokenFile, githubActions");
   });
 
   test("calls the metadata server only where the variables identify Cloud Run", async () => {

@@ -4,7 +4,7 @@ import { startPlatform } from "../support/platform-server.js";
 import { callSource } from "./call-source.js";
 import { HTTP_PLATFORMS, POD_TOKEN, SECRET } from "./http-platforms.js";
 
-/** The one request of a source, without what belongs to this machine. */
+/** The one request of a source, without the headers that depend on this machine. */
 async function requestOf(name: keyof typeof HTTP_PLATFORMS) {
   await using world = await HTTP_PLATFORMS[name].start();
   await callSource(world.source());
@@ -25,7 +25,7 @@ test("githubActions adds the audience to the runner's URL (docs.github.com, Open
   });
 });
 
-test("googleMetadata asks for the full token (cloud.google.com, Verify the identity of a VM)", async () => {
+test("googleMetadata requests the full token (cloud.google.com, Verify the identity of a VM)", async () => {
   expect(await requestOf("googleMetadata")).toEqual({
     line: "GET /computeMetadata/v1/instance/service-accounts/default/identity?audience=sts.amazonaws.com&format=full",
     headers: { "metadata-flavor": "Google", "user-agent": "resilient-sts" },
@@ -33,7 +33,7 @@ test("googleMetadata asks for the full token (cloud.google.com, Verify the ident
   });
 });
 
-test("azureManagedIdentity asks App Service's endpoint (learn.microsoft.com, REST endpoint reference)", async () => {
+test("azureManagedIdentity calls App Service's endpoint (learn.microsoft.com, REST endpoint reference)", async () => {
   expect(await requestOf("azureManagedIdentity (App Service)")).toEqual({
     line: "GET /msi/token?api-version=2019-08-01&resource=api%3A%2F%2Faws",
     headers: { "x-identity-header": SECRET, "user-agent": "resilient-sts" },
@@ -41,7 +41,7 @@ test("azureManagedIdentity asks App Service's endpoint (learn.microsoft.com, RES
   });
 });
 
-test("azureManagedIdentity asks the instance metadata service (learn.microsoft.com, Acquire a token)", async () => {
+test("azureManagedIdentity calls the instance metadata service (learn.microsoft.com, Acquire a token)", async () => {
   expect(await requestOf("azureManagedIdentity (IMDS)")).toEqual({
     line: "GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=api%3A%2F%2Faws",
     headers: { metadata: "true", "user-agent": "resilient-sts" },

@@ -28,19 +28,19 @@ interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-/** A platform on a local server, and the source that asks it. */
+/** A platform on a local server, and the source that calls it. */
 export interface Platform extends AsyncDisposable {
   readonly server: PlatformServer;
   source(options?: CallOptions): PlatformTokenSource;
 }
 
 export interface PlatformRow {
-  /** What it answers when all is well. */
+  /** Its answer to a correct request. */
   readonly good: PlatformAnswer;
-  /** What its passing and its permanent answers are. */
+  /** The statuses of its temporary and of its permanent refusals. */
   readonly passing: readonly number[];
   readonly permanent: readonly number[];
-  /** Where the audience stands in a request. */
+  /** Reads the audience from a request. */
   readonly audienceOf: (request: { readonly line: string; readonly body: string }) => string | null;
   readonly start: () => Promise<Platform>;
 }
@@ -52,7 +52,7 @@ const json = (value: unknown): PlatformAnswer => ({
 const query = (name: string) => (request: { readonly line: string }) =>
   new URL(request.line.split(" ")[1] ?? "", "http://host").searchParams.get(name);
 
-/** A source whose server is named by an environment. */
+/** A source that reads the address of its server from the environment. */
 async function byEnvironment(
   good: PlatformAnswer,
   create: (url: string, options: CallOptions) => PlatformTokenSource,
@@ -79,7 +79,7 @@ const OAUTH = json({ access_token: TOKEN, token_type: "Bearer", expires_in: 600 
 const AZURE_FAULTS = { passing: [404, 410, 429, 500, 503], permanent: [400, 401, 403] };
 const OTHER_FAULTS = { passing: [408, 429, 500, 502, 503], permanent: [400, 401, 403, 404, 410] };
 
-/** Every source that speaks HTTP. */
+/** Every source that makes HTTP requests. */
 export const HTTP_PLATFORMS = {
   githubActions: {
     good: GITHUB,

@@ -166,7 +166,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     for (const status of [200, 400, 403, 404, 500]) {
       echo(status);
       const outcome = await callSource(world.source()).catch((error: Error) => error);
-      // A platform whose answer is the token itself has none to hide it from.
+      // If the answer is the token itself, a status 200 is a success.
       if (typeof outcome === "string") continue;
       const shown = everythingOf(outcome);
       for (const secret of [TOKEN, SECRET, POD_TOKEN, encodeURIComponent(SECRET)]) {
@@ -245,7 +245,7 @@ describe("googleMetadata", () => {
   });
 });
 
-test("an untrusted certificate is permanent, and the hint names the remedy", async () => {
+test("a source reports an untrusted certificate as permanent, and the hint names the remedy", async () => {
   await using world = await HTTP_PLATFORMS.kubernetesTokenRequest.start();
   const env = {
     ACTIONS_ID_TOKEN_REQUEST_URL: world.server.url,

@@ -79,7 +79,7 @@ describe.each(PROGRAMS)("the program %s", (name, create, args) => {
     ["a rate limit", "429 Too Many Requests", true],
     ["a refusal", "POST https://agent.example.com: 403 Forbidden", false],
     ["a wrong option", "flag provided but not defined: -audience", false],
-    ["no words", "", true],
+    ["no message", "", true],
   ])(
     "that fails with %s reports whether another attempt can help",
     async (_, stderr, retryable) => {

@@ -121,7 +121,7 @@ describe("spiffe", () => {
     using api = await startWorkloadApi(both);
     const error = await failureOf(spiffe({ hint: "none", env: api.env }));
     expect(error).toMatchObject({ retryable: true });
-    expect(error.message).toContain("no JWT-SVID for the hint none, only 2 of others");
+    expect(error.message).toContain("no JWT-SVID for the hint none, only 2 of other identities");
     using empty = await startWorkloadApi((_, reply) => reply(null, Buffer.alloc(0)));
     expect(await failureOf(spiffe({ env: empty.env }))).toMatchObject({ retryable: true });
   });

@@ -23,7 +23,7 @@ type Env = Readonly<Record<string, string>>;
 const TOKEN = makeToken();
 const GITLAB_TOKEN = makeToken({ iss: "https://gitlab.example.com", sub: "project_path:a/b" });
 
-describe("a missing variable is permanent, and the error names it and the way to set it:", () => {
+describe("a variable that is missing is permanent, and the error names it and how to set it:", () => {
   const GITHUB = {
     ACTIONS_ID_TOKEN_REQUEST_URL: "http://127.0.0.1:9/?a=b",
     ACTIONS_ID_TOKEN_REQUEST_TOKEN: "bearer",
@@ -133,7 +133,7 @@ describe("the token of a variable", () => {
     ["TFC_WORKLOAD_IDENTITY_TOKEN", (env, audience) => terraformCloud({ audience, env })],
     ["MY_TOKEN", (env, audience) => gitlab({ audience, variable: "MY_TOKEN", env })],
     ["CIRCLE_TOKEN", (env, audience) => circleci({ audience, variable: "CIRCLE_TOKEN", env })],
-  ])("%s is refused when it has another audience than the expected one", async (name, create) => {
+  ])("%s is refused when it does not have the expected audience", async (name, create) => {
     const env = { [name]: makeToken({ aud: ["one", "two"] }) };
     await expect(callSource(create(env, "two"))).resolves.toBe(env[name]);
     const error = await failureOf(create(env, "three"));
@@ -142,7 +142,7 @@ describe("the token of a variable", () => {
     expect(everythingOf(error)).not.toContain(env[name]);
   });
 
-  test("is ambiguous for several tags of Terraform, and the error names them", async () => {
+  test("is ambiguous when Terraform sets several tags, and the error names them", async () => {
     const env = { TFC_WORKLOAD_IDENTITY_TOKEN_A: TOKEN, TFC_WORKLOAD_IDENTITY_TOKEN_B: TOKEN };
     const { message } = await failureOf(terraformCloud({ env }));
     expect(message).toContain("the tags A and B");
@@ -150,7 +150,7 @@ describe("the token of a variable", () => {
     await expect(callSource(terraformCloud({ env: all }))).resolves.toBe(TOKEN);
   });
 
-  test("can't be renewed, and its source says so", () => {
+  test("can't be renewed, and its source reports that", () => {
     const of = ({ name, renewable }: PlatformTokenSource) => [name, renewable];
     expect([gitlab(), bitbucket(), terraformCloud(), circleci({ variable: "A" })].map(of)).toEqual([
       ["gitlab", false],
@@ -188,7 +188,7 @@ describe("gitlab without a variable", () => {
     await expect(callSource(gitlab({ env: { ...JOB, A: vault } }))).resolves.toBe(vault);
     const error = await failureOf(gitlab({ audience: "other", env }));
     expect(error.message).toBe(
-      "this job has no ID token for the audience other, only A and B for another one",
+      "this job has no ID token for the audience other, only A and B with another audience",
     );
   });
 

@@ -185,8 +185,8 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
     const { request, connection } = exchange;
     const { pathname } = new URL(request.url ?? "/", issuer);
     const name = (["discovery", "jwks"] as const).find((each) => paths[each] === pathname);
-    const asked = { path: pathname, document: name, headers: { ...request.headers } };
-    requests.push({ ...asked, at: now(), connection });
+    const received = { path: pathname, document: name, headers: { ...request.headers } };
+    requests.push({ ...received, at: now(), connection });
     const date = new Date(now()).toUTCString();
     if (name === undefined) {
       sendAnswer(exchange, { httpStatus: 404, body: '{"error":"not_found"}', headers: { date } });

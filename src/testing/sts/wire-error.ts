@@ -25,7 +25,7 @@ const invalidToken = (message: string): WireError => {
   return { code: "InvalidIdentityToken", message, httpStatus: 400 };
 };
 
-/** The errors of STS, word for word where its words are known. */
+/** The errors of STS, verbatim where its wording is known. */
 export const WIRE_ERRORS = {
   /** STS sends two spaces after the comma. */
   verificationKey: invalidToken(
