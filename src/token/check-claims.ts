@@ -12,7 +12,7 @@ import { isLoopbackUrl } from "../runtime/url-host.js";
 
 /*
  * The claims of a token: which of them are missing, which values STS does not accept, whether the
- * audience is the expected one, and whether STS accepts the token at this time.
+ * audience is an expected one, and whether STS accepts the token now.
  */
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -41,7 +41,7 @@ interface CheckedClaims {
   readonly validInMs?: number | undefined;
 }
 
-/** Checks the claims by themselves, then the audience, then the times. */
+/** Checks which claims there are and what they hold, then the audience, then the times. */
 export function checkClaims(claims: Claims, context: CheckContext): CheckedClaims {
   const times = checkTimes(claims, context);
   const findings = [
@@ -191,7 +191,7 @@ function unexpected(audiences: readonly string[], known: readonly string[]): Fin
   const base = {
     id: "token-audience-unexpected",
     severity: "advice",
-    detail: `The token is for ${shown.join(", ")}; expected was ${known.join(" or ")}.`,
+    detail: `The token is for ${shown.join(", ")}; the expected audience is ${known.join(" or ")}.`,
     evidence: { audiences: shown, expected: known },
   } as const;
   if (isForKubernetesApi(audiences)) {
@@ -215,8 +215,8 @@ function unexpectedParty(
   return {
     id: "token-audience-unexpected",
     severity: "advice",
-    title: "The token's azp decides, and it is not the usual one.",
-    detail: `The token has azp ${party} and aud ${shown.join(", ")}; STS compares azp, and expected was ${known.join(" or ")}.`,
+    title: "STS compares the token's azp, and it is not the usual one.",
+    detail: `The token has azp ${party} and aud ${shown.join(", ")}; STS compares azp, and the expected one is ${known.join(" or ")}.`,
     remedy: `AWS account: the IAM OIDC provider must list azp ${party} among its client IDs, and the role's trust policy must allow it as aud.`,
     evidence: { azp: party, audiences: shown, expected: known },
   };
@@ -237,9 +237,11 @@ function checkTimes(claims: Claims, context: CheckContext): CheckedClaims {
   const start = Math.max(
     ...[claims.nbf, claims.iat].map((claim) => seconds(claim) ?? Number.NEGATIVE_INFINITY),
   );
-  // With STS's tolerance at both ends, some moment may satisfy both.
+  // STS tolerates 300 s at both ends: there may be a moment at which it accepts both times.
   if (start - exp >= 2 * STS_TIME_TOLERANCE_SECONDS) {
-    return { findings: [backwards(exp, context.now)] };
+    const isOver = hasExpired(exp, context.now);
+    const invalid = claimInvalid("exp", BACKWARDS);
+    return { findings: [isOver ? expired(exp, context.now, "contradiction") : invalid] };
   }
   const { findings, validInMs } = compareWithClock(exp, start, context);
   return { findings: [...(exp < start ? [slightlyBackwards()] : []), ...findings], validInMs };
@@ -270,20 +272,20 @@ function slightlyBackwards(): Finding {
 }
 
 /** Times that contradict each other by more than STS tolerates are wrong by any clock. */
-function backwards(exp: number, now: number): Finding {
-  const invalid = claimInvalid("exp", "is before its `iat` or `nbf`, which is wrong by any clock");
-  return hasExpired(exp, now) ? { ...expired(exp, now, "sts"), detail: invalid.detail } : invalid;
-}
+const BACKWARDS = "is before its `iat` or `nbf`, which is wrong by any clock";
 
 /** Precedes a time that only this machine's clock confirms. */
 const UNVERIFIED = "By this machine's clock, which no answer of STS has confirmed,";
 
-/** @param by - what shows it: STS's clock, STS's refusal of the token, or only this machine's clock. */
-function expired(exp: number, now: number, by: "sts" | "refusal" | "machine"): Finding {
+/** What shows that a token has expired: the times themselves, STS's clock, its refusal, or only this machine's clock. */
+type Proof = "contradiction" | "sts" | "refusal" | "machine";
+
+function expired(exp: number, now: number, by: Proof): Finding {
   const secondsAgo = Math.round(now / 1000 - exp);
   const at = formatTime(exp * 1000, now);
   const since = `expired ${formatDuration(secondsAgo * 1000)} ago, at ${at}; STS tolerates ${TOLERANCE}.`;
-  const details = {
+  const details: Readonly<Record<Proof, string>> = {
+    contradiction: `The token's \`exp\` ${BACKWARDS}.`,
     sts: `The token ${since}`,
     refusal: `STS has refused this token as expired; its exp is ${at}, and this machine's clock says ${formatTime(now, now)}.`,
     machine: `${UNVERIFIED} the token ${since}`,
@@ -307,7 +309,8 @@ function notYetValid(start: number, now: number, isVerified: boolean): Finding {
     severity: isVerified ? "fatal" : "suspect",
     title: isVerified ? "The token is not valid yet." : "The token seems not to be valid yet.",
     detail: isVerified ? `The ${detail}` : `${UNVERIFIED} the ${detail}`,
-    remedy: "IdP: set the clock that stamps the tokens. Check this machine's clock too.",
+    remedy:
+      "IdP: correct the clock of the server that issues the tokens. Check this machine's clock too.",
     evidence: { validFrom: start, validInSeconds: waitSeconds },
   };
 }
@@ -320,13 +323,13 @@ function expiresSoon(exp: number, now: number): Finding {
     id: "token-expires-soon",
     severity: "advice",
     title: isOver
-      ? "The token has expired, and STS still accepts it for a moment."
+      ? "The token has expired, but STS still accepts it for a short time."
       : "The token is about to expire.",
     detail: isOver
       ? `The token expired ${span} ago, at ${formatTime(exp * 1000, now)}; STS tolerates ${TOLERANCE}.`
       : `The token expires in ${span}, which may be before the last retry.`,
     remedy:
-      "Workload: pass a source that mints a token for every attempt, or ask for a longer life.",
+      "Workload: pass a source that mints a token for every attempt, or request a longer lifetime.",
     evidence: { secondsLeft },
   };
 }

@@ -12,11 +12,11 @@ import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { errorChain } from "../runtime/system-errors.js";
 
 interface LoadOptions extends TokenSourceContext {
-  /** What the source is called in messages: `the token file /var/run/…`. */
+  /** The name of the source in messages: `the token file /var/run/…`. */
   readonly name: string;
   /** The source's own limit, in milliseconds. */
   readonly timeoutMs: number;
-  /** What is left of the retry budget, in milliseconds. */
+  /** The rest of the retry budget, in milliseconds. */
   readonly remainingMs?: number | undefined;
   readonly clock: Clock;
 }
@@ -28,7 +28,7 @@ interface LoadOptions extends TokenSourceContext {
 export async function loadToken(source: TokenSource, options: LoadOptions): Promise<string> {
   const { name, clock, signal, attempt, remainingMs = options.timeoutMs } = options;
   const timeoutMs = Math.min(options.timeoutMs, remainingMs);
-  const late = new Error(`gave no token within ${Math.round(timeoutMs)} ms`);
+  const late = new Error(`returned no token within ${Math.round(timeoutMs)} ms`);
   let token: unknown;
   try {
     token = await withTimeout({ clock, signal, timeoutMs, reason: late }, (limited) =>
@@ -41,10 +41,10 @@ export async function loadToken(source: TokenSource, options: LoadOptions): Prom
     throw new AttemptError({ ...unavailable(name, late.message), cutShort });
   }
   if (typeof token !== "string") {
-    throw new AttemptError(unavailable(name, `gave ${typeName(token)} instead of a string`));
+    throw new AttemptError(unavailable(name, `returned ${typeName(token)} instead of a string`));
   }
   const trimmed = trimToken(token);
-  if (trimmed === "") throw new AttemptError(unavailable(name, "gave an empty token"));
+  if (trimmed === "") throw new AttemptError(unavailable(name, "returned an empty token"));
   return trimmed;
 }
 
@@ -61,7 +61,7 @@ interface SourceVerdict {
   readonly hint?: string | undefined;
 }
 
-/** What a `TokenSourceError` says, thrown or as a cause. */
+/** Reads the `TokenSourceError` that was thrown, or that caused the error. */
 function readSourceError(thrown: unknown): SourceVerdict {
   const error = errorChain(thrown).find(isTokenSourceError);
   if (error === undefined) return {};
@@ -93,7 +93,7 @@ function unreadable(detail: string, source: string, remedy = MAKE_SURE): Finding
 }
 
 const MAKE_SURE =
-  "Workload: make sure that the file or source gives a token (path, mount, permissions, the service that mints it).";
+  "Workload: make sure that the file or source can return a token: check its path, mount and permissions, and the service that issues it.";
 
 function typeName(value: unknown): string {
   return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;

@@ -29,6 +29,14 @@ describe("a token that STS accepts", () => {
     });
   });
 
+  test("has facts with the first ten of its audiences, and only those that are strings", () => {
+    const audience = (aud: unknown) => check(makeToken({ aud, azp: "a" })).facts?.audience;
+    expect(audience(["a", 5, "b"])).toEqual(["a", "b"]);
+    const many = Array.from({ length: 11 }, (_, number) => `audience-${number}`);
+    expect(audience(many)).toEqual(many.slice(0, 10));
+    expect(audience(5)).toBeUndefined();
+  });
+
   test.each(["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"])("is signed with %s", (alg) => {
     expect(ids(makeToken({}, { alg }))).toEqual([]);
   });
@@ -38,7 +46,7 @@ describe("a token that STS accepts", () => {
     expect(ids(makeToken({}, { typ: "at+jwt" }))).toEqual([]);
   });
 
-  test("may contain other claims and text of any kind", () => {
+  test("may contain other claims, and text of any kind", () => {
     const claims = {
       "https://aws.amazon.com/tags": { principal_tags: {} },
       name: "Zoë 🦆",
@@ -48,22 +56,22 @@ describe("a token that STS accepts", () => {
   });
 });
 
-describe("a token signed with another algorithm is refused", () => {
+describe("a token signed with another algorithm", () => {
   test.each([["none"], ["HS256"], ["PS256"], ["EdDSA"], ["ES256K"], ["rs256"], ["RS256 "], [""]])(
-    "%j",
+    "is refused: alg %j",
     (alg) => {
       expect(ids(makeToken({}, { alg }))).toEqual(["token-algorithm-unsupported!"]);
     },
   );
 
   test.each([[undefined], [null], [5], [["RS256"]], [{}], [true]])(
-    "%j, which is no name",
+    "is refused when alg is %j and not a string",
     (alg) => {
       expect(ids(makeToken({}, { alg }))).toEqual(["token-algorithm-unsupported!"]);
     },
   );
 
-  test("and the finding names it, printable and shortened", () => {
+  test("has a finding that names the algorithm, printable and shortened", () => {
     const alg = `X\u001b[31m\n${"y".repeat(500)}`;
     const [finding] = check(makeToken({}, { alg })).findings;
     expect(JSON.stringify(finding)).not.toMatch(/\\u001b|\\n|y{50}/);
@@ -79,7 +87,7 @@ describe("a token's size", () => {
     return token + "A".repeat(length - token.length);
   };
 
-  test("is accepted at 20,000 characters and too large at 20,001", () => {
+  test("is accepted at 20,000 characters, and too large at 20,001", () => {
     expect(padded(20_000)).toHaveLength(20_000);
     expect(ids(padded(20_000))).toEqual([]);
     expect(ids(padded(20_001))).toEqual(["token-too-large!"]);
@@ -164,7 +172,7 @@ describe("the checks", () => {
   });
 });
 
-/** JSON of anything; what JSON has no word for is left out. */
+/** JSON of any value. Leaves out what JSON cannot express. */
 function toJson(value: object): string {
   return JSON.stringify(value, (_, entry: unknown) =>
     typeof entry === "bigint" ? `${entry}` : entry,

@@ -1,7 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { checkToken } from "../../src/token/check.js";
 import type { CheckContext } from "../../src/token/check-claims.js";
-import { fromJson, makeToken, NOW, NOW_SECONDS } from "../support/make-token.js";
+import { check, fromJson, makeToken, NOW, NOW_SECONDS } from "../support/make-token.js";
 
 /** All that a person or a program reads of each finding. */
 function texts(token: string, context: Partial<CheckContext> = {}): string[] {
@@ -57,27 +57,27 @@ test("the findings about a token's times say what is certain, and by whose clock
       "fatal token-not-yet-valid
     The token is not valid yet.
     The token is valid from 08:06 UTC (iat or nbf); STS accepts it in 2 min.
-    IdP: set the clock that stamps the tokens. Check this machine's clock too.
+    IdP: correct the clock of the server that issues the tokens. Check this machine's clock too.
     {"validFrom":1800000400,"validInSeconds":100}",
       "suspect token-not-yet-valid
     The token seems not to be valid yet.
     By this machine's clock, which no answer of STS has confirmed, the token is valid from 08:06 UTC (iat or nbf); STS accepts it in 2 min.
-    IdP: set the clock that stamps the tokens. Check this machine's clock too.
+    IdP: correct the clock of the server that issues the tokens. Check this machine's clock too.
     {"validFrom":1800000400,"validInSeconds":100}",
       "advice token-expires-soon
     The token is about to expire.
     The token expires in 20 s, which may be before the last retry.
-    Workload: pass a source that mints a token for every attempt, or ask for a longer life.
+    Workload: pass a source that mints a token for every attempt, or request a longer lifetime.
     {"secondsLeft":20}",
       "advice token-expires-soon
-    The token has expired, and STS still accepts it for a moment.
+    The token has expired, but STS still accepts it for a short time.
     The token expired 0 ms ago, at 08:00 UTC; STS tolerates 5 min.
-    Workload: pass a source that mints a token for every attempt, or ask for a longer life.
+    Workload: pass a source that mints a token for every attempt, or request a longer lifetime.
     {"secondsLeft":0}",
       "advice token-expires-soon
-    The token has expired, and STS still accepts it for a moment.
+    The token has expired, but STS still accepts it for a short time.
     The token expired 20 s ago, at 07:59 UTC; STS tolerates 5 min.
-    Workload: pass a source that mints a token for every attempt, or ask for a longer life.
+    Workload: pass a source that mints a token for every attempt, or request a longer lifetime.
     {"secondsLeft":-20}",
       "suspect token-claim-invalid
     A claim of the token has a value that STS refuses.
@@ -87,7 +87,7 @@ test("the findings about a token's times say what is certain, and by whose clock
       "fatal token-not-yet-valid
     The token is not valid yet.
     The token is valid from 08:05 UTC (iat or nbf); STS accepts it in 10 s.
-    IdP: set the clock that stamps the tokens. Check this machine's clock too.
+    IdP: correct the clock of the server that issues the tokens. Check this machine's clock too.
     {"validFrom":1800000310,"validInSeconds":10}",
       "fatal token-expired
     The token has expired.
@@ -101,6 +101,33 @@ test("the findings about a token's times say what is certain, and by whose clock
     {"claim":"exp","problem":"is before its \`iat\` or \`nbf\`, which is wrong by any clock"}",
     ]
   `);
+});
+
+describe("the words of a finding about a time", () => {
+  test.each([
+    [-301, "The token expired 5 min ago, at 07:54 UTC; STS tolerates 5 min."],
+    [-7_207, "The token expired 2 h ago, at 05:59 UTC; STS tolerates 5 min."],
+    [-90_000, "The token expired 25 h ago, at 2027-01-14 07:00 UTC; STS tolerates 5 min."],
+    [
+      -NOW_SECONDS - 1,
+      "The token expired 20833 days ago, at a time before 1970; STS tolerates 5 min.",
+    ],
+  ])("name the time of a token that expired %d s from now", (seconds, detail) => {
+    const [finding] = check(makeToken({ iat: at(seconds) - 10, exp: at(seconds) })).findings;
+    expect(finding?.detail).toBe(detail);
+  });
+
+  test.each([
+    [3_600, "The token is valid from 09:00 UTC (iat or nbf); STS accepts it in 55 min."],
+    [301, "The token is valid from 08:05 UTC (iat or nbf); STS accepts it in 1 s."],
+    [
+      3e11,
+      "The token is valid from a time after the year 9999 (iat or nbf); STS accepts it in 3472222 days.",
+    ],
+  ])("name the time of a token that becomes valid %d s from now", (seconds, detail) => {
+    const [finding] = check(makeToken({ iat: at(seconds), exp: at(seconds + 300) })).findings;
+    expect(finding?.detail).toBe(detail);
+  });
 });
 
 test("the findings about a token's form say what STS refuses", () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ids, makeToken, NOW_SECONDS } from "../support/make-token.js";
 import { readSharedJson } from "../support/shared-data.js";
 
-const WHAT = "the local checks beside what STS was observed to say of claims";
+const WHAT = "the comparison of the local checks with what STS was observed to accept";
 
 interface Observations {
   readonly observations: readonly { scenario: string; result: string; message?: string }[];
@@ -14,7 +14,7 @@ const SUBJECT_SCENARIO = 'sub one char / empty string / 300 chars / number 123 (
 const claims = (...all: Record<string, unknown>[]) => all.map((each) => makeToken(each));
 const at = (seconds: number) => NOW_SECONDS + seconds;
 
-/** The tokens of a scenario; the finding that must be fatal, or nothing when STS took them. */
+/** The tokens of a scenario; the finding that must be fatal, or none if STS accepted them. */
 const SCENARIOS: Readonly<Record<string, readonly [tokens: string[], fatal?: string]>> = {
   "alg RS256/RS384/RS512/ES256/ES384/ES512": [
     ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"].map((alg) => makeToken({}, { alg })),
@@ -56,11 +56,11 @@ const SCENARIOS: Readonly<Record<string, readonly [tokens: string[], fatal?: str
     claims({ aud: "" }),
     "token-claim-invalid!",
   ],
-  // What STS compares with the IAM provider cannot be seen in the token.
+  // The token does not show which client IDs the IAM provider has.
   "aud registered but azp NOT registered": [claims({ aud: "client-a", azp: "client-c" })],
 };
 
-/** About the role, the key set or the request: the token is one like any other. */
+/** These concern the role, the key set or the request, and not the token. */
 const NOT_IN_THE_TOKEN = [
   "provider+role just created, +0 s and +3.7 s",
   "ProviderId=www.amazon.com with an OIDC JWT",

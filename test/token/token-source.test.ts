@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AttemptError, type Failure } from "../../src/model/failure.js";
-import type { TokenSource } from "../../src/model/token-source.js";
+import { type TokenSource, TokenSourceError } from "../../src/model/token-source.js";
 import { loadToken } from "../../src/token/token-source.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { HOSTILE } from "../support/hostile-values.js";
@@ -17,7 +17,7 @@ function setUp(name = "the token source mint()") {
   return { clock, controller, load, options };
 }
 
-/** The failure of a source, which must be one that says "no token". */
+/** The failure of a source: no token. */
 async function failureOf(source: TokenSource, name?: string): Promise<Failure> {
   const { clock, load } = setUp(name);
   const error = await clock.run(load(source).catch((thrown: unknown) => thrown));
@@ -63,7 +63,7 @@ describe("a token source", () => {
   test("that returns an empty token fails", async () => {
     for (const text of ["", " ", "\n", "\uFEFF", "\r\n\t"]) {
       const { message } = await failureOf(async () => text);
-      expect(message).toBe("the token source mint() gave an empty token");
+      expect(message).toBe("the token source mint() returned an empty token");
     }
   });
 
@@ -79,7 +79,7 @@ describe("a token source", () => {
     "that returns %s fails with the type in its message, and without the value",
     async (type, value) => {
       const failure = await failureOf(source(async () => value));
-      expect(failure.message).toBe(`the token source mint() gave ${type} instead of a string`);
+      expect(failure.message).toBe(`the token source mint() returned ${type} instead of a string`);
       expect(everything(failure)).not.toContain("secret-in-an-object");
     },
   );
@@ -90,7 +90,7 @@ describe("a token source", () => {
     await clock.advance(999);
     expect(clock.pending).toBe(1);
     await clock.advance(1);
-    await expect(failing).resolves.toBe("the token source mint() gave no token within 1000 ms");
+    await expect(failing).resolves.toBe("the token source mint() returned no token within 1000 ms");
   });
 
   test("is reported as cut short when the retry budget ends before its own limit", async () => {
@@ -121,13 +121,13 @@ describe("a token source", () => {
 
   test("gets the abort of its signal when its limit is reached", async () => {
     const { clock, load } = setUp();
-    let told: AbortSignal | undefined;
+    let received: AbortSignal | undefined;
     const failing = load(({ signal }) => {
-      told = signal;
+      received = signal;
       return never();
     }).catch(() => {});
     await clock.run(failing);
-    expect(told?.aborted).toBe(true);
+    expect(received?.aborted).toBe(true);
   });
 
   test("ends with the reason of the abort, not with a failure", async () => {
@@ -161,12 +161,78 @@ describe("a token source", () => {
   });
 });
 
+const CHECK_THE_SOURCE =
+  "Workload: make sure that the file or source can return a token: check its path, mount and permissions, and the service that issues it.";
+
+describe("the finding about a failed source", () => {
+  test("states the failure, names the source, and says what to check", async () => {
+    const { message, findings } = await failureOf(async () => "", "the token file /a");
+    expect(findings).toEqual([
+      {
+        ...{ id: "token-unreadable", severity: "fatal", title: "There is no token to send." },
+        ...{ detail: message, remedy: CHECK_THE_SOURCE, evidence: { source: "the token file /a" } },
+      },
+    ]);
+  });
+});
+
+describe("a TokenSourceError", () => {
+  const hint = "Workload: set MY_TOKEN.";
+  const error = new TokenSourceError("busy", { retryable: true, retryAfterMs: 3_000, hint });
+
+  test.each([
+    ["thrown", error],
+    ["as the cause of another error", new Error("no token", { cause: error })],
+  ])("%s decides whether and when to retry, and what to do", async (_, thrown) => {
+    expect(await failureOf(() => Promise.reject(thrown))).toMatchObject({
+      ...{ retryable: true, retryAfterMs: 3_000 },
+      findings: [{ remedy: hint }],
+    });
+  });
+
+  test("can be permanent, and can allow a retry at once", async () => {
+    const permanent = new TokenSourceError("refused", { retryable: false, retryAfterMs: 0, hint });
+    const failure = await failureOf(() => Promise.reject(permanent));
+    expect(failure).toMatchObject({ retryable: false, retryAfterMs: 0 });
+  });
+
+  test.each<[string, object]>([
+    ["a negative pause", { retryAfterMs: -1 }],
+    ["a pause that is not a number", { retryAfterMs: "3000" }],
+    ["no number", { retryAfterMs: Number.NaN }],
+    ["an empty hint", { hint: "" }],
+    ["a hint that is not a string", { hint: { text: "x" } }],
+  ])("of another copy of this package may have %s, which is ignored", async (_, fields) => {
+    const foreign = { name: "TokenSourceError", retryable: true, ...fields };
+    const thrown = Object.assign(new Error("busy"), foreign);
+    const { retryable, retryAfterMs, findings } = await failureOf(() => Promise.reject(thrown));
+    expect([retryable, retryAfterMs]).toEqual([true, undefined]);
+    expect(findings?.[0]?.remedy).toBe(CHECK_THE_SOURCE);
+  });
+
+  test("does not show a token in its hint", async () => {
+    const leaking = new TokenSourceError("x", { retryable: true, hint: `Use ${makeToken()}` });
+    const failure = await failureOf(() => Promise.reject(leaking));
+    expect(everything(failure)).not.toContain(SIGNATURE);
+  });
+
+  test("is not any error that has a hint", async () => {
+    const other = Object.assign(new Error("x"), { retryable: true, retryAfterMs: 5, hint });
+    const failure = await failureOf(() => Promise.reject(other));
+    expect(failure).not.toHaveProperty("retryable");
+    expect(failure.findings?.[0]?.remedy).toBe(CHECK_THE_SOURCE);
+  });
+});
+
 describe("no message about a failed source contains a token", () => {
   const token = makeToken();
 
   test.each([
     ["its message", new Error(`bad token ${token}`)],
-    ["a header it tells", new Error("GET /token: authorization: Bearer c2VjcmV0LXNlY3JldA==")],
+    [
+      "a header in its message",
+      new Error("GET /token: authorization: Bearer c2VjcmV0LXNlY3JldA=="),
+    ],
     ["its name", Object.assign(new Error("x"), { name: token })],
     ["its code", Object.assign(new Error("x"), { code: token })],
     ["its cause", new Error("outer", { cause: new Error(`inner ${token}`) })],
