@@ -14,7 +14,7 @@ import { isWhole, parseJson } from "./store-entry.js";
  * created exclusively, and removed after some milliseconds.
  */
 
-/** No lease is longer: if its end lies beyond this, the clock was set back; in milliseconds. */
+/** The longest lease, in milliseconds. If a lease ends later than this, the clock was set back. */
 const MAX_LEASE_MS = 120_000;
 
 /**
@@ -23,7 +23,7 @@ const MAX_LEASE_MS = 120_000;
  */
 const ABANDONED_AFTER_MS = 2_000;
 
-/** What a lease file holds. */
+/** The content of a lease file. */
 interface LeaseRecord extends Pick<StoreLease, "owner" | "fence"> {
   /** When the lease lapses, in milliseconds since the epoch. */
   readonly until: number;
@@ -53,7 +53,7 @@ export class FileLeases {
     const [before, storedFence] = await Promise.all([this.#read(key), this.#storedFence(key)]);
     if (before !== undefined && this.#isCurrent(before)) return undefined;
     const owner = randomBytes(16).toString("base64url");
-    // Higher than all that can be seen; the time makes it higher than what was removed since.
+    // Higher than every fence that is stored; the time makes it higher than those that were removed.
     const fence = Math.max(Date.now(), storedFence, before?.fence ?? 0) + 1;
     const lease = { key, owner, fence };
     const text = this.#text(lease, leaseMs);
@@ -99,7 +99,7 @@ export class FileLeases {
 
   async #create({ key, owner }: StoreLease, text: string): Promise<boolean> {
     if (!(await this.#directory.create(leaseFile(key), text))) return false;
-    // If writing took so long that the file counted as abandoned, another process has replaced it.
+    // If the write was so slow that the file counted as abandoned, another process has replaced it.
     return (await this.#read(key))?.owner === owner;
   }
 

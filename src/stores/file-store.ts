@@ -26,7 +26,7 @@ export interface FileStoreInit {
 
 /**
  * A store in files, for the processes of one user on one host. Values are not encrypted, because the key
- * would be stored beside them. No other user but root can open their folder and files.
+ * would be stored beside them. No other user than root can open their folder and files.
  *
  * Don't put the folder on a network file system: leases rely on exclusive creation and on rename.
  *
@@ -52,7 +52,7 @@ export function fileStore(init: FileStoreInit = {}): CredentialStore {
   return new FileStore(new StoreDirectory(path));
 }
 
-/** What a value file holds. */
+/** The content of a value file. */
 interface ValueRecord {
   readonly fence: number;
   /** When the store stops returning the value, in milliseconds since the epoch. */

@@ -67,7 +67,7 @@ redis.call("DEL", name)
 redis.call("HSET", name, "value", ARGV[2], "fence", ARGV[3], "expiresAt", ARGV[4])
 return redis.call("PEXPIRE", name, ARGV[5])`;
 
-// Only the value that was read: another one may have been stored since.
+// Removes only the value that was read: another one may have been stored since.
 const DISCARD = `
 local name = KEYS[tonumber(ARGV[1])]
 if redis.call("HGET", name, "value") ~= ARGV[2] then return 0 end
@@ -97,7 +97,7 @@ export class RedisPlace {
     this.#names = [`${slot}:lease`, `${slot}:fence`, `${slot}:credentials`, `${slot}:refusal`];
   }
 
-  /** Which key of the ring this place belongs to. */
+  /** The id of the key of the ring that this place belongs to. */
   get keyId(): string {
     return this.#ringKey.id;
   }

@@ -157,7 +157,7 @@ class RedisStore implements InspectableStore {
   }
 }
 
-/** Of the entries under two keys of the ring, the one whose credentials expire later. */
+/** Merges the entries under two keys of the ring: the credentials that expire later count. */
 function newer(one: StoreEntry, other: StoreEntry): StoreEntry {
   const endOf = ({ credentials }: StoreEntry) => credentials?.expiresAt ?? 0;
   const { credentials, credentialsTtlMs } = endOf(other) > endOf(one) ? other : one;

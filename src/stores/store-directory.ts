@@ -13,7 +13,7 @@ const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
 /** Temporary files of processes that ended in the middle of a write are removed after this. */
 const ABANDONED_AFTER_MS = 3_600_000;
-/** Nothing that is stored is valid for longer than a session of 12 h. */
+/** All other files are removed after this: no session is valid for longer than 12 h. */
 const OUTDATED_AFTER_MS = 86_400_000;
 
 /** The folder that all processes of a user find: in memory until the login session ends, or in the user's cache. */

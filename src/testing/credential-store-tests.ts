@@ -8,7 +8,7 @@ import type {
   StoreLease,
 } from "../model/credential-store.js";
 
-/** What {@link testCredentialStore} needs. */
+/** The options of {@link testCredentialStore}. */
 export interface CredentialStoreTests {
   /** Declares one test: the `test` of Node, Vitest, Jest or Mocha. */
   readonly test: (name: string, run: () => Promise<void>) => unknown;

@@ -1,7 +1,7 @@
 import { MAX_TIMER_MS } from "../runtime/clock.js";
 import { checkNumber, expected, word } from "../runtime/validators.js";
 
-/** Which requests a fault applies to. */
+/** Selects the requests that a fault applies to. */
 export interface FaultRule<Request> {
   /** Applies to this many requests, then ends. @default applies until cleared */
   readonly times?: number | undefined;

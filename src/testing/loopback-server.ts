@@ -21,7 +21,7 @@ export interface TlsIdentity {
   readonly cert: string | Buffer;
 }
 
-/** What the local IdP and the local STS have in common. */
+/** The part that the local IdP and the local STS have in common. */
 export interface LocalServer extends AsyncDisposable {
   /** The loopback port; the same before and after {@link LocalServer.refuseConnections}. */
   readonly port: number;

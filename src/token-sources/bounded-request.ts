@@ -122,7 +122,7 @@ async function readBounded(
 
 /** How to read one service's answers. */
 export interface AnswerRules {
-  /** Answers that pass by themselves, besides 408, 425, 429 and 5xx. */
+  /** Whether a refusal is temporary, in addition to 408, 425, 429 and 5xx. */
   readonly isPassing?: ((answer: TokenAnswer) => boolean) | undefined;
   /** Throws when a successful answer came from something other than the service. */
   readonly check?: ((answer: TokenAnswer) => void) | undefined;
@@ -151,7 +151,7 @@ export async function requestText(options: TokenRequest, rules: AnswerRules): Pr
   if (status < 200 || status >= 300) {
     const isPassing =
       status >= 500 || PASSING_STATUS.includes(status) || (rules.isPassing?.(answer) ?? false);
-    throw new TokenSourceError(`${service} answered ${status}${said(text, secrets)}`, {
+    throw new TokenSourceError(`${service} answered ${status}${quoted(text, secrets)}`, {
       retryable: isPassing,
       retryAfterMs: readRetryAfter(answer.headers, Date.now()),
       hint: rules.hintFor(status),
@@ -193,7 +193,7 @@ function isHtml(text: string): boolean {
 }
 
 /** The words of a refusal, on one line and without secrets. */
-function said(text: string, secrets: readonly string[] | undefined): string {
+function quoted(text: string, secrets: readonly string[] | undefined): string {
   if (text.trim() === "") return "";
   if (isHtml(text)) return " with an HTML page";
   return `: ${safeText(text, 200, secrets)}`;

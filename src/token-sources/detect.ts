@@ -37,7 +37,7 @@ export interface DetectTokenSourceInit extends TokenSourceInit {
    */
   readonly audience?: string | undefined;
   /**
-   * The source to use, whatever the environment says.
+   * The source to use, regardless of the environment.
    * @default "auto": the one that the environment variables identify
    */
   readonly source?: TokenSourceName | "auto" | undefined;

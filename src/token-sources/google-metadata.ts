@@ -19,7 +19,7 @@ export interface GoogleMetadataInit extends TokenSourceInit {
    * @default "sts.amazonaws.com"
    */
   readonly audience?: string | undefined;
-  /** Which of the instance's service accounts, by its e-mail address. @default "default" */
+  /** The service account of the instance whose token is requested, by its e-mail address. @default "default" */
   readonly serviceAccount?: string | undefined;
 }
 

@@ -141,7 +141,7 @@ export function circleci(init: CircleciInit = {}): PlatformTokenSource {
 /** More than any token. */
 const MAX_OUTPUT_BYTES = 64 * 1024;
 
-/** What a program prints when the same call can never work: wrong options, no permission. */
+/** The output of a program whose same call can never work: wrong options, no permission. */
 const PERMANENT =
   /\b(40[0134]|422)\b|unauthori[sz]ed|forbidden|not (authorized|allowed|defined|permitted)|permission denied|unknown (flag|command|option)|invalid/i;
 

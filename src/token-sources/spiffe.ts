@@ -15,9 +15,9 @@ import {
 export interface SpiffeInit extends TokenSourceInit {
   /** The token's `aud`. @default "sts.amazonaws.com" */
   readonly audience?: string | undefined;
-  /** Which of several identities, such as `spiffe://example.org/checkout`. @default the first */
+  /** Selects one of several identities, such as `spiffe://example.org/checkout`. @default the first */
   readonly spiffeId?: string | undefined;
-  /** Which of several identities, by the hint of its registration entry. @default the first */
+  /** Selects one of several identities by the hint of its registration entry. @default the first */
   readonly hint?: string | undefined;
   /** `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8081`. @default SPIFFE_ENDPOINT_SOCKET */
   readonly socket?: string | undefined;

@@ -62,7 +62,7 @@ export function bitbucket(init: BitbucketInit = {}): PlatformTokenSource {
 /** Init of {@link gitlab}. */
 export interface GitlabInit extends TokenSourceInit {
   /**
-   * Which of the job's ID tokens, by its `aud`. The audience itself is fixed in `.gitlab-ci.yml`.
+   * Selects one of the job's ID tokens by its `aud`, which `.gitlab-ci.yml` fixes.
    * @default sts.amazonaws.com where there are several, else any
    */
   readonly audience?: string | undefined;

@@ -17,7 +17,7 @@ import { isLoopbackUrl } from "../runtime/url-host.js";
 
 type Claims = Readonly<Record<string, unknown>>;
 
-/** What the claims are compared with. */
+/** The facts that the claims are compared with. */
 export interface CheckContext {
   /** STS's time as far as it is known, in milliseconds since the epoch. */
   readonly now: number;
@@ -277,7 +277,7 @@ const BACKWARDS = "is before its `iat` or `nbf`, which is wrong by any clock";
 /** Precedes a time that only this machine's clock confirms. */
 const UNVERIFIED = "By this machine's clock, which no answer of STS has confirmed,";
 
-/** What shows that a token has expired: the times themselves, STS's clock, its refusal, or only this machine's clock. */
+/** What proves that a token has expired: its own times, STS's clock, STS's refusal, or only this machine's clock. */
 type Proof = "contradiction" | "sts" | "refusal" | "machine";
 
 function expired(exp: number, now: number, by: Proof): Finding {

@@ -212,7 +212,7 @@ describe("a lease", () => {
     return { directory, holder, lease, key: lease.key };
   }
 
-  // On a busy machine, a process that takes too long gives way, and then none has the lease.
+  // On a busy machine, a process that is too slow stops its claim: then no process has the lease.
   test("that lapsed is claimed by one process at most, however many try", async () => {
     for (let round = 0; round < 20; round += 1) {
       const { directory, key } = await lapsed();

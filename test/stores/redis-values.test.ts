@@ -41,8 +41,8 @@ if (REDIS_SERVER === undefined) {
     return value;
   }
 
-  /** The hash of the credentials that were published last. */
-  async function hashes(): Promise<string[]> {
+  /** The names of all stored credentials. */
+  async function credentialNames(): Promise<string[]> {
     return (await client.keys("*:credentials")).toSorted();
   }
 
@@ -81,9 +81,9 @@ if (REDIS_SERVER === undefined) {
       const store = storeOf([NEW]);
       const key = newKey();
       await publish(store, key);
-      const [name = ""] = await hashes();
+      const [name = ""] = await credentialNames();
       await publish(store, newKey());
-      const other = (await hashes()).find((one) => one !== name) ?? "";
+      const other = (await credentialNames()).find((one) => one !== name) ?? "";
       await act(name, other);
       const { credentials, problem } = await store.read(key);
       expect(credentials).toBeUndefined();

@@ -32,7 +32,7 @@ describe("a fault of the local IdP", () => {
     ["a login wall", { kind: "html" }, "200"],
     ["a reset connection", { kind: "reset" }, "ECONNRESET"],
     ["an answer cut in the middle", { kind: "truncate" }, "UND_ERR_SOCKET"],
-  ])("reaches every client, and STS finds no key: %s", async (_, fault, seen) => {
+  ])("such as %s reaches every client, and STS finds no key", async (_, fault, seen) => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     idp.setFault({ ...fault, on: "jwks" });
@@ -50,7 +50,7 @@ describe("a fault of the local IdP", () => {
     ["an answer that never comes", { kind: "hang" }],
     ["an answer of one byte at a time", { kind: "trickle", intervalMs: 20 }],
     ["a late answer", { kind: "slow", delayMs: 60_000 }],
-  ])("can exceed the timeout of STS: %s", async (_, fault) => {
+  ])("such as %s can exceed the timeout of STS", async (_, fault) => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], idpTimeoutMs: 100 });
     idp.setFault(fault);

@@ -102,7 +102,7 @@ describe("the documents of the local IdP", () => {
 
 describe("the tokens of the local IdP", () => {
   test.each<SigningAlgorithm>(["RS256", "ES256", "ES384", "ES512"])(
-    "verify with the published key: %s",
+    "that %s signs verify with the published key",
     async (algorithm) => {
       await using idp = await startLocalIdp({ algorithm });
       const token = await idp.issueToken({ subject: "me", audience: ["a"], expiresInSeconds: 60 });

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { SigningAlgorithm } from "../../src/testing/index.js";
 import { type AssumeRoleReply, ROLE_ARN } from "../support/ask-sts.js";
 import {
-  ask,
+  callSts,
   INVALID,
   NOT_VALIDATED,
   type ObservedScenario,
@@ -19,17 +19,17 @@ const at =
   (seconds: number, claims: Record<string, number>) =>
   (world: ObservedWorld): Promise<AssumeRoleReply> => {
     world.clock.seconds = seconds;
-    return ask(world, { claims: { iat: seconds, exp: seconds + 900, ...claims } });
+    return callSts(world, { claims: { iat: seconds, exp: seconds + 900, ...claims } });
   };
 
 const withSubject = (sub: unknown, seen: string) => async (world: ObservedWorld) => {
-  const reply = await ask(world, { claims: { sub } });
+  const reply = await callSts(world, { claims: { sub } });
   expect(reply.output?.SubjectFromWebIdentityToken).toBe(seen);
   return reply;
 };
 
 const withAlgorithm = (algorithm: SigningAlgorithm) => (world: ObservedWorld) =>
-  ask(world, { key: world.kids[algorithm], algorithm });
+  callSts(world, { key: world.kids[algorithm], algorithm });
 
 /** How STS was observed to answer to claims and requests. */
 export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
@@ -39,10 +39,10 @@ export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
     httpStatus: 403,
     message: "Not authorized to perform sts:AssumeRoleWithWebIdentity",
     cases: {
-      "after 0 s": (world) => askNewRole(world, 0),
+      "after 0 s": (world) => assumeNewRole(world, 0),
       "after 3.7 s, and granted after 7.5 s": async (world) => {
-        const denied = await askNewRole(world, 3.7);
-        expect(await askNewRole(world, 7.5)).toMatchObject(OK);
+        const denied = await assumeNewRole(world, 3.7);
+        expect(await assumeNewRole(world, 7.5)).toMatchObject(OK);
         return denied;
       },
     },
@@ -107,8 +107,8 @@ export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
     cases: {
       azp: async (world) => {
         const several = { audience: ["other", "client-a"], claims: { azp: "client-b" } };
-        expect((await ask(world, several)).output?.Audience).toBe("client-b");
-        const reply = await ask(world, { audience: "other", claims: { azp: "client-b" } });
+        expect((await callSts(world, several)).output?.Audience).toBe("client-b");
+        const reply = await callSts(world, { audience: "other", claims: { azp: "client-b" } });
         expect(reply.output?.Audience).toBe("client-b");
         return reply;
       },
@@ -130,7 +130,7 @@ export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
       "a duplicate, the last one wrong": (world) => {
         const { seconds } = world.clock;
         const payload = `{"iss":"${world.idp.issuer}","aud":"client-a","aud":"other","sub":"s","iat":${seconds},"exp":${seconds + 900}}`;
-        return ask(world, { payload });
+        return callSts(world, { payload });
       },
     },
   },
@@ -173,7 +173,7 @@ export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
         claim,
         (world: ObservedWorld) => {
           const seconds = world.clock.seconds + (claim === "exp" ? 900 : 0);
-          return ask(world, { claims: { [claim]: String(seconds) } });
+          return callSts(world, { claims: { [claim]: String(seconds) } });
         },
       ]),
     ),
@@ -186,7 +186,7 @@ export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
       flattened: withClaims({ [`${TAGS}/principal_tags/Project`]: "Blue" }),
       "source identity": async (world) => {
         const claims = { "https://aws.amazon.com/source_identity": "somebody" };
-        const reply = await ask(world, { claims });
+        const reply = await callSts(world, { claims });
         expect(reply.output?.SourceIdentity).toBe("somebody");
         return reply;
       },
@@ -199,7 +199,7 @@ export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
       "the token does not cap the session": async (world) => {
         const role = { arn: ROLE_ARN, maxSessionDurationSeconds: 7200 };
         const token = { expiresInSeconds: 60 };
-        const reply = await ask(world, token, { DurationSeconds: 7200 }, [role]);
+        const reply = await callSts(world, token, { DurationSeconds: 7200 }, [role]);
         const expiration = reply.output?.Credentials?.Expiration?.getTime() ?? 0;
         expect(expiration).toBe((world.clock.seconds + 7200) * 1000);
         return reply;
@@ -210,13 +210,13 @@ export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
     scenario: "ProviderId=www.amazon.com with an OIDC JWT",
     ...INVALID,
     message: "Provided Token is not a Login With Amazon token",
-    cases: { ProviderId: (world) => ask(world, {}, { ProviderId: "www.amazon.com" }) },
+    cases: { ProviderId: (world) => callSts(world, {}, { ProviderId: "www.amazon.com" }) },
   },
 ];
 
 /** A role created at the start of the recording, which propagated in less than 7.5 seconds. */
-async function askNewRole(world: ObservedWorld, afterSeconds: number): Promise<AssumeRoleReply> {
+async function assumeNewRole(world: ObservedWorld, afterSeconds: number): Promise<AssumeRoleReply> {
   const start = 1789123700;
   world.clock.seconds = start + afterSeconds;
-  return await ask(world, {}, {}, [{ arn: ROLE_ARN, usableFrom: (start + 5) * 1000 }]);
+  return await callSts(world, {}, {}, [{ arn: ROLE_ARN, usableFrom: (start + 5) * 1000 }]);
 }

@@ -3,7 +3,7 @@ import { startLocalSts, type TokenRequest } from "../../src/testing/index.js";
 import { type AssumeRoleReply, assumeRole } from "../support/ask-sts.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 import {
-  ask,
+  callSts,
   INVALID,
   NOT_VALIDATED,
   type ObservedScenario,
@@ -24,7 +24,7 @@ const withKeys =
   (change: (key: Jwk, index: number) => Jwk | readonly Jwk[], token: TokenRequest = {}) =>
   (world: ObservedWorld): Promise<AssumeRoleReply> => {
     world.idp.setJwks(RSA_JWKS(change));
-    return ask(world, token);
+    return callSts(world, token);
   };
 
 const manyRsaKeys = (key: Jwk) => [
@@ -41,7 +41,7 @@ export const OBSERVED_KEYS: readonly ObservedScenario[] = [
     scenario: "JWT kid not in JWKS",
     ...INVALID,
     message: VERIFICATION_KEY,
-    cases: { kid: withToken({ header: { kid: "nobody" } }) },
+    cases: { kid: withToken({ header: { kid: "unknown" } }) },
   },
   {
     scenario: "JWT without kid or empty kid, JWKS has several keys",
@@ -58,7 +58,7 @@ export const OBSERVED_KEYS: readonly ObservedScenario[] = [
     cases: {
       kid: (world) => {
         world.idp.setJwks(({ keys }) => ({ keys: (keys as Jwk[]).slice(0, 1) }));
-        return ask(world, { header: { kid: undefined } });
+        return callSts(world, { header: { kid: undefined } });
       },
     },
   },
@@ -87,7 +87,7 @@ export const OBSERVED_KEYS: readonly ObservedScenario[] = [
     cases: {
       "RSA fails where EC goes on": async (world) => {
         const reply = await withKeys(manyRsaKeys)(world);
-        expect(await ask(world, { key: world.kids.ES256 })).toMatchObject(OK);
+        expect(await callSts(world, { key: world.kids.ES256 })).toMatchObject(OK);
         return reply;
       },
     },

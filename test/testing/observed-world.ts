@@ -26,8 +26,8 @@ export interface ObservedScenario {
   readonly cases: Readonly<Record<string, (world: ObservedWorld) => Promise<AssumeRoleReply>>>;
 }
 
-/** Asks a fresh STS that has the recorded provider. */
-export async function ask(
+/** Calls a new local STS that has the recorded provider. */
+export async function callSts(
   { idp, clock }: ObservedWorld,
   token: TokenRequest = {},
   input: Partial<AssumeRoleWithWebIdentityCommandInput> = {},
@@ -41,7 +41,7 @@ export async function ask(
   return await assumeRole(sts, await idp.issueToken({ audience: "client-a", ...token }), input);
 }
 
-export const withToken = (token: TokenRequest) => (world: ObservedWorld) => ask(world, token);
+export const withToken = (token: TokenRequest) => (world: ObservedWorld) => callSts(world, token);
 
 export const NOT_VALIDATED =
   "The web identity token provided could not be validated. See the AssumeRoleWithWebIdentity documentation for requirements.";

@@ -33,7 +33,7 @@ describe("a fault of the local STS", () => {
     ["reset", "ECONNRESET", undefined, /./],
     ["empty-200", "ok", 200, /^$/],
     [{ code: "Odd", message: "a <b> & 'c'", httpStatus: 418 }, "Odd", 418, /^a <b> & 'c'$/],
-  ])("applies to one request: %o", async (fault, code, httpStatus, message) => {
+  ])("such as %o applies to one request", async (fault, code, httpStatus, message) => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken();
@@ -120,7 +120,7 @@ describe("a fault of the local STS", () => {
     { times: 1.5 },
     { probability: 2 },
     { limit: { requests: 1, windowSeconds: 0 } },
-  ])("is a TypeError when its rule is invalid: %o", async (options) => {
+  ])("with the invalid rule %o is a TypeError", async (options) => {
     await using sts = await startLocalSts();
     expect(() => sts.setFault("throttled", options)).toThrow(TypeError);
   });

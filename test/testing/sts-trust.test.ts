@@ -98,14 +98,14 @@ describe("the key cache of the local STS", () => {
     ["fetches a JWKS again after no-store", { "cache-control": "private, no-store" }, 2],
     ["fetches a JWKS again after Pragma: no-cache", { pragma: "no-cache" }, 2],
     ["fetches a JWKS again after max-age=0", { "cache-control": "max-age=0" }, 2],
-  ])("%s", async (_, headers, asked) => {
+  ])("%s", async (_, headers, fetches) => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     idp.setHeaders(headers);
     const token = await idp.issueToken();
     await assumeRole(sts, token);
     await assumeRole(sts, token);
-    expect(idp.counts).toEqual({ discovery: asked, jwks: asked });
+    expect(idp.counts).toEqual({ discovery: fetches, jwks: fetches });
   });
 
   test("drops a JWKS when its max-age is over", async () => {
@@ -148,7 +148,7 @@ describe("the key cache of the local STS", () => {
     const token = await idp.issueToken();
     await assumeRole(sts, token);
     await idp.refuseConnections();
-    const stranger = await idp.issueToken({ header: { kid: "nobody" } });
+    const stranger = await idp.issueToken({ header: { kid: "unknown" } });
     expect(await assumeRole(sts, stranger)).toMatchObject({ code: "InvalidIdentityToken" });
     expect(await assumeRole(sts, token)).toMatchObject({ code: "ok" });
   });

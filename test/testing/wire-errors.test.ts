@@ -13,7 +13,7 @@ const recorded = (readSharedJson("sts-errors.json", "the wording of STS's errors
   []) as readonly RecordedError[];
 
 /** With the values of the recordings. */
-const SAID: readonly WireError[] = [
+const EXPECTED: readonly WireError[] = [
   WIRE_ERRORS.verificationKey,
   WIRE_ERRORS.notValidated,
   WIRE_ERRORS.notJwt,
@@ -45,7 +45,7 @@ describe("the local STS uses the words of STS", () => {
     "one of its errors is $code: $message",
     ({ code, message, httpStatus }) => {
       if (ELSEWHERE.test(message)) return;
-      expect(SAID).toContainEqual({ code, message, httpStatus });
+      expect(EXPECTED).toContainEqual({ code, message, httpStatus });
     },
   );
 });

@@ -11,7 +11,7 @@ type Env = Readonly<Record<string, string>>;
 const TOKEN = makeToken();
 const GITLAB = makeToken({ iss: "https://gitlab.com" });
 
-/** What each platform sets, as its documentation says. */
+/** The variables that each platform sets, according to its documentation. */
 const PLATFORMS: readonly (readonly [TokenSourceName, Env])[] = [
   [
     "webIdentityTokenFile",
@@ -55,7 +55,7 @@ const PLATFORMS: readonly (readonly [TokenSourceName, Env])[] = [
   ["googleMetadata", { CLOUD_RUN_JOB: "job" }],
   ["googleMetadata", { GAE_SERVICE: "default", GAE_ENV: "standard" }],
 ];
-/** Never found without being named. */
+/** Sources that are used only if they are named. */
 const BY_NAME_ALONE: readonly TokenSourceName[] = ["kubernetesTokenRequest"];
 
 describe("detectTokenSource", () => {
@@ -116,7 +116,7 @@ describe("detectTokenSource", () => {
     {},
     { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" },
     { AWS_WEB_IDENTITY_TOKEN_FILE: " " },
-  ])("fails at once when no variable identifies a source: %j", async (env) => {
+  ])("fails at once when no variable of %j identifies a source", async (env) => {
     const source = detectTokenSource({ env });
     expect([source.name, source.renewable]).toEqual(["detectTokenSource", true]);
     const error = await failureOf(source);

@@ -211,7 +211,7 @@ export const HTTP_PLATFORMS = {
   },
 } satisfies Readonly<Record<string, PlatformRow>>;
 
-/** What the kubelet mounts into a pod. */
+/** Writes the files that the kubelet mounts into a pod. */
 function writePod(folder: string, ca: Buffer): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "ca.crt"), ca);

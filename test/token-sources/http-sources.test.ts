@@ -190,7 +190,7 @@ describe("githubActions", () => {
   });
 
   test.each(["{}", '{"value":""}', '{"value":5}', "null", "[]", "token"])(
-    "reports an answer without a token as retryable: %s",
+    "reports the answer %s, which has no token, as retryable",
     async (body) => {
       await using world = await HTTP_PLATFORMS.githubActions.start();
       world.server.answer({ body });
@@ -224,7 +224,7 @@ describe("githubActions", () => {
 
 describe("googleMetadata", () => {
   test.each([{}, { "metadata-flavor": "Other" }])(
-    "refuses an answer without the header Metadata-Flavor: Google: %j",
+    "refuses an answer with the headers %j, without Metadata-Flavor: Google",
     async (headers) => {
       await using world = await HTTP_PLATFORMS.googleMetadata.start();
       world.server.answer({ headers, body: TOKEN });

@@ -267,7 +267,7 @@ describe("misuse of a source", () => {
     ["a tag that can't be part of a name", () => terraformCloud({ tag: "a-b" }), /`tag`/],
     ["a lifetime under 600 s", () => kubernetesTokenRequest({ expirationSeconds: 599 }), /600/],
     ["null", () => bitbucket(null as unknown as object), /bitbucket/],
-  ])("is a TypeError that names the option: %s", (_, create, words) => {
+  ])("such as %s is a TypeError that names the option", (_, create, words) => {
     expect(create).toThrow(TypeError);
     expect(create).toThrow(words);
   });

@@ -204,7 +204,7 @@ describe("the finding about a claim", () => {
         remedy: expect.stringMatching(/^Workload: mount the projected service account token/),
       },
     ],
-  ])("of the audience %j says: %s", (claims, detail, rest) => {
+  ])("of %j says %j", (claims, detail, rest) => {
     const context = { now: NOW, audiences: ["mine"] };
     expect(checkToken(makeToken(claims), context).findings).toMatchObject([{ detail, ...rest }]);
   });
@@ -288,7 +288,7 @@ describe("times", () => {
     [{ iat: at(500), exp: at(-500) }, "token-expired"],
     [{ iat: at(-9_000), nbf: at(3_600), exp: at(3_000) }, "token-claim-invalid"],
     [{ iat: String(at(7_200)), exp: String(at(3_600)) }, "token-claim-invalid"],
-  ])("%j contradict each other by any clock: %s", (claims, id) => {
+  ])("%j contradict each other by any clock, and lead to %s", (claims, id) => {
     for (const isVerified of [true, false]) {
       const { findings } = checkToken(makeToken(claims), { now: NOW, isVerified });
       expect(findings).toMatchObject([{ id, severity: "fatal" }]);

@@ -58,7 +58,7 @@ describe("a token that STS accepts", () => {
 
 describe("a token signed with another algorithm", () => {
   test.each([["none"], ["HS256"], ["PS256"], ["EdDSA"], ["ES256K"], ["rs256"], ["RS256 "], [""]])(
-    "is refused: alg %j",
+    "is refused when alg is %j",
     (alg) => {
       expect(ids(makeToken({}, { alg }))).toEqual(["token-algorithm-unsupported!"]);
     },
@@ -82,7 +82,7 @@ describe("a token signed with another algorithm", () => {
 describe("a token's size", () => {
   const padded = (length: number) => {
     const short = makeToken({ pad: "" }).length;
-    // Base64url gives 4 characters for 3: come close, then fill the signature up.
+    // Base64url makes 4 characters of 3 bytes: the padding comes close, the signature fills the rest.
     const token = makeToken({ pad: "p".repeat(Math.floor(((length - short) * 3) / 4) - 3) });
     return token + "A".repeat(length - token.length);
   };

@@ -76,7 +76,7 @@ const NOT_IN_THE_TOKEN = [
 
 describe("compared with what STS was observed to do", () => {
   test.each(Object.entries(SCENARIOS))(
-    "the local checks are as strict, and not stricter: %s",
+    "the local checks of %j are as strict, and not stricter",
     (_, [tokens, fatal]) => {
       for (const token of tokens) {
         const found = ids(token).filter((id) => id.endsWith("!"));

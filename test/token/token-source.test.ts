@@ -33,8 +33,8 @@ async function failureOf(source: TokenSource, name?: string): Promise<Failure> {
 const everything = ({ cause, ...failure }: Failure) =>
   JSON.stringify([failure, cause?.name, cause?.message, cause?.stack]);
 
-/** Whatever a user's code may be; the types say otherwise. */
-const source = (give: () => unknown) => give as TokenSource;
+/** A source as untyped code may write it. */
+const source = (code: () => unknown) => code as TokenSource;
 
 describe("a token source", () => {
   test("returns its token, and gets the attempt and a signal that is not aborted", async () => {

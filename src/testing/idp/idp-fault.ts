@@ -13,7 +13,7 @@ import {
 } from "../loopback-server.js";
 import type { IdpDocumentName } from "./issuer.js";
 
-/** Which requests a fault of the IdP applies to. */
+/** Selects the requests that a fault of the IdP applies to. */
 export interface IdpFaultRule {
   /** The document that has the fault. @default both documents */
   readonly on?: IdpDocumentName;

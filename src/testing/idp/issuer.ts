@@ -2,7 +2,7 @@ import { createHash, generateKeyPair, type JsonWebKey, type KeyObject, sign } fr
 import { promisify } from "node:util";
 import { checkKeys } from "../../runtime/validators.js";
 
-/* What makes an issuer: its two documents, its keys, and the tokens that they sign. */
+/* An issuer: its two documents, its keys, and the tokens that they sign. */
 
 /** The two documents that an IdP publishes. */
 export type IdpDocumentName = "discovery" | "jwks";

@@ -28,8 +28,8 @@ import {
  */
 
 /**
- * What the IdP serves in place of a document: a value (as JSON), a string (byte for byte), or a
- * function that receives the correct document and returns the one to serve.
+ * A document that the IdP serves in place of the correct one: a value (as JSON), a string (byte for
+ * byte), or a function that receives the correct document and returns the one to serve.
  */
 export type IdpDocument =
   | string

@@ -144,7 +144,7 @@ export interface TrustedProvider {
 export interface TrustedRole {
   /** ARN of the role. */
   readonly arn: string;
-  /** Which tokens may assume the role. @default every valid token */
+  /** The tokens that may assume the role. @default every valid token */
   readonly trust?: RoleTrust;
   /** Longest session of the role, in seconds. @default 3600 */
   readonly maxSessionDurationSeconds?: number;

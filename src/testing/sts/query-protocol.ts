@@ -87,7 +87,7 @@ export interface StsRequest {
   readonly granted: GrantedSession | undefined;
 }
 
-/** What STS granted, without the secrets. */
+/** The session that STS granted, without its secrets. */
 export interface GrantedSession {
   /** Access key ID of the session. */
   readonly accessKeyId: string;

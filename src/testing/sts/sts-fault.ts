@@ -64,7 +64,7 @@ export const STS_FAULT_NAMES = Object.keys({
 /** A fault of STS: by its meaning, by its transport, or as an error on the wire. */
 export type StsFault = StsVerdictFault | StsTransportFault | WireError;
 
-/** Which requests a fault of STS applies to, and its details. */
+/** Selects the requests that a fault of STS applies to, and sets its details. */
 export interface StsFaultOptions extends FaultRule<StsRequest> {
   /** Waits this long before the fault, in milliseconds. @default 0; 1000 for `slow` */
   readonly delayMs?: number | undefined;

@@ -16,7 +16,7 @@ export interface JsonWebToken {
   readonly signature: Buffer;
 }
 
-/** What a report may contain about a token: never the token. */
+/** The facts about a token that a report may contain: never the token itself. */
 export interface SentToken {
   /** Length of the token, in characters. */
   readonly length: number;
@@ -158,7 +158,7 @@ function readTime(value: unknown): number {
   return Number(value);
 }
 
-/** What the session inherits from the token. */
+/** The attributes that the session inherits from the token. */
 export interface SessionAttributes {
   readonly tags: Readonly<Record<string, string>>;
   readonly transitiveTagKeys: readonly string[];
