@@ -4,7 +4,7 @@ import { type CheckedToken, checkToken } from "../../src/token/check.js";
 export const NOW_SECONDS = 1_800_000_000;
 export const NOW = NOW_SECONDS * 1000;
 
-/** What STS takes. */
+/** Claims that STS accepts. */
 export const CLAIMS = {
   iss: "https://issuer.example.com/tenant",
   sub: "repo:acme/app:ref:refs/heads/main",
@@ -16,7 +16,7 @@ export const HEADER = { alg: "RS256", kid: "key-1", typ: "JWT" };
 
 export const base64url = (text: string | Uint8Array) => Buffer.from(text).toString("base64url");
 
-/** A signature nobody verifies here; told apart from everything else in an output. */
+/** A signature that no test verifies, and that is recognizable in any output. */
 export const SIGNATURE = base64url("a signature that must not be shown to anybody");
 
 /** A compact JWT. A claim that is `undefined` is absent. */
