@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { constants, devNull } from "node:os";
 import type { Environment } from "../runtime/environment.js";
 import { type CommandContext, CommandFailure } from "./command.js";
-import { quoted } from "./option-values.js";
+import { quoted } from "./command-spec.js";
 
 /** Signals to this process that are meant for the child. */
 const FORWARDED = [

@@ -1,11 +1,12 @@
 /**
  * A command as one table. Parsing, `--help` and the completion of shells all use the same rows, so
- * that none of them can miss an option.
+ * that none of them can miss an option. The values that several commands have are read here too.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { safeText } from "../runtime/redact.js";
+import { formatDuration } from "../runtime/time-text.js";
 import { type CommandContext, EXIT, type ExitCode, print, wrongUsage } from "./command.js";
 
 /** One option of a command. */
@@ -133,39 +134,69 @@ function capitalized(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** The name that was probably meant: one that begins like the given one, or is two typing errors away. */
-export function nearestName(given: string, names: readonly string[]): string | undefined {
-  const text = given.toLowerCase();
-  if (text.length < 2) return undefined;
-  const longer = names.find((name) => name.startsWith(text));
-  if (longer !== undefined) return longer;
-  const limit = Math.min(2, Math.floor(text.length / 2));
-  const [nearest] = names
-    .map((name) => ({ name, errors: typingErrors(text, name) }))
-    .filter(({ errors }) => errors <= limit)
-    .sort((a, b) => a.errors - b.errors);
-  return nearest?.name;
+/** Reads the text of an option. The option's name is for the error. */
+type Reader<Value> = (flag: string, text: string) => Value;
+
+/** The value of an option, or `undefined` if the option was not given. */
+export function readOption<Flag extends string, Value>(
+  values: { readonly [Name in Flag]?: string | undefined },
+  flag: Flag,
+  read: Reader<Value>,
+): Value | undefined {
+  const text = values[flag];
+  return text === undefined ? undefined : read(flag, text);
 }
 
-/** Letters added, left out, replaced or swapped with their neighbor (optimal string alignment). */
-function typingErrors(given: string, meant: string): number {
-  const rows = [Array.from({ length: meant.length + 1 }, (_, index) => index)];
-  for (let i = 1; i <= given.length; i += 1) {
-    const row = [i];
-    for (let j = 1; j <= meant.length; j += 1) {
-      const isSame = given[i - 1] === meant[j - 1];
-      const isSwapped = given[i - 1] === meant[j - 2] && given[i - 2] === meant[j - 1];
-      const at = (back: number, column: number) => rows[i - back]?.[column] ?? 0;
-      row[j] = Math.min(
-        at(1, j) + 1,
-        (row[j - 1] ?? 0) + 1,
-        at(1, j - 1) + (isSame ? 0 : 1),
-        isSwapped ? at(2, j - 2) + 1 : Number.POSITIVE_INFINITY,
-      );
-    }
-    rows.push(row);
-  }
-  return rows.at(-1)?.[meant.length] ?? 0;
+export function notEmpty(flag: string, text: string): string {
+  if (text.trim() === "") throw wrongUsage(`--${flag} is empty; give it a value or leave it out`);
+  return text;
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** Reads `500ms`, `30s`, `5m`, `12h` or a number of seconds, and returns milliseconds. */
+export function durationFrom(minMs: number, maxMs: number): Reader<number> {
+  return (flag, text) => {
+    const [, digits, unit = "s"] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)?$/.exec(text) ?? [];
+    const ms = digits === undefined ? Number.NaN : Number(digits) * (UNITS[unit] ?? Number.NaN);
+    if (ms >= minMs && ms <= maxMs) return ms;
+    throw wrongUsage(
+      `--${flag} takes a time from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, such as 30s`,
+    );
+  };
+}
+
+/** A region name is a label of host names (RFC 1123, section 2.1). */
+export function regionName(flag: string, text: string): string {
+  const region = text.trim();
+  if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region)) return region;
+  throw wrongUsage(`--${flag} takes the name of an AWS region, such as eu-west-1`);
+}
+
+/** Region names from an option that may be repeated, and whose values may be lists with commas. */
+export function regionNames(flag: string, texts: readonly string[] = []): string[] {
+  return texts.flatMap((text) => text.split(",")).map((text) => regionName(flag, text));
+}
+
+/** Returns the text unchanged, because issuers are compared character by character. */
+export function httpUrl(flag: string, text: string): string {
+  // A browser accepts `https:example.com` as a URL; issuers and SDKs do not.
+  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.username === "" && url.password === "") return text;
+  throw wrongUsage(
+    `--${flag} takes a URL with https:// and without a password, such as https://example.com`,
+  );
+}
+
+/** Text from the command line or the environment, quoted for an error. */
+export function quoted(text: string, maxLength = 200): string {
+  return JSON.stringify(safeText(text, maxLength));
+}
+
+/** Splits a text at the first mark. Without a mark, the second part is `undefined`. */
+export function splitOnce(text: string, mark: string): [string, string | undefined] {
+  const at = text.indexOf(mark);
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 const WIDTH = 80;
@@ -212,4 +243,39 @@ function wrapWords(text: string, width: number): string[] {
     }
   }
   return [...lines, line];
+}
+
+/** The name that was probably meant: one that begins like the given one, or is two typing errors away. */
+export function nearestName(given: string, names: readonly string[]): string | undefined {
+  const text = given.toLowerCase();
+  if (text.length < 2) return undefined;
+  const longer = names.find((name) => name.startsWith(text));
+  if (longer !== undefined) return longer;
+  const limit = Math.min(2, Math.floor(text.length / 2));
+  const [nearest] = names
+    .map((name) => ({ name, errors: typingErrors(text, name) }))
+    .filter(({ errors }) => errors <= limit)
+    .sort((a, b) => a.errors - b.errors);
+  return nearest?.name;
+}
+
+/** Letters added, left out, replaced or swapped with their neighbor (optimal string alignment). */
+function typingErrors(given: string, meant: string): number {
+  const rows = [Array.from({ length: meant.length + 1 }, (_, index) => index)];
+  for (let i = 1; i <= given.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= meant.length; j += 1) {
+      const isSame = given[i - 1] === meant[j - 1];
+      const isSwapped = given[i - 1] === meant[j - 2] && given[i - 2] === meant[j - 1];
+      const at = (back: number, column: number) => rows[i - back]?.[column] ?? 0;
+      row[j] = Math.min(
+        at(1, j) + 1,
+        (row[j - 1] ?? 0) + 1,
+        at(1, j - 1) + (isSame ? 0 : 1),
+        isSwapped ? at(2, j - 2) + 1 : Number.POSITIVE_INFINITY,
+      );
+    }
+    rows.push(row);
+  }
+  return rows.at(-1)?.[meant.length] ?? 0;
 }

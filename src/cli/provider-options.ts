@@ -6,18 +6,20 @@ import type { CredentialStore } from "../model/credential-store.js";
 import type { WebIdentityInit } from "../provider/options.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
+import { TOKEN_SOURCE_NAMES } from "../token-sources/source-names.js";
 import { type CommandFailure, wrongUsage } from "./command.js";
-import type { OptionSpec } from "./command-spec.js";
 import {
   durationFrom,
   httpUrl,
   notEmpty,
+  type OptionSpec,
   readOption,
   regionName,
   regionNames,
-  TOKEN_SOURCES,
-  tokenSourceName,
-} from "./option-values.js";
+} from "./command-spec.js";
+
+/** Values of `--token-source`. */
+export const TOKEN_SOURCES = ["auto", ...TOKEN_SOURCE_NAMES] as const;
 
 /** Rows for {@link CommandSpec.options}. */
 export const PROVIDER_OPTIONS = {
@@ -107,6 +109,12 @@ export interface ProviderSettings {
   readonly env: Environment;
   /** The region that an option or the environment names. */
   readonly region: string | undefined;
+}
+
+export function tokenSourceName(flag: string, text: string): (typeof TOKEN_SOURCES)[number] {
+  const named = TOKEN_SOURCES.find((name) => name === text);
+  if (named !== undefined) return named;
+  throw wrongUsage(`--${flag} takes one of ${TOKEN_SOURCES.join(", ")}`);
 }
 
 /** 1 h, STS's default. */

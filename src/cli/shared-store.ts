@@ -6,8 +6,7 @@ import { type Environment, readVariable } from "../runtime/environment.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
 import { safeText } from "../runtime/redact.js";
 import { wrongUsage } from "./command.js";
-import type { OptionSpec } from "./command-spec.js";
-import { quoted, splitOnce } from "./option-values.js";
+import { type OptionSpec, quoted, splitOnce } from "./command-spec.js";
 
 /** Rows for {@link CommandSpec.options}. */
 export const STORE_OPTIONS = {

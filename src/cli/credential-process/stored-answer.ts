@@ -6,8 +6,7 @@ import { resolve } from "node:path";
 import { type Environment, readVariable } from "../../runtime/environment.js";
 import { fileStore } from "../../stores/file-store.js";
 import { credentialsText, wrongUsage } from "../command.js";
-import { COMMON_OPTIONS, type CommandSpec, readOptions } from "../command-spec.js";
-import { durationFrom } from "../option-values.js";
+import { COMMON_OPTIONS, type CommandSpec, durationFrom, readOptions } from "../command-spec.js";
 import {
   noRole,
   PROVIDER_OPTION_NAMES,

@@ -17,8 +17,7 @@ import {
   print,
   wrongUsage,
 } from "../command.js";
-import { defineCommand } from "../command-spec.js";
-import { quoted } from "../option-values.js";
+import { defineCommand, quoted } from "../command-spec.js";
 import { readStoreChoice } from "../shared-store.js";
 import { fitFor, jsonText, paintFor } from "../terminal-text.js";
 import { articleCommands } from "./article-commands.js";

@@ -5,8 +5,15 @@ import type { LocalIdp } from "../../testing/idp/local-idp.js";
 import type { LocalSts } from "../../testing/sts/local-sts.js";
 import { STS_FAULT_NAMES, type StsFaultOptions } from "../../testing/sts/sts-fault.js";
 import { wrongUsage } from "../command.js";
-import { COMMON_OPTIONS, type CommandCall, type CommandSpec } from "../command-spec.js";
-import { durationFrom, splitOnce } from "../option-values.js";
+import {
+  COMMON_OPTIONS,
+  type CommandCall,
+  type CommandSpec,
+  durationFrom,
+  notEmpty,
+  readOption,
+  splitOnce,
+} from "../command-spec.js";
 
 /** An example of each fault, for the help and for shells. */
 const IDP_FAULTS = [
@@ -117,7 +124,7 @@ export function readEmulateOptions(
   env: Environment,
 ): EmulateOptions {
   const faultNames = values.fault ?? [];
-  const tokenFile = notEmpty("token-file", values["token-file"]);
+  const tokenFile = readOption(values, "token-file", notEmpty);
   // The printed script has its name, and a line break there would start another command.
   if (/\p{Cc}/u.test(tokenFile ?? "")) {
     throw wrongUsage("--token-file has a control character in its name; choose another");
@@ -129,7 +136,8 @@ export function readEmulateOptions(
     tokenFile,
     tokenLifetimeMs: durationFrom(2_000, 86_400_000)("token-lifetime", values["token-lifetime"]),
     roleArn: notEmpty("role-arn", values["role-arn"]),
-    region: notEmpty("region", values.region) ?? readVariable(env, "AWS_REGION") ?? "us-east-1",
+    region:
+      readOption(values, "region", notEmpty) ?? readVariable(env, "AWS_REGION") ?? "us-east-1",
     faults: faultNames.map(readFault),
     faultNames,
     command,
@@ -140,11 +148,6 @@ export function readEmulateOptions(
 function readPort(flag: string, text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   throw wrongUsage(`--${flag} takes a port from 0 to 65535; 0 is any free port`);
-}
-
-function notEmpty<Text extends string | undefined>(flag: string, text: Text): Text {
-  if (text === "") throw wrongUsage(`--${flag} is empty; give it a value or leave it out`);
-  return text;
 }
 
 export interface Servers {

@@ -6,8 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EXIT, print, wrongUsage } from "../command.js";
-import { COMMON_OPTIONS, type CommandSpec, defineCommand } from "../command-spec.js";
-import { quoted } from "../option-values.js";
+import { COMMON_OPTIONS, type CommandSpec, defineCommand, quoted } from "../command-spec.js";
 import { paintFor, wrap } from "../terminal-text.js";
 
 const SPEC = {
