@@ -1,8 +1,7 @@
 /**
  * The doctor's report as one page: the verdict, every check, and tables of what was measured. The two
- * drawings are in `timelines.ts`, and HTML that is safe by construction comes from `markup.ts`.
+ * drawings are in `timelines.ts`; `page.ts` has the elements of which any page consists.
  */
-import { createHash } from "node:crypto";
 import type { Diagnosis, IssuerFacts, TlsFacts } from "../../doctor/diagnosis.js";
 import { explainCommand } from "../../model/errors.js";
 import type { Finding, Severity } from "../../model/findings.js";
@@ -22,15 +21,14 @@ import {
 } from "../doctor/report-words.js";
 import {
   dataTable,
+  htmlPage,
   joined,
   type Markup,
   markup,
   mono,
   NOTHING,
   remedyMarkup,
-  trusted,
-} from "./markup.js";
-import { PAGE_STYLE } from "./page-style.js";
+} from "./page.js";
 import { cacheTimeline, waterfall } from "./timelines.js";
 
 const VERDICTS: Readonly<Record<Diagnosis["verdict"], readonly [mark: string, tone: string]>> = {
@@ -42,30 +40,13 @@ const VERDICTS: Readonly<Record<Diagnosis["verdict"], readonly [mark: string, to
 /** The report as one page that needs nothing but a browser: no network, no script. */
 export function htmlReport(diagnosis: Diagnosis): string {
   const { rootCause, verdict } = diagnosis;
-  const styleHash = createHash("sha256").update(PAGE_STYLE).digest("base64");
   const title = rootCause?.title ?? verdictSentence(diagnosis);
-  const page = markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-${trusted(styleHash)}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>${`${verdict}: ${title}`}</title>
-<style>${trusted(PAGE_STYLE)}</style>
-</head>
-<body>
-<header>
-${verdictCard(diagnosis, title)}
-</header>
-<main>
-${sections(diagnosis)}</main>
-<footer>${footer(diagnosis)}</footer>
-</body>
-</html>
-`;
-  return page.toString();
+  return htmlPage({
+    title: `${verdict}: ${title}`,
+    header: verdictCard(diagnosis, title),
+    main: sections(diagnosis),
+    footer: footer(diagnosis),
+  });
 }
 
 /** What is wrong, who must change what, and which part fails. */

@@ -1,14 +1,25 @@
 /**
  * The two drawings of the page, each on one axis of time: every request (`waterfall`), and how long
- * the token is valid and the documents may be cached (`cacheTimeline`). A drawing is a table with the same content in
- * words, for readers who don't see it.
+ * the token is valid and the documents may be cached (`cacheTimeline`). A drawing is a table that says
+ * the same in words, for readers who don't see it.
  */
-import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
-import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
+import type { Diagnosis, Timing, TokenReport } from "../../doctor/diagnosis.js";
+import type { RequestTiming } from "../../model/issuer-report.js";
+import { STS_ISSUER_TIMEOUT_MS, STS_TIME_TOLERANCE_SECONDS } from "../../model/sts-limits.js";
+import { readFreshness } from "../../preflight/freshness.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import { outcomeOf, PART_TITLES, PARTS, partsOf } from "../doctor/report-words.js";
-import { type CacheLane, cacheLanes, clockTime, type SpanKind } from "./cache-lanes.js";
-import { joined, type Markup, markup, NOTHING } from "./markup.js";
+import {
+  joined,
+  type Lane,
+  type LegendEntry,
+  laneTable,
+  legend,
+  type Markup,
+  markup,
+  NOTHING,
+  TimeScale,
+} from "./page.js";
 
 const WATERFALL_CAPTION =
   "Each bar starts when its request was sent. The dashed line marks 5 s after that, the time that STS waits for an identity provider. It is red for requests to the identity provider.";
@@ -188,120 +199,142 @@ function tick(ms: number): string {
   return `${ms < 0 ? "−" : "+"}${formatDuration(Math.abs(ms))}`;
 }
 
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+const TOLERANCE_MS = STS_TIME_TOLERANCE_SECONDS * 1000;
 
-/** Round distances between two ticks, in milliseconds. */
-const STEPS: readonly number[] = [
-  ...[0.1, 0.2, 0.5, 1, 2, 5, 10, 30].map((each) => each * SECOND),
-  ...[1, 2, 5, 10, 20, 30].map((each) => each * MINUTE),
-  ...[1, 2, 3, 6, 12].map((each) => each * HOUR),
-  ...[1, 2, 5, 10, 30, 60, 180, 365, 730].map((each) => each * DAY),
-];
+type SpanKind = "valid" | "tolerated" | "aged";
 
-/** As many as fit on the narrowest screen. */
-const MAX_TICKS = 6;
-
-/** Turns a time into a horizontal position, as a share of the width so that it fits every screen. */
-export class TimeScale {
-  constructor(
-    readonly fromMs: number,
-    readonly toMs: number,
-  ) {}
-
-  /** The position of a time. A time outside the axis is placed at its edge. */
-  x(ms: number): string {
-    return `${(this.#share(ms) * 100).toFixed(3)}%`;
-  }
-
-  /** The width of the part of a span that is on the axis. */
-  width(fromMs: number, toMs: number): string {
-    return `${(Math.max(0, this.#share(toMs) - this.#share(fromMs)) * 100).toFixed(3)}%`;
-  }
-
-  holds(ms: number): boolean {
-    return ms >= this.fromMs && ms <= this.toMs;
-  }
-
-  /** Round times, counted from zero, few enough to be legible. */
-  ticks(): number[] {
-    const { fromMs, toMs } = this;
-    const rough = (toMs - fromMs) / MAX_TICKS;
-    const step = STEPS.find((each) => each >= rough) ?? Math.ceil(rough / DAY) * DAY;
-    const first = Math.ceil(fromMs / step);
-    const last = Math.floor(toMs / step);
-    return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step);
-  }
-
-  #share(ms: number): number {
-    return Math.min(1, Math.max(0, (ms - this.fromMs) / (this.toMs - this.fromMs)));
-  }
+/** One row of the timeline, with times in milliseconds since the epoch. */
+interface CacheLane {
+  readonly name: string;
+  readonly words: string;
+  readonly isBad: boolean;
+  readonly spans: readonly {
+    readonly kind: SpanKind;
+    readonly fromMs: number;
+    readonly toMs: number;
+  }[];
+  /** Single moments: claims of the token, the arrival of a document. */
+  readonly marks: readonly number[];
 }
 
-/** One row: a drawing on the axis of time, and the same in words. */
-interface Lane {
-  readonly head: string | Markup;
-  /** The inside of an SVG, 24 pixels high. */
-  readonly drawing: readonly Markup[];
-  /** Everything that the drawing shows. */
-  readonly words: string | Markup;
-  /** A value at the end of the row. */
-  readonly figure?: Markup;
-}
-
-interface LaneHeads {
-  readonly caption: string;
-  readonly head: string;
-  readonly axis: string;
-  /** Left out when no lane has a figure. */
-  readonly figure?: string;
-  readonly tick: (ms: number) => string;
-}
-
-interface LegendEntry {
-  readonly tone: string;
-  readonly title: string;
-  readonly isLine?: boolean;
-}
-
-/** A table with a drawing in each row, all on one axis of time, and below each drawing the same in words. */
-function laneTable(heads: LaneHeads, scale: TimeScale, lanes: readonly Lane[]): Markup {
-  const { caption, head, axis, figure, tick } = heads;
-  const lines = lanes.map(
-    (
-      lane,
-    ) => markup`<tr role="row"><th scope="row" role="rowheader">${lane.head}</th><td class="lane" role="cell"><svg aria-hidden="true" focusable="false">${lane.drawing}</svg><p class="words">${lane.words}</p></td>${
-      lane.figure === undefined ? [] : markup`<td class="figure" role="cell">${lane.figure}</td>`
-    }</tr>
-`,
+/** The lifetimes of the token and of both documents, as far as the facts give them. */
+export function cacheLanes({ facts, timings }: Diagnosis, nowMs: number): CacheLane[] {
+  const startedMs = Date.parse(facts.startedAt);
+  const documents = (facts.issuer?.requests ?? []).map((request) =>
+    documentLane(request, startedMs + arrivalMs(request, timings), nowMs),
   );
-  const last =
-    figure === undefined
-      ? []
-      : markup`<th scope="col" role="columnheader" class="figure">${figure}</th>`;
-  return markup`<table class="lanes" role="table"><caption>${caption}</caption>
-<thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader">${head}</th><th scope="col" role="columnheader" class="axis">${axis}${axisTicks(scale, tick)}</th>${last}</tr></thead>
-<tbody role="rowgroup">
-${lines}</tbody></table>`;
+  return [...tokenLane(facts.token, nowMs, facts.clockSkewMs ?? 0), ...documents];
 }
 
-/** Explains the colors that are in use. */
-function legend(entries: readonly LegendEntry[]): Markup {
-  const items = entries.map(({ tone, title, isLine = false }) => {
-    const place = isLine ? markup`x="6" width="2"` : markup`x="1" width="12"`;
-    return markup`<li><svg aria-hidden="true" focusable="false" viewBox="0 0 14 14"><rect class="${tone}" ${place} y="1" height="12"/></svg>${title}</li>`;
-  });
-  return markup`<ul class="legend">${items}</ul>`;
+function tokenLane(token: TokenReport | undefined, nowMs: number, skewMs: number): CacheLane[] {
+  if (token === undefined) return [];
+  const claims = [
+    ["Issued", "iat", token.iat],
+    ["Not before", "nbf", token.notBefore],
+    [(token.exp ?? 0) * 1000 < nowMs ? "Expired" : "Expires", "exp", token.exp],
+  ] as const;
+  const times = claims.flatMap(([verb, claim, seconds]) =>
+    seconds === undefined ? [] : [{ verb, claim, ms: seconds * 1000 }],
+  );
+  if (times.length === 0) return [];
+  const words = times.map(
+    ({ verb, claim, ms }) => `${verb} ${clockTime(ms, nowMs)} (${claim}, ${fromNow(ms, nowMs)})`,
+  );
+  // STS decides by its own clock.
+  const { spans, isBad } = tokenLife(token, nowMs + skewMs);
+  return [
+    {
+      name: "Token",
+      words: `${words.join(". ")}. STS tolerates a difference of 5 min.`,
+      isBad,
+      spans,
+      marks: times.map(({ ms }) => ms),
+    },
+  ];
 }
 
-function axisTicks(scale: TimeScale, tick: (ms: number) => string): Markup {
-  const span = scale.toMs - scale.fromMs;
-  const marks = scale.ticks().map((ms) => {
-    const share = (ms - scale.fromMs) / span;
-    const anchor = share < 0.05 ? "start" : share > 0.95 ? "end" : "middle";
-    return markup`<text x="${scale.x(ms)}" y="16" text-anchor="${anchor}">${tick(ms)}</text>`;
-  });
-  return markup`<svg aria-hidden="true" focusable="false">${marks}</svg>`;
+function tokenLife(
+  { iat, notBefore, exp }: TokenReport,
+  nowMs: number,
+): Pick<CacheLane, "spans" | "isBad"> {
+  if (exp === undefined) return { spans: [], isBad: false };
+  const toMs = exp * 1000;
+  const begins = [iat, notBefore].filter((each) => each !== undefined);
+  const fromMs = begins.length === 0 ? Math.min(nowMs, toMs) : Math.max(...begins) * 1000;
+  return {
+    isBad: toMs + TOLERANCE_MS <= nowMs || fromMs - TOLERANCE_MS > nowMs,
+    spans: [
+      { kind: "tolerated", fromMs: fromMs - TOLERANCE_MS, toMs: fromMs },
+      { kind: "valid", fromMs, toMs },
+      { kind: "tolerated", fromMs: toMs, toMs: toMs + TOLERANCE_MS },
+    ],
+  };
+}
+
+function documentLane(request: RequestTiming, atMs: number, nowMs: number): CacheLane {
+  const { document, status, error, headers } = request;
+  const name = document === "jwks" ? "JWKS" : "Discovery document";
+  const when = `at ${clockTime(atMs, nowMs)}`;
+  const only = (words: string, isBad: boolean): CacheLane => {
+    return { name, words, isBad, spans: [], marks: [atMs] };
+  };
+  if (status === undefined) return only(`No answer ${when} (${error ?? "cut off"}).`, true);
+  // 304 is the answer to a repeated request: the cached document is still current.
+  if (status !== 200 && status !== 304) {
+    const wait = headers["retry-after"];
+    const pause = wait === undefined ? "" : ` with Retry-After: ${wait}`;
+    return only(`Answered ${status} ${when}${pause}: there is no document to cache.`, true);
+  }
+  const freshness = readFreshness(headers);
+  if (freshness.kind === "unsaid")
+    return only(`Fetched ${when}; the headers do not say how long it may be cached.`, false);
+  if (freshness.kind === "refused") {
+    const cost =
+      document === "jwks"
+        ? "STS does not cache it, and requests it again whenever it needs a key"
+        : "it may not be cached";
+    return only(`Fetched ${when} with ${freshness.words}: ${cost}.`, document === "jwks");
+  }
+  const { ageSeconds, lifetimeSeconds, source } = freshness;
+  const madeMs = atMs - ageSeconds * 1000;
+  const staleMs = madeMs + lifetimeSeconds * 1000;
+  const age = ageSeconds === 0 ? "" : `, ${ageSeconds} s old at that time (Age)`;
+  const until =
+    staleMs <= atMs
+      ? `stale at once (${source})`
+      : `may be cached until ${clockTime(staleMs, nowMs)} (${source}, ${fromNow(staleMs, nowMs)})`;
+  return {
+    name,
+    words: `Fetched ${when}${age}; ${until}.`,
+    isBad: false,
+    spans: [
+      { kind: "aged", fromMs: madeMs, toMs: atMs },
+      { kind: "valid", fromMs: atMs, toMs: staleMs },
+    ],
+    marks: [atMs],
+  };
+}
+
+/** When a document arrived, counted from the start of the run: at the end of the first request for its URL. */
+function arrivalMs({ url, document, totalMs }: RequestTiming, timings: readonly Timing[]): number {
+  const ofDocuments = timings.filter(({ step }) => step === "issuer-documents");
+  const same = ofDocuments.filter((timing) => timing.url === url);
+  const at = same[0] ?? (document === "discovery" ? ofDocuments[0] : ofDocuments.at(-1));
+  return at === undefined ? totalMs : at.startMs + at.totalMs;
+}
+
+/** The end of the last year with four digits, in milliseconds since the epoch. */
+const END_OF_DATES = Date.UTC(9999, 11, 31, 23, 59, 59);
+
+/** A time of day in UTC, with the date unless it is today's. */
+export function clockTime(ms: number, nowMs: number): string {
+  if (!(ms >= 0 && ms <= END_OF_DATES)) return ms < 0 ? "before 1970" : "after the year 9999";
+  const [date = "", time = ""] = new Date(ms).toISOString().split(/[T.]/);
+  return new Date(nowMs).toISOString().startsWith(date) ? time : `${date} ${time}`;
+}
+
+/** The distance from now, in words. */
+export function fromNow(ms: number, nowMs: number): string {
+  const distance = formatDuration(Math.abs(ms - nowMs));
+  return ms >= nowMs ? `in ${distance}` : `${distance} ago`;
 }

@@ -1,9 +1,14 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cacheTimeline, TimeScale, waterfall } from "../../../src/cli/html/timelines.js";
-import type { Timing } from "../../../src/doctor/diagnosis.js";
+import {
+  cacheLanes,
+  cacheTimeline,
+  clockTime,
+  fromNow,
+  waterfall,
+} from "../../../src/cli/html/timelines.js";
+import type { Diagnosis, Timing, TokenReport } from "../../../src/doctor/diagnosis.js";
+import type { RequestTiming } from "../../../src/model/issuer-report.js";
 import { sampleDiagnosis } from "../sample-diagnosis.js";
-import { diagnosisWith, secondsAt } from "./cache-facts.js";
 
 const JWKS_REQUEST: Timing = {
   step: "issuer-documents",
@@ -67,6 +72,35 @@ describe("the waterfall", () => {
   });
 });
 
+/** When the run of the sample began. */
+const START_MS = Date.UTC(2026, 0, 1, 0, 0, 0);
+
+/** A time of a token, in milliseconds from the start of the sample's run. */
+const secondsAt = (ms: number) => Math.round((START_MS + ms) / 1000);
+
+interface CacheFacts {
+  readonly token?: TokenReport | undefined;
+  /** Differs from the sample's answer for the JWKS; without it, no document was requested. */
+  readonly answer?: Partial<RequestTiming>;
+}
+
+/** The sample with this token and this answer alone. */
+function diagnosisWith(change: CacheFacts, clockSkewMs?: number): Diagnosis {
+  const { facts } = sampleDiagnosis();
+  const jwks = facts.issuer?.requests.at(-1);
+  return sampleDiagnosis({
+    facts: {
+      ...facts,
+      clockSkewMs,
+      token: change.token,
+      issuer:
+        facts.issuer && jwks && change.answer
+          ? { ...facts.issuer, requests: [{ ...jwks, ...change.answer }] }
+          : undefined,
+    },
+  });
+}
+
 describe("the cache timeline", () => {
   const drawn = (...change: Parameters<typeof diagnosisWith>) =>
     `${cacheTimeline(diagnosisWith(...change))}`;
@@ -117,38 +151,116 @@ describe("the cache timeline", () => {
   });
 });
 
-describe("an axis of time", () => {
-  test("positions times by their share of the width, within its edges", () => {
-    const scale = new TimeScale(-1000, 3000);
-    expect([-5000, -1000, 0, 3000, 9000].map((ms) => scale.x(ms))).toEqual([
-      "0.000%",
-      "0.000%",
-      "25.000%",
-      "100.000%",
-      "100.000%",
+/** When the run of the sample ended. */
+const NOW = START_MS + 8000;
+const MINUTE = 60_000;
+
+const answered = (answer: Partial<RequestTiming>) => cacheLanes(diagnosisWith({ answer }), NOW)[0];
+const living = (token: Partial<TokenReport>) =>
+  cacheLanes(diagnosisWith({ token: { source: "the token given", ...token } }), NOW)[0];
+
+describe("the lifetime of a token", () => {
+  test("runs from iat or nbf, whichever is later, to exp, with five minutes of tolerance on both sides", () => {
+    const lane = living({
+      iat: secondsAt(-60_000),
+      notBefore: secondsAt(0),
+      exp: secondsAt(600_000),
+    });
+    expect(lane?.spans).toEqual([
+      { kind: "tolerated", fromMs: START_MS - 5 * MINUTE, toMs: START_MS },
+      { kind: "valid", fromMs: START_MS, toMs: START_MS + 10 * MINUTE },
+      { kind: "tolerated", fromMs: START_MS + 10 * MINUTE, toMs: START_MS + 15 * MINUTE },
     ]);
-    expect(scale.width(-5000, 1000)).toBe("50.000%");
-    expect(scale.width(4000, 9000)).toBe("0.000%");
+    expect(lane?.words).toBe(
+      "Issued 2025-12-31 23:59:00 (iat, 68 s ago). Not before 00:00:00 (nbf, 8 s ago). Expires 00:10:00 (exp, in 10 min). STS tolerates a difference of 5 min.",
+    );
   });
 
   test.each([
-    [0, 5100, [0, 1000, 2000, 3000, 4000, 5000]],
-    [0, 18_000, [0, 5000, 10_000, 15_000]],
-    [-300_000, 3_900_000, [0, 1_200_000, 2_400_000, 3_600_000]],
-  ])("from %i to %i ms has round ticks", (fromMs, toMs, ticks) => {
-    expect(new TimeScale(fromMs, toMs).ticks().map((ms) => ms + 0)).toEqual(ticks);
+    [
+      "that expired within the tolerance",
+      { iat: secondsAt(-900_000), exp: secondsAt(-100_000) },
+      false,
+    ],
+    [
+      "that expired before the tolerance",
+      { iat: secondsAt(-900_000), exp: secondsAt(-300_000) },
+      true,
+    ],
+    [
+      "that begins within the tolerance",
+      { iat: secondsAt(300_000), exp: secondsAt(900_000) },
+      false,
+    ],
+    ["that begins after the tolerance", { iat: secondsAt(400_000), exp: secondsAt(900_000) }, true],
+    ["without exp", { iat: secondsAt(0) }, false],
+  ])("is marked as bad only if STS rejects the token: one %s", (_name, token, isBad) => {
+    expect(living(token)?.isBad).toBe(isBad);
   });
 
-  test("has at most seven ticks, all inside it, whatever it spans", () => {
-    const span = fc.tuple(fc.integer({ min: -1e13, max: 0 }), fc.integer({ min: 1000, max: 1e15 }));
-    fc.assert(
-      fc.property(span, ([fromMs, toMs]) => {
-        const scale = new TimeScale(fromMs, toMs);
-        const ticks = scale.ticks();
-        expect(ticks.length).toBeLessThanOrEqual(7);
-        expect(ticks.every((ms) => scale.holds(ms))).toBe(true);
-        expect(ticks.some((ms) => ms === 0)).toBe(true);
-      }),
+  test("ends by the clock of STS", () => {
+    const token = { source: "the token given", iat: secondsAt(-900_000), exp: secondsAt(0) };
+    const isBad = (skewMs: number) => cacheLanes(diagnosisWith({ token }, skewMs), NOW)[0]?.isBad;
+    expect([isBad(0), isBad(5 * MINUTE)]).toEqual([false, true]);
+  });
+
+  test("is not drawn without any time", () => {
+    expect(living({})).toBeUndefined();
+  });
+});
+
+describe("the cache lifetime of a document", () => {
+  test("starts when the document was created, Age seconds before it arrived", () => {
+    const lane = answered({ headers: { "cache-control": "max-age=600", age: "60" } });
+    const arrivedMs = START_MS + 953 + 6400;
+    expect(lane?.marks).toEqual([arrivedMs]);
+    expect(lane?.spans).toEqual([
+      { kind: "aged", fromMs: arrivedMs - MINUTE, toMs: arrivedMs },
+      { kind: "valid", fromMs: arrivedMs, toMs: arrivedMs + 9 * MINUTE },
+    ]);
+    expect(lane?.words).toBe(
+      "Fetched at 00:00:07, 60 s old at that time (Age); may be cached until 00:09:07 (max-age=600, in 9 min).",
     );
   });
+
+  test.each([
+    [{ headers: { "cache-control": "no-store" } }, /no-store: STS does not cache it/, true],
+    [{ headers: {} }, /do not say how long/, false],
+    [{ headers: { "cache-control": "max-age=0" } }, /stale at once \(max-age=0\)/, false],
+    [{ headers: { expires: "-1" } }, /stale at once \(Expires\)/, false],
+    [{ status: 304, headers: { "cache-control": "max-age=9" } }, /may be cached until/, false],
+    [{ status: 429, headers: { "retry-after": "30" } }, /Answered 429 .*Retry-After: 30/, true],
+    [{ status: undefined, error: "ECONNRESET", headers: {} }, /No answer .*ECONNRESET/, true],
+  ])("is described in words for %j", (answer, words, isBad) => {
+    const lane = answered(answer);
+    expect(lane?.words).toMatch(words);
+    expect(lane?.isBad).toBe(isBad);
+    expect(lane?.marks).toHaveLength(1);
+  });
+
+  test("may be zero for the discovery document: AWS requires caching of the JWKS only", () => {
+    const lane = answered({ document: "discovery", headers: { pragma: "no-cache" } });
+    expect(lane?.words).toMatch(/no-cache: it may not be cached/);
+    expect(lane?.isBad).toBe(false);
+  });
+});
+
+const NOON = Date.UTC(2026, 0, 1, 12, 0, 0);
+
+test.each([
+  [NOON, "12:00:00"],
+  [NOON + 86_400_000, "2026-01-02 12:00:00"],
+  [NOON - 12 * 3_600_000 - 1000, "2025-12-31 23:59:59"],
+  [0, "1970-01-01 00:00:00"],
+  [-1, "before 1970"],
+  [2 ** 63 * 1000, "after the year 9999"],
+])("the time %d is shown as %s", (ms, text) => {
+  expect(clockTime(ms, NOON)).toBe(text);
+});
+
+test("a distance is shown with its direction", () => {
+  expect([fromNow(NOON + 90_000, NOON), fromNow(NOON - 500, NOON)]).toEqual([
+    "in 90 s",
+    "500 ms ago",
+  ]);
 });
