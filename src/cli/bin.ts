@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
  * The file behind the command `resilient-sts`. SDKs run `credential-process` again and again, and nearly
- * always its answer is stored: one CommonJS file reads that in half of the time that the whole program
- * takes. Everything else is `main.ts`.
+ * always its answer is stored: one CommonJS file reads it in half of the time that the whole program
+ * takes. `main.ts` does everything else.
  */
 import { writeSync } from "node:fs";
 
@@ -18,9 +18,10 @@ async function start(): Promise<void> {
 }
 
 /**
- * Without `process.stdout`, which takes milliseconds to load, unless a pipe that does not block is full.
+ * Writes to standard output. Uses `process.stdout`, which takes milliseconds to load, only if a
+ * non-blocking pipe is full.
  *
- * @returns whether the text was written. The whole program reports why it could not be.
+ * @returns whether the text was written. If not, the whole program runs and reports why.
  */
 async function print(text: string): Promise<boolean> {
   const STDOUT = 1;
@@ -32,7 +33,7 @@ async function print(text: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return false;
   }
   return await new Promise((resolve) => {
-    // A failed write is reported by its callback. Without a listener, the event would end the process.
+    // The callback of a write reports its failure. Without a listener, the event would end the process.
     process.stdout.on("error", () => {}).write(rest, (error) => resolve(!error));
   });
 }

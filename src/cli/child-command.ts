@@ -22,7 +22,7 @@ const FORWARDED = [
 /** Signals that a terminal sends to the whole foreground group, so the child already gets them. */
 const FROM_TERMINAL: readonly string[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
 
-/** What a shell reports for a command that does not exist, and for one that can't be run (POSIX). */
+/** The exit codes of a shell for a command that does not exist, and for one that can't be run (POSIX). */
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 
@@ -32,8 +32,8 @@ export interface Child {
 }
 
 /**
- * Runs a command with this process's input and output, passes signals on to it, and reports its end
- * as a shell does. No shell is involved: the command gets its arguments unchanged.
+ * Runs a command with this process's input and output, passes signals on to it, and returns its exit
+ * code as a shell does. No shell is involved: the command gets its arguments unchanged.
  *
  * @throws CommandFailure when the command can't be started.
  */
@@ -89,7 +89,7 @@ const CREDENTIAL_VARIABLES = [
   "AWS_ROLE_SESSION_NAME",
   ...["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"],
   ...["AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"],
-  // botocore looks for the files of older tools before it asks a container endpoint.
+  // botocore reads the files of older tools before it calls a container endpoint.
   "AWS_CREDENTIAL_FILE",
 ];
 

@@ -39,7 +39,7 @@ export interface CommandSpec<O extends Options = Options> {
   readonly runsCommand?: boolean;
   /** For a command with an argument of its own: what a shell offers for it. */
   readonly argument?: readonly string[];
-  /** Commands to copy, each below a line that says what it is for. */
+  /** Commands to copy, each below a line that says what it does. */
   readonly examples: readonly (readonly [what: string, command: string])[];
 }
 
@@ -69,7 +69,7 @@ export const COMMON_OPTIONS = {
   version: { type: "boolean", short: "v", help: "Print the version." },
 } as const satisfies Options;
 
-/** Makes a command from its table and its function, which `--help` and `--version` do not call. */
+/** Makes a command from its table and its function. `--help` and `--version` do not call the function. */
 export function defineCommand<const O extends Options>(
   spec: CommandSpec<O>,
   run: (call: CommandCall<O>, context: CommandContext) => Promise<ExitCode>,
@@ -124,7 +124,7 @@ export function readOptions<const O extends Options>(
       const end = near === undefined ? `; ${see}` : `; did you mean --${near}? ${capitalized(see)}`;
       throw wrongUsage(`there is no option --${safeText(unknown, 40)}${end}`);
     }
-    // Node's message goes on with advice about positional arguments that does not apply here.
+    // Node's message continues with advice about positional arguments that does not apply here.
     const [problem = ""] = message.split(/\. |\n/);
     throw wrongUsage(`${safeText(problem, 200)}; ${see}`);
   }
@@ -245,7 +245,7 @@ function wrapWords(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-/** The name that was probably meant: one that begins like the given one, or is two typing errors away. */
+/** The name that the user probably meant: it starts with the given one, or is two typing errors away. */
 export function nearestName(given: string, names: readonly string[]): string | undefined {
   const text = given.toLowerCase();
   if (text.length < 2) return undefined;
@@ -259,7 +259,7 @@ export function nearestName(given: string, names: readonly string[]): string | u
   return nearest?.name;
 }
 
-/** Letters added, left out, replaced or swapped with their neighbor (optimal string alignment). */
+/** The number of letters added, left out, replaced or swapped with their neighbor (optimal string alignment). */
 function typingErrors(given: string, meant: string): number {
   const rows = [Array.from({ length: meant.length + 1 }, (_, index) => index)];
   for (let i = 1; i <= given.length; i += 1) {

@@ -1,13 +1,13 @@
 /**
- * What every command gets and how it ends. A command is a function of its arguments and a
+ * What every command receives, and how it ends. A command is a function of its arguments and a
  * {@link CommandContext}: it resolves with its exit code, or throws a {@link CommandFailure} for one
- * line on standard error. `main.ts` alone touches the process's arguments, streams and end.
+ * line on standard error.
  */
 import type { Readable, Writable } from "node:stream";
 import type { Environment } from "../runtime/environment.js";
 import { redact } from "../runtime/redact.js";
 
-/** What a command ends with. Part of the command line's interface. */
+/** Exit codes. They are part of the command line's interface. */
 export const EXIT = {
   ok: 0,
   /** The doctor found something fatal or suspect. */
@@ -41,12 +41,12 @@ export class CommandFailure extends Error {
   }
 }
 
-/** The failure of a command that was called incorrectly. The message says how to call it. */
+/** The failure of a command that was called incorrectly. The message says what to change. */
 export function wrongUsage(message: string): CommandFailure {
   return new CommandFailure(message, EXIT.usage);
 }
 
-/** What an SDK gets from a process that it runs as its `credential_process`. */
+/** Credentials for the SDK that runs this program as its `credential_process`. */
 export interface PrintedCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -68,7 +68,7 @@ export interface CommandContext {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
   readonly env: Environment;
-  /** The file of this program, for a process that runs it again. */
+  /** The file of this program, for a command that runs it in another process. */
   readonly script: string;
   /** Aborts on Ctrl-C and SIGTERM, with the failure to end with. */
   readonly signal: AbortSignal;
@@ -89,7 +89,7 @@ export async function printCredentials(
   await write(stream, credentialsText(credentials));
 }
 
-/** The document that SDKs read from a `credential_process`. */
+/** The JSON document that SDKs read from a `credential_process`. */
 export function credentialsText(credentials: PrintedCredentials): string {
   const { expiresAt } = credentials;
   const document = {

@@ -1,4 +1,4 @@
-/** The commands of the program, and which one a command line means. */
+/** The commands of the program, and how the arguments select one. */
 import { safeText } from "../runtime/redact.js";
 import {
   type CommandContext,
@@ -19,7 +19,7 @@ import {
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   doctor: {
-    summary: "say why AssumeRoleWithWebIdentity fails, and how to fix it",
+    summary: "find out why AssumeRoleWithWebIdentity fails, and how to fix it",
     load: async () => (await import("./doctor/doctor-command.js")).DOCTOR,
   },
   explain: {
@@ -31,7 +31,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./exec/exec-command.js")).EXEC,
   },
   serve: {
-    summary: "serve credentials to other programs of this machine or pod",
+    summary: "serve credentials to other programs on this machine or in this pod",
     load: async () => (await import("./serve/serve-command.js")).SERVE,
   },
   "credential-process": {
@@ -40,23 +40,23 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
       (await import("./credential-process/credential-process-command.js")).CREDENTIAL_PROCESS,
   },
   emulate: {
-    summary: "run a local identity provider and STS, with faults",
+    summary: "run a local identity provider and STS, and simulate faults",
     load: async () => (await import("./emulate/emulate-command.js")).EMULATE,
   },
   completion: {
-    summary: "print a script that completes this program's command lines",
+    summary: "print a completion script for bash, zsh or fish",
     load: async () => (await import("./completion/completion-command.js")).completionOf(COMMANDS),
   },
 };
 
-/** Commands that this program runs itself, in another process. */
+/** Commands that only this program runs, in a process of their own. */
 const INTERNAL: Readonly<Record<string, () => Promise<Command["run"]>>> = {
   "endpoint-credentials": async () => (await import("./exec/endpoint-command.js")).endpointCommand,
   "diagnosis-process": async () =>
     (await import("./doctor/diagnosis-process.js")).diagnosisProcessCommand,
 };
 
-/** Runs what the arguments say: a command, `--help` or `--version`. */
+/** Runs the command that the arguments name, or prints the help or the version. */
 export async function runProgram(
   args: readonly string[],
   context: CommandContext,

@@ -1,6 +1,6 @@
 /**
- * The program `resilient-sts`. This file and `bin.ts`, which starts it, touch the process: its
- * arguments, its streams, its signals and its exit code. `commands.ts` lists the commands; each has a
+ * The program `resilient-sts`. Only this file and `bin.ts`, which loads it, touch the process: its
+ * arguments, its streams, its signals and its exit code. `commands.ts` lists the commands. Each has a
  * folder with its table of options and its function, and gets a `CommandContext` instead of the process.
  */
 import { realpathSync } from "node:fs";
@@ -23,12 +23,12 @@ const removeListeners = (
   process.on(signal, onSignal);
   return () => process.off(signal, onSignal);
 });
-// As it was inherited: a command that `exec` runs does not get the variable that is set below.
+// A copy without the variable that is set below, so that `exec` does not pass it on.
 const env = { ...process.env };
-// The SDK's warning about Node's version is for programs, not for a person at a terminal.
+// The SDK's warning about the version of Node is for developers, not for users of this program.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
-/** A failed write is reported by its callback. Without a listener, the event would end the process. */
+/** The callback of a write reports its failure. Without a listener, the event would end the process. */
 function output(name: "stdout" | "stderr"): NodeJS.WriteStream {
   const stream = process[name];
   if (stream.listenerCount("error") === 0) stream.on("error", () => {});
@@ -36,7 +36,7 @@ function output(name: "stdout" | "stderr"): NodeJS.WriteStream {
 }
 
 const exitCode = await runProgram(process.argv.slice(2), {
-  // Node opens a stream when it is first used, which takes milliseconds.
+  // Getters, because Node opens a stream when it is first used, which takes milliseconds.
   get stdin() {
     return process.stdin;
   },
@@ -55,20 +55,20 @@ const exitCode = await runProgram(process.argv.slice(2), {
   },
 }).catch(async (thrown: unknown) => {
   const failure = asFailure(thrown);
-  // As other programs in a pipe: the one that closed it does not want to read about that.
+  // Like other programs in a pipe, this one ends silently when the reader closes it.
   if (failure.exitCode === EXIT.pipeClosed) return failure.exitCode;
   const line = `resilient-sts: ${safeText(failure.message, 2_000)}\n`;
   await print(output("stderr"), line).catch(() => {});
   return failure.exitCode;
 });
-// Timers and sockets may be open; everything that was written has arrived.
+// All output is written, and open timers or sockets must not delay the exit.
 process.exit(exitCode);
 
 function asFailure(thrown: unknown): CommandFailure {
   if (thrown instanceof CommandFailure) return thrown;
   if (stop.signal.reason instanceof CommandFailure) return stop.signal.reason;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  // The library's error for an option that can never work.
+  // The library throws this for an invalid option.
   if (thrown instanceof TypeError && message.startsWith("Expected `")) return wrongUsage(message);
   return new CommandFailure(`a bug in this program: ${message}`, EXIT.failed);
 }

@@ -1,6 +1,6 @@
 /**
- * The options for a role, its token and its region: the same in every command that gets credentials,
- * and in the doctor. This file loads nothing of the providers that are made from them.
+ * The options for a role, its token and its region. Every command that gets credentials has them, and
+ * so has the doctor. This file does not load the code of the providers.
  */
 import type { CredentialStore } from "../model/credential-store.js";
 import type { WebIdentityInit } from "../provider/options.js";
@@ -38,7 +38,7 @@ export const PROVIDER_OPTIONS = {
     type: "string",
     value: "NAME",
     complete: TOKEN_SOURCES,
-    help: "Where the token comes from: githubActions, gitlab, googleMetadata and others, or auto for the one that the environment names. Default: auto, unless a token file is configured.",
+    help: "Where the token comes from: githubActions, gitlab, googleMetadata and others, or auto to detect it from the environment. Default: auto, unless a token file is configured.",
   },
   audience: {
     type: "string",
@@ -58,13 +58,13 @@ export const PROVIDER_OPTIONS = {
   duration: {
     type: "string",
     value: "TIME",
-    help: "Length of a session, 15m to 12h. Default: 1h.",
+    help: "Duration of a session, 15m to 12h. Default: 1h.",
   },
   region: {
     type: "string",
     value: "REGION",
     complete: "region",
-    help: "Region whose STS is called. Default: AWS_REGION, AWS_DEFAULT_REGION, or us-east-1.",
+    help: "Region whose STS endpoint is called. Default: AWS_REGION, AWS_DEFAULT_REGION, or us-east-1.",
   },
   "failover-region": {
     type: "string",
@@ -81,7 +81,7 @@ export const PROVIDER_OPTIONS = {
   timeout: {
     type: "string",
     value: "TIME",
-    help: "Limit for one refresh with all its retries, 1s to 10m. Default: 60s.",
+    help: "Time limit for one refresh with all its retries, 1s to 10m. Default: 60s.",
   },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -121,8 +121,8 @@ export function tokenSourceName(flag: string, text: string): (typeof TOKEN_SOURC
 const DEFAULT_DURATION_SECONDS = 3_600;
 
 /**
- * How early to refresh, in seconds before the expiration. The AWS CLI and boto3 ask again when
- * 15 minutes are left, so the refresh comes before that: 20 to 27 minutes before the end of a session
+ * How early to refresh, in seconds before the expiration. The AWS CLI and boto3 request credentials
+ * again when 15 minutes are left, so the refresh starts before that: 20 to 27 minutes before the end of a session
  * of one hour, 65 to 87 minutes before the end of a session of 90 minutes or more.
  */
 const EARLY_SECONDS = { usual: 1_200, long: 3_900, longFrom: 5_400 };
@@ -195,9 +195,9 @@ interface ProfileSettings {
 }
 
 /**
- * The settings of the profile that the option names. Without the option they come from `AWS_PROFILE`, if
- * that profile has both a role and a token, and nothing else names either. Any other profile in
- * `AWS_PROFILE` is for the programs that this one runs.
+ * The settings of the profile that the option names. Without the option, they come from the profile in
+ * `AWS_PROFILE` if it has both a role and a token file, and if no other option or variable names a role
+ * or a token. Any other profile in `AWS_PROFILE` is for the programs that this one runs.
  */
 async function readProfile(
   named: string | undefined,

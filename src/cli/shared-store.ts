@@ -14,7 +14,7 @@ export const STORE_OPTIONS = {
     type: "string",
     value: "STORE",
     complete: ["file", "redis://", "rediss://"],
-    help: "Share credentials, so that one process refreshes for all: file or file:DIR for the processes of this user, redis://HOST or rediss://HOST for a fleet. Default: RESILIENT_STS_STORE, where a URL may have a password.",
+    help: "Share credentials, so that one process refreshes them for all: file or file:DIR for the processes of this user, redis://HOST or rediss://HOST for a fleet. Default: RESILIENT_STS_STORE, where the URL may contain a password.",
   },
   "store-keys": {
     type: "string",
@@ -33,11 +33,11 @@ export type StoreValues = { readonly [Name in keyof typeof STORE_OPTIONS]?: stri
 export interface SharedStore extends AsyncDisposable {
   /** `undefined` when nothing is shared. */
   readonly store: CredentialStore | undefined;
-  /** Settles with the first connection, or with the first error. The store keeps connecting. */
+  /** Settles with the first connection, or with the first error. The store keeps trying to connect. */
   readonly connected?: Promise<unknown> | undefined;
 }
 
-/** What the options and the environment say about the store: plain data, checked. */
+/** The store that the options and the environment describe, as checked plain data. */
 export type StoreChoice =
   | { readonly kind: "file"; readonly directory: string | undefined }
   | { readonly kind: "redis"; readonly url: string; readonly keys: readonly StoreKey[] };
@@ -45,7 +45,7 @@ export type StoreChoice =
 /** Separates this program's keys from others in the same Redis. */
 const NAMESPACE = "resilient-sts";
 
-/** Opens the store that the options or the environment name. @throws as its two halves do. */
+/** Opens the store that the options or the environment name. @throws CommandFailure when that is impossible. */
 export async function openSharedStore(values: StoreValues, env: Environment): Promise<SharedStore> {
   return await openStore(await readStoreChoice(values, env));
 }
@@ -72,7 +72,7 @@ export async function readStoreChoice(
   return { kind: "redis", url: named, keys: await readKeys(values["store-keys"], env) };
 }
 
-/** @throws CommandFailure when the client of Redis isn't installed. */
+/** @throws CommandFailure when the Redis client isn't installed. */
 export async function openStore(choice: StoreChoice | undefined): Promise<SharedStore> {
   const nothing = { [Symbol.asyncDispose]: async () => {} };
   if (choice === undefined) return { store: undefined, ...nothing };
@@ -92,7 +92,7 @@ async function openRedis(url: string, keys: readonly StoreKey[]): Promise<Shared
   const client = createClient({ url });
   const connected = new Promise((resolve, reject) => {
     client.once("ready", resolve);
-    // The provider reports a store that fails as an event; the client keeps connecting.
+    // The provider reports a failed store as an event. The client keeps trying to connect.
     client.on("error", reject);
   });
   connected.catch(() => {});
@@ -122,7 +122,7 @@ async function readKeys(file: string | undefined, env: Environment): Promise<Sto
     });
   }
   throw wrongUsage(
-    "--store redis:// needs keys: set RESILIENT_STS_STORE_KEYS to ID:KEY, or name a file with --store-keys; openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' makes a key",
+    "--store redis:// needs keys: set RESILIENT_STS_STORE_KEYS to ID:KEY, or name a file with --store-keys; openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' generates a key",
   );
 }
 

@@ -64,7 +64,7 @@ describe("a profile", () => {
 });
 
 describe("--store", () => {
-  test("file: the second command reuses the credentials of the first", async () => {
+  test("with file: lets the second command reuse the credentials of the first", async () => {
     await using world = await startCredentialsWorld();
     const args = ["exec", "--store", `file:${join(world.folder, "store")}`, ...node("")];
     for (const _ of [1, 2]) {
@@ -76,30 +76,36 @@ describe("--store", () => {
 
   if (REDIS_SERVER === undefined) leaveOut("a store in Redis", "redis-server");
 
-  test.runIf(REDIS_SERVER)("redis: keys come from a private file or the environment", async () => {
-    await using redis = await startRedisServer();
-    await using world = await startCredentialsWorld();
-    const file = join(world.folder, "keys");
-    const key = `2026-11:${"A".repeat(43)}`;
-    await writeFile(file, `${key}\n`, { mode: 0o600 });
-    const { url } = redis;
-    const byFile = await runCli(["exec", "--store", url, "--store-keys", file, ...node("")], world);
-    expect({ exitCode: byFile.exitCode, stderr: byFile.stderr }).toEqual({
-      exitCode: 0,
-      stderr: "",
-    });
-    const env = { ...world.env, RESILIENT_STS_STORE: url, RESILIENT_STS_STORE_KEYS: key };
-    expect((await runCli(["exec", ...node("")], { env })).exitCode).toBe(0);
-    expect(world.calls()).toBe(1);
-    await chmod(file, 0o644);
-    const open = await runCli(["exec", "--store", url, "--store-keys", file, ...node("")], world);
-    expect({ exitCode: open.exitCode, stderr: open.stderr }).toEqual({
-      exitCode: 2,
-      stderr: expect.stringContaining(`run: chmod 600 ${file}`),
-    });
-  });
+  test.runIf(REDIS_SERVER)(
+    "with redis:// takes its keys from a private file or the environment",
+    async () => {
+      await using redis = await startRedisServer();
+      await using world = await startCredentialsWorld();
+      const file = join(world.folder, "keys");
+      const key = `2026-11:${"A".repeat(43)}`;
+      await writeFile(file, `${key}\n`, { mode: 0o600 });
+      const { url } = redis;
+      const byFile = await runCli(
+        ["exec", "--store", url, "--store-keys", file, ...node("")],
+        world,
+      );
+      expect({ exitCode: byFile.exitCode, stderr: byFile.stderr }).toEqual({
+        exitCode: 0,
+        stderr: "",
+      });
+      const env = { ...world.env, RESILIENT_STS_STORE: url, RESILIENT_STS_STORE_KEYS: key };
+      expect((await runCli(["exec", ...node("")], { env })).exitCode).toBe(0);
+      expect(world.calls()).toBe(1);
+      await chmod(file, 0o644);
+      const open = await runCli(["exec", "--store", url, "--store-keys", file, ...node("")], world);
+      expect({ exitCode: open.exitCode, stderr: open.stderr }).toEqual({
+        exitCode: 2,
+        stderr: expect.stringContaining(`run: chmod 600 ${file}`),
+      });
+    },
+  );
 
-  test("redis: a server that is down changes only the number of STS calls", async () => {
+  test("with a Redis server that is down changes only the number of STS calls", async () => {
     await using world = await startCredentialsWorld();
     const env = { ...world.env, RESILIENT_STS_STORE_KEYS: `a:${"A".repeat(43)}` };
     const { exitCode } = await runCli(["exec", "--store", "redis://127.0.0.1:1", ...node("")], {
@@ -108,7 +114,7 @@ describe("--store", () => {
     expect({ exitCode, calls: world.calls() }).toEqual({ exitCode: 0, calls: 1 });
   });
 
-  test("redis ends with one sentence if the package @redis/client is not installed", async () => {
+  test("with redis:// ends with one sentence if the package @redis/client is not installed", async () => {
     await using world = await startCredentialsWorld();
     await using cli = await buildCli({ withPackages: true, without: "@redis/client" });
     const env = { ...world.env, RESILIENT_STS_STORE_KEYS: `a:${"A".repeat(43)}` };
@@ -129,7 +135,7 @@ describe("--store", () => {
     ["memory", /--store takes file/],
     ["redis://127.0.0.1:1", /needs keys: set RESILIENT_STS_STORE_KEYS/],
     ["redis://user:secret@127.0.0.1:1", /read a password on the command line/],
-  ])("%s is refused", async (store, words) => {
+  ])("is refused with the value %s", async (store, words) => {
     await using world = await startCredentialsWorld();
     const { exitCode, stderr } = await runCli(["exec", "--store", store, ...node("")], world);
     expect(exitCode).toBe(2);

@@ -111,8 +111,8 @@ test("JSON for a terminal is the same data without characters that a terminal ac
 
 const STEPS = [
   "reading the token",
-  "asking the issuer for its documents",
-  "asking STS in us-east-1",
+  "requesting the issuer documents",
+  "calling STS in us-east-1",
   "assuming the role in us-east-1",
 ];
 
@@ -137,13 +137,13 @@ describe("the line of progress", () => {
   test("names the steps in progress and the elapsed time", () => {
     const { last } = draw(120, UTF8);
     expect(last).toMatch(
-      /^. asking the issuer for its documents, asking STS in us-east-1, assuming the role in us-east-1 +1\.\d s$/,
+      /^. requesting the issuer documents, calling STS in us-east-1, assuming the role in us-east-1 +1\.\d s$/,
     );
   });
 
   test("names as many complete steps as fit, and counts the rest", () => {
     const { last } = draw(60, UTF8);
-    expect(last).toMatch(/^. asking the issuer for its documents and 2 more 1\.\d s$/);
+    expect(last).toMatch(/^. requesting the issuer documents and 2 more 1\.\d s$/);
     expect(widthOf(last)).toBeLessThan(60);
   });
 
@@ -157,7 +157,9 @@ describe("the line of progress", () => {
   });
 
   test("is ASCII where the locale has nothing else", () => {
-    expect(draw(60, { LANG: "C", TERM: "xterm" }).last).toMatch(/^[|/\\-] asking .* and 2 more/);
+    expect(draw(60, { LANG: "C", TERM: "xterm" }).last).toMatch(
+      /^[|/\\-] requesting .* and 2 more/,
+    );
   });
 
   test("is not drawn in a pipe, or on a terminal that can't clear a line", () => {

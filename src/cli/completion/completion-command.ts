@@ -20,8 +20,8 @@ const SPEC = {
   name: "completion",
   usage: "SHELL",
   about: `
-Prints a script that completes commands, options and their values in bash, zsh or fish, and the
-command after -- of exec and emulate.`,
+Prints a script for bash, zsh or fish that completes commands, options and their values, and the
+command after the -- of exec and emulate.`,
   groups: { Options: ["help", "version"] },
   options: COMMON_OPTIONS,
   argument: SHELLS,

@@ -1,8 +1,8 @@
 /**
- * `resilient-sts credential-process`: credentials for the SDK or CLI that runs it by a profile's
- * `credential_process`. SDKs don't share its answer between processes and ask again in the last
- * 15 minutes, so it keeps answers in a store for all processes of the user. An answer from there loads
- * neither the AWS SDK nor any other package.
+ * `resilient-sts credential-process`: prints credentials for the SDK or CLI that runs it as the
+ * `credential_process` of a profile. SDKs don't share the answer between processes, and run the command
+ * again in the last 15 minutes of a session. So it stores its answer for all processes of the user.
+ * Printing a stored answer loads neither the AWS SDK nor any other package.
  */
 import { isAbsolute, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -31,10 +31,10 @@ import {
   timeoutOf,
 } from "./stored-answer.js";
 
-/** The longest delay of a caller by a refresh that is not needed yet, in milliseconds. */
+/** How long a refresh may delay a caller whose credentials are valid, in milliseconds. */
 const EARLY_REFRESH_MS = 10_000;
 
-/** How much more of the time limit waiting processes get than the process that refreshes. */
+/** A refresh ends up to this long before the time limit, so that waiting processes get its result. In milliseconds. */
 const HEAD_START_MS = 2_000;
 
 /** Bounds of the wait between two reads of the cache, in milliseconds. */
@@ -45,7 +45,7 @@ export const CREDENTIAL_PROCESS = defineCommand(SPEC, async ({ values }, context
   const timeoutMs = timeoutOf(values);
   const request = await readRequest(values, context.env);
   if (values["print-config"]) {
-    await printConfig(lastingArguments(chosen(values), context.env), request.settings, context);
+    await printConfig(portableArguments(chosen(values), context.env), request.settings, context);
     return EXIT.ok;
   }
   const answer = new Answer({
@@ -74,7 +74,7 @@ async function printConfig(
   const program = [process.execPath, script] as const;
   const { platform } = process;
   await print(stdout, profileLines({ program, args, region, roleArn, platform }));
-  if (isPassingPlace(script)) {
+  if (isKeptByNpx(script)) {
     note(context, "npx may remove this program; install it, then print the lines again");
   }
 }
@@ -116,7 +116,7 @@ class Answer {
     const { credentials, isFresh, refusal, isLeased } = entry;
     if (isFresh) return credentials;
     if (refusal !== undefined) return this.#withoutRefresh(entry, refusal);
-    // Another process refreshes: there is no need to wait for it.
+    // Another process refreshes. With valid credentials, this one need not wait.
     return isLeased ? credentials : undefined;
   }
 
@@ -149,7 +149,7 @@ class Answer {
     }
   }
 
-  /** Valid credentials are printed, whatever failed. */
+  /** Returns valid credentials, whatever failed. */
   #withoutRefresh(
     { credentials, leftMs }: SharedEntry,
     failure: CommandFailure,
@@ -162,7 +162,7 @@ class Answer {
     return credentials;
   }
 
-  /** Asks STS. @param leftMs - how long the credentials that are there stay valid. */
+  /** Calls STS. @param leftMs - how long the stored credentials stay valid. */
   async #refresh(leftMs = 0): Promise<PrintedCredentials> {
     const { context, request } = this.#options;
     const { settings } = request;
@@ -216,7 +216,7 @@ interface ProfileLinesOptions {
   readonly platform: NodeJS.Platform;
 }
 
-/** The lines of a profile that calls this command, for `~/.aws/config`. */
+/** The lines of a profile that runs this command, for `~/.aws/config`. */
 function profileLines(options: ProfileLinesOptions): string {
   const { program, args, region, roleArn, platform } = options;
   const quote = platform === "win32" ? quoteForWindows : quoteInProfile;
@@ -231,42 +231,42 @@ function profileLines(options: ProfileLinesOptions): string {
 }
 
 /**
- * JavaScript and Go run the line by a shell, Python splits it as a shell would: single quotes mean the
- * same to all of them.
+ * The SDKs for JavaScript and Go run the line in a shell, and the one for Python splits it as a shell
+ * would. Single quotes mean the same to all of them.
  */
 function quoteInProfile(word: string): string {
   checkWord(word);
   return /^[\w./:=@,+-]+$/.test(word) ? word : quoteForPosix(word);
 }
 
-/** `cmd.exe` replaces variables inside quotes too, and no spelling of a quote is read alike by all SDKs. */
+/** `cmd.exe` expands variables inside quotes too, and the SDKs do not agree on how to escape a quote. */
 function quoteForWindows(word: string): string {
   checkWord(word);
   if (/["%!^]/.test(word) || word.endsWith("\\")) {
     throw wrongUsage(
-      `${JSON.stringify(safeText(word, 100))} can't stand in a profile on Windows; choose a name without quotes, percent signs, exclamation marks, carets and a backslash at its end`,
+      `${JSON.stringify(safeText(word, 100))} can't be in a profile on Windows; choose a name without quotes, percent signs, exclamation marks and carets, and without a backslash at its end`,
     );
   }
   return /^[\w.:\\/=@,+-]+$/.test(word) ? word : `"${word}"`;
 }
 
-/** The reader of the file ends a value at a line break and, in some SDKs, at a comment. */
+/** In the config file, a value ends at a line break and, for some SDKs, at a comment. */
 function checkWord(word: string): void {
   if (!/\p{Cc}|(?:^|\s)[#;]/u.test(word)) return;
   throw wrongUsage(
-    `${JSON.stringify(safeText(word, 100))} can't stand in a profile; choose a name without line breaks and without # or ; at the beginning of a word`,
+    `${JSON.stringify(safeText(word, 100))} can't be in a profile; choose a name without line breaks and without # or ; at the beginning of a word`,
   );
 }
 
-/** The arguments of this call, such that they mean the same in every folder and every shell. */
-function lastingArguments(
+/** The arguments of this call, changed so that they mean the same in every folder and every shell. */
+function portableArguments(
   values: Readonly<Record<string, string | boolean | readonly string[] | undefined>>,
   env: Environment,
 ): string[] {
   const isTokenNamed = ["token-file", "token-source", "audience", "profile"].some(
     (name) => values[name] !== undefined,
   );
-  const lasting = {
+  const portable = {
     ...values,
     "role-arn":
       values["role-arn"] ??
@@ -275,7 +275,7 @@ function lastingArguments(
       values["token-file"] ??
       (isTokenNamed ? undefined : readVariable(env, "AWS_WEB_IDENTITY_TOKEN_FILE")),
   };
-  return Object.entries(lasting).flatMap(([name, value]) => {
+  return Object.entries(portable).flatMap(([name, value]) => {
     if (value === undefined || typeof value === "boolean") return [];
     const texts = typeof value === "string" ? [value] : value;
     const isPath = name === "token-file" || (name === "cache" && value !== "off");
@@ -284,6 +284,6 @@ function lastingArguments(
 }
 
 /** `npx` keeps its programs in a folder that it may empty. */
-function isPassingPlace(script: string): boolean {
+function isKeptByNpx(script: string): boolean {
   return isAbsolute(script) && /[\\/]_npx[\\/]/.test(script);
 }

@@ -13,25 +13,25 @@ import { storeKey } from "../../stores/store-entry.js";
 import { CommandFailure, EXIT } from "../command.js";
 import type { ProviderSettings } from "../provider-options.js";
 
-/** How long a refusal is repeated to other processes, in milliseconds. */
+/** How long other processes repeat a stored refusal, in milliseconds. */
 const REFUSAL_MS = { permanent: 5_000, transient: 1_000 };
 
 /** After a failed refresh, processes with valid credentials wait this long before the next one, in milliseconds. */
 const PAUSE_MS = 30_000;
 
-/** A lease that isn't extended lapses after this, in milliseconds; a dead owner's lapses at once. */
+/** A lease that isn't extended expires after this, in milliseconds; that of a dead process expires at once. */
 const LEASE_MS = 15_000;
 
-/** A clock this far behind the time of storing was set back, in milliseconds. */
+/** A clock that is this far behind the time of storing was set back. In milliseconds. */
 const CLOCK_TOLERANCE_MS = 60_000;
 
-/** What other processes have stored. */
+/** What other processes stored. */
 export interface SharedEntry {
   /** Credentials that are valid now. */
   readonly credentials: StoredCredentials | undefined;
   /** How long they stay valid; 0 without any. In milliseconds. */
   readonly leftMs: number;
-  /** Whether they need no refresh yet. */
+  /** Whether they don't need a refresh yet. */
   readonly isFresh: boolean;
   /** Why another process got no credentials recently. */
   readonly refusal: CommandFailure | undefined;
@@ -52,13 +52,13 @@ interface SharedAnswerOptions {
   readonly key: string;
   readonly roleArn: string;
   readonly minTtlMs: number;
-  /** Gets one sentence when the store can't be used. */
+  /** Called with one sentence when the store can't be used. */
   readonly onTrouble: (message: string) => void;
 }
 
 /**
  * What all `credential-process` commands with the same settings share. When the store fails, this
- * process stops using it and asks STS itself.
+ * process stops using it and calls STS itself.
  */
 export class SharedAnswer {
   readonly #options: SharedAnswerOptions;
@@ -89,14 +89,14 @@ export class SharedAnswer {
     return {
       credentials: isValid ? stored : undefined,
       leftMs,
-      // A session of 15 minutes never has 16 minutes left.
+      // Half of the lifetime, because a session of 15 minutes never has 16 minutes left.
       isFresh: isValid && !wasSetBack && leftMs > Math.min(minTtlMs, lifetimeMs / 2),
       refusal: recentRefusal(entry.refusal, now, isValid),
       isLeased: entry.isLeased,
     };
   }
 
-  /** Claims the lease to refresh for all. @returns whether this process has it. */
+  /** Claims the lease to refresh for all. @returns whether this process got it. */
   async claim(): Promise<boolean> {
     const { key } = this.#options;
     this.#lease = await this.#run((store) => store.claim(key, LEASE_MS));
@@ -108,7 +108,7 @@ export class SharedAnswer {
     return true;
   }
 
-  /** Ends the lease, with what was got for all under it. */
+  /** Publishes the result of the refresh for all processes, if there is one, and releases the lease. */
   async release(value?: StoredValue): Promise<void> {
     clearInterval(this.#extending);
     const lease = this.#lease;
@@ -120,7 +120,7 @@ export class SharedAnswer {
     await this.#run((store) => store.release(lease));
   }
 
-  /** The failure for the others. A command that was called wrongly finds that out by itself. */
+  /** The failure to publish. Wrong usage is not published, because every process reports its own. */
   refusalOf({ message, exitCode }: CommandFailure): StoredValue | undefined {
     if (exitCode === EXIT.usage) return undefined;
     const { key, roleArn } = this.#options;
@@ -159,22 +159,22 @@ function recentRefusal(
   return isRecent ? new CommandFailure(refusal.message, exitCode) : undefined;
 }
 
-/** Variables that decide which STS is asked, by which role. */
+/** Variables that decide which STS is called, and for which role. */
 const STS_VARIABLE =
   /^AWS_(?:ROLE_ARN|ROLE_SESSION_NAME|REGION|DEFAULT_REGION|ENDPOINT_URL|ENDPOINT_URL_STS|USE_\w+|STS_\w+|IGNORE_CONFIGURED_ENDPOINT_URLS)$/;
 
-/** Variables that tell one workload of a platform from another. */
+/** Variables that distinguish the workloads of a platform. */
 const PLATFORM_VARIABLE =
   /^(?:ACTIONS_ID_TOKEN_\w+|GITHUB_RUN_ID|CI_JOB_ID|CIRCLE_WORKFLOW_JOB_ID|BUILDKITE_JOB_ID|TFC_\w+|VERCEL\w*|FLY_\w+|SPIFFE_\w+|AZURE_\w+|IDENTITY_\w+|MSI_\w+|K_SERVICE|CLOUD_RUN_\w+|GAE_\w+|KUBERNETES_SERVICE_\w+)$/;
 
-/** The beginning of every JWT: GitLab lets its users choose the variable's name. */
+/** The beginning of every JWT. On GitLab, users choose the name of the variable that holds it. */
 const JWT = /^\s*ey[\w-]+\./;
 
 /**
  * The name under which processes share an answer: an HMAC over everything that decides which
- * credentials STS returns. A token file counts by the claims of its token, so that another login has
- * other credentials; a platform by the variables that name the workload, so that no token is minted
- * to read a cache.
+ * credentials STS returns. For a token file, these are the claims of its token, so that another login
+ * gets other credentials. For a platform, they are the variables that name the workload, so that no
+ * token is needed to read the cache.
  */
 export async function answerKey(settings: ProviderSettings, roleArn: string): Promise<string> {
   const { env, init, tokenSource, audience } = settings;
@@ -204,7 +204,7 @@ export async function answerKey(settings: ProviderSettings, roleArn: string): Pr
 }
 
 async function claimsOf(file: string): Promise<Readonly<Record<string, unknown>> | undefined> {
-  // What is wrong with the file is for the refresh to say.
+  // The refresh reports what is wrong with the file.
   const text = await readFile(file, "utf8").catch(() => "");
   const decoded = decodeToken(trimToken(text));
   return "claims" in decoded ? decoded.claims : undefined;

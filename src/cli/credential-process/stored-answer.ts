@@ -1,6 +1,6 @@
 /**
- * What a `credential-process` command line asks for, and the answer that another process of this user
- * stored for it. Most calls end here, so this file loads no package and little else.
+ * Reads a `credential-process` command line, and the answer that another process of this user stored
+ * for it. Most calls end here, so this file loads no package and little else.
  */
 import { resolve } from "node:path";
 import { type Environment, readVariable } from "../../runtime/environment.js";
@@ -21,9 +21,10 @@ export const SPEC = {
   name: "credential-process",
   usage: "[options]",
   about: `
-Prints AWS credentials from an OIDC token as the AWS SDKs and the AWS CLI expect them of a
-credential_process. All processes of this user share them: one process asks STS, the others read
-its answer. While credentials are valid, a failed refresh is one line on standard error.
+Gets AWS credentials from an OIDC token, and prints them in the format that the AWS SDKs and the AWS
+CLI expect from a credential_process. All processes of this user share the credentials: one process
+calls STS, the others read the result. While credentials are valid, a failed refresh only prints a
+line on standard error.
 
 Exit codes: 0 credentials were printed, 1 STS or the issuer refused, 2 wrong usage, 3 there is no
 token, 4 out of time.`,
@@ -37,23 +38,23 @@ token, 4 out of time.`,
       type: "string",
       value: "TIME",
       default: "50s",
-      help: "Limit for the whole command, 1s to 10m. Default: 50s; the SDK for Go ends it after 60s.",
+      help: "Time limit for the whole command, 1s to 10m. Default: 50s, because the SDK for Go stops it after 60s.",
     },
     cache: {
       type: "string",
       value: "DIR",
       complete: "directory",
-      help: "Private folder for what the processes of this user share, or off. Default: $XDG_RUNTIME_DIR/resilient-sts, or the user's cache folder.",
+      help: "Private folder for the credentials that processes share, or off to share nothing. Default: $XDG_RUNTIME_DIR/resilient-sts, or the user's cache folder.",
     },
     "min-ttl": {
       type: "string",
       value: "TIME",
       default: "16m",
-      help: "Refresh credentials that are valid for less than this, or for less than half of their lifetime if that is shorter. Default: 16m, because the AWS CLI and boto3 ask again when 15 minutes are left.",
+      help: "Refresh credentials that are valid for less than this, or for less than half of their lifetime if that is shorter. Default: 16m, because the AWS CLI and boto3 run the command again when 15 minutes are left.",
     },
     "print-config": {
       type: "boolean",
-      help: "Print the lines of a profile that calls this command with these options, and end.",
+      help: "Print the lines of a profile that runs this command with these options, and exit.",
     },
     ...COMMON_OPTIONS,
   },
@@ -62,20 +63,23 @@ token, 4 out of time.`,
       "A profile for the AWS CLI, boto3, Terraform and every SDK",
       "resilient-sts credential-process --print-config \\\n    --role-arn arn:aws:iam::123456789012:role/dev \\\n    --token-file ~/.oidc/token >> ~/.aws/config",
     ],
-    ["What the profile runs", "resilient-sts credential-process --role-arn ARN --token-file FILE"],
+    [
+      "The command that the profile runs",
+      "resilient-sts credential-process --role-arn ARN --token-file FILE",
+    ],
   ],
 } as const satisfies CommandSpec;
 
 /** Longest session (AWS STS API reference, DurationSeconds), in milliseconds. */
 const MAX_SESSION_MS = 43_200_000;
 
-/** Set for the programs that a token source runs. One that uses the same profile would never end. */
+/** Set for the programs that a token source runs. One that uses the same profile would call itself forever. */
 const INSIDE = "RESILIENT_STS_CREDENTIAL_PROCESS";
 
-/** Values of the options, as the command sees them. */
+/** Values of the options, as the command gets them. */
 export type CredentialProcessValues = ReturnType<typeof readOptions<typeof SPEC.options>>["values"];
 
-/** The credentials that a command line asks for. */
+/** The credentials that a command line requests. */
 export interface CredentialRequest {
   readonly settings: ProviderSettings & { readonly roleArn: string };
   /** All processes whose requests have this key share their answers. */
@@ -83,7 +87,7 @@ export interface CredentialRequest {
   readonly minTtlMs: number;
 }
 
-/** @throws CommandFailure for values that can't be used, and inside the program of its own token source. */
+/** @throws CommandFailure for values that can't be used, and when the program of its own token source calls it. */
 export async function readRequest(
   values: CredentialProcessValues,
   env: Environment,
@@ -96,13 +100,13 @@ export async function readRequest(
   const key = await answerKey(settings, roleArn);
   if (env[INSIDE] === key) {
     throw wrongUsage(
-      "a profile that calls itself is not allowed: the program of the token source uses the profile that gets its token from there; give that program another AWS_PROFILE",
+      "the profile calls itself: the program of its token source uses the same profile; set another AWS_PROFILE for that program",
     );
   }
   return { settings: { ...settings, roleArn, env: { ...env, [INSIDE]: key } }, key, minTtlMs };
 }
 
-/** What the processes share that answer a request. */
+/** The answer that all processes with this request share. */
 export function shareAnswer(
   { key, minTtlMs, settings: { roleArn } }: CredentialRequest,
   cache: string | undefined,
@@ -114,8 +118,8 @@ export function shareAnswer(
 }
 
 /**
- * The answer to a command line, if fresh credentials are stored for it. Otherwise the command itself reads
- * everything again, and reports what is wrong.
+ * The answer to a command line, if fresh credentials are stored for it. If not, or after any error, the
+ * command itself starts from the beginning and reports what is wrong.
  */
 export async function storedAnswer(
   args: readonly string[],
@@ -124,7 +128,7 @@ export async function storedAnswer(
   try {
     const { values } = readOptions(SPEC, args);
     if (values.help || values.version || values["print-config"]) return undefined;
-    // A limit that can't be used is reported on every call.
+    // The command reports a limit that can't be used, even if an answer is stored.
     timeoutOf(values);
     const request = await readRequest(values, env);
     const { credentials, isFresh } = await shareAnswer(request, values.cache, () => {}).read();
@@ -134,7 +138,7 @@ export async function storedAnswer(
   }
 }
 
-/** The limit of the whole command, in milliseconds. */
+/** The time limit of the whole command, in milliseconds. */
 export function timeoutOf(values: CredentialProcessValues): number {
   return durationFrom(1_000, 600_000)("timeout", values.timeout);
 }

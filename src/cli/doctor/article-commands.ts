@@ -17,7 +17,7 @@ interface Places {
   readonly jwksUrl: string | undefined;
   readonly sts: { readonly url: string; readonly host: string } | undefined;
   readonly role: { readonly arn: string; readonly sessionName: string } | undefined;
-  /** Set if an option names it; otherwise the commands use AWS_WEB_IDENTITY_TOKEN_FILE. */
+  /** Set if an option names the file; otherwise the commands use AWS_WEB_IDENTITY_TOKEN_FILE. */
   readonly tokenFile: string | undefined;
 }
 
@@ -43,8 +43,8 @@ export function articleCommands(diagnosis: Diagnosis): string | undefined {
   ];
   const isMasked = sections.some((line) => line.includes(MASKED_ACCOUNT));
   return [
-    "# Run these where the workload runs, and again from another network. What works only there is",
-    "# blocked here. STS must get both documents within 5 seconds in total.",
+    "# Run these where the workload runs, and again from another network. If a step works only from the",
+    "# other network, something blocks it here. STS must get both documents within 5 seconds in total.",
     ...(isMasked ? ["# Account IDs are masked: replace the asterisks with the digits."] : []),
     "",
     ...sections,
@@ -77,17 +77,17 @@ function placesOf({ issuer, sts, settings }: Facts): Places | undefined {
   };
 }
 
-/** Facts have a maximum length. A text that was cut is no longer a valid address. */
+/** Facts have a maximum length. A text that was cut to it is no longer a valid address. */
 function whole(text: string | undefined): string | undefined {
   return text?.endsWith("…") ? undefined : text;
 }
 
-/** Only HTTP and HTTPS, whatever URL a discovery document names. */
+/** Allows only HTTP and HTTPS, whatever URL a discovery document names. */
 const CURL = "curl -gsS -m 20 --proto '=https,http'";
 const CURL_TIMES = quoteForPosix(
   "status %{http_code}  dns %{time_namelookup}  connect %{time_connect}  tls %{time_appconnect}  total %{time_total} s\\n",
 );
-/** Removes everything that a terminal acts on from a server's answer. */
+/** Removes all characters that a terminal acts on from a server's answer. */
 const SAFE_IN_POSIX = "LC_ALL=C tr -cd '\\11\\12\\40-\\176'";
 
 /** AWS's steps for curl. */
@@ -180,7 +180,7 @@ function posixAssumeStep(
   };
 }
 
-/** Removes everything that a terminal acts on from a server's answer. */
+/** Removes all characters that a terminal acts on from a server's answer. */
 const SAFE_IN_POWERSHELL = "-replace '[^\\x09\\x0A\\x20-\\x7E]', ''";
 
 /**

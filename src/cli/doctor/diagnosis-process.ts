@@ -1,7 +1,7 @@
 /**
- * Diagnoses in a process of its own. A process can't exit while a name lookup or a file read hangs,
- * even a canceled one: without a name server that takes most of a minute, in which Node does not even
- * handle Ctrl-C. The doctor kills this process instead.
+ * Makes the diagnosis in a process of its own. A process can't exit while a name lookup or a file read
+ * hangs, even if it was canceled: without a name server, that takes most of a minute, and Node does not
+ * even handle Ctrl-C meanwhile. So the doctor kills this process.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import type { Diagnosis, Progress } from "../../doctor/diagnosis.js";
@@ -26,13 +26,13 @@ export interface DiagnosisRequest
   readonly storeChoice?: StoreChoice | undefined;
 }
 
-/** What the process reports. A diagnosis or a failure is its last message. */
+/** A message of the process. A diagnosis or a failure is the last one. */
 type Message =
   | { readonly kind: "progress"; readonly progress: Progress }
   | { readonly kind: "diagnosis"; readonly diagnosis: Diagnosis }
   | { readonly kind: "failure"; readonly isMisuse: boolean; readonly message: string };
 
-/** Starts the process, and ends it when it has a diagnosis or when the command is stopped. */
+/** Starts the process, and kills it when the diagnosis is complete or the command is stopped. */
 export async function diagnoseApart(
   request: DiagnosisRequest,
   onProgress: (progress: Progress) => void,
@@ -82,7 +82,7 @@ function failure(problem: string): CommandFailure {
   return new CommandFailure(`the diagnosis process ${problem}`, EXIT.failed);
 }
 
-/** The child: makes one diagnosis for the process that started it, and waits for that one to kill it. */
+/** The child: makes one diagnosis for the process that started it, then waits to be killed. */
 export async function diagnosisProcessCommand(
   _args: readonly string[],
   { env }: CommandContext,
@@ -91,7 +91,7 @@ export async function diagnosisProcessCommand(
     throw wrongUsage("diagnosis-process is internal; run resilient-sts doctor instead");
   }
   const send = (message: Message) => void process.send?.(message);
-  // The parent is gone. A regular exit would wait for whatever hangs.
+  // The parent has ended. A regular exit would wait for whatever hangs.
   process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
   const { storeChoice, ...request } = await new Promise<DiagnosisRequest>((resolve) =>
     process.once("message", resolve),
@@ -99,7 +99,7 @@ export async function diagnosisProcessCommand(
   try {
     const { diagnose } = await import("../../doctor/diagnose.js");
     const onProgress = (progress: Progress) => send({ kind: "progress", progress });
-    // Without the signal: a terminal sends Ctrl-C to both processes, and the parent reports it.
+    // Without a signal, because a terminal sends Ctrl-C to both processes and the parent reports it.
     const store = await openForCheck(storeChoice);
     const options = { ...request, env, onProgress, store };
     send({ kind: "diagnosis", diagnosis: await diagnose(options) });
@@ -111,7 +111,7 @@ export async function diagnosisProcessCommand(
   return await new Promise<ExitCode>(() => {});
 }
 
-/** A store whose reads fail with the first error of the client, which names the cause. The client itself only keeps connecting. */
+/** A store whose reads fail with the first error of the client, which names the cause. The client itself keeps trying to connect. */
 async function openForCheck(choice: StoreChoice | undefined): Promise<CredentialStore | undefined> {
   const { store, connected } = await openStore(choice);
   if (store === undefined || connected === undefined) return store;

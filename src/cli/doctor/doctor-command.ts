@@ -1,5 +1,5 @@
 /**
- * `resilient-sts doctor`. The diagnosis itself is `src/doctor`, run in a process of its own
+ * `resilient-sts doctor`. `src/doctor` makes the diagnosis, in a process of its own
  * (`diagnosis-process.ts`). This folder reads the options and shows the result: on a terminal
  * (`terminal-report.ts`), as a page (`../html`), as commands for curl and PowerShell
  * (`article-commands.ts`), or repeatedly (`watch.ts`).
@@ -49,7 +49,7 @@ what the workload would use: AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN, AWS_REGI
 variables of the AWS SDKs.
 
 Exit codes: 0 healthy (there may be advice), 1 something fatal or suspect was found, 2 wrong usage,
-3 the doctor itself failed, 130 stopped by Ctrl-C. --watch ends with the worst of 0 and 1.
+3 the doctor itself failed, 130 stopped by Ctrl-C. --watch exits with 1 if any of its checks would.
 
 Tokens, signatures and credentials are never printed. NO_COLOR turns colors off; a terminal whose
 locale has no UTF-8 gets ASCII.`,
@@ -67,7 +67,7 @@ locale has no UTF-8 gets ASCII.`,
     ...STORE_OPTIONS,
     store: {
       ...STORE_OPTIONS.store,
-      help: "Also check this shared store: file, file:DIR, redis://HOST or rediss://HOST. Default: RESILIENT_STS_STORE, where a URL may have a password.",
+      help: "Also check this shared store: file, file:DIR, redis://HOST or rediss://HOST. Default: RESILIENT_STS_STORE, where the URL may contain a password.",
     },
     token: {
       type: "string",
@@ -78,7 +78,7 @@ locale has no UTF-8 gets ASCII.`,
     issuer: {
       type: "string",
       value: "URL",
-      help: "Check this issuer alone, without a token and without STS.",
+      help: "Check only this issuer, without a token and without STS.",
     },
     "allow-private-issuers": {
       type: "boolean",
@@ -91,7 +91,7 @@ locale has no UTF-8 gets ASCII.`,
     timeout: {
       type: "string",
       value: "TIME",
-      help: "Limit for the whole run, 1s to 60s. Default: 18s.",
+      help: "Time limit for one check, 1s to 60s. Default: 18s.",
     },
     json: {
       type: "boolean",
@@ -119,18 +119,18 @@ locale has no UTF-8 gets ASCII.`,
     ...COMMON_OPTIONS,
   },
   examples: [
-    ["Where the workload runs: check what it would use", "resilient-sts doctor"],
+    ["Check what this workload would use", "resilient-sts doctor"],
     [
-      "A token from another machine, with a report to attach to a ticket",
+      "Check a token from another machine, and write a report to attach to a ticket",
       "resilient-sts doctor --token - --role-arn ARN --redact --html a.html < token",
     ],
     [
-      "Whether AWS can read an issuer, before there is a token",
+      "Check whether AWS can read an issuer, before there is a token",
       "resilient-sts doctor --issuer https://login.example.com",
     ],
     ["Watch an outage", "resilient-sts doctor --watch 30s"],
     [
-      "Whether processes can share credentials",
+      "Check whether processes can share credentials",
       "resilient-sts doctor --store redis://cache.example.com --store-keys keys",
     ],
   ],
@@ -141,7 +141,7 @@ export const DOCTOR = defineCommand(DOCTOR_SPEC, async ({ values }, context) => 
   const { htmlFile, watchMs, json } = options;
   if (htmlFile !== undefined) await checkCanWrite(htmlFile);
   const tokenRequest = await withToken(options, context);
-  // To check an issuer alone, no store is needed, even if the environment names one.
+  // A check of an issuer alone ignores a store that the environment names.
   const storeChoice = values.issuer ? undefined : await readStoreChoice(values, context.env);
   const request = { ...tokenRequest, storeChoice };
   const diagnose = () => diagnoseWithProgress(request, context);
@@ -250,7 +250,7 @@ async function withToken(
   return { ...request, token };
 }
 
-/** STS accepts 20,000 characters. A longer text than this is not a token. */
+/** STS accepts 20,000 characters. A text that is longer than this can't be a token. */
 const MAX_TOKEN_BYTES = 64 * 1024;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });

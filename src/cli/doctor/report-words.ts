@@ -53,12 +53,12 @@ export function groupOf({ id, evidence }: Pick<Finding, "id" | "evidence">): Gro
   return BY_ID.find(([ids]) => ids.test(id))?.[1] ?? "issuer";
 }
 
-/** Whether a finding follows from the cause, and so goes away when the cause is fixed. */
+/** Whether a finding follows from the cause, and so disappears when the cause is fixed. */
 export function followsFrom(finding: Finding, cause: Finding | null): boolean {
   return cause !== null && (EXPLAINED_BY[finding.id]?.includes(cause.id) ?? false);
 }
 
-/** Causes that can go away without a change: an outage, a rate limit, a slow answer. */
+/** Causes that can disappear without a change: an outage, a rate limit, a slow answer. */
 const MAY_PASS: readonly FindingId[] = [
   "issuer-dns-failure",
   "issuer-connection-refused",
@@ -99,7 +99,7 @@ export function verdictSentence({ verdict, rootCause, facts }: Diagnosis): strin
     case "healthy":
       if (isIssuerAlone) return "No problem with this issuer was found from here.";
       return facts.assumeRole === undefined
-        ? "No problem was found; STS was not asked for credentials."
+        ? "No problem was found; AssumeRoleWithWebIdentity was not called."
         : "The role can be assumed with this token.";
   }
 }
@@ -133,8 +133,8 @@ export function whyNotChecked({ facts }: Diagnosis, group: Group): string {
       return issuer === undefined ? "not checked" : "the issuer's keys could not be read";
     case "role":
       return assumeRole === undefined
-        ? "STS was not asked for credentials"
-        : "STS returned no answer";
+        ? "AssumeRoleWithWebIdentity was not called"
+        : "STS did not answer";
     default:
       return "not checked";
   }
@@ -285,17 +285,17 @@ interface TimingPart {
  */
 export function partsOf(timing: Timing): TimingPart[] {
   const { dnsMs = 0, connectMs = 0, tlsMs = 0, totalMs } = timing;
-  const asked = Math.min(totalMs, dnsMs + connectMs + tlsMs);
-  const answered = Math.min(totalMs, Math.max(asked, timing.firstByteMs ?? totalMs));
+  const sentMs = Math.min(totalMs, dnsMs + connectMs + tlsMs);
+  const answeredMs = Math.min(totalMs, Math.max(sentMs, timing.firstByteMs ?? totalMs));
   const lengths = new Map<PartName, number>([
     ["dns", dnsMs],
     ["connect", connectMs],
     ["tls", tlsMs],
     ["wait", 0],
-    ["read", totalMs - answered],
+    ["read", totalMs - answeredMs],
   ]);
   const rest = unfinishedPart(timing);
-  lengths.set(rest, (lengths.get(rest) ?? 0) + answered - asked);
+  lengths.set(rest, (lengths.get(rest) ?? 0) + answeredMs - sentMs);
   const parts: TimingPart[] = [];
   let fromMs = 0;
   for (const [name, length] of lengths) {

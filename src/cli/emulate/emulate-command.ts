@@ -51,7 +51,7 @@ export const EMULATE = defineCommand(EMULATE_SPEC, async (call, context) => {
   return EXIT.ok;
 });
 
-/** Writes a new token after each half of its lifetime. */
+/** Writes a new token whenever half of the lifetime has passed. */
 async function renewUntil(
   signal: AbortSignal,
   { tokenLifetimeMs }: EmulateOptions,
@@ -75,7 +75,7 @@ function emulatedVariables(
     AWS_ENDPOINT_URL_STS: sts.url,
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
-    // As in production, the issuer check reads what the issuer publishes.
+    // So that the issuer check reads the documents of the local issuer, as in production.
     RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true",
   };
 }
@@ -115,7 +115,7 @@ function introduction(
     "#   or: aws sts assume-role-with-web-identity --role-session-name me \\",
     '#         --endpoint-url "$AWS_ENDPOINT_URL_STS" --role-arn "$AWS_ROLE_ARN" \\',
     '#         --web-identity-token "$(cat "$AWS_WEB_IDENTITY_TOKEN_FILE")"',
-    "# Ctrl-C ends it and removes the token file.",
+    "# Ctrl-C stops the servers and removes the token file.",
     "",
   ].join("\n");
 }
@@ -123,7 +123,7 @@ function introduction(
 const POLL_MS = 250;
 const MAX_KEPT = 1000;
 
-/** Prints a line for each request to the servers. Old requests are dropped, so that they don't fill the memory. */
+/** Prints a line for each request to the servers. Drops old requests, so that they don't fill the memory. */
 function logRequests({ idp, sts }: Servers, stderr: Terminal): Disposable {
   const logged = new WeakSet<object>();
   const log = () => {
@@ -156,10 +156,10 @@ function logRequests({ idp, sts }: Servers, stderr: Terminal): Disposable {
   };
 }
 
-/** Only its owner may read it. */
+/** Only the owner may read the file. */
 const TOKEN_FILE_MODE = 0o600;
 
-/** A token file that is replaced in one step and removed at the end. */
+/** A token file whose token is replaced in one step, and which is removed at the end. */
 class KeptTokenFile implements AsyncDisposable {
   readonly path: string;
   readonly #folder: string | undefined;

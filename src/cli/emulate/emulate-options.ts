@@ -34,16 +34,16 @@ export const EMULATE_SPEC = {
   usage: "[options] [-- command [argument...]]",
   about: `
 Runs a local identity provider and a local STS, writes a token to a file and renews it. With a
-command, it runs that command in an environment that uses them, passes signals on to it and ends
+command, it runs that command in an environment that uses them, passes signals on to it and exits
 with its exit code. Without one, it prints the environment as a shell script and runs until Ctrl-C.
 
-Faults of the identity provider, of both documents or of one (idp:jwks:slow=6s, idp:discovery:hang):
+Faults of the identity provider, in both documents or in one (idp:jwks:slow=6s, idp:discovery:hang):
 ${IDP_FAULTS.join(", ")}.
 
 Faults of STS: ${STS_FAULTS.join(", ")}.
 
-All faults but down, no-cache and missing-key can be limited: ",times=3" applies one to the next three
-requests only, ",probability=0.3" to three out of ten.`,
+All faults except down, no-cache and missing-key can be limited: ",times=3" applies a fault only to the
+next three requests, ",probability=0.3" to three out of ten.`,
   groups: {
     "The servers": ["idp-port", "sts-port", "fault"],
     "The environment": ["token-file", "token-lifetime", "role-arn", "region"],
@@ -64,25 +64,25 @@ requests only, ",probability=0.3" to three out of ten.`,
       type: "string",
       value: "FILE",
       complete: "file",
-      help: "New file for the token. Default: one in the folder for temporary files.",
+      help: "New file for the token. Default: one in the temporary folder.",
     },
     "token-lifetime": {
       type: "string",
       value: "TIME",
       default: "60m",
-      help: "Lifetime of a token. A new one is written halfway through it. Default: 60m.",
+      help: "Lifetime of a token. Halfway through it, the file gets a new one. Default: 60m.",
     },
     "role-arn": {
       type: "string",
       value: "ARN",
       default: "arn:aws:iam::123456789012:role/emulated",
-      help: "Role of the environment. Any role can be assumed.",
+      help: "Role of the environment. The local STS accepts any role.",
     },
     region: {
       type: "string",
       value: "REGION",
       complete: "region",
-      help: "Region of the environment. Default: AWS_REGION, or us-east-1.",
+      help: "Region of the environment. Default: the inherited AWS_REGION, or us-east-1.",
     },
     fault: {
       type: "string",
@@ -95,11 +95,11 @@ requests only, ",probability=0.3" to three out of ten.`,
   },
   examples: [
     [
-      "Your service with an identity provider that is slow in 3 of 10 requests",
+      "Run your service with an identity provider that is slow in 3 of 10 requests",
       "resilient-sts emulate --fault idp:jwks:slow=6s,probability=0.3 -- npm start",
     ],
     [
-      "An environment for several programs",
+      "Use the same environment in several programs",
       "resilient-sts emulate > emulated.env &   then   . ./emulated.env",
     ],
   ],
@@ -125,7 +125,7 @@ export function readEmulateOptions(
 ): EmulateOptions {
   const faultNames = values.fault ?? [];
   const tokenFile = readOption(values, "token-file", notEmpty);
-  // The printed script has its name, and a line break there would start another command.
+  // The printed script contains the name, and a line break in it would start another command.
   if (/\p{Cc}/u.test(tokenFile ?? "")) {
     throw wrongUsage("--token-file has a control character in its name; choose another");
   }
@@ -144,7 +144,7 @@ export function readEmulateOptions(
   };
 }
 
-/** 0 lets the system choose. */
+/** With 0, the system chooses a free port. */
 function readPort(flag: string, text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   throw wrongUsage(`--${flag} takes a port from 0 to 65535; 0 is any free port`);
@@ -163,7 +163,7 @@ interface Rule {
   readonly probability?: number;
 }
 
-/** The parts of a fault as it stands on the command line. */
+/** The parts of a fault on the command line. */
 interface WrittenFault {
   /** The complete text, for errors. */
   readonly spec: string;
@@ -173,7 +173,7 @@ interface WrittenFault {
 }
 
 /**
- * Reads `idp:jwks:slow=6s,probability=0.3` and the like.
+ * Reads a fault such as `idp:jwks:slow=6s,probability=0.3`.
  *
  * @throws CommandFailure for a fault that does not exist.
  */

@@ -14,7 +14,7 @@ const LIMIT_MS = 5_000;
 
 /**
  * The `credential_process` of a profile that `exec` writes: reads the role's credentials from the
- * endpoint and prints them as the SDKs expect them. Loads nothing of the library.
+ * endpoint and prints them as the SDKs expect them. It loads no code of the library.
  */
 export async function endpointCommand(
   [url = "", tokenFile = ""]: readonly string[],
@@ -22,7 +22,7 @@ export async function endpointCommand(
 ): Promise<ExitCode> {
   if (!url.startsWith("http://"))
     throw wrongUsage("endpoint-credentials is internal; run resilient-sts exec instead");
-  const answer = await ask(url, await readFile(tokenFile, "utf8"));
+  const answer = await request(url, await readFile(tokenFile, "utf8"));
   const body = JSON.parse(answer.text) as Readonly<Record<string, string | undefined>>;
   if (answer.status !== 200) {
     throw new CommandFailure(`${body.Code}: ${body.Message}`, EXIT.refused);
@@ -31,7 +31,7 @@ export async function endpointCommand(
   const expiresAt = Date.parse(body.Expiration ?? "");
   if (!accessKeyId || !secretAccessKey || !sessionToken || Number.isNaN(expiresAt)) {
     throw new CommandFailure(
-      "another server than that of resilient-sts exec answered; run resilient-sts exec again",
+      "the answer is not from resilient-sts exec; run resilient-sts exec again",
       EXIT.refused,
     );
   }
@@ -42,9 +42,9 @@ export async function endpointCommand(
   return EXIT.ok;
 }
 
-function ask(url: string, authorization: string): Promise<{ status: number; text: string }> {
+function request(url: string, authorization: string): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { headers: { authorization }, timeout: LIMIT_MS }, (response) => {
+    const sent = get(url, { headers: { authorization }, timeout: LIMIT_MS }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (piece: string) => {
@@ -52,7 +52,7 @@ function ask(url: string, authorization: string): Promise<{ status: number; text
       });
       response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
     });
-    request.on("timeout", () => request.destroy(new Error("the endpoint did not answer")));
-    request.on("error", reject);
+    sent.on("timeout", () => sent.destroy(new Error("the endpoint did not answer")));
+    sent.on("error", reject);
   });
 }

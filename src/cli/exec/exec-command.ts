@@ -26,8 +26,8 @@ Gets AWS credentials from an OIDC token, then runs the command with a local cred
 that every AWS SDK and the AWS CLI support. The credentials stay fresh for as long as the command
 runs, even while the identity provider or STS fails.
 
-The command keeps this terminal and gets every signal, and exec ends with its exit code. AWS keys,
-profiles and files that would override the endpoint are not passed on.`,
+The command keeps this terminal and receives every signal, and exec exits with the command's exit
+code. exec does not pass on AWS keys, profiles and files that would override the endpoint.`,
   groups: {
     Credentials: ["role", ...PROVIDER_OPTION_NAMES, ...STORE_OPTION_NAMES],
     "The command": ["no-wait", "keep-config", "help", "version"],
@@ -63,7 +63,7 @@ profiles and files that would override the endpoint are not passed on.`,
   ],
 } as const satisfies CommandSpec;
 
-/** The internal command by which a profile of the child reads its role from the endpoint. */
+/** The internal command with which a profile of the child gets its role's credentials from the endpoint. */
 const ENDPOINT_COMMAND = "endpoint-credentials";
 
 export const EXEC = defineCommand(SPEC, async ({ values, operands: command }, context) => {
@@ -136,7 +136,7 @@ class ChildFolder implements AsyncDisposable {
     return new ChildFolder(await mkdtemp(join(tmpdir(), "resilient-sts-")));
   }
 
-  /** `credential_source = EcsContainer` can't choose a role, so each profile asks for its own. */
+  /** Each profile requests its own role, because `credential_source = EcsContainer` can't choose one. */
   async writeConfig(
     roles: readonly string[],
     server: CredentialsServer,
@@ -157,7 +157,7 @@ class ChildFolder implements AsyncDisposable {
     return file;
   }
 
-  /** Has the token itself, because SDKs from before 2023 do not read the variable for its file. */
+  /** Passes the token itself, because SDKs from before 2023 do not read the variable that names its file. */
   async endpointVariables(server: CredentialsServer): Promise<Record<string, string>> {
     const { AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file = "", ...others } = server.env();
     return { ...others, AWS_CONTAINER_AUTHORIZATION_TOKEN: await readFile(file, "utf8") };
@@ -168,11 +168,11 @@ class ChildFolder implements AsyncDisposable {
   }
 }
 
-/** Every SDK reads these from a profile before it asks an endpoint. */
+/** Every SDK reads these from a profile before it calls an endpoint. */
 const OVERRIDING_KEYS = [...CREDENTIAL_KEYS, "role_arn"] as const;
 
 /**
- * Makes sure that the profiles which the child may use have no credentials. These would silently take
+ * Checks that the profiles which the child may use have no credentials, which would silently take
  * precedence over the endpoint.
  *
  * @throws CommandFailure that names the profile and the key.

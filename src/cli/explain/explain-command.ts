@@ -1,7 +1,7 @@
 /**
- * `resilient-sts explain`: prints the section of the package's guides about a name or an error text.
- * Each verdict, error code and finding has one heading there, and so has each error text of STS and of
- * the tools that show it.
+ * `resilient-sts explain`: prints what the guides of this package say about a name or an error text.
+ * Each verdict, error code and finding has its own heading there, and so has each error text of STS and
+ * of the tools that show it.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,8 +15,8 @@ const SPEC = {
   usage: "NAME",
   about: `
 Prints what a name in an error or in a report means, and what to do about it. The name is an error
-code (ERR_IDP_UNREACHABLE), a verdict or a finding (jwks-key-not-found). A text in quotes is searched
-for in the error messages of STS, boto3, the AWS CLI, Terraform and GitHub Actions.`,
+code (ERR_IDP_UNREACHABLE), a verdict or a finding (jwks-key-not-found). It can also be an error text
+in quotes, from STS, boto3, the AWS CLI, Terraform or GitHub Actions.`,
   groups: { Options: ["list", "help", "version"] },
   options: {
     list: { type: "boolean", help: "Print every name that can be explained." },
@@ -106,7 +106,7 @@ export interface GuideSection {
   readonly body: string;
 }
 
-/** Shorter texts occur on every page, in characters. */
+/** Shorter texts would match on every page. In characters. */
 const MIN_TEXT = 8;
 
 /** The sections about a name, or if there are none, about an error text. */
@@ -149,7 +149,7 @@ function anchorOf(heading: string): string {
     .replace(/\s/g, "-");
 }
 
-/** The lines of the code blocks, which are error texts, word for word. */
+/** The lines of the code blocks, which quote error texts literally. */
 function quotes(body: string): string[] {
   const blocks = [...body.matchAll(/^```text\n([\s\S]*?)^```/gm)].map(([, text = ""]) => text);
   return blocks.flatMap((text) => text.split("\n")).flatMap((line) => comparable(line) || []);
@@ -159,7 +159,7 @@ function isAbout(known: string, wanted: string): boolean {
   return known.includes(wanted) || wanted.includes(known);
 }
 
-/** Lower case, with each run of blanks as one. */
+/** The text in lower case, with single blanks. */
 function comparable(text: string): string {
   return text.trim().toLowerCase().replace(/\s+/g, " ");
 }

@@ -41,7 +41,7 @@ export function waterfall(timings: readonly Timing[]): Markup {
   const used = new Set(timings.flatMap((timing) => partsOf(timing).map(({ name }) => name)));
   const names = PARTS.filter((name) => used.has(name));
   const lanes = timings.map((timing, index) => {
-    // The lane of the first request for a URL shows it.
+    // Only the lane of the first request for a URL shows the URL.
     const isNew = timings.findIndex(({ url }) => url === timing.url) === index;
     return requestLane(timing, isNew ? timing.url : undefined, scale);
   });
@@ -136,7 +136,7 @@ function stsClock(skewMs: number): LegendEntry {
   return { tone: "sts-now", title: `now by the clock of STS, ${off}`, isLine: true };
 }
 
-/** Shows every span if possible, but reaches only so far that the nearest end stays distinct from now. */
+/** Shows every span if possible, but never so much that the nearest end can't be distinguished from now. */
 function scaleOf(lanes: readonly CacheLane[], nowMs: number, skewMs: number): TimeScale {
   const spans = lanes.flatMap((lane) => lane.spans.filter(isLong));
   const times = [
@@ -185,7 +185,7 @@ function verticalLine(tone: string, ms: number, scale: TimeScale): Markup {
   return markup`<line class="${tone}" x1="${x}" x2="${x}" y1="0" y2="24"/>`;
 }
 
-/** An arrowhead at the edge: the span goes on outside the drawing. */
+/** An arrowhead at the edge, which shows that the span continues outside the drawing. */
 function goesOn(x: string, path: string): Markup {
   return markup`<svg class="goes-on" x="${x}" overflow="visible"><path d="${path}"/></svg>`;
 }
@@ -279,7 +279,7 @@ function documentLane(request: RequestTiming, atMs: number, nowMs: number): Cach
     return { name, words, isBad, spans: [], marks: [atMs] };
   };
   if (status === undefined) return only(`No answer ${when} (${error ?? "cut off"}).`, true);
-  // 304 is the answer to a repeated request: the cached document is still current.
+  // With 304, the cached document is still current.
   if (status !== 200 && status !== 304) {
     const wait = headers["retry-after"];
     const pause = wait === undefined ? "" : ` with Retry-After: ${wait}`;

@@ -84,11 +84,11 @@ Runs until SIGTERM or Ctrl-C.`,
   },
   examples: [
     [
-      "A sidecar: the folder is a volume that the other container mounts too",
+      "A sidecar, with the tokens on a volume that both containers mount",
       "resilient-sts serve --role app=arn:aws:iam::123456789012:role/app \\\n    --token-dir /run/aws/tokens",
     ],
     [
-      "What the other program needs",
+      "The variables that the other program needs",
       "resilient-sts serve --print-env app --token-dir /run/aws/tokens",
     ],
   ],
@@ -200,7 +200,7 @@ function variablesOf(name: string, listen: string, directory: string | undefined
     .join("");
 }
 
-/** Writes one log line for each event that matters to the credentials of a role. */
+/** Logs each event that concerns the credentials of a role, in one line. */
 function log(role: string, event: WebIdentityEvent, { stderr }: CommandContext): void {
   const words = wordsFor(event);
   if (words === undefined) return;

@@ -47,12 +47,15 @@ describe.each(["bash", "zsh", "fish"] as const)("%s completes", (name) => {
     expect(await candidates(line)).toEqual(["--region"]);
   });
 
-  test.each(["exec --token-source ", "exec --token-source="])("token sources: %s", async (line) => {
-    const found = await candidates(line);
-    expect(found.map((word) => word.replace(/^--token-source=/, "")).toSorted()).toEqual(
-      ["auto", ...TOKEN_SOURCE_NAMES].toSorted(),
-    );
-  });
+  test.each(["exec --token-source ", "exec --token-source="])(
+    "token sources after %j",
+    async (line) => {
+      const found = await candidates(line);
+      expect(found.map((word) => word.replace(/^--token-source=/, "")).toSorted()).toEqual(
+        ["auto", ...TOKEN_SOURCE_NAMES].toSorted(),
+      );
+    },
+  );
 
   test("regions", async () => {
     expect(await candidates("doctor --region eu-west-")).toEqual([

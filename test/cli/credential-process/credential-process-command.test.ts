@@ -33,7 +33,7 @@ async function age(world: World, leftMinutes: number): Promise<void> {
   await writeFile(file, JSON.stringify({ ...record, until: expiresAt, value }));
 }
 
-describe("the answer", () => {
+describe("the answer of credential-process", () => {
   test("is one JSON document, and nothing else is written", async () => {
     await using world = await startCredentialsWorld();
     const { exitCode, stdout, stderr } = await get(world);
@@ -65,7 +65,7 @@ describe("the answer", () => {
     expect(world.calls()).toBe(4);
   });
 
-  test("from the cache loads no package", async () => {
+  test("loads no package if it is stored", async () => {
     await using world = await startCredentialsWorld();
     const first = await get(world);
     // No package can be loaded from there, neither the AWS SDK nor jose.
@@ -99,8 +99,8 @@ describe("the answer", () => {
   });
 });
 
-describe("together", () => {
-  test("a refusal is every process's refusal, in the same words", async () => {
+describe("processes with the same settings", () => {
+  test("get the same refusal, in the same words", async () => {
     await using world = await startCredentialsWorld();
     world.sts.setFault("access-denied");
     const first = await get(world);
@@ -110,7 +110,7 @@ describe("together", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("the next process takes over from one that was killed", async () => {
+  test("refresh at once if the process that was refreshing was killed", async () => {
     await using world = await startCredentialsWorld();
     world.sts.setFault("hang", { times: 1 });
     const killed = execFile(process.execPath, [cli.script, ...PROCESS], {
@@ -148,7 +148,7 @@ describe("credentials that expire soon", () => {
     expect(stderr).toMatch(
       /^resilient-sts: these credentials are valid for 1\d min.*ERR_ACCESS_DENIED.*\n$/,
     );
-    // For a while, the next one does not ask STS again.
+    // For a while, the next process does not call STS.
     const next = await get(world);
     expect({ exitCode: next.exitCode, calls: world.calls() }).toEqual({ exitCode: 0, calls: 2 });
   });
@@ -209,7 +209,7 @@ async function profileOf(world: World, ...args: string[]) {
   };
 }
 
-describe("a profile that uses itself", () => {
+describe("credential-process, run by the profile that it uses itself,", () => {
   /** A profile with these lines, whose command counts how often it runs. */
   async function countedProfile({ folder, env }: World, lines: string, args: string) {
     const [config = "", command = "", runs = ""] = ["config", "command", "runs"].map((name) =>
@@ -235,7 +235,7 @@ describe("a profile that uses itself", () => {
     };
   }
 
-  test("by --profile gets its role and token file from there, in one process", async () => {
+  test("gets its role and token file from the profile, in one process", async () => {
     await using world = await startCredentialsWorld();
     const { AWS_ROLE_ARN: role, AWS_WEB_IDENTITY_TOKEN_FILE: file } = world.env;
     const lines = `role_arn = ${role}\nweb_identity_token_file = ${file}`;
@@ -245,7 +245,7 @@ describe("a profile that uses itself", () => {
     expect(await profile.runs()).toBe(1);
   });
 
-  test("by the program of its token source ends at once with an error that says so", async () => {
+  test("ends at once with an error if the program of its token source uses the profile", async () => {
     await using world = await startCredentialsWorld();
     const args = `--token-source buildkite --role-arn ${world.env.AWS_ROLE_ARN}`;
     const profile = await countedProfile(world, "", args);
@@ -255,7 +255,7 @@ describe("a profile that uses itself", () => {
     const env = { ...profile.env, BUILDKITE_JOB_ID: "1", BUILDKITE_AGENT_ACCESS_TOKEN: "secret" };
     await expect(run(profile.command, [], { env })).rejects.toMatchObject({
       code: 3,
-      stderr: expect.stringContaining("a profile that calls itself is not allowed"),
+      stderr: expect.stringContaining("the profile calls itself"),
     });
     expect(await profile.runs()).toBe(2);
   });

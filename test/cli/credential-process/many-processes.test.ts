@@ -15,7 +15,7 @@ afterAll(() => cli[Symbol.asyncDispose]());
 
 type World = Awaited<ReturnType<typeof startCredentialsWorld>>;
 
-/** What so many processes print that start together, each different answer once. */
+/** The different answers of processes that start together. */
 async function startTogether({ env }: World, count: number) {
   const started = Array.from({ length: count }, () => cli.run(["credential-process"], env));
   const answers = await Promise.all(started);
@@ -36,13 +36,13 @@ const REFUSAL = {
 };
 
 describe("24 processes that start together with nothing stored", () => {
-  test("print the same credentials, with one call of STS", TIMEOUT, async () => {
+  test("print the same credentials, with one call to STS", TIMEOUT, async () => {
     await using world = await startCredentialsWorld();
     expect(await startTogether(world, 24)).toEqual([CREDENTIALS]);
     expect(world.calls()).toBe(1);
   });
 
-  test("fail in the same words when STS refuses, with one call of STS", TIMEOUT, async () => {
+  test("fail in the same words when STS refuses, with one call to STS", TIMEOUT, async () => {
     await using world = await startCredentialsWorld();
     world.sts.setFault("access-denied");
     expect(await startTogether(world, 24)).toEqual([REFUSAL]);
@@ -59,7 +59,7 @@ describe("200 processes that start together with nothing stored", () => {
   });
 
   test(
-    "fail in the same words when STS refuses, with a call in five seconds",
+    "fail in the same words when STS refuses, with one call every five seconds",
     TIMEOUT,
     async () => {
       await using world = await startCredentialsWorld();

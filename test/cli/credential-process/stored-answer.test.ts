@@ -23,7 +23,7 @@ const cacheOf = ({ folder }: World) => join(folder, "cache");
 const get = (world: World, ...args: string[]) =>
   cli.run(["credential-process", "--cache", cacheOf(world), ...args], world.env);
 
-/** What the command's file prints before it loads the rest of the program. */
+/** The answer that `bin.ts` prints without the rest of the program. */
 const stored = (world: World, ...args: string[]) =>
   storedAnswer(["--cache", cacheOf(world), ...args], world.env);
 
@@ -38,18 +38,18 @@ test("the stored answer is exactly what the command prints", async () => {
 });
 
 test.each([
-  ["--help"],
-  ["--version"],
-  ["--print-config"],
-  ["--cache", "off"],
-  ["--cache", "/proc/none"],
-  ["--min-ttl", "soon"],
-  ["--timeout", "1h"],
-  ["--profile", "none"],
-  ["--duration", "2h"],
-  ["--odd"],
-  ["word"],
-])("the command itself answers to %s %s", async (...args) => {
+  [["--help"]],
+  [["--version"]],
+  [["--print-config"]],
+  [["--cache", "off"]],
+  [["--cache", "/proc/none"]],
+  [["--min-ttl", "soon"]],
+  [["--timeout", "1h"]],
+  [["--profile", "none"]],
+  [["--duration", "2h"]],
+  [["--odd"]],
+  [["word"]],
+])("no stored answer is used for %j", async (args) => {
   await using world = await startCredentialsWorld();
   await get(world);
   expect(await stored(world, ...args)).toBeUndefined();

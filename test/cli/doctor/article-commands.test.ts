@@ -11,7 +11,7 @@ import { articleCommands } from "../../../src/cli/doctor/article-commands.js";
 import type { Facts, IssuerFacts } from "../../../src/doctor/diagnosis.js";
 import { sampleDiagnosis } from "../sample-diagnosis.js";
 
-interface Asked {
+interface Received {
   readonly method: string;
   readonly url: string;
   readonly body: string;
@@ -19,17 +19,17 @@ interface Asked {
 
 /** A server that records its requests, and whose answers are hostile. */
 async function startHostileServer(answer: (url: string, origin: string) => string) {
-  const asked: Asked[] = [];
+  const received: Received[] = [];
   const server = createServer(async (request, response) => {
     const { method = "", url = "" } = request;
-    asked.push({ method, url, body: await text(request) });
+    received.push({ method, url, body: await text(request) });
     response.setHeader("cache-control", "no-cache");
     response.end(answer(url, origin));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    asked,
+    received,
     origin,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
@@ -89,11 +89,11 @@ describe.each(["bash", "dash"])("the commands for curl, in %s", (shell) => {
 
     const path = (url: string) => new URL(url, "http://a").pathname;
     const wanted = new URL(discoveryUrl);
-    const urls = new Set(issuer.asked.map(({ url }) => url));
+    const urls = new Set(issuer.received.map(({ url }) => url));
     expect(urls.size).toBe(2);
     expect([...urls].map(path)).toContain(wanted.pathname);
     expect([...urls].some((url) => decodeURI(url).startsWith(`/keys/a'$(touch$IFS`))).toBe(true);
-    const body = new URLSearchParams(sts.asked.find(({ method }) => method === "POST")?.body);
+    const body = new URLSearchParams(sts.received.find(({ method }) => method === "POST")?.body);
     expect(Object.fromEntries(body)).toMatchObject({
       RoleArn: ARN,
       RoleSessionName: "o'$(id)",

@@ -127,7 +127,7 @@ describe("the token of the doctor", () => {
       ["--audience", "a", "--issuer", "https://a"],
       /--issuer and --audience can't be used together/,
     ],
-  ])("is refused with exit code 2 for options that can't be used: %j", async (options, words) => {
+  ])("is refused with exit code 2 for the options %j", async (options, words) => {
     const { exitCode, stderr } = await runCli(["doctor", ...options]);
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(words);

@@ -52,7 +52,7 @@ if (REDIS_SERVER === undefined) {
   leaveOut("doctor --store redis://", "redis-server");
 } else {
   describe("doctor --store redis://HOST", () => {
-    /** The findings about the store, by the command line. */
+    /** The findings of the command about the store. */
     async function findings(url: string, password = "") {
       await using world = await startDoctorWorld();
       const keys = join(world.folder, "keys");
@@ -69,7 +69,7 @@ if (REDIS_SERVER === undefined) {
       expect(await findings(redis.url)).toEqual([]);
     });
 
-    test("names the error of the connection: a closed port, and a wrong password", async () => {
+    test("names the error of the connection, such as a closed port or a wrong password", async () => {
       const redis = await startRedisServer();
       await using _ = redis;
       expect(await findings(redis.url, "app:secret-word@")).toMatchObject([

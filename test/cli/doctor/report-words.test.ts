@@ -20,8 +20,9 @@ describe("the parts of a request's time", () => {
       "wait",
     ],
     ["a body that never ends", { dnsMs: 1, connectMs: 1, tlsMs: 1, firstByteMs: 9 }, "read"],
-  ])("of a failed request end with the part that did not finish: %s", (_, changes, part) =>
-    expect(last(sampleRequest(changes))).toBe(part),
+  ])(
+    "of a request that failed because of %s end with the part that did not finish",
+    (_, changes, part) => expect(last(sampleRequest(changes))).toBe(part),
   );
 
   test("of a successful request without a first byte end with waiting", () => {

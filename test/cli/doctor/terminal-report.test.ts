@@ -146,10 +146,10 @@ describe("the terminal report", () => {
     expect(report).not.toMatch(/^(Token|STS endpoint|Role)$/m);
   });
 
-  test("says of a role that was not assumed that STS was not asked", () => {
+  test("says that AssumeRoleWithWebIdentity was not called if no role was assumed", () => {
     const healthy = { verdict: "healthy", rootCause: null, findings: [] } as const;
     expect(terminalReport(sampleDiagnosis(healthy), 80, plain)).toMatch(
-      /^✓ HEALTHY {2}No problem was found; STS was not asked for credentials\.$/m,
+      /^✓ HEALTHY {2}No problem was found; AssumeRoleWithWebIdentity was not called\.$/m,
     );
   });
 
@@ -170,7 +170,7 @@ describe("the terminal report", () => {
     expect(quiet).toMatch(/^✓ HEALTHY/);
     expect(quiet.match(/– not checked/g)).toHaveLength(2);
     expect(quiet).toContain("– no issuer is known");
-    expect(quiet).toContain("– STS was not asked for credentials");
+    expect(quiet).toContain("– AssumeRoleWithWebIdentity was not called");
   });
 });
 

@@ -10,7 +10,7 @@ import { runCli, startCli, waitFor } from "../run-cli.js";
 async function startEmulation(...args: string[]) {
   const child = startCli(["emulate", "--idp-port", "0", "--sts-port", "0", ...args]);
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  const script = await waitFor(child, /Ctrl-C ends it/);
+  const script = await waitFor(child, /Ctrl-C stops the servers/);
   const lines = [...script.matchAll(/^export (\w+)='([^']*)'$/gm)];
   const env = Object.fromEntries(lines.map(([, name = "", value = ""]) => [name, value]));
   const stop = async () => {
@@ -51,7 +51,7 @@ describe("the emulation", () => {
   test("removes the token file even if it gets two signals", async () => {
     const child = startCli(["emulate", "--idp-port", "0", "--sts-port", "0"]);
     const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-    const script = await waitFor(child, /Ctrl-C ends it/);
+    const script = await waitFor(child, /Ctrl-C stops the servers/);
     const [, file = ""] = /AWS_WEB_IDENTITY_TOKEN_FILE='([^']+)'/.exec(script) ?? [];
     expect(existsSync(file)).toBe(true);
     child.kill("SIGINT");

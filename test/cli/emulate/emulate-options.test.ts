@@ -11,7 +11,7 @@ describe("a fault of the command line", () => {
     expect(inHelp).toHaveLength(30);
   });
 
-  test.each(inHelp)("that the help names exists: %s", async (spec) => {
+  test.each(inHelp)("%s, which the help names, exists", async (spec) => {
     await using world = await startDoctorWorld();
     await readFault(spec)(world);
   });
@@ -32,7 +32,7 @@ describe("a fault of the command line", () => {
     "sts:jwks:hang",
     "sts:hang=3s",
     "sts:slow=soon",
-  ])("that does not exist is refused: %s", (spec) => {
+  ])("%s, which does not exist, is refused", (spec) => {
     expect(() => readFault(spec)).toThrow(/^--fault/);
   });
 

@@ -28,7 +28,7 @@ describe("under exec, among inherited keys, profiles, roles and proxies, and wit
       continue;
     }
 
-    test.concurrent(`every request has the credentials of the role: ${name}`, async () => {
+    test.concurrent(`every request of ${name} has the credentials of the role`, async () => {
       await using world = await startClientWorld(12);
       const options = [...role, "--token-file", world.tokenFile, "--region", "eu-west-1"];
       const { exitCode, stderr } = await runCli(["exec", ...options, "--", ...command], {

@@ -171,7 +171,7 @@ test.each([
   ["20m", 1_200],
   ["1.5h", 5_400],
   ["12h", 43_200],
-])("--duration %s asks STS for a session of %i s", async (duration, seconds) => {
+])("--duration %s requests a session of %i s", async (duration, seconds) => {
   await using world = await startCredentialsWorld();
   const { exitCode, stderr } = await runCli(["exec", "--duration", duration, ...node("")], world);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });

@@ -65,7 +65,9 @@ describe("the page", () => {
     const healthy = htmlReport(
       sampleDiagnosis({ verdict: "healthy", rootCause: null, findings: [] }),
     );
-    expect(healthy).toContain("<h1>No problem was found; STS was not asked for credentials.</h1>");
+    expect(healthy).toContain(
+      "<h1>No problem was found; AssumeRoleWithWebIdentity was not called.</h1>",
+    );
     expect(healthy).not.toMatch(/<dt>Remedy|fatal|suspect/);
   });
 

@@ -61,7 +61,7 @@ describe("the waterfall", () => {
     [{ status: 304 }, false],
     [{ step: "sts-endpoint", party: "sts", status: 403 }, false],
     [{ step: "assume-role", party: "sts", status: 403 }, true],
-  ] as const)("marks %j as failed: %s", (change, isBad) => {
+  ] as const)("shows whether %j is a failure", (change, isBad) => {
     expect(waterfallOf({ ...JWKS_REQUEST, ...change }).includes('class="bad"')).toBe(isBad);
   });
 
@@ -194,7 +194,7 @@ describe("the lifetime of a token", () => {
     ],
     ["that begins after the tolerance", { iat: secondsAt(400_000), exp: secondsAt(900_000) }, true],
     ["without exp", { iat: secondsAt(0) }, false],
-  ])("is marked as bad only if STS rejects the token: one %s", (_name, token, isBad) => {
+  ])("says whether STS rejects a token %s", (_name, token, isBad) => {
     expect(living(token)?.isBad).toBe(isBad);
   });
 
@@ -238,7 +238,7 @@ describe("the cache lifetime of a document", () => {
     expect(lane?.marks).toHaveLength(1);
   });
 
-  test("may be zero for the discovery document: AWS requires caching of the JWKS only", () => {
+  test("may be zero for the discovery document, because AWS requires caching of the JWKS only", () => {
     const lane = answered({ document: "discovery", headers: { pragma: "no-cache" } });
     expect(lane?.words).toMatch(/no-cache: it may not be cached/);
     expect(lane?.isBad).toBe(false);
