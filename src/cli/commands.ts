@@ -19,7 +19,7 @@ import {
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   doctor: {
-    summary: "find out why AssumeRoleWithWebIdentity fails, and how to fix it",
+    summary: "say why AssumeRoleWithWebIdentity fails, and how to fix it",
     load: async () => (await import("./doctor/doctor-command.js")).DOCTOR,
   },
   explain: {
@@ -31,7 +31,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./exec/exec-command.js")).EXEC,
   },
   serve: {
-    summary: "serve credentials to other programs on this machine or in this pod",
+    summary: "serve credentials to other programs on this machine or pod",
     load: async () => (await import("./serve/serve-command.js")).SERVE,
   },
   "credential-process": {
