@@ -184,7 +184,7 @@ class TerminalReport {
 
 const MAX_KEYS = 12;
 const MAX_KID = 44;
-/** Both ends of a name that is cut shorter don't identify it. */
+/** If a name is cut shorter, its two ends don't identify it. */
 const MIN_KID = 6;
 /** The columns that a row needs besides the kid: marks, gaps, other columns, and "✗ unusable". */
 const OTHER_COLUMNS = 44;

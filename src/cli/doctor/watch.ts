@@ -60,7 +60,7 @@ export async function watch(
       await sleep(pauseMs, undefined, { signal });
     }
   } catch (error) {
-    // Without a diagnosis there is nothing to sum up.
+    // Without a diagnosis there is nothing to summarize.
     if (!signal.aborted || before === undefined) throw error;
   }
   const exitCode = verdicts.degraded + verdicts.broken > 0 ? EXIT.found : EXIT.ok;
@@ -88,13 +88,13 @@ function changeText(changes: readonly Change[], columns: number, paint: Paint): 
   return `${lines.join("\n")}\n`;
 }
 
-/** One difference from the diagnosis before. */
+/** One difference from the previous diagnosis. */
 export interface Change {
   readonly kind: "verdict" | "worse" | "better" | "other";
   readonly text: string;
 }
 
-/** What changed since the diagnosis before. Everything is new in the first one. */
+/** What changed since the previous diagnosis. In the first one, everything is new. */
 export function changesBetween(before: Diagnosis | undefined, now: Diagnosis): Change[] {
   const changes: Change[] = [];
   const cause = now.rootCause === null ? "" : `: ${now.rootCause.title} ${proseOf(now.rootCause)}`;
@@ -118,7 +118,7 @@ export function changesBetween(before: Diagnosis | undefined, now: Diagnosis): C
   ];
 }
 
-/** A name that stays the same while the finding does. Measured values are not part of it. */
+/** A name that stays the same as long as the finding does, so it contains no measured values. */
 function nameOf({ id, severity, evidence }: Finding): string {
   const { region, claim, keyType, status, code } = evidence;
   const seen = [region, claim, keyType, status, code].filter(

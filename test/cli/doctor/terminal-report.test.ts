@@ -193,7 +193,7 @@ describe("the bars of the timings", () => {
     expect(timingBars([none], 80, markRed)[1]).not.toContain("<     6 s>");
   });
 
-  test("name the requests shortly enough for 60 columns", () => {
+  test("name the requests briefly enough for 60 columns", () => {
     const labels = [
       "discovery document (request 1)",
       "JWKS (request 2)",
