@@ -168,8 +168,10 @@ function aboutIssuer(issuer: IssuerFacts, has: (...ids: FindingId[]) => boolean)
   const { tls } = issuer;
   if (tls?.isTrusted === true) {
     const [own] = tls.chain;
-    const until = own === undefined ? "" : `, certificate until ${own.validTo.slice(0, 10)}`;
-    news.push(`${tls.protocol ?? "TLS"}, chain of ${tls.chain.length} trusted${until}`);
+    const until =
+      own === undefined ? "" : `; the issuer's is valid until ${own.validTo.slice(0, 10)}`;
+    const count = tls.chain.length === 1 ? "1 certificate" : `${tls.chain.length} certificates`;
+    news.push(`${tls.protocol ?? "TLS"}, trusted chain of ${count}${until}`);
   }
   for (const { document, triesMs, medianMs, maxMs } of issuer.latency) {
     const answered = issuer.requests.find((request) => request.document === document);
