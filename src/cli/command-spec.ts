@@ -154,7 +154,7 @@ export function notEmpty(flag: string, text: string): string {
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** Reads `500ms`, `30s`, `5m`, `12h` or a number of seconds, and returns milliseconds. */
+/** A reader for `500ms`, `30s`, `5m`, `12h` or a number of seconds, which returns milliseconds. */
 export function durationFrom(minMs: number, maxMs: number): Reader<number> {
   return (flag, text) => {
     const [, digits, unit = "s"] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)?$/.exec(text) ?? [];
