@@ -99,8 +99,9 @@ export async function readRequest(
   if (roleArn === undefined) throw noRole(values.profile);
   const key = await answerKey(settings, roleArn);
   if (env[INSIDE] === key) {
+    // The token source reads this error. It does not run its program again after "not allowed".
     throw wrongUsage(
-      "the profile calls itself: the program of its token source uses the same profile; set another AWS_PROFILE for that program",
+      "the profile calls itself, which is not allowed: the program of its token source uses the same profile; set another AWS_PROFILE for that program",
     );
   }
   return { settings: { ...settings, roleArn, env: { ...env, [INSIDE]: key } }, key, minTtlMs };

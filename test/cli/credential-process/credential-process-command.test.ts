@@ -255,7 +255,7 @@ describe("credential-process, run by the profile that it uses itself,", () => {
     const env = { ...profile.env, BUILDKITE_JOB_ID: "1", BUILDKITE_AGENT_ACCESS_TOKEN: "secret" };
     await expect(run(profile.command, [], { env })).rejects.toMatchObject({
       code: 3,
-      stderr: expect.stringContaining("the profile calls itself"),
+      stderr: expect.stringContaining("the profile calls itself, which is not allowed"),
     });
     expect(await profile.runs()).toBe(2);
   });
