@@ -5,6 +5,16 @@ import { QuietReporter } from "./test/support/quiet-reporter.js";
 const report = process.env.TEST_REPORT;
 const json = (outputFile: string): ["json", { outputFile: string }] => ["json", { outputFile }];
 
+/**
+ * What the library would read of the machine: AWS settings, proxies, and the platforms that it finds a
+ * token of. A developer's profile or a CI's own token is not part of any test.
+ */
+const OF_THE_MACHINE =
+  /^(?:(?:AWS|RESILIENT_STS|ACTIONS_ID_TOKEN|GITLAB|GITHUB|CIRCLE|BUILDKITE|BITBUCKET|TFC|VERCEL|FLY|KUBERNETES|AZURE|GCE|IDENTITY|SPIFFE|CLOUD_RUN|GAE)_.*|K_SERVICE|(?:HTTPS?|NO|ALL)_PROXY|NODE_USE_ENV_PROXY|CI_SERVER_URL|(?:NO|FORCE)_COLOR)$/i;
+for (const name of Object.keys(process.env)) {
+  if (OF_THE_MACHINE.test(name)) delete process.env[name];
+}
+
 /** Many processes against limits of real time: nothing else runs beside them. */
 const CROWDS = [
   "test/cli/credential-process/many-processes.test.ts",
@@ -48,8 +58,13 @@ export default defineConfig({
     isolate: false,
     // Most tests wait for sockets and child processes: one more than there are cores keeps them busy.
     maxWorkers: availableParallelism() + 1,
-    // The SDK's advice about Node's version, once for each worker.
-    env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" },
+    env: {
+      // The SDK's advice about Node's version, once for each worker.
+      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+      // Not the profiles in the home of whoever runs the tests.
+      AWS_CONFIG_FILE: "/nonexistent/config",
+      AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
+    },
     testTimeout: 20_000,
     hookTimeout: 20_000,
     // CI counts the tests of all its runs from these reports.
