@@ -1,6 +1,7 @@
 import type { EmitEvent } from "../model/events.js";
 import { AttemptError, type Failure, type Verdict } from "../model/failure.js";
 import { firstFatal } from "../model/findings.js";
+import { linkedController } from "../runtime/abort.js";
 import type { Clock, Deadline } from "../runtime/clock.js";
 import {
   type AssumeRoleInput,
@@ -11,16 +12,15 @@ import {
 } from "./assume-role.js";
 import { checkRequest } from "./check-request.js";
 import type { ClientPool } from "./client-pool.js";
-import { hedged } from "./hedge.js";
 import { type RegionHandle, RegionRoute } from "./region-route.js";
 import type { ServerClock } from "./server-clock.js";
 import type { StsTarget } from "./target.js";
 
 /*
  * One STS call of one refresh, to the region that comes next. The route (`region-route.ts`) chooses
- * the region, the circuit breakers (`circuit-breaker.ts`) remember which regions fail, a hedge
- * (`hedge.ts`) calls a second region, and `assume-role.ts` sends the request. The retry loop decides
- * whether there is another call.
+ * the region, the circuit breakers (`circuit-breaker.ts`) remember which regions fail, `hedged()` calls
+ * a second region when the first one is slow, and `assume-role.ts` sends the request. The retry loop
+ * decides whether there is another call.
  */
 
 /** Calls STS for one refresh. */
@@ -257,4 +257,68 @@ export function createAssumerCaller(options: AssumerCallerOptions): StsCaller {
 function notCalled({ region }: StsTarget): Failure {
   const message = "not called: other calls to this region got no answer in the meantime";
   return { kind: "timeout", code: "TimeoutError", message, cutShort: true, region };
+}
+
+interface HedgeOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** The delay of the hedged call after the first one, in milliseconds. */
+  readonly afterMs: number;
+  /** Whether a failure of the first call ends both, because the hedged call would fail the same way. */
+  readonly isFinal: (error: unknown) => boolean;
+}
+
+type Call<T> = (signal: AbortSignal) => Promise<T>;
+
+export interface HedgeOutcome<T> {
+  readonly value: T;
+  /** The state of the first call by then: `silent` if it had not settled. */
+  readonly first: "won" | "failed" | "silent";
+}
+
+/**
+ * Makes the first call and, if it has not settled after `afterMs`, a second one in parallel: the hedge.
+ * The first success wins, and the other call is aborted. When both fail, the result is the failure of
+ * the first call; when that is final, or comes before the hedge began, it is the result at once.
+ */
+export async function hedged<T>(
+  { clock, signal, afterMs, isFinal }: HedgeOptions,
+  first: Call<T>,
+  second: () => Call<T> | undefined,
+): Promise<HedgeOutcome<T>> {
+  signal.throwIfAborted();
+  const { controller: race, unlink } = linkedController(signal);
+  try {
+    return await new Promise<HedgeOutcome<T>>((resolve, reject) => {
+      let running = 1;
+      let failure: { readonly error: unknown } | undefined;
+      const failed = () => {
+        running -= 1;
+        if (running === 0) reject(failure?.error);
+      };
+      const cancel = clock.schedule(afterMs, () => {
+        const call = second();
+        if (call === undefined) return;
+        running += 1;
+        call(race.signal).then((value) => {
+          resolve({ value, first: failure === undefined ? "silent" : "failed" });
+        }, failed);
+      });
+      first(race.signal).then(
+        (value) => {
+          cancel();
+          resolve({ value, first: "won" });
+        },
+        (error: unknown) => {
+          cancel();
+          failure = { error };
+          if (isFinal(error)) reject(error);
+          else failed();
+        },
+      );
+    });
+  } finally {
+    unlink();
+    race.abort();
+  }
 }

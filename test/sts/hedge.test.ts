@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { hedged } from "../../src/sts/hedge.js";
+import { hedged } from "../../src/sts/regional-caller.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 const isFinal = (error: unknown) => error instanceof Error && error.message === "refused";
