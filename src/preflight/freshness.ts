@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { parseHttpDate, readRetryAfter } from "../runtime/http-times.js";
+import { parseHttpDate, readRetryAfter } from "../runtime/time-text.js";
 
 /** How long a document is cached when its headers do not say. */
 const DEFAULT_LIFETIME_MS = 10 * 60_000;

@@ -1,9 +1,9 @@
 import type { Failure } from "../model/failure.js";
 import { decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
-import { readRetryAfter } from "../runtime/http-times.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { errorChain } from "../runtime/system-errors.js";
+import { readRetryAfter } from "../runtime/time-text.js";
 
 /** A shorter subject may be a word of the answer, such as the name of a role. */
 const MIN_SUBJECT = 16;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Clock, elapsedSince, hasStepped, type Moment, momentOf } from "../runtime/clock.js";
-import { parseHttpDate } from "../runtime/http-times.js";
+import { parseHttpDate } from "../runtime/time-text.js";
 
 /**
  * Smaller differences are ignored, in milliseconds: `Date` has whole seconds, and the answer takes time

@@ -5,10 +5,10 @@ import type {
   RequestOptions,
 } from "node:http";
 import { isTokenSourceError, TokenSourceError } from "../model/token-source.js";
-import { readRetryAfter } from "../runtime/http-times.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import { isCertificateFault } from "../runtime/system-errors.js";
+import { readRetryAfter } from "../runtime/time-text.js";
 
 /** More than any token with the JSON around it. */
 const MAX_ANSWER_BYTES = 64 * 1024;

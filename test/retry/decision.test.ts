@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
 import { type DecisionContext, decide, equalJitterMs } from "../../src/retry/decision.js";
-import { readRetryAfter } from "../../src/runtime/http-times.js";
+import { readRetryAfter } from "../../src/runtime/time-text.js";
 import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
 
 const VERDICTS: readonly Verdict[] = [

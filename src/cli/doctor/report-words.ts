@@ -12,8 +12,7 @@ import type {
   TokenReport,
 } from "../../doctor/diagnosis.js";
 import { EXPLAINED_BY } from "../../doctor/ranking.js";
-import type { Finding, FindingId } from "../../model/findings.js";
-import type { KeyRow } from "../../model/issuer-report.js";
+import type { Finding, FindingId, KeyRow } from "../../model/findings.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import { bareHostname } from "../../runtime/url-host.js";
 

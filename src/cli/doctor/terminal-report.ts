@@ -1,8 +1,7 @@
 /** The doctor's report for a terminal. */
 import type { Diagnosis, Timing } from "../../doctor/diagnosis.js";
 import { explainCommand } from "../../model/errors.js";
-import type { Finding, Severity } from "../../model/findings.js";
-import type { KeyRow } from "../../model/issuer-report.js";
+import type { Finding, KeyRow, Severity } from "../../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../../model/sts-limits.js";
 import { safeText } from "../../runtime/redact.js";
 import { formatDuration } from "../../runtime/time-text.js";

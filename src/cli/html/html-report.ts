@@ -4,8 +4,7 @@
  */
 import type { Diagnosis, IssuerFacts, TlsFacts } from "../../doctor/diagnosis.js";
 import { explainCommand } from "../../model/errors.js";
-import type { Finding, Severity } from "../../model/findings.js";
-import type { KeyRow, RequestTiming } from "../../model/issuer-report.js";
+import type { Finding, KeyRow, RequestTiming, Severity } from "../../model/findings.js";
 import { isUncacheable, readFreshness } from "../../preflight/freshness.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import {

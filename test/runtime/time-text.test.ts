@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseHttpDate, readRetryAfter } from "../../src/runtime/http-times.js";
+import { parseHttpDate, readRetryAfter } from "../../src/runtime/time-text.js";
 
 const NOW = Date.UTC(2026, 0, 1);
 /** Whole seconds of the years that all three forms can name. */
