@@ -22,8 +22,15 @@ export type {
   WebIdentityEvent,
 } from "./model/events.js";
 export type { AttemptRecord, Verdict } from "./model/failure.js";
-export type { Finding, FindingId, Severity } from "./model/findings.js";
-export type { DocumentName, IssuerReport, KeyRow, RequestTiming } from "./model/issuer-report.js";
+export type {
+  DocumentName,
+  Finding,
+  FindingId,
+  IssuerReport,
+  KeyRow,
+  RequestTiming,
+  Severity,
+} from "./model/findings.js";
 export type { TokenFacts } from "./model/jwt.js";
 export type { TokenSource, TokenSourceContext } from "./model/token-source.js";
 export {

@@ -2,8 +2,13 @@
 
 import type { StoredSample, StoreOperation } from "../model/credential-store.js";
 import type { Verdict } from "../model/failure.js";
-import type { Finding } from "../model/findings.js";
-import type { DocumentName, KeyRow, RequestParts, RequestTiming } from "../model/issuer-report.js";
+import type {
+  DocumentName,
+  Finding,
+  KeyRow,
+  RequestParts,
+  RequestTiming,
+} from "../model/findings.js";
 import type { TokenFacts } from "../model/jwt.js";
 import type { RejectedDate } from "../sts/server-clock.js";
 

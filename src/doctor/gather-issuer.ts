@@ -1,8 +1,7 @@
 // Facts about the issuer: the issuer check with what it measures, and the network path to the issuer.
 
 import { isIP } from "node:net";
-import type { Finding } from "../model/findings.js";
-import type { DocumentName, IssuerReport, RequestTiming } from "../model/issuer-report.js";
+import type { DocumentName, Finding, IssuerReport, RequestTiming } from "../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { problemFinding, slow, statusFinding } from "../preflight/document-findings.js";
 import { fetchDocument } from "../preflight/fetch-document.js";

@@ -6,8 +6,14 @@
  */
 
 export type { StoredSample, StoreOperation } from "../model/credential-store.js";
-export type { Finding, FindingId, Severity } from "../model/findings.js";
-export type { DocumentName, KeyRow, RequestTiming } from "../model/issuer-report.js";
+export type {
+  DocumentName,
+  Finding,
+  FindingId,
+  KeyRow,
+  RequestTiming,
+  Severity,
+} from "../model/findings.js";
 export type { RejectedDate } from "../sts/server-clock.js";
 export { diagnose } from "./diagnose.js";
 export type {

@@ -1,4 +1,4 @@
-import type { RequestParts } from "../model/issuer-report.js";
+import type { RequestParts } from "../model/findings.js";
 import type { ResolveHost } from "../preflight/guarded-lookup.js";
 import { withTimeout } from "../runtime/abort.js";
 import { type Clock, type Deadline, startDeadline } from "../runtime/clock.js";

@@ -2,8 +2,7 @@ import { channel } from "node:diagnostics_channel";
 import type { StoreOperation } from "./credential-store.js";
 import type { WebIdentityErrorCode } from "./errors.js";
 import type { AttemptRecord } from "./failure.js";
-import type { Finding } from "./findings.js";
-import type { RequestTiming } from "./issuer-report.js";
+import type { Finding, RequestTiming } from "./findings.js";
 import type { TokenFacts } from "./jwt.js";
 
 /** The fields of every event. */

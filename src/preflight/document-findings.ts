@@ -1,6 +1,5 @@
 import { isIP } from "node:net";
-import type { Finding } from "../model/findings.js";
-import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
+import type { DocumentName, Finding, RequestTiming } from "../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { safeText } from "../runtime/redact.js";
 import { CERTIFICATE_FAULTS } from "../runtime/system-errors.js";

@@ -3,7 +3,7 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { isIP, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
+import type { DocumentName, RequestTiming } from "../model/findings.js";
 import { onAbort, untilAborted } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";

@@ -1,8 +1,7 @@
 // The issuers that a process knows, each with its two documents: when they are fetched again, when no
 // request is sent after a failure, and how checks that run at the same time share the requests.
 
-import type { Finding } from "../model/findings.js";
-import type { DocumentName, RequestTiming } from "../model/issuer-report.js";
+import type { DocumentName, Finding, RequestTiming } from "../model/findings.js";
 import { untilAborted } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
 import { checkDiscovery } from "./discovery.js";

@@ -16,8 +16,7 @@
 // A process loads only this file and subject.ts at the start. The first check, which most processes
 // never need, loads the rest.
 
-import type { Finding } from "../model/findings.js";
-import type { IssuerReport } from "../model/issuer-report.js";
+import type { Finding, IssuerReport } from "../model/findings.js";
 import { trimToken } from "../model/jwt.js";
 import { systemClock } from "../runtime/clock.js";
 import {

@@ -1,5 +1,4 @@
-import type { Finding } from "../model/findings.js";
-import type { DocumentName } from "../model/issuer-report.js";
+import type { DocumentName, Finding } from "../model/findings.js";
 import { safeText } from "../runtime/redact.js";
 
 export type JsonObject = Readonly<Record<string, unknown>>;

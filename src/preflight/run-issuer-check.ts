@@ -1,8 +1,13 @@
 // One check: which documents must be fetched again, and which findings are certain. The first check loads
 // this file, and with it most of the folder.
 
-import { type Finding, firstFatal, type Severity } from "../model/findings.js";
-import type { IssuerReport, RequestTiming } from "../model/issuer-report.js";
+import {
+  type Finding,
+  firstFatal,
+  type IssuerReport,
+  type RequestTiming,
+  type Severity,
+} from "../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { sleep } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";

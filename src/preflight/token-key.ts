@@ -3,8 +3,7 @@
 
 import { setImmediate as yieldToEventLoop } from "node:timers/promises";
 import type { CryptoKey } from "jose";
-import { type Finding, firstFatal, type Severity } from "../model/findings.js";
-import type { KeyRow } from "../model/issuer-report.js";
+import { type Finding, firstFatal, type KeyRow, type Severity } from "../model/findings.js";
 import { bareKey } from "../model/jwk.js";
 import { type JsonObject, member, shownText } from "./json-document.js";
 import {

@@ -1,6 +1,5 @@
 import { AttemptError, type Failure } from "../model/failure.js";
-import { type Finding, firstFatal } from "../model/findings.js";
-import type { IssuerReport } from "../model/issuer-report.js";
+import { type Finding, firstFatal, type IssuerReport } from "../model/findings.js";
 import type { Preflight, PreflightCheckOptions } from "../preflight/issuer-check.js";
 import { confirmedBy, judge, keyRefusalOf } from "../retry/verdict.js";
 import { withTimeout } from "../runtime/abort.js";

@@ -4,7 +4,7 @@ import { isWebIdentityError, type WebIdentityError } from "../model/errors.js";
 import type { EmitEvent, WebIdentityEvent } from "../model/events.js";
 import { callListener, isObserved, publishEvent } from "../model/events.js";
 import { AttemptError } from "../model/failure.js";
-import type { IssuerReport } from "../model/issuer-report.js";
+import type { IssuerReport } from "../model/findings.js";
 import {
   type RefreshTrace,
   type StsCallTrace,

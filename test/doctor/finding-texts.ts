@@ -1,5 +1,4 @@
-import type { Finding, FindingId } from "../../src/model/findings.js";
-import type { RequestTiming } from "../../src/model/issuer-report.js";
+import type { Finding, FindingId, RequestTiming } from "../../src/model/findings.js";
 import {
   notCacheable,
   problemFinding,

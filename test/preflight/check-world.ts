@@ -1,4 +1,4 @@
-import type { IssuerReport } from "../../src/model/issuer-report.js";
+import type { IssuerReport } from "../../src/model/findings.js";
 import { IssuerCache } from "../../src/preflight/issuer-cache.js";
 // Loaded before the first check, so that the fake clock waits for no module.
 import "../../src/preflight/run-issuer-check.js";

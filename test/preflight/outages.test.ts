@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import type { RequestTiming } from "../../src/model/issuer-report.js";
+import type { RequestTiming } from "../../src/model/findings.js";
 import { slow } from "../../src/preflight/document-findings.js";
 import { type IdpFault, startLocalIdp } from "../../src/testing/index.js";
 import { anySignal, checkWorld, found } from "./check-world.js";

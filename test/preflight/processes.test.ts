@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import type { IssuerReport } from "../../src/model/issuer-report.js";
+import type { IssuerReport } from "../../src/model/findings.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { createCertificateAuthority } from "../support/certificate-authority.js";
 import { found } from "./check-world.js";

@@ -4,7 +4,7 @@
  * the same in words, for readers who don't see it.
  */
 import type { Diagnosis, Timing, TokenReport } from "../../doctor/diagnosis.js";
-import type { RequestTiming } from "../../model/issuer-report.js";
+import type { RequestTiming } from "../../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS, STS_TIME_TOLERANCE_SECONDS } from "../../model/sts-limits.js";
 import { readFreshness } from "../../preflight/freshness.js";
 import { formatDuration } from "../../runtime/time-text.js";

@@ -7,7 +7,7 @@ import {
   waterfall,
 } from "../../../src/cli/html/timelines.js";
 import type { Diagnosis, Timing, TokenReport } from "../../../src/doctor/diagnosis.js";
-import type { RequestTiming } from "../../../src/model/issuer-report.js";
+import type { RequestTiming } from "../../../src/model/findings.js";
 import { sampleDiagnosis } from "../sample-diagnosis.js";
 
 const JWKS_REQUEST: Timing = {
