@@ -28,8 +28,8 @@ export interface AssumeRoleInput {
 }
 
 /**
- * Credentials as the SDK's own providers give them: with `$source`, the marks that tell AWS in the
- * user agent how they were obtained.
+ * Credentials as the SDK's own providers return them. `$source` has the codes that report to AWS, in the
+ * `User-Agent` header, how the credentials were obtained.
  */
 export type AttributedCredentials = AwsCredentialIdentity & { $source?: Record<string, string> };
 
@@ -40,10 +40,10 @@ export interface IssuedCredentials {
   readonly rejectedDate?: RejectedDate | undefined;
 }
 
-/** The session length if the request has none, in seconds (AWS STS API reference, DurationSeconds). */
+/** The length of a session if the request does not set one, in seconds (AWS STS API reference, DurationSeconds). */
 const DEFAULT_DURATION_SECONDS = 3600;
 
-/** Stands in for the STS client, as the SDK's `roleAssumerWithWebIdentity` does. */
+/** Replaces the STS client, as the SDK's `roleAssumerWithWebIdentity` does. */
 export type RoleAssumer = (input: AssumeRoleInput) => Promise<AttributedCredentials>;
 
 interface CallLimits {
@@ -146,15 +146,15 @@ async function sendRequest(
   }
 }
 
-/** Equal for requests whose answers are interchangeable: a session name that is only the time is left out. */
+/** Identifies requests whose answers are interchangeable: leaves out a session name that the SDK made from the time. */
 function requestName({ RoleSessionName, ...input }: AssumeRoleInput): string {
   const sessionName = /^aws-sdk-js-session-\d+$/.test(RoleSessionName) ? null : RoleSessionName;
   return JSON.stringify([sessionName, Object.entries(input)]);
 }
 
 /**
- * The same through the user's role assumer, which may call any service. It can't be aborted: after the
- * timeout, its answer is ignored.
+ * The same call through the user's role assumer, which may call any service. An assumer can't be aborted:
+ * an answer after the timeout is ignored.
  */
 export function assumeRoleWith(
   assumer: RoleAssumer,
@@ -270,10 +270,9 @@ interface Answer {
 
 /**
  * The same answer with its body read into memory, which the SDK would do next without a limit. This
- * reads the streams of Node and of the web, from any request handler. A body without countable bytes is
- * left to the SDK.
+ * reads the streams of Node and of the web, from any request handler. The SDK reads any other body.
  *
- * @throws AttemptError as soon as an answer is too long; what the body throws.
+ * @throws AttemptError as soon as an answer is too long; any error of the body.
  */
 async function withBoundedBody<A>(answer: A, signal: AbortSignal): Promise<A> {
   const { body, statusCode } = (answer ?? {}) as Answer;

@@ -2,7 +2,6 @@ import type { Finding } from "../model/findings.js";
 import { safeText } from "../runtime/redact.js";
 import type { AssumeRoleInput } from "./assume-role.js";
 import { loadSdk } from "./load-sdk.js";
-
 import type { StsTarget } from "./target.js";
 
 /** AWS STS API reference, AssumeRoleWithWebIdentity: RoleArn, 20 to 2048 characters. */
@@ -14,8 +13,8 @@ const SESSION_NAME = /^[\w+=,.@-]{2,64}$/;
 const DURATION = { min: 900, max: 43_200 };
 
 /**
- * What STS is certain to refuse in everything but the token. Nothing is checked for an endpoint of
- * the user's own: other implementations have other ARNs and other limits.
+ * Finds what STS is certain to refuse in a request, apart from the token. It checks nothing for a custom
+ * endpoint: other implementations of STS have other ARNs and other limits.
  */
 export async function checkRequest(
   input: Omit<AssumeRoleInput, "WebIdentityToken">,
@@ -30,7 +29,7 @@ export async function checkRequest(
 }
 
 async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Finding[]> {
-  // What was given for the role may be a token that belongs elsewhere.
+  // The value may be a token that was set as the role by mistake.
   const shown = safeText(roleArn, 200);
   const partition = ROLE_ARN.exec(roleArn)?.[1];
   if (partition === undefined || roleArn.length > MAX_ROLE_ARN_LENGTH) {
@@ -38,7 +37,7 @@ async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Fin
       {
         id: "role-arn-invalid",
         severity: "fatal",
-        title: "The role ARN is not one of an IAM role.",
+        title: "The role ARN is not the ARN of an IAM role.",
         detail: `The role ARN is ${JSON.stringify(shown)}.`,
         remedy:
           "Workload: set roleArn (or AWS_ROLE_ARN) to arn:PARTITION:iam::ACCOUNT:role/NAME, without quotes or blanks.",
@@ -61,8 +60,8 @@ async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Fin
 }
 
 /**
- * By the SDK's own table of regions. The SDK treats an unknown name as a
- * commercial region. That is a guess, so nothing is refused for it and STS is called as the SDK would.
+ * The partition in the SDK's own table of regions. The SDK assumes that an unknown region is a commercial
+ * one. That may be wrong, so an unknown region is not refused, and STS is called as the SDK would call it.
  */
 async function partitionOf(region: string): Promise<string | undefined> {
   const { partition } = await loadSdk();

@@ -19,18 +19,18 @@ type State =
   | { readonly value: "closed" }
   /** The region failed at `since`, and is not called before `until`. */
   | { readonly value: "open"; readonly since: number; readonly until: number }
-  /** One call probes the region. If that call shows nothing by `until`, another one does. */
+  /** One call probes the region. If it has no outcome by `until`, another call probes the region. */
   | { readonly value: "half-open"; readonly since: number; readonly until: number };
 
 const CLOSED: State = { value: "closed" };
 
-/** How a caller may use the region: for any call, or to probe whether it has recovered. */
-export type Admission = "call" | "probe";
+/** What a caller may use the region for: any call, or a probe whether it has recovered. */
+export type Permission = "call" | "probe";
 
 /**
  * Remembers that a region failed, so that its silence costs one timeout in total and not one for each
  * refresh. When the circuit has been open for long enough, one caller probes the region, and the
- * others go elsewhere until the outcome is known.
+ * others call another region until the outcome is known.
  */
 export class CircuitBreaker {
   #state: State = CLOSED;
@@ -46,10 +46,10 @@ export class CircuitBreaker {
   }
 
   /**
-   * How a caller may call the region now; `undefined` if it should not. The first caller after the pause
-   * probes it, and must report the outcome.
+   * Permits a call to the region; `undefined` while callers should call another one. The first caller
+   * after the pause probes the region, and must report the outcome.
    */
-  admit(): Admission | undefined {
+  permit(): Permission | undefined {
     if (this.#state.value === "closed") return "call";
     if (this.openForMs > 0) return undefined;
     this.#state = { value: "half-open", ...this.#pause() };
@@ -67,7 +67,7 @@ export class CircuitBreaker {
     this.#state = { value: "open", ...this.#pause() };
   }
 
-  /** The probe ended and showed nothing about the region: the next caller probes it. */
+  /** The probe ended without an outcome: the next caller probes the region. */
   abandoned(): void {
     if (this.#state.value !== "half-open") return;
     this.#state = { ...this.#state, value: "open", until: this.#clock.monotonic() };
@@ -81,7 +81,7 @@ export class CircuitBreaker {
     if (count >= MAX_OUTPACED.count && total >= MAX_OUTPACED.silentMs) this.failed();
   }
 
-  /** Whether the region has failed after that time of `Clock.monotonic()`, and is not called since. */
+  /** Whether the region failed after that time of `Clock.monotonic()`, and its circuit is still open. */
   failedSince(time: number): boolean {
     return this.#state.value !== "closed" && this.#state.since > time && this.openForMs > 0;
   }

@@ -17,7 +17,7 @@ const MAX_SOCKETS = 40;
 /** Clients that are kept although none is in use; the least recently used one is closed first. */
 const MAX_IDLE_CLIENTS = 16;
 
-/** A success, and what is needed to check its times. */
+/** A successful answer, and the facts that the check of its times needs. */
 export interface StsAnswer {
   readonly output: AssumeRoleWithWebIdentityCommandOutput;
   /** The `Date` header. */
@@ -35,7 +35,7 @@ interface Entry extends PooledClient, CreatedClient {
   readonly target: StsTarget;
   /** How many callers use it now. */
   leases: number;
-  /** To be closed when the last of them returns it. */
+  /** Whether the last of them closes it. */
   released: boolean;
 }
 
@@ -138,7 +138,7 @@ export class ClientPool {
   /**
    * Releases the targets of a provider that are not among its new ones.
    *
-   * @returns the new ones to keep: of equal targets the pool's own, so that a thousand roles hold one.
+   * @returns the new ones, each replaced by an equal target of the pool, so that a thousand roles hold one.
    */
   replaceTargets(before: readonly StsTarget[], after: readonly StsTarget[]): StsTarget[] {
     const kept = after.map((target) => this.#keys.of(target));
@@ -215,7 +215,7 @@ const SDK_VARIABLES = [
   "AWS_SDK_UA_APP_ID",
 ];
 
-/** How deep literals are compared by value, which is deeper than any option is; below, by identity. */
+/** Object literals are compared by value down to this depth, which no option exceeds; deeper ones by identity. */
 const MAX_DEPTH = 4;
 
 /**
@@ -273,7 +273,7 @@ class TargetKeys {
     return { id };
   }
 
-  /** As they are now: they may change while the process runs. */
+  /** The current values: they may change while the process runs. */
   #variables(): (string | null)[] {
     return SDK_VARIABLES.map((name) => readVariable(this.env, name) ?? null);
   }

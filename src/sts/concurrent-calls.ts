@@ -14,35 +14,35 @@ export class ConcurrencyLimit {
 
   /** Runs `work` when the queue reaches it. A waiter whose signal aborts leaves the queue. */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    await this.#enter(signal);
+    await this.#acquire(signal);
     try {
       return await work();
     } finally {
-      this.#leave();
+      this.#release();
     }
   }
 
-  async #enter(signal: AbortSignal): Promise<void> {
+  async #acquire(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#running < this.limit) {
       this.#running += 1;
       return;
     }
-    let admit = () => {};
-    const admitted = new Promise<void>((resolve) => {
-      admit = resolve;
+    let start = () => {};
+    const started = new Promise<void>((resolve) => {
+      start = resolve;
     });
-    this.#waiting.add(admit);
+    this.#waiting.add(start);
     try {
-      await untilAborted(admitted, signal);
+      await untilAborted(started, signal);
     } catch (error) {
-      // Admitted and aborted at the same moment: the next one is admitted.
-      if (!this.#waiting.delete(admit)) this.#leave();
+      // The queue started this call at the moment of its abort: the next one starts instead.
+      if (!this.#waiting.delete(start)) this.#release();
       throw error;
     }
   }
 
-  #leave(): void {
+  #release(): void {
     const [next] = this.#waiting;
     if (next === undefined) {
       this.#running -= 1;
@@ -80,7 +80,7 @@ export class SharedCalls<T> {
     signal: AbortSignal,
     make: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const call = this.#young(name) ?? this.#start(name, make);
+    const call = this.#joinable(name) ?? this.#start(name, make);
     call.callers += 1;
     try {
       return await untilAborted(call.answer, signal);
@@ -90,10 +90,10 @@ export class SharedCalls<T> {
     }
   }
 
-  #young(name: string): SharedCall<T> | undefined {
+  #joinable(name: string): SharedCall<T> | undefined {
     const call = this.#calls.get(name);
-    const isYoung = call !== undefined && this.clock.monotonic() - call.startedAt < JOIN_WITHIN_MS;
-    return isYoung ? call : undefined;
+    const isRecent = call !== undefined && this.clock.monotonic() - call.startedAt < JOIN_WITHIN_MS;
+    return isRecent ? call : undefined;
   }
 
   #start(name: string, make: (signal: AbortSignal) => Promise<T>): SharedCall<T> {
@@ -107,7 +107,7 @@ export class SharedCalls<T> {
       }
     };
     const call: SharedCall<T> = {
-      // In a later microtask: if it fails at once, `call` has to exist.
+      // In a later microtask, because `run` uses `call` even if it fails at once.
       answer: Promise.resolve().then(run),
       abort,
       startedAt: this.clock.monotonic(),

@@ -5,17 +5,17 @@ import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { errorChain } from "../runtime/system-errors.js";
 import { readRetryAfter } from "../runtime/time-text.js";
 
-/** A shorter subject may be a word of the answer, such as the name of a role. */
+/** A shorter subject may be an ordinary word of the answer, such as the name of a role. */
 const MIN_SUBJECT = 16;
 
-/** Names the SDK gives to an answer that carries no error code; `NotFound` for every 404. */
+/** Names that the SDK gives an answer without an error code; `NotFound` for every 404. */
 const NO_CODE = ["Unknown", "UnknownError", "Error", "NotFound"];
 
 /** Configuration that the SDK refuses before it sends anything. */
 const REQUEST_FAULTS =
   /^EndpointError$|Region (not accepted|is missing)|Invalid (URL|Configuration)/;
 
-/** What one failure is read with. */
+/** What the functions below need to read one failure. */
 interface Reading {
   readonly cause: Error;
   readonly secrets: readonly string[];
@@ -23,8 +23,8 @@ interface Reading {
 }
 
 /**
- * The plain facts of whatever the STS client threw, by the shape of the error and of what stands
- * behind it. The error itself is dropped: it holds the request, and with it the token.
+ * Reads the plain facts of any value that the STS client threw, from the shapes of the error and of its
+ * causes. The error itself is not kept: it holds the request, and thus the token.
  */
 export function readFailure(thrown: unknown, token: string, now: number): Failure {
   const secrets = secretsOf(token);
@@ -51,7 +51,7 @@ export function readFailure(thrown: unknown, token: string, now: number): Failur
   if (network !== undefined) return { kind: "network", ...shown(network, reading) };
   const timeout = links.find(isCutOff);
   if (timeout !== undefined) return { kind: "timeout", ...shown(timeout, reading) };
-  // The deepest one knows most: around it there is often "fetch failed" alone.
+  // The deepest error says most: the ones around it often say only "fetch failed".
   const words = links.findLast(isNetworkInWords);
   if (words !== undefined) return { kind: "network", ...shown(words, reading) };
   return { kind: "local", ...shown(links[0] as Link, reading) };
@@ -66,7 +66,7 @@ interface Link {
   readonly syscall: string | undefined;
   /** The status of an answer or of a proxy, where the error has it in a field. */
   readonly statusCode: unknown;
-  /** The same in the fields of the answer that the error has. */
+  /** The answer, where the error has it in a field. */
   readonly response: unknown;
 }
 
@@ -127,7 +127,7 @@ function readAnswer(error: unknown, { cause, secrets, now }: Reading): Failure {
   };
 }
 
-/** Headers by which a server that is not STS names itself, or its error. */
+/** Headers in which a proxy or another server identifies itself or its error. */
 const SERVER_MARKS = ["server", "via", "proxy-agent", "x-squid-error", "x-amzn-errortype"];
 
 function notFromSts(httpStatus: number, marks: readonly string[]): string {
@@ -135,18 +135,18 @@ function notFromSts(httpStatus: number, marks: readonly string[]): string {
   return `HTTP ${httpStatus} with a body that is not an STS answer${sender}`;
 }
 
-/** The token, of which any part is hidden, and its subject: errors name it by its hash alone. */
+/** The texts that must not be shown: the token, of which every part is removed, and its subject. */
 function secretsOf(token: string): string[] {
   const decoded = token.length > STS_MAX_TOKEN_LENGTH ? undefined : decodeToken(token);
   const sub = decoded !== undefined && "claims" in decoded ? decoded.claims.sub : undefined;
   return typeof sub === "string" && sub.length >= MIN_SUBJECT ? [token, sub] : [token];
 }
 
-/** HTTP libraries that throw for a status: axios, got, ky, superagent, request-promise, undici. */
+/** The messages of HTTP libraries that throw for a status: axios, got, ky, superagent, request-promise, undici. */
 const THROWN_STATUS =
   /^(?:Request failed with status(?: code)?|Response (?:status )?code|Unsuccessful HTTP response:?) (\d{3})\b/;
 
-/** The status for which a request handler threw, in place of an answer. */
+/** The status for which a request handler threw an error instead of returning the answer. */
 function thrownStatus({ code, message, response, statusCode }: Link): number | undefined {
   const words = THROWN_STATUS.exec(message)?.[1];
   if (words !== undefined) return Number(words);
@@ -156,11 +156,11 @@ function thrownStatus({ code, message, response, statusCode }: Link): number | u
   return typeof status === "number" && status >= 300 && status <= 599 ? status : undefined;
 }
 
-/** The answer itself is lost: STS's error, where it had one, was in the body. */
+/** The body of the answer is lost, and with it the error of STS, if there was one. */
 function readStatus(httpStatus: number, links: readonly Link[], reading: Reading): Failure {
   const link = links.find((each) => thrownStatus(each) !== undefined) as Link;
   const facts = { ...shown(link, reading), httpStatus };
-  // Only a proxy answers so (RFC 9110, section 15.5.8).
+  // Only a proxy returns this status (RFC 9110, section 15.5.8).
   if (httpStatus === 407) return { kind: "proxy", ...facts, code: "PROXY_STATUS_407" };
   return { kind: "answer", ...facts, code: `HTTP_STATUS_${httpStatus}` };
 }
@@ -186,7 +186,7 @@ function proxyStatus({ code, message, statusCode }: Link): number | undefined {
     const status = pattern.exec(message)?.[1];
     if (status !== undefined) return Number(status);
   }
-  // SOCKS has its own codes, which its agents put into words; Deno's tunnel has words alone.
+  // Agents for SOCKS report its codes in words, as Deno reports the status of its tunnel.
   if (/socks.*(authenticat|credential)|proxy auth\w* required/i.test(message)) return 407;
   return isTunnel || /\bsocks\d?\b.*\b(rejected|refused|denied)/i.test(message) ? 403 : undefined;
 }
@@ -202,11 +202,11 @@ function isProxyFault({ code = "", message }: Link): boolean {
   );
 }
 
-/** System errors, by what they are about (`ENOENT` of a plugin's file is not among them). */
+/** System errors of the network; other ones, such as `ENOENT` for a plugin's file, are left out. */
 const SYSTEM_CODES =
   /^(E(CONN|HOST|NET|ADDR)[A-Z]+|E(PIPE|PROTO|TIMEDOUT|TIMEOUT|SOCKETTIMEDOUT|NOTFOUND|NODATA|SERVFAIL|REFUSED|NOTCONN|SHUTDOWN|CANCELED|MFILE|NFILE|NOBUFS|OF|NETWORK)|EAI_[A-Z]+)$/;
 
-/** OpenSSL's, Node's, and undici's; those of undici that report wrong use are left out. */
+/** Codes of OpenSSL, Node and undici; those of undici that report wrong use are left out. */
 const RUNTIME_CODES =
   /^(ERR_(TLS|SSL|OSSL|SOCKET|HTTP2|STREAM|QUIC|NETWORK|PROXY|HTTP_CONTENT_LENGTH|READING_RESPONSE)|CERT_|CRL_|ERROR_IN_C|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)$|PATH_LENGTH|HPE_|UND_ERR_(?!INVALID|NOT_SUPPORTED|REQ_CONTENT|MAX_ORIGINS|BPL_|WS_))/;
 
@@ -222,7 +222,7 @@ function isCodeOfNetwork({ code = "", name, syscall = "" }: Link): boolean {
   return OTHER_RUNTIMES.test(code) || OTHER_RUNTIMES.test(name);
 }
 
-/** The code that only the words have: "connect ECONNREFUSED 10.0.0.1:443", also as a thrown string. */
+/** The link with the code from its message: "connect ECONNREFUSED 10.0.0.1:443", also in a thrown string. */
 function withCodeInWords(link: Link): Link {
   const words = link.message.match(/\bE[A-Z_]{3,}\b/g) ?? [];
   const code = words.find((word) => SYSTEM_CODES.test(word));
@@ -239,7 +239,7 @@ function isCutOff({ name, code = "", message }: Link): boolean {
   return /\btimed? ?out\b/i.test(message);
 }
 
-/** The last resort: handlers and runtimes that give no code. */
+/** The last resort, for request handlers and runtimes that set no code. */
 function isNetworkInWords({ message }: Link): boolean {
   return /socket hang up|did not get a response|abnormally aborted|^frame type id .* has failed|destroyed session|socket closed|net::ERR_|too many redirects|redirects exceeded|maximum redirect|unexpected redirect|redirect count exceeded|unable to verify the first certificate|certificate has expired|certificate is not yet valid|does not match certificate|\baborted\b|network|fetch failed|failed to fetch|^load failed|unable to connect|error sending request|connection (was )?(refused|reset|closed|lost|terminated)|other side closed|premature close|self[- ]signed certificate|local issuer certificate/i.test(
     message,

@@ -32,13 +32,13 @@ export interface RegionHandle {
    * @param answered - whether STS sent the error: the region is alive, whatever it said.
    */
   failed(verdict: Verdict, answered: boolean): void;
-  /** The call ended and showed nothing about the region. A probe passes to the next caller. */
+  /** The call ended and showed nothing about the region. If it was a probe, the next caller probes. */
   abandoned(): void;
   /** A hedged request to another region was answered first, after this one was silent for `silentMs`. */
   outpaced(silentMs: number): void;
   /** Skips the region for this round if another one can be called. @returns whether it did. */
   skip(): boolean;
-  /** Skips the region if another call has found, since this handle was given, that it fails. */
+  /** Skips the region if another call has shown since the creation of this handle that it fails. */
   skipIfFailedMeanwhile(): boolean;
   /** Whether another region can be called at once, now that this one has failed. */
   hasAlternative(): boolean;
@@ -70,7 +70,7 @@ export class RegionRoute {
 
   /** The region to call now. */
   next(): RegionHandle {
-    return this.#admitted() ?? this.#handle(this.#soonestToRecover(), false);
+    return this.#permitted() ?? this.#handle(this.#soonestToRecover(), false);
   }
 
   /** The region that {@link RegionRoute.next} would return now. It does not start a probe. */
@@ -83,16 +83,16 @@ export class RegionRoute {
 
   /** The region for a hedged request during a call to this one, if another one can be called. */
   hedgeFor(handle: RegionHandle): RegionHandle | undefined {
-    return this.#admitted(handle.target);
+    return this.#permitted(handle.target);
   }
 
-  /** The first region whose circuit breaker admits a call. */
-  #admitted(except?: StsTarget): RegionHandle | undefined {
+  /** The first region whose circuit breaker permits a call. */
+  #permitted(except?: StsTarget): RegionHandle | undefined {
     const waiting = this.#waiting().filter(({ target }) => target !== except);
     for (const region of waiting) {
       // Without an alternative, the region is called whatever the state of its circuit breaker.
-      const admission = this.#regions.length === 1 ? "call" : region.breaker.admit();
-      if (admission !== undefined) return this.#handle(region, admission === "probe");
+      const permission = this.#regions.length === 1 ? "call" : region.breaker.permit();
+      if (permission !== undefined) return this.#handle(region, permission === "probe");
     }
     return undefined;
   }
@@ -142,7 +142,7 @@ export class RegionRoute {
     );
   }
 
-  /** For when all circuits of this round are open. If every region has failed, a new round begins. */
+  /** The region to call when no circuit breaker permits a call. If every region has failed, a new round begins. */
   #soonestToRecover(): RegionState {
     const enabled = this.#enabled();
     if (enabled.every(({ skipped }) => skipped)) {

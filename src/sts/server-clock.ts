@@ -55,7 +55,7 @@ const REMEMBERED_MS = 300_000;
  * What the answers of one STS endpoint show about its clock.
  *
  * A session proves the `Date` of its answer: STS issues it for the requested length, so its expiration
- * and the `Date` must fit. A refusal has no such proof: its `Date` counts only if this machine's clock
+ * must match the `Date`. A refusal has no such proof: its `Date` counts only if this machine's clock
  * agrees. While the clock is unverified, no token is refused because of its times.
  */
 export class ServerClock {

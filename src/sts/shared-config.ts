@@ -2,8 +2,8 @@ import { type Environment, readVariable } from "../runtime/environment.js";
 import { loadSdk } from "./load-sdk.js";
 
 /*
- * What the environment and the shared config and credentials files of AWS say about STS. The SDK reads
- * the files, and caches them.
+ * Reads the STS settings of the environment and of AWS's shared config and credentials files. The SDK
+ * reads the files, and caches them.
  */
 
 /** The keys of a profile that concern STS and web identity. */
@@ -62,7 +62,7 @@ export interface ConfiguredEndpoint {
 
 /**
  * The STS endpoint of the environment or the profile, by the rules of the SDK's client
- * (`@smithy/core`, endpoints), which would use it. Only the profile of `AWS_PROFILE` counts, and not one
+ * (`@smithy/core`, endpoints), which would use it. Only the profile of `AWS_PROFILE` counts, not the one
  * in a client's config.
  */
 export async function configuredEndpoint(

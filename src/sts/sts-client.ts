@@ -19,8 +19,8 @@ export interface CreatedClient {
 }
 
 /**
- * The call is never signed. For the global endpoint the SDK would sign it, and for that look for
- * credentials in its default chain, of which this call may be a part.
+ * The call is never signed. The SDK would sign a call to the global endpoint with the credentials of its
+ * default chain, which may be waiting for this very call.
  */
 const UNSIGNED: NonNullable<STSClientConfig["httpAuthSchemeProvider"]> = () => [
   { schemeId: "smithy.api#noAuth" },

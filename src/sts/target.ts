@@ -95,14 +95,14 @@ function isSamePlace(one: StsTarget, other: StsTarget): boolean {
 async function settleRegion(
   name: string,
 ): Promise<{ readonly region: string; readonly config: STSClientConfig }> {
-  // No other name means FIPS, and the SDK takes long to load.
+  // Only such names mean FIPS, and the SDK takes long to load.
   if (!name.includes("fips")) return { region: name, config: { region: name } };
   const { resolveRegionConfig } = await loadSdk();
   const config = resolveRegionConfig({ region: name, useFipsEndpoint: false } as Parameters<
     typeof resolveRegionConfig
   >[0]);
   if (!(await config.useFipsEndpoint())) return { region: name, config: { region: name } };
-  // The client reads the name again, so it gets the name as it was given.
+  // The client reads the name again, so it gets the original one.
   return { region: await config.region(), config: { region: name, useFipsEndpoint: true } };
 }
 
@@ -174,7 +174,7 @@ function http1Only(handler: STSClientConfig["requestHandler"]): STSClientConfig[
   return metadata?.handlerProtocol === "h2" ? undefined : handler;
 }
 
-/** Without the keys whose value is undefined: for some of them, the SDK checks `in`. */
+/** Removes the keys whose value is undefined: for some keys, the SDK checks `in`. */
 function definedOnly(config: Record<string, unknown> | STSClientConfig): STSClientConfig {
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 }
@@ -222,7 +222,7 @@ async function chooseRegion(
   ];
   for (const [source, read] of candidates) {
     const region: unknown = await read();
-    // A function may return anything. The calling client's own region is that client's matter.
+    // A function may return anything. The calling client itself reports a fault of its own region.
     if (region && typeof region !== "string") {
       if (source === "callerClientConfig.region") continue;
       throw expected(source, "to be or to return a string", region);

@@ -48,7 +48,7 @@ describe("a role ARN", () => {
     ["aws", "cn-north-1", ["role-partition-mismatch"]],
     ["aws-cn", "eu-west-1", ["role-partition-mismatch"]],
     ["aws-us-gov", "us-east-1", ["role-partition-mismatch"]],
-  ])("of partition %s, asked for in %s: %j", async (partition, region, found) => {
+  ])("of partition %s has in %s the findings %j", async (partition, region, found) => {
     const RoleArn = ROLE.replace("arn:aws:", `arn:${partition}:`);
     expect(await ids({ RoleArn }, makeTarget({ region }))).toEqual(found);
   });
@@ -89,7 +89,7 @@ describe("a duration", () => {
 describe("a request", () => {
   const bad = { RoleArn: "x\u001b[2J", RoleSessionName: " ", DurationSeconds: 1 };
 
-  test("is told all that is wrong with it, in printable words", async () => {
+  test("with several faults has a finding for each, in printable text", async () => {
     const findings = await checkRequest({ ...request, ...bad }, makeTarget());
     expect(findings.map(({ id }) => id)).toEqual([
       "role-arn-invalid",
@@ -99,11 +99,11 @@ describe("a request", () => {
     expect(findings.map(({ detail }) => detail).join()).not.toMatch(/\p{Cc}/u);
   });
 
-  test("to an endpoint of the user's own is not checked: it has other rules", async () => {
+  test("to a custom endpoint is not checked, because other implementations have other rules", async () => {
     expect(await ids(bad, makeTarget({ customEndpoint: true }))).toEqual([]);
   });
 
-  test("shows no token that was given in place of the role", async () => {
+  test("with a token in place of the role has a finding that does not show the token", async () => {
     const RoleArn = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
     const shown = JSON.stringify(await checkRequest({ ...request, RoleArn }, makeTarget()));
     expect(shown).not.toMatch(/eyJ|c2lnb/);
@@ -118,7 +118,7 @@ describe("a finding says what is wrong, with which value, and who must do what",
     expect(await find({ RoleArn: "ser\u200bvice" })).toEqual({
       id: "role-arn-invalid",
       severity: "fatal",
-      title: "The role ARN is not one of an IAM role.",
+      title: "The role ARN is not the ARN of an IAM role.",
       detail: 'The role ARN is "ser<U+200B>vice".',
       remedy: expect.stringMatching(/^Workload: set roleArn .*AWS_ROLE_ARN.* arn:PARTITION:iam::/),
       evidence: { roleArn: "ser<U+200B>vice" },
@@ -173,7 +173,7 @@ const REGIONS = [
   ...["eu-isoe-west-1", "eusc-de-east-1"],
 ];
 
-test("two region names have the same partition exactly when they have for the SDK", () => {
+test("two region names have the same partition exactly if the SDK gives them the same", () => {
   for (const one of REGIONS) {
     for (const other of REGIONS) {
       const isSame = partition(one).name === partition(other).name;

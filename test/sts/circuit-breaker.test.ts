@@ -11,7 +11,7 @@ beforeEach(() => {
   breaker = new CircuitBreaker(clock, () => 0);
 });
 
-const admit = (times: number) => Array.from({ length: times }, () => breaker.admit());
+const permit = (times: number) => Array.from({ length: times }, () => breaker.permit());
 
 /** Opens the circuit and lets its pause pass. */
 async function pauseIsOver(): Promise<void> {
@@ -20,14 +20,14 @@ async function pauseIsOver(): Promise<void> {
 }
 
 describe("a closed circuit", () => {
-  test("admits every call", () => {
-    expect(admit(3)).toEqual(["call", "call", "call"]);
+  test("permits every call", () => {
+    expect(permit(3)).toEqual(["call", "call", "call"]);
     expect(breaker.openForMs).toBe(0);
   });
 
   test("stays closed when a call is abandoned", () => {
     breaker.abandoned();
-    expect(admit(2)).toEqual(["call", "call"]);
+    expect(permit(2)).toEqual(["call", "call"]);
   });
 });
 
@@ -42,9 +42,9 @@ describe("an open circuit", () => {
         expect(pauseMs).toBeGreaterThanOrEqual(30_000);
         expect(pauseMs).toBeLessThanOrEqual(60_000);
         await clock.advance(29_999);
-        expect(breaker.admit()).toBeUndefined();
+        expect(breaker.permit()).toBeUndefined();
         await clock.advance(30_001);
-        expect([breaker.openForMs, breaker.admit()]).toEqual([0, "probe"]);
+        expect([breaker.openForMs, breaker.permit()]).toEqual([0, "probe"]);
       }),
     );
   });
@@ -65,17 +65,17 @@ describe("an open circuit", () => {
     breaker.failed();
     await clock.advance(10_000);
     clock.setWallClock(clock.now() + stepMs);
-    expect([breaker.admit(), breaker.openForMs]).toEqual([undefined, 20_000]);
+    expect([breaker.permit(), breaker.openForMs]).toEqual([undefined, 20_000]);
     await clock.advance(19_999);
-    expect(breaker.admit()).toBeUndefined();
+    expect(breaker.permit()).toBeUndefined();
     await clock.advance(1);
-    expect(breaker.admit()).toBe("probe");
+    expect(breaker.permit()).toBe("probe");
   });
 
   test("is not changed when its state is read", async () => {
     await pauseIsOver();
     expect(breaker.openForMs).toBe(0);
-    expect(breaker.admit()).toBe("probe");
+    expect(breaker.permit()).toBe("probe");
   });
 
   test("ignores a call that is abandoned", () => {
@@ -87,7 +87,7 @@ describe("an open circuit", () => {
   test("closes for every caller when the region answers", () => {
     breaker.failed();
     breaker.succeeded();
-    expect(admit(2)).toEqual(["call", "call"]);
+    expect(permit(2)).toEqual(["call", "call"]);
     expect(breaker.openForMs).toBe(0);
   });
 
@@ -106,28 +106,28 @@ describe("an open circuit", () => {
 });
 
 describe("a half-open circuit", () => {
-  test("admits one probe; the other callers wait for another pause", async () => {
+  test("permits one probe; the other callers wait for another pause", async () => {
     await pauseIsOver();
-    expect(admit(50).filter((admission) => admission !== undefined)).toEqual(["probe"]);
+    expect(permit(50).filter((permission) => permission !== undefined)).toEqual(["probe"]);
     expect(breaker.openForMs).toBe(30_000);
     await clock.advance(29_999);
-    expect(breaker.admit()).toBeUndefined();
+    expect(breaker.permit()).toBeUndefined();
     await clock.advance(1);
-    expect(breaker.admit()).toBe("probe");
+    expect(breaker.permit()).toBe("probe");
   });
 
   test("gives an abandoned probe to the next caller", async () => {
     await pauseIsOver();
-    breaker.admit();
+    breaker.permit();
     await clock.advance(5);
     breaker.abandoned();
     expect(breaker.openForMs).toBe(0);
-    expect(admit(2)).toEqual(["probe", undefined]);
+    expect(permit(2)).toEqual(["probe", undefined]);
   });
 
   test("opens when the probe fails, even if a call is abandoned later", async () => {
     await pauseIsOver();
-    breaker.admit();
+    breaker.permit();
     await clock.advance(5);
     breaker.failed();
     await clock.advance(5);
@@ -137,10 +137,10 @@ describe("a half-open circuit", () => {
 
   test("closes when the probe is answered, even if a call is abandoned later", async () => {
     await pauseIsOver();
-    breaker.admit();
+    breaker.permit();
     breaker.succeeded();
     breaker.abandoned();
-    expect(admit(2)).toEqual(["call", "call"]);
+    expect(permit(2)).toEqual(["call", "call"]);
   });
 });
 
@@ -173,13 +173,13 @@ describe("a region that is slower than the hedged requests to others", () => {
   test("counts as failed again when its probe is slower too, and recovers when its probe is answered first", async () => {
     outpace(3, 5_000);
     await clock.advance(30_000);
-    expect(breaker.admit()).toBe("probe");
+    expect(breaker.permit()).toBe("probe");
     await clock.advance(500);
     breaker.outpaced(500);
     expect(breaker.openForMs).toBe(30_000);
     await clock.advance(30_000);
-    expect(breaker.admit()).toBe("probe");
+    expect(breaker.permit()).toBe("probe");
     breaker.succeeded();
-    expect(admit(2)).toEqual(["call", "call"]);
+    expect(permit(2)).toEqual(["call", "call"]);
   });
 });

@@ -140,7 +140,7 @@ describe("a released client", () => {
     expect(pool.size).toBe(1);
   });
 
-  test("belongs to a target that a provider no longer uses, by its options", async () => {
+  test("belongs to a target that equals none of the new targets of its provider", async () => {
     const pool = makePool();
     const other = withConfig({ region: "eu-west-2" });
     const [kept, left] = [await clientOf(pool, makeTarget()), await clientOf(pool, other)];

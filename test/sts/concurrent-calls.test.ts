@@ -37,14 +37,14 @@ describe("a concurrency limit", () => {
     );
   });
 
-  test("admits in the order of arrival", async () => {
+  test("starts waiting calls in the order of arrival", async () => {
     const room = new ConcurrencyLimit(1);
     const order: number[] = [];
     await Promise.all([1, 2, 3, 4].map((n) => room.run(signal, async () => order.push(n))));
     expect(order).toEqual([1, 2, 3, 4]);
   });
 
-  test("admits the next call when one fails, even if it fails at once", async () => {
+  test("starts the next call when one fails, even if it fails at once", async () => {
     const room = new ConcurrencyLimit(1);
     await expect(room.run(signal, async () => Promise.reject(new Error("a")))).rejects.toThrow("a");
     const throwing = () => {
@@ -54,7 +54,7 @@ describe("a concurrency limit", () => {
     await expect(room.run(signal, async () => "c")).resolves.toBe("c");
   });
 
-  test("removes a waiter whose signal aborts, and admits the next one instead", async () => {
+  test("removes a waiting call whose signal aborts, and starts the next one instead", async () => {
     const room = new ConcurrencyLimit(1);
     const first = makeWork();
     const running = room.run(signal, first.run);
@@ -69,7 +69,7 @@ describe("a concurrency limit", () => {
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   });
 
-  test("admits no other call when a waiter leaves the middle of the queue", async () => {
+  test("starts no other call when a waiting one leaves the middle of the queue", async () => {
     const room = new ConcurrencyLimit(1);
     const [first, second, third] = [makeWork(), makeWork(), makeWork()];
     const begun: string[] = [];
@@ -93,7 +93,7 @@ describe("a concurrency limit", () => {
     expect(begun).toEqual(["first", "third"]);
   });
 
-  test("admits the next call when a waiter is admitted and aborted at the same moment", async () => {
+  test("starts the next call when a waiting one starts and aborts at the same moment", async () => {
     const room = new ConcurrencyLimit(1);
     const first = makeWork();
     const running = room.run(signal, first.run);

@@ -37,7 +37,7 @@ function race(signal = new AbortController().signal) {
 }
 
 describe("the hedged call", () => {
-  test("is made when the first has not settled in time, and not earlier", async () => {
+  test("is made when the first call has not settled in time, and not earlier", async () => {
     const { clock, first, second } = race();
     await clock.advance(99);
     expect([first.make.mock.calls.length, second.make.mock.calls.length]).toEqual([1, 0]);

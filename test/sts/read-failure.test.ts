@@ -18,7 +18,7 @@ const answer = (status: number, facts: object = {}, headers: Record<string, stri
   });
 
 describe("an answer", () => {
-  test("is read for its code, words, status and request id", () => {
+  test("is read for its code, message, status and request ID", () => {
     const { cause, ...failure } = read(answer(403, { Code: "AccessDenied" }));
     expect(failure).toEqual({
       ...{ kind: "answer", code: "AccessDenied", message: "the words", httpStatus: 403 },
@@ -27,7 +27,7 @@ describe("an answer", () => {
     expect(cause).toBeInstanceOf(Error);
   });
 
-  test("has the wire's own code, or else the name that the SDK gave it", () => {
+  test("has the code of its body, or else the name that the SDK gave it", () => {
     const name = "InvalidIdentityTokenException";
     expect(read(answer(400, { Code: "InvalidIdentityToken", name })).code).toBe(
       "InvalidIdentityToken",
@@ -36,7 +36,7 @@ describe("an answer", () => {
   });
 
   test.each(["Unknown", "UnknownError", "Error", "NotFound"])(
-    "named %s has no code, and is not STS's",
+    "with the name %s has no code, and does not come from STS",
     (name) => {
       const { code, message } = read(answer(502, { name }));
       expect(code).toBeUndefined();
@@ -44,12 +44,12 @@ describe("an answer", () => {
     },
   );
 
-  test("has the request id of its body where the SDK has none", () => {
+  test("has the request ID of its body if the SDK has none", () => {
     const facts = { Code: "AccessDenied", $metadata: { httpStatusCode: 403 }, RequestId: "body-1" };
     expect(read(answer(403, facts)).requestId).toBe("body-1");
   });
 
-  test("names the server that sent it in place of STS, by the server's own headers", () => {
+  test("names the server that sent it instead of STS, from that server's headers", () => {
     const headers = { server: "squid/5.7", via: "1.1 proxy01 (squid)" };
     expect(read(answer(403, { name: "Unknown" }, headers)).message).toBe(
       "HTTP 403 with a body that is not an STS answer (server: squid/5.7, via: 1.1 proxy01 (squid))",
@@ -60,7 +60,7 @@ describe("an answer", () => {
     expect(read(answer(403, { Code: value, name: value })).code).toBeUndefined();
   });
 
-  test("that could not be read is not from STS, even with status 200", () => {
+  test("that could not be parsed does not come from STS, even with status 200", () => {
     const facts = {
       name: "SyntaxError",
       message: "Deserialization error: char '<' is not expected",
@@ -77,7 +77,7 @@ describe("an answer", () => {
     [new Date(NOW + 30_000).toUTCString(), 30_000],
     [new Date(NOW - 30_000).toUTCString(), 0],
     ["soon", undefined],
-  ])("with Retry-After %j asks for %j ms", (value, expected) => {
+  ])("with Retry-After %j requests a wait of %j ms", (value, expected) => {
     const headers: Record<string, string> = value === undefined ? {} : { "retry-after": value };
     expect(read(answer(503, {}, headers)).retryAfterMs).toBe(expected);
   });
@@ -92,7 +92,7 @@ describe("an answer", () => {
   });
 });
 
-describe("no answer", () => {
+describe("a missing answer", () => {
   const withCode = (code: string, message = "x") => Object.assign(new Error(message), { code });
 
   test.each(["ECONNRESET", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EPIPE", "ETIMEDOUT"])(
@@ -110,7 +110,7 @@ describe("no answer", () => {
     expect(read(withCode(code))).toMatchObject({ kind: "network", code });
   });
 
-  test("in time is a timeout; a reset connection that the SDK calls one is the network's fault", () => {
+  test("in time is a timeout, but a reset connection is a network failure, although the SDK calls it a timeout", () => {
     const timeout = Object.assign(new Error("too slow"), { name: "TimeoutError" });
     expect(read(timeout).kind).toBe("timeout");
     expect(read(Object.assign(timeout, { code: "ECONNRESET" })).kind).toBe("network");
@@ -121,7 +121,7 @@ describe("no answer", () => {
     expect(read(thrown)).toMatchObject({ kind: "network", message: "ECONNREFUSED" });
   });
 
-  test("because the SDK refused the configuration is the request's fault", () => {
+  test("because the SDK refused the configuration is a fault of the request", () => {
     for (const message of ["Region is missing", "Region not accepted: region=x", "Invalid URL"]) {
       expect(read(new Error(message)).kind).toBe("request");
     }
@@ -143,17 +143,20 @@ describe("no answer", () => {
     ["Deno", 407, "tunnel error: proxy authorization required"],
     ["a SOCKS agent", 403, "Socks5 proxy rejected connection - NotAllowed"],
     ["a SOCKS agent without credentials", 407, "Socks5 Authentication failed"],
-  ])("because a proxy refused is the proxy's doing, as %s reports it", (_, status, message) => {
-    const code = `PROXY_STATUS_${status}`;
-    for (const facts of [{}, { code: "ECONNRESET" }, { code: "UND_ERR_ABORTED" }]) {
-      const refused = Object.assign(new Error(message), facts);
-      expect(read(refused)).toMatchObject({ kind: "proxy", code, message });
-      const cause = new TypeError("fetch failed", { cause: refused });
-      expect(read(cause)).toMatchObject({ kind: "proxy", code, message });
-    }
-  });
+  ])(
+    "because a proxy refused the connection is a proxy failure, as %s reports it",
+    (_, status, message) => {
+      const code = `PROXY_STATUS_${status}`;
+      for (const facts of [{}, { code: "ECONNRESET" }, { code: "UND_ERR_ABORTED" }]) {
+        const refused = Object.assign(new Error(message), facts);
+        expect(read(refused)).toMatchObject({ kind: "proxy", code, message });
+        const cause = new TypeError("fetch failed", { cause: refused });
+        expect(read(cause)).toMatchObject({ kind: "proxy", code, message });
+      }
+    },
+  );
 
-  test("because Node's own tunnel failed goes by the status that its error has", () => {
+  test("because Node's own tunnel failed has the status of the tunnel's error", () => {
     const facts = { code: "ERR_PROXY_TUNNEL", statusCode: 407 };
     const refused = Object.assign(new Error("Failed to establish tunnel"), facts);
     expect(read(refused)).toMatchObject({ kind: "proxy", code: "PROXY_STATUS_407" });
@@ -174,12 +177,12 @@ describe("no answer", () => {
     });
   });
 
-  test.each(HOSTILE)("with %s thrown is read without an error", (_, make) => {
+  test.each(HOSTILE)("is read without an error when %s is thrown", (_, make) => {
     expect(["local", "network"]).toContain(read(make()).kind);
   });
 });
 
-describe("a fault is recognized by its shape, wherever it stands in the chain", () => {
+describe("a fault anywhere in the chain", () => {
   const system = (code: string) => Object.assign(new Error(`connect ${code}`), { code });
   const foreign = (source: string): unknown => runInNewContext(source);
 
@@ -221,18 +224,18 @@ describe("a fault is recognized by its shape, wherever it stands in the chain", 
       "CERT_HAS_EXPIRED",
     ],
     ["a plain object", () => ({ name: "Error", message: "x", code: "ECONNRESET" }), "ECONNRESET"],
-  ])("of %s is the network's", (_, make, code) => {
+  ])("of %s is a network failure", (_, make, code) => {
     expect(read(make())).toMatchObject({ kind: "network", code });
   });
 
   test.each(["fetch failed", "Failed to fetch", "Load failed", "error sending request for url"])(
-    "%j without anything behind it is the network's",
+    "with the message %j and no cause is a network failure",
     (message) => {
       expect(read(new TypeError(message)).kind).toBe("network");
     },
   );
 
-  test("a timeout is one as an error, as a DOMException, and behind another error", () => {
+  test("is a timeout as an error, as a DOMException, and as the cause of another error", () => {
     const timeout = new DOMException("The operation was aborted due to timeout", "TimeoutError");
     const named = Object.assign(new Error("too slow"), { name: "TimeoutError" });
     for (const thrown of [named, new Error("no answer", { cause: named })]) {
@@ -241,7 +244,7 @@ describe("a fault is recognized by its shape, wherever it stands in the chain", 
     expect(["timeout", "network"]).toContain(read(timeout).kind);
   });
 
-  test("an answer that a role assumer wraps is still the answer", () => {
+  test("is an answer when a role assumer wraps it", () => {
     const inner = answer(403, { Code: "AccessDenied" });
     expect(read(new Error("the assumer failed", { cause: inner }))).toMatchObject({
       ...{ kind: "answer", code: "AccessDenied", httpStatus: 403, message: "the words" },
@@ -249,32 +252,32 @@ describe("a fault is recognized by its shape, wherever it stands in the chain", 
   });
 
   test.each(["ENOENT", "EISDIR", "UND_ERR_INVALID_ARG", "EXPIRED", "E"])(
-    "%s of a plugin is not the network's",
+    "with the code %s of a plugin is not a network failure",
     (code) => {
       const syscall = "open";
       expect(read(Object.assign(new Error("x"), { code, syscall })).kind).toBe("local");
     },
   );
 
-  test("a system error is a network failure when a connection was requested", () => {
+  test("is a network failure when the system call is one of the network", () => {
     const facts = { code: "ENOENT", syscall: "connect" };
     expect(read(Object.assign(new Error("x"), facts)).kind).toBe("network");
   });
 });
 
-describe("what looks alike", () => {
+describe("an error that looks like another one", () => {
   const failed = (facts: object, message = "x") => read(Object.assign(new Error(message), facts));
 
   test("is not an answer when its status is not a number", () => {
     expect(failed({ $metadata: { httpStatusCode: "403" } }).kind).toBe("local");
   });
 
-  test("is a bad answer below 300, and an answer from there", () => {
+  test("is a bad answer with a status below 300, and an answer from 300", () => {
     expect(read(answer(299)).kind).toBe("bad-answer");
     expect(read(answer(300)).kind).toBe("answer");
   });
 
-  test("has the request id of the body where the header has none, or none", () => {
+  test("has the request ID of the body if the header has none", () => {
     const $metadata = { httpStatusCode: 400 };
     expect(read(answer(400, { $metadata, RequestId: "of-body" })).requestId).toBe("of-body");
     expect(read(answer(400, { $metadata })).requestId).toBeUndefined();
@@ -284,38 +287,63 @@ describe("what looks alike", () => {
 
   test.each<[string, object, string, string]>([
     [
-      "a code that only ends like the system's",
+      "with a code that only ends like a system's is local",
       { code: "xEFOO", syscall: "connect" },
       "x",
       "local",
     ],
-    ["a code that only begins like it", { code: "EFOO_1", syscall: "connect" }, "x", "local"],
     [
-      "an unknown code of the system's while connecting",
+      "with a code that only begins like a system's is local",
+      { code: "EFOO_1", syscall: "connect" },
+      "x",
+      "local",
+    ],
+    [
+      "with an unknown code of the system is a network failure while connecting",
       { code: "EFOO", syscall: "connect" },
       "x",
       "network",
     ],
-    ["an unknown code without a system call", { code: "EFOO" }, "x", "local"],
-    ["a payload that failed", {}, "the payload failed", "local"],
-    ["a load that failed", {}, "Load failed", "network"],
-    ["a connection that was reset", {}, "the connection was reset", "network"],
-    ["a connection reset", {}, "connection reset by peer", "network"],
-    ["a status code of something else", { statusCode: 407 }, "x", "local"],
-    ["a tunnel that was refused without a status", { code: "ERR_PROXY_TUNNEL" }, "x", "proxy"],
-    ["SOCKS of no version", {}, "socks proxy rejected the connection", "proxy"],
+    ["with an unknown code and no system call is local", { code: "EFOO" }, "x", "local"],
+    ["about a payload that failed is local", {}, "the payload failed", "local"],
+    ["about a load that failed is a network failure", {}, "Load failed", "network"],
+    [
+      "about a connection that was reset is a network failure",
+      {},
+      "the connection was reset",
+      "network",
+    ],
+    ["about a connection reset is a network failure", {}, "connection reset by peer", "network"],
+    [
+      "with a status in a field that is not about an answer is local",
+      { statusCode: 407 },
+      "x",
+      "local",
+    ],
+    [
+      "about a tunnel that was refused without a status is a proxy failure",
+      { code: "ERR_PROXY_TUNNEL" },
+      "x",
+      "proxy",
+    ],
+    [
+      "about SOCKS without a version is a proxy failure",
+      {},
+      "socks proxy rejected the connection",
+      "proxy",
+    ],
   ])("%s", (_, facts, message, kind) => {
     expect(failed(facts, message).kind).toBe(kind);
   });
 
-  test("a tunnel's status is read where it is a number", () => {
+  test("has the status of its tunnel if that is a number", () => {
     const code = "ERR_PROXY_TUNNEL";
     expect(failed({ code, statusCode: 407 }).code).toBe("PROXY_STATUS_407");
     expect(failed({ code, statusCode: "407" }).code).toBe("PROXY_STATUS_403");
   });
 });
 
-describe("what is read contains no token", () => {
+describe("a failure", () => {
   const shown = (thrown: unknown, token: string) => {
     const { cause, ...failure } = read(thrown, token);
     return JSON.stringify([failure, cause?.name, cause?.message, cause?.stack, cause]);
@@ -324,7 +352,7 @@ describe("what is read contains no token", () => {
   test.each([
     ["a JWT", TOKEN],
     ["an opaque token", "Atza|IQEBLjAsAhRmHjNgHpi0U-Dme37rR6CuUpSREXAMPLE"],
-  ])("that is %s, wherever it was echoed", (_, token) => {
+  ])("contains no token that is %s, wherever it was echoed", (_, token) => {
     const echo = `echo ${token} end`;
     const places = ["message", "name", "Code", "code", "RequestId", "stack"];
     const inner = Object.assign(new Error(echo), { stack: echo });
@@ -336,19 +364,19 @@ describe("what is read contains no token", () => {
     expect(shown(answer(400, { $metadata }), token)).not.toContain(token);
   });
 
-  test("but keeps a part that is too short to be a secret", () => {
+  test("keeps a part of a token that is too short to be a secret", () => {
     const words = "Not authorized: kurz";
     expect(read(answer(403, { message: words }), "header.kurz.short").message).toBe(words);
   });
 
-  test("nor a part of it", () => {
+  test("contains no part of a token", () => {
     const [, payload = "", signature = ""] = TOKEN.split(".");
     for (const part of [payload, signature]) {
       expect(shown(answer(400, { message: `bad part: ${part}` }), TOKEN)).not.toContain(part);
     }
   });
 
-  test.each(Object.entries(SPELLINGS))("nor an opaque token %s", (_, spell) => {
+  test.each(Object.entries(SPELLINGS))("contains no opaque token %s", (_, spell) => {
     const token = "Atza|IQEBLjAsAhRmHjNgHpi0U-Dme37rR6CuUpSREXAMPLE";
     const pieces = spell(piecesOf(token));
     const echo = `got ${pieces.join("")} here`;
@@ -359,7 +387,7 @@ describe("what is read contains no token", () => {
     }
   });
 
-  test("nor the subject, which errors name by its hash alone", () => {
+  test("contains no subject, which errors show only as a hash", () => {
     const sub = "repo:acme/app:ref:refs/heads/main";
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const token = `${part({ alg: "RS256" })}.${part({ sub })}.c2lnbmF0dXJlLXNpZ25hdHVyZQ`;
@@ -371,7 +399,7 @@ describe("what is read contains no token", () => {
     }
   });
 
-  test("but keeps a subject of fifteen characters, which may be a word", () => {
+  test("keeps a subject of fifteen characters, which may be a word", () => {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const tokenOf = (sub: unknown) => `${part({ alg: "RS256" })}.${part({ sub })}.c2ln`;
     const messageFor = (sub: string) =>

@@ -47,7 +47,7 @@ describe("a route", () => {
     expect(regions("a", "b").startRefresh().ask("ok", "ok", "ok")).toEqual(["a", "a", "a"]);
   });
 
-  test("calls the regions in their order, at once while there is another one", () => {
+  test("calls the regions in order, and at once while there is another one", () => {
     const asked = regions("a", "b", "c").startRefresh().ask(DOWN, DOWN, DOWN);
     expect(asked).toEqual(["a at once", "b at once", "c"]);
   });

@@ -141,12 +141,16 @@ describe("a Date that can't be right", () => {
 describe("the lifetime of a session", () => {
   test.each<[string, Answer, number]>([
     ["counts by this machine's clock without a Date", { lie: "" }, HOUR],
-    ["counts by this machine's clock with a Date that is none", { lie: "soon" }, HOUR],
-    ["may be longer, where there is no Date", { lie: "", givenMs: 12 * HOUR }, 12 * HOUR],
-    ["ends at once where the one clock there is says so", { lie: "", givenMs: -HOUR }, -HOUR],
-    ["may be shorter than was asked for", { givenMs: 900_000 }, 900_000],
-    ["may be longer, where both clocks agree", { givenMs: 12 * HOUR }, 12 * HOUR],
-    ["ends at once where both clocks agree that it has", { givenMs: -HOUR }, -HOUR],
+    ["counts by this machine's clock with a Date that is not a date", { lie: "soon" }, HOUR],
+    ["may be longer than requested without a Date", { lie: "", givenMs: 12 * HOUR }, 12 * HOUR],
+    [
+      "has passed without a Date if this machine's clock shows it",
+      { lie: "", givenMs: -HOUR },
+      -HOUR,
+    ],
+    ["may be shorter than requested", { givenMs: 900_000 }, 900_000],
+    ["may be longer than requested if both clocks agree", { givenMs: 12 * HOUR }, 12 * HOUR],
+    ["has passed if both clocks agree", { givenMs: -HOUR }, -HOUR],
     ["is the shorter one of two", { stsMs: 10 * MINUTE, givenMs: 900_000 }, 900_000],
     ["is the shorter one of two", { stsMs: -10 * MINUTE, givenMs: 900_000 }, 300_000],
   ])("%s", (_, answer, lifetimeMs) => {

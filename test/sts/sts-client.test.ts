@@ -129,7 +129,7 @@ test.each<[string, STSClientConfig, string, boolean]>([
   },
 );
 
-test("includes the regional host with the global one", async () => {
+test("the global endpoint is resolved with the host of the regional one", async () => {
   const client = new STSClient({ region: "eu-west-1", useGlobalEndpoint: true });
   expect((await resolveEndpoint(client)).regionalHost).toBe("sts.eu-west-1.amazonaws.com");
 });

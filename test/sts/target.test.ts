@@ -84,7 +84,7 @@ describe("the region", () => {
   });
 
   test.each([1, true, {}, ["eu-west-1"], Symbol("x"), () => "eu-west-1"])(
-    "is refused by the name of its option when a function returns %s",
+    "is refused with the name of its option when a function returns %s",
     async (value) => {
       const region = (async () => value) as never;
       for (const option of ["clientConfig", "parentClientConfig"] as const) {
@@ -127,7 +127,7 @@ describe("the global endpoint", () => {
     ["regional", undefined],
     ["something", undefined],
     ["", undefined],
-  ])("is used if AWS_STS_REGIONAL_ENDPOINTS is %j: %j", async (mode, expected) => {
+  ])("with AWS_STS_REGIONAL_ENDPOINTS=%s has the setting %j", async (mode, expected) => {
     expect(await isGlobal({}, { env: { AWS_STS_REGIONAL_ENDPOINTS: mode } })).toBe(expected);
   });
 

@@ -19,7 +19,7 @@ const THROWN: readonly (readonly [string, () => unknown, Situation])[] = [
     "proxy-failed",
   ],
   [
-    "https-proxy-agent, when the proxy is no HTTP server",
+    "https-proxy-agent, when the proxy is not an HTTP server",
     () => error('Invalid header from proxy CONNECT response: "SSH-2.0"'),
     "proxy-failed",
   ],
@@ -47,12 +47,12 @@ const THROWN: readonly (readonly [string, () => unknown, Situation])[] = [
   ["Chromium", () => error("net::ERR_TUNNEL_CONNECTION_FAILED"), "proxy-failed"],
   // Statuses that are thrown.
   [
-    "axios, when the proxy wants credentials",
+    "axios, when the proxy requires credentials",
     () => error("Request failed with status code 407", { code: "ERR_BAD_REQUEST" }),
     "proxy-credentials",
   ],
   [
-    "got, when the proxy wants credentials",
+    "got, when the proxy requires credentials",
     () =>
       error("Request failed with status code 407 (Proxy Authentication Required): POST https://x", {
         code: "ERR_NON_2XX_3XX_RESPONSE",
@@ -210,8 +210,8 @@ const THROWN: readonly (readonly [string, () => unknown, Situation])[] = [
   ["a plugin's file", () => error("ENOENT: no such file or directory, open '/x'"), "thrown-here"],
 ];
 
-describe("what libraries throw", () => {
-  test.each(THROWN)("%s: %s", (_, make, situation) => {
+describe("an error that a library throws", () => {
+  test.each(THROWN)("by %s, is of the situation %s", (_, make, situation) => {
     const failure = readFailure(make(), "a.b.c", 0);
     expect(situationOf(failure), JSON.stringify(failure)).toBe(situation);
     expect(situationOf(read(new TypeError("fetch failed", { cause: make() })))).toBe(
@@ -219,7 +219,7 @@ describe("what libraries throw", () => {
     );
   });
 
-  test("has the code of the proxy's fault, or the name where a code is empty", () => {
+  test("has the code of the proxy's fault, or its name if the code is empty", () => {
     expect(read(error("Proxy timeout", { code: "X" })).code).toBe("PROXY_FAILED");
     expect(read(error("x", { code: "" })).code).toBe("Error");
   });
