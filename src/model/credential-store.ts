@@ -4,22 +4,22 @@
  * must pass the tests of `testCredentialStore()` in `resilient-sts/testing`.
  *
  * A provider gives each operation 250 ms, stops using a store that fails for 30 to 60 s, and checks
- * every value that it reads. A method may therefore reject or never settle: the provider then asks
+ * every value that it reads. A method may therefore reject or never settle: the provider then calls
  * STS itself. A store must never return half a value, and never a value under another key.
  */
 export interface CredentialStore {
-  /** What the store is called in events and in `status()`: `file`, `redis`. */
+  /** The store's name in events and in `status()`: `file`, `redis`. */
   readonly name: string;
   /** Returns what is stored under the key, and whether a lease of the key is held now. */
   read(key: string): Promise<StoreEntry>;
   /**
-   * Takes the lease of the key: the right to refresh for all. At most one lease of a key is held at a
-   * time; it lapses `leaseMs` milliseconds after the claim or its last extension.
+   * Acquires the lease of the key: the right to refresh for all. At most one lease of a key is held at a
+   * time; it expires `leaseMs` milliseconds after the claim or its last extension.
    *
    * @returns the lease, or `undefined` while another lease is held.
    */
   claim(key: string, leaseMs: number): Promise<StoreLease | undefined>;
-  /** Lets the lease lapse `leaseMs` milliseconds from now. @returns whether it was still held. */
+  /** Lets the lease expire `leaseMs` milliseconds from now. @returns whether it was still held. */
   extend(lease: StoreLease, leaseMs: number): Promise<boolean>;
   /**
    * Stores a value under its key. A store keeps one value of each kind. A value replaces the stored
@@ -28,7 +28,7 @@ export interface CredentialStore {
    * its own.
    *
    * @param lease - `undefined` for a process that stopped waiting for the holder of the lease and
-   * asked STS itself: its value gets the fence of the value that it replaces, or 0, so that the
+   * called STS itself: its value gets the fence of the value that it replaces, or 0, so that the
    * holder can still replace it.
    * @returns whether the value is stored.
    */
@@ -47,13 +47,13 @@ export interface InspectableStore extends CredentialStore {
   forget(key: string): Promise<void>;
 }
 
-/** What a store says about itself. Never contains a key or a value. */
+/** What a store reports about itself. Never contains a key or a value. */
 export interface StoreInspection {
   /** The directory, or the namespace. */
   readonly place: string;
   /** The store's clock minus this machine's, in milliseconds. */
   readonly clockSkewMs: number;
-  /** The ids of the keys in use, the one that encrypts first; absent where nothing is encrypted. */
+  /** The ids of the keys in use, the one that encrypts first; absent if the store does not encrypt. */
   readonly keyIds?: readonly string[] | undefined;
   /** A sample of what is stored, counted by key id and problem. */
   readonly sample: readonly StoredSample[];
@@ -76,14 +76,14 @@ export type StoreOperation = Exclude<keyof CredentialStore, "name">;
 export interface StoreEntry {
   /** The stored credentials; absent when there are none. */
   readonly credentials?: StoredCredentials | undefined;
-  /** What is left of the credentials' `ttlMs` by the store's own clock, in milliseconds. */
+  /** The rest of the credentials' `ttlMs` by the store's own clock, in milliseconds. */
   readonly credentialsTtlMs?: number | undefined;
   /** The stored refusal; absent when there is none. */
   readonly refusal?: StoredRefusal | undefined;
   /** Whether any process holds the lease now. */
   readonly isLeased: boolean;
   /**
-   * Why something that is stored under the key can't be used: malformed, cut, encrypted with another
+   * Why something that is stored under the key can't be used: malformed, truncated, encrypted with another
    * key. The store removes it, so that the next value can be stored.
    */
   readonly problem?: string | undefined;
@@ -133,10 +133,10 @@ export interface StoredCredentials extends StoredBase {
   readonly region?: string | undefined;
 }
 
-/** A permanent refusal by STS, shared for a few seconds so that not every process asks for it. */
+/** A permanent refusal by STS, shared for a few seconds so that other processes do not repeat the call. */
 export interface StoredRefusal extends StoredBase {
   readonly kind: "refusal";
-  /** The code of STS's answer: `AccessDenied`. */
+  /** The error code of STS's answer: `AccessDenied`. */
   readonly code: string;
   /** The message of STS's answer. */
   readonly message: string;

@@ -7,7 +7,10 @@ import type { TokenFacts } from "./jwt.js";
 
 /** Why the provider has no credentials to return. */
 export type WebIdentityErrorCode =
-  /** No token file or no role is configured. Only without a token file does a `chain()` go on to its next provider. */
+  /**
+   * No token file or no role is configured. A `chain()` continues with its next provider only if no token
+   * file is configured.
+   */
   | "ERR_NOT_CONFIGURED"
   /** The token file or source returned no token. */
   | "ERR_TOKEN_UNAVAILABLE"
@@ -149,7 +152,7 @@ export function isWebIdentityError(value: unknown): value is WebIdentityError {
 
 type Style = Parameters<InspectOptionsStylized["stylize"]>[1];
 
-/** If there are more attempts, the first few and the latest are printed. */
+/** Of more attempts, only the first few and the latest are printed. */
 const MAX_ROWS = 30;
 const FIRST_ROWS = 5;
 const MAX_CAUSES = 3;

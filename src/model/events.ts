@@ -105,7 +105,7 @@ export interface StoreFailedEvent extends EventBase {
   readonly store: string;
   /** The operation that failed. */
   readonly operation: StoreOperation;
-  /** `bad-value`: what is stored is malformed, cut, another workload's, or encrypted with another key. */
+  /** `bad-value`: the stored value is malformed, truncated, another workload's, or encrypted with another key. */
   readonly reason: "timeout" | "error" | "bad-value";
   /** What failed, without secrets. */
   readonly message: string;
@@ -205,7 +205,7 @@ export interface StoreOperationMessage {
   readonly outcome: "success" | "failure";
   /** Why it failed. */
   readonly errorType?: "timeout" | "error" | undefined;
-  /** Of a successful `claim`: whether this process has the lease now. */
+  /** Whether this process has the lease now; only after a successful `claim`. */
   readonly isClaimed?: boolean | undefined;
   /** Milliseconds it took, or until its limit. */
   readonly ms: number;
@@ -220,7 +220,7 @@ export const STORE_VALUE_CHANNEL_NAME = "resilient-sts:store:unusable";
 
 const unusableValues = channel(STORE_VALUE_CHANNEL_NAME);
 
-/** A stored value that is malformed, cut, another workload's, or encrypted with another key. */
+/** A stored value that is malformed, truncated, another workload's, or encrypted with another key. */
 export interface UnusableValueMessage {
   /** The store's name: `file`, `redis`. */
   readonly store: string;

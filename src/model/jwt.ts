@@ -1,8 +1,8 @@
 import type { Finding } from "./findings.js";
 
 /*
- * What can be read from a token without a check: its header and claims, the facts that are safe to show,
- * and, of a text that is not a JWT, what it is instead.
+ * Reads a token without checking it: its header and claims, the facts that are safe to show, and, if the
+ * text is not a JWT, what it is instead.
  */
 
 /** The facts about a token that are safe to show; never the token itself. */

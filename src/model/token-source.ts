@@ -31,7 +31,7 @@ export type TokenSourceErrorCode =
   /** The platform did not answer, or answered without a token. Temporary. */
   | "ERR_SOURCE_UNAVAILABLE";
 
-/** What a {@link TokenSourceError} says besides its message. */
+/** The fields of a {@link TokenSourceError} besides its message. */
 export interface TokenSourceErrorInit {
   /**
    * Whether the platform refused, or did not answer.

@@ -1,14 +1,14 @@
 /**
- * What a tracer needs to know about a refresh, over `node:diagnostics_channel`. Without a subscriber,
- * nothing is measured or published.
+ * Publishes what a tracer needs to know about a refresh, through `node:diagnostics_channel`. Without a
+ * subscriber, nothing is measured or published.
  */
 import { type Channel, channel, tracingChannel } from "node:diagnostics_channel";
 import type { Verdict } from "./failure.js";
 
 /**
  * One refresh, as the tracing channel `resilient-sts:refresh` publishes it: `start` when it begins,
- * `asyncEnd` when it ends. The optional fields are set by the end. It holds no token, no secret and
- * no subject.
+ * `asyncEnd` when it ends. The optional fields are set by then. It contains no token, no secret and no
+ * subject.
  */
 export interface RefreshTrace {
   /** The provider; use it only to compare identity. */
@@ -24,7 +24,7 @@ export interface RefreshTrace {
   attempts?: number | undefined;
   /** When the new credentials expire. */
   expiration?: Date | undefined;
-  /** Of a refresh that failed: the verdict of its last attempt, or the error's code without one. */
+  /** If the refresh failed: the verdict of its last attempt, or the code of the error if it made none. */
   errorType?: string | undefined;
 }
 
@@ -35,7 +35,7 @@ export interface StsCallTrace {
   readonly attempt: number;
   /** The region that was called, if it is known. */
   region?: string | undefined;
-  /** Of a call that failed. */
+  /** What the failure means; absent if the call succeeded. */
   verdict?: Verdict | undefined;
   requestId?: string | undefined;
   httpStatus?: number | undefined;

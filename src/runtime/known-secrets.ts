@@ -5,21 +5,21 @@ import { unspell } from "./spellings.js";
 export type Span = readonly [start: number, end: number];
 
 /**
- * So many characters of a secret in a row are taken out, whatever stands around them: 96 bits of a
- * base64url text. Fewer may be a word of the answer. A shorter secret is taken out as a whole.
+ * This many consecutive characters of a secret are removed, whatever is around them: 96 bits of base64url.
+ * Fewer may be an ordinary word. A shorter secret is only removed as a whole.
  */
 const MIN_PART = 16;
-/** A shorter secret is found as it is written, but in no other spelling: it may be a word. */
+/** A shorter secret is only found exactly as written, in no other spelling: it may be a word. */
 const MIN_WHOLE = 8;
-/** Every part of `MIN_PART` characters holds one sample that begins at a multiple of the step. */
+/** Every part of `MIN_PART` characters contains a sample that begins at a multiple of the step. */
 const STEP = 8;
 const SAMPLE = MIN_PART - STEP + 1;
-/** How many places of one sample are compared: a secret may be one letter over and over. */
+/** How many places of one sample are compared: a secret may repeat a single letter. */
 const MAX_PLACES = 32;
-/** Keeps two secrets apart; no plain text holds one. */
+/** Separates two secrets; no plain text contains it. */
 const SEPARATOR = "\0";
 
-/** Secrets, made ready to be found in any text, whole or in part, in any spelling. */
+/** Secrets, prepared for a search in any text, whole or in part, in any spelling. */
 export class KnownSecrets {
   readonly #literal: readonly string[];
   readonly #whole: readonly string[];
@@ -38,7 +38,7 @@ export class KnownSecrets {
     }
   }
 
-  /** Where they stand in the source of a plain text. */
+  /** Where the secrets are in the source of a plain text. */
   find(plain: PlainText): Span[] {
     if (this.#literal.length === 0) return [];
     const { text, places } = compared(plain.text);
@@ -76,7 +76,7 @@ export class KnownSecrets {
     return found;
   }
 
-  /** What a text has in common with a secret around two equal places. */
+  /** The piece around two equal samples that a text and a secret have in common. */
   #common(text: string, at: number, place: number): Span {
     const secret = this.#forms;
     let before = 0;
@@ -94,21 +94,21 @@ export function sourceSpan({ starts, ends }: PlainText, start: number, end: numb
   return [starts[start] ?? 0, ends[end - 1] ?? 0];
 }
 
-/** The plain text of a secret and of what encoders make of its bytes. */
+/** The plain texts of a secret and of its encodings. */
 function formsOf(secret: string): string[] {
   const plain = unspell(secret).map(({ text }) => compared(text).text);
   if (plain.some(({ length }) => length < MIN_WHOLE)) return [];
   const bytes = Buffer.from(secret);
   const encoded = [...new Set([secret, encodeURIComponent(bytes.toString())])];
   const others = [...encoded.flatMap(base64Forms), bytes.toString("hex"), bytes.join(",")];
-  // Nothing in these is an escape; a plus is left out of a plain text.
+  // These contain no escapes. A plain text leaves out every plus.
   return [...plain, ...others.map((form) => compared(form.replaceAll("+", "")).text)];
 }
 
-/** Marks of escapes: a half of one may stand before or behind a secret. */
+/** Characters of escapes: a part of an escape may be next to a secret. */
 const MARKS = "=%&;";
 
-/** What is compared: in lower case, without {@link MARKS}, and where each character stands. */
+/** The text that is compared, in lower case and without {@link MARKS}, and the place of each character. */
 function compared(text: string): { readonly text: string; readonly places: Int32Array } {
   const places = new Int32Array(text.length);
   const kept: string[] = [];
@@ -120,13 +120,13 @@ function compared(text: string): { readonly text: string; readonly places: Int32
   return { text: kept.join("").toLowerCase(), places };
 }
 
-/** In both alphabets, and as a part of a longer text: base64 depends on what stands before. */
+/** In both alphabets, and as a part of a longer text: base64 depends on the bytes before it. */
 function base64Forms(secret: string): string[] {
   const bytes = Buffer.from(secret);
   return ["base64", "base64url"].flatMap((alphabet) =>
     [0, 1, 2].map((shift) => {
       const whole = Buffer.concat([Buffer.alloc(shift), bytes]);
-      // Only the characters that the secret alone decides.
+      // Only the characters that depend on the secret alone.
       const last = Math.floor((whole.length * 8) / 6);
       return whole.toString(alphabet as BufferEncoding).slice(Math.ceil((shift * 8) / 6), last);
     }),
@@ -141,11 +141,11 @@ function occurrences(text: string, part: string): Span[] {
   return found;
 }
 
-/** A process has a request token, a few keys and endpoint tokens; what it gets anew replaces the oldest. */
+/** A process has a request token, a few keys and endpoint tokens. A new secret replaces the oldest. */
 const MAX_REMEMBERED = 64;
-/** More than a private key in PEM, in characters. */
+/** In characters; longer than a private key in PEM. */
 const MAX_REMEMBERED_LENGTH = 16 * 1024;
-/** All together: every new secret makes the process read all of them again, in some milliseconds. */
+/** In total: after each new secret all of them are prepared again, which takes some milliseconds. */
 const MAX_REMEMBERED_CHARACTERS = 32 * 1024;
 
 /** Secrets that this process has read, the most recent last. */
@@ -153,9 +153,9 @@ const remembered = new Set<string>();
 let ready: KnownSecrets | undefined;
 
 /**
- * Makes a secret known to every text that is shown from now on: called where one is read or made, so
- * that no other part of the package has to know it. A text of fewer than eight characters may be a word
- * and is not remembered. Of bytes, the usual spellings are.
+ * Remembers a secret: from now on, no text that is shown contains it. The code that reads or makes a secret
+ * calls this function, so that no other part of the package has to know the secret. A text of fewer than
+ * eight characters may be a word and is not remembered. Bytes are remembered in their usual encodings.
  */
 export function rememberSecret(secret: string | Uint8Array | undefined): void {
   if (secret === undefined) return;
@@ -180,7 +180,7 @@ export function rememberSecret(secret: string | Uint8Array | undefined): void {
   }
 }
 
-/** What {@link rememberSecret} made known. */
+/** The secrets of {@link rememberSecret}. */
 export function rememberedSecrets(): KnownSecrets {
   ready ??= new KnownSecrets([...remembered]);
   return ready;

@@ -3,40 +3,40 @@ import { unspell } from "./spellings.js";
 import { findSecretShapes } from "./token-shapes.js";
 
 /*
- * The one door for text that someone else wrote: answers, documents, claims, thrown errors, settings.
- * What goes through it is bounded, printable, on one line, and free of tokens and secrets in every
- * spelling. Each step takes linear time.
+ * Makes text from outside safe to show: answers, documents, claims, thrown errors, settings. The result is
+ * bounded, printable, on one line, and free of tokens and secrets in every spelling. Each step takes linear
+ * time.
  */
 
-/** Longest piece of foreign text (an answer's message, a claim) that is shown. */
+/** The longest text from outside (an answer's message, a claim) that is shown, in characters. */
 const MAX_SHOWN = 500;
-/** Longest piece of foreign text that is read; more than the longest token STS takes, encoded. */
+/** The longest text from outside that is read; longer than the longest token of STS in any encoding. */
 const MAX_READ = 64 * 1024;
-/** A stack repeats its message; what counts is where the error came from. */
+/** Limits of a stack, of which only the frames are kept. */
 const MAX_FRAMES = 20;
 const MAX_FRAME = 300;
 const MAX_FRAMES_READ = 16 * 1024;
-/** Errors that one AggregateError is shown with: one for each address of a host, as a rule. */
+/** How many errors of an AggregateError are shown; most have one for each address of a host. */
 const MAX_ERRORS = 5;
 
-/** What stands in the place of a secret. */
+/** Replaces a secret. */
 const MARK = "[redacted]";
 
-/** One list, so that it is made ready once. */
+/** One shared list, so that it is prepared once. */
 const NO_SECRETS: readonly string[] = [];
 
 /** C0 and C1 controls, line separators, and the marks that reorder text in a terminal. */
 const UNPRINTABLE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   /[\0-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g;
-/** What nobody sees, and halves of surrogate pairs: two names may differ by nothing else. */
+/** Invisible marks, and halves of surrogate pairs: two names may differ in these alone. */
 const INVISIBLE = /\p{Cf}|\p{Cs}|\u034f|[\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
 const LINE_BREAK = /\r\n|[\n\v\f\r\x85\u2028\u2029]/;
 
 /**
- * Someone else's text, fit for one line of an error, event or log: at most `maxLength` characters and
- * an ellipsis, no control characters, invisible marks spelled out as `<U+200B>`, no token, and none of
- * the given secrets in any spelling.
+ * Makes text from outside fit for one line of an error, event or log: at most `maxLength` characters and
+ * an ellipsis, no control characters, invisible marks written as `<U+200B>`, no token, and none of the given
+ * secrets in any spelling.
  */
 export function safeText(
   text: string,
@@ -46,7 +46,7 @@ export function safeText(
   return printable(redact(text.slice(0, MAX_READ), secrets), maxLength);
 }
 
-/** {@link safeText} for the reports of the command line, whose facts went through it one by one. */
+/** {@link safeText} without the search for secrets, for text whose parts have passed that search. */
 export function printable(text: string, maxLength = MAX_SHOWN): string {
   const oneLine = text
     .slice(0, maxLength * 2)
@@ -54,12 +54,12 @@ export function printable(text: string, maxLength = MAX_SHOWN): string {
     .replace(INVISIBLE, (mark) => `<U+${codePoint(mark)}>`)
     .trim();
   if (oneLine.length <= maxLength) return detached(oneLine);
-  // Not between the halves of a pair.
+  // Don't cut between the halves of a surrogate pair.
   const end = /[\ud800-\udbff]/.test(oneLine.charAt(maxLength - 1)) ? maxLength - 1 : maxLength;
   return detached(`${oneLine.slice(0, end)}…`);
 }
 
-/** A copy: V8 makes a piece of a string a view, which keeps the whole string in memory. */
+/** A copy: in V8, a slice is a view, which keeps the whole string in memory. */
 function detached(text: string): string {
   return Buffer.from(text).toString();
 }
@@ -68,14 +68,14 @@ function codePoint(mark: string): string {
   return (mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
 }
 
-/** Secrets that were made ready once, by the list they came in. */
+/** The prepared secrets of each list. */
 const prepared = new WeakMap<readonly string[], KnownSecrets>();
 
 /**
- * The text without the given secrets, without those that `rememberSecret()` made known, and without what gives itself away as one: JWTs, bearer tokens,
- * passwords of URLs, values of fields such as `SessionToken`. Found in every spelling of `unspell()`,
- * in base64 and hexadecimal, in any letter case, wrapped, or cut off: no 16 characters of a given secret
- * in a row are left.
+ * Removes the given secrets, those of `rememberSecret()`, and all text with the shape of a secret: JWTs,
+ * bearer tokens, passwords of URLs, values of fields such as `SessionToken`. It finds them in every spelling
+ * that `unspell()` undoes, in base64 and hexadecimal, in any letter case, wrapped, or truncated: no 16
+ * consecutive characters of a given secret remain.
  */
 export function redact(text: string, secrets: readonly string[] = NO_SECRETS): string {
   const known = knownSecrets(secrets);
@@ -88,7 +88,7 @@ export function redact(text: string, secrets: readonly string[] = NO_SECRETS): s
   return withoutSpans(text, spans);
 }
 
-/** The text with `mark` in place of the given secrets, found as {@link redact} finds them. */
+/** Replaces the given secrets by `mark`. It finds them as {@link redact} does. */
 export function replaceSecrets(text: string, secrets: readonly string[], mark: string): string {
   const known = knownSecrets(secrets);
   return withoutSpans(
@@ -108,7 +108,7 @@ function withoutSpans(text: string, spans: readonly Span[], mark = MARK): string
   const pieces: string[] = [];
   let at = 0;
   for (const [start, end] of spans.toSorted((a, b) => a[0] - b[0])) {
-    // Two that touch or overlap are one.
+    // Spans that touch or overlap get one mark.
     if (start > at || pieces.length === 0) pieces.push(text.slice(at, start), mark);
     at = Math.max(at, end);
   }
@@ -117,9 +117,8 @@ function withoutSpans(text: string, spans: readonly Span[], mark = MARK): string
 
 /**
  * A copy of any thrown value that is safe to keep as a `cause`: name, message, code, stack, causes, and
- * the errors of an AggregateError, each through {@link safeText}.
- * SDK and HTTP client errors carry the whole request and response with them, and with those the token.
- * Never throws, whatever was thrown.
+ * the errors of an AggregateError, each through {@link safeText}. The errors of the SDK and of HTTP clients
+ * hold the whole request and response, and thus the token. Never throws, whatever was thrown.
  */
 export function safeCause(
   thrown: unknown,
@@ -148,9 +147,9 @@ export function safeCause(
   return copy;
 }
 
-/** The lines of a stack that name a place; its first ones are the message, which may have forged some. */
+/** The frames of a stack. The message comes before them, and may contain lines that look like frames. */
 function framesOf(stack: string, message: string, secrets: readonly string[]): string[] {
-  // A search for the whole message would take its length times the stack's.
+  // The time to search for the whole message would be the product of both lengths.
   const at = stack.slice(0, 2 * MAX_SHOWN).indexOf(message.slice(0, MAX_SHOWN));
   const rest = stack.startsWith(message, at) ? stack.slice(at + message.length) : stack;
   return redact(rest.slice(0, MAX_FRAMES_READ), secrets)
@@ -170,17 +169,17 @@ function readText(thrown: unknown, field: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** A field of anything that was thrown; `undefined` also when a getter or a proxy throws. */
+/** A field of any thrown value; `undefined` also when a getter or a proxy throws. */
 export function readField(thrown: unknown, field: string): unknown {
   return attempt(() => (thrown as Record<string, unknown>)[field], undefined);
 }
 
-/** An object without a prototype has no text. */
+/** Any value as text; an object without a prototype has none. */
 function asText(thrown: unknown): string {
   return attempt(() => String(thrown), `a thrown ${typeof thrown} that has no text`);
 }
 
-/** What was thrown may throw whenever it is read. */
+/** Reading a thrown value may itself throw. */
 function attempt<T>(read: () => T, otherwise: T): T {
   try {
     return read();

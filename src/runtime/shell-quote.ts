@@ -5,7 +5,7 @@ export function quoteForPosix(text: string): string {
   return `'${oneLine(text).replaceAll("'", `'\\''`)}'`;
 }
 
-/** Quotes a word for PowerShell, which accepts the typographic quotes as quotes too. */
+/** Quotes a word for PowerShell, which also accepts typographic quotes. */
 export function quoteForPowerShell(text: string): string {
   return `'${oneLine(text).replace(/['‘’‚‛]/g, "$&$&")}'`;
 }

@@ -1,8 +1,8 @@
 /**
- * The characters of a text behind every spelling that carries them: percent-encoding, JSON and
- * JavaScript escapes, XML and HTML entities, quoted-printable, wrapped lines, one inside another to
- * any depth. What an encoding inserts (blanks, line breaks, quotes, backslashes, invisible marks) is
- * left out, so that a secret can be found by its own characters.
+ * A text with all its encodings undone: percent-encoding, JSON and JavaScript escapes, XML and HTML
+ * entities, quoted-printable, wrapped lines, nested to any depth. It leaves out whatever an encoding
+ * inserts (spaces, line breaks, quotes, backslashes, invisible marks), so that a secret can be found by its
+ * own characters.
  */
 export interface PlainText {
   /** Printable ASCII, and the UTF-8 bytes of all other letters as U+0080 to U+00FF. */
@@ -18,9 +18,9 @@ export interface PlainText {
 export const GAP = { blank: 1, line: 2, plus: 4 } as const;
 
 /**
- * Undoes every spelling. Linear: an escape is undone as soon as its last character is there.
- * What quoted-printable escapes with `=` is the beginning of a value elsewhere: a text that has a `=`
- * gives two plain texts.
+ * Undoes every encoding, in linear time: an escape is undone as soon as its last character is read. In
+ * quoted-printable, `=` begins an escape; elsewhere, a value follows it. A text with a `=` therefore has two
+ * plain texts.
  */
 export function unspell(source: string): PlainText[] {
   const plain = new Unspeller(source, false).plainText();
@@ -31,7 +31,7 @@ const LINE_BREAK = /[\n\v\f\r\x85\u2028\u2029]/;
 const BLANK = /[^\S\ufeff]|["'`]/;
 /** NUL of UTF-16, soft hyphens, zero-width and bidirectional marks: they separate nothing. */
 const INVISIBLE = /[\p{Cc}\p{Cf}]/u;
-/** What is left out of a plain text. */
+/** The characters beyond ASCII that a plain text leaves out. */
 const LEFT_OUT = /^[\p{Cc}\p{Cf}\p{Z}]$/u;
 const BACKSLASH = 0x5c;
 const EQUALS = 0x3d;
@@ -53,7 +53,7 @@ const SHORT_ESCAPES: Readonly<Record<number, string>> = {
   118: " ",
 };
 
-/** What HTML names of the characters that a token, a URL or an encoding has. */
+/** HTML's names for the characters of tokens, URLs and encodings. */
 const NAMED_ENTITIES: ReadonlyMap<string, string> = new Map(
   Object.entries({
     amp: "&",
@@ -105,12 +105,12 @@ class Unspeller {
   readonly #starts: Int32Array;
   readonly #ends: Int32Array;
   readonly #gaps: Uint8Array;
-  /** How many escapes lay over each character. */
+  /** How many nested escapes stood for each character. */
   readonly #depths: Uint8Array;
   #depth = 0;
   #length = 0;
   #gap = 0;
-  /** What the escape that was just completed stands for. */
+  /** The character of the escape that was just completed. */
   #undone: { readonly letter: string; readonly start: number } | undefined;
   /** Between a soft line break and the next character. */
   #isSoft = false;
@@ -134,7 +134,7 @@ class Unspeller {
     return this.#withoutMarks();
   }
 
-  /** A loop and no recursion: an outsider decides how often an escape completes another. */
+  /** A loop and not a recursion: text from outside may nest escapes to any depth. */
   #read(letter: string, start: number, end: number): void {
     this.#depth = 0;
     this.#letter(letter, start, end);
@@ -160,13 +160,13 @@ class Unspeller {
     }
   }
 
-  /** JSON in JSON doubles each backslash, and both are spelled alike. */
+  /** Whether a backslash follows one of the same depth: JSON in JSON doubles each backslash. */
   #isDoubled(code: number): boolean {
     const isPair = code === BACKSLASH && this.#code(1) === BACKSLASH;
     return isPair && this.#depths[this.#length - 1] === this.#depth;
   }
 
-  /** After `=` the line goes on: a soft line break of quoted-printable. */
+  /** A line break after `=` is a soft line break of quoted-printable: the line continues. */
   #lineBreak(): void {
     const last = this.#length - 1;
     if (this.#isSoft) return;
@@ -208,7 +208,7 @@ class Unspeller {
     this.#length += 1;
   }
 
-  /** The code so many characters back; 1 is the last. */
+  /** The code of the character at this distance from the end; 1 is the last. */
   #code(back: number): number {
     return this.#codes[this.#length - back] ?? 0;
   }
@@ -218,7 +218,7 @@ class Unspeller {
     return String.fromCharCode(...this.#codes.subarray(this.#length - length, this.#length));
   }
 
-  /** Puts what an escape stands for in its place, where it may complete another escape; gives the place. */
+  /** Replaces an escape by its character, which may complete another escape. @returns where the escape began. */
   #undo(length: number, letter: string): number {
     const depths = this.#depths.subarray(this.#length - length, this.#length);
     this.#depth = Math.min(MAX_DEPTH, 1 + Math.max(...depths));
@@ -249,7 +249,7 @@ class Unspeller {
     const byte = Number.parseInt(this.#tail(2), 16);
     const start = this.#undo(3, String.fromCharCode(byte));
     if (byte < 0x80) return;
-    // One byte of several: a letter's UTF-8.
+    // One of several bytes of a character in UTF-8.
     this.#undone = undefined;
     this.#append(byte, start, end);
     for (const length of [2, 3]) {
@@ -278,7 +278,7 @@ class Unspeller {
 
   #undoCode(length: number, digits: string, radix: number): void {
     const code = Number.parseInt(digits, radix);
-    // Of a pair of surrogates only the halves: this is for comparison.
+    // This may be half of a surrogate pair, which is enough to compare texts.
     this.#undo(length, String.fromCharCode(code));
   }
 
@@ -322,7 +322,7 @@ function isLowerHex(code: number): boolean {
   return code >= 0x61 && code <= 0x66;
 }
 
-/** Of one UTF-16 unit beyond ASCII; a half of a surrogate pair is encoded by itself. */
+/** The bytes of one UTF-16 unit beyond ASCII; each half of a surrogate pair is encoded by itself. */
 function utf8(code: number): number[] {
   if (code < 0x800) return [0xc0 | (code >> 6), 0x80 | (code & 0x3f)];
   return [0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)];

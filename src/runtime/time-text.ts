@@ -1,4 +1,4 @@
-/* Times as text: those in HTTP headers (`Date`, `Expires`, `Retry-After`) are read, those for people are written. */
+/* Times as text: reads those of HTTP headers (`Date`, `Expires`, `Retry-After`), and writes those for people. */
 
 const DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)";
 const LONG_DAY = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day";
@@ -18,7 +18,7 @@ const FORMS: readonly RegExp[] = [
 
 /**
  * Reads a date of an HTTP header, and nothing else: `Date.parse` reads "soon 2099" as a year, and the
- * form without a zone as this machine's time.
+ * form without a time zone as this machine's time.
  *
  * @param now - finds the century of a year with two digits; milliseconds since the epoch
  * @returns milliseconds since the epoch; `undefined` when the text is not such a date
@@ -48,18 +48,18 @@ function fullYear(digits: string, now: number): number {
   return inThisCentury > thisYear + 50 ? inThisCentury - 100 : inThisCentury;
 }
 
-/** The headers of an answer that say when to come back, by lower-case name. */
+/** The headers of an answer that say when to retry, by lower-case name. */
 interface RetryHeaders {
   readonly "retry-after"?: string | undefined;
   readonly date?: string | undefined;
 }
 
 /**
- * What a `Retry-After` header (seconds or a date; RFC 9110, section 10.2.3) asks for, in milliseconds.
- * A date counts from the answer's own `Date`: both are by the server's clock, and this machine's may
- * be wrong.
+ * The wait that a `Retry-After` header (seconds or a date; RFC 9110, section 10.2.3) requests, in
+ * milliseconds. A date counts from the answer's own `Date`: both are by the server's clock, and this
+ * machine's may be wrong.
  *
- * @param now - by this machine's clock, where the answer has no `Date`; milliseconds since the epoch.
+ * @param now - this machine's time, for an answer without a `Date`; milliseconds since the epoch.
  */
 export function readRetryAfter(headers: RetryHeaders, now: number): number | undefined {
   const text = headers["retry-after"]?.trim();

@@ -16,8 +16,8 @@ const PATIENCE_MS = 500;
 const POLL_MS = 100;
 
 /**
- * A named pipe without a writer would block a thread of Node's pool forever, and a few such pipes all file
- * and DNS work of the process. (Windows has neither the pipes nor the flag.)
+ * A named pipe without a writer would block a thread of Node's pool forever. A few such pipes would block
+ * all file and DNS work of the process. (Windows has neither the pipes nor the flag.)
  */
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
@@ -43,7 +43,7 @@ export function fromFile(
 
 type Outcome = { token: string } | { token?: undefined; error: unknown };
 
-/** Returns the token, or an error that may pass; throws any other error. */
+/** Returns the token, or an error that may be temporary; throws any other error. */
 async function readOnce(path: string, pause: () => Promise<void>): Promise<Outcome> {
   try {
     const text = await readText(path, pause);
@@ -59,14 +59,14 @@ async function readText(path: string, pause: () => Promise<void>): Promise<strin
   try {
     const buffer = Buffer.allocUnsafe(MAX_READ_BYTES);
     let length = 0;
-    // A pipe or a slow mount gives the file in pieces.
+    // A pipe or a slow mount returns the file in pieces.
     while (length < MAX_READ_BYTES) {
       const bytesRead = await readPiece(file, buffer, length);
       if (bytesRead === 0) break;
       if (bytesRead === undefined) await pause();
       else length += bytesRead;
     }
-    // Of a longer file the length is the fault, and not a character that the limit cuts in two.
+    // The fault of a longer file is its length, and not a character that the limit cuts in two.
     return length < MAX_READ_BYTES ? decode(buffer.subarray(0, length)) : buffer.toString();
   } finally {
     await file.close();

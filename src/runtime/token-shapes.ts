@@ -1,9 +1,9 @@
 import type { Span } from "./known-secrets.js";
 import { GAP, type PlainText } from "./spellings.js";
 
-/** What only the beginning of a JOSE header gives: base64url of `{"`, or of `{` and a blank. */
+/** How a JOSE header begins, and no other text: base64url of `{"`, or of `{` and a space. */
 const JOSE_START = /e(?:yJ|y[A-D]|w[0ko])/g;
-/** So much of a header is decoded to know it: the shortest one, `{"alg":""}`, has 14 characters. */
+/** How much of a header is decoded to recognize it; the shortest one, `{"alg":""}`, has 14 characters. */
 const JOSE_SAMPLE = 12;
 const JOSE_BEGINNING = /^\{\s*(?:"[\x20-\x7e]*)?$/;
 /** The beginning of a JWT that was encoded in base64 as a whole, as Kubernetes keeps secrets. */
@@ -17,14 +17,14 @@ const NAMED_VALUE = /[^<>&,;(){}[\]]/;
 
 /** A scheme of `Authorization` headers (RFC 9110, 11.1). */
 const SCHEME = /bearer|basic/gi;
-/** A word after a scheme that is no credential: "basic authentication", `Bearer realm="…"`. */
+/** A word after a scheme that is not a credential: "basic authentication", `Bearer realm="…"`. */
 const PLAIN_WORD = /^(?:[a-z]+|[A-Z][a-z]*|[A-Z]+)[=.:]*$/;
 const MAX_PLAIN_WORD = 20;
 
-/** Fields that hold nothing but secrets, with what stands between name and value. */
+/** The names of fields that only hold secrets, with the characters between name and value. */
 const NAMED =
   /(?:secret_?access_?key|session_?token|(?:amz-)?security-?token|web_?identity_?token|access_?token|id_?token|refresh_?token|client_?secret|client_?assertion|password|passwd|api_?key|private_?key)[:=>]{1,3}/gi;
-/** Parameters of a URL that sign it or stand for a password. */
+/** Parameters of a URL that sign it or contain a password. */
 const QUERY =
   /[?&](?:[\w.-]{0,40}[_.-])?(?:token|secret|password|passwd|pwd|sig|signature|key|apikey|code|credential|auth)=/gi;
 const AUTHORITY = /:\/\//g;
@@ -32,12 +32,12 @@ const MAX_USERINFO = 1024;
 
 /** A line of a wrapped token has at least this length; openssl's have 64, MIME's 76. */
 const MIN_WRAPPED = 32;
-/** So many letters, digits and capitals in a row are no word. */
+/** A piece of this length with letters, digits and capitals is not a word. */
 const MIN_PIECE = 16;
 
 /**
- * What gives itself away as a secret, whoever it belongs to: JWTs and JWEs, also cut off or wrapped,
- * credentials of `Authorization` headers, of URLs, and values of fields that hold only secrets.
+ * Finds text with the shape of a secret, whosever it is: JWTs and JWEs, also truncated or wrapped, the
+ * credentials of `Authorization` headers and URLs, and the values of fields that only hold secrets.
  */
 export function findSecretShapes(plain: PlainText): Span[] {
   const reader = new ShapeReader(plain);
@@ -74,7 +74,7 @@ class ShapeReader {
     });
   }
 
-  /** Of a JWT whose letter case is gone, as that of a host name, the header cannot be decoded. */
+  /** Finds a JWT that lost its letter case, as in a host name: its header can't be decoded. */
   tokensInAnyCase(): Span[] {
     return this.#matches(/\.eyj/gi, (dot) => {
       let start = dot;
@@ -116,7 +116,7 @@ class ShapeReader {
     );
   }
 
-  /** One that begins with `$` is a shell's variable. */
+  /** A value that begins with `$` is a variable of a shell. */
   #value(start: number): Span | undefined {
     if (this.#text.charAt(start) === "$") return undefined;
     let [, end] = this.#run(start, NAMED_VALUE);
@@ -126,7 +126,7 @@ class ShapeReader {
     return [start, end];
   }
 
-  /** Whether a mark belongs to the value, since it is spelled longer than the mark before the value. */
+  /** Whether a mark is part of the value, because its spelling is longer than that of the mark before the value. */
   #isEscaped(at: number, before: number): boolean {
     const { source, starts } = this.#plain;
     return (
@@ -154,7 +154,7 @@ class ShapeReader {
     });
   }
 
-  /** What begins at each match; the search goes on behind what was found. */
+  /** The spans that begin at the matches. The search continues after each span. */
   #matches(pattern: RegExp, spanAt: (start: number, end: number) => Span | undefined): Span[] {
     const found: Span[] = [];
     const search = new RegExp(pattern);
@@ -167,7 +167,7 @@ class ShapeReader {
     return found;
   }
 
-  /** As far as the letters go, over the line breaks of a wrapped token. */
+  /** The run of such letters, across the line breaks of a wrapped token. */
   #run(start: number, letters: RegExp): Span {
     let end = this.#lineEnd(start, letters);
     let lineLength = end - start;
@@ -189,8 +189,8 @@ class ShapeReader {
   }
 
   /**
-   * The next line of a wrapped token, also behind marks of quotation (`>`, `|`, `,`): one that is
-   * made of such letters alone, or that no word looks like.
+   * The next line of a wrapped token, also after marks that quote a line (`>`, `|`, `,`): a line that has
+   * only such letters, or a piece that does not look like a word.
    */
   #nextLine(end: number, lineLength: number, letters: RegExp): Span | undefined {
     let start = end;
@@ -213,20 +213,20 @@ class ShapeReader {
     return /[\w-]/.test(this.#text.charAt(at));
   }
 
-  /** Whether a blank, a quote or a line break stands before a character. */
+  /** Whether a space, a quote or a line break comes before a character. */
   #isApart(at: number): boolean {
     return ((this.#gaps[at] ?? 0) & (GAP.blank | GAP.line)) > 0;
   }
 }
 
-/** Whether a piece has small letters, capitals and digits, as base64 does and words do not. */
+/** Whether a piece has lower-case letters, capitals and digits, as base64 does and words do not. */
 function isEncoded(piece: string): boolean {
   return /[a-z]/.test(piece) && /[A-Z]/.test(piece) && /\d/.test(piece);
 }
 
 /**
- * Whether a piece has two of the three. After a whole line of a token that is enough: one last line in
- * a hundred happens to have no digit.
+ * Whether a piece has two of the three. That is enough after a whole line of a token: about one last line
+ * in a hundred has no digit.
  */
 function isMixed(piece: string): boolean {
   return [/[a-z]/, /[A-Z]/, /\d/].filter((kind) => kind.test(piece)).length > 1;

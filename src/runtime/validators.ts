@@ -1,11 +1,11 @@
 import { readField, safeText } from "./redact.js";
 
-/** @throws TypeError when a factory's init is not an object, or is what an SDK client passes to a provider. */
+/** @throws TypeError when a factory's init is not an object, or when an SDK client calls the factory as a provider. */
 export function requireInit(factory: string, init: unknown): void {
   if (typeof init !== "object" || init === null || Array.isArray(init)) {
     throw expected("init", "to be an object", init);
   }
-  // What an SDK client passes to the provider it was given.
+  // An SDK client passes this to its provider.
   if (!("callerClientConfig" in init)) return;
   throw new TypeError(
     `${factory} itself was given as credentials; call it: { credentials: ${factory}(…) }.`,
@@ -30,7 +30,7 @@ export function checkString(name: string, value: unknown): void {
   throw expected(name, "to be a non-empty string", value);
 }
 
-/** What the SDK accepts as a region: a label of a host name (RFC 1123, section 2.1). */
+/** The SDK accepts these regions: any label of a host name (RFC 1123, section 2.1). */
 const HOST_LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/i;
 
 /** @throws TypeError when an optional field is present, but is not a label of a host name. */
@@ -50,7 +50,7 @@ export function checkStrings(name: string, value: unknown): void {
   if (value !== undefined && !isList) throw expected(name, "to be an array of strings", value);
 }
 
-/** Both ends belong to the range. */
+/** Both ends are part of the range. */
 export interface NumberRange {
   readonly min: number;
   readonly max: number;
@@ -85,7 +85,7 @@ export function checkKeys(name: string, value: unknown, known: readonly string[]
     throw unknownOption(`${name}.${unknown}`, nearest(unknown, known), known);
 }
 
-/** The error for an option that does not exist: with the one that is meant, or else with all. */
+/** The error for an unknown option: it names the option that is probably meant, or else all options. */
 export function unknownOption(
   name: string,
   meant: string | undefined,
@@ -96,7 +96,7 @@ export function unknownOption(
   return new TypeError(`Unknown option \`${safeText(name, MAX_NAME)}\`; ${help}`);
 }
 
-/** Of an unknown name, this much is shown and compared. */
+/** How much of an unknown name is shown and compared, in characters. */
 const MAX_NAME = 60;
 
 /** The name that differs least, if it differs in less than half of its letters. */
@@ -130,7 +130,6 @@ export function checkType(
   type: "function" | "object" | "boolean" | "number",
 ): void {
   if (value === undefined) return;
-  // A class instance whose type is a function serves as an object too.
   const is =
     type === "object"
       ? typeof value === "object" && value !== null && !Array.isArray(value)
@@ -145,7 +144,7 @@ export function checkSignal(signal: unknown): void {
   throw expected("signal", "to be an AbortSignal", signal);
 }
 
-/** Checks the members that are used: a signal may come from another realm. */
+/** Checks the members that are used, not the class: a signal may come from another realm. */
 function isSignal(value: unknown): boolean {
   if (typeof readField(value, "aborted") !== "boolean") return false;
   return ["addEventListener", "removeEventListener", "throwIfAborted"].every(

@@ -11,19 +11,19 @@ const isShown = (secret: string) => safeText(`before ${secret} after`).includes(
 
 describe("a given secret", () => {
   test.each<[string, readonly string[], string]>([
-    ["an empty secret takes nothing out", [""], "some words"],
-    ["a short secret is taken out as it is written", ["words"], "some [redacted]"],
-    ["no secret, and the text is whole", [], "some words"],
+    ["that is empty removes nothing", [""], "some words"],
+    ["that is short is removed as written", ["words"], "some [redacted]"],
+    ["may be missing", [], "some words"],
   ])("%s", (_, secrets, expected) => {
     expect(redact("some words", secrets)).toBe(expected);
   });
 
-  test("a secret of seven characters is found as it is written alone, one of eight in every case", () => {
+  test("of seven characters is only found as written, and one of eight in any letter case", () => {
     expect(redact("ABCDEFG abcdefg", ["abcdefg"])).toBe("ABCDEFG [redacted]");
     expect(redact("%41BCDEFGH abcdefgh", ["abcdefgh"])).toBe("[redacted] [redacted]");
   });
 
-  test("sixteen characters of a longer secret in a row are taken out, fifteen stay", () => {
+  test("is removed where sixteen of its characters follow each other, and stays where fifteen do", () => {
     const secret = "0123456789abcdefghijklmnopqrstuvwxyz";
     for (let at = 0; at + 16 <= secret.length; at += 1) {
       expect(redact(`<${secret.slice(at, at + 16)}>`, [secret])).toBe("<[redacted]>");
@@ -31,13 +31,13 @@ describe("a given secret", () => {
     }
   });
 
-  test("has fewer than 16 characters: 15 of them in any case are taken out, 14 stay", () => {
+  test("of 15 characters is removed as a whole in any letter case, and 14 of them stay", () => {
     const secret = "0123456789abcde";
     expect(redact(`<${secret.toUpperCase()}>`, [secret])).toBe("<[redacted]>");
     expect(redact(`<${secret.slice(1)}>`, [secret])).toBe(`<${secret.slice(1)}>`);
   });
 
-  test("of any length leaves no sixteen characters in a row, also beside other secrets", () => {
+  test("of any length leaves no sixteen consecutive characters, also next to other secrets", () => {
     const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST";
     const others = ["another-secret-of-30-letters-1", "another+secret+of+30+letters+2"];
     for (let length = 16; length <= 40; length += 1) {
@@ -50,21 +50,21 @@ describe("a given secret", () => {
     }
   });
 
-  test("is left where fifteen of its characters begin or end the text", () => {
+  test("stays where fifteen of its characters begin or end the text", () => {
     const secret = "0123456789abcdefghijklmnopqrstuvwxyz";
     for (const part of [secret.slice(0, 15), secret.slice(-15)]) {
       expect(redact(part, [secret])).toBe(part);
     }
   });
 
-  test("that repeats itself is found by the part that goes on as the text does", () => {
+  test("that repeats itself is found by the part that continues as the text does", () => {
     const secret = "samplexyz-------samplexyzTAIL1234567";
     expect(redact("<samplexyzTAIL123>", [secret])).toBe("<[redacted]>");
     expect(redact("<samplexyz------->", [secret])).toBe("<[redacted]>");
     expect(redact("<samplexyz-------TAIL>", [secret])).toBe("<[redacted]TAIL>");
   });
 
-  test("that begins within another one is taken out to its end", () => {
+  test("that begins within another one is removed to its end", () => {
     const [one, two] = ["0123456789abcdefSHARED12", "SHARED12ghijklmnop"];
     const text = `<${one}${two.slice(8)}>`.toUpperCase();
     expect(redact(text, [one, two])).toBe("<[redacted]>");
@@ -72,7 +72,7 @@ describe("a given secret", () => {
   });
 
   test.each(["abcd=efgh&ijkl;mnop%qrst", "ab=cd&ef;gh%ij"])(
-    "%s is taken out with the marks of escapes in it, in any case",
+    "such as %s is removed although it contains marks of escapes, in any letter case",
     (secret) => {
       const text = (written: string) => `a=b <${written}> c=d`;
       expect(redact(text(secret), [secret])).toBe(text("[redacted]"));
@@ -82,7 +82,7 @@ describe("a given secret", () => {
   );
 
   test.each(["base64", "base64url"] as const)(
-    "is taken out of %s, all characters that it decides alone",
+    "is removed from %s with all characters that depend on it alone",
     (encoding) => {
       for (const secret of ["a?b>c~dé", "a?b>c~dé and more of it: a?b>c~dé"]) {
         const bytes = Buffer.from(secret);
@@ -98,7 +98,7 @@ describe("a given secret", () => {
     },
   );
 
-  test("is taken out of base64 of its percent-encoding, of hexadecimal, of a list of bytes", () => {
+  test("is removed from base64 of its percent-encoding, from hexadecimal and from a list of bytes", () => {
     const secret = "pass/word+1234";
     const bytes = Buffer.from(secret);
     const encoded = Buffer.from(encodeURIComponent(secret)).toString("base64");
@@ -109,17 +109,17 @@ describe("a given secret", () => {
     expect(redact(bytes.join(","), [secret])).toBe("[redacted]");
   });
 
-  test("that is shorter than eight characters in one reading is found as it is written alone", () => {
+  test("with fewer than eight characters in one plain text is only found as written", () => {
     const secret = "=41=42=43=44";
     expect(redact(`<${secret}> 41424344`, [secret])).toBe("<[redacted]> 41424344");
   });
 
-  test("is taken out where it stands, also behind letters of any script", () => {
+  test("is removed at its place, also after letters of any script", () => {
     const secret = "a-secret-of-two-words";
     expect(redact(`߿ß密🔑 <${secret.toUpperCase()}> x`, [secret])).toBe("߿ß密🔑 <[redacted]> x");
   });
 
-  test("of seven characters is not searched in an encoding: what encodes it may be a word", () => {
+  test("of seven characters is not found in an encoding, because its encoding may be a word", () => {
     const secret = "abcdefg";
     for (const encoding of ["base64", "hex"] as const) {
       const text = Buffer.from(secret).toString(encoding);
@@ -127,7 +127,7 @@ describe("a given secret", () => {
     }
   });
 
-  test("never survives, also one that has no shape", () => {
+  test("never survives, even without the shape of a secret", () => {
     const secrets = fc.stringMatching(/^[A-Za-z0-9+/=$^*?.|-]{12,80}$/);
     fc.assert(
       fc.property(
@@ -143,7 +143,7 @@ describe("a given secret", () => {
 });
 
 describe("a secret that is remembered", () => {
-  test("survives in no text, in any spelling, though no one names it", () => {
+  test("survives in no text, in any spelling, although no caller names it", () => {
     const secret = fc.stringMatching(/^[A-Za-z0-9._~+/=-]{24,60}$/);
     const spelling = fc.constantFrom(...Object.entries(SPELLINGS));
     fc.assert(
@@ -175,7 +175,7 @@ describe("a secret that is remembered", () => {
     }
   });
 
-  test("has eight characters at least: a shorter one may be a word", () => {
+  test("has at least eight characters, because a shorter one may be a word", () => {
     rememberSecret("sevenly");
     rememberSecret("");
     rememberSecret(undefined);
@@ -186,7 +186,7 @@ describe("a secret that is remembered", () => {
     expect(isShown("trimmed-secret")).toBe(false);
   });
 
-  test("is forgotten after 64 others, and not when it is read again meanwhile", () => {
+  test("is forgotten after 64 others, unless it is read again in the meantime", () => {
     const [old, used] = [opaque(), opaque()];
     rememberSecret(old);
     rememberSecret(used);
@@ -199,7 +199,7 @@ describe("a secret that is remembered", () => {
     expect(isShown(used)).toBe(true);
   });
 
-  test("is forgotten when later ones have 32 KiB together", () => {
+  test("is forgotten when later ones have 32 KiB in total", () => {
     const [old, used] = [opaque(), opaque()];
     rememberSecret(old);
     rememberSecret("b2".repeat(8_192));
@@ -211,7 +211,7 @@ describe("a secret that is remembered", () => {
     expect([isShown(used), isShown("c3".repeat(12))]).toEqual([true, false]);
   });
 
-  test("is remembered in its first 16 KiB", () => {
+  test("is remembered up to its first 16 KiB", () => {
     const long = `${"a1".repeat(8_192)}${opaque()}`;
     rememberSecret(long);
     expect(safeText(long.slice(0, 100))).toBe("[redacted]");

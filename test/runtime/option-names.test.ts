@@ -103,20 +103,28 @@ async function errorOf(call: () => unknown): Promise<unknown> {
 }
 
 describe("a misspelt name", () => {
-  test.each(CALLS)("of %s is a TypeError with the name that is meant", async (_, names, call) => {
-    await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...names), fc.nat(30), fc.nat(2), async (name, at, how) => {
-        const wrong = misspelt(name, at, how);
-        fc.pre(!names.includes(wrong));
-        const error = await errorOf(() => call({ [wrong]: 1 }));
-        expect(error).toBeInstanceOf(TypeError);
-        expect(String(error)).toMatch(
-          new RegExp(`Unknown option .*${wrong}\`.*did you mean .*${name}`),
-        );
-      }),
-      { numRuns: 30 },
-    );
-  });
+  test.each(CALLS)(
+    "of %s is a TypeError with the name that was probably meant",
+    async (_, names, call) => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(...names),
+          fc.nat(30),
+          fc.nat(2),
+          async (name, at, how) => {
+            const wrong = misspelt(name, at, how);
+            fc.pre(!names.includes(wrong));
+            const error = await errorOf(() => call({ [wrong]: 1 }));
+            expect(error).toBeInstanceOf(TypeError);
+            expect(String(error)).toMatch(
+              new RegExp(`Unknown option .*${wrong}\`.*did you mean .*${name}`),
+            );
+          },
+        ),
+        { numRuns: 30 },
+      );
+    },
+  );
 
   test("of a key of a store is refused without the key", () => {
     const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I";

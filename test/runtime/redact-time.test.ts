@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { redact, safeCause, safeText } from "../../src/runtime/redact.js";
 import { processorMs } from "../support/processor-time.js";
 
-describe("the time it takes", () => {
+describe("the time that redaction takes", () => {
   test("is linear in the text, whatever an outsider sends", () => {
     const hostile = [
       ...[

@@ -25,13 +25,13 @@ describe("redact", () => {
     "ENOENT: no such file, open '/var/run/secrets/eks.amazonaws.com/serviceaccount/token'",
     "No OpenIDConnect provider found in your account for https://eyes.example.com",
     "version 1.2.3 of key ab-cd_ef",
-  ])("ordinary words stay as they are: %s", (text) => {
+  ])("does not change the ordinary text %s", (text) => {
     expect(redact(text)).toBe(text);
   });
 });
 
 describe("replaceSecrets", () => {
-  test("puts the mark in the place of the secrets alone", () => {
+  test("replaces only the secrets by the mark", () => {
     const text = "repo%3Aacme/app has Bearer a1b2c3d4";
     expect(replaceSecrets(text, ["repo:acme/app"], "[subject]")).toBe(
       "[subject] has Bearer a1b2c3d4",
@@ -39,14 +39,14 @@ describe("replaceSecrets", () => {
     expect(replaceSecrets(text, [], "[subject]")).toBe(text);
   });
 
-  test("secrets that touch leave one mark, others one each, in whatever order they stand", () => {
+  test("leaves one mark for secrets that touch, and one each for others, in any order", () => {
     const [one, two] = ["0123456789abcdef", "ghijklmnopqrstuv"];
     expect(redact(`${two} a ${one}${two} b ${one}`, [one, two])).toBe(
       "[redacted] a [redacted] b [redacted]",
     );
   });
 
-  test("a secret inside another one, and two that overlap, leave one mark", () => {
+  test("leaves one mark for a secret inside another one, and for two that overlap", () => {
     const inner = "inner-secret";
     expect(redact(`password=ab${inner}cd&x=1`, [inner])).toBe("password=[redacted]&x=1");
     expect(redact("a-bcd-e-fgh", ["bcd-e", "e-fgh"])).toBe("a-[redacted]");
@@ -54,14 +54,14 @@ describe("replaceSecrets", () => {
 });
 
 describe("safeText", () => {
-  test("trims, and reads 64 KiB", () => {
+  test("trims a text, and reads 64 KiB of it", () => {
     expect(safeText("  a b \n")).toBe("a b");
     expect(safeText(`${"x".repeat(65_536)}tail`, 100_000)).toBe("x".repeat(65_536));
   });
 });
 
 describe("printable", () => {
-  test("any text comes out on one line, without control characters, within the limit", () => {
+  test("puts any text on one line, without control characters, within the limit", () => {
     const units = fc.string({ unit: "binary", maxLength: 3_000 });
     fc.assert(
       fc.property(units, fc.integer({ min: 1, max: 600 }), (text, limit) => {
@@ -72,34 +72,34 @@ describe("printable", () => {
     );
   });
 
-  test("colours, line ends and marks that reverse text become blanks", () => {
+  test("replaces colours, line ends and marks that reverse text by spaces", () => {
     expect(printable("a\u001b[31mred\r\nb\u202ec\u061cd\u2028e")).toBe("a [31mred b c d e");
   });
 
-  test("marks that nobody sees and halves of pairs are spelled out", () => {
+  test("writes invisible marks and halves of surrogate pairs as their numbers", () => {
     expect(printable("a\u200bb\ufeffc\u00add\ud800e\u{e0041}f")).toBe(
       "a<U+200B>b<U+FEFF>c<U+00AD>d<U+D800>e<U+E0041>f",
     );
   });
 
-  test("a pair of surrogates is not cut in two", () => {
+  test("does not cut a surrogate pair in two", () => {
     expect(printable("ab😀c", 3)).toBe("ab…");
     expect(printable("ab😀c", 4)).toBe("ab😀…");
   });
 
-  test("no more is read than twice the limit", () => {
+  test("reads no more than twice the limit", () => {
     expect(printable(`${"\0".repeat(10)}a`, 5)).toBe("");
     expect(printable(`${"\0".repeat(9)}a`, 5)).toBe("a");
   });
 
-  test("what is cut ends with an ellipsis, what fits does not", () => {
+  test("ends a text with an ellipsis only if it cuts the text", () => {
     expect(printable("x".repeat(500))).toBe("x".repeat(500));
     expect(printable("x".repeat(501))).toBe(`${"x".repeat(500)}…`);
   });
 });
 
 describe("a safe cause", () => {
-  test.each(HOSTILE)("never throws itself: %s", (_, make) => {
+  test.each(HOSTILE)("is made without an error for %s", (_, make) => {
     const cause = safeCause(make(), ["secret-secret"]);
     expect(cause).toBeInstanceOf(Error);
     expect([typeof cause.name, typeof cause.message, typeof cause.stack]).toEqual(
@@ -107,7 +107,7 @@ describe("a safe cause", () => {
     );
   });
 
-  test("anything that can be thrown becomes an error", () => {
+  test("is an error for anything that can be thrown", () => {
     fc.assert(
       fc.property(fc.anything({ withNullPrototype: true, withBigInt: true }), (thrown) => {
         expect(safeCause(thrown)).toBeInstanceOf(Error);
@@ -115,7 +115,7 @@ describe("a safe cause", () => {
     );
   });
 
-  test("name, message and string code of an error are kept", () => {
+  test("keeps the name and the message of an error, and a code that is a string", () => {
     const error = Object.assign(new RangeError("too far"), { code: "ERR_FAR" });
     expect(safeCause(error)).toMatchObject({
       name: "RangeError",
@@ -125,7 +125,7 @@ describe("a safe cause", () => {
     expect(safeCause(Object.assign(new Error("x"), { code: 42 }))).not.toHaveProperty("code");
   });
 
-  test("an error that is none still tells its words", () => {
+  test("has the words of a thrown value that is not an error", () => {
     expect(safeCause("plain words").message).toBe("plain words");
     expect(safeCause({ message: "of a foreign kind", code: "E1" })).toMatchObject({
       message: "of a foreign kind",
@@ -133,7 +133,7 @@ describe("a safe cause", () => {
     });
   });
 
-  test("causes are followed three deep, and a circle ends", () => {
+  test("has causes three levels deep, and ends a circle of causes", () => {
     const deep = [1, 2, 3, 4, 5].reduceRight<Error | undefined>(
       (cause, n) => new Error(`level ${n}`, { cause }),
       undefined,
@@ -145,7 +145,7 @@ describe("a safe cause", () => {
     expect(safeCause(circle).message).toBe("round");
   });
 
-  test("no token survives anywhere in it: message, name, code, stack, causes", () => {
+  test("contains no token in its message, name, code, stack and causes", () => {
     fc.assert(
       fc.property(tokens, fc.stringMatching(/^[a-zA-Z0-9]{20,40}$/), (jwt, opaque) => {
         const echo = `got ${jwt} and ${opaque} here`;
@@ -158,7 +158,7 @@ describe("a safe cause", () => {
     );
   });
 
-  test("a huge message is cut, and no half of a token stands at the cut", () => {
+  test("has a huge message cut, without half of a token at its end", () => {
     const token = `${base64url({ alg: "RS256" })}.${"A".repeat(5_000)}.${"B".repeat(500)}`;
     const cause = safeCause(new Error(`${token} `.repeat(2_000)), [token]);
     expect(cause.message.length).toBeLessThanOrEqual(501);
@@ -166,11 +166,11 @@ describe("a safe cause", () => {
     expect(everything(cause)).not.toMatch(/eyJ|AAAA|BBBB/);
   });
 
-  test("one unbroken run of a million characters is cut before it is searched", () => {
+  test("has an unbroken run of a million characters cut before the search", () => {
     expect(safeCause(new Error("eyJ".repeat(400_000))).message).toHaveLength(501);
   });
 
-  test("its stack is one line for the message, and its frames", () => {
+  test("has a stack of one line for the message, and of the frames", () => {
     const forged = "no\n    at forged (x.js:1:1)\n2026-01-01 ERROR root logged in\u001b[2J";
     const { stack = "" } = safeCause(new TypeError(forged));
     const [title, ...frames] = stack.split("\n");
@@ -182,7 +182,7 @@ describe("a safe cause", () => {
     expect(stack.match(/forged/g)).toHaveLength(1);
   });
 
-  test("its stack keeps twenty frames of 300 characters, and nothing else of a stack that was set", () => {
+  test("has twenty frames of 300 characters, and nothing else of a stack that was set", () => {
     const frame = `    at f\u202e (${"x".repeat(400)})`;
     const given = `Error: other words\nnot a frame\r\n${`${frame}\n`.repeat(30)}`;
     const lines =
@@ -194,12 +194,12 @@ describe("a safe cause", () => {
     );
   });
 
-  test("its stack is its title alone where there are no frames", () => {
+  test("has a stack of one line if there are no frames", () => {
     expect(safeCause("words").stack).toBe("Error: words");
     expect(safeCause(Object.assign(new Error(""), { stack: "Error" })).stack).toBe("Error");
   });
 
-  test("has a cause where there was one, and none where there was none", () => {
+  test("has a cause only if the thrown value had one", () => {
     expect(safeCause(new Error("x"))).not.toHaveProperty("cause");
     expect(safeCause(new Error("x", { cause: "why" })).cause).toMatchObject({ message: "why" });
   });
@@ -214,7 +214,7 @@ describe("a safe cause", () => {
     expect(safeCause(new AggregateError([]))).not.toBeInstanceOf(AggregateError);
   });
 
-  test("a circle of AggregateErrors ends", () => {
+  test("ends a circle of AggregateErrors", () => {
     const circle = new AggregateError([], "round");
     circle.errors.push(circle);
     const { errors } = safeCause(circle) as AggregateError;
@@ -222,38 +222,38 @@ describe("a safe cause", () => {
     expect(errors[0]).not.toBeInstanceOf(AggregateError);
   });
 
-  test("a message of any length forges no frame of its stack", () => {
+  test("has no frame that a message forged, of any length", () => {
     const { stack } = safeCause(new Error(`no\n    at forged (x.js:1:1)\n${"x".repeat(70_000)}`));
     expect(stack).not.toContain("\n    at forged");
     expect(stack).toContain("redact.test.ts");
   });
 
-  test("its frames are all of a stack that does not hold its message", () => {
+  test("has all frames of a stack that does not contain its message", () => {
     const frames = "    at one (a.js:1:1)\n    at two (b.js:2:2)";
     const message = "longer than the first of the frames";
     expect(safeCause({ message, stack: frames }).stack).toBe(`Error: ${message}\n${frames}`);
   });
 
-  test("its frames are also those before a line far below that repeats its message", () => {
+  test("also has the frames before a line far below that repeats its message", () => {
     const place = `    at one (${"x".repeat(250)})`;
     const stack = [place, place, place, place, "again", place].join("\n");
     const kept = safeCause({ message: "again", stack }).stack;
     expect(kept?.split("\n")).toEqual(["Error: again", place, place, place, place, place]);
   });
 
-  test("its frames are those lines of a stack that name a place", () => {
+  test("has as frames those lines of a stack that name a place", () => {
     const stack = "Error: other\n    at one (a.js:1:1)\nlook at this\n    at two (b.js:2:2)";
     expect(safeCause(Object.assign(new Error("zz"), { stack })).stack).toBe(
       "Error: zz\n    at one (a.js:1:1)\n    at two (b.js:2:2)",
     );
   });
 
-  test("its frames are read from 16 KiB of a stack", () => {
+  test("has the frames of the first 16 KiB of a stack", () => {
     const stack = `Error: x\n${"-".repeat(16 * 1024)}\n    at late (a.js:1:1)`;
     expect(safeCause(Object.assign(new Error("x"), { stack })).stack).toBe("Error: x");
   });
 
-  test("has no errors where there is no list of them, or none that can be read", () => {
+  test("has no errors if their list is missing or can't be read", () => {
     const { proxy, revoke } = Proxy.revocable([], {});
     revoke();
     for (const errors of ["one", { length: 1 }, proxy, undefined]) {

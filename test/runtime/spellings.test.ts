@@ -51,7 +51,7 @@ describe("an escape", () => {
     ...["%2/", "%2:", "%2@", "%2g", "%/2", "%:2", "%@2", "%g2", "xu002e", "&a#46;", "&#46g;"],
     ...["&#;", "&#x;", "&#xG;", "&#4G;", "&period", "period;", "&perio;", "&#x2e"],
     ...["&#000000000046;", "&toString;", "#46;", "amp;", "{2e}", "u{2e}", "%u{2e}"],
-  ])("%s is none", (text) => {
+  ])("such as %s is not one", (text) => {
     expect(plain(text)).toEqual([text]);
     expect(plain(`<${text}>`)).toEqual([`<${text}>`]);
   });
@@ -68,7 +68,7 @@ describe("an escape", () => {
     ["\\u{2g}", "u{2g}"],
     ["\\v{2e}", "v{2e}".slice(1)],
     ["C:\\Users", "C:Users"],
-  ])("%s is none, and its backslash is left out", (text, left) => {
+  ])("such as %s is not one, and its backslash is left out", (text, left) => {
     expect(plain(text)).toEqual([left]);
   });
 
@@ -113,11 +113,11 @@ describe("an escape", () => {
       verbar: "|",
       vert: "|",
     }),
-  )("&%s; is one by name", (name, letter) => {
+  )("is undone if it is the named entity &%s;", (name, letter) => {
     expect(plain(`x&${name};y`)).toEqual([`x${letter}y`]);
   });
 
-  test("of quoted-printable is undone in a second reading alone", () => {
+  test("of quoted-printable is only undone in a second plain text", () => {
     expect(plain("a=2Eb")).toEqual(["a=2Eb", "a.b"]);
     expect(plain("a=2eb")).toEqual(["a=2eb", "a.b"]);
     expect(plain("a=\r\nb")).toEqual(["a=b", "ab"]);
@@ -127,26 +127,26 @@ describe("an escape", () => {
     expect(plain("x&equals;2Ey")).toEqual(["x=2Ey", "x.y"]);
   });
 
-  test("that completes another one, again and again, is read without recursion", () => {
+  test("that completes another one, at any depth, is undone without recursion", () => {
     expect(plain(`${"%3".repeat(20_000)}5a`)).toEqual(["5a"]);
   });
 });
 
-describe("what an encoding inserts is left out:", () => {
+describe("a plain text", () => {
   test.each([
-    ["blanks and quotes", "a b\tc\"d'e`f\u00a0g\u2003h"],
+    ["spaces and quotes", "a b\tc\"d'e`f\u00a0g\u2003h"],
     ["line breaks", "a\nb\r\nc\vd\fe\u0085f\u2028g\u2029h"],
-    ["marks that nobody sees", "a\u200bb\u00adc\ufeffd\u202ee\0f\u0001g\u007fh"],
+    ["invisible marks", "a\u200bb\u00adc\ufeffd\u202ee\0f\u0001g\u007fh"],
     ["pluses and backslashes", "a+bc++d\\ef\\\\\\g\\h"],
     ["short escapes", "a\\nb\\rc\\td\\be\\ff\\vg\\\\nh"],
     ["colours", "\u001b[31ma\u001b[0mb\u001b[1;38:5?mc\u001b[Kd\u001b[12;34Hefgh"],
     ["escaped colours", "a\\u001b[31mb\\x1b[0mc\\033[0md%1B[0mefgh"],
     ["escaped marks", "a%E2%80%8Bb%C2%ADc\\u200bd&#8203;e%EF%BB%BFf%C2%A0g%E2%80%A8h"],
-  ])("%s", (_, text) => {
+  ])("leaves out %s", (_, text) => {
     expect(plain(text)).toEqual(["abcdefgh"]);
   });
 
-  test("what only looks like a colour is not", () => {
+  test("contains text that only looks like a colour", () => {
     expect(plain("a\u001b31mb")).toEqual(["a31mb"]);
     expect(plain("a\u001b[31b\u001b[<1mc")).toEqual(["ac".replace("c", "[<1mc")]);
     expect(plain("a[31mb")).toEqual(["a[31mb"]);
@@ -154,7 +154,7 @@ describe("what an encoding inserts is left out:", () => {
     expect(plain(`a\u001b[${"1".repeat(12)}mb`)).toEqual([`a[${"1".repeat(12)}mb`]);
   });
 
-  test("other letters are their UTF-8, however they are spelled", () => {
+  test("contains the UTF-8 bytes of other letters, in any spelling", () => {
     for (const letter of ["é", "߿", "ࠀ", "密", "\u{1f511}"]) {
       const utf8 = Buffer.from(letter).toString("latin1");
       const halves = [...letter.split("")].map((unit) =>
@@ -178,7 +178,7 @@ describe("each character", () => {
   };
   const { blank, line, plus } = GAP;
 
-  test("knows where it stands in the source", () => {
+  test("knows its place in the source", () => {
     expect(read("a%2Eb\\u{2e}&amp;#46;c")).toEqual([
       ["a", "a", 0],
       [".", "%2E", 0],
@@ -227,7 +227,7 @@ describe("each character", () => {
     ["a\\bb", blank],
     ["a\\fb", blank],
     ["a\\vb", blank],
-  ])("knows what was left out before it: %j", (text, gap) => {
+  ])("knows what was left out before it in %j", (text, gap) => {
     expect(read(text.slice(1))).toEqual([["b", expect.any(String), gap]]);
     expect(read(text).map(([letter, , before]) => [letter, before])).toEqual([
       ["a", 0],
@@ -235,7 +235,7 @@ describe("each character", () => {
     ]);
   });
 
-  test("knows a soft line break from another one", () => {
+  test("distinguishes a soft line break before it from any other", () => {
     const gaps = (text: string) => Array.from(unspell(text).at(-1)?.gaps.slice(0, 2) ?? []);
     expect(gaps("a=\nb")).toEqual([0, 0]);
     expect(gaps("a=\r\nb")).toEqual([0, 0]);
@@ -262,7 +262,7 @@ const surroundings = fc.string({ unit: "grapheme", maxLength: 60 });
 const MIN_LEFT = 24;
 
 describe("a secret in any spelling", () => {
-  test("is taken out, however many spellings lie over each other", () => {
+  test("is removed, however many encodings are nested", () => {
     fc.assert(
       fc.property(
         ...[secrets, chains, surroundings, surroundings],
@@ -276,7 +276,7 @@ describe("a secret in any spelling", () => {
     );
   });
 
-  test.each(Object.entries(SPELLINGS))("%s is taken out, also cut off at both ends", (_, spell) => {
+  test.each(Object.entries(SPELLINGS))("%s is removed, also truncated at both ends", (_, spell) => {
     fc.assert(
       fc.property(secrets, fc.nat(4), fc.nat(4), (secret, head, tail) => {
         const pieces = spell(piecesOf(secret));
@@ -289,7 +289,7 @@ describe("a secret in any spelling", () => {
   });
 
   test.each(Object.entries(SPELLINGS).filter(([name]) => !CASE_FOLDING.includes(name)))(
-    "%s is taken out when it is a JWT that nobody named",
+    "%s is removed when it is a JWT that no caller named",
     (_, spell) => {
       fc.assert(
         fc.property(jwts, surroundings, (token, after) => {
@@ -302,7 +302,7 @@ describe("a secret in any spelling", () => {
     },
   );
 
-  test("is taken out of base64, base64url, hexadecimal and lists of bytes", () => {
+  test("is removed from base64, base64url, hexadecimal and lists of bytes", () => {
     fc.assert(
       fc.property(secrets, fc.string(), fc.string(), (secret, before, after) => {
         const whole = Buffer.from(before + secret + after);
@@ -322,7 +322,7 @@ describe("a secret in any spelling", () => {
     );
   });
 
-  test("is taken out of every field of an error and of its causes", () => {
+  test("is removed from every field of an error and of its causes", () => {
     fc.assert(
       fc.property(secrets, spellings, (secret, [, spell]) => {
         const pieces = spell(piecesOf(secret));
@@ -359,7 +359,7 @@ describe("text without a secret", () => {
   const words = fc.stringMatching(/^[a-z]{1,12}$/);
   const token = `${base64url({ alg: "RS256" })}.${base64url({ sub: "x" })}.c2lnbmF0dXJlLXNpZ25hdHVyZQ`;
 
-  test("comes out as it went in", () => {
+  test("is not changed", () => {
     fc.assert(
       fc.property(fc.array(words, { maxLength: 40 }), (all) => {
         const text = all.join(" ");
@@ -384,7 +384,7 @@ describe("text without a secret", () => {
     "mail root@example.com, see https://example.com/@me or //x@y",
     "$token = $env:X; @{ WebIdentityToken = $token }",
     "密码 токен 🔑 ключ",
-  ])("comes out unharmed: %s", (text) => {
+  ])("such as %s is not changed", (text) => {
     expect(redact(text, [token])).toBe(text);
   });
 

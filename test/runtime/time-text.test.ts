@@ -37,7 +37,7 @@ describe("a date in an HTTP header", () => {
     ["Sunday, 06-Nov-94 08:49:37 GMT"],
     ["Sun Nov  6 08:49:37 1994"],
     [" Sun, 06 Nov 1994 08:49:37 GMT "],
-  ])("can be %j, an example of the RFC", (text) => {
+  ])("can have the form %j, an example of the RFC", (text) => {
     expect(parseHttpDate(text, NOW)).toBe(Date.UTC(1994, 10, 6, 8, 49, 37));
   });
 
@@ -108,7 +108,7 @@ describe("a date in an HTTP header", () => {
 });
 
 describe("Retry-After", () => {
-  test("asks for whole seconds, or until a date that counts from the answer's own date", () => {
+  test("requests a wait of whole seconds, or until a date that counts from the answer's own date", () => {
     fc.assert(
       fc.property(
         moments,
@@ -125,7 +125,7 @@ describe("Retry-After", () => {
     );
   });
 
-  test("asks for nothing with any other text", () => {
+  test("requests no wait with any other text", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.double().map(String), fc.date().map(String)), (text) => {
         fc.pre(!/^\s*\d+\s*$/.test(text) && parseHttpDate(text, NOW) === undefined);

@@ -17,7 +17,7 @@ describe("a JOSE header", () => {
     ["KeyJobScheduler.run", "KeyJobScheduler.run"],
     ["KeyJobSchedulereyJhbGciOiJS", "KeyJobScheduler[redacted]"],
     ["a_eyJhbGciOiJSUzI1NiJ9.eyJ4Ijox~b", "a_[redacted]~b"],
-  ])("has twelve characters that decode to the beginning of one: %s", (text, shown) => {
+  ])("is recognized by its first twelve characters in %s", (text, shown) => {
     expect(redact(text)).toBe(shown);
   });
 
@@ -31,7 +31,7 @@ describe("a JOSE header", () => {
     ["eyjhbgcioijsu b.eyjz", "eyjhbgcioijsu b.eyjz"],
     ["eyjhbgcioijsu.b.eyjz", "eyjhbgcioijsu.b.eyjz"],
     ["eyjz.eyjhbgcioijsu.eyjz", "eyjz.[redacted]"],
-  ])("is known without its letter case by the claims behind it: %s", (text, shown) => {
+  ])("is recognized without its letter case by the claims after it in %s", (text, shown) => {
     expect(redact(text)).toBe(shown);
   });
 
@@ -42,7 +42,7 @@ describe("a JOSE header", () => {
     ["(ZXlKIGFuZCBvdGhlciB3b3Jkcw)", "(ZXlKIGFuZCBvdGhlciB3b3Jkcw)"],
     ["(ZXlKaGJHY2lPaUpTVXpJMSBub3Q)", "(ZXlKaGJHY2lPaUpTVXpJMSBub3Q)"],
     ["(ZXlKaGJHY2lPaUpTVXpJMU5pIG5vdA)", "([redacted])"],
-  ])("is known in base64 by its first 24 characters: %s", (text, shown) => {
+  ])("is recognized in base64 by its first 24 characters in %s", (text, shown) => {
     expect(redact(text)).toBe(shown);
   });
 });
@@ -93,7 +93,7 @@ describe("a token over several lines", () => {
     [`${HEADER} ABCDEFGHIJKLMN12 and`, "[redacted] ABCDEFGHIJKLMN12 and"],
     [`${HEADER} ABCDEFGHijklmnop and`, "[redacted] ABCDEFGHijklmnop and"],
     [`${line(32)}\n!abc`, "[redacted]\n!abc"],
-  ])("is taken out with the lines that no word looks like: %j", (text, shown) => {
+  ])("is removed with the lines that do not look like a word in %j", (text, shown) => {
     const before = "The service did not accept this token: ";
     expect(redact(`${before}${text}`)).toBe(`${before}${shown}`);
   });
@@ -131,7 +131,7 @@ describe("the credentials of a scheme", () => {
       "Proxy settings: Proxy-Authorization: Bearer x",
       "Proxy settings: Proxy-Authorization: Bearer [redacted]",
     ],
-  ])("are taken out, but not an ordinary word: %j", (text, shown) => {
+  ])("are removed, but not an ordinary word, in %j", (text, shown) => {
     expect(redact(text)).toBe(shown);
   });
 });
@@ -142,7 +142,7 @@ describe("the value of a field that holds only secrets", () => {
     ...["x-amz-security-token", "SecurityToken", "WebIdentityToken", "web_identity_token"],
     ...["accessToken", "id_token", "refresh_token", "client_secret", "client_assertion"],
     ...["PASSWORD", "passwd", "apiKey", "api_key", "private_key"],
-  ])("%s is taken out", (name) => {
+  ])("such as %s is removed", (name) => {
     expect(redact(`${name}=abc def`)).toBe(`${name}=[redacted] def`);
     expect(redact(`"${name}": "abc"`)).toBe(`"${name}": "[redacted]"`);
     expect(redact(`${name} abc`)).toBe(`${name} abc`);
@@ -166,7 +166,7 @@ describe("the value of a field that holds only secrets", () => {
     ["password%3Da%2526b", "password%3D[redacted]"],
     ["password=a&amp;b", "password=[redacted]&amp;b"],
     ['{"password":"a\\u0026b"}', '{"password":"[redacted]"}'],
-  ])("ends where its spelling ends: %s", (text, shown) => {
+  ])("ends where its spelling ends in %s", (text, shown) => {
     expect(redact(text)).toBe(shown);
   });
 });
@@ -186,7 +186,7 @@ describe("a parameter of a URL", () => {
     ["/x?token=&code=b", "/x?token=&code=[redacted]"],
     ["why? token=b", "why? token=b"],
     ["a & key=b", "a & key=b"],
-  ])("that signs it or stands for a password is taken out: %s", (text, shown) => {
+  ])("that signs it or contains a password is removed in %s", (text, shown) => {
     expect(redact(text)).toBe(shown);
   });
 });
@@ -207,13 +207,13 @@ describe("the user of a URL", () => {
     ["a://b@c/ a://d@e", "a://[redacted]@c/ a://[redacted]@e"],
     [`a://${LONG}@b`, "a://[redacted]@b"],
     [`a://${LONG}a@b`, `a://${LONG}a@b`],
-  ])("is taken out up to the last @ of the authority: %s", (text, shown) => {
+  ])("is removed up to the last @ of the authority in %s", (text, shown) => {
     expect(redact(text)).toBe(shown);
   });
 });
 
 describe("a token", () => {
-  test("nothing that is shaped like a JWT survives, whatever stands around it", () => {
+  test("with the shape of a JWT never survives, whatever is around it", () => {
     fc.assert(
       fc.property(tokens, surroundings, surroundings, (token, before, after) => {
         const clean = redact(`${before}${token}${after}`);
@@ -222,7 +222,7 @@ describe("a token", () => {
     );
   });
 
-  test("a JWT wrapped in lines of 64 characters is taken out whole, before any word", () => {
+  test("in lines of 64 characters is removed as a whole, before any word", () => {
     // Without digits, as one last line in a hundred is.
     const lastLines = fc
       .array(fc.constantFrom(..."abcxyzABCXYZ-_"), { minLength: 24, maxLength: 60 })
@@ -244,24 +244,24 @@ describe("a token", () => {
     ["after an encoded quote", (token: string) => `%22${token}%22`],
     ["after a word", (token: string) => `token_${token}`],
     ["twice", (token: string) => `${token} ${token}`],
-  ])("a JWT is taken out %s", (_, wrap) => {
+  ])("is removed as a JWT %s", (_, wrap) => {
     const token = `${base64url({ alg: "RS256" })}.${base64url({ sub: "x" })}.c2lnbmF0dXJl`;
     expect(redact(wrap(token))).not.toMatch(/eyJ|c2lnbmF0dXJl/);
   });
 
   test.each([
-    ["a JWE, all five parts", `${base64url({ alg: "RSA-OAEP" })}.AAAA.BBBB.CCCC.DDDD`],
+    ["a JWE with all five parts", `${base64url({ alg: "RSA-OAEP" })}.AAAA.BBBB.CCCC.DDDD`],
     ["a JWE without an encrypted key", `${base64url({ alg: "dir" })}..BBBB.CCCC.DDDD`],
     ["an unsigned JWT", `${base64url({ alg: "none" })}.DDDD.`],
     [
-      "a header that begins with a blank",
+      "a JWT whose header begins with a space",
       `${Buffer.from('{ "alg": "RS256" }').toString("base64url")}.BBBB.DDDD`,
     ],
     [
-      "a header over several lines",
+      "a JWT whose header has several lines",
       `${Buffer.from('{\n "alg": "RS256" }').toString("base64url")}.BBBB.DDDD`,
     ],
-  ])("%s is taken out as a whole", (_, token) => {
+  ])("in the form of %s is removed as a whole", (_, token) => {
     expect(redact(`got ${token} here`)).toBe("got [redacted] here");
   });
 
@@ -269,12 +269,12 @@ describe("a token", () => {
     "Authorization: Bearer abc.def/ghi+j=",
     "authorization: bearer abc",
     "Basic dXNlcjpwYXNz",
-  ])("the credentials of %j are taken out, the scheme stays", (text) => {
+  ])("after a scheme is removed in %j, and the scheme stays", (text) => {
     expect(redact(text)).toMatch(/(bearer|basic) \[redacted\]$/i);
   });
 });
 
-describe("what gives itself away as a secret", () => {
+describe("text with the shape of a secret", () => {
   test.each([
     [
       "a password in a URL",
@@ -313,11 +313,11 @@ describe("what gives itself away as a secret", () => {
     ["a field in an inspected object", "{ sessionToken: 'abc' }", "{ sessionToken: '[redacted]' }"],
     ["a header", "Authorization: Bearer abc", "Authorization: Bearer [redacted]"],
     ["an encoded header", "Bearer%20a1b2c3", "Bearer%20[redacted]"],
-  ])("is taken out: %s", (_, text, expected) => {
+  ])("such as %s is removed", (_, text, expected) => {
     expect(redact(text)).toBe(expected);
   });
 
-  test("also as the beginning of a JWT, and as a JWT in base64", () => {
+  test("is also the beginning of a JWT, and a JWT in base64", () => {
     const token = `${base64url({ alg: "RS256", kid: "k" })}.${base64url({ sub: "x" })}.sig`;
     expect(redact(`got ${token.slice(0, 24)}`)).toBe("got [redacted]");
     expect(redact(`got ${Buffer.from(token).toString("base64")}!`)).toBe("got [redacted]!");
