@@ -99,7 +99,7 @@ describe("a concurrency limit", () => {
     const running = room.run(signal, first.run);
     const controller = new AbortController();
     const leaving = room.run(controller.signal, async () => "maybe").catch((reason) => reason);
-    // Right after the place was handed on, before the waiter has heard of it.
+    // Right after the queue started the waiting call, before that call runs.
     first.work.then(() => controller.abort("gone"));
     first.end();
     await running;

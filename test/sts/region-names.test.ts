@@ -65,7 +65,7 @@ describe("a region name that the SDK's own STS client accepts", () => {
     ["mars-north-1", "aws-cn"],
     ["mars", "aws-new"],
     ["CN-NORTH-1", "aws-cn"],
-  ])("%s is asked with a role of %s", async (name, partition) => {
+  ])("such as %s accepts a role of %s", async (name, partition) => {
     const [target] = await resolveTargets(makeSettings({ region: name }), undefined, {});
     expect(await checkRequest(request(partition), target)).toEqual([]);
   });
@@ -75,7 +75,7 @@ describe("a region name that the SDK's own STS client accepts", () => {
     ["aws-global", "aws-cn"],
     ["fips-us-east-1", "aws-us-gov"],
     ["eu-west-99", "aws-cn"],
-  ])("%s is still refused with a role of %s", async (name, partition) => {
+  ])("such as %s does not accept a role of %s", async (name, partition) => {
     const [target] = await resolveTargets(makeSettings({ region: name }), undefined, {});
     expect(await checkRequest(request(partition), target)).toMatchObject([
       { id: "role-partition-mismatch" },

@@ -14,7 +14,7 @@ const httpDate = (ms: number) => new Date(ms).toUTCString();
 interface Answer {
   /** STS's clock minus this machine's, in milliseconds. */
   readonly stsMs?: number;
-  /** What `Date` is off by besides, in milliseconds; or the header itself. */
+  /** The error of the `Date`, in milliseconds; or the header itself. */
   readonly lie?: number | string | undefined;
   readonly requestedMs?: number;
   readonly givenMs?: number;
@@ -24,7 +24,7 @@ interface Answer {
 function world() {
   const clock = new FakeClock();
   const server = new ServerClock(clock);
-  /** How long the session lives by what is made of its answer, and what was rejected. */
+  /** How long the session lasts by the corrected expiration, and what was rejected. */
   const issue = ({ stsMs = 0, lie = 0, requestedMs = HOUR, givenMs = requestedMs }: Answer) => {
     const stsNow = clock.now() + stsMs;
     const expiration = new Date(second(stsNow) + givenMs);
@@ -92,13 +92,13 @@ describe("a Date that can't be right", () => {
     ["of the year 9999", "Fri, 31 Dec 9999 23:59:59 GMT", "expired-on-arrival"],
     ["two hours behind", -2 * HOUR, "session-too-long"],
     ["two hours ahead", 2 * HOUR, "expired-on-arrival"],
-    // Possible, but for a session that is exactly as long as it was asked to be by the other clock.
+    // It would be possible, but by the other clock the session has exactly the requested length.
     ["half an hour ahead", 30 * MINUTE, "session-too-long"],
   ])("(%s) is rejected, however wrong this machine's clock is", (_, lie, reason) => {
     for (const stsMs of [0, 10 * MINUTE, -10 * MINUTE, 5 * HOUR, -5 * HOUR]) {
       const { lifetimeMs, rejected } = world().issue({ stsMs, lie });
       if (typeof lie === "number" && Math.abs(lie) < HOUR && stsMs !== 0) {
-        // Neither clock is proven: the life may come out shorter, and never longer.
+        // Neither clock is proven: the session may last less than requested, and never longer.
         expect(lifetimeMs).toBeLessThanOrEqual(HOUR);
         expect(lifetimeMs).toBeGreaterThan(0);
         continue;
@@ -206,7 +206,7 @@ describe("the lifetime of a session", () => {
       fc.property(off, lie, asked, (stsMs, lied, requestedMs) => {
         const { issue } = world();
         const { lifetimeMs } = issue({ stsMs, lie: lied, requestedMs });
-        // Only a Date that lies as this machine does, or none at all, leaves nothing to tell it by.
+        // A Date with the error of this machine's clock, or a missing one, can't be recognized as wrong.
         const isAlone = typeof lied === "string" && Number.isNaN(Date.parse(lied));
         if (isAlone || (typeof lied === "number" && Math.abs(stsMs + lied) < 16_000)) return;
         expect(lifetimeMs).toBeGreaterThan(0);

@@ -120,7 +120,7 @@ test.each<[string, STSClientConfig, string, boolean]>([
     true,
   ],
 ])(
-  "the endpoint of a client is the one that the SDK resolves: %s",
+  "the endpoint of a client with %s is the one that the SDK resolves",
   async (_, config, url, isGlobal) => {
     const client = new STSClient(config);
     const resolved = await resolveEndpoint(client);
