@@ -286,53 +286,18 @@ describe("an error that looks like another one", () => {
   });
 
   test.each<[string, object, string, string]>([
-    [
-      "with a code that only ends like a system's is local",
-      { code: "xEFOO", syscall: "connect" },
-      "x",
-      "local",
-    ],
-    [
-      "with a code that only begins like a system's is local",
-      { code: "EFOO_1", syscall: "connect" },
-      "x",
-      "local",
-    ],
-    [
-      "with an unknown code of the system is a network failure while connecting",
-      { code: "EFOO", syscall: "connect" },
-      "x",
-      "network",
-    ],
-    ["with an unknown code and no system call is local", { code: "EFOO" }, "x", "local"],
-    ["about a payload that failed is local", {}, "the payload failed", "local"],
-    ["about a load that failed is a network failure", {}, "Load failed", "network"],
-    [
-      "about a connection that was reset is a network failure",
-      {},
-      "the connection was reset",
-      "network",
-    ],
-    ["about a connection reset is a network failure", {}, "connection reset by peer", "network"],
-    [
-      "with a status in a field that is not about an answer is local",
-      { statusCode: 407 },
-      "x",
-      "local",
-    ],
-    [
-      "about a tunnel that was refused without a status is a proxy failure",
-      { code: "ERR_PROXY_TUNNEL" },
-      "x",
-      "proxy",
-    ],
-    [
-      "about SOCKS without a version is a proxy failure",
-      {},
-      "socks proxy rejected the connection",
-      "proxy",
-    ],
-  ])("%s", (_, facts, message, kind) => {
+    ["a code that only ends like one", { code: "xEFOO", syscall: "connect" }, "x", "local"],
+    ["a code that only begins like one", { code: "EFOO_1", syscall: "connect" }, "x", "local"],
+    ["an unknown code while connecting", { code: "EFOO", syscall: "connect" }, "x", "network"],
+    ["an unknown code and no system call", { code: "EFOO" }, "x", "local"],
+    ["a payload that failed", {}, "the payload failed", "local"],
+    ["a load that failed", {}, "Load failed", "network"],
+    ["a connection that was reset", {}, "the connection was reset", "network"],
+    ["a connection reset", {}, "connection reset by peer", "network"],
+    ["a status of something else", { statusCode: 407 }, "x", "local"],
+    ["a tunnel refusal without a status", { code: "ERR_PROXY_TUNNEL" }, "x", "proxy"],
+    ["SOCKS without a version", {}, "socks proxy rejected the connection", "proxy"],
+  ])("with %s has the kind that its facts show", (_, facts, message, kind) => {
     expect(failed(facts, message).kind).toBe(kind);
   });
 
