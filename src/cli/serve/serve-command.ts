@@ -58,7 +58,7 @@ Runs until SIGTERM or Ctrl-C.`,
       type: "string",
       value: "DIRECTORY",
       complete: "directory",
-      help: "Private folder for a token file of each role. Programs that use a role must run as the same user.",
+      help: "Private folder for the token file of each role. Programs that use a role must run as the same user.",
     },
     "print-env": {
       type: "string",
