@@ -18,11 +18,14 @@ let shared: CertificateAuthority | undefined;
 
 /** One for all worlds: every process that makes keys would hold up the others. */
 function authority(): CertificateAuthority {
-  if (shared !== undefined) return shared;
-  const made = createCertificateAuthority();
-  process.once("exit", () => made[Symbol.dispose]());
-  shared = made;
-  return made;
+  shared ??= createCertificateAuthority();
+  return shared;
+}
+
+/** When no more worlds are to be built. */
+export function removeAuthority(): void {
+  shared?.[Symbol.dispose]();
+  shared = undefined;
 }
 
 /** An IdP over HTTPS that serves a certificate like this; STS trusts what the doctor trusts. */

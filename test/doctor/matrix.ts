@@ -4,7 +4,7 @@ import { ISSUER_ROWS } from "./matrix-of-issuers.js";
 import { PAIR_ROWS } from "./matrix-of-pairs.js";
 import { STORE_ROWS } from "./matrix-of-stores.js";
 import { STS_ROWS } from "./matrix-of-sts.js";
-import { TLS_ROWS } from "./matrix-of-tls.js";
+import { removeAuthority, TLS_ROWS } from "./matrix-of-tls.js";
 import { TOKEN_ROWS } from "./matrix-of-tokens.js";
 import { UNREACHABLE_ROWS } from "./matrix-of-unreachable-issuers.js";
 import type { Expectation, Row } from "./matrix-row.js";
@@ -27,5 +27,9 @@ const AT_A_TIME = 6;
 
 /** Tries the doctor on every world. */
 export async function scoreMatrix(): Promise<ReadonlyMap<Expectation, Score>> {
-  return await scoreRows([{ rows: MATRIX, atATime: AT_A_TIME }], ({ build }) => examine(build));
+  try {
+    return await scoreRows([{ rows: MATRIX, atATime: AT_A_TIME }], ({ build }) => examine(build));
+  } finally {
+    removeAuthority();
+  }
 }
