@@ -20,9 +20,11 @@ const faketime = findProgram("faketime");
 if (faketime === undefined) {
   leaveOut("an outage in real processes at two hundred times the speed", "faketime");
 } else {
-  test("no request fails in an outage of 14 minutes that begins when a refresh is due", async () => {
+  test("no request fails in an outage of 14 minutes that begins when a refresh is due", async ({
+    signal,
+  }) => {
     const args = ["-f", SPEED, process.execPath, "--import", "tsx", "--no-warnings", SCRIPT];
-    const { stdout } = await run(faketime, args);
+    const { stdout } = await run(faketime, args, { signal });
     const { ours, theirs } = JSON.parse(stdout) as {
       ours: Outcome & { refused: number };
       theirs: Outcome;
