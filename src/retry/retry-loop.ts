@@ -1,9 +1,18 @@
+import { WebIdentityError } from "../model/errors.js";
 import { AttemptError, type AttemptRecord, type Failure, type Verdict } from "../model/failure.js";
+import { type Finding, firstFatal } from "../model/findings.js";
+import type { TokenFacts } from "../model/jwt.js";
 import { sleep } from "../runtime/abort.js";
 import type { Clock, Deadline } from "../runtime/clock.js";
-import { safeCause } from "../runtime/redact.js";
+import { safeCause, safeText } from "../runtime/redact.js";
 import { type Decision, decide } from "./decision.js";
+import { sentenceFor } from "./sentences.js";
 import { judge } from "./verdict.js";
+
+/*
+ * The attempts of one refresh: retryLoop() runs them, and explain() makes the error of a refresh in which
+ * none succeeded.
+ */
 
 /** How long and how often to try. */
 export interface RetryOptions {
@@ -203,4 +212,71 @@ function toRecord(
 function localFailure(error: unknown): Failure {
   const cause = safeCause(error);
   return { kind: "local", code: cause.name, message: cause.message, cause };
+}
+
+interface ExplainContext {
+  readonly roleArn: string;
+  readonly token: TokenFacts | undefined;
+}
+
+/** The error of a failed refresh: what failed, after how many attempts, and what to do. */
+export function explain(
+  outcome: AttemptsFailed,
+  { roleArn, token }: ExplainContext,
+): WebIdentityError {
+  const { verdict, failure, attempts } = outcome;
+  const fatal = firstFatal(failure.findings ?? []);
+  const telling = fatal ?? failure.findings?.find((finding) => mayExplain(finding, verdict));
+  const { code, what, remedy } = sentenceFor(failure, token);
+  const message = [
+    `${what}: ${words(failure, telling)}`,
+    `(role ${safeText(roleArn)}${aboutToken(token)}${aboutAttempts(outcome)}).`,
+  ].join(" ");
+  return new WebIdentityError({
+    code,
+    message,
+    hint: telling?.remedy ?? remedy,
+    cause: failure.cause,
+    attempts,
+    token,
+    findings: failure.findings,
+    retryAfterMs: failure.retryAfterMs,
+    about: telling?.id,
+  });
+}
+
+/** Where STS has read the token and refused it, STS reached the issuer: only the key can explain that. */
+function mayExplain({ id, severity }: Finding, verdict: Verdict): boolean {
+  return (
+    severity === "suspect" && (verdict !== "token-rejected" || /^jwks-(key-|inconsistent)/.test(id))
+  );
+}
+
+/** A finding says more than the answer, and a local fault has no answer. */
+function words(failure: Failure, finding: Finding | undefined): string {
+  const said = failure.code === undefined ? failure.message : `${failure.code}: ${failure.message}`;
+  if (finding === undefined) return said;
+  const detail = finding.detail.replace(/\.$/, "");
+  if (failure.kind !== "answer") return detail;
+  return finding.severity === "fatal"
+    ? `${detail}; STS said ${said}`
+    : `${said}; seen from here: ${detail}`;
+}
+
+function aboutToken(token: TokenFacts | undefined): string {
+  if (token === undefined) return "";
+  const { issuer = "unknown", audience, azp, kid } = token;
+  const shownAudience = audience?.length ? `, audience ${[audience].flat().join(" and ")}` : "";
+  const shownParty = azp === undefined ? "" : `, azp ${azp}`;
+  return `, issuer ${issuer}${shownAudience}${shownParty}, ${kid === undefined ? "no kid" : `kid ${kid || '""'}`}`;
+}
+
+function aboutAttempts({ attempts, elapsedMs }: AttemptsFailed): string {
+  const seconds = (elapsedMs / 1000).toFixed(1);
+  const count = attempts.length === 1 ? "1 attempt" : `${attempts.length} attempts`;
+  const last = attempts.at(-1);
+  const asked = new Set(attempts.flatMap(({ region }) => region ?? []));
+  const region = asked.size === 0 ? "" : ` in ${[...asked].join(", ")}`;
+  const request = last?.requestId === undefined ? "" : `, last request id ${last.requestId}`;
+  return `, ${count} in ${seconds} s${region}${request}`;
 }

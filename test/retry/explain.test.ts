@@ -3,8 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { WebIdentityErrorCode } from "../../src/model/errors.js";
 import type { AttemptRecord, Failure } from "../../src/model/failure.js";
 import type { Finding } from "../../src/model/findings.js";
-import { explain } from "../../src/retry/explain.js";
-import { AttemptsFailed } from "../../src/retry/retry-loop.js";
+import { AttemptsFailed, explain } from "../../src/retry/retry-loop.js";
 import { judge } from "../../src/retry/verdict.js";
 
 const ROLE = "arn:aws:iam::123456789012:role/service";
