@@ -20,12 +20,11 @@ import {
   type StsSettings,
   type StsTarget,
 } from "../sts/target.js";
+import { IssuerCheckStep, TokenStep } from "./attempt-steps.js";
 import type { CredentialSharing } from "./credential-sharing.js";
-import { IssuerCheckStep } from "./issuer-check-step.js";
 import type { Identity, ResolvedOptions, Runtime, WebIdentityInit } from "./options.js";
 import type { ProviderReporter, Refreshed } from "./provider-reporter.js";
 import type { SharedRefresh } from "./shared-refresh.js";
-import { TokenStep } from "./token-step.js";
 import type { RegionStatus } from "./web-identity-provider.js";
 
 interface RefresherOptions {
