@@ -1,13 +1,15 @@
 import { AsyncResource } from "node:async_hooks";
 import { untilAborted, withTimeout } from "../runtime/abort.js";
 import type { Clock, Elapsed } from "../runtime/clock.js";
-import { CachedCredentials, type CachedIdentity, type Situation } from "./cached-credentials.js";
 import { InFlightRefresh } from "./in-flight-refresh.js";
 import {
   backoffWhileCachedMs,
+  CachedCredentials,
+  type CachedIdentity,
   cachedRejectionMs,
   MIN_LIFETIME_MS,
   RefreshTimer,
+  type Situation,
   urgentBackoffMs,
   type WindowOptions,
 } from "./refresh-timing.js";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CachedCredentials, type Situation } from "../../src/credentials/cached-credentials.js";
+import { CachedCredentials, type Situation } from "../../src/credentials/refresh-timing.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 const HOUR_MS = 3_600_000;
