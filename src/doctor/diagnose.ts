@@ -3,7 +3,7 @@
  *
  * A run has two halves. `gather.ts` collects facts and measures times, by subject: the token, the issuer,
  * STS with one real call, and the shared store (`gather-*.ts`). `conclude.ts` is pure: it turns facts into
- * findings by subject (`conclude-*.ts`) and lets `ranking.ts` choose the root cause. Each step has its own
+ * findings by subject (`conclude-*.ts`) and chooses the root cause among them. Each step has its own
  * limit, and the run has one for all steps (`run.ts`): a run ends in time and reports what it has. Finally,
  * {@link mask} removes the token from every text. `diagnosis.ts` describes the result.
  */

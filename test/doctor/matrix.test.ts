@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { RANKING } from "../../src/doctor/ranking.js";
+import { RANKING } from "../../src/doctor/conclude.js";
 import type { FindingId } from "../../src/model/findings.js";
 import { MATRIX, scoreMatrix } from "./matrix.js";
 import type { Expectation } from "./matrix-row.js";

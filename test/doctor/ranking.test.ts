@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { EXPLAINED_BY, RANKING, rank } from "../../src/doctor/ranking.js";
+import { EXPLAINED_BY, RANKING, rank } from "../../src/doctor/conclude.js";
 import type { Finding, FindingId, Severity } from "../../src/model/findings.js";
 import { ROOT } from "../support/sources.js";
 

@@ -3,6 +3,7 @@
  * token is used, the verdict in a sentence, what is in order, and the parts of a request's time.
  */
 import { isIP } from "node:net";
+import { EXPLAINED_BY } from "../../doctor/conclude.js";
 import type {
   Diagnosis,
   EndpointFacts,
@@ -11,7 +12,6 @@ import type {
   Timing,
   TokenReport,
 } from "../../doctor/diagnosis.js";
-import { EXPLAINED_BY } from "../../doctor/ranking.js";
 import type { Finding, FindingId, KeyRow } from "../../model/findings.js";
 import { formatDuration } from "../../runtime/time-text.js";
 import { bareHostname } from "../../runtime/url-host.js";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { findSections, sectionNames } from "../../../src/cli/explain/explain-command.js";
-import { RANKING } from "../../../src/doctor/ranking.js";
+import { RANKING } from "../../../src/doctor/conclude.js";
 import { readSharedJson } from "../../support/shared-data.js";
 import { ROOT } from "../../support/sources.js";
 import { runCli } from "../run-cli.js";
