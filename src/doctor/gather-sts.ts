@@ -17,9 +17,9 @@ import { type ResolvedEndpoint, resolveEndpoint } from "../sts/sts-client.js";
 import { resolveTargets, type StsTarget } from "../sts/target.js";
 import type { AssumeRoleFacts, EndpointFacts } from "./diagnosis.js";
 import type { LoadedToken } from "./gather-token.js";
+import type { ResolvedSettings } from "./options.js";
 import { resolveName } from "./probe.js";
 import { type Run, requestParts, round } from "./run.js";
-import type { ResolvedSettings } from "./settings.js";
 
 /** An STS endpoint to measure: the region, and the URL to which the SDK would send its calls. */
 interface ChosenTarget {

@@ -17,9 +17,8 @@ import {
   sourceName,
 } from "./gather-sts.js";
 import { gatherToken, type LoadedToken, reportToken, tokenFindings } from "./gather-token.js";
-import type { DiagnoseOptions } from "./options.js";
+import { type DiagnoseOptions, readSettings, setting } from "./options.js";
 import type { Run } from "./run.js";
-import { readSettings, setting } from "./settings.js";
 
 /** Everything that the conclusions are drawn from. */
 export interface Gathered {

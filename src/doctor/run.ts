@@ -4,8 +4,7 @@ import { withTimeout } from "../runtime/abort.js";
 import { type Clock, type Deadline, startDeadline } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
 import type { ClientPool } from "../sts/client-pool.js";
-import type { Step, Timing } from "./diagnosis.js";
-import type { DiagnoseOptions } from "./options.js";
+import type { Progress, Step, Timing } from "./diagnosis.js";
 
 /** The doctor's access to the machine and the network. Tests replace it. */
 export interface DoctorRuntime {
@@ -27,7 +26,7 @@ interface RunOptions {
   readonly signal: AbortSignal;
   /** Of the whole run. */
   readonly timeoutMs: number;
-  readonly onProgress: DiagnoseOptions["onProgress"];
+  readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 
 interface Limit<T> {

@@ -1,6 +1,10 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { diagnose } from "../../src/doctor/diagnose.js";
 import type { DiagnoseOptions } from "../../src/doctor/options.js";
+import { healthy, REGION, ROLE_ARN, Site } from "../support/matrix-world.js";
+import { withoutAwsSettings } from "../support/sdk-environment.js";
+
+withoutAwsSettings();
 
 test.each<[string, unknown]>([
   ["roleArn", { roleArn: 1 }],
@@ -21,4 +25,41 @@ test.each<[string, unknown]>([
   const running = diagnose(options as DiagnoseOptions);
   await expect(running).rejects.toThrow(TypeError);
   await expect(running).rejects.toThrow(name);
+});
+
+describe("a wrong setting is the cause", () => {
+  test("an endpoint without a scheme, which the SDK would read as another host", async () => {
+    const env = { AWS_ENDPOINT_URL_STS: "localhost:4566", AWS_REGION: REGION };
+    await using site = new Site();
+    const { idp } = await healthy(site);
+    const token = await idp.issueToken();
+    const settings = { token, roleArn: ROLE_ARN, allowPrivateIssuers: true, env };
+    const { verdict, rootCause, facts } = await diagnose(settings);
+    expect(rootCause?.detail).toContain('"localhost:4566" is not an http or https URL.');
+    expect(verdict).toBe("broken");
+    expect(facts.sts).toEqual([]);
+  });
+
+  test("a region name that is invalid, in one sentence", async () => {
+    const env = { AWS_REGION: "eu west" };
+    const { findings } = await diagnose({ roleArn: ROLE_ARN, env });
+    const detail = findings.find(({ id }) => id === "sts-request-invalid")?.detail;
+    expect(detail).toMatch(/eu west.*[^.]\.$/);
+  });
+
+  test("a token in place of the path of its file, which is shown nowhere", async () => {
+    await using site = new Site();
+    const { idp, sts } = await healthy(site);
+    const token = await idp.issueToken();
+    const env = { AWS_WEB_IDENTITY_TOKEN_FILE: token, AWS_ENDPOINT_URL_STS: sts.url };
+    const diagnosis = await diagnose({ roleArn: ROLE_ARN, region: REGION, env });
+    expect(diagnosis.rootCause?.title).toContain("The path of the token file is a token");
+    expect(JSON.stringify(diagnosis)).not.toContain(token.split(".")[1]);
+  });
+});
+
+test("a failover region of another partition is a TypeError, even if the environment sets the region", async () => {
+  const options = { failoverRegions: ["cn-north-1"], assume: false };
+  const running = diagnose({ ...options, env: { AWS_REGION: REGION } });
+  await expect(running).rejects.toThrow(/`failoverRegions` to be of one AWS partition/);
 });
