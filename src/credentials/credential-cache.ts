@@ -14,7 +14,7 @@ import {
   type WindowOptions,
 } from "./refresh-timing.js";
 
-/** What one caller asks for. */
+/** The request of one caller. */
 export interface CacheRequest {
   /** Refresh even if no refresh is due. */
   readonly forceRefresh?: boolean | undefined;
@@ -22,36 +22,36 @@ export interface CacheRequest {
   readonly abortSignal?: AbortSignal | undefined;
 }
 
-/** What a refresh gets: the credentials, and what its owner wants to know of them later. */
+/** The result of a refresh: the credentials, and whatever else its owner passes on. */
 export interface RefreshResult {
   readonly credentials: CachedIdentity;
 }
 
 export interface CacheOptions<F extends RefreshResult, R extends CacheRequest> {
-  /** Gets new credentials for the first caller. Its signal aborts when the cache is closed. */
+  /** Gets new credentials, with the request of the first caller. The signal aborts when the cache is closed. */
   readonly refresh: (request: R | undefined, signal: AbortSignal) => Promise<F>;
   /**
-   * A refresh starts: called in the `AsyncLocalStorage` context of the caller that needs it, unless a
-   * timer started it.
+   * Called when a refresh starts: in the `AsyncLocalStorage` context of the caller that needs it, unless a
+   * timer starts it.
    */
   readonly onRefreshStarted?: (isBackground: boolean) => void;
-  /** A caller waits for the refresh in progress: called in that caller's context. */
+  /** Called when a caller begins to wait for the in-flight refresh, in that caller's context. */
   readonly onWait?: () => void;
-  /** The error for credentials that have expired when they arrive, or will within a second. */
+  /** Makes the error for credentials that have expired on arrival, or expire within a second. */
   readonly staleAnswer: (credentials: F["credentials"]) => Error;
-  /** What a failed refresh says about the next one. */
+  /** Reads from the error of a failed refresh when the next one may start. */
   readonly adviceOf: (error: unknown) => FailureAdvice;
-  /** New credentials are in the cache. Called before any caller gets them. */
+  /** Called when new credentials are in the cache, before any caller gets them. */
   readonly onRefreshed: (result: F) => void;
-  /** A refresh failed. Called before any caller gets the error. */
+  /** Called when a refresh has failed, before any caller gets the error. */
   readonly onRefreshFailed: (error: unknown, state: FailedRefresh) => void;
-  /** A caller got expired credentials. */
+  /** Called when a caller gets expired credentials. */
   readonly onExpiredServed: (credentials: F["credentials"]) => void;
-  /** The cache was closed. */
+  /** Called when the cache is closed. */
   readonly onClosed: () => void;
   /** How long a caller waits for a refresh, in milliseconds, if no cached credentials may be served. */
   readonly callerTimeoutMs?: number | undefined;
-  /** The error for a caller that waited for so long. */
+  /** Makes the error for a caller whose wait reaches that limit. */
   readonly callerTimedOut?: (() => Error) | undefined;
   readonly windows: WindowOptions;
   /** Whether a refresh that is due starts without a caller. */
@@ -62,13 +62,13 @@ export interface CacheOptions<F extends RefreshResult, R extends CacheRequest> {
   readonly random: () => number;
 }
 
-/** What a failed refresh says about the next one. */
+/** What the error of a failed refresh says about the next refresh. */
 export interface FailureAdvice {
   /** A permanent refusal: the next refresh would get the same answer. */
   readonly isRejection: boolean;
   /** The refresh sent no request: it may be repeated without a pause. */
   readonly isFree: boolean;
-  /** The time that the source asked callers to wait (`Retry-After`), in milliseconds. */
+  /** The wait that the answer requires (`Retry-After`), in milliseconds. */
   readonly retryAfterMs: number | undefined;
 }
 
@@ -93,12 +93,12 @@ export interface CacheSnapshot {
   readonly closed: boolean;
 }
 
-/** How long the mandatory refresh makes callers wait while the cached credentials are valid, in ms. */
+/** How long a caller waits for a mandatory refresh while the cached credentials are valid, in milliseconds. */
 const MANDATORY_WAIT_MS = 100;
 
 const NO_AGE: Elapsed = { certainMs: 0, possibleMs: 0 };
 
-/** A failed refresh, until the next success. Times are of `Clock.monotonic()`. */
+/** The last failed refresh; a success clears it. Times are of `Clock.monotonic()`. */
 interface RefreshFailure {
   readonly error: unknown;
   /** Failed refreshes since the last success. */
@@ -127,7 +127,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
   #failure: RefreshFailure | undefined;
   /** Why the cache was closed. */
   #end: { readonly reason: unknown } | undefined;
-  /** Ends the refresh in progress. There is none otherwise: a process may have thousands of caches. */
+  /** Ends the in-flight refresh. Each refresh has its own, because a process may have thousands of caches. */
   #abort: AbortController | undefined;
   readonly #options: CacheOptions<F, R>;
   readonly #timer: RefreshTimer;
@@ -180,7 +180,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
     };
   }
 
-  /** Starts a refresh that is due without a caller. */
+  /** Starts a refresh that is due, without a caller. */
   onTimer(): void {
     this.#inFlight ??= this.#start(undefined, true);
   }
@@ -219,7 +219,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
 
   /** No cached credentials are valid: the caller gets those of the refresh, or its error. */
   async #initialRefresh(request: R | undefined): Promise<F["credentials"]> {
-    // A refresh in progress is joined; only the next one has to wait for the end of the backoff.
+    // The backoff delays only the next refresh: a caller may always join the one in flight.
     if (this.#inFlight === undefined && this.#backoffMs(request) > 0) {
       return this.#validOr(this.#failure?.error);
     }
@@ -273,10 +273,10 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
     try {
       // `async` turns a synchronous throw into a rejection.
       const running = (async () => refresh(request, abort.signal))();
-      // A refresh that ignores its signal must not keep its waiters after the end.
+      // A refresh that ignores its signal must not keep callers waiting after close().
       const result = await untilAborted(running, abort.signal);
       const cached = new CachedCredentials(result.credentials, this.#options);
-      // An expiration that can't be read is not in the future either.
+      // Written so that an invalid expiration (NaN) fails too.
       if (!(cached.lifetimeMs >= MIN_LIFETIME_MS)) throw staleAnswer(result.credentials);
       this.#throwIfClosed();
       this.#cached = cached;
@@ -323,7 +323,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
       nextRefreshAllowedAt: now + backoffMs,
       nextUrgentRefreshAllowedAt: now + urgentMs,
     };
-    // A refresh that was forced before one was due does not make the next one due earlier.
+    // When a forced refresh fails early, the next refresh is still due at its usual time.
     if (validForMs > 0) this.#schedule(Math.max(backoffMs, this.#cached?.dueInMs() ?? 0));
   }
 
@@ -332,7 +332,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
     const failure = this.#failure;
     if (failure === undefined) return 0;
     const { nextRefreshAllowedAt, nextUrgentRefreshAllowedAt, servedFromCache } = failure;
-    // The credentials that callers were to get meanwhile have expired.
+    // The cached credentials, which callers got during the backoff, have expired.
     const isMissing = servedFromCache && !this.#canServe();
     const isUrgent = request?.forceRefresh === true || isMissing;
     const allowedAt = isUrgent ? nextUrgentRefreshAllowedAt : nextRefreshAllowedAt;

@@ -2,8 +2,8 @@ import { startLimit, untilAborted } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
 
 /**
- * The refresh in progress, which all callers share. It keeps the process alive while at least one
- * caller waits for it, and not otherwise.
+ * The refresh in progress, which all callers share. It keeps the process alive only while at least one
+ * caller waits for it.
  */
 export class InFlightRefresh<T> {
   readonly #result: Promise<T>;
@@ -20,14 +20,15 @@ export class InFlightRefresh<T> {
     result.catch(() => {});
   }
 
-  /** Settles as the refresh does. The caller's signal ends this wait only: the refresh goes on. */
+  /** Settles as the refresh does. The caller's signal ends only this wait: the refresh continues. */
   wait(signal: AbortSignal | undefined): Promise<T> {
     return this.#holdingProcess(signal ? untilAborted(this.#result, signal) : this.#result);
   }
 
   /**
-   * The same, or `undefined` if the refresh takes longer than this, in milliseconds. The limit counts
-   * from its start, so that a client that asks several times for each request waits only once.
+   * Like `wait()`, but returns `undefined` when the refresh has taken `limitMs` milliseconds. The limit
+   * counts from the start of the refresh, so that a client that calls several times for one request waits
+   * only once.
    */
   async waitBriefly(signal: AbortSignal | undefined, limitMs: number): Promise<T | undefined> {
     const leftMs = this.#startedAt + limitMs - this.#clock.monotonic();

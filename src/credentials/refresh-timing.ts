@@ -11,7 +11,7 @@ import { type Clock, type Elapsed, elapsedSince, type Moment, momentOf } from ".
 export interface Windows {
   /** In this window, a refresh runs while callers get the cached credentials. */
   readonly advisoryMs: number;
-  /** In this window, callers wait for the refresh, for a moment at least. */
+  /** In this window, callers wait briefly for the refresh. */
   readonly mandatoryMs: number;
 }
 
@@ -33,8 +33,8 @@ export interface WindowOptions {
 }
 
 /**
- * Credentials that live less than this count as expired on arrival, in milliseconds: a refresh is due
- * after half of their life, so they would make a busy caller refresh all the time.
+ * Credentials with a shorter lifetime (in milliseconds) count as expired on arrival: a refresh is due
+ * after half of it, so a busy caller would refresh all the time.
  */
 export const MIN_LIFETIME_MS = 1_000;
 
@@ -52,7 +52,7 @@ const MANDATORY_MS = MINUTE_MS;
 /**
  * The windows of credentials that live for `lifetimeMs`. Neither is longer than half of the lifetime,
  * so that sessions of a few minutes are not refreshed all the time. The exceptions are the 15 and 60
- * minutes of the table, which the SDKs' shared tests demand as they are (15 minutes at 20.5).
+ * minutes of the table, which the SDKs' shared tests require (15 minutes for a lifetime of 20.5).
  */
 export function windowsFor(lifetimeMs: number, options: WindowOptions): Windows {
   const half = Math.max(0, lifetimeMs / 2);
@@ -92,7 +92,7 @@ function seconds(value: number | undefined): number | undefined {
   return value === undefined ? undefined : value * 1000;
 }
 
-/** What the cache needs to know of credentials. */
+/** The fields of credentials that the cache reads. */
 export interface CachedIdentity {
   readonly accessKeyId: string;
   /** By this machine's clock, as it was when the credentials arrived. */
@@ -100,16 +100,16 @@ export interface CachedIdentity {
 }
 
 /**
- * Where credentials are in their life:
+ * The situation of cached credentials:
  *
  * - `valid`: no refresh is due.
  * - `advisory`: a refresh is due, and runs while callers get the cached credentials.
- * - `mandatory`: callers wait for the refresh, for a moment at least.
+ * - `mandatory`: callers wait for the refresh; briefly, unless a service rejected the credentials.
  * - `expired`
  */
 export type Situation = "valid" | "advisory" | "mandatory" | "expired";
 
-/** For this long at most, only the wall clock decides that no refresh is due; in milliseconds. */
+/** For this long after a check by all clocks, the wall clock alone shows that no refresh is due; in milliseconds. */
 const CHECK_EVERY_MS = 60_000;
 
 interface CachedCredentialsOptions {
@@ -120,8 +120,8 @@ interface CachedCredentialsOptions {
 }
 
 /**
- * Credentials with the times that decide about them. All times are ages: the wall clock may be set at
- * any time, and an age, computed from all clocks of the machine, does not change for it.
+ * Credentials with the times at which their windows begin. All times are ages, computed from all clocks
+ * of the machine, because the wall clock may be set at any time.
  */
 export class CachedCredentials<T extends CachedIdentity> {
   readonly credentials: T;
@@ -179,7 +179,7 @@ export class CachedCredentials<T extends CachedIdentity> {
     return possibleMs < this.advisoryAfterMs ? "valid" : "advisory";
   }
 
-  /** Whether they have expired if the wall clock is right, which jumped forward: a refresh shows. */
+  /** Whether they have expired if a jump of the wall clock was right. Only a refresh can show that. */
   get mayHaveExpired(): boolean {
     return this.age().possibleMs >= this.lifetimeMs;
   }
@@ -193,7 +193,7 @@ export class CachedCredentials<T extends CachedIdentity> {
     return Math.max(0, this.lifetimeMs - this.age().certainMs);
   }
 
-  /** How long it is until a refresh is due, in milliseconds; not positive when it is. */
+  /** The time until a refresh is due, in milliseconds; 0 or less when it is due. */
   dueInMs(): number {
     return this.#isInvalidated ? 0 : this.advisoryAfterMs - this.age().possibleMs;
   }
@@ -211,7 +211,7 @@ export class CachedCredentials<T extends CachedIdentity> {
  * The refresh backoff for callers without valid credentials: equal jitter, 0.5 to 1 s after the first
  * failed refresh and up to 2 to 4 s after the following ones. It grows as the waits between the attempts
  * of one refresh do. In an outage, many refreshes that fail fast therefore send no more requests than
- * one that fails slowly, and callers get credentials within 4 s of its end.
+ * one that fails slowly, and callers get credentials within 4 s of the end of the outage.
  */
 const BACKOFF = { baseDelayMs: 1_000, maxDelayMs: 4_000 };
 
@@ -235,7 +235,7 @@ const REJECTION_MS = { min: 1_000, max: 5_000 };
  * milliseconds.
  *
  * @param failures - failed refreshes since the last success; at least 1.
- * @param retryAfterMs - what the source asked for.
+ * @param retryAfterMs - the wait that the answer requires (`Retry-After`).
  */
 export function urgentBackoffMs(
   failures: number,
@@ -266,7 +266,7 @@ function between({ min, max }: { min: number; max: number }, random: () => numbe
 
 /**
  * The longest single wait, in milliseconds. Timers count only the time in which the machine was awake:
- * a machine that was suspended is late by no more than this.
+ * after a suspension, a refresh is late by no more than this.
  */
 const MAX_TIMER_WAIT_MS = 300_000;
 

@@ -10,7 +10,7 @@ export interface BackoffOptions {
   readonly maxDelayMs: number;
 }
 
-/** What the next step depends on besides the verdict. */
+/** What the decision depends on besides the verdict. */
 export interface DecisionContext {
   readonly failure: Failure;
   /** Failures with this verdict so far, this one included. */
@@ -27,7 +27,7 @@ export interface DecisionContext {
   readonly random: () => number;
 }
 
-/** How long to wait before the next attempt, in milliseconds; `undefined` means stop. */
+/** How long to wait before the next attempt, in milliseconds; `undefined` for no further attempt. */
 export type Decision = number | undefined;
 
 /** STS throttles for seconds, so a retry after milliseconds can't succeed. */
@@ -51,16 +51,16 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
   const { failure, timesSeen, backoff } = context;
   switch (verdict) {
     case "idp-unreachable":
-      // What the identity provider publishes can't work: waiting does not change it.
+      // STS can't use what the identity provider publishes, and waiting does not change that.
       if (firstFatal(failure.findings ?? []) !== undefined) return undefined;
-      return afterWhatWasAsked(backoffMs(context), context);
+      return afterRetryAfter(backoffMs(context), context);
     case "sts-unavailable":
       if (failure.alternative) return 0;
-      return afterWhatWasAsked(backoffMs(context), context);
+      return afterRetryAfter(backoffMs(context), context);
     case "throttled": {
       const baseDelayMs = Math.max(THROTTLED_BASE_MS, backoff.baseDelayMs);
       const maxDelayMs = Math.max(baseDelayMs, backoff.maxDelayMs);
-      return afterWhatWasAsked(backoffMs(context, { baseDelayMs, maxDelayMs }), context);
+      return afterRetryAfter(backoffMs(context, { baseDelayMs, maxDelayMs }), context);
     }
     case "sts-blocked":
       // Another region may be behind another certificate, VPC endpoint or proxy rule.
@@ -77,7 +77,7 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
       return context.retryAccessDenied ? backoffMs(context) : undefined;
     case "token-unavailable":
       if (failure.retryable === false) return undefined;
-      if (failure.retryable) return afterWhatWasAsked(backoffMs(context), context);
+      if (failure.retryable) return afterRetryAfter(backoffMs(context), context);
       return timesSeen <= RETRIES_WHEN_UNSURE ? backoffMs(context) : undefined;
     case "unknown":
       return timesSeen <= RETRIES_WHEN_UNSURE ? backoffMs(context) : undefined;
@@ -89,7 +89,7 @@ function waitFor(verdict: Verdict, context: DecisionContext): Decision {
   }
 }
 
-/** STS verified the token with a key of the same `kid` that another replica may not have. */
+/** Whether STS may have read the keys of one replica while another one publishes the token's key. */
 function isOfOneReplica(failure: Failure): boolean {
   const { findings = [] } = failure;
   const isInconsistent = findings.some(({ id }) => id === "jwks-inconsistent");
@@ -97,8 +97,8 @@ function isOfOneReplica(failure: Failure): boolean {
   return isInconsistent && !isKnown && keyRefusalOf(failure) === "not-validated";
 }
 
-/** The backoff after the time that `Retry-After` asks for, or as much of that as the budget allows. */
-function afterWhatWasAsked(
+/** The backoff after the time in `Retry-After`, or after as much of it as the budget allows. */
+function afterRetryAfter(
   backoff: number,
   { failure, remainingMs, minAttemptMs, random }: DecisionContext,
 ): number {

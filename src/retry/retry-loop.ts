@@ -46,7 +46,7 @@ export interface Attempt {
   readonly deadline: Deadline;
 }
 
-/** How a refresh without success ended. */
+/** How a failed refresh ended. */
 export interface RetryOutcome {
   /** Of the last attempt that the budget did not cut short. */
   readonly verdict: Verdict;
@@ -56,7 +56,7 @@ export interface RetryOutcome {
   readonly elapsedMs: number;
 }
 
-/** No attempt succeeded, and there is no other one. Has everything that the error report needs. */
+/** No attempt succeeded, and none follows. Has everything that {@link explain} needs. */
 export class AttemptsFailed extends Error implements RetryOutcome {
   override readonly name = "AttemptsFailed";
 
@@ -74,7 +74,7 @@ export class AttemptsFailed extends Error implements RetryOutcome {
   }
 }
 
-/** An attempt needs this much of the budget to be worth starting, in milliseconds. */
+/** An attempt starts only with at least this much of the budget left, in milliseconds. */
 const MIN_ATTEMPT_MS = 1_000;
 
 /**
@@ -226,33 +226,33 @@ export function explain(
 ): WebIdentityError {
   const { verdict, failure, attempts } = outcome;
   const fatal = firstFatal(failure.findings ?? []);
-  const telling = fatal ?? failure.findings?.find((finding) => mayExplain(finding, verdict));
+  const explanation = fatal ?? failure.findings?.find((finding) => mayExplain(finding, verdict));
   const { code, what, remedy } = sentenceFor(failure, token);
   const message = [
-    `${what}: ${words(failure, telling)}`,
+    `${what}: ${words(failure, explanation)}`,
     `(role ${safeText(roleArn)}${aboutToken(token)}${aboutAttempts(outcome)}).`,
   ].join(" ");
   return new WebIdentityError({
     code,
     message,
-    hint: telling?.remedy ?? remedy,
+    hint: explanation?.remedy ?? remedy,
     cause: failure.cause,
     attempts,
     token,
     findings: failure.findings,
     retryAfterMs: failure.retryAfterMs,
-    about: telling?.id,
+    about: explanation?.id,
   });
 }
 
-/** Where STS has read the token and refused it, STS reached the issuer: only the key can explain that. */
+/** When STS read the token and refused it, STS had reached the issuer: only the key can explain that. */
 function mayExplain({ id, severity }: Finding, verdict: Verdict): boolean {
   return (
     severity === "suspect" && (verdict !== "token-rejected" || /^jwks-(key-|inconsistent)/.test(id))
   );
 }
 
-/** A finding says more than the answer, and a local fault has no answer. */
+/** A finding explains more than an answer of STS, and a local fault has no answer. */
 function words(failure: Failure, finding: Finding | undefined): string {
   const said = failure.code === undefined ? failure.message : `${failure.code}: ${failure.message}`;
   if (finding === undefined) return said;
@@ -275,8 +275,8 @@ function aboutAttempts({ attempts, elapsedMs }: AttemptsFailed): string {
   const seconds = (elapsedMs / 1000).toFixed(1);
   const count = attempts.length === 1 ? "1 attempt" : `${attempts.length} attempts`;
   const last = attempts.at(-1);
-  const asked = new Set(attempts.flatMap(({ region }) => region ?? []));
-  const region = asked.size === 0 ? "" : ` in ${[...asked].join(", ")}`;
+  const called = new Set(attempts.flatMap(({ region }) => region ?? []));
+  const region = called.size === 0 ? "" : ` in ${[...called].join(", ")}`;
   const request = last?.requestId === undefined ? "" : `, last request id ${last.requestId}`;
   return `, ${count} in ${seconds} s${region}${request}`;
 }

@@ -56,7 +56,7 @@ export function judge(failure: Failure): Verdict {
   return VERDICTS[situationOf(failure)];
 }
 
-/** What happened, as far as the failure's facts tell. Pure. */
+/** What happened, by the facts of the failure. Pure. */
 export function situationOf(failure: Failure): Situation {
   switch (failure.kind) {
     case "token":
@@ -93,7 +93,7 @@ function checkedToken({ findings = [] }: Failure): Situation {
 const DATES = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
 const NAMES = ["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"];
 
-/** No answer. Faults of a certificate stay until someone corrects them; the others may pass. */
+/** There was no answer. A fault of a certificate lasts until someone corrects it; the others may pass. */
 function unanswered({ code = "", message }: Failure): Situation {
   if (NAMES.includes(code)) return "certificate-name";
   if (DATES.includes(code)) return "certificate-dates";
@@ -128,9 +128,9 @@ function mayPass(status: number): boolean {
 }
 
 /**
- * `InvalidIdentityToken` is one code for many causes, and only its message tells them apart. The
- * rules look for what a sentence is about, so that a new wording of an old cause still finds its
- * place. The first rule that matches counts.
+ * `InvalidIdentityToken` is one code for many causes, which differ only in the message. The rules match
+ * the subject of a message and not its exact text, so that a reworded message is still recognized. The
+ * first rule that matches counts.
  */
 const TOKEN_MESSAGES: readonly (readonly [RegExp, Situation])[] = [
   // "No OpenIDConnect provider found in your account for …": first, since what follows is the
@@ -140,10 +140,10 @@ const TOKEN_MESSAGES: readonly (readonly [RegExp, Situation])[] = [
   [/verification\s+key/i, "verification-key"],
   // "Token issued in the future: …", "Token not yet valid: …"
   [/issued\s+in\s+the\s+future|not\s+yet\s+valid|not[-\s]before/i, "token-early"],
-  // "Token expired: current date/time … must be before the expiration date/time …"; not an expired
-  // token, if ever it is the provider's certificate that has expired.
+  // "Token expired: current date/time … must be before the expiration date/time …", but not a message
+  // about an expired certificate.
   [/^(?!.*certificate).*\bexpired\b/is, "token-expired"],
-  // Anything about getting through to the provider, whatever the words.
+  // Any message about reaching the provider.
   [
     /(could\s*n[o'’]?t|unable\s+to|fail(ed|ure)\s+to|cannot|can\s*not|can['’]t)\s+(reach|connect|contact|communicate|retrieve|fetch|download|resolve)\b/i,
     "verification-key",
@@ -164,8 +164,8 @@ const TOKEN_MESSAGES: readonly (readonly [RegExp, Situation])[] = [
 ];
 
 /**
- * Wire codes by rule, since other STS implementations and later API versions spell them their own
- * way: `Throttling`, `ThrottlingException` and `RequestThrottled` are one situation.
+ * Error codes by pattern, because other implementations and versions of STS spell them differently:
+ * `Throttling`, `ThrottlingException` and `RequestThrottled` are one situation.
  */
 const CODES: readonly (readonly [RegExp, Situation])[] = [
   [/throttl|toomanyrequests|requestlimitexceeded|slowdown|bandwidthlimit/i, "throttled"],
@@ -184,7 +184,7 @@ const CODES: readonly (readonly [RegExp, Situation])[] = [
 
 /** An answer with a code is from STS; one without is from a server in front of it. */
 function answered({ code, message, httpStatus = 0, requestId }: Failure): Situation {
-  // This status has one meaning, with every code.
+  // This status has the same meaning with every code.
   if (httpStatus === 429 || /^rate exceeded|too many requests/i.test(message)) return "throttled";
   if (code === undefined || code === "") return withoutCode(httpStatus, requestId);
   if (code.startsWith("HTTP_STATUS_")) return mayPass(httpStatus) ? "sts-error" : "answer-hidden";
@@ -205,13 +205,13 @@ function withoutCode(status: number, requestId: string | undefined): Situation {
   return mayPass(status) ? "other-server-failed" : "other-server-refused";
 }
 
-/** The words of each refusal about a key; STS has changed their spaces and case over the years. */
+/** How STS words each refusal about a key; spaces and case have changed over the years. */
 const WORDS: Readonly<Record<KeyRefusal, RegExp>> = {
   "verification-key": /verification\s+key/i,
   "not-validated": /could\s+not\s+be\s+validated/i,
 };
 
-/** Which refusal about a key an answer is; `undefined` if it is none. */
+/** Which refusal about a key the answer is; `undefined` for any other answer. */
 export function keyRefusalOf({ kind, code = "", message }: Failure): KeyRefusal | undefined {
   if (kind !== "answer" || !/^invalididentitytoken/i.test(code)) return undefined;
   return (Object.keys(WORDS) as KeyRefusal[]).find((refusal) => WORDS[refusal].test(message));
