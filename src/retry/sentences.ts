@@ -5,7 +5,7 @@ import { isForKubernetesApi, POD_TOKEN, type TokenFacts } from "../model/jwt.js"
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { judge, type Situation, situationOf } from "./verdict.js";
 
-/** A situation in words: the provider's error and the doctor's finding are made of the same ones. */
+/** A situation in words. The errors of the provider and the findings of the doctor use the same sentences. */
 export interface Sentence {
   /** The code of the error that the provider throws. */
   readonly code: WebIdentityErrorCode;
@@ -26,7 +26,7 @@ const FIND_THE_OTHER_SERVER =
 const CORRECT_THE_ENDPOINT =
   "Workload: correct the endpoint of STS (clientConfig.endpoint, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, or endpoint_url in the profile), which leads to another service such as S3 or API Gateway. Network: if no endpoint is configured, check which VPC endpoint the private DNS names for STS.";
 
-const OPEN_THE_WAY =
+const ALLOW_THE_CONNECTION =
   "Network: let this machine connect to the STS endpoint of this region on port 443 (DNS, route, firewall, VPC endpoint, proxy). Workload: check that the region is right.";
 
 const SENTENCES: Readonly<Record<Situation, Sentence>> = {
@@ -42,7 +42,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_TOKEN_INVALID",
     id: "token-malformed",
     severity: "fatal",
-    what: "STS does not accept such a token, so it was not sent",
+    what: "STS would not accept the token, so it was not sent",
     remedy: "IdP: issue a token that STS accepts.",
   },
   "token-expired": {
@@ -189,7 +189,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "suspect",
     what: "STS failed with an error of its own",
     remedy:
-      "Workload: retry later, or let the provider ask another region (failoverRegions). AWS Support can look up the answer by its request ID.",
+      "Workload: retry later, or let the provider call another region (failoverRegions). AWS Support can look up the answer by its request ID.",
   },
   "other-server-failed": {
     code: "ERR_STS_UNAVAILABLE",
@@ -223,7 +223,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unknown",
     severity: "fatal",
-    what: "The request handler threw an error for the answer's status, so what STS said is lost",
+    what: "The request handler threw an error for the answer's status, so the explanation of STS is lost",
     remedy:
       "Workload: let your request handler return answers of every status (axios: `validateStatus: () => true`; got and ky: `throwHttpErrors: false`), because STS explains a refusal in the body.",
   },
@@ -246,14 +246,14 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     id: "sts-unreachable",
     severity: "fatal",
     what: "STS cannot be reached from this machine",
-    remedy: OPEN_THE_WAY,
+    remedy: ALLOW_THE_CONNECTION,
   },
   timeout: {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-timeout",
     severity: "fatal",
     what: "STS did not answer in time",
-    remedy: OPEN_THE_WAY,
+    remedy: ALLOW_THE_CONNECTION,
   },
   "tls-handshake": {
     code: "ERR_STS_UNAVAILABLE",
@@ -291,7 +291,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unreachable",
     severity: "fatal",
-    what: "The proxy before STS refused the connection",
+    what: "The proxy in front of STS refused the connection",
     remedy:
       "Network: allow CONNECT to the STS endpoint of this region, port 443, on the proxy. Workload: or connect without the proxy.",
   },
@@ -299,7 +299,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unreachable",
     severity: "fatal",
-    what: "The proxy before STS asks for credentials",
+    what: "The proxy in front of STS requires credentials",
     remedy:
       "Workload: give the proxy agent of your request handler valid credentials for the proxy (user name and password in its URL). Network: or let this machine through without them.",
   },
@@ -307,7 +307,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unreachable",
     severity: "suspect",
-    what: "The proxy before STS could not connect to it",
+    what: "The proxy in front of STS could not connect to it",
     remedy:
       "Network: check that the proxy can resolve and reach the STS endpoint of this region, port 443.",
   },
@@ -315,7 +315,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unknown",
     severity: "fatal",
-    what: "An error was thrown on this side of the STS call",
+    what: "Code in this process threw an error during the STS call",
     remedy:
       "Workload: look at the error's `cause`. A client plugin, a request handler, a role assumer or an option of `clientConfig` threw it.",
   },
@@ -329,10 +329,10 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
   },
 };
 
-/** Findings at the issuer of what is the token's fault: the key that signed it is not published. */
+/** Findings of the issuer check that are faults of the token: the issuer does not publish the key that signed it. */
 const TOKEN_AT_FAULT: readonly FindingId[] = ["jwks-key-not-found", "signature-invalid"];
 
-/** The sentence for a failure, by who answered and by what the token says of itself. Pure. */
+/** The sentence for a failure, by its situation, its findings and the token's claims. Pure. */
 export function sentenceFor(failure: Failure, token: TokenFacts = {}): Sentence {
   const situation = situationOf(failure);
   const sentence = SENTENCES[situation];
@@ -358,7 +358,7 @@ function isRefusal({ httpStatus = 0 }: Failure): boolean {
   return httpStatus >= 400 && httpStatus < 500;
 }
 
-/** Where a token has `azp`, STS compares that with the client IDs, and not `aud`; observed 2026-09. */
+/** If a token has an `azp`, STS compares it, and not `aud`, with the client IDs; observed 2026-09. */
 function audienceRefused(sentence: Sentence, { audience, azp }: TokenFacts): Sentence {
   if (azp !== undefined) {
     return {
@@ -371,7 +371,7 @@ function audienceRefused(sentence: Sentence, { audience, azp }: TokenFacts): Sen
   return sentence;
 }
 
-/** Actions that a trust policy must allow besides sts:AssumeRoleWithWebIdentity, by what the token carries. */
+/** What a trust policy must allow or compare besides the usual, depending on the token's claims. */
 function alsoNeeded({ azp, hasSessionTags, hasSourceIdentity }: TokenFacts): string[] {
   return [
     ...(azp === undefined

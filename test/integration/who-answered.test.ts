@@ -57,7 +57,7 @@ class TunnellingAgent extends Agent {
 describe("a proxy that refuses CONNECT", () => {
   test.each([
     [403, "refused the connection", 3],
-    [407, "asks for credentials", 3],
+    [407, "requires credentials", 3],
     [502, "could not connect to it", 25],
   ])("with %i is named as the one that refused", async (status, words, attempts) => {
     await using world = await startWorld();
@@ -70,7 +70,9 @@ describe("a proxy that refuses CONNECT", () => {
       },
     });
     expect(error.code).toBe("ERR_STS_UNAVAILABLE");
-    expect(error.message).toContain(`The proxy before STS ${words}: PROXY_STATUS_${status}: Bad`);
+    expect(error.message).toContain(
+      `The proxy in front of STS ${words}: PROXY_STATUS_${status}: Bad`,
+    );
     expect(error.hint).not.toMatch(IAM);
     expect(proxy.asked.length).toBe(error.attempts.length);
     expect(error.attempts.length).toBeLessThanOrEqual(attempts);

@@ -138,7 +138,7 @@ describe("an error's whole message", () => {
     const findings = [finding("token-expires-soon", "advice"), finding("token-claim-missing")];
     const failure: Failure = { kind: "token", code: "token-claim-missing", message: "", findings };
     expect(explained(failure).message).toBe(
-      "STS does not accept such a token, so it was not sent: The detail is here (role " +
+      "STS would not accept the token, so it was not sent: The detail is here (role " +
         `${ROLE}, issuer https://issuer.example.com, kid key-1, 1 attempt in 2.0 s). IdP: do this. ` +
         "Details: npx resilient-sts explain token-claim-missing",
     );
@@ -200,10 +200,12 @@ describe("an unknown failure", () => {
     expect(explained(failure)).toMatchObject({ code });
   });
 
-  test("is not blamed on STS when it was thrown on this side", () => {
+  test("is not blamed on STS when code in this process threw it", () => {
     const failure: Failure = { kind: "local", code: "TypeError", message: "x is undefined" };
     const { message, hint } = explained(failure);
-    expect(message).toMatch(/^An error was thrown on this side of the STS call: TypeError: x is /);
+    expect(message).toMatch(
+      /^Code in this process threw an error during the STS call: TypeError: x is /,
+    );
     expect(hint).toMatch(/`cause`/);
   });
 

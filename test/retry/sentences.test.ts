@@ -185,7 +185,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     { kind: "proxy", code: "PROXY_FAILED", message: "Proxy timeout" },
     ...(["sts-unreachable", "suspect", "sts-unavailable"] as const),
-    /proxy before STS could not connect/,
+    /proxy in front of STS could not connect/,
     /^Network: check that the proxy can/,
   ],
   [
@@ -197,7 +197,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     said(undefined, "HTTP 407 with a body", 407),
     ...(["sts-unreachable", "fatal", "sts-blocked"] as const),
-    /proxy before STS asks for credentials/,
+    /proxy in front of STS requires credentials/,
     /^Workload: .*credentials for the proxy/,
   ],
   [
@@ -209,19 +209,19 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     proxy(403),
     ...(["sts-unreachable", "fatal", "sts-blocked"] as const),
-    /proxy before STS refused the connection/,
+    /proxy in front of STS refused the connection/,
     /^Network: allow CONNECT/,
   ],
   [
     proxy(407),
     ...(["sts-unreachable", "fatal", "sts-blocked"] as const),
-    /proxy before STS asks for credentials/,
+    /proxy in front of STS requires credentials/,
     /^Workload: .*credentials for the proxy/,
   ],
   [
     proxy(502),
     ...(["sts-unreachable", "suspect", "sts-unavailable"] as const),
-    /proxy before STS could not connect/,
+    /proxy in front of STS could not connect/,
     /^Network: check that the proxy can/,
   ],
   [
@@ -275,7 +275,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     { kind: "local", code: "RangeError", message: "Rate exceeded" },
     ...(["sts-unknown", "fatal", "unknown"] as const),
-    /thrown on this side/,
+    /^Code in this process threw/,
     /^Workload: look at the error's `cause`/,
   ],
   [
