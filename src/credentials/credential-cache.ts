@@ -18,7 +18,7 @@ import {
 export interface CacheRequest {
   /** Refresh even if no refresh is due. */
   readonly forceRefresh?: boolean | undefined;
-  /** Ends this caller's wait, but not the refresh, which others may wait for too. */
+  /** Ends this caller's wait, but not the refresh, because others may be waiting for it. */
   readonly abortSignal?: AbortSignal | undefined;
 }
 

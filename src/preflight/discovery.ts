@@ -85,7 +85,7 @@ function mismatch(named: unknown, issuer: string, url: string): Finding {
     // `iss` with the IAM OIDC provider exactly (2026-09); whether it compares the document's `issuer` is
     // not known.
     severity: "suspect",
-    title: "The discovery document is another issuer's.",
+    title: "The discovery document belongs to another issuer.",
     detail: `The token's \`iss\` is ${JSON.stringify(expected)}; ${url} names ${JSON.stringify(shown(named))}. Case, path and a slash at the end count.`,
     remedy:
       "IdP: make `issuer` in the discovery document and `iss` in the tokens the same, character by character.",
@@ -95,8 +95,8 @@ function mismatch(named: unknown, issuer: string, url: string): Finding {
 }
 
 /**
- * Whether two texts are the same characters in Unicode's sense. The time that normalization takes
- * grows with the square of a run of combining marks: more than a minute for a document's worth.
+ * Whether two texts have the same characters after Unicode normalization. Its time grows with the square
+ * of a run of combining marks: more than a minute for a run as long as a document.
  */
 function isSameText(one: string, other: string): boolean {
   if (one.length > MAX_ISSUER || other.length > MAX_ISSUER) return false;
@@ -111,7 +111,7 @@ function fieldMissing(document: JsonObject, missing: readonly string[], url: str
     severity: isAbsent ? "fatal" : "suspect",
     title: "The discovery document lacks what STS needs.",
     detail: `${url} has no ${missing.join(", ")}.`,
-    remedy: "IdP: add the members that are missing to the discovery document.",
+    remedy: "IdP: add the missing members to the discovery document.",
     evidence: { url, missing },
   };
 }
@@ -125,13 +125,13 @@ function jwksUriUnusable(document: JsonObject, url: string): Finding {
     severity: "suspect",
     title: "The discovery document names no https URL for its keys.",
     detail: `${url} has the jwks_uri ${JSON.stringify(shown(text))}.`,
-    remedy: "IdP: name the https URL of the JWKS in `jwks_uri`.",
+    remedy: "IdP: set `jwks_uri` to the https URL of the JWKS.",
     evidence: { url, missing: ["jwks_uri"], jwksUri: shown(text) },
     confirmedBy: "verification-key",
   };
 }
 
-/** The list is no proof of what tokens are signed with, so this is advice. */
+/** Only advice, because the list does not prove how tokens are signed. */
 function algorithmsUnsupported(document: JsonObject, url: string): Finding[] {
   const listed = member(document, "id_token_signing_alg_values_supported");
   const names = Array.isArray(listed) ? listed.filter((each) => typeof each === "string") : [];

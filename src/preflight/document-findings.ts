@@ -9,17 +9,17 @@ import { retryAfterMs } from "./freshness.js";
 import { isPublicAddress } from "./guarded-lookup.js";
 import { PROXY_UNSUPPORTED } from "./proxy.js";
 
-/** The facts about a request that returned no document. */
+/** A request that returned no document. */
 interface Failed {
   readonly document: DocumentName;
   readonly timing: RequestTiming;
-  /** What the request was given, in milliseconds. */
+  /** The time that the request had, in milliseconds. */
   readonly timeoutMs: number;
-  /** Through which the request went. */
+  /** The proxy through which the request went. */
   readonly proxy: URL | undefined;
 }
 
-/** The finding for a request without an answer. It is never certain, because STS is in another network. */
+/** The finding for a request without an answer. It is never certain, because STS calls from another network. */
 export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
   const { proxy, timing } = failed;
   const isUnsupported = problem.kind === "network" && problem.code === PROXY_UNSUPPORTED;
@@ -38,7 +38,7 @@ export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
   };
 }
 
-/** No request was sent. An issuer that was not checked explains nothing that STS reports. */
+/** Only info, because no request was sent: an issuer that was not checked explains no refusal of STS. */
 function proxyUnsupported({ protocol, host }: URL, timing: RequestTiming): Finding {
   const { host: issuerHost } = new URL(timing.url);
   return {
@@ -51,13 +51,12 @@ function proxyUnsupported({ protocol, host }: URL, timing: RequestTiming): Findi
   };
 }
 
-/** Names of the DNS inside a Kubernetes cluster. */
+/** Host names that only the DNS of a Kubernetes cluster resolves. */
 const CLUSTER_NAME = /^(?:kubernetes(?:\.default)?|.+\.svc|.+\.cluster\.local)\.?$/i;
 
 /**
- * Whether an issuer or a JWKS is at an address that only a cluster's own network has, and not at this
- * machine. API servers publish their own address in this way, and users copy the documents out of the
- * cluster.
+ * Whether the URL of an issuer or a JWKS works only inside a cluster's network, and is not this machine.
+ * API servers publish such URLs of their own, and users copy the documents out of the cluster.
  */
 function isInsideCluster(problem: FetchProblem, { document, timing }: Failed): boolean {
   const { kind } = problem;
@@ -84,7 +83,7 @@ function insideCluster(problem: FetchProblem, { document, timing }: Failed): Fin
     title: isJwks
       ? "The discovery document names the cluster's internal address for the JWKS."
       : "The issuer is the cluster's internal name, which STS cannot reach.",
-    detail: `${isJwks ? `jwks_uri is ${safeText(timing.url, 200)}; ` : ""}${where} is inside the cluster's network, and STS asks from the internet.`,
+    detail: `${isJwks ? `jwks_uri is ${safeText(timing.url, 200)}; ` : ""}${where} is inside the cluster's network, and STS connects from the internet.`,
     remedy: `IdP: publish ${isJwks ? "the JWKS" : "discovery document and JWKS"} at a public https URL, and set the API server's --service-account-issuer and --service-account-jwks-uri to the public URLs, so that tokens and discovery document name them. A managed cluster (EKS, GKE, AKS, OpenShift) has a public issuer of its own: use that one.`,
     evidence: { url: timing.url, document, ...problem },
     // STS answers the verification-key message when it does not reach the JWKS, and a private address
@@ -106,7 +105,7 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
         title: "The issuer is at an address that STS cannot reach from the internet.",
         detail: `${host} is at ${problem.address}, which is not public, so no request was sent.`,
         remedy:
-          "Network: publish the issuer's documents on a public https address. If STS sees another address than this machine, check it anyway: `allowPrivateIssuers`, or --allow-private-issuers of the doctor.",
+          "Network: publish the issuer's documents on a public https address. If STS resolves the name to another address than this machine does, check it anyway: `allowPrivateIssuers`, or --allow-private-issuers of the doctor.",
       };
     case "timeout":
       return { ...base, ...timedOut(problem.phase, failed) };
@@ -154,8 +153,8 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
   }
 }
 
-/** Nothing is known about the issuer, because its name was not even looked up. */
-const NOT_ASKED = {
+/** Nothing is known about the issuer, because its name was not resolved. */
+const NOT_RESOLVED = {
   id: "issuer-timeout",
   severity: "info",
   title: "The issuer was not checked: the names of other issuers took too long to resolve.",
@@ -165,8 +164,8 @@ const NOT_ASKED = {
 function timedOut(phase: string, { document, timing, timeoutMs }: Failed) {
   const { host } = new URL(timing.url);
   if (phase === "dns-queue") {
-    const detail = `${host} waited for other names to be resolved first, for ${timeoutMs} ms.`;
-    return { ...NOT_ASKED, detail };
+    const detail = `Other names were resolved first: ${host} was still in the queue after ${timeoutMs} ms.`;
+    return { ...NOT_RESOLVED, detail };
   }
   const isConnected = phase === "answer" || phase === "body";
   const within = `within ${timeoutMs} ms (phase "${phase}")`;
@@ -197,7 +196,7 @@ function timedOut(phase: string, { document, timing, timeoutMs }: Failed) {
 const UNTRUSTED = {
   title: "The issuer's TLS certificate is not trusted.",
   remedy:
-    "IdP: serve a certificate of a public CA for this very name, with its intermediates in order. A private CA works with STS by the thumbprint in the IAM OIDC provider; here, name it in NODE_EXTRA_CA_CERTS.",
+    "IdP: serve a certificate of a public CA for exactly this name, with its intermediates in order. STS accepts a private CA by the thumbprint in the IAM OIDC provider; for this check, name its certificate in NODE_EXTRA_CA_CERTS.",
 } as const;
 
 const NO_HANDSHAKE = {
@@ -221,13 +220,13 @@ export function statusFinding(document: DocumentName, timing: RequestTiming, now
     return {
       ...base,
       id: "issuer-redirects",
-      title: "The issuer redirects, and it is not documented whether STS follows.",
+      title: "The issuer redirects, and it is not documented whether STS follows redirects.",
       detail: `${url} answers ${status} to ${safeText(headers.location ?? "nowhere", 200)}; it was not followed.`,
-      remedy: "IdP: serve the document with 200 at this very URL.",
+      remedy: "IdP: serve the document with status 200 at this URL, without a redirect.",
     };
   }
   const isLimit = status === 429 || (status === 503 && wait !== undefined);
-  const asked = wait === undefined ? "" : ` and asks to wait ${Math.ceil(wait / 1000)} s`;
+  const pause = wait === undefined ? "" : ` and asks clients to wait ${Math.ceil(wait / 1000)} s`;
   return {
     ...base,
     id:
@@ -239,7 +238,7 @@ export function statusFinding(document: DocumentName, timing: RequestTiming, now
     title: isLimit
       ? "The issuer limits the rate of requests; STS may get the same answer."
       : "The issuer does not serve its document with status 200.",
-    detail: `${url} answers ${status}${asked}.`,
+    detail: `${url} answers ${status}${pause}.`,
     remedy: isLimit
       ? "IdP: raise the limit, or let caches and CDNs keep these documents."
       : "IdP: serve the document with status 200, without a login.",
@@ -248,7 +247,7 @@ export function statusFinding(document: DocumentName, timing: RequestTiming, now
 
 const SLOW_MS = 2_000;
 
-/** Finds answers that were slow, each by itself or both together. */
+/** Finds slow answers: each by itself, or both documents together. */
 export function slow(requests: readonly RequestTiming[]): Finding[] {
   // 304 is the answer to a request that revalidates a cached document.
   const isServed = (status: number | undefined) => status === 200 || status === 304;
@@ -263,7 +262,7 @@ export function slow(requests: readonly RequestTiming[]): Finding[] {
       id: document === "discovery" ? "discovery-slow" : "jwks-slow",
       severity: isTooLate ? "suspect" : "advice",
       title: isTooLate
-        ? "The issuer answers later than STS waits."
+        ? "The issuer answers too late for STS, which stops waiting after 5 s."
         : "The issuer answers slowly; STS stops waiting after 5 s.",
       detail: `${url} took ${Math.round(totalMs)} ms, both documents ${Math.round(total)} ms.`,
       remedy: "IdP: serve the document in well under 1 s, from a cache or CDN.",
@@ -274,15 +273,15 @@ export function slow(requests: readonly RequestTiming[]): Finding[] {
 }
 
 export function notCacheable({ url, headers }: RequestTiming): Finding {
-  const said = [headers["cache-control"], headers.pragma].filter((value) => value !== undefined);
+  const shown = [headers["cache-control"], headers.pragma].filter((value) => value !== undefined);
   return {
     id: "jwks-not-cacheable",
     severity: "advice",
     title: "The issuer forbids caching of its keys, so STS fetches them for every token.",
-    detail: `${url} says ${said.join("; ")}.`,
+    detail: `${url} has the caching headers ${shown.join("; ")}.`,
     remedy:
       "IdP: allow caching (Cache-Control: public, max-age=3600), or STS's requests may hit your rate limit.",
-    evidence: { url, headers: said },
+    evidence: { url, headers: shown },
   };
 }
 
@@ -290,10 +289,9 @@ export function proxyInUse(proxy: URL): Finding {
   return {
     id: "proxy-in-use",
     severity: "info",
-    title: "A proxy is between this process and the issuer.",
+    title: "This process reaches the issuer through a proxy.",
     detail: `The request to the issuer went through ${proxy.protocol}//${proxy.host}; STS does not use it.`,
-    remedy:
-      "Network: nothing to do, as long as the proxy forwards the issuer's documents unaltered.",
+    remedy: "Network: nothing to do, as long as the proxy does not alter the issuer's documents.",
     evidence: { proxy: proxy.host },
   };
 }

@@ -49,7 +49,7 @@ interface FetchOptions extends Omit<GetOptions, "headers"> {
   readonly etag?: string | undefined;
 }
 
-/** Why there is no document. */
+/** Why a request returned no document. */
 export type FetchProblem =
   | { readonly kind: "not-public"; readonly address: string }
   | { readonly kind: "timeout"; readonly phase: Phase }
@@ -58,13 +58,13 @@ export type FetchProblem =
   | { readonly kind: "encoded"; readonly encoding: string }
   | { readonly kind: "too-large" };
 
-/** An answer, whatever its status, or the reason why there is none. */
+/** An answer of any status, or the reason why there is none. */
 type Outcome<Timing> = { readonly timing: Timing } & (
   | { readonly headers: IncomingHttpHeaders; readonly status: number; readonly body: Buffer }
   | { readonly problem: FetchProblem }
 );
 
-/** Requests one document of an issuer as {@link guardedGet} does. */
+/** Requests one document of an issuer through {@link guardedGet}. */
 export async function fetchDocument(
   url: URL,
   { document, etag, transport, reach, proxy, clock, signal }: FetchOptions,
@@ -137,7 +137,7 @@ async function open(url: URL, options: GetOptions, watch: Stopwatch): Promise<Cl
     onQueued: () => watch.queued(),
     onStarted: () => watch.resolving(),
   };
-  /** Opens the tunnel, over which the TLS connection is then made. */
+  /** Opens a tunnel through the proxy, for the TLS connection to the issuer. */
   const throughProxy = async (via: URL) => {
     const { connect } = await import("node:tls");
     const socket = await openTunnel(via, url, { signal, resolve: transport.resolve });
@@ -162,7 +162,7 @@ async function open(url: URL, options: GetOptions, watch: Stopwatch): Promise<Cl
     },
   });
   request.on("socket", (socket) => {
-    // A check does not keep the process alive; a caller that waits for one holds it.
+    // A check does not keep the process alive; a caller that waits for it does.
     socket.unref();
     watch.observe(socket);
     if (proxy !== undefined) return;
@@ -178,8 +178,8 @@ async function open(url: URL, options: GetOptions, watch: Stopwatch): Promise<Cl
 function responseOf(request: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once("response", resolve);
-    // This listener stays: an error after the response is read from the response, and Node would throw
-    // it if the request had no listener.
+    // This listener stays: an error after the response arrives through the response, but Node would also
+    // throw it if the request had no listener.
     request.on("error", reject);
     request.once("close", () => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
   });
@@ -203,7 +203,7 @@ function problemOf(error: unknown, phase: Phase, isTimeUp: boolean): FetchProble
   if (isTimeUp) return { kind: "timeout", phase };
   const known = errorCode(error) ?? "UNKNOWN";
   if (known === "ETIMEDOUT") return { kind: "timeout", phase };
-  // An error during the handshake is a TLS error, unless the peer just closed the connection.
+  // An error during the handshake is a TLS error, unless the peer only closed the connection.
   const isTls = phase === "tls" && !["ECONNRESET", "EPIPE"].includes(known);
   return isTls ? { kind: "tls", code: known } : { kind: "network", code: known, phase };
 }
@@ -230,7 +230,7 @@ class Stopwatch {
   #answer: Partial<Pick<RequestTiming, "status" | "headers">> = {};
   #peer: Partial<Pick<RequestTiming, "address" | "tlsProtocol" | "certificate">> = {};
 
-  /** @param isResolved whether there is no name to resolve: the host is an address, or a proxy resolves it */
+  /** @param isResolved - whether no name has to be resolved here: the host is an address, or a proxy resolves it */
   constructor(clock: Clock, url: URL, isResolved: boolean) {
     this.#clock = clock;
     this.#url = url;
@@ -260,12 +260,12 @@ class Stopwatch {
     });
   }
 
-  /** Other names are resolved first. */
+  /** Other names are resolved before this one. */
   queued(): void {
     this.#next("dns-queue");
   }
 
-  /** From now on, the name itself is resolved. */
+  /** From now on, this name is resolved. */
   resolving(): void {
     this.#next("dns");
   }
@@ -282,7 +282,7 @@ class Stopwatch {
     this.#answer = { status, headers: selected(headers) };
   }
 
-  /** Counts bytes of the body; returns how many there are by now. */
+  /** Counts bytes of the body, and returns the number so far. */
   received(bytes: number): number {
     this.#bytes += bytes;
     return this.#bytes;

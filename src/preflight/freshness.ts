@@ -5,7 +5,7 @@ import { parseHttpDate, readRetryAfter } from "../runtime/time-text.js";
 const DEFAULT_LIFETIME_MS = 10 * 60_000;
 /** The longest time for which any document is cached. */
 const MAX_LIFETIME_MS = 24 * 3_600_000;
-/** The shortest: a document that must not be cached is requested no more often than this. */
+/** The shortest time: even a document that must not be cached is not requested more often. */
 const MIN_LIFETIME_MS = 30_000;
 
 /** The pause after a 429 without `Retry-After`. */
@@ -19,11 +19,11 @@ export type Freshness =
   | { readonly kind: "unsaid" }
   | {
       readonly kind: "for";
-      /** The header that says so. */
+      /** The header or directive that sets the lifetime. */
       readonly source: string;
-      /** From when the issuer made it, in seconds. */
+      /** The lifetime from when the issuer made the document, in seconds. */
       readonly lifetimeSeconds: number;
-      /** How old it was when it came, in seconds. */
+      /** The document's age on arrival, in seconds. */
       readonly ageSeconds: number;
     };
 
@@ -48,7 +48,7 @@ export function readFreshness(headers: IncomingHttpHeaders, arrivedAt?: number):
   return { kind: "for", source: "Expires", lifetimeSeconds: Math.max(0, seconds), ageSeconds };
 }
 
-/** These directives forbid caching: STS then asks the issuer for every token (AWS re:Post). */
+/** Directives that forbid caching: STS then requests the documents for every token (AWS re:Post). */
 const NOT_KEPT = /\bno-(?:cache|store)\b/i;
 
 /** Whether the headers forbid caching the document, so that STS requests it for every token. */
@@ -83,7 +83,7 @@ export function isUsable(
   return age >= 0 && age <= maxAgeMs && now < expiresAt;
 }
 
-/** What `Retry-After` asks for, within bounds, in milliseconds. */
+/** The wait in `Retry-After`, within bounds, in milliseconds. */
 export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
   const text = headers["retry-after"];
   if (text === undefined || text.trim() === "") return undefined;
@@ -91,7 +91,7 @@ export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number 
   return Math.min(MAX_RETRY_AFTER_MS, Math.max(MIN_RETRY_AFTER_MS, wait));
 }
 
-/** The pause after an answer that asks for fewer requests, in milliseconds. */
+/** The pause after an answer that limits the rate of requests, in milliseconds. */
 export function pauseMs(headers: IncomingHttpHeaders, now: number): number {
   return retryAfterMs(headers, now) ?? DEFAULT_RETRY_AFTER_MS;
 }
@@ -105,7 +105,7 @@ export function failurePauseMs(failures: number): number {
   return Math.min(MAX_PAUSE_MS, BASE_PAUSE_MS * 2 ** (failures - 1));
 }
 
-/** "Expires: 0" and all else that is not a date mean: already stale (RFC 9111, section 5.3). */
+/** A value that is not a date, such as "Expires: 0", means "already stale" (RFC 9111, section 5.3). */
 function expiresInSeconds(
   { expires, date = "" }: IncomingHttpHeaders,
   arrivedAt: number | undefined,

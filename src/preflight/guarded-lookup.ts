@@ -1,6 +1,6 @@
 /**
- * Guards the requests for an issuer's documents, whose URLs strangers choose: which addresses they may
- * go to, and how their names are resolved.
+ * Guards the requests for an issuer's documents, whose URLs come from untrusted tokens: which addresses
+ * they may go to, and how their names are resolved.
  */
 import type { LookupAddress } from "node:dns";
 import { BlockList, isIPv4, isIPv6, type LookupFunction } from "node:net";
@@ -15,8 +15,8 @@ import { isLoopbackUrl } from "../runtime/url-host.js";
 export type Reach = "public" | "loopback" | "any";
 
 /**
- * Set by `resilient-sts emulate`, so that a service treats a local issuer as it treats its own issuer
- * in production. A loopback issuer leads to loopback addresses alone; all other issuers to public ones.
+ * Set by `resilient-sts emulate`, so that a service treats a local issuer as it treats its issuer in
+ * production. Requests for a loopback issuer may then go to loopback addresses as well.
  */
 const LOOPBACK_VARIABLE = "RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS";
 
@@ -45,13 +45,13 @@ function isLoopbackAddress(address: string): boolean {
   return /^\[::(1|ffff:7f[\da-f]{2}:[\da-f]+)\]$/.test(new URL(`http://[${address}]`).hostname);
 }
 
-/** How long a caller waits for a name, and for what. A resolver without a queue may ignore it. */
+/** One caller's wait for a name. A resolver without a queue may ignore it. */
 export interface LookupWait {
   /** Ends the wait. A name that no caller waits for leaves the queue. */
   readonly signal?: AbortSignal | undefined;
-  /** Called when another name is resolved first. */
+  /** Called when another name is resolved before this one. */
   readonly onQueued?: (() => void) | undefined;
-  /** Called when the resolver starts on the name. */
+  /** Called when the resolver starts to resolve this name. */
   readonly onStarted?: (() => void) | undefined;
 }
 
@@ -61,14 +61,14 @@ export type ResolveHost = (
   wait?: LookupWait,
 ) => Promise<readonly LookupAddress[]>;
 
-/** A connection was about to go, or went, to an address that is not public. */
+/** A connection would lead, or led, to an address that is not public. */
 export class AddressRefused extends Error {
   constructor(readonly address: string) {
     super(`${address} is not a public address`);
   }
 }
 
-/** A name that is being resolved or waits in the queue, shared by all callers that ask for it meanwhile. */
+/** A name in the queue or in resolution, shared by all callers that need it at the same time. */
 interface Lookup {
   readonly hostname: string;
   readonly addresses: Promise<readonly LookupAddress[]>;
@@ -77,10 +77,10 @@ interface Lookup {
 }
 
 /**
- * Resolves one name at a time, first come, first served. A process has two threads for names (half
- * of libuv's four), and where a resolver is silent each name takes one for ten seconds and more,
- * whether or not a caller still waits. Tokens name the issuers: without the queue, two names that
- * strangers chose keep STS's own from being resolved.
+ * Resolves one name at a time, first come, first served. A process has two threads for names (half of
+ * libuv's four). If the resolver does not answer, each name occupies a thread for ten seconds or more,
+ * even when no caller waits for it any longer. Tokens name the issuers: without the queue, two names from
+ * hostile tokens would keep the name of STS from being resolved.
  */
 export function oneAtATime(resolve: ResolveHost): ResolveHost {
   const queue = new Map<string, Lookup>();
@@ -118,7 +118,7 @@ export function oneAtATime(resolve: ResolveHost): ResolveHost {
     } finally {
       lookup.waits.delete(wait);
       const isUnwanted = lookup.waits.size === 0 && queue.get(hostname) === lookup;
-      // The thread of a lookup that has begun can't be taken back.
+      // A lookup that has begun can't be cancelled.
       if (isUnwanted) queue.delete(hostname);
     }
   };
@@ -129,16 +129,16 @@ const resolveByNode: ResolveHost = async (hostname) => {
   return await lookup(hostname, { all: true });
 };
 
-/** Resolves the names of issuers as the process resolves any other: hosts file and resolver in their order. */
+/** Resolves the names of issuers as the process resolves any other name: by hosts file and resolver. */
 export const resolveHost: ResolveHost = oneAtATime(resolveByNode);
 
 /** Resolves the names of STS endpoints, which never wait for an issuer's name. */
 export const resolveStsHost: ResolveHost = oneAtATime(resolveByNode);
 
 /**
- * The `lookup` of a connection: what it returns is what is connected to, so a name that resolves
- * differently a moment later gains nothing. One address that is not allowed refuses the name: names
- * that mix the two exist to slip past such checks.
+ * The `lookup` function of a connection. The connection goes to the checked addresses, so a name that
+ * resolves differently a moment later gains nothing. One address that is not allowed refuses the whole
+ * name, because attackers mix allowed and forbidden addresses to evade such checks.
  */
 export function guardedLookup(
   resolve: ResolveHost,
@@ -146,7 +146,7 @@ export function guardedLookup(
   wait?: LookupWait,
 ): LookupFunction {
   return (hostname, options, callback) => {
-    // Thrown synchronously or not, a resolver's failure goes to the callback.
+    // A resolver's failure goes to the callback, even if the resolver throws synchronously.
     Promise.resolve()
       .then(() => resolve(hostname, wait))
       .then((addresses) => {
@@ -201,7 +201,7 @@ const RESERVED_IPV4 = blockList("ipv4", [
   ["224.0.0.0", 3],
 ]);
 
-/** Of 2000::/3: protocol assignments with Teredo, documentation, 6to4 (it carries any IPv4 address). */
+/** Reserved in 2000::/3: protocol assignments with Teredo, documentation, 6to4 (which carries any IPv4 address). */
 const RESERVED_IPV6 = blockList("ipv6", [
   ["2001::", 23],
   ["2001:db8::", 32],

@@ -1,5 +1,5 @@
-// The issuers that a process knows, each with its two documents: when they are fetched again, when no
-// request is sent after a failure, and how checks that run at the same time share the requests.
+// The issuers that a process knows, each with its two documents: when the documents are fetched again, how
+// long no request follows a failure, and how simultaneous checks share requests.
 
 import type { DocumentName, Finding, RequestTiming } from "../model/findings.js";
 import { untilAborted } from "../runtime/abort.js";
@@ -35,7 +35,7 @@ export interface MaxAge {
   readonly jwksMs: number;
 }
 
-/** What is known of an issuer at one time, apart from what depends on a token. */
+/** What is known about an issuer at one time, independent of a token. */
 export interface Snapshot {
   readonly findings: readonly Finding[];
   readonly requests: readonly RequestTiming[];
@@ -45,7 +45,7 @@ export interface Snapshot {
   readonly fetchedAt: number;
   /** When the first document expires, or the pause after a failure ends. */
   readonly expiresAt: number;
-  /** Whether a document is missing. No request is then sent until {@link expiresAt}. */
+  /** Whether a document could not be fetched. No request is then sent until {@link expiresAt}. */
   readonly isFailure: boolean;
 }
 
@@ -64,9 +64,9 @@ interface CachedDocument<Content> extends Fetch {
 interface DocumentFailure {
   readonly finding: Finding;
   readonly timing: RequestTiming;
-  /** The pause that the issuer asks for, in milliseconds; absent when it asks for none. */
+  /** The pause that the issuer requires (`Retry-After`, 429), in milliseconds, if any. */
   readonly pauseMs: number | undefined;
-  /** Whether no request was sent, because of what the document before this one says. */
+  /** Whether no request was sent, because the discovery document names an address that STS can't reach. */
   readonly isUnsent?: boolean | undefined;
 }
 
@@ -79,14 +79,16 @@ interface DocumentRequest<Content> {
   readonly signal: AbortSignal;
 }
 
-let fetches = 0;
-
 interface SharedIssuerInit {
   readonly issuer: string;
   readonly discoveryUrl: URL;
   readonly settings: FetchSettings;
+  /** Called when a fetch has ended and the cached documents may have changed. */
   readonly onRenewed: () => void;
 }
+
+/** Counts the fetched documents of the process. */
+let fetches = 0;
 
 /** One issuer, shared by all checks of the process. */
 export class SharedIssuer {
@@ -98,9 +100,9 @@ export class SharedIssuer {
   readonly #onRenewed: () => void;
   #discovery: CachedDocument<URL | undefined> | undefined;
   #jwks: CachedDocument<KeySet | undefined> | undefined;
-  /** Why the JWKS that the discovery document names was not requested. */
+  /** Why the JWKS was not requested. */
   #unsent: Finding | undefined;
-  /** How many times in a row a document could not be fetched. */
+  /** The number of failed fetches in a row. */
   #failures = 0;
   #snapshot: Snapshot | undefined;
   #running: Promise<Snapshot> | undefined;
@@ -124,33 +126,33 @@ export class SharedIssuer {
     return (this.#discovery?.bytes ?? 0) + (this.#jwks?.bytes ?? 0);
   }
 
-  /** The cached snapshot while it may be used. It is not a promise, so that a cached check is cheap. */
+  /** The cached snapshot, while it may be used. Not a promise, so that a cached check is cheap. */
   cached(maxAge: MaxAge): Snapshot | undefined {
     const snapshot = this.#snapshot;
     const now = this.#settings.clock.now();
     if (snapshot === undefined || now >= snapshot.expiresAt) return undefined;
     const age = now - snapshot.fetchedAt;
-    // The clock was set back: how old the snapshot is is not known.
+    // The clock was set back, so the age of the snapshot is unknown.
     if (age < 0) return undefined;
-    // No caller may ask again during the pause: another request would add to the issuer's load.
+    // During the pause no caller may cause another request, which would add to the issuer's load.
     if (snapshot.isFailure) return snapshot;
     const keysAge = now - (snapshot.keys?.fetchedAt ?? snapshot.fetchedAt);
     return age <= maxAge.discoveryMs && keysAge <= maxAge.jwksMs ? snapshot : undefined;
   }
 
   /**
-   * What the issuer publishes, no older than `maxAge`, unless the pause after a failure is still on.
-   * Checks that ask at the same time share the requests, which go on when a check stops waiting.
+   * What the issuer publishes, no older than `maxAge` unless the pause after a failure lasts. Simultaneous
+   * checks share the requests, which continue when a check stops waiting.
    */
   async get(maxAge: MaxAge, signal: AbortSignal): Promise<Snapshot> {
     const cached = this.#running === undefined ? this.cached(maxAge) : undefined;
     if (cached) return cached;
     signal.throwIfAborted();
-    this.#running ??= this.#renew(maxAge);
+    this.#running ??= this.#fetch(maxAge);
     return await untilAborted(this.#running, signal);
   }
 
-  async #renew(maxAge: MaxAge): Promise<Snapshot> {
+  async #fetch(maxAge: MaxAge): Promise<Snapshot> {
     try {
       const before = this.#fetchIds;
       const snapshot = await this.#fetchDocuments(maxAge);
@@ -167,12 +169,12 @@ export class SharedIssuer {
     }
   }
 
-  /** Changes with every document that is fetched. */
+  /** A text that changes with every fetched document. */
   get #fetchIds(): string {
     return `${this.#discovery?.fetchId} ${this.#jwks?.fetchId}`;
   }
 
-  /** What is wrong with the documents themselves. */
+  /** The findings about the documents themselves. */
   get #documentFindings(): readonly Finding[] {
     const unsent = this.#unsent === undefined ? [] : [this.#unsent];
     return [...(this.#discovery?.findings ?? []), ...unsent, ...(this.#jwks?.findings ?? [])];
@@ -185,11 +187,11 @@ export class SharedIssuer {
     const { signal } = controller;
     const cancel = clock.schedule(timeoutMs, () => controller.abort(new Error("time is up")));
     try {
-      const discovery = await this.#renewDiscovery(maxAge.discoveryMs, signal);
+      const discovery = await this.#getDiscovery(maxAge.discoveryMs, signal);
       if ("finding" in discovery) return this.#failed(discovery, []);
       this.#discovery = discovery;
       const jwksUrl = discovery.content;
-      const jwks = jwksUrl && (await this.#renewJwks(jwksUrl, maxAge.jwksMs, signal));
+      const jwks = jwksUrl && (await this.#getJwks(jwksUrl, maxAge.jwksMs, signal));
       const isFailure = jwks !== undefined && "finding" in jwks;
       if (isFailure && !jwks.isUnsent) return this.#failed(jwks, [discovery]);
       this.#unsent = isFailure ? jwks.finding : undefined;
@@ -201,36 +203,26 @@ export class SharedIssuer {
     }
   }
 
-  #renewDiscovery(maxAgeMs: number, signal: AbortSignal) {
+  #getDiscovery(maxAgeMs: number, signal: AbortSignal) {
     const url = this.#discoveryUrl;
-    return this.#document({
-      document: "discovery",
-      url,
-      cached: this.#discovery,
-      maxAgeMs,
-      read: (body) => {
-        const { findings, jwksUrl } = checkDiscovery(body, this.#issuer, url.href);
-        return { findings, content: jwksUrl };
-      },
-      signal,
-    });
+    const cached = this.#discovery;
+    const read = (body: Buffer) => {
+      const { findings, jwksUrl } = checkDiscovery(body, this.#issuer, url.href);
+      return { findings, content: jwksUrl };
+    };
+    return this.#document({ document: "discovery", url, cached, maxAgeMs, read, signal });
   }
 
-  #renewJwks(url: URL, maxAgeMs: number, signal: AbortSignal) {
-    return this.#document({
-      document: "jwks",
-      url,
-      cached: this.#jwks,
-      maxAgeMs,
-      read: (body) => {
-        const { findings, keySet } = readKeySet(body, url.href);
-        return { findings, content: keySet };
-      },
-      signal,
-    });
+  #getJwks(url: URL, maxAgeMs: number, signal: AbortSignal) {
+    const cached = this.#jwks;
+    const read = (body: Buffer) => {
+      const { findings, keySet } = readKeySet(body, url.href);
+      return { findings, content: keySet };
+    };
+    return this.#document({ document: "jwks", url, cached, maxAgeMs, read, signal });
   }
 
-  /** The cached document while it may be used, otherwise a new or revalidated one. Never rejects. */
+  /** The cached document while it may be used, or else a new or revalidated one. Never rejects. */
   async #document<Content>(
     request: DocumentRequest<Content>,
   ): Promise<CachedDocument<Content> | DocumentFailure> {
@@ -241,19 +233,12 @@ export class SharedIssuer {
       return { ...cached, timing: { ...cached.timing, fromCache: true } };
     }
     const proxy = proxyFor(url, transport.env);
-    const outcome = await fetchDocument(url, {
-      document,
-      transport,
-      reach,
-      proxy,
-      clock,
-      signal,
-      etag: cached?.etag,
-    });
+    const options = { document, transport, reach, proxy, clock, signal, etag: cached?.etag };
+    const outcome = await fetchDocument(url, options);
     const { timing } = outcome;
     if ("problem" in outcome) {
       const finding = problemFinding(outcome.problem, { document, timing, timeoutMs, proxy });
-      // An address in the URL itself: what the discovery document says is the fault, and may be another replica's.
+      // The discovery document names an unreachable address. Another replica may name a different one.
       const isUnsent = outcome.problem.kind === "not-public" && finding.confirmedBy !== undefined;
       return { finding, timing, pauseMs: undefined, isUnsent };
     }
@@ -265,7 +250,7 @@ export class SharedIssuer {
       const finding = statusFinding(document, timing, now);
       return { finding, timing, pauseMs: asksForPause ? pauseMs(headers, now) : undefined };
     }
-    // A 304 need not repeat headers that have not changed.
+    // A 304 may leave out headers that have not changed.
     const { age: _, ...before } = unchanged?.timing.headers ?? {};
     const read = unchanged ?? request.read(body);
     fetches += 1;
@@ -297,7 +282,7 @@ export class SharedIssuer {
         ...this.#findingsOf(requests),
       ],
       requests,
-      ...(jwks?.content && { keys: fetchedKeys(jwks, jwks.content) }),
+      ...(jwks?.content && { keys: keysOf(jwks, jwks.content) }),
       fetchedAt: Math.min(...documents.map(({ fetchedAt }) => fetchedAt)),
       expiresAt: Math.min(...documents.map(({ expiresAt }) => expiresAt)),
       isFailure: false,
@@ -330,13 +315,13 @@ export class SharedIssuer {
   }
 }
 
-/** For all later checks, the requests were made by an earlier one. */
+/** The snapshot for later checks, which did not make its requests. */
 function asCached(snapshot: Snapshot): Snapshot {
   const requests = snapshot.requests.map((timing) => ({ ...timing, fromCache: true }));
   return { ...snapshot, requests };
 }
 
-function fetchedKeys(
+function keysOf(
   { fetchId, fetchedAt, fetchedMonotonic }: CachedDocument<unknown>,
   keySet: KeySet,
 ): FetchedKeys {
@@ -350,11 +335,11 @@ function withoutLong(etag: string | undefined): string | undefined {
   return etag !== undefined && etag.length > MAX_ETAG ? undefined : etag;
 }
 
-/** Issuers come from tokens, and strangers can send tokens: the cache keeps no more than these. */
+/** The maximum of cached issuers: they come from tokens, which may be hostile. */
 const MAX_ISSUERS = 100;
 
 /**
- * The length of all cached documents together. A hundred issuers with a JWKS of Entra's size have
+ * The maximum length of all cached documents together. A hundred issuers with a JWKS of Entra's size have
  * 2 MiB. Hostile documents take up to three times their length in memory.
  */
 const MAX_CACHED_BYTES = 8 * 1024 * 1024;
@@ -363,7 +348,7 @@ const MAX_CACHED_BYTES = 8 * 1024 * 1024;
 export class IssuerCache {
   readonly #issuers = new Map<string, SharedIssuer>();
 
-  /** The issuer that all checks with the same settings share; nothing for an invalid issuer URL. */
+  /** The issuer that all checks with the same settings share; `undefined` for an invalid issuer URL. */
   of(issuer: string, settings: FetchSettings): SharedIssuer | undefined {
     const key = `${settings.timeoutMs} ${settings.reach} ${issuer}`;
     const url = discoveryUrl(issuer);

@@ -10,8 +10,8 @@
 //   key-set.ts           reads the JWKS, and finds what is wrong with each key
 //   token-key.ts         chooses the token's key, verifies the signature with it, and makes the findings
 //
-// Beside this way, key-history.ts remembers earlier answers, freshness.ts reads caching headers,
-// json-document.ts parses, and document-findings.ts makes the findings about requests.
+// They use key-history.ts, which remembers earlier answers, freshness.ts, which reads caching headers,
+// json-document.ts, which parses, and document-findings.ts, which makes the findings about requests.
 //
 // A process loads only this file and subject.ts at the start. The first check, which most processes
 // never need, loads the rest.
@@ -89,7 +89,7 @@ export async function checkIssuerWith(
   const { signal = new AbortController().signal, fresh = true, ...settings } = options;
   signal.throwIfAborted();
   if ("severity" in subject) return { issuer: "", findings: [subject], requests: [] };
-  // The caller waits for this check, and nothing else may be keeping the process alive.
+  // The caller waits for this check, and perhaps nothing else keeps the process alive.
   const release = runtime.clock.hold();
   try {
     const { runIssuerCheck } = await loadIssuerCheck();
@@ -101,7 +101,7 @@ export async function checkIssuerWith(
 }
 
 export interface PreflightCheckOptions {
-  /** Ends the wait; requests that other checks wait for too go on. */
+  /** Ends the wait. Requests that other checks wait for continue. */
   readonly signal: AbortSignal;
   /**
    * Set after STS failed to get the key. Documents older than 30 s are then fetched again, and for a
@@ -110,9 +110,9 @@ export interface PreflightCheckOptions {
    */
   readonly fresh?: boolean | undefined;
   /**
-   * Set after STS answered that it could not validate the token: a key in a form that STS refuses
-   * looks so too. The documents are then fetched until enough answers agree, for up to 5 s, even if
-   * nothing in the first one is wrong: STS may have asked another replica of the issuer.
+   * Set after STS answered that it could not validate the token, which it also answers for a key in a
+   * form that it refuses. The documents are then fetched until enough answers agree, for up to 5 s, even
+   * if nothing in the first one is wrong: STS may have reached another replica of the issuer.
    * @default false
    */
   readonly mustAgree?: boolean | undefined;
@@ -120,9 +120,9 @@ export interface PreflightCheckOptions {
 
 export interface Preflight {
   /**
-   * Checks the token's issuer. The check does not keep the process alive, except while it resolves a
-   * name or opens a connection: Node cannot release those. For a token without a usable issuer the
-   * report is empty, because the token check reports that.
+   * Checks the token's issuer. The check keeps the process alive only while it resolves a name or opens a
+   * connection, because Node cannot release those. For a token without a usable issuer the report is
+   * empty: the token check reports that.
    *
    * @throws the signal's reason, and nothing else.
    */

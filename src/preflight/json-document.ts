@@ -3,7 +3,7 @@ import { safeText } from "../runtime/redact.js";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** What a body has instead of a JSON object. */
+/** What a body contains instead of a JSON object. */
 export type NoObject =
   /** HTML, or nothing at all. */
   | "page"
@@ -26,7 +26,7 @@ const MAX_DEPTH = 32;
  */
 const MAX_VALUES = 30_000;
 
-/** A body as far as it can be read. */
+/** The readable part of a body. */
 export type ParsedBody = (
   | { readonly kind: "object"; readonly value: JsonObject }
   | { readonly kind: NoObject }
@@ -64,16 +64,16 @@ function cameInstead(text: string, body: Uint8Array): NoObject {
   // A login wall, a captive portal or a maintenance page, which may stay for a while.
   if (/^\s*(<|$)/.test(text.slice(0, 1000))) return "page";
   if (isBeginning(text, body)) return "cut";
-  // Comments, a comma too many, something after the end; or UTF-16, where every ASCII character has
-  // a zero octet. Some parsers read these, and which one STS uses is not known.
+  // Comments, a comma too many, text after the end; or UTF-16, in which every ASCII character has a zero
+  // octet. Some parsers accept these, and which parser STS uses is not known.
   const isLenient =
     /^\s*(\{|\/[/*]|#)/.test(text.slice(0, 1000)) || body.subarray(0, 4).includes(0);
   return isLenient ? "lenient" : "other";
 }
 
 /**
- * Whether a JSON object begins and does not end: an answer without a length (or one that a proxy
- * gave a length of its own) looks whole when its connection breaks.
+ * Whether a JSON object begins and does not end. When the connection of an answer without a length
+ * breaks, or a proxy sets a length of its own, the answer looks complete.
  */
 function isBeginning(text: string, body: Uint8Array): boolean {
   return /^\s*\{/.test(text) && shapeOf(body).unclosed > 0;
@@ -121,8 +121,8 @@ export const CAME_INSTEAD: Readonly<Record<NoObject, string>> = {
 };
 
 /**
- * A document that begins with U+FEFF, which JSON does not allow (RFC 8259, section 8.1). In one
- * report STS answered the verification-key message to it, for good.
+ * A document that begins with U+FEFF, which JSON does not allow (RFC 8259, section 8.1). In one report,
+ * STS answered with the verification-key message, and retrying did not help.
  */
 export function byteOrderMark(document: DocumentName, url: string): Finding {
   const name = document === "discovery" ? "discovery document" : "JWKS";
@@ -154,7 +154,7 @@ export function member(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
-/** An error that some gateways send with status 200: nothing certain follows from it. */
+/** Whether the object is an error that some gateways send with status 200: nothing certain follows from it. */
 export function isErrorAnswer(object: JsonObject): boolean {
   return ["error", "errors", "message", "Message", "code", "status", "fault"].some((name) =>
     Object.hasOwn(object, name),

@@ -5,19 +5,19 @@ import type { Clock } from "../runtime/clock.js";
 import { member, shownText } from "./json-document.js";
 import { type FetchedKeys, type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
 
-// What earlier answers of an issuer showed: keys that were missing, and sets of keys that differed.
-// One answer proves little, because a rotation takes time to spread and replicas may have a key each.
+// What earlier answers of an issuer showed: missing keys, and sets of keys that differ. One answer proves
+// little, because a rotation takes time to spread, and each replica may have keys of its own.
 
-/** Two fetches without a key count as two only this far apart, in milliseconds: a rotation takes time to spread. */
+/** Two fetches without a key count as two only if this many milliseconds apart: a rotation takes time to spread. */
 export const FETCHES_APART_MS = 1_000;
 /** Unknown kids make the process fetch a JWKS again at most twice in this time, in milliseconds. */
 const COOLDOWN_MS = 30_000;
 /** A missing key is certain after two fetches; with one per cooldown, every rotation would stay in doubt. */
 const FETCHES_PER_COOLDOWN = 2;
-/** Strangers can send tokens with any number of kids. */
+/** Hostile tokens may name any number of kids. */
 const MAX_KIDS = 100;
 
-/** Times here are monotonic: setting the machine's clock changes no count. */
+/** The fetches that did not have a key. Times are monotonic: setting the machine's clock changes no count. */
 interface Absence {
   fetches: number;
   fetchId: number;
@@ -35,18 +35,18 @@ export class MissingKids {
   }
 
   /**
-   * Records that a JWKS does not have the key. A JWKS that was fetched well before the check asked
-   * for the key does not count.
+   * Records that a JWKS does not have the key. A JWKS that was fetched well before the check began does
+   * not count.
    *
-   * @param askedMonotonic - when the check began, by the monotonic clock
-   * @returns how many fresh fetches did not have the key so far
+   * @param checkStarted - when the check began, by the monotonic clock.
+   * @returns how many fresh fetches did not have the key so far.
    */
-  note(missing: string, keys: FetchedKeys, askedMonotonic: number): number {
+  note(missing: string, keys: FetchedKeys, checkStarted: number): number {
     const { fetchId, fetchedMonotonic } = keys;
     const kid = shortened(missing);
     const known = this.#absences.get(kid);
     if (known === undefined) {
-      if (fetchedMonotonic < askedMonotonic - FETCHES_APART_MS) return 0;
+      if (fetchedMonotonic < checkStarted - FETCHES_APART_MS) return 0;
       this.#absences.set(kid, { fetches: 1, fetchId, fetchedMonotonic });
       const [oldest] = this.#absences.keys();
       if (this.#absences.size > MAX_KIDS && oldest !== undefined) this.#absences.delete(oldest);
@@ -59,7 +59,7 @@ export class MissingKids {
     return this.fetchesWithout(missing);
   }
 
-  /** How many fresh fetches did not have the key. */
+  /** The number of fresh fetches that did not have the key. */
   fetchesWithout(kid: string): number {
     return this.#absences.get(shortened(kid))?.fetches ?? 0;
   }
@@ -93,15 +93,15 @@ function shortened(kid: string): string {
  */
 export const ANSWERS_THAT_AGREE = 8;
 
-/** Answers that are older than this, in milliseconds, do not count. */
+/** Answers older than this, in milliseconds, do not count as agreeing. */
 const AGREE_MS = 30_000;
-/** Two sets of keys within this time mean replicas that differ, in milliseconds: the retry budget. */
+/** Two sets of keys within this time, in milliseconds, show that replicas differ: the default retry budget. */
 const DIFFER_MS = 60_000;
-/** STS uses at most this many keys; the rest are not compared. */
+/** STS uses at most this many keys; further keys are not compared. */
 const MAX_COMPARED = 2 * MAX_KEYS_PER_TYPE;
 const MAX_SETS = 8;
 
-/** One set of keys. Of the keys, only digests and what the finding shows are kept. */
+/** One set of keys: digests of the keys, and what the finding shows of them. */
 interface SeenSet {
   /** A digest of each key with its kid, and of what is wrong with it. */
   readonly members: ReadonlySet<string>;
@@ -130,13 +130,13 @@ export class KeySetsSeen {
   }
 
   /**
-   * Records one answer; an answer without keys is a set like any other.
+   * Records one answer. An answer without keys counts as a set, too.
    *
-   * @param faults - what is wrong with the documents themselves, as ids of findings
+   * @param faults - the ids of the findings about the documents themselves.
    */
   note(keySet: KeySet | undefined, faults: readonly string[] = []): void {
     const entries = keySet?.entries.slice(0, MAX_COMPARED) ?? [];
-    // A replica may publish the same keys in another form.
+    // The form counts too: a replica may publish the same keys in another form.
     const members = new Set(entries.map(memberOf));
     const digest = digestOf([...members, ...faults].toSorted().join());
     const known = this.#sets.get(digest);
@@ -163,7 +163,7 @@ export class KeySetsSeen {
   /**
    * The finding that replicas differ, if they do.
    *
-   * @param countsGrowth - whether a set that only gained or lost keys counts too. That may be a rotation.
+   * @param countsGrowth - whether a set that only gained or lost keys, as in a rotation, counts too.
    */
   finding(countsGrowth: boolean): Finding | undefined {
     const sets = this.#recent();
@@ -184,7 +184,7 @@ function memberOf(entry: KeyEntry): string {
   return digestOf(JSON.stringify([kid ?? null, bareKey(jwk), x5c ?? null, formOf(entry)]));
 }
 
-/** What is wrong with a key's form. The key is not made: a hundred of them take a tenth of a second. */
+/** What is wrong with a key's form. The key itself is not parsed: a hundred keys take a tenth of a second. */
 function formOf({ jwk, problem }: KeyEntry): string | undefined {
   return problem?.words ?? keyFormProblem(jwk);
 }
@@ -222,7 +222,7 @@ function inconsistent(sets: readonly ShownSet[]): Finding {
     id: "jwks-inconsistent",
     severity: "suspect",
     title: "The issuer's replicas publish different keys.",
-    detail: `Within ${DIFFER_MS / 1000} s the JWKS had ${sets.length} different sets of keys: ${described.join("; ")}. STS verifies a token only when it reaches a replica that has its key in a form that STS can use.`,
+    detail: `Within ${DIFFER_MS / 1000} s the JWKS had ${sets.length} different sets of keys: ${described.join("; ")}. STS verifies a token only when it reaches a replica that has the token's key in a usable form.`,
     remedy:
       "IdP: share the signing keys between all replicas, or publish the keys of all replicas in every JWKS. Make sure that a CDN does not mix old and new documents.",
     evidence: { sets: sets.map(({ kids }) => kids) },

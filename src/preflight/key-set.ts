@@ -14,34 +14,34 @@ import {
   parseBody,
 } from "./json-document.js";
 
-/** Counted apart for RSA and EC. Over the limit, STS accepts no key of that type; observed 2026-09. */
+/** The limit for RSA and for EC keys. Above it, STS accepts no key of that type; observed 2026-09. */
 export const MAX_KEYS_PER_TYPE = 100;
 
 /** A reason why STS can't use a key, or may not be able to. */
 export interface KeyProblem {
-  /** Fits after "it is published, but". */
+  /** The reason, to follow "it is published, but". */
   readonly words: string;
-  /** Whether STS was observed to refuse such a key, or no verifier could use it. */
+  /** Whether STS was observed to refuse such keys, or no verifier could use them. */
   readonly isCertain: boolean;
-  /** The refusal that STS sent for such a key, in one report. */
+  /** How STS refused such a key, according to one report. */
   readonly confirmedBy?: KeyRefusal | undefined;
 }
 
 /** One entry of a JWKS, and whether STS can use a key of its form. */
 export interface KeyEntry {
   readonly jwk: JsonObject;
-  /** The empty string is a kid like any other. Absent when it is missing or not a string. */
+  /** The empty string is a valid kid. Absent when the key has no kid, or one that is not a string. */
   readonly kid: string | undefined;
-  /** Absent when its form shows no problem. */
+  /** What is wrong with the key's form; absent if nothing is. */
   readonly problem: KeyProblem | undefined;
 }
 
 export interface KeySet {
-  /** In the order of the JWKS: the first of each type. */
+  /** The first keys of each type, in the order of the JWKS. */
   readonly entries: readonly KeyEntry[];
   /** How many keys the JWKS has. */
   readonly total: number;
-  /** The kids of the keys that are not among the entries, one a line, as JSON. */
+  /** The kids of the keys that are not among the entries: JSON, one to a line. */
   readonly otherKids: string;
   /** How many keys each of the two types has, usable or not. */
   readonly counts: Readonly<Record<"RSA" | "EC", number>>;
@@ -82,12 +82,12 @@ export function readKeySet(body: Uint8Array, url: string): ReadKeySet {
   return { findings: marked, keySet: bounded((keys as unknown[]).filter(isJsonObject)) };
 }
 
-/** How many keys of other types are kept. STS uses none of them, and one is enough to name the fault. */
+/** The maximum of kept keys of other types. STS uses none of them, and one is enough to name the fault. */
 const MAX_OTHER_KEYS = 50;
 
 /**
  * Keeps the keys that STS could use, and only the kid of all others: a document of 512 KiB can have
- * thousands of keys, and strangers' tokens name the issuers that are cached.
+ * thousands of keys, and hostile tokens can name any issuer.
  */
 function bounded(keys: readonly JsonObject[]): KeySet {
   const counts = { RSA: 0, EC: 0, other: 0 };
@@ -123,10 +123,10 @@ function readEntry(jwk: JsonObject): KeyEntry {
   };
 }
 
-/** The members of a key that are checked or shown. */
+/** The members of a key that the check reads or a report shows. */
 const USED_MEMBERS = ["kid", "kty", "alg", "use", "crv", "n", "e", "x", "y"];
 
-/** A copy without the members that nothing reads again, such as the certificates above a key's own. */
+/** A copy of the used members: without the certificates above a key's own, for example. */
 function withoutRest(jwk: JsonObject): JsonObject {
   const used = USED_MEMBERS.filter((name) => Object.hasOwn(jwk, name));
   const kept = used.map((name) => [name, withoutInside(jwk[name])] as const);
@@ -135,22 +135,22 @@ function withoutRest(jwk: JsonObject): JsonObject {
   return { ...Object.fromEntries(kept), ...(typeof leaf === "string" && { x5c: [leaf] }) };
 }
 
-/** A list or an object is never valid here, so only its type is kept. */
+/** Only the type of a list or an object, which is never valid here. */
 function withoutInside(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Array.isArray(value) ? [] : {};
 }
 
-/** Types of keys that no algorithm of STS uses (IANA registry "JSON Web Key Types"). */
+/** Types of keys that no algorithm that STS accepts uses (IANA registry "JSON Web Key Types"). */
 export const OTHER_TYPES: readonly unknown[] = ["OKP", "oct", "AKP"];
 
-/** Names of secp256k1 (RFC 8812 and before it), which no algorithm of STS signs on. */
+/** Names of the curve secp256k1 (RFC 8812, and an older name), which no algorithm that STS accepts uses. */
 const OTHER_CURVES: readonly unknown[] = ["secp256k1", "P-256K"];
 
 /**
- * Why STS can't use a key of this form, or may not. Only what STS was observed to refuse is certain
- * (2026-09): no kid, `use: enc`, any `key_ops`, no n and e. A member in an unobserved form does not count
- * as absent, and is never certain.
+ * Why STS can't use, or may be unable to use, a key of this form. Only a form that STS was observed to
+ * refuse is certain (2026-09): no kid, `use: enc`, any `key_ops`, no n and e. A member in any other form
+ * does not count as absent, and is never certain.
  */
 function formProblem(jwk: JsonObject): KeyProblem | undefined {
   const problems = [...certainProblems(jwk), ...unusualForms(jwk)];
@@ -161,13 +161,13 @@ function certainProblems(jwk: JsonObject): KeyProblem[] {
   const certain = (words: string) => [{ words, isCertain: true }];
   if (member(jwk, "kid") === undefined) return certain("it has no kid");
   const kty = member(jwk, "kty");
-  // STS verifies RS256/384/512 and ES256/384/512 alone: no key of these types fits one of them.
+  // STS verifies only RS256/384/512 and ES256/384/512, and no key of these types fits one of them.
   if (OTHER_TYPES.includes(kty)) return certain("it is neither an RSA nor an EC key");
   if (kty !== "RSA" && kty !== "EC") return [];
   if (member(jwk, "use") === "enc") return certain("its use is enc, not sig");
   const operations = member(jwk, "key_ops");
   if (Array.isArray(operations) && operations.length > 0) {
-    return certain("it has key_ops, which STS refuses whatever they say");
+    return certain("it has key_ops, which STS refuses in any form");
   }
   const crv = member(jwk, "crv");
   // ES256, ES384 and ES512 are on other curves (RFC 7518, section 3.4).
@@ -219,7 +219,7 @@ function unusualForms(jwk: JsonObject): KeyProblem[] {
   return problems;
 }
 
-/** A key's type that is none of those in the IANA registry, in words that follow "is". */
+/** A key's type that is not in the IANA registry, in words that follow "is". */
 function shownType(kty: unknown): string {
   if (kty === undefined) return "missing";
   return typeof kty === "string"
@@ -234,15 +234,15 @@ function kindOf(value: unknown): string {
   return `a ${typeof value}`;
 }
 
-/** To make a key of its parameters takes about a millisecond: no more are made without a pause. */
+/** The most keys that are parsed without a pause: one takes about a millisecond. */
 export const MAX_EXAMINED = 8;
 
 /** The result of {@link problemOf} for each key: parsing a key costs more than everything else here. */
 const problems = new WeakMap<JsonObject, KeyProblem | "none">();
 
 /**
- * What is wrong with a key itself, whatever the token: its form, its parameters, or its certificate.
- * A certain problem goes before an uncertain one.
+ * What is wrong with a key itself, independent of the token: its form, its parameters, or its certificate.
+ * A certain problem takes precedence over an uncertain one.
  */
 export function problemOf({ jwk, problem }: KeyEntry): KeyProblem | undefined {
   if (problem?.isCertain) return problem;
@@ -276,8 +276,8 @@ function isReadable(jwk: JsonObject): boolean {
 }
 
 /**
- * No verifier makes a key of zero, or of a point that is not on the curve. It is certain only where
- * every parser reads the same numbers: in plain base64url, and not longer than any real key.
+ * No verifier accepts zero, or a point that is not on the curve. The problem is certain only where every
+ * parser reads the same numbers: in plain base64url, and not longer than any real key.
  */
 function noKey(jwk: JsonObject): KeyProblem {
   const numbers = (jwk.kty === "RSA" ? ["n", "e"] : ["x", "y"]).map((name) => member(jwk, name));
@@ -319,10 +319,10 @@ function notJson(url: string, came: NoObject): Finding {
   if (came === "too-complex") return tooComplex(url);
   return {
     id: "jwks-not-json",
-    // A page in its place is mostly an outage or a login wall, which may pass; so may a cut answer.
-    // Text without an object or a list has no keys for any parser, and STS was observed to refuse a
-    // kid that is not there (2026-09). How a lenient parser reads the rest is not known, until
-    // STS does not find the key.
+    // A page in place of the JWKS is mostly an outage or a login wall, which may pass; so may a cut answer.
+    // In text without an object or a list no parser finds keys, and STS was observed to refuse a kid that
+    // is not in the JWKS (2026-09). How a lenient parser reads the other forms is not known until STS
+    // reports that it does not find the key.
     severity: came === "other" ? "fatal" : "suspect",
     title: "The issuer's JWKS is not a JSON object.",
     detail: `${url} answers 200 with ${CAME_INSTEAD[came]}.`,

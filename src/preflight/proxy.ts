@@ -17,16 +17,16 @@ export function proxyFor(url: URL, env: Environment): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;
 }
 
-/** Whether a proxy is of a kind that {@link openTunnel} supports. A SOCKS proxy is not. */
+/** Whether {@link openTunnel} supports the proxy. It does not support SOCKS. */
 export function isHttpProxy({ protocol }: URL): boolean {
   return protocol === "http:" || protocol === "https:";
 }
 
 /**
- * Whether `no_proxy` names the host, by curl's rules: `*` stands for every host, a name with or without
- * a dot before it for itself and its subdomains, an address for itself, `10.0.0.0/8` for a range. As
- * for Go and Node, an entry may have a port, and `*.example.com` stands for the subdomains alone. Names
- * are not resolved, so a range applies only to a URL that has an address.
+ * Whether `no_proxy` exempts the host, by curl's rules: `*` matches every host, a name (with or without a
+ * leading dot) matches itself and its subdomains, an address matches itself, and `10.0.0.0/8` matches a
+ * range. As in Go and Node, an entry may have a port, and `*.example.com` matches only the subdomains.
+ * Names are not resolved, so a range applies only to a URL with an address.
  */
 function isExempt(url: URL, noProxy: string): boolean {
   const port = url.port === "" ? "443" : url.port;

@@ -1,5 +1,5 @@
-// One check: which documents must be fetched again, and which findings are certain. The first check loads
-// this file, and with it most of the folder.
+// One check: which documents it must fetch again, and which findings are certain. The first check of a
+// process loads this file, and with it most of the folder.
 
 import {
   type Finding,
@@ -19,7 +19,7 @@ import { ANSWERS_THAT_AGREE, FETCHES_APART_MS } from "./key-history.js";
 import type { Subject } from "./subject.js";
 import { judgeKey, keyNotFound, keyTable, kids } from "./token-key.js";
 
-/** Which issuers the pre-flight may ask, and for how long. */
+/** Which issuers the pre-flight may send requests to, and for how long it waits. */
 export interface PreflightSettings {
   /**
    * Limit of both requests together, in milliseconds; 1 to 60,000.
@@ -29,8 +29,8 @@ export interface PreflightSettings {
   /** The only issuers whose documents are requested, compared exactly. @default every public issuer */
   readonly allowedIssuers?: readonly string[] | undefined;
   /**
-   * Allows requests to private, loopback and link-local addresses, and over http to this machine. A
-   * token names its issuer, so set this only where no token comes from a stranger.
+   * Allows requests to private, loopback and link-local addresses, and http requests to this machine. A
+   * token names its issuer, so set this only where every token comes from a trusted party.
    * @default false; where the environment has `RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS=true`, which
    * `resilient-sts emulate` sets, issuers on this machine are allowed too, with documents on this
    * machine or at public addresses
@@ -107,7 +107,7 @@ function sharedIssuer(
   return issuers.of(subject.issuer, { clock, transport, reach, timeoutMs });
 }
 
-/** Documents that are older than this, in milliseconds, do not support a fatal finding. */
+/** A finding about documents that are older than this, in milliseconds, is never fatal. */
 const RECENT_MS = 30_000;
 
 const ANY_AGE: MaxAge = {
@@ -116,7 +116,7 @@ const ANY_AGE: MaxAge = {
 };
 const RECENT: MaxAge = { discoveryMs: RECENT_MS, jwksMs: RECENT_MS };
 const NEW_KEYS: MaxAge = { discoveryMs: RECENT_MS, jwksMs: FETCHES_APART_MS - 1 };
-/** Fetch the document again, however new the cached one is. */
+/** Fetches the document again, however new the cached one is. */
 const OTHER_KEYS: MaxAge = { discoveryMs: RECENT_MS, jwksMs: -1 };
 const OTHER_DOCUMENTS: MaxAge = { discoveryMs: -1, jwksMs: -1 };
 
@@ -128,7 +128,7 @@ const MAX_REPEATED_BYTES = 256 * 1024;
 
 const OF_KEYS = /^(jwks|signature)-/;
 
-/** Whether a finding may hold for one replica of the issuer and not for another. */
+/** Whether a finding may apply to one replica of the issuer and not to another. */
 function isOfOneReplica({ id, confirmedBy }: Finding): boolean {
   return OF_KEYS.test(id) || id.startsWith("discovery-") || confirmedBy !== undefined;
 }
@@ -179,12 +179,12 @@ class IssuerCheck {
   async run(): Promise<Judgement> {
     let judged = await this.#judge(this.#fresh ? RECENT : ANY_AGE);
     if (this.#isOld(judged) && hasDoubt(judged)) judged = await this.#judge(RECENT);
-    // The pause after a failure is not over, so whether the fault still exists is not known.
+    // No request was possible during the pause after a failure: whether the fault still exists is not known.
     if (this.#isOld(judged)) {
       judged = { ...judged, findings: judged.findings.map(withoutCertainty) };
     }
     judged = await this.#confirmMissingKey(judged);
-    judged = await this.#askUntilAnswersAgree(judged);
+    judged = await this.#fetchUntilAnswersAgree(judged);
     const { missingKid, snapshot } = judged;
     const { kid } = this.#subject;
     if (missingKid === undefined && typeof kid === "string" && snapshot.keys) {
@@ -228,7 +228,7 @@ class IssuerCheck {
   }
 
   /** Fetches the documents on new connections until enough answers agree, or one differs. */
-  async #askUntilAnswersAgree(first: Judgement): Promise<Judgement> {
+  async #fetchUntilAnswersAgree(first: Judgement): Promise<Judgement> {
     const { missingKids, keySets } = this.#issuer;
     let judged = first;
     for (let answers = 1; answers < ANSWERS_THAT_AGREE; answers += 1) {
@@ -245,12 +245,12 @@ class IssuerCheck {
     return judged;
   }
 
-  /** Whether the caller, whose token may be at fault, has not waited for long. */
+  /** Whether the caller has not waited for long: its token may be at fault, and not the issuer. */
   get #isInTime(): boolean {
     return this.#clock.monotonic() - this.#startedMonotonic < STS_ISSUER_TIMEOUT_MS;
   }
 
-  /** The findings. While answers differ, one that may hold for a single replica is not certain. */
+  /** The findings. While answers differ, a finding that may apply to one replica only is not certain. */
   #withReplicas({ findings, missingKid }: Judgement): readonly Finding[] {
     const { keySets } = this.#issuer;
     const inconsistent = keySets.finding(missingKid !== undefined);
@@ -261,7 +261,7 @@ class IssuerCheck {
   }
 }
 
-/** Whether a finding ends the attempts: by itself, or together with STS's refusal. */
+/** Whether a finding ends the attempts, by itself or together with the refusal of STS. */
 function isGrave(finding: Finding): boolean {
   const { severity, confirmedBy } = finding;
   return isOfOneReplica(finding) && (severity === "fatal" || confirmedBy !== undefined);
@@ -271,7 +271,7 @@ function hasDoubt({ findings, missingKid }: Judgement): boolean {
   return firstFatal(findings) !== undefined || missingKid !== undefined;
 }
 
-/** The finding as a suspicion, which STS's refusal does not make certain. */
+/** The finding as a suspicion that no refusal of STS can make certain. */
 function withoutCertainty({ confirmedBy: _, ...finding }: Finding): Finding {
   return finding.severity === "fatal" ? { ...finding, severity: "suspect" } : finding;
 }
@@ -297,7 +297,7 @@ function notAllowed(issuer: string): Finding {
   return {
     id: "issuer-not-allowed",
     severity: "info",
-    title: "The issuer is not an allowed one, so its documents were not requested.",
+    title: "The issuer is not in `allowedIssuers`, so its documents were not requested.",
     detail: `\`allowedIssuers\` does not contain ${JSON.stringify(issuer)}.`,
     remedy: "Workload: add the issuer to `allowedIssuers` if you expect tokens from it.",
     evidence: { issuer },

@@ -18,11 +18,11 @@ export interface Subject {
   readonly kid: string | null | undefined;
   /** Absent when there is no token. */
   readonly alg: string | undefined;
-  /** Its signature is verified with the key. It appears in no report. */
+  /** The token, whose signature is verified with the key. It appears in no report. */
   readonly token: string | undefined;
 }
 
-/** Reads the issuer and the key from a token, or finds why there is nothing to check. */
+/** Reads the issuer and the key from a token, or returns the finding that explains why it can't. */
 export function subjectOfToken(token: string): Subject | Finding {
   const decoded = decodeToken(token);
   if ("problem" in decoded) return malformedToken(decoded);
@@ -41,7 +41,7 @@ export function subjectOfToken(token: string): Subject | Finding {
   };
 }
 
-/** An issuer, and a key of it if one is named. */
+/** The subject of a check without a token: an issuer, and one of its keys if `kid` names one. */
 export function subjectOfIssuer(issuer: string, kid: string | undefined): Subject | Finding {
   if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);
   return { issuer, asksForKey: kid !== undefined, kid, alg: undefined, token: undefined };
@@ -56,7 +56,7 @@ function invalidIssuer(issuer: string): Finding {
     title: "The issuer is not a URL that STS can get keys from.",
     detail: `The issuer ${JSON.stringify(shown)} is not a plain https URL.`,
     remedy: "IdP: name the issuer by an https URL without query, fragment or user name.",
-    evidence: { claim: "iss", problem: "is no https URL" },
+    evidence: { claim: "iss", problem: "is not an https URL" },
   };
 }
 
@@ -67,8 +67,8 @@ export function canonicalIssuer(issuer: string): string {
 
 /**
  * The URL of an issuer's discovery document (OpenID Connect Discovery 1.0, section 4). `undefined` for
- * a text that is not an issuer URL: another scheme, a query, a fragment, a user name, a blank after
- * the host, or too many characters.
+ * text that is not an issuer URL because it has another scheme, a query, a fragment, a user name, a blank
+ * after the host, or too many characters.
  */
 export function discoveryUrl(issuer: string): URL | undefined {
   if (issuer.length > 2_048) return undefined;
@@ -83,7 +83,7 @@ export function discoveryUrl(issuer: string): URL | undefined {
 /** A host name has at most 253 characters (RFC 1035, section 2.3.4). */
 const MAX_HOST_LENGTH = 253;
 
-/** Whether a URL is https, or http to this machine, has no credentials, and a host name that can exist. */
+/** Whether a URL may be requested: https (or http to this machine), no credentials, a possible host name. */
 export function isFetchable(url: URL): boolean {
   const isSecure = url.protocol === "https:" || (url.protocol === "http:" && isLoopbackUrl(url));
   const isHost = url.hostname.length <= MAX_HOST_LENGTH;

@@ -55,7 +55,7 @@ export async function judgeKey(keySet: KeySet, subject: Subject): Promise<Judged
   }
 }
 
-/** Without a token: what makes STS refuse every token of this issuer. */
+/** Without a token: whether STS must refuse every token of this issuer, because it can use no key. */
 function withoutUsable({ entries }: KeySet): Finding[] {
   const keys: { readonly kid: string | undefined; readonly problem: KeyProblem }[] = [];
   for (const entry of entries) {
@@ -72,7 +72,7 @@ export function kids({ entries }: KeySet): string[] {
   return entries.flatMap(({ kid }) => (kid === undefined ? [] : [kid]));
 }
 
-/** Too many keys of one type do not affect tokens that are signed with the other type. */
+/** How grave too many keys of one type are: tokens that are signed with the other type are not affected. */
 function weight(kty: "RSA" | "EC", { alg }: Subject): Severity {
   if (alg === undefined) return "suspect";
   return alg.startsWith("RS") === (kty === "RSA") ? "fatal" : "advice";
@@ -83,18 +83,18 @@ export type TokenKey =
   /** `doubt`: a reason why STS may still be unable to use the key. */
   | { readonly kind: "found"; readonly entry: KeyEntry; readonly doubt?: KeyProblem | undefined }
   | { readonly kind: "unusable"; readonly entry: KeyEntry; readonly problem: KeyProblem }
-  /** `isCertain`: no reading of the observed rules chooses a key. */
+  /** `isCertain`: the observed rules, however they are read, choose no key. */
   | { readonly kind: "ambiguous"; readonly isCertain: boolean }
   | { readonly kind: "missing" };
 
 /** The parts of a token's header that choose the key. */
 export interface WantedKey {
   /**
-   * `undefined` when the header has no kid, null when its kid is not a string. The empty string is a
-   * kid like any other.
+   * `undefined` when the header has no kid, null when its kid is not a string. The empty string is a valid
+   * kid.
    */
   readonly kid: string | null | undefined;
-  /** `undefined` when there is no token: any type of key then fits. */
+  /** `undefined` when there is no token: a key of any type then fits. */
   readonly alg: string | undefined;
 }
 
@@ -108,7 +108,7 @@ const CURVES: Readonly<Record<string, string>> = {
 /**
  * Finds a token's key the way STS was observed to (2026-09): by `kid` alone; among several keys with
  * that kid, the last one; for a token without kid, the only key. The key's own `alg` does not count.
- * An empty `kid` matches like any other, but fails among several keys when none of them has it.
+ * An empty `kid` matches an equal one, but fails among several keys when none of them has it.
  */
 export function findTokenKey(keySet: KeySet, wanted: WantedKey): TokenKey {
   const { entries } = keySet;
@@ -145,7 +145,7 @@ function findOnlyKey(entries: readonly KeyEntry[], { kid, alg }: WantedKey): Tok
   if (only === undefined) return { kind: "missing" };
   if (more.length === 0) return judgeEntry(only, alg, entries);
   // It is not known whether STS counts keys that it cannot use for this token, nor how it reads a kid
-  // that is not a string. Certain are several sound keys, and none that could be used.
+  // that is not a string. The finding is certain if several keys are sound, or if none is usable.
   const examined = entries.slice(0, MAX_EXAMINED);
   const problems = examined.map((entry) => problemOf(entry) ?? misfit(entry, alg));
   const sound = problems.filter((problem) => problem === undefined).length;
@@ -163,7 +163,7 @@ function judgeEntry(
   const problem = own?.isCertain ? own : (misfit(entry, alg) ?? own);
   if (problem === undefined) return { kind: "found", entry };
   if (!problem.isCertain) return { kind: "found", entry, doubt: problem };
-  // It is not known whether an unusable key hides a usable one with the same kid before it.
+  // It is not known whether an unusable key hides an earlier usable one with the same kid.
   const isAlone =
     candidates.length <= MAX_EXAMINED &&
     candidates.every((each) => each === entry || problemOf(each) !== undefined);
@@ -180,7 +180,7 @@ function misfit({ jwk }: KeyEntry, alg: string | undefined): KeyProblem | undefi
     return { words, isCertain: ["RSA", "EC", ...OTHER_TYPES].includes(jwk.kty) };
   }
   const curve = CURVES[alg];
-  // A curve with an unknown name may be the right one.
+  // An unknown curve name may mean the right curve.
   const isFit = kty === "RSA" || jwk.crv === curve || !Object.values(CURVES).includes(`${jwk.crv}`);
   return isFit
     ? undefined
@@ -193,7 +193,7 @@ export type SignatureVerdict = "valid" | "invalid" | "undecided";
 /** Imported keys by JWK and algorithm: importing a key costs more than verifying with it. */
 const imported = new WeakMap<JsonObject, Map<string, CryptoKey | Uint8Array>>();
 
-/** Loaded for the first signature: most processes finish their STS call before they need it. */
+/** Loaded for the first signature: most processes finish their STS call without it. */
 const loadJose = () =>
   Promise.all([import("jose/jws/compact/verify"), import("jose/key/import")] as const);
 let jose: ReturnType<typeof loadJose> | undefined;
@@ -219,7 +219,7 @@ async function verifySignature(
   }
 }
 
-/** STS then uses no key of this type: observed 2026-09 with 101 RSA keys. */
+/** Above the limit, STS uses no key of the type: observed 2026-09 with 101 RSA keys. */
 export function tooManyKeys(kty: string, count: number, severity: Severity): Finding {
   return {
     id: "jwks-too-many-keys",
@@ -231,7 +231,7 @@ export function tooManyKeys(kty: string, count: number, severity: Severity): Fin
   };
 }
 
-/** @param fetches - how many fresh fetches of the JWKS did not have the key */
+/** @param fetches - the number of fresh fetches of the JWKS that did not have the key. */
 export function keyNotFound(kid: string, known: readonly string[], fetches: number): Finding {
   const shown = shownText(kid, 100);
   const kids = known.slice(0, 20).map((each) => shownText(each, 100));
@@ -239,20 +239,20 @@ export function keyNotFound(kid: string, known: readonly string[], fetches: numb
   const more = known.length > kids.length ? ` and ${known.length - kids.length} more` : "";
   return {
     id: "jwks-key-not-found",
-    // STS was observed to refuse a kid that the JWKS does not have (2026-09). After the first fetch the
-    // key may still be on its way: a rotation takes time to spread.
+    // STS was observed to refuse a kid that the JWKS does not have (2026-09). After the first fetch a
+    // rotation may still be spreading.
     severity: isCertain ? "fatal" : "suspect",
     title: isCertain
       ? "The issuer does not publish the token's key."
       : "The issuer's JWKS does not have the token's key; a second fetch decides.",
     detail: `The token names the key ${JSON.stringify(shown)}; the JWKS has ${kids.map((each) => JSON.stringify(each)).join(", ") || "none with a kid"}${more}.`,
     remedy:
-      "IdP: publish a key before signing with it, and keep it published while its tokens live. Workload: make sure that the token was signed with one of this issuer's current keys.",
+      "IdP: publish a key before signing with it, and keep it published until its tokens have expired. Workload: make sure that the token was signed with one of this issuer's current keys.",
     evidence: { kid: shown, kids, keys: known.length, fetches },
   };
 }
 
-/** @param isCertain - whether no reading of the observed rules chooses one of the keys */
+/** @param isCertain - whether the observed rules, however they are read, choose none of the keys. */
 export function keyAmbiguous(
   count: number,
   kid: string | null | undefined,
@@ -295,7 +295,7 @@ export function keyUnusable(kid: string | undefined, problem: KeyProblem): Findi
   };
 }
 
-/** @param keys - all keys of the JWKS, each with its problem */
+/** @param keys - all keys of the JWKS, each with its problem. */
 function noUsableKey(
   keys: readonly { readonly kid: string | undefined; readonly problem: KeyProblem }[],
 ): Finding {
@@ -306,7 +306,7 @@ function noUsableKey(
   const more = keys.length > shown.length ? `; and ${keys.length - shown.length} more` : "";
   return {
     id: "jwks-key-unusable",
-    // The source of each certain problem stands where the problem is found.
+    // `key-set.ts` states the source of each certain problem.
     severity: keys.every(({ problem }) => problem.isCertain) ? "fatal" : "suspect",
     title: "The issuer publishes no key that STS is known to accept.",
     detail: `${keys.length === 1 ? "The only key has" : `Each of the ${keys.length} keys has`} a problem: ${shown.join("; ")}${more}.`,
@@ -371,7 +371,7 @@ function row(
   };
 }
 
-/** Length of a base64url number, in bits. */
+/** The length of a base64url number, in bits. */
 function bitsOf(number: string): number {
   const bytes = Buffer.from(number, "base64url");
   const first = bytes.findIndex((byte) => byte !== 0);

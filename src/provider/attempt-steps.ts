@@ -56,7 +56,7 @@ export class TokenStep {
     return this.#checked?.facts;
   }
 
-  /** Notes why the attempt failed: an expired token is not sent twice. */
+  /** Records whether the attempt failed because the token had expired: an expired token is not sent twice. */
   attemptFailed(expired: boolean): void {
     this.#lastExpired = expired;
   }
@@ -103,11 +103,11 @@ export class TokenStep {
     return token;
   }
 
-  /** The failure, not to be retried if the token has expired and its source can't get a newer one. */
+  /** The failure; marked as permanent if the token has expired and its source can't get a newer one. */
   withoutNewerToken(failure: Failure): Failure {
     const { source, sourceName } = this.#options.identity;
     if (source.renewable !== false || judge(failure) !== "token-expired") return failure;
-    // Checked again: the answer of STS has shown its clock, or that it refuses this token.
+    // Checked again, because the answer of STS has shown its clock, or that it refuses this token.
     const { findings = this.#check(this.#last ?? "").findings } = failure;
     const expired = findings.find(({ id }) => id === "token-expired");
     const others = findings.filter((finding) => finding !== expired);
@@ -123,7 +123,7 @@ export class TokenStep {
     if (!limits.isChecked) return { findings: [] };
     const { neededSeconds, audiences } = limits;
     const serverClock = this.#serverClock;
-    // The clock of STS counts. Until an answer has shown it, no token is refused because of its times.
+    // The clock of STS counts. Until an answer has shown it, no token is refused for its times.
     const { now, isVerified } = serverClock?.read() ?? { now: clock.now(), isVerified: false };
     const isRefused = serverClock?.hasCalledExpired(token) ?? false;
     return checkToken(token, { now, isVerified, isRefused, neededSeconds, audiences });
@@ -137,7 +137,7 @@ function expiredForGood(sourceName: string, expired: Finding | undefined): Findi
     title: "The token has expired, and its source can't get a newer one.",
     detail: `${expired?.detail ?? "The token has expired."} ${safeText(sourceName)} can't get a newer one.`,
     remedy:
-      "Workload: start the job or the process again. If it runs longer than its token, use a source that renews the token, or ask for longer sessions (durationSeconds).",
+      "Workload: start the job or the process again. If it runs longer than its token, use a source that renews the token, or request longer sessions (durationSeconds).",
     evidence: expired?.evidence ?? {},
   };
 }
@@ -146,7 +146,7 @@ function expiredForGood(sourceName: string, expired: Finding | undefined): Findi
 const EXPIRED_AGAIN: Failure = {
   kind: "answer",
   code: "ExpiredTokenException",
-  message: "the source gave the expired token again",
+  message: "the token source returned the expired token again",
   sameToken: true,
 };
 
@@ -167,12 +167,12 @@ type CheckOptions = Omit<PreflightCheckOptions, "signal">;
  */
 const CHECK_AFTER_MS = 1_000;
 
-/** When an attempt checks the issuer: before the STS call, during a slow one, after a failure, or never. */
+/** The issuer check of every attempt of one refresh: before the STS call, during a slow one, after a failure, or never. */
 export class IssuerCheckStep {
   readonly #options: IssuerCheckStepOptions;
-  /** What was reported last: the same findings of the same documents are reported once. */
+  /** The findings of the last report: those of unchanged documents are reported once. */
   #reported = "";
-  /** The suspicions of the last check in this refresh. */
+  /** The suspect findings of the last check in this refresh. */
   #suspected: readonly Finding[] = [];
 
   constructor(options: IssuerCheckStepOptions) {
@@ -180,8 +180,8 @@ export class IssuerCheckStep {
   }
 
   /**
-   * In strict mode: STS is asked only after the issuer check. The check gets half of the remaining retry
-   * budget, and the call the other half: an issuer that does not answer here may answer STS.
+   * In strict mode: the issuer check before the STS call. The check gets half of the remaining retry
+   * budget, and the call the other half: an issuer that this machine can't reach may answer STS.
    *
    * @throws AttemptError when it is certain that STS can't verify the token.
    */
@@ -196,23 +196,22 @@ export class IssuerCheckStep {
   }
 
   /**
-   * In advisory mode: a check during the call, if the call takes long. The attempt waits for it only if
-   * STS fails.
+   * In advisory mode: an issuer check during a slow STS call. The attempt waits for it only if STS fails.
    *
-   * @returns must be called when STS has answered: a check that has not started by then is not needed.
+   * @returns a function to call when STS has answered: a check that has not started by then never starts.
    */
   duringCall(token: string): () => void {
     const { mode, clock, signal } = this.#options;
     if (mode !== "advisory") return () => {};
     return clock.schedule(CHECK_AFTER_MS, () => {
-      // It fails only with the signal's reason, which ends the whole refresh.
+      // It rejects only with the signal's reason, which ends the whole refresh.
       this.#check(token, { signal }).catch(() => {});
     });
   }
 
   /**
-   * The failure with the findings of an issuer check: whether the key that STS could not get is there, or
-   * why STS called the token invalid.
+   * Adds the findings of an issuer check to the failure: whether the issuer publishes the key that STS
+   * could not get, or why STS called the token invalid.
    */
   async afterFailure(token: string, failure: Failure, deadline: Deadline): Promise<Failure> {
     const { mode } = this.#options;
@@ -222,12 +221,12 @@ export class IssuerCheckStep {
     const mustAgree = keyRefusalOf(failure) === "not-validated";
     const how = { fresh: true, mustAgree };
     const report = await this.#checkWithin(deadline.remainingMs(), token, how);
-    // The budget is used up, so there is no other attempt: an earlier suspicion is better than nothing.
+    // The budget is used up, so no attempt follows: an earlier suspicion is better than none.
     const findings = report?.findings ?? this.#suspected;
     return { ...failure, findings: confirmedBy(findings, failure) };
   }
 
-  /** `undefined` if the check takes longer. */
+  /** Returns `undefined` if the check takes longer than `timeoutMs`. */
   async #checkWithin(
     timeoutMs: number,
     token: string,
@@ -249,7 +248,7 @@ export class IssuerCheckStep {
     const { preflight, reporter } = this.#options;
     const report = await preflight.check(token, how);
     const { issuer, findings, requests } = report;
-    // Nothing was checked: the token names no issuer.
+    // Nothing was checked, because the token names no issuer.
     if (issuer === "") return report;
     reporter.issuerChecked(report);
     this.#suspected = findings.filter(({ severity }) => severity === "suspect");

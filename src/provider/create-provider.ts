@@ -21,9 +21,9 @@ import type { ProviderProperties, WebIdentityProvider } from "./web-identity-pro
 
 /*
  * The three ways to create a provider, which differ only in where the token and the role come from, and
- * createProvider(), which composes a provider of the other folders: the cache (`src/credentials`) decides
+ * createProvider(), which composes a provider from the other folders: the cache (`src/credentials`) decides
  * when to refresh, `refresh.ts` runs the attempts, `provider-reporter.ts` reports them, and
- * `credential-sharing.ts` asks the store, if there is one.
+ * `credential-sharing.ts` uses the store, if there is one.
  */
 
 /** Init of {@link fromTokenFile}: the SDK's options and the resilience options. */
@@ -182,7 +182,7 @@ export function fromWebToken(init: FromWebTokenInit): WebIdentityProvider {
   );
 }
 
-/** Permanent refusals, which the cache remembers for some seconds. */
+/** The codes of permanent refusals, which the cache remembers for some seconds. */
 const REJECTIONS = [
   "ERR_TOKEN_INVALID",
   "ERR_TOKEN_EXPIRED",
@@ -274,7 +274,7 @@ function adviceOf(error: unknown): FailureAdvice {
   const { code = "", retryAfterMs } = isWebIdentityError(error) ? error : {};
   return {
     isRejection: REJECTIONS.includes(code),
-    // The refresh only read the environment, and a chain of providers asks its first one often.
+    // The refresh only read the environment, and a chain calls its first provider often.
     isFree: code === "ERR_NOT_CONFIGURED",
     retryAfterMs,
   };
@@ -291,8 +291,8 @@ function staleAnswer({ expiration }: AttributedCredentials): WebIdentityError {
 function callerTimedOut(limitMs = 0): WebIdentityError {
   return new WebIdentityError({
     code: "ERR_CALLER_TIMEOUT",
-    message: `The refresh took longer than a caller of this provider waits (callerTimeoutMs: ${limitMs}). It continues, and a later call gets its result.`,
-    hint: "Workload: retry the call, or raise callerTimeoutMs. The events of the provider, and its status().lastError after the refresh, say what delays it.",
+    message: `The refresh did not end within callerTimeoutMs (${limitMs} ms). It continues, and a later call gets its result.`,
+    hint: "Workload: retry the call, or raise callerTimeoutMs. The events of the provider, and its status().lastError after the refresh, show what delays it.",
   });
 }
 

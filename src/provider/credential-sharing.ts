@@ -47,12 +47,12 @@ export class CredentialSharing {
     return this.#shared?.begin(refresh);
   }
 
-  /** A caller waits for the in-flight refresh, which must not wait long for another process. */
+  /** Limits how long the in-flight refresh waits for another process: a caller waits for it now. */
   limitWait(): void {
     this.#shared?.limitWait();
   }
 
-  /** A service rejected the credentials: no process should get them from the store. */
+  /** Removes credentials that a service rejected, so that no process gets them from the store. */
   rejected(accessKeyId: string): void {
     this.#shared?.rejected(accessKeyId, this.#options.emit);
   }
@@ -65,18 +65,18 @@ export class CredentialSharing {
     return { name: store.name, unusedBecause: this.#unusedBecause, openUntil };
   }
 
-  /** Settles when nothing is being written to the store. */
+  /** Settles when every write to the store has ended. */
   async settled(): Promise<void> {
     await this.#shared?.settled();
   }
 }
 
-/** Why credentials of this provider can't be shared: it is unknown which processes would get the same ones. */
+/** Why the credentials can't be shared: it is unknown which processes would get the same ones. */
 function whyUnused(init: WebIdentityInit, { validateToken }: ResolvedOptions): string | undefined {
   if (init.providerId !== undefined) return "an access token names no subject (providerId)";
   if (!validateToken) return "the token is not checked (validateToken)";
   if (init.roleAssumerWithWebIdentity !== undefined) {
-    return "roleAssumerWithWebIdentity may ask any service";
+    return "roleAssumerWithWebIdentity may call any service";
   }
   return init.clientPlugins?.length ? "clientPlugins may change the request" : undefined;
 }

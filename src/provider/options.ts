@@ -71,13 +71,13 @@ export interface ResilienceOptions {
    */
   readonly callerTimeoutMs?: number | undefined;
   /**
-   * The regions to ask when the first one fails, in this order; of the same partition.
+   * The regions to call when the first one fails, in this order; all of the same partition.
    * @default none
    */
   readonly failoverRegions?: readonly string[] | undefined;
   /**
-   * When the first region has not answered after this many milliseconds, the next region is asked in
-   * parallel, and the first answer counts. 10 to 60,000, and less than `attemptTimeoutMs`. Requires
+   * When the first region has not answered after this many milliseconds, the provider also calls the next
+   * region, and the first answer counts. 10 to 60,000, and less than `attemptTimeoutMs`. Requires
    * `failoverRegions`.
    * @default never
    */
@@ -118,7 +118,7 @@ export interface ResilienceOptions {
   /**
    * Shares credentials with other processes of the same role and subject, so that one of them refreshes
    * for all: `fileStore()` or `redisStore()` of `resilient-sts/stores`. An operation of the store has
-   * 250 ms. A store that fails is not used for 30 to 60 s; meanwhile STS is asked as without a store. A
+   * 250 ms. A store that fails is not used for 30 to 60 s; meanwhile each process calls STS itself. A
    * caller without valid credentials waits for another process's refresh for 5 s at most.
    *
    * It has no effect with `providerId`, `roleAssumerWithWebIdentity`, `clientPlugins`,

@@ -36,7 +36,7 @@ export interface Refreshed {
   readonly source: "sts" | "store";
   /** The region that issued them, if it is known. */
   readonly region: string | undefined;
-  /** The number of attempts; 0 when STS was not asked. */
+  /** The number of attempts; 0 when STS was not called. */
   readonly attempts: number;
   /** The duration of the refresh, in milliseconds. */
   readonly ms: number;
@@ -74,7 +74,7 @@ export class ProviderReporter {
     this.#emit = this.#eventsOf("");
   }
 
-  /** An issuer check, or a write to the store, may end after the provider was closed: it is not reported. */
+  /** Reports nothing after the provider was closed: an issuer check or a write to the store may end later. */
   readonly emit: EmitEvent = (event) => {
     if (!this.#isClosed) this.#emit(event);
   };
@@ -84,7 +84,7 @@ export class ProviderReporter {
     this.#tracer.started(isBackground);
   }
 
-  /** A caller waits for the in-flight refresh. */
+  /** Reports that a caller waits for the in-flight refresh. */
   joined(): void {
     this.#tracer.joined();
   }
@@ -99,9 +99,9 @@ export class ProviderReporter {
   stsCall<T>(
     attempt: number,
     call: () => Promise<T>,
-    regionAsked: () => string | undefined,
+    calledRegion: () => string | undefined,
   ): Promise<T> {
-    return this.#tracer.call(attempt, call, regionAsked);
+    return this.#tracer.call(attempt, call, calledRegion);
   }
 
   issuerChecked({ issuer, findings }: IssuerReport): void {
@@ -199,7 +199,7 @@ class RefreshTracer {
   async call<T>(
     attempt: number,
     send: () => Promise<T>,
-    regionAsked: () => string | undefined,
+    calledRegion: () => string | undefined,
   ): Promise<T> {
     if (this.#trace === undefined) return await send();
     const call: StsCallTrace = { refresh: this.#trace, attempt };
@@ -213,7 +213,7 @@ class RefreshTracer {
       }
       throw error;
     } finally {
-      call.region = regionAsked();
+      call.region = calledRegion();
       publishEnd();
     }
   }
@@ -296,7 +296,7 @@ function linesFor(event: WebIdentityEvent): Line[] {
       return [["warn", `${what}; ${next}`]];
     }
     case "region.defaulted":
-      return [["warn", `no region is configured, asking STS in ${event.region}`]];
+      return [["warn", `no region is configured, so calls go to STS in ${event.region}`]];
     case "region.switched":
       return [["warn", `${event.reason}: from STS in ${event.from} to ${event.to}`]];
     case "credentials.refreshed":
@@ -304,7 +304,7 @@ function linesFor(event: WebIdentityEvent): Line[] {
       return [["debug", `new credentials after ${event.attempts} attempt(s)`]];
     case "store.failed": {
       const what = `the ${event.store} store failed (${event.operation}): ${event.message}`;
-      return [["warn", `${what}; STS is asked instead`]];
+      return [["warn", `${what}; this process calls STS itself`]];
     }
     case "refresh.failed": {
       const served = event.servedFromCache ? "; callers get the cached credentials" : "";

@@ -8,23 +8,22 @@ import type { WebIdentityProvider } from "./web-identity-provider.js";
 const EXPIRED_CODES = ["ExpiredToken", "ExpiredTokenException", "InvalidToken"];
 
 /**
- * A service that rejects the new credentials too would reject any others: for this long, in
- * milliseconds, it causes no further refresh.
+ * A service that rejects the new credentials too would reject any others: it causes no further refresh
+ * for this long, in milliseconds.
  */
 const PAUSE_MS = 30_000;
 
 /**
- * A client plugin for services that answer that the credentials have expired: it marks the credentials
- * as rejected, and sends the request once more with new ones. Services answer this way when this
- * machine's clock is wrong, when sessions of the role were revoked, or when a process was frozen for
- * hours.
+ * A client plugin for the case that a service reports expired credentials: it marks the credentials as
+ * rejected, and sends the request once more with new ones. Services report this when this machine's clock
+ * is wrong, when sessions of the role were revoked, or when a process was frozen for hours.
  *
  * A request whose body is a stream has been read and is not sent again, but the next request gets new
  * credentials. When a service rejects the new credentials too, its error reaches the caller, and the
  * service causes no further refresh for 30 s.
  *
- * Requires a client of version 3.775 or later: older ones have a cache of their own in front of the
- * provider.
+ * Requires an AWS SDK client of version 3.775 or later: older clients have a cache of their own in front
+ * of the provider.
  *
  * @throws TypeError when `provider` is not a provider of this library.
  *
@@ -41,7 +40,7 @@ const PAUSE_MS = 30_000;
 export function refreshOnExpiredToken(
   provider: Pick<WebIdentityProvider, "invalidate">,
 ): ClientPlugin {
-  // Without this check, a promise or a provider of the SDK would fail only when a token has expired.
+  // Without this check, a promise or a provider of the SDK would fail only when credentials expire.
   if (typeof (provider as { invalidate?: unknown } | undefined)?.invalidate !== "function") {
     throw expected(
       "provider",
@@ -58,7 +57,7 @@ export function expiredTokenPlugin(
   clock: Clock,
 ): ClientPlugin {
   let replaced: { readonly accessKeyId: string; readonly until: number } | undefined;
-  /** Whether to replace the key: not if it has itself replaced another one within the pause. */
+  /** Whether to replace the key; false if it replaced another one within the pause. */
   const replace = (accessKeyId: string): boolean => {
     const now = clock.monotonic();
     const isPaused = replaced !== undefined && now < replaced.until;

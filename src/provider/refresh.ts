@@ -38,7 +38,7 @@ interface RefresherOptions {
 /** What differs between the refreshes of one provider. */
 export interface RefreshRequest {
   readonly identity: Identity;
-  /** The config of the client that asks; absent when a timer started the refresh. */
+  /** The config of the calling client; absent when a timer started the refresh. */
   readonly caller: CallerClientConfig | undefined;
   /** What is cached when the refresh starts. */
   readonly snapshot: CacheSnapshot;
@@ -79,7 +79,7 @@ export class Refresher {
   }
 
   /**
-   * One refresh, from the token to the credentials. Each attempt reads the token, checks it, and asks STS
+   * One refresh, from the token to the credentials. Each attempt reads the token, checks it, and calls STS
    * once; the retry loop decides whether and when there is another attempt.
    *
    * @throws WebIdentityError, or the signal's reason.
@@ -129,7 +129,7 @@ export class Refresher {
     }
   }
 
-  /** The regions that the last refresh could ask. */
+  /** The regions that the last refresh could call. */
   regions(): RegionStatus[] {
     const { clock, pool } = this.#options.runtime;
     return this.#targets.map((target) => {
@@ -153,7 +153,7 @@ export class Refresher {
     const request = this.#assumeRoleRequest(identity);
     await sts.check(request);
     const reading = tokenStep.run(attempt, sts.serverClock);
-    // The SDK's modules load while the token is read: a cold start waits for one of the two.
+    // The SDK's modules load while the token is read, so that a cold start waits only for the slower one.
     if (attempt.attempt === 1) runtime.pool.preload();
     const token = await reading;
     const found = await shared?.findOrClaim(token, deadline);
@@ -182,7 +182,7 @@ export class Refresher {
     const { init, runtime } = this.#options;
     return {
       RoleArn: roleArn,
-      // The default of the SDK's own provider, on which trust policies and dashboards may rely.
+      // The default of the SDK's own provider: trust policies and dashboards may rely on it.
       RoleSessionName: roleSessionName ?? `aws-sdk-js-session-${runtime.clock.now()}`,
       ...(init.providerId !== undefined && { ProviderId: init.providerId }),
       ...(init.policyArns !== undefined && { PolicyArns: init.policyArns }),
@@ -191,15 +191,15 @@ export class Refresher {
     };
   }
 
-  /** Resolves the regions that may be asked. Options may be the user's functions, so this has a limit too. */
+  /** Resolves the regions that may be called. An option may be a user's function, so this has a limit too. */
   async #resolveTargets({ caller, signal }: RefreshRequest, deadline: Deadline): Promise<Targets> {
     const { init, runtime, options, reporter } = this.#options;
     const { clock, env, pool } = runtime;
-    // A refresh that a timer started asks the same regions as the last one.
+    // A refresh that a timer started calls the same regions as the last one.
     this.#caller = caller ?? this.#caller;
     const timeoutMs = Math.min(options.attemptTimeoutMs, deadline.remainingMs());
     const reason = new Error(
-      `the region and endpoint options gave no value in ${Math.round(timeoutMs)} ms`,
+      `the region and endpoint options returned no value within ${Math.round(timeoutMs)} ms`,
     );
     const targets = await withTimeout({ clock, signal, timeoutMs, reason }, () =>
       resolveTargets(this.#settings, this.#caller, env),

@@ -30,8 +30,8 @@ import {
 } from "./shared-values.js";
 
 /**
- * How long a lease lasts without being extended, in milliseconds. Short, so that one of the processes
- * that wait for a killed holder claims it before they stop waiting.
+ * How long a lease lasts without being extended, in milliseconds. Short, so that when
+ * its holder was killed, a waiting process can claim it before it stops waiting.
  */
 const LEASE_MS = 4_000;
 
@@ -44,7 +44,7 @@ const MAX_WAIT_MS = 5_000;
  */
 const RANDOM_PART = 0.1;
 
-/** Bounds of the wait between two reads of the store, in milliseconds; each wait is half as long again. */
+/** Bounds of the wait between two reads of the store, in milliseconds; each wait is 1.5 times the last one. */
 const POLL_MS = { first: 60, urgent: 400, background: 2_000 };
 
 interface SharedStoreOptions {
@@ -57,11 +57,11 @@ interface SharedStoreOptions {
 /** What the store's part in one refresh depends on. */
 export interface SharedRefreshOptions {
   readonly identity: Identity;
-  /** The STS that would be asked first. */
+  /** The STS endpoint that would be called first. */
   readonly target: StsTarget;
   /** What is cached when the refresh begins. */
   readonly snapshot: CacheSnapshot;
-  /** Whether a caller asked for credentials that are newer than any stored ones. */
+  /** Whether a caller forced the refresh: stored credentials are then not new enough. */
   readonly isForced: boolean;
   readonly emit: EmitEvent;
   readonly signal: AbortSignal;
@@ -76,7 +76,7 @@ export interface SharedRefreshOptions {
 export class SharedStore {
   readonly guard: GuardedStore;
   readonly options: SharedStoreOptions;
-  /** The access key id that a service rejected. It is never adopted, even if it is stored again. */
+  /** The access key id that a service rejected. Credentials with this id are never adopted again. */
   rejectedId: string | undefined;
   /** The key of the last refresh. */
   key: string | undefined;
@@ -95,12 +95,12 @@ export class SharedStore {
     return new SharedRefresh(this, options);
   }
 
-  /** A caller waits for the in-flight refresh, which now waits 5 s at most for another process. */
+  /** Limits the in-flight refresh, for which a caller waits now: it waits 5 s at most for another process. */
   limitWait(): void {
     this.waitLimitedAt = Math.min(this.waitLimitedAt, this.options.runtime.clock.monotonic());
   }
 
-  /** A service rejected the cached credentials: removes them from the store too. */
+  /** Removes credentials that a service rejected from the store. */
   rejected(accessKeyId: string, emit: EmitEvent): void {
     const { key } = this;
     this.rejectedId = accessKeyId;
@@ -112,7 +112,7 @@ export class SharedStore {
     this.#publishing = Promise.allSettled([this.#publishing, removing]);
   }
 
-  /** Settles when nothing is being written to the store. */
+  /** Settles when every write to the store has ended. */
   async settled(): Promise<void> {
     await this.#publishing;
   }
@@ -152,10 +152,10 @@ export class SharedRefresh {
   }
 
   /**
-   * Finds what another process got from STS, waits for a process that is asking STS, or claims the lease.
-   * Returns `undefined` when this process is to ask STS: it has the lease, or the store does not help.
+   * Finds what another process got from STS, waits for a process that is calling STS, or claims the lease.
+   * Returns `undefined` when this process must call STS: it has the lease, or the store can't help.
    *
-   * @param token - passed the local checks.
+   * @param token - has passed the local checks.
    * @throws the signal's reason.
    */
   async findOrClaim(token: string, deadline: Deadline): Promise<SharedResult | undefined> {
@@ -173,14 +173,14 @@ export class SharedRefresh {
     return isFirst ? await this.#adoptOrClaim(deadline) : this.#usable(await this.#read());
   }
 
-  /** Notes why STS refused: if the refresh ends with this refusal, other processes need not ask. */
+  /** Records why STS refused: if the refresh ends with this refusal, other processes need not call STS. */
   refused(failure: Failure): void {
     this.#refusal = failure;
   }
 
   /**
    * Ends the refresh: publishes its result for the others, and releases the lease. A process that stopped
-   * waiting for the holder of the lease also publishes credentials, so that the others need not ask STS,
+   * waiting for the holder of the lease also publishes credentials, so that the others need not call STS,
    * but no refusal, because the holder may still succeed.
    */
   end(issued?: Issued): void {
@@ -222,7 +222,7 @@ export class SharedRefresh {
       if (usable !== undefined || entry === undefined) return usable;
       const isFree = readField(entry, "isLeased") !== true;
       if (isFree && (await this.#claim())) return await this.#afterClaim();
-      // Not held and not claimed: the store failed, or another process was faster.
+      // If the lease was free and the claim failed, the store failed or another process was faster.
       if (this.#shared.guard.openUntil !== undefined) return undefined;
       const { waitLimitedAt } = this.#shared;
       const until = Math.min(start + limitMs, Math.max(start, waitLimitedAt) + MAX_WAIT_MS);
@@ -282,7 +282,7 @@ export class SharedRefresh {
     const { clock } = this.#shared.options.runtime;
     this.#stopExtending = clock.schedule(LEASE_MS / 3, async () => {
       const isHeld = await this.#run("extend", (store) => store.extend(lease, LEASE_MS));
-      // The refresh continues either way: the fence decides what its result may replace.
+      // The refresh continues either way: the lease's fence decides what its result may replace.
       if (isHeld === true && !this.#isOver) this.#extendLater(lease);
     });
   }
@@ -319,11 +319,11 @@ export class SharedRefresh {
       return undefined;
     }
     if (value.key === this.#key && value.roleArn === this.#options.identity.roleArn) return value;
-    this.#reportValue("a stored value can't be used: it is another workload's");
+    this.#reportValue("a stored value can't be used: it belongs to another workload");
     return undefined;
   }
 
-  /** Whether stored credentials are better than the cached ones, and valid for long enough. */
+  /** Whether stored credentials last longer than the cached ones, and long enough. */
   #isWorthAdopting(stored: StoredCredentials, entry: StoreEntry | undefined): boolean {
     const { options } = this.#shared.options;
     const { snapshot } = this.#options;
@@ -338,7 +338,7 @@ export class SharedRefresh {
     return leftMs > cachedMs && leftMs > leastMs;
   }
 
-  /** By this machine's clock, which may be wrong, and by the store's: the shorter time counts. */
+  /** The time left by this machine's clock, which may be wrong, or by the store's: the shorter one. */
   #leftMs({ expiresAt, issuedAt }: StoredCredentials, storeTtlMs: unknown): number {
     const ttlMs = typeof storeTtlMs === "number" ? storeTtlMs : Number.POSITIVE_INFINITY;
     return Math.min(expiresAt - this.#stsNow(), ttlMs, expiresAt - issuedAt);

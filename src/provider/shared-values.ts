@@ -20,7 +20,7 @@ export type CommonFields = Pick<StoredCredentials, "key" | "roleArn" | "issuedAt
 /** How long a permanent refusal is shared, in milliseconds. */
 const REFUSAL_MS = 5_000;
 
-/** Refusals that do not concern one token: every process that shares the key would get the same. */
+/** Refusals that do not depend on one token: every process that shares the key would get the same one. */
 const SHARED_REFUSALS: readonly Verdict[] = [
   "access-denied",
   "region-disabled",
@@ -77,7 +77,7 @@ interface RefusalContext {
   readonly retryAccessDenied: boolean;
 }
 
-/** A stored refusal as the failure that STS's answer would be here; `undefined` if it does not count here. */
+/** The failure that a stored refusal stands for; `undefined` if this process must call STS instead. */
 export function toFailure(
   { code, message, httpStatus, requestId, expiresAt }: StoredRefusal,
   { now, retryAccessDenied }: RefusalContext,
@@ -96,7 +96,7 @@ export function toFailure(
   return SHARED_REFUSALS.includes(verdict) ? failure : undefined;
 }
 
-/** A name of an STS that is the same in every process; `undefined` for an endpoint that only this process knows. */
+/** A name of the STS endpoint that is the same in every process; `undefined` if only this process knows the endpoint. */
 export function endpointName({ config, region, customEndpoint }: StsTarget): string | undefined {
   const { endpoint, useFipsEndpoint, useDualstackEndpoint, useGlobalEndpoint } = config;
   if (customEndpoint) return typeof endpoint === "string" ? endpoint : undefined;

@@ -88,7 +88,7 @@ function checkObjects(name: string, value: unknown, what: string): void {
 }
 
 /**
- * Refuses a duration that no STS accepts. The limits of AWS are checked when it is known that AWS is asked:
+ * Refuses a duration that no STS accepts. The limits of AWS are checked later, when the endpoint is known:
  * the environment or the profile may select another implementation, with other limits.
  */
 function checkDuration(durationSeconds: unknown): void {
@@ -131,7 +131,7 @@ function resolveRetry(retry: ResilienceOptions["retry"]): ResolvedOptions["retry
   if (!Number.isInteger(resolved.maxAttempts)) {
     throw expected("retry.maxAttempts", "to be a whole number", resolved.maxAttempts);
   }
-  // A base above the maximum is a mistake only if both are set.
+  // A base above the maximum is a mistake only if the caller set both.
   if (
     retry?.maxDelayMs !== undefined &&
     retry.baseDelayMs !== undefined &&
@@ -182,7 +182,7 @@ function resolveFailover(
     throw expected("failoverRegions", "to be given with `hedgeAfterMs`", undefined);
   }
   if (init.roleAssumerWithWebIdentity !== undefined) {
-    const what = "to be left out with `roleAssumerWithWebIdentity`, which may ask any service";
+    const what = "to be left out with `roleAssumerWithWebIdentity`, which may call any service";
     throw expected("failoverRegions", what, failoverRegions);
   }
   if (clientConfig?.endpoint !== undefined) {
@@ -265,7 +265,7 @@ const OF_SDK_PROVIDERS: ReadonlySet<string> = new Set([
   "ec2MetadataV1Disabled",
 ]);
 
-/** The place of an option that was passed at the top level, or under the name that other libraries use. */
+/** Where an option belongs that was passed at the top level, or under a name from another library. */
 const PLACES: Readonly<Record<string, string>> = {
   ...placesIn("retry", RETRY_KEYS),
   ...placesIn("refresh", REFRESH_KEYS),

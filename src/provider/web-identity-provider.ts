@@ -5,11 +5,11 @@ import type { CallerClientConfig } from "../sts/target.js";
 
 /** What a caller may pass to a provider. The SDK passes `callerClientConfig` and `forceRefresh`. */
 export interface ProviderProperties {
-  /** Configuration of the client that asks for the credentials. The SDK passes it. */
+  /** Configuration of the calling client. The SDK passes it. */
   readonly callerClientConfig?: CallerClientConfig | undefined;
   /** Refresh even if no refresh is due. */
   readonly forceRefresh?: boolean | undefined;
-  /** Ends this caller's wait, but not the refresh, which others may wait for too. */
+  /** Ends this caller's wait, but not the refresh, because others may be waiting for it. */
   readonly abortSignal?: AbortSignal | undefined;
 }
 
@@ -66,7 +66,7 @@ export interface ProviderStatus {
   readonly source: "sts" | "store" | undefined;
   /** The store that credentials are shared in; absent without one. */
   readonly store: StoreStatus | undefined;
-  /** The regions that may be asked, in order. Empty until the first refresh, or if they are unknown. */
+  /** The regions that may be called, in order. Empty until the first refresh, or if they are unknown. */
   readonly regions: readonly RegionStatus[];
   /** When the last refresh succeeded; milliseconds since the epoch. */
   readonly lastSuccessAt: number | undefined;
@@ -84,7 +84,7 @@ export interface StoreStatus {
   readonly name: string;
   /** Why this provider does not use it; absent when it does. */
   readonly unusedBecause: string | undefined;
-  /** Until when its circuit is open after a failure: it is not used; milliseconds since the epoch. */
+  /** Until when its circuit is open after a failure, in milliseconds since the epoch. Until then, it is not used. */
   readonly openUntil: number | undefined;
 }
 
@@ -93,8 +93,8 @@ export interface RegionStatus {
   /** The region. */
   readonly region: string;
   /**
-   * Until when its circuit is open after a failure: it is not asked if there is another region to ask;
-   * milliseconds since the epoch.
+   * Until when its circuit is open after a failure, in milliseconds since the epoch. Until then, calls go
+   * to another region if there is one.
    */
   readonly openUntil: number | undefined;
 }

@@ -202,7 +202,7 @@ export const PROVIDER_ROWS: readonly TextRow[] = [
     "issuer-redirects",
     () => status(302, { location: "https://other.example/" }),
     /redirects.*302 to https:\/\/other\.example\//,
-    /^IdP: serve the document with 200/,
+    /^IdP: serve the document with status 200/,
     { status: 302 },
   ],
   [
@@ -216,14 +216,14 @@ export const PROVIDER_ROWS: readonly TextRow[] = [
   [
     "jwks-rate-limited",
     () => status(429, { "retry-after": "7" }),
-    /limits the rate.*429 and asks to wait 7 s/,
+    /limits the rate.*429 and asks clients to wait 7 s/,
     /^IdP: raise the limit/,
     { status: 429, retryAfterMs: 7_000 },
   ],
   [
     "jwks-slow",
     () => one(slow([timing({ status: 200, totalMs: 6_000 })])),
-    /later than STS waits.*6000 ms/,
+    /too late for STS, which stops waiting after 5 s.*6000 ms/,
     /^IdP: serve the document .*cache or CDN/,
     { ms: 6_000, limitMs: 5_000 },
   ],
@@ -237,7 +237,7 @@ export const PROVIDER_ROWS: readonly TextRow[] = [
   [
     "jwks-not-cacheable",
     () => notCacheable(timing({ headers: { "cache-control": "no-cache" } })),
-    /forbids caching.*says no-cache/,
+    /forbids caching.*headers no-cache/,
     /^IdP: allow caching/,
     { headers: ["no-cache"] },
   ],

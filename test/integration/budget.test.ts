@@ -35,7 +35,7 @@ describe("the budget limits a refresh with", () => {
     await world.clock.advance(3_000);
     expect(await credentials).toMatchObject({
       code: "ERR_REQUEST_INVALID",
-      message: expect.stringContaining("gave no value in 3000 ms"),
+      message: expect.stringContaining("returned no value within 3000 ms"),
     });
     expect([world.clock.pending, world.clock.holds, world.calls()]).toEqual([0, 0, 0]);
   });

@@ -255,7 +255,7 @@ describe("failoverRegions", () => {
     expect(() => resolveOptions({ failoverRegions: ["cn-northwest-1"] })).not.toThrow();
   });
 
-  test("are a TypeError with a role assumer, which may ask any service", () => {
+  test("are a TypeError with a role assumer, which may call any service", () => {
     const init = {
       roleAssumerWithWebIdentity: async () => ({ accessKeyId: "a", secretAccessKey: "b" }),
       failoverRegions: ["eu-central-1"],
