@@ -3,7 +3,7 @@ import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { quoteForPosix as quote } from "../runtime/shell-quote.js";
 import type { Facts, IssuerFacts, TlsFacts } from "./diagnosis.js";
 
-/** Findings that hold for this network only: STS is in another one. */
+/** Findings that may apply only to this machine's network: STS calls from another one. */
 const FROM_HERE: readonly FindingId[] = [
   "issuer-private",
   "issuer-dns-failure",
@@ -26,7 +26,7 @@ export function issuerFindings(findings: readonly Finding[], facts: Facts): Find
   });
 }
 
-/** What a failed request means depends on the part in which it failed. */
+/** Replaces a finding by a more exact one, depending on the part in which the request failed. */
 function refine(finding: Finding, issuer: IssuerFacts): Finding {
   const { host = "the issuer", dnsError, tls } = issuer;
   const { id, evidence } = finding;
@@ -70,7 +70,7 @@ function isOld(tls: TlsFacts | undefined): boolean {
   return tls11 === true && tls12 === false && tls13 === false;
 }
 
-/** What only the handshakes show. */
+/** Findings that only the TLS handshakes show. */
 function tlsFindings({ tls, host }: IssuerFacts, known: readonly Finding[]): Finding[] {
   if (tls === undefined || known.some(({ id }) => /^issuer-tls/.test(id))) return [];
   const { tls12, tls13 } = tls.offers;
@@ -96,21 +96,22 @@ function tlsFindings({ tls, host }: IssuerFacts, known: readonly Finding[]): Fin
       id: "issuer-tls-untrusted",
       severity: "suspect",
       title: "The issuer serves its certificate chain out of order.",
-      detail: `${host} serves ${served.join(" | ")}; each must be followed by its issuer.`,
-      remedy: "IdP: serve the certificate first, then each intermediate after the one it signed.",
+      detail: `${host} serves ${served.join(" | ")}; each certificate must be followed by its issuer's.`,
+      remedy:
+        "IdP: serve the host's certificate first, then each intermediate after the one it signed.",
       evidence: { served },
     },
   ];
 }
 
-/** STS has just accepted the token, so a finding against it is no longer certain. */
+/** Weakens a finding, because STS has just accepted the token. */
 function contradicted(finding: Finding): Finding {
-  // This machine could read nothing, but STS still supports the old version.
+  // This machine could not connect, but STS still supports the old version.
   if (finding.id === "issuer-tls-old") {
     const detail = `${finding.detail} STS accepted the token anyway.`;
     return { ...finding, severity: "advice", detail };
   }
-  // This answer refutes a finding that rests on one report.
+  // The answer refutes a finding that rests on one report.
   if (finding.confirmedBy !== undefined || isInDoubt(finding)) {
     const { confirmedBy: _, ...weaker } = finding;
     const detail = `${finding.detail} STS accepted the token anyway.`;
@@ -121,7 +122,7 @@ function contradicted(finding: Finding): Finding {
   return { ...finding, severity: "suspect", detail };
 }
 
-/** Whether the finding is about a form of key that STS has not been observed to refuse. */
+/** Whether the finding is about a form of key that STS was never observed to refuse. */
 function isInDoubt({ id, severity }: Finding): boolean {
   return severity === "suspect" && (id === "jwks-key-unusable" || id === "jwks-key-ambiguous");
 }
@@ -132,7 +133,7 @@ function withOtherNetwork(
   assumeRole: Facts["assumeRole"],
 ): Finding {
   if (assumeRole?.outcome === "ok") {
-    const detail = `${finding.detail} STS accepted the token anyway: it reaches the issuer from its own network, or still has its keys.`;
+    const detail = `${finding.detail} STS accepted the token anyway: it reaches the issuer from its own network, or still caches the keys.`;
     return { ...finding, detail };
   }
   const words = assumeRole ? "" : " STS may still reach it: only this machine was checked.";
@@ -145,7 +146,7 @@ function withOtherNetwork(
 const FIGURES = quote("%{http_code} in %{time_total} s\\n");
 
 /**
- * Commands to run from another network. Their parts come from strangers: the issuer from a token, the
+ * Commands to run from another network. Their parts are not trusted: the issuer comes from a token, the
  * URL of the JWKS from the issuer.
  */
 export function tryElsewhere({ issuer, discoveryUrl }: IssuerFacts, url = discoveryUrl): string[] {
@@ -162,17 +163,17 @@ export function withCommands(remedy: string, commands: readonly string[]): strin
   return [prose, ...commands].join("\n");
 }
 
-/** Facts are shortened and redacted. A URL that was is not a URL any more. */
+/** Whether a URL in the facts is complete: facts may be shortened or redacted. */
 function isWhole(text: string | undefined): text is string {
   return text !== undefined && !/…$|\[redacted\]/.test(text);
 }
 
-/** The error codes of a connection that no host answers. */
+/** The error codes of a connection attempt that gets no answer. */
 const LATE: readonly (string | undefined)[] = ["timeout", "ETIMEDOUT"];
 
 /**
- * Finds that some of the issuer's addresses accept connections and others do not. The issuer check
- * succeeds then, because Node tries the next address. Only addresses of one family are compared, because
+ * Finds that some of the issuer's addresses accept connections and others do not. The issuer check still
+ * succeeds, because Node tries the next address. Only addresses of one family are compared, because
  * IPv6 may be broken on this machine alone.
  */
 export function addressFindings({ addresses, host = "the issuer" }: IssuerFacts): Finding[] {
@@ -209,9 +210,9 @@ export function unreadFindings({ issuer, unfinished, elapsedMs }: Facts): Findin
       id: isConnected || proxy !== undefined ? "discovery-slow" : "issuer-timeout",
       severity: "suspect",
       title: isConnected
-        ? "The issuer returned no documents before the time of this run was up."
-        : "No connection to the issuer was established before the time of this run was up.",
-      detail: `${host} was not read when the run ended after ${ms} ms.`,
+        ? "The issuer returned no documents before the time limit of this run."
+        : "No connection to the issuer was established before the time limit of this run.",
+      detail: `The documents of ${host} had not been read when the run ended after ${ms} ms.`,
       remedy:
         "IdP and network: make sure that the issuer's documents arrive within 5 s. Workload: run the doctor again with a longer --timeout.",
       evidence: { host, ms },

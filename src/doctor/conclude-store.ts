@@ -3,14 +3,14 @@ import type { Finding, FindingId } from "../model/findings.js";
 import { formatDuration } from "../runtime/time-text.js";
 import type { Facts, StoreFacts } from "./diagnosis.js";
 
-/** A provider stops waiting for a store operation after this, in milliseconds. */
+/** A provider stops waiting for a store operation after this time, in milliseconds. */
 const PROVIDER_LIMIT_MS = 250;
-/** Clocks of servers that are kept by NTP differ by less, in milliseconds. */
+/** The clocks of servers with NTP differ by less than this, in milliseconds. */
 const SERVER_SKEW_MS = 60_000;
 /** The clock of a local file system is this machine's own. In milliseconds. */
 const FILE_SKEW_MS = 2_000;
 
-/** Concludes from the facts about the shared store. */
+/** The findings about the shared store. */
 export function storeFindings({ store, clockSkewMs }: Facts): Finding[] {
   if (store === undefined) return [];
   return [
@@ -21,7 +21,7 @@ export function storeFindings({ store, clockSkewMs }: Facts): Finding[] {
   ];
 }
 
-/** A kind of failure: what shows it, and the texts of its finding. */
+/** A kind of failure: how its error is recognized, and the texts of its finding. */
 interface FailureKind {
   readonly id: FindingId;
   readonly shownBy: RegExp;
@@ -42,7 +42,7 @@ const FAILURES: readonly FailureKind[] = [
     id: "store-access-denied",
     shownBy:
       /NOPERM|can't run this command|can't access at least one|unknown command|No permissions to access/i,
-    title: "The Redis user may not do what a store needs.",
+    title: "The Redis user lacks permissions that a store needs.",
     remedy:
       "Store: allow this user EVAL and, on the names of the namespace, the commands of the scripts: ACL SETUSER NAME ~NAMESPACE:* +eval +exists +get +set +del +pexpire +pttl +hget +hmget +hset (and +scan +time for the doctor).",
   },
@@ -50,7 +50,8 @@ const FAILURES: readonly FailureKind[] = [
     id: "store-not-writable",
     shownBy: /READONLY/,
     title: "The Redis server is a read-only replica.",
-    remedy: "Workload: connect to the primary (of a sentinel or cluster, by its own client).",
+    remedy:
+      "Workload: connect to the primary (for Sentinel or Cluster, with a client that supports it).",
   },
   {
     id: "store-not-writable",
@@ -110,7 +111,7 @@ const OPERATIONS: Readonly<Record<StoreOperation, string>> = {
   remove: "removing a value",
 };
 
-/** What it means for the workload, whatever the store's fault is. */
+/** The consequence for the workload of every fault of the store. */
 const MEANWHILE = "Until then each process calls STS itself.";
 
 function broken({ name, place, failed, violations }: StoreFacts): Finding[] {
@@ -133,17 +134,17 @@ function broken({ name, place, failed, violations }: StoreFacts): Finding[] {
     {
       id: "store-broken",
       severity: "suspect",
-      title: "The shared store does not keep its contract, so it can't be relied on.",
+      title: "The shared store breaks its contract, so it can't be relied on.",
       detail: `${where}: ${violations.join("; ")}. ${MEANWHILE}`,
       remedy:
-        "Store: let reads go to the server that is written to, and don't let it evict values early. Workload: hold a store of your own to testCredentialStore() of resilient-sts/testing.",
+        "Store: let reads go to the server that is written to, and don't let it evict values early. Workload: test a store of your own with testCredentialStore() from resilient-sts/testing.",
       evidence: { store: name, violations },
     },
   ];
 }
 
 function slow({ name, operations }: StoreFacts): Finding[] {
-  // The first operation connects, and loading the AWS SDK at the same time delays single ones.
+  // The fastest one counts: the first operation connects, and loading the AWS SDK may delay others.
   const fastestMs = Math.min(...operations.map(({ ms }) => ms));
   if (operations.length === 0 || fastestMs <= PROVIDER_LIMIT_MS) return [];
   return [
@@ -183,8 +184,8 @@ function unusable({ name, keyIds, sample = [] }: StoreFacts): Finding[] {
         id: "store-key-unknown",
         severity: isKnown ? "suspect" : "advice",
         title: isKnown
-          ? "The shared store has values of a key with the same id and other bytes."
-          : "The shared store has values of a key that this machine does not have.",
+          ? "The shared store has values encrypted with a different key of the same id."
+          : "The shared store has values encrypted with a key that this machine does not have.",
         detail: isKnown
           ? `${values} of the key ${keyId} can't be decrypted with this machine's key ${keyId}. Processes with different keys share nothing.`
           : `${values} can't be decrypted, because the key ${keyId} is not among this machine's keys (${keyIds.join(", ")}; the first encrypts). Processes with different keys share nothing.`,
@@ -197,9 +198,9 @@ function unusable({ name, keyIds, sample = [] }: StoreFacts): Finding[] {
   });
 }
 
-/** Redis counts lifetimes by itself, so a wrong clock harms nothing there, but it shows a server without NTP. */
+/** Harmless, because Redis counts lifetimes by itself, but a wrong clock shows a server without NTP. */
 function skewed({ name, clockSkewMs }: StoreFacts, machineSkewMs = 0): Finding[] {
-  // STS's clock is the right one. Where this machine's is wrong, that is a finding of its own.
+  // The clock of STS is right. A wrong clock of this machine is a finding of its own.
   const skewMs = clockSkewMs === undefined ? 0 : clockSkewMs - machineSkewMs;
   if (Math.abs(skewMs) <= SERVER_SKEW_MS) return [];
   return [
@@ -207,7 +208,7 @@ function skewed({ name, clockSkewMs }: StoreFacts, machineSkewMs = 0): Finding[]
       id: "store-clock-skew",
       severity: "advice",
       title: "The clock of the shared store is wrong.",
-      detail: `It is ${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? "ahead" : "behind"}. Sharing goes on, because lifetimes are durations by the store's own clock.`,
+      detail: `It is ${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? "ahead" : "behind"}. Sharing still works, because lifetimes are durations by the store's own clock.`,
       remedy: "Store: synchronize the server's clock with NTP.",
       evidence: { store: name, skewMs },
     },
@@ -221,7 +222,7 @@ function remoteFiles({ name, place = "the directory", clockSkewMs = 0 }: StoreFa
       id: "store-clock-skew",
       severity: "suspect",
       title: "The store's directory seems to be on a network file system.",
-      detail: `The clock of ${place} differs from this machine's by ${formatDuration(Math.abs(clockSkewMs))}, so another machine keeps it. Leases rely on exclusive creation and rename, which network file systems don't guarantee.`,
+      detail: `The clock of ${place} differs from this machine's by ${formatDuration(Math.abs(clockSkewMs))}, so it is the clock of another machine. Leases rely on exclusive creation and rename, which network file systems don't guarantee.`,
       remedy:
         "Workload: choose a directory on a local disk (file:DIR); for several hosts, use Redis.",
       evidence: { store: name, skewMs: clockSkewMs },

@@ -11,14 +11,14 @@ import type { RejectedDate } from "../sts/server-clock.js";
 import { tryElsewhere, withCommands } from "./conclude-issuer.js";
 import type { EndpointFacts, Facts } from "./diagnosis.js";
 
-/** A bare GET that takes longer is slow, in milliseconds. */
+/** A bare GET that takes longer than this is slow, in milliseconds. */
 const SLOW_MS = 2_000;
-/** A smaller difference is not worth another region, in milliseconds. */
+/** A smaller difference does not justify another region, in milliseconds. */
 const WORTHWHILE_MS = 100;
 /** STS accepts signatures and tokens for 5 minutes around its own time. */
 const SKEW = { adviceMs: 60_000, fatalMs: 300_000 };
 
-/** Concludes from the facts about the STS endpoints: the network path, the choice of region, the clocks. */
+/** The findings about the STS endpoints: the network path, the choice of region, the clocks. */
 export function stsFindings({ sts, settings, clockSkewMs, assumeRole }: Facts): Finding[] {
   const [chosen, ...others] = sts;
   if (chosen === undefined) return [];
@@ -94,8 +94,8 @@ function wrongDate(rejected: RejectedDate | undefined, { host }: EndpointFacts):
     {
       id: "sts-date-wrong",
       severity: "advice",
-      title: "The Date of STS's answer cannot be right.",
-      detail: `${host} answered at ${date}, by its Date, with a session that ends at ${expiration}: by that clock it ${consequence}. The Date was ignored.`,
+      title: "The Date of the STS answer cannot be right.",
+      detail: `${host} answered at ${date}, by its Date, with a session that ends at ${expiration}: by that clock it ${consequence}. This run ignored the Date.`,
       remedy:
         "Network: find what sets the Date between this machine and STS (a proxy, an STS of your own), and correct its clock.",
       evidence: { host, ...rejected },
@@ -109,7 +109,7 @@ function global({ kind, host, regionalHost = "the regional endpoint" }: Endpoint
     {
       id: "endpoint-global",
       severity: "advice",
-      title: "The global STS endpoint is in use, which depends on one region.",
+      title: "The global STS endpoint is in use, and it depends on one region.",
       detail: `Calls go to ${host} instead of ${regionalHost}.`,
       remedy: `Workload: set AWS_STS_REGIONAL_ENDPOINTS=regional (or remove sts_regional_endpoints and the endpoint URL), so that calls go to ${regionalHost}.`,
       evidence: { host, regionalHost },
@@ -134,7 +134,7 @@ function defaulted({ region }: EndpointFacts): Finding {
 
 type Part = NonNullable<EndpointFacts["failedIn"]>;
 
-/** What blocks the path to an endpoint, by the part of the request that failed. */
+/** The finding for an endpoint that did not answer, by the part of the request that failed. */
 export function brokenEndpoint(
   endpoint: EndpointFacts,
   severity: "fatal" | "advice",
@@ -200,7 +200,7 @@ function remedyOf(part: Part, host: string): string {
   }
 }
 
-/** The setting that the host comes from, which may be wrong. */
+/** The setting that determines the host, and may be wrong. */
 function chosenBy({ kind, region }: EndpointFacts, settings: Facts["settings"]): string {
   const source = settings.find(({ name }) => name === "endpointUrl")?.source ?? "option";
   if (kind !== "custom") return `the region ${region}`;
@@ -211,7 +211,7 @@ function chosenBy({ kind, region }: EndpointFacts, settings: Facts["settings"]):
       : source;
 }
 
-/** The finding for the failed call: STS's own words, or what prevented an answer. */
+/** The finding for the failed call: the words of STS, or what prevented an answer. */
 export function answerFinding(failure: Failure, token?: TokenFacts): Finding {
   const { kind, code, message, httpStatus, requestId, region } = failure;
   const { id, severity, what, remedy } = sentenceFor(failure, token);
@@ -219,7 +219,7 @@ export function answerFinding(failure: Failure, token?: TokenFacts): Finding {
   const status = httpStatus === undefined ? "" : ` (HTTP ${httpStatus})`;
   const request = requestId === undefined ? "" : ` (request id ${requestId})`;
   const words = code === undefined ? message : `${code}: ${message}`;
-  // The message of an answer without a code is not STS's, but this library's.
+  // Without a code, the message is from this library and not from STS.
   const isFromSts = kind === "answer" && code !== undefined;
   const detail = isFromSts
     ? `STS${where} said${status}: ${words}${request}`
@@ -228,7 +228,7 @@ export function answerFinding(failure: Failure, token?: TokenFacts): Finding {
   return { id, severity, title: `${what}.`, detail, remedy, evidence };
 }
 
-/** STS reports an issuer that does not answer by then: its limit and a second of transit, in milliseconds. */
+/** By then, STS has reported an issuer that does not answer: its limit and a second of transit, in milliseconds. */
 const STS_ANSWERS_BY_MS = STS_ISSUER_TIMEOUT_MS + 1_000;
 
 /**
@@ -250,7 +250,7 @@ export function weakenCutOff(
   return {
     ...answer,
     severity: isExplained ? "advice" : "suspect",
-    title: "STS had not answered when the time of this run was up.",
+    title: "STS did not answer before the time limit of this run.",
     detail: `${answer.detail}; ${chosen.host} answers a bare GET.`,
     remedy:
       "Workload: run the doctor again with a longer --timeout: STS waits up to 5 s for the identity provider.",
@@ -259,7 +259,7 @@ export function weakenCutOff(
 
 type AnswerFacts = Pick<Facts, "sts" | "assumeRole">;
 
-/** Adds to an answer that no other finding explains what helps to investigate it. */
+/** Completes the finding for an answer that no other finding explains, so that a reader can investigate it. */
 export function answerInFull(answer: Finding, facts: Facts): Finding {
   const { issuer } = facts;
   if (answer.id !== "sts-verification-key" || issuer === undefined) {
@@ -268,7 +268,7 @@ export function answerInFull(answer: Finding, facts: Facts): Finding {
   return { ...answer, remedy: withCommands(answer.remedy, tryElsewhere(issuer)) };
 }
 
-/** The claims that decide about a refusal, to be compared with the role's trust policy. */
+/** The claims that decide about a refusal, for a comparison with the role's trust policy. */
 const DECIDING: Readonly<Partial<Record<FindingId, readonly ("aud" | "sub")[]>>> = {
   "sts-access-denied": ["aud", "sub"],
   "sts-audience-refused": ["aud"],
@@ -276,9 +276,9 @@ const DECIDING: Readonly<Partial<Record<FindingId, readonly ("aud" | "sub")[]>>>
 };
 
 /**
- * Adds the token's claims under the names that conditions of a trust policy use (IAM user guide,
- * "Available keys for AWS OIDC federation"): the issuer without its scheme, and as audience the
- * authorized party (`azp`) where there is one.
+ * Adds the token's claims under the names in the conditions of a trust policy (IAM user guide, "Available
+ * keys for AWS OIDC federation"): the issuer without its scheme, and `azp` as the audience if the token
+ * has one.
  */
 function inTrustPolicyTerms(answer: Finding, { token, settings }: Facts): Finding {
   const claims = DECIDING[answer.id];

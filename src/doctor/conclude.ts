@@ -25,7 +25,7 @@ export function conclude(gathered: Gathered): Diagnosis {
   ];
   const answer =
     failure && weakenCutOff(answerFinding(failure, facts.token), failure, { facts, seen });
-  // Without an answer nothing was refused: what prevents one is a finding among others.
+  // Without an answer, STS refused nothing: the finding for the failed call is one among others.
   const isAnswered = failure?.kind === "answer" || failure?.kind === "bad-answer";
   const isSeen = seen.some(({ id, severity }) => id === answer?.id && severity === "fatal");
   const findings = withoutRepeats(
@@ -52,19 +52,19 @@ function verdictOf(
 ): Diagnosis["verdict"] {
   if (rootCause === null) return "healthy";
   const isFatal = findings.some(({ severity }) => severity === "fatal");
-  // The only call failed, even if the cause may pass. A call that the end of the run cut off did not fail.
+  // The only call failed, even if the cause may pass. A call that was cut off by the end of the run does not count.
   const isRefused = failure !== undefined && failure.cutShort !== true;
   return isFatal || isRefused ? "broken" : "degraded";
 }
 
-/** A rule of this library that an STS has just overruled. Emulators and other implementations may. */
+/** Weakens a finding by a rule of this library that the STS, perhaps an emulator, does not apply. */
 function overruled(finding: Finding): Finding {
   if (finding.severity !== "fatal") return finding;
   const detail = `${finding.detail} This STS accepted the token anyway.`;
   return { ...finding, severity: "advice", detail };
 }
 
-/** The issuer check and the token check may find the same. */
+/** Drops repeated findings: the issuer check and the token check may find the same fault. */
 function withoutRepeats(findings: readonly Finding[]): Finding[] {
   const known = new Set<string>();
   return findings.filter(({ id, evidence }) => {
@@ -76,17 +76,17 @@ function withoutRepeats(findings: readonly Finding[]): Finding[] {
 }
 
 const HOUR_MS = 3_600_000;
-/** Automatic renewal has happened by then. */
+/** Certificates that are renewed automatically have been renewed by then, in milliseconds before they expire. */
 const RENEWED_BY_MS = 14 * 24 * HOUR_MS;
-/** Certificates that are valid for a few days are renewed later, but before their last quarter. */
+/** Certificates with a lifetime of a few days are renewed later, but before their last quarter. */
 const RENEWED_BY_SHARE = 1 / 4;
 
-/** A certificate, and its host. */
+/** A certificate and its host. */
 interface Served {
   readonly host: string;
   readonly validFrom: string;
   readonly validTo: string;
-  /** What distinguishes it from the host's other certificates. */
+  /** Distinguishes it from the host's other certificates. */
   readonly mark: { readonly subject: string } | { readonly region: string };
   readonly remedy: string;
 }
@@ -114,7 +114,7 @@ const OF_THE_ISSUER =
 const OF_STS =
   "Network: have the operator of this endpoint (VPC endpoint, TLS inspection, an STS of your own) renew its certificate.";
 
-/** An expired certificate is not trusted, which is another finding. */
+/** Whether a certificate expires soon. An expired one is not trusted, which is another finding. */
 function endsSoon({ validFrom, validTo }: Served, now: number): boolean {
   const left = Date.parse(validTo) - now;
   const life = Date.parse(validTo) - Date.parse(validFrom);
@@ -136,8 +136,8 @@ function ending({ host, validTo, mark, remedy }: Served, now: number): Finding {
 }
 
 /**
- * Every finding, ordered from cause to effect: what is nearest to the workload, and what makes the rest
- * meaningless, comes first. Of two findings with the same severity, the earlier one is the cause.
+ * Every finding, ordered from cause to effect. A finding comes first if it is nearer to the workload, or if
+ * it makes the others meaningless. Of two findings with the same severity, the earlier one is the cause.
  */
 export const RANKING: readonly FindingId[] = [
   // Without a token there is nothing to check.
@@ -160,7 +160,7 @@ export const RANKING: readonly FindingId[] = [
   "sts-tls-untrusted",
   "sts-unreachable",
   "sts-timeout",
-  // The path to the issuer, from the name to the documents: each step hides those after it.
+  // The path to the issuer, from the name to the documents: each fault hides those after it.
   "issuer-not-allowed",
   "issuer-dns-failure",
   "issuer-private",
@@ -203,7 +203,7 @@ export const RANKING: readonly FindingId[] = [
   "sts-verification-key",
   "sts-throttled",
   "sts-unavailable",
-  // The shared store, without which a provider works too.
+  // The shared store. A provider also works without one.
   "store-directory-unsafe",
   "store-access-denied",
   "store-unreachable",
@@ -212,7 +212,7 @@ export const RANKING: readonly FindingId[] = [
   "store-slow",
   "store-key-unknown",
   "store-clock-skew",
-  // What does not fail today.
+  // Findings about calls that still succeed.
   "token-variable-unread",
   "token-expires-soon",
   "token-audience-unexpected",
@@ -238,7 +238,7 @@ const IN_THE_REQUEST: readonly FindingId[] = [
   "duration-invalid",
 ];
 
-/** The findings that can explain an answer of STS. An answer without a row explains itself. */
+/** The findings that can explain an answer of STS. An answer that is not listed explains itself. */
 export const EXPLAINED_BY: Readonly<Partial<Record<FindingId, readonly FindingId[]>>> = {
   "sts-verification-key": AT_THE_ISSUER,
   "sts-thumbprint": ["issuer-tls-untrusted"],

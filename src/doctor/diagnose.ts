@@ -3,8 +3,8 @@
  *
  * A run has two halves. `gather.ts` collects facts and measures times, by subject: the token, the issuer,
  * STS with one real call, and the shared store (`gather-*.ts`). `conclude.ts` is pure: it turns facts into
- * findings by subject (`conclude-*.ts`) and chooses the root cause among them. Each step has its own
- * limit, and the run has one for all steps (`run.ts`): a run ends in time and reports what it has. Finally,
+ * findings by subject (`conclude-*.ts`) and chooses the root cause among them. Each step has its own time
+ * limit, and so has the whole run (`run.ts`): it ends in time and reports what it has. Finally,
  * {@link mask} removes the token from every text. `diagnosis.ts` describes the result.
  */
 
@@ -28,8 +28,8 @@ const DEFAULT_TIMEOUT_MS = 18_000;
  * Checks everything between a workload and its credentials (token, issuer, keys, network, STS) and names
  * the one cause that explains what it finds, with who must change what.
  *
- * Makes one real AssumeRoleWithWebIdentity call unless `assume` is false, and drops the credentials.
- * Ends within 20 s whatever hangs, unless `timeoutMs` is longer. Faults are findings, not errors. The
+ * Makes one real AssumeRoleWithWebIdentity call unless `assume` is false, and drops the credentials. Ends
+ * within 20 s even if something hangs, unless `timeoutMs` is longer. Faults are findings, not errors. The
  * result never contains the token; it contains the token's subject unless `redact` is true.
  *
  * @throws TypeError for an invalid option; the signal's reason when it aborts.
@@ -96,10 +96,10 @@ interface MaskOptions {
 
 /** Twelve digits that are not part of a longer word, nor the last part of a UUID. */
 const ACCOUNT = /(?<!\w)(?<!-[0-9a-f]{4}-)\d{12}(?!\w)/g;
-/** A shorter subject may be an ordinary word, so texts keep it. */
+/** A shorter subject may be an ordinary word, so it is not masked in texts. */
 const MIN_SUBJECT = 6;
 
-/** Removes the token from every text of the diagnosis, whichever party repeated it. */
+/** Removes the token from every text of the diagnosis: any party may have repeated it. */
 export function mask(
   diagnosis: Diagnosis,
   { token = "", isRedacted, subject = "" }: MaskOptions,

@@ -1,4 +1,4 @@
-// The result of a run: the diagnosis and the facts that it rests on. Plain data throughout.
+// The result of a run: the diagnosis and the facts behind it. All of it is plain data.
 
 import type { StoredSample, StoreOperation } from "../model/credential-store.js";
 import type { Verdict } from "../model/failure.js";
@@ -19,8 +19,8 @@ export interface Diagnosis {
   /**
    * - `broken`: the workload can't get credentials. If the root cause is `fatal`, that lasts until
    *   someone changes something; if it is `suspect`, it may pass.
-   * - `degraded`: the workload may get credentials, and something explains failures.
-   * - `healthy`: there is advice at most.
+   * - `degraded`: the workload may get credentials, and the root cause explains why it fails at times.
+   * - `healthy`: no finding is more severe than advice.
    */
   readonly verdict: "healthy" | "degraded" | "broken";
   /** The one finding that explains the others; `null` when the verdict is `healthy`. */
@@ -29,7 +29,7 @@ export interface Diagnosis {
   readonly findings: readonly Finding[];
   /** Every request and connection, in the order of their start. */
   readonly timings: readonly Timing[];
-  /** What was observed on the way to the findings. */
+  /** The observations behind the findings. */
   readonly facts: Facts;
 }
 
@@ -43,7 +43,7 @@ export interface Timing extends RequestParts {
   readonly label: string;
   /** What was requested; absent for a step without a request. */
   readonly url?: string | undefined;
-  /** When it began, in milliseconds since the run did. */
+  /** When it began, in milliseconds since the start of the run. */
   readonly startMs: number;
   /** When STS would stop waiting, in milliseconds: it waits 5000 for both documents together. */
   readonly limitMs?: number | undefined;
@@ -61,7 +61,7 @@ export interface Progress {
   readonly elapsedMs: number;
 }
 
-/** The parts of a run. Those that do not depend on each other run in parallel. */
+/** The steps of a run. Steps that do not depend on each other run in parallel. */
 export type Step =
   | "token"
   | "issuer-network"
@@ -79,7 +79,7 @@ export interface Facts {
   readonly startedAt: string;
   /** How long it took, in milliseconds. */
   readonly elapsedMs: number;
-  /** Steps that the end of the run cut off. */
+  /** Steps that were cut off by the end of the run. */
   readonly unfinished: readonly Step[];
   /** Every setting in use, and where it came from. */
   readonly settings: readonly Setting[];
@@ -122,15 +122,15 @@ export interface Setting {
 export interface TokenReport extends TokenFacts {
   /** `the token file /var/run/…` or `the token given`. */
   readonly source: string;
-  /** What the role's trust policy compares; absent with `redact`. */
+  /** The `sub` claim, which the role's trust policy compares; absent with `redact`. */
   readonly subject?: string | undefined;
   /** The `nbf` claim, in seconds since the epoch. */
   readonly notBefore?: number | undefined;
-  /** Characters. */
+  /** The length of the token, in characters. */
   readonly length?: number | undefined;
-  /** Until `exp`, in seconds; negative when the token has expired. */
+  /** The time until `exp`, in seconds; negative when the token has expired. */
   readonly secondsLeft?: number | undefined;
-  /** From `iat` to `exp`, in seconds. */
+  /** The time from `iat` to `exp`, in seconds. */
   readonly lifetimeSeconds?: number | undefined;
 }
 
@@ -142,7 +142,7 @@ export interface AddressFacts {
   readonly family: 4 | 6;
   /** Whether the address can be reached from the Internet. */
   readonly isPublic: boolean;
-  /** TCP connection to this address, in milliseconds; absent when it was not tried or failed. */
+  /** Duration of the TCP connection, in milliseconds; absent when it was not tried or failed. */
   readonly connectMs?: number | undefined;
   /** Why the connection failed (`ECONNREFUSED`, `timeout`). */
   readonly error?: string | undefined;
@@ -172,7 +172,7 @@ export interface IssuerFacts {
   readonly tls?: TlsFacts | undefined;
   /** The requests of the issuer check, which the findings are about. */
   readonly requests: readonly RequestTiming[];
-  /** Of up to three requests for each document. */
+  /** The latency of each document, in up to three requests. */
   readonly latency: readonly Latency[];
   /** The keys of the JWKS, with the token's key marked. */
   readonly keys?: readonly KeyRow[] | undefined;
@@ -194,7 +194,7 @@ export interface Latency {
 
 /** What a host serves over TLS. */
 export interface TlsFacts {
-  /** Such as `TLSv1.3`. */
+  /** The negotiated version, such as `TLSv1.3`. */
   readonly protocol?: string | undefined;
   /** Whether a handshake with only this version succeeds; absent when not known. */
   readonly offers: {
@@ -204,13 +204,13 @@ export interface TlsFacts {
   };
   /** Whether Node trusts the chain for this host. */
   readonly isTrusted: boolean;
-  /** OpenSSL's code, if it does not. */
+  /** The code of OpenSSL, if Node does not trust it. */
   readonly error?: string | undefined;
   /** Whether the first certificate is for this host. */
   readonly hostMatches?: boolean | undefined;
   /** Whether each certificate is signed by the next one served. */
   readonly isInOrder?: boolean | undefined;
-  /** As served, the host's own first. */
+  /** In the order of the host, usually its own certificate first. */
   readonly chain: readonly CertificateFacts[];
 }
 
@@ -220,19 +220,19 @@ export interface CertificateFacts {
   readonly subject: string;
   /** Distinguished name of the certificate authority. */
   readonly issuer: string;
-  /** ISO 8601. */
+  /** When the certificate becomes valid (ISO 8601). */
   readonly validFrom: string;
-  /** ISO 8601. */
+  /** When the certificate expires (ISO 8601). */
   readonly validTo: string;
   /** Host names that the certificate is valid for. */
   readonly names: readonly string[];
   /** Whether the certificate is signed by its own key. */
   readonly isSelfSigned: boolean;
-  /** SHA-1 in hexadecimal: what IAM calls the thumbprint. */
+  /** The SHA-1 fingerprint in hexadecimal, which IAM calls the thumbprint. */
   readonly thumbprint: string;
 }
 
-/** One STS endpoint as this machine reaches it by a bare GET. Any status is an answer. */
+/** One STS endpoint, measured by a bare GET from this machine. Any status is an answer. */
 export interface EndpointFacts extends RequestParts {
   /** The region. */
   readonly region: string;
@@ -248,7 +248,7 @@ export interface EndpointFacts extends RequestParts {
   readonly regionalHost?: string | undefined;
   /** Whether it is a FIPS endpoint. */
   readonly isFips: boolean;
-  /** Whether it is an endpoint with IPv4 and IPv6. */
+  /** Whether it is a dual-stack endpoint (IPv4 and IPv6). */
   readonly isDualStack: boolean;
   /** Such as `aws` or `aws-cn`. */
   readonly partition?: string | undefined;
@@ -260,7 +260,7 @@ export interface EndpointFacts extends RequestParts {
   readonly proxy?: string | undefined;
   /** The negotiated protocol, such as `TLSv1.3`. */
   readonly tlsProtocol?: string | undefined;
-  /** When the host's own certificate begins and ends (ISO 8601). */
+  /** When the host's own certificate becomes valid and when it expires (ISO 8601). */
   readonly certificate?: { readonly validFrom: string; readonly validTo: string } | undefined;
   /** The part in which the request failed, if it did. */
   readonly failedIn?: "dns" | "connect" | "tls" | "answer" | undefined;
@@ -274,13 +274,13 @@ export interface AssumeRoleFacts {
   readonly region: string;
   /** `ok`, or what the failure means. */
   readonly outcome: "ok" | Verdict;
-  /** The code of STS's answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
+  /** The code of the STS answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
   readonly code?: string | undefined;
-  /** The message of STS's answer or of the system. */
+  /** The message of the STS answer or of the system. */
   readonly message?: string | undefined;
   /** HTTP status of the answer; absent when there was none. */
   readonly httpStatus?: number | undefined;
-  /** Include it when you contact AWS Support. */
+  /** The request ID of the STS answer, for AWS Support. */
   readonly requestId?: string | undefined;
   /** Duration of the call, in milliseconds. */
   readonly ms: number;
@@ -290,13 +290,13 @@ export interface AssumeRoleFacts {
   readonly rejectedDate?: RejectedDate | undefined;
 }
 
-/** What a round trip through the shared store showed, under a key of the doctor's own. */
+/** The result of a round trip through the shared store, under a key of the doctor's own. */
 export interface StoreFacts {
   /** Such as `redis` or `file`. */
   readonly name: string;
   /** The directory or the namespace; absent when the store does not report it. */
   readonly place?: string | undefined;
-  /** The operations that succeeded, in their order. */
+  /** The operations that succeeded, in order. */
   readonly operations: readonly { readonly operation: StoreOperation; readonly ms: number }[];
   /** The operation that failed, which ended the round trip. */
   readonly failed?:

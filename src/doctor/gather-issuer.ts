@@ -1,4 +1,4 @@
-// Facts about the issuer: the issuer check with what it measures, and the network path to the issuer.
+// Facts about the issuer: the issuer check with its measurements, and the network path to the issuer.
 
 import { isIP } from "node:net";
 import type { DocumentName, Finding, IssuerReport, RequestTiming } from "../model/findings.js";
@@ -26,11 +26,11 @@ import {
 } from "./probe.js";
 import { type Run, requestParts, round } from "./run.js";
 
-/** Each document is requested this often, the issuer check included. */
+/** How often each document is requested, including the issuer check. */
 const TRIES = 3;
 
 interface IssuerOptions {
-  /** Verbatim, as the token or the option names it. */
+  /** The issuer exactly as the token or the option names it. */
   readonly issuer: string;
   readonly input: CheckIssuerInput;
   readonly allowPrivate: boolean | undefined;
@@ -64,9 +64,9 @@ export async function gatherIssuer(
 }
 
 interface Documents {
-  /** Absent when the time was up before the issuer check ended. */
+  /** Absent when the limit was reached before the issuer check ended. */
   readonly report?: IssuerReport | undefined;
-  /** Of the tries after the issuer check, where they found what it did not. */
+  /** New findings of the requests after the issuer check. */
   readonly findings: readonly Finding[];
   readonly latency: readonly Latency[];
 }
@@ -113,7 +113,7 @@ async function gatherDocuments(
 
 interface RepeatOptions {
   readonly report: IssuerReport;
-  /** All requests so far; more are added. */
+  /** All requests so far; repeated requests are added. */
   readonly requests: RequestTiming[];
   readonly reach: Reach;
   readonly keySets: KeySetsSeen;
@@ -132,7 +132,7 @@ async function repeat(run: Run, options: RepeatOptions): Promise<Finding[]> {
   for (let tryNumber = 2; tryNumber <= TRIES; tryNumber += 1) {
     const repeated: RequestTiming[] = [];
     for (const { document, url } of report.requests) {
-      // Leaves time to report what was found.
+      // Leaves time to report the findings.
       const timeoutMs = Math.min(STS_ISSUER_TIMEOUT_MS, run.deadline.remainingMs() - 500);
       if (timeoutMs < 1_000) return [];
       const request = { document, url, timeoutMs };
@@ -178,7 +178,7 @@ async function requestAgain(
       return { timing, finding: problemFinding(outcome.problem, failed) };
     }
     if (outcome.status === 200) {
-      // Replicas behind a load balancer may serve other keys than the one that answered before.
+      // Another replica behind the load balancer may have other keys.
       if (document === "jwks") keySets.note(readKeySet(outcome.body, address).keySet);
       return { timing };
     }
@@ -248,7 +248,7 @@ async function gatherIssuerNetwork(run: Run, issuer: string, reach: Reach): Prom
     step: "issuer-network",
     label: "checking the network path to the issuer",
     limitMs: 3 * PART_LIMIT_MS,
-    // What is known by then is returned.
+    // Returns what is known by then.
     late: () => known,
   } as const;
   return await run.step<IssuerNetwork>(step, async (signal) => {

@@ -12,7 +12,7 @@ import { errorCode } from "../runtime/system-errors.js";
 import type { StoreFacts } from "./diagnosis.js";
 import { type Run, round } from "./run.js";
 
-/** The limit of one operation, in milliseconds. A provider gives it 250; more shows that it is slow. */
+/** The limit of one operation, in milliseconds. A provider waits only 250, but a longer wait shows that the store is slow. */
 const OPERATION_LIMIT_MS = 3_000;
 const STEP_LIMIT_MS = 10_000;
 const LEASE_MS = 10_000;
@@ -42,7 +42,7 @@ class OperationFailed extends Error {}
 class StoreCheck {
   readonly #run: Run;
   readonly #store: CredentialStore;
-  /** Random, so that no workload has it; and of a key's form, so that the file store removes what a killed doctor leaves. */
+  /** Random, so that no workload uses it, and in the form of a key, so that the file store removes what a killed doctor leaves. */
   readonly #key = randomBytes(32).toString("base64url");
   readonly #operations: { operation: StoreOperation; ms: number }[] = [];
   readonly #violations: string[] = [];
@@ -81,10 +81,10 @@ class StoreCheck {
     } catch (error) {
       if (!(error instanceof OperationFailed)) throw error;
     }
-    // A store that can't even read can't describe itself either.
+    // A store that can't read can't describe itself either.
     if (isInspectable(this.#store) && this.#operations.length > 0) {
       const { inspect, forget } = this.#store;
-      // Optional: a user of Redis may have the permissions of a store and no others.
+      // Optional: a Redis user may have only the permissions that a store needs.
       this.#inspection = await this.#limited(signal, () =>
         inspect.call(this.#store, this.#key),
       ).catch(() => undefined);
@@ -107,11 +107,11 @@ class StoreCheck {
     expect(before.credentials === undefined, "it returned credentials for a key that is new");
     const lease = await act("claim", () => this.#store.claim(key, LEASE_MS));
     if (lease === undefined) {
-      this.#violations.push("it gave no lease of a key that nothing uses");
+      this.#violations.push("it granted no lease for a key that nothing uses");
       return;
     }
     const second = await act("claim", () => this.#store.claim(key, LEASE_MS));
-    expect(second === undefined, "it gave a second lease while the first was held");
+    expect(second === undefined, "it granted a second lease while the first was held");
     const isExtended = await act("extend", () => this.#store.extend(lease, LEASE_MS));
     expect(isExtended, "it did not extend a lease that was held");
     const value = probeValue(key, this.#run.runtime.clock.now());
@@ -167,7 +167,7 @@ function isInspectable(store: CredentialStore): store is InspectableStore {
   return "inspect" in store && "forget" in store;
 }
 
-/** Not credentials of any account, whatever becomes of it. */
+/** A value that can never be credentials of an account. */
 function probeValue(key: string, now: number): StoredCredentials {
   return {
     kind: "credentials",

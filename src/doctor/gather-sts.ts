@@ -32,7 +32,7 @@ interface Chosen {
   readonly findings: readonly Finding[];
 }
 
-/** The SDK is loaded by then, so only a file that cannot be read to its end takes longer. In milliseconds. */
+/** The limit of the choice, in milliseconds. The SDK is loaded, so only a file that hangs takes longer. */
 const CHOICE_LIMIT_MS = 3_000;
 
 /** Chooses the endpoints as the SDK does, those of the failover regions last; or finds why it can't. */
@@ -88,7 +88,7 @@ function noEndpoint(problem: string): Finding {
   };
 }
 
-/** The limit of a bare GET, in milliseconds. An attempt would not wait longer either. */
+/** The limit of a bare GET, in milliseconds. */
 const ENDPOINT_LIMIT_MS = 6_000;
 
 /** Measures the network path to one STS endpoint by a bare GET: any status is an answer. */
@@ -117,7 +117,7 @@ export async function gatherEndpoint(
   const step = {
     step: "sts-endpoint",
     label: `connecting to STS in ${region}`,
-    // Longer than the request's own limit, which shows in which part it hung.
+    // Longer than the limit of the request, which shows in which part it hung.
     limitMs: ENDPOINT_LIMIT_MS + 500,
     late: () => ({
       ...known,
@@ -139,12 +139,12 @@ export async function gatherEndpoint(
   });
 }
 
-/** Two of the sources that the provider names are options of the doctor. */
+/** Names two sources of a region as options, which they are for the doctor. */
 export function sourceName(source: StsTarget["regionSource"]): string {
   return source === "region" || source === "failoverRegions" ? "option" : source;
 }
 
-/** A silent resolver of an issuer's name must not delay that of STS. */
+/** The resolver for STS, which a resolver that hangs on an issuer's name must not delay. */
 function stsResolver({ runtime }: Run): ResolveHost {
   return runtime.resolveSts ?? runtime.resolve;
 }
@@ -155,7 +155,7 @@ async function probe(
   { region, signal }: { readonly region: string; readonly signal: AbortSignal },
 ) {
   const { clock, env, ca } = run.runtime;
-  // Ends shortly before the run, whose end does not show in which part the request hung.
+  // Ends shortly before the run does: the end of the run would not show in which part the request hung.
   const leftMs = Math.max(0, run.deadline.remainingMs() - 100);
   const timeoutMs = Math.min(ENDPOINT_LIMIT_MS, leftMs);
   const limit = startLimit({ clock, signal, timeoutMs, reason: new Error("time is up") });
@@ -169,7 +169,7 @@ async function probe(
   });
   limit.end();
   const { headers, tlsProtocol, certificate, status, firstByteMs, totalMs } = outcome.timing;
-  // A page that is too long or compressed is an answer too. One that does not end is not.
+  // A page that is too long or compressed counts as an answer. One that does not end does not.
   const isAnswer = status !== undefined && !("problem" in outcome && isTimeout(outcome.problem));
   const problem = !isAnswer && "problem" in outcome ? outcome.problem : undefined;
   const parts = { ...requestParts(outcome.timing), ...(!problem && { error: undefined }) };
@@ -202,7 +202,7 @@ function partOf(problem: FetchProblem): NonNullable<EndpointFacts["failedIn"]> {
   return phase === "dns" || phase === "connect" || phase === "tls" ? phase : "answer";
 }
 
-/** A `Date` has whole seconds, rounded down: half a second is added. */
+/** The skew by a `Date`. It has whole seconds, rounded down, so half a second is added. */
 function skew(date: string, now: number): number | undefined {
   const at = parseHttpDate(date, now);
   return at === undefined ? undefined : round(at + 500 - now);
@@ -214,7 +214,7 @@ export async function requestFindings(
   target: StsTarget,
   { isElsewhere = false }: LoadedToken,
 ): Promise<Finding[]> {
-  // A workload with credentials of another kind needs no role.
+  // A workload that uses credentials of another kind needs no role.
   if (settings.roleArn === undefined) return isElsewhere ? [] : [NO_ROLE];
   return await checkRequest(requestOf(settings), target);
 }

@@ -1,4 +1,4 @@
-// Facts about the token: where it is, what it says, and which other credentials a workload without one has.
+// Facts about the token: its source and its contents, or the other credentials of a workload without one.
 
 import { readFile } from "node:fs/promises";
 import { AttemptError } from "../model/failure.js";
@@ -24,12 +24,12 @@ import { type Run, round } from "./run.js";
 /** The limit of the token source, in milliseconds. */
 const TOKEN_LIMIT_MS = 5_000;
 
-/** The token, or why there is none. It never leaves the run. */
+/** The token, or why there is none. The token never leaves the run. */
 export type LoadedToken =
   | {
       readonly token: string;
       readonly source: string;
-      /** About the place that it was read from. */
+      /** Findings about the source of the token. */
       readonly findings?: readonly Finding[];
       readonly isElsewhere?: undefined;
     }
@@ -85,9 +85,9 @@ export async function gatherToken(
   });
 }
 
-/** A place that has a token, and the function that reads it. */
+/** Where the token is, and the function that reads it. */
 interface TokenPlace {
-  /** As it is named in messages: `the token file /var/run/…`. */
+  /** Its name in messages: `the token file /var/run/…`. */
   readonly name: string;
   readonly read: TokenSource;
   readonly findings?: readonly Finding[];
@@ -150,7 +150,7 @@ export function reportToken(
 }
 
 /**
- * What the token alone shows at the time `now`.
+ * The findings about the token at the time `now`.
  *
  * @param isVerified - whether STS has confirmed that time.
  */
@@ -199,9 +199,9 @@ const NOT_A_PATH: Finding = {
 
 /** A source of credentials that does not use web identity. */
 interface OtherCredentials {
-  /** `EKS Pod Identity`, as the end of a sentence. */
+  /** The name of the source, as the end of a sentence: `EKS Pod Identity`. */
   readonly from: string;
-  /** What shows that the workload uses it. */
+  /** The evidence that the workload uses it. */
   readonly evidence: string;
   readonly remedy: string;
 }
@@ -214,7 +214,7 @@ const USE_IRSA =
 /** The agent's addresses (Amazon EKS User Guide, "Understand how EKS Pod Identity works"). */
 const POD_IDENTITY_HOSTS: readonly string[] = ["169.254.170.23", "[fd00:ec2::23]"];
 
-/** What the machine's firmware says on EC2 (EC2 User Guide, "Identify EC2 instances"). */
+/** The file in which the firmware of an EC2 instance names its vendor (EC2 User Guide, "Identify EC2 instances"). */
 const VENDOR_FILE = "/sys/devices/virtual/dmi/id/sys_vendor";
 
 /** The vendor that this machine's firmware names. */
@@ -226,8 +226,8 @@ export async function readMachineVendor(): Promise<string | undefined> {
 }
 
 /**
- * Finds the other credentials that the environment names, in the order of the SDK's default chain. It
- * sends no request: an instance role is only assumed from the vendor of the machine.
+ * Finds the other credentials that the environment names, in the order of the SDK's default chain. Sends
+ * no request: that an EC2 instance has a role is only a guess.
  */
 function otherCredentials(env: Environment, vendor: string | undefined): Finding | undefined {
   const other = fromEnvironment(env) ?? fromMachine(env, vendor);
@@ -265,11 +265,11 @@ function fromEnvironment(env: Environment): OtherCredentials | undefined {
 
 function fromMachine(env: Environment, vendor: string | undefined): OtherCredentials | undefined {
   if (vendor !== "Amazon EC2") return undefined;
-  const evidence = "This machine is an EC2 instance (its instance metadata was not asked)";
+  const evidence = "This machine is an EC2 instance (its instance metadata was not requested)";
   if (readVariable(env, "KUBERNETES_SERVICE_HOST") === undefined) {
     return { from: "its EC2 instance role, if it has one", evidence, remedy: KEEP };
   }
   const remedy =
     "Workload: to use web identity on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod; until then the pod has its node's role, where the node lets pods reach its metadata.";
-  return { from: "the EC2 instance role of its node, if it may", evidence, remedy };
+  return { from: "the EC2 instance role of its node, if the node allows that", evidence, remedy };
 }

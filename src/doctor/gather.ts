@@ -20,17 +20,17 @@ import { gatherToken, type LoadedToken, reportToken, tokenFindings } from "./gat
 import { type DiagnoseOptions, readSettings, setting } from "./options.js";
 import type { Run } from "./run.js";
 
-/** Everything that the conclusions are drawn from. */
+/** Everything from which the conclusions are drawn. */
 export interface Gathered {
   readonly facts: Facts;
   readonly timings: readonly Timing[];
-  /** From the token alone. */
+  /** Findings about the token. */
   readonly token: readonly Finding[];
-  /** From the request to STS alone. */
+  /** Findings about the request to STS, before it is sent. */
   readonly request: readonly Finding[];
-  /** From the issuer check. */
+  /** Findings of the issuer check. */
   readonly issuer: readonly Finding[];
-  /** Of the real call, where it failed. */
+  /** Why the real call failed, if it did. */
   readonly failure?: Failure | undefined;
 }
 
@@ -62,11 +62,11 @@ export async function gather(
       : undefined,
     options.store && gatherStore(run, options.store),
   ]);
-  // A run that is repeated opens new connections, to measure them.
+  // The next run of this process opens new connections, to measure them.
   for (const each of targets) pool.release(each.target);
   const serverClock = target && pool.serverClock(target);
   const clockSkewMs = skewOf(sts[0]?.clockSkewMs, serverClock, clock);
-  // The token is judged by STS's time.
+  // The token is checked at the time of STS.
   const skewMs = Math.abs(clockSkewMs ?? 0) < TRANSIT_MS ? 0 : (clockSkewMs ?? 0);
   const now = clock.now() + skewMs;
   const gathered: Gathered = {
@@ -123,10 +123,10 @@ function sendableToken(loaded: LoadedToken): string | undefined {
   return isRefused ? undefined : loaded.token;
 }
 
-/** A difference below this may be the time that the answer took, in milliseconds. */
+/** A smaller difference may be the time that the answer took, in milliseconds. */
 const TRANSIT_MS = 30_000;
 
-/** STS's clock minus this machine's: as a session proves it, else by the `Date` of a bare GET. */
+/** The clock of STS minus this machine's, as the session proves it, or else by the `Date` of a bare GET. */
 function skewOf(
   byDateMs: number | undefined,
   serverClock: ServerClock | undefined,

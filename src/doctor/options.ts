@@ -26,12 +26,12 @@ import type { Run } from "./run.js";
 export interface DiagnoseOptions {
   /** Path of the token file. @default AWS_WEB_IDENTITY_TOKEN_FILE, the profile's */
   readonly tokenFile?: string | undefined;
-  /** The token itself; wins over `tokenFile`. */
+  /** The token itself; takes precedence over `tokenFile`. */
   readonly token?: string | undefined;
   /**
    * The source from `resilient-sts/token-sources` that provides the token, or `"auto"`: the one that
    * the environment names.
-   * @default the token file; where none is configured, `"auto"`
+   * @default the token file; if none is configured, `"auto"`
    */
   readonly tokenSource?: TokenSourceName | "auto" | undefined;
   /** The audience to request from the source. @default the source's own default */
@@ -55,8 +55,8 @@ export interface DiagnoseOptions {
   /** URL of the STS endpoint. @default AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the region's endpoint */
   readonly endpointUrl?: string | undefined;
   /**
-   * Allows requests to issuers on private and loopback addresses, to the latter over http as well.
-   * @default false, but loopback issuers are allowed where the environment has
+   * Allows requests to issuers on private and loopback addresses; loopback issuers may use http.
+   * @default false, but loopback issuers are allowed if the environment has
    * `RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS=true`
    */
   readonly allowPrivateIssuers?: boolean | undefined;
@@ -69,7 +69,7 @@ export interface DiagnoseOptions {
   readonly assume?: boolean | undefined;
   /** Whether to mask account ids and leave out the subject. @default false */
   readonly redact?: boolean | undefined;
-  /** Limit of the whole run, in milliseconds, from 1000 to 60000. When it is reached, the run ends with what was found. @default 18000 */
+  /** Limit of the whole run, in milliseconds, from 1000 to 60000. When it is reached, the run ends with the findings so far. @default 18000 */
   readonly timeoutMs?: number | undefined;
   /** Called when a step begins and when it ends. Errors that it throws are ignored. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -148,7 +148,7 @@ export interface ResolvedSettings {
 /** Distinguishes the doctor's session from the workload's in CloudTrail. */
 const SESSION_NAME = "resilient-sts-doctor";
 
-/** A home directory may be on a mount that hangs, and loading the SDK takes a while. In milliseconds. */
+/** The limit of reading the profile, in milliseconds: the home directory may be on a mount that hangs. */
 const PROFILE_LIMIT_MS = 5_000;
 
 interface Found {
@@ -270,11 +270,11 @@ async function modeOf(mode: Found, profile: string | undefined): Promise<Found> 
 
 export function setting(name: Setting["name"], { value, source }: Found): Setting {
   if (value === undefined) return { name, source };
-  // The value may be a token, given where a path or an ARN belongs.
+  // The value may be a token in place of a path or an ARN.
   return { name, value: safeText(value, 300), source };
 }
 
-/** The SDK reads these from the process, but a run can have its own environment. */
+/** The flags of the endpoint. The SDK reads them from the process, but a run can have its own environment. */
 function endpointFlags(env: Environment) {
   const isOn = (name: string) => readVariable(env, name)?.toLowerCase() === "true";
   return {

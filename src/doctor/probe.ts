@@ -1,4 +1,4 @@
-// Measures one host from this machine: its name, its addresses, and what it serves over TLS.
+// Measures one host from this machine: its name, its addresses, and its TLS versions and certificates.
 
 import { X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
@@ -16,7 +16,7 @@ import { errorCode } from "../runtime/system-errors.js";
 import type { AddressFacts, CertificateFacts, TlsFacts } from "./diagnosis.js";
 import { type Run, round } from "./run.js";
 
-/** More addresses of one name show nothing new. */
+/** How many addresses of a name are tried: more show nothing new. */
 const MAX_ADDRESSES = 4;
 
 export interface Resolved {
@@ -128,15 +128,15 @@ interface Handshake {
 interface ProbeOptions {
   readonly open: OpenConnection;
   readonly host: string;
-  /** Of one handshake. */
+  /** The limit of one handshake, in milliseconds. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Measures what a host serves over TLS: one handshake with all versions, then one with each version, to
- * see which ones it offers. The chain is read from the TLS 1.2 handshake, because there it is sent in
- * clear text and so in the host's own order.
+ * Measures the TLS of a host: one handshake with all versions, and one with each version, to see which
+ * ones the host offers. The chain is read from the TLS 1.2 handshake, which sends it in clear text and so
+ * shows the order of the host.
  */
 export async function probeTls(run: Run, options: ProbeOptions): Promise<TlsFacts> {
   const [usual, only12, only13] = await Promise.all([
@@ -188,7 +188,7 @@ async function shakeHands(
     ...name,
     ...versions,
     ...(ca !== undefined && { ca }),
-    // What is served counts, trusted or not; nothing is sent over this connection.
+    // Untrusted certificates are measured too; nothing is sent over this connection.
     rejectUnauthorized: false,
   });
   const reason = Object.assign(new Error("no handshake"), { code: "timeout" });
@@ -237,7 +237,7 @@ function isInOrder(chain: readonly CertificateFacts[]): boolean {
   });
 }
 
-/** No chain of certificates is longer. */
+/** Longer than any chain of certificates, in bytes. */
 const MAX_KEPT_BYTES = 128 * 1024;
 
 /** Wraps a connection and keeps the first bytes that arrive: the handshake. */
@@ -276,7 +276,7 @@ function tapped(connection: Socket): {
 const HANDSHAKE_RECORD = 22;
 const CERTIFICATE_MESSAGE = 11;
 
-/** Reads the certificates from the server's half of a TLS 1.2 handshake, in the order they were sent. */
+/** Reads the certificates from the server's side of a TLS 1.2 handshake, in the order in which they were sent. */
 export function readChain(stream: Buffer): CertificateFacts[] {
   const messages = handshakeOf(stream);
   let at = 0;

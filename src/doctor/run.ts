@@ -24,15 +24,15 @@ export interface DoctorRuntime {
 interface RunOptions {
   readonly runtime: DoctorRuntime;
   readonly signal: AbortSignal;
-  /** Of the whole run. */
+  /** The limit of the whole run, in milliseconds. */
   readonly timeoutMs: number;
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 
 interface Limit<T> {
-  /** Of this work alone; the end of the run may come earlier. In milliseconds. */
+  /** The limit of this work, in milliseconds; the run may end earlier. */
   readonly limitMs: number;
-  /** Makes the result when the time is up. */
+  /** Makes the result when the limit is reached. */
   readonly late: () => T;
 }
 
@@ -42,7 +42,7 @@ interface StepOptions<T> extends Limit<T> {
   readonly label: string;
 }
 
-/** One run: its deadline, what it has measured so far, and the listener that follows its progress. */
+/** One run: its deadline, its measurements so far, and the listener to its progress. */
 export class Run {
   readonly timings: Timing[] = [];
   readonly unfinished: Step[] = [];
@@ -63,13 +63,13 @@ export class Run {
     this.deadline = startDeadline(clock, timeoutMs);
   }
 
-  /** Since the run began, in milliseconds. */
+  /** The time since the run began, in milliseconds. */
   elapsedMs(): number {
     return round(this.runtime.clock.monotonic() - this.#start);
   }
 
   /**
-   * Runs a step and reports its begin and its end. A step that is late counts as unfinished.
+   * Runs a step and reports its start and its end. A step that reaches its limit counts as unfinished.
    *
    * @throws the signal's reason, and what `work` throws.
    */
@@ -90,7 +90,7 @@ export class Run {
   }
 
   /**
-   * Runs `work` until it ends, its limit is reached or the run ends, whether or not it heeds its signal.
+   * Runs `work` until it ends, its limit is reached or the run ends, even if it ignores its signal.
    *
    * @throws the signal's reason, and what `work` throws.
    */
@@ -118,13 +118,13 @@ export class Run {
   }
 }
 
-/** The parts that a {@link Timing} shares with every measured request. */
+/** The fields that a {@link Timing} shares with every measured request. */
 export function requestParts(timing: RequestParts): RequestParts {
   const { status, error, dnsMs, connectMs, tlsMs, firstByteMs, totalMs } = timing;
   return { status, error, dnsMs, connectMs, tlsMs, firstByteMs, totalMs };
 }
 
-/** To a hundredth of a millisecond. */
+/** Rounds to a hundredth of a millisecond. */
 export function round(ms: number): number {
   return Math.round(ms * 100) / 100;
 }

@@ -84,7 +84,7 @@ interface SharedIssuerInit {
   readonly discoveryUrl: URL;
   readonly settings: FetchSettings;
   /** Called when a fetch has ended and the cached documents may have changed. */
-  readonly onRenewed: () => void;
+  readonly onFetched: () => void;
 }
 
 /** Counts the fetched documents of the process. */
@@ -97,7 +97,7 @@ export class SharedIssuer {
   readonly #issuer: string;
   readonly #discoveryUrl: URL;
   readonly #settings: FetchSettings;
-  readonly #onRenewed: () => void;
+  readonly #onFetched: () => void;
   #discovery: CachedDocument<URL | undefined> | undefined;
   #jwks: CachedDocument<KeySet | undefined> | undefined;
   /** Why the JWKS was not requested. */
@@ -107,11 +107,11 @@ export class SharedIssuer {
   #snapshot: Snapshot | undefined;
   #running: Promise<Snapshot> | undefined;
 
-  constructor({ issuer, discoveryUrl: url, settings, onRenewed }: SharedIssuerInit) {
+  constructor({ issuer, discoveryUrl: url, settings, onFetched }: SharedIssuerInit) {
     this.#issuer = issuer;
     this.#discoveryUrl = url;
     this.#settings = settings;
-    this.#onRenewed = onRenewed;
+    this.#onFetched = onFetched;
     this.missingKids = new MissingKids(settings.clock);
     this.keySets = new KeySetsSeen(settings.clock);
   }
@@ -165,7 +165,7 @@ export class SharedIssuer {
       return snapshot;
     } finally {
       this.#running = undefined;
-      this.#onRenewed();
+      this.#onFetched();
     }
   }
 
@@ -246,9 +246,9 @@ export class SharedIssuer {
     const now = clock.now();
     const unchanged = status === 304 ? cached : undefined;
     if (status !== 200 && unchanged === undefined) {
-      const asksForPause = status === 429 || headers["retry-after"] !== undefined;
+      const isPauseRequired = status === 429 || headers["retry-after"] !== undefined;
       const finding = statusFinding(document, timing, now);
-      return { finding, timing, pauseMs: asksForPause ? pauseMs(headers, now) : undefined };
+      return { finding, timing, pauseMs: isPauseRequired ? pauseMs(headers, now) : undefined };
     }
     // A 304 may leave out headers that have not changed.
     const { age: _, ...before } = unchanged?.timing.headers ?? {};
@@ -291,7 +291,7 @@ export class SharedIssuer {
 
   #failed(failure: DocumentFailure, before: readonly CachedDocument<unknown>[]): Snapshot {
     this.#failures += 1;
-    const { finding, timing, pauseMs: askedMs = 0 } = failure;
+    const { finding, timing, pauseMs: requiredMs = 0 } = failure;
     const now = this.#settings.clock.now();
     const requests = [...before.map((document) => document.timing), timing];
     return {
@@ -302,7 +302,7 @@ export class SharedIssuer {
       ],
       requests,
       fetchedAt: Math.min(now, ...before.map(({ fetchedAt }) => fetchedAt)),
-      expiresAt: now + Math.max(failurePauseMs(this.#failures), askedMs),
+      expiresAt: now + Math.max(failurePauseMs(this.#failures), requiredMs),
       isFailure: true,
     };
   }
@@ -353,10 +353,10 @@ export class IssuerCache {
     const key = `${settings.timeoutMs} ${settings.reach} ${issuer}`;
     const url = discoveryUrl(issuer);
     if (url === undefined) return undefined;
-    const onRenewed = () => this.#trim();
+    const onFetched = () => this.#trim();
     const shared =
       this.#issuers.get(key) ??
-      new SharedIssuer({ issuer, discoveryUrl: url, settings, onRenewed });
+      new SharedIssuer({ issuer, discoveryUrl: url, settings, onFetched });
     this.#issuers.delete(key);
     this.#issuers.set(key, shared);
     this.#trim();

@@ -10,7 +10,7 @@ import { isLoopbackUrl } from "../runtime/url-host.js";
 export interface Subject {
   readonly issuer: string;
   /** Whether the issuer must publish a certain key. */
-  readonly asksForKey: boolean;
+  readonly needsKey: boolean;
   /**
    * Absent when the token names none. The empty string is a kid like any other; null stands for a
    * kid that is not a string.
@@ -34,7 +34,7 @@ export function subjectOfToken(token: string): Subject | Finding {
   const isUsual = typeof alg === "string" && STS_ALGORITHMS.includes(alg);
   return {
     issuer,
-    asksForKey: isUsual,
+    needsKey: isUsual,
     kid: kid === undefined || typeof kid === "string" ? kid : null,
     alg: isUsual ? alg : undefined,
     token,
@@ -44,7 +44,7 @@ export function subjectOfToken(token: string): Subject | Finding {
 /** The subject of a check without a token: an issuer, and one of its keys if `kid` names one. */
 export function subjectOfIssuer(issuer: string, kid: string | undefined): Subject | Finding {
   if (discoveryUrl(issuer) === undefined) return invalidIssuer(issuer);
-  return { issuer, asksForKey: kid !== undefined, kid, alg: undefined, token: undefined };
+  return { issuer, needsKey: kid !== undefined, kid, alg: undefined, token: undefined };
 }
 
 function invalidIssuer(issuer: string): Finding {

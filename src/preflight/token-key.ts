@@ -31,7 +31,7 @@ export async function judgeKey(keySet: KeySet, subject: Subject): Promise<Judged
     return count > MAX_KEYS_PER_TYPE ? [tooManyKeys(kty, count, weight(kty, subject))] : [];
   });
   if (firstFatal(counted)) return { findings: counted };
-  if (!subject.asksForKey) return { findings: [...counted, ...withoutUsable(keySet)] };
+  if (!subject.needsKey) return { findings: [...counted, ...withoutUsable(keySet)] };
   const { kid, alg, token } = subject;
   const key = findTokenKey(keySet, { kid, alg });
   switch (key.kind) {
@@ -335,7 +335,7 @@ const MAX_ROWS = 1_000;
 /** The issuer's keys, each with its problem; the token's key is marked. */
 export async function keyTable(keySet: KeySet, subject: Subject): Promise<KeyRow[]> {
   const { kid, alg } = subject;
-  const chosen = subject.asksForKey ? findTokenKey(keySet, { kid, alg }) : undefined;
+  const chosen = subject.needsKey ? findTokenKey(keySet, { kid, alg }) : undefined;
   const matching = chosen !== undefined && "entry" in chosen ? chosen.entry : undefined;
   const ofToken = chosen?.kind === "unusable" ? chosen.problem : undefined;
   const rows: KeyRow[] = [];

@@ -230,7 +230,7 @@ test("an issuer that the run had no time to read is not healthy", async () => {
   const options = { issuer, allowPrivateIssuers: true, timeoutMs: 1_000, env: {} };
   const { verdict, rootCause } = await diagnose(options);
   expect({ verdict, id: rootCause?.id }).toEqual({ verdict: "degraded", id: "discovery-slow" });
-  expect(rootCause?.title).toContain("before the time of this run was up");
+  expect(rootCause?.title).toContain("before the time limit of this run");
 });
 
 describe("a profile whose file is never read to its end", () => {

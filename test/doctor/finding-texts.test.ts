@@ -141,7 +141,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
   [
     "issuer-timeout",
     () => one(unreadFindings(facts({ unfinished: ["issuer-documents"], issuer: issuer() }))),
-    /before the time of this run was up.*9000 ms/,
+    /before the time limit of this run.*9000 ms/,
     /^IdP and network: .*Workload: run the doctor again/,
     { ms: 9_000 },
   ],
@@ -155,7 +155,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
   [
     "store-access-denied",
     () => one(failed("NOPERM this user has no permissions to run the 'eval' command")),
-    /may not do what a store needs/,
+    /lacks permissions that a store needs/,
     /^Store: allow this user EVAL/,
     {},
   ],
@@ -225,7 +225,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
   [
     "store-broken",
     () => one(store({ violations: ["it did not extend a lease that was held"] })),
-    /does not keep its contract.*did not extend a lease/,
+    /breaks its contract.*did not extend a lease/,
     /^Store: let reads go to the server.*testCredentialStore/,
     {},
   ],
@@ -246,7 +246,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
   [
     "store-key-unknown",
     () => one(store({ keyIds: ["a"], sample: [{ keyId: "a", count: 1, problem: "…" }] })),
-    /same id and other bytes.*1 stored value of the key a/,
+    /different key of the same id.*1 stored value of the key a/,
     /^Workload: give every process the same key a/,
     {},
   ],

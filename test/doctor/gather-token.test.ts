@@ -103,7 +103,7 @@ describe("without a token file the doctor", () => {
     ],
     ["its EC2 instance role, if it has one", {}, "Amazon EC2"],
     [
-      "the EC2 instance role of its node, if it may",
+      "the EC2 instance role of its node, if the node allows that",
       { KUBERNETES_SERVICE_HOST: "::1" },
       "Amazon EC2",
     ],

@@ -75,8 +75,8 @@ describe("a store of the caller's own", () => {
   });
 
   test.each<[string, Partial<CredentialStore>]>([
-    ["it gave a second lease", { claim: async (key) => ({ key, owner: "a", fence: 1 }) }],
-    ["it gave no lease", { claim: async () => undefined }],
+    ["it granted a second lease", { claim: async (key) => ({ key, owner: "a", fence: 1 }) }],
+    ["it granted no lease", { claim: async () => undefined }],
     ["it did not extend a lease", { extend: async () => false }],
     ["it did not store a value", { publish: async () => false }],
     ["it did not return what was published", { publish: async () => true }],
@@ -208,7 +208,7 @@ if (REDIS_SERVER === undefined) {
       await publishWith([{ id: "2026-11", key: keyOf(4) }]);
       const checked = await check(storeOf(admin));
       expect(shown(checked)).toEqual(["suspect store-key-unknown"]);
-      expect(checked.findings[0]?.title).toContain("the same id and other bytes");
+      expect(checked.findings[0]?.title).toContain("a different key of the same id");
     });
 
     test("needs no other permissions than the documented ones", async () => {

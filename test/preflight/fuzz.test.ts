@@ -38,7 +38,7 @@ const document = (value: fc.Arbitrary<unknown>) =>
   );
 const subject: fc.Arbitrary<Subject> = fc.record({
   issuer: fc.constant(ISSUER),
-  asksForKey: fc.boolean(),
+  needsKey: fc.boolean(),
   kid: fc.option(fc.constantFrom("RSA", "sig", "__proto__", "", null), { nil: undefined }),
   alg: fc.option(fc.constantFrom("RS256", "ES256", "ES512"), { nil: undefined }),
   token: fc.option(fc.constantFrom("e30.e30.AAAA", "x"), { nil: undefined }),

@@ -19,7 +19,7 @@ const URL_OF_IT = `${ISSUER}/document`;
 const half = MAX_DOCUMENT_BYTES / 2;
 const subject = (kid: string): Subject => ({
   issuer: ISSUER,
-  asksForKey: true,
+  needsKey: true,
   kid,
   alg: undefined,
   token: undefined,
@@ -75,13 +75,13 @@ describe("of a JWKS with hundreds of keys that take long to make", () => {
   /** How many keys are made of their parameters, without a pause, for one token. */
   const counted = async (
     keys: readonly object[],
-    { kid = "k", alg = "ES256", asksForKey = true },
+    { kid = "k", alg = "ES256", needsKey = true },
   ) => {
     const { keySet } = readKeySet(Buffer.from(JSON.stringify({ keys })), URL_OF_IT);
     if (keySet === undefined) throw new Error("no key set");
     made.mockClear();
     new KeySetsSeen(new FakeClock()).note(keySet);
-    const subjectOf = { ...subject(kid), alg, asksForKey };
+    const subjectOf = { ...subject(kid), alg, needsKey };
     const { findings } = await judgeKey(
       keySet,
       kid === "" ? { ...subjectOf, kid: undefined } : subjectOf,
@@ -94,7 +94,7 @@ describe("of a JWKS with hundreds of keys that take long to make", () => {
   test.each<[string, readonly object[], object]>([
     ["of one kid, of which the last is unfit", hundred(() => ec("k")), { alg: "RS256" }],
     ["for a token without a kid", hundred((i) => ec(`${i}`, { x5c: ["x"] })), { kid: "" }],
-    ["without a token", hundred((i) => ec(`${i}`, { x5c: ["x"] })), { asksForKey: false }],
+    ["without a token", hundred((i) => ec(`${i}`, { x5c: ["x"] })), { needsKey: false }],
     ["for a kid that is not there", hundred((i) => ec(`${i}`)), {}],
   ])("at most nine are made without a pause: %s", async (_, keys, wanted) => {
     const { count } = await counted(keys, wanted);

@@ -95,7 +95,7 @@ describe("the key of a token", () => {
 describe("too many keys", () => {
   const subject = (alg: string | undefined): Subject => ({
     issuer: "https://issuer.invalid",
-    asksForKey: alg !== undefined,
+    needsKey: alg !== undefined,
     kid: "k",
     alg,
     token: undefined,
