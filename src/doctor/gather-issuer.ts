@@ -189,7 +189,7 @@ async function requestAgain(
 }
 
 function passing(finding: Finding, tryNumber: number): Finding {
-  const detail = `${finding.detail} (Try ${tryNumber} of ${TRIES}; the earlier tries succeeded.)`;
+  const detail = `${finding.detail} (Request ${tryNumber} of ${TRIES}; the earlier ones succeeded.)`;
   return { ...finding, detail, evidence: { ...finding.evidence, tryNumber } };
 }
 

@@ -75,7 +75,8 @@ export function jwksUri(discovery: unknown, issuer: string): string {
   const missing = REQUIRED_FIELDS.find((field) => document[field] === undefined);
   if (missing) throw new Error(`The discovery document has no ${missing}`);
   // Exactly, including case, path and trailing slash.
-  if (document.issuer !== issuer) throw new Error("The discovery document belongs to another issuer");
+  if (document.issuer !== issuer)
+    throw new Error("The discovery document belongs to another issuer");
   return String(document.jwks_uri);
 }
 
