@@ -32,7 +32,7 @@ describe("ahead of time", () => {
     expect([bench.calls.length, await bench.get()]).toEqual([3, "AKID-2"]);
   });
 
-  test("an outage that outlasts the credentials sees a bounded number of refreshes, and then none without a caller", async () => {
+  test("an outage that outlasts the credentials causes a bounded number of refreshes, and then none without a caller", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR, 901);
     bench.answer = fail;

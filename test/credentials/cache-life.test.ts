@@ -53,7 +53,7 @@ describe("expired credentials", () => {
     expect(bench.calls).toHaveLength(calls + 1);
   });
 
-  test("do not have to wait for the backoff of a failure from when they were valid", async () => {
+  test("are refreshed without the backoff of a failure that happened while they were valid", async () => {
     const bench = new CacheBench({ random: () => 0.999 });
     await bench.fill(HOUR, 900);
     bench.answer = fail;
@@ -72,7 +72,7 @@ describe("expired credentials", () => {
     expect(bench.failures).toMatchObject([{ error: outage, servedFromCache: true }]);
   });
 
-  test("are served with serveExpired for the whole backoff; then the source is asked again", async () => {
+  test("are served with serveExpired for the whole backoff, and then the next refresh starts", async () => {
     const bench = new CacheBench({ serveExpired: true, random: () => 0 });
     await bench.fill(HOUR, -1);
     bench.answer = fail;
@@ -139,7 +139,7 @@ describe("credentials that a service rejected", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
   });
 
-  test("are replaced for every caller by the result of a refresh in progress", async () => {
+  test("are replaced for every caller by the result of the in-flight refresh", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 900);
     bench.delayMs = 5_000;

@@ -4,7 +4,7 @@ import { holdsAfterCollection } from "../support/garbage.js";
 import { CacheBench, fail, HOUR, hang } from "../support/make-cache.js";
 
 describe("a caller that aborts", () => {
-  test("gets its own reason, while the refresh goes on for the others", async () => {
+  test("gets its own reason, while the refresh continues for the others", async () => {
     const bench = new CacheBench();
     bench.delayMs = 500;
     const controller = new AbortController();
@@ -29,13 +29,13 @@ describe("a caller that aborts", () => {
     expect(new Set(await Promise.all(waiters))).toEqual(new Set(["no time"]));
   });
 
-  test("starts no refresh if it aborted before it asked", async () => {
+  test("starts no refresh if it had aborted before the call", async () => {
     const bench = new CacheBench();
     expect(await bench.get({ abortSignal: AbortSignal.abort("no time") })).toBe("no time");
     expect(bench.calls).toEqual([]);
   });
 
-  test("leaves the refresh in progress, whose result the next caller gets", async () => {
+  test("does not end the refresh, and the next caller gets its result", async () => {
     const bench = new CacheBench();
     bench.delayMs = 500;
     const controller = new AbortController();
@@ -162,7 +162,7 @@ describe("a caller with a limit", () => {
   const late = new Error("the limit");
   const limited = () => new CacheBench({ callerTimeoutMs: 1_000, callerTimedOut: () => late });
 
-  test("gets the error at its limit, while the refresh goes on for the next one", async () => {
+  test("gets the error at its limit, while the refresh continues for the next caller", async () => {
     const bench = limited();
     bench.delayMs = 3_000;
     const first = bench.get();

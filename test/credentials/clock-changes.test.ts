@@ -33,7 +33,7 @@ describe("a clock that is set back", () => {
     expect(await refreshedAfter(bench)).toBe(45);
   });
 
-  test("between two calls is noticed by the second", async () => {
+  test("between two calls is noticed by the second call", async () => {
     const bench = await cacheAfter(40 * MINUTE, -30 * MINUTE);
     await bench.clock.advance(21 * MINUTE);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);

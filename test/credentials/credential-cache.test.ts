@@ -77,7 +77,7 @@ describe("with nothing cached", () => {
     }
   });
 
-  test("a failed refresh that asked no source causes no backoff", async () => {
+  test("a failed refresh that sent no request causes no backoff", async () => {
     const advice = { isRejection: false, isFree: true, retryAfterMs: undefined };
     const bench = new CacheBench({ adviceOf: () => advice });
     bench.answer = fail;
@@ -242,7 +242,7 @@ describe("in the advisory window", () => {
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
   });
 
-  test("a failure reaches no caller, and the source is not asked for five to ten minutes", async () => {
+  test("a failure reaches no caller, and no refresh starts for five to ten minutes", async () => {
     const bench = new CacheBench({ random: () => 0.2 });
     await bench.fill(6 * HOUR, 3_600);
     bench.answer = fail;
@@ -302,7 +302,7 @@ describe("in the mandatory window", () => {
     expect(await bench.clock.run(bench.get())).toBe("AKID-2");
   });
 
-  test("a caller waits 100 ms at most, and the refresh goes on", async () => {
+  test("a caller waits 100 ms at most, and the refresh continues", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 60);
     bench.delayMs = 5_000;

@@ -166,7 +166,7 @@ describe("the backoff of callers without credentials", () => {
     expect(row(ALMOST_ONE)).toEqual([1_000, 2_000, 4_000, 4_000, 4_000]);
   });
 
-  test("is what Retry-After asks for, thirty seconds at most, and never less than without it", () => {
+  test("is as long as Retry-After requires, thirty seconds at most, and never shorter than without it", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 100 }),

@@ -52,7 +52,7 @@ test.each<[string, readonly AddressFacts[], readonly string[]]>([
   expect(shown(addresses)).toEqual(expected);
 });
 
-test("single addresses are no finding where the issuer check itself got no connection", () => {
+test("single addresses are no finding if the issuer check itself got no connection", () => {
   const addresses = [address(1, 4, refused), address(2, 4, alive)];
   expect(shown(addresses, [seen("issuer-timeout")])).toEqual(["suspect issuer-timeout"]);
 });

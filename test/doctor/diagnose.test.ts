@@ -131,7 +131,7 @@ test("an issuer is checked alone, without a connection to STS", async () => {
   expect(sts.connections.total).toBe(0);
 });
 
-test("a token is judged by STS's clock where the machine's is wrong", async () => {
+test("a token is checked by the clock of STS if this machine's is wrong", async () => {
   const diagnosis = await examine(async (site) => {
     const now = () => Date.now() + 3_600_000;
     return { options: (await healthy(site, { idp: { now }, sts: { now } })).options };
@@ -157,7 +157,7 @@ test.each([-30, -10, 10, 30])(
   },
 );
 
-test("an expired token is only suspected where no answer of STS shows the time", async () => {
+test("an expired token is only suspected if no answer of STS shows the time", async () => {
   const { rootCause, findings } = await examine(async (site) => {
     const idp = await site.idp();
     const token = await idp.issueToken({ expiresInSeconds: -7_200 });
@@ -200,7 +200,7 @@ test("the facts name the global endpoint, and the endpoint of each failover regi
   );
 });
 
-test("a run ends when its time is up, and names the steps that it did not finish", async () => {
+test("a run ends at its time limit, and names the steps that it did not finish", async () => {
   await using site = new Site();
   const { port } = site.keep(await startSilentServer());
   const idp = await site.idp();
@@ -249,7 +249,7 @@ describe("a profile whose file is never read to its end", () => {
     };
   }
 
-  test("is reported, and the rest of the run goes on", async () => {
+  test("is reported, and the rest of the run continues", async () => {
     using _file = endlessFile();
     await using site = new Site();
     const { idp, options } = await healthy(site);
@@ -283,7 +283,7 @@ test("a run rejects at once with the reason of a signal that aborts", async () =
   await expect(running).rejects.toThrow("enough");
 });
 
-test("onProgress is called for the begin and the end of every step, whatever it throws", async () => {
+test("onProgress is called for the start and the end of every step, even if it throws", async () => {
   await using site = new Site();
   const { options } = await healthy(site);
   const reported: Progress[] = [];

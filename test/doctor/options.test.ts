@@ -27,8 +27,8 @@ test.each<[string, unknown]>([
   await expect(running).rejects.toThrow(name);
 });
 
-describe("a wrong setting is the cause", () => {
-  test("an endpoint without a scheme, which the SDK would read as another host", async () => {
+describe("a wrong setting", () => {
+  test("is the cause if it is an endpoint without a scheme, which the SDK would read as another host", async () => {
     const env = { AWS_ENDPOINT_URL_STS: "localhost:4566", AWS_REGION: REGION };
     await using site = new Site();
     const { idp } = await healthy(site);
@@ -40,14 +40,14 @@ describe("a wrong setting is the cause", () => {
     expect(facts.sts).toEqual([]);
   });
 
-  test("a region name that is invalid, in one sentence", async () => {
+  test("is reported in one sentence if it is an invalid region name", async () => {
     const env = { AWS_REGION: "eu west" };
     const { findings } = await diagnose({ roleArn: ROLE_ARN, env });
     const detail = findings.find(({ id }) => id === "sts-request-invalid")?.detail;
     expect(detail).toMatch(/eu west.*[^.]\.$/);
   });
 
-  test("a token in place of the path of its file, which is shown nowhere", async () => {
+  test("is never shown if it is a token in place of the path of its file", async () => {
     await using site = new Site();
     const { idp, sts } = await healthy(site);
     const token = await idp.issueToken();

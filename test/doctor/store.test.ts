@@ -82,7 +82,7 @@ describe("a store of the caller's own", () => {
     ["it did not return what was published", { publish: async () => true }],
     ["it returned credentials that were removed", { remove: async () => {} }],
     ["it reported a lease that was released", { release: async () => {} }],
-  ])("that breaks it is named for what it did: %s", async (words, changes) => {
+  ])("that breaks the contract is reported: %s", async (words, changes) => {
     const { findings } = await check({ ...memoryStore(new Memory()), ...changes });
     expect(findings.map(({ id }) => id)).toEqual(["store-broken"]);
     expect(findings[0]?.detail).toContain(words);

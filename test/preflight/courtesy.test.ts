@@ -122,7 +122,7 @@ test("after a failure of STS, only documents that are older than 30 s are fetche
   expect(idp.counts).toEqual({ discovery: 2, jwks: 2 });
 });
 
-test("a fault that was found before the issuer asked for a pause is not certain", async () => {
+test("a fault that was found before the issuer limited the rate is not certain", async () => {
   await using idp = await startLocalIdp();
   idp.setDiscovery((right) => ({ ...right, response_types_supported: undefined }));
   idp.setFault({ kind: "rate-limit", on: "jwks", retryAfterSeconds: 3_600 });
@@ -184,7 +184,7 @@ for (const [retryAfterSeconds, waitMs] of [
   });
 }
 
-test("an issuer that keeps failing is asked less and less often", async () => {
+test("an issuer that keeps failing gets requests less and less often", async () => {
   await using idp = await startLocalIdp();
   idp.setFault({ kind: "status", httpStatus: 500 });
   const { check, clock } = checkWorld();
@@ -197,7 +197,7 @@ test("an issuer that keeps failing is asked less and less often", async () => {
   expect(idp.counts.discovery).toBe(4);
 });
 
-test("requests go on when the check that waits for them is aborted", async () => {
+test("requests continue when the check that waits for them is aborted", async () => {
   await using idp = await startLocalIdp();
   const { preflight, check, clock } = checkWorld();
   const token = await idp.issueToken();

@@ -18,7 +18,7 @@ describe("how long an answer may be cached", () => {
     [{ expires: LATER, date: DATE, age: "7" }, 120, 7, "Expires"],
     [{ expires: DATE, date: LATER }, 0, 0, "Expires"],
     [{ expires: "0" }, 0, 0, "Expires"],
-  ])("%j: %i s, %i s old", (headers, lifetimeSeconds, ageSeconds, source) => {
+  ])("%j allow %i s, of which %i s have passed", (headers, lifetimeSeconds, ageSeconds, source) => {
     const expected = { kind: "for", lifetimeSeconds, ageSeconds, source };
     expect(readFreshness(headers)).toEqual(expected);
   });
@@ -27,12 +27,12 @@ describe("how long an answer may be cached", () => {
     [{ "cache-control": "public, No-Cache, max-age=600" }, "no-cache"],
     [{ "cache-control": "no-store" }, "no-store"],
     [{ pragma: "no-cache", "cache-control": "max-age=600" }, "no-cache"],
-  ])("%j: not at all", (headers, words) => {
+  ])("%j forbid caching", (headers, words) => {
     expect(readFreshness(headers)).toEqual({ kind: "refused", words });
   });
 
   test.each([{}, { expires: LATER }, { "cache-control": "s-maxage=600, public" }])(
-    "%j: not said",
+    "%j set no time",
     (headers) => {
       expect(readFreshness(headers)).toEqual({ kind: "unsaid" });
     },
@@ -76,7 +76,7 @@ describe("Retry-After of an issuer", () => {
     ["7", 7_000],
     ["soon", 30_000],
     ["99999", 3_600_000],
-  ])("%j asks for %j ms", (value, expected) => {
+  ])("%j means a wait of %j ms", (value, expected) => {
     expect(retryAfterMs({ "retry-after": value }, 0)).toBe(expected);
   });
 
@@ -89,7 +89,7 @@ describe("Retry-After of an issuer", () => {
     expect(retryAfterMs(headers, Date.UTC(2030, 0))).toBe(60_000);
   });
 
-  test("is assumed to be 30 s where an answer asks for a pause without one", () => {
+  test("is assumed to be 30 s when an answer limits the rate without it", () => {
     expect(pauseMs({}, 0)).toBe(30_000);
     expect(pauseMs({ "retry-after": "5" }, 0)).toBe(5_000);
   });

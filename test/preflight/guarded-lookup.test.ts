@@ -69,7 +69,7 @@ describe("a name that is already being resolved", () => {
 });
 
 describe("several names", () => {
-  test("are resolved one at a time, in the order in which they were asked for", async () => {
+  test("are resolved one at a time, in the order of the calls", async () => {
     const { asked, resolve, settle } = slowResolver();
     const steps: string[] = [];
     const lookUps = ["a", "b", "c"].map((hostname) =>
@@ -116,7 +116,7 @@ describe("several names", () => {
     ]);
   });
 
-  test("wait for a name that no caller waits for only in the resolver itself", async () => {
+  test("wait for an abandoned name only if the resolver has already begun with it", async () => {
     const { asked, resolve, settle } = slowResolver();
     const controller = new AbortController();
     const silent = resolve("silent", { signal: controller.signal });
@@ -139,7 +139,7 @@ describe("the lookup of a connection", () => {
       lookup("a.invalid", { all }, (error, address, family) => done([error, address, family]));
     });
 
-  test("returns one address or all addresses, as the connection asks", async () => {
+  test("returns one address or all addresses, as the connection requires", async () => {
     expect(await lookUp(async () => ADDRESSES, false)).toEqual([null, "203.0.114.7", 4]);
     expect(await lookUp(async () => ADDRESSES, true)).toEqual([null, ADDRESSES, undefined]);
   });

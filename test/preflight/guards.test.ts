@@ -81,7 +81,7 @@ for (const iss of [
   "https://idp.localhost",
   "http://localhost",
 ]) {
-  test(`${iss} is not asked unless private issuers are allowed`, async () => {
+  test(`${iss} gets no request unless private issuers are allowed`, async () => {
     await using idp = await startLocalIdp();
     const issuer = `${iss}:${idp.port}`;
     const { check } = checkWorld({ allowPrivateIssuers: false });
@@ -112,7 +112,7 @@ for (const [name, addresses] of Object.entries(LIES)) {
   });
 }
 
-test("each connection asks the resolver once, so that a second answer can't differ", async () => {
+test("each connection resolves the name once, so that a second answer can't differ", async () => {
   const tls = makeTlsIdentity();
   await using idp = await startLocalIdp({ tls, host: "localhost" });
   let asked = 0;
@@ -169,7 +169,7 @@ test("no redirect is followed", async () => {
   expect(other.connections.total).toBe(0);
 });
 
-test("only allowed issuers are asked", async () => {
+test("only allowed issuers get requests", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken();
   const closed = await checkWorld({ allowedIssuers: [`${idp.issuer}/`] }).check(token);
@@ -247,7 +247,7 @@ describe("the address of a JWKS", () => {
     ["http://127.0.0.1:1/jwks", unreached, "issuer-connection-refused"],
     ["https://127.0.0.1/jwks", refused("127.0.0.1"), "issuer-private"],
     ["https://10.0.0.1/jwks", { kind: "tls", code: "CERT_HAS_EXPIRED" }, "issuer-tls-untrusted"],
-  ])("elsewhere is not: %s", (url, problem, id) => {
+  ])("elsewhere is not reported as such: %s", (url, problem, id) => {
     const finding = problemFinding(problem, failed(url));
     expect(finding.id).toBe(id);
     expect(finding.detail).not.toMatch(/cluster/);

@@ -65,7 +65,7 @@ describe("a document that a JSON parser would be slow to read", () => {
   }, 20_000);
 });
 
-describe("of a JWKS with hundreds of keys that take long to make", () => {
+describe("of a JWKS with hundreds of keys that take long to parse", () => {
   const made = vi.spyOn(crypto, "createPublicKey");
   syncBuiltinESMExports();
   const { x, y } = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({
@@ -96,12 +96,12 @@ describe("of a JWKS with hundreds of keys that take long to make", () => {
     ["for a token without a kid", hundred((i) => ec(`${i}`, { x5c: ["x"] })), { kid: "" }],
     ["without a token", hundred((i) => ec(`${i}`, { x5c: ["x"] })), { needsKey: false }],
     ["for a kid that is not there", hundred((i) => ec(`${i}`)), {}],
-  ])("at most nine are made without a pause: %s", async (_, keys, wanted) => {
+  ])("at most nine are parsed without a pause: %s", async (_, keys, wanted) => {
     const { count } = await counted(keys, wanted);
     expect(count).toBeLessThanOrEqual(9);
   });
 
-  test("what was not examined is not certain", async () => {
+  test("keys that were not parsed make no finding certain", async () => {
     const many = await counted(
       hundred(() => ec("k")),
       { alg: "RS256" },

@@ -40,7 +40,7 @@ describe("the fetches that do not have a key", () => {
     expect(missing.note("a", kept, clock.monotonic())).toBe(1);
   });
 
-  test("do not count when they are older than the check that asks for the key", async () => {
+  test("do not count when they are older than the check that needs the key", async () => {
     const { clock, missing, fetched } = world();
     const askedAt = clock.monotonic();
     expect(missing.note("a", fetched(askedAt - FETCHES_APART_MS - 1), askedAt)).toBe(0);

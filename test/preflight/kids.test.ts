@@ -47,25 +47,25 @@ describe("an empty kid", () => {
     },
   );
 
-  test("in the token fails where several keys are published and none of them has it", async () => {
+  test("in the token fails if several keys are published and none of them has it", async () => {
     const { found, granted } = await tried("", ["a", "b"]);
     expect(found).toEqual(["fatal jwks-key-ambiguous"]);
     expect(granted).toBe(false);
   });
 
-  test("in the JWKS is not what a token without kid names", async () => {
+  test("in the JWKS does not match a token without a kid among several keys", async () => {
     const { found, granted } = await tried(undefined, ["", "a"]);
     expect(found).toEqual(["fatal jwks-key-ambiguous"]);
     expect(granted).toBe(false);
   });
 
-  test("in the JWKS is the only key's for a token without kid", async () => {
+  test("in the JWKS is no obstacle for a token without a kid if there is only one key", async () => {
     const { found, granted } = await tried(undefined, [""]);
     expect(found).toEqual([]);
     expect(granted).toBe(true);
   });
 
-  test("can be asked for by name, and is not the same as an absent one", async () => {
+  test("can be checked without a token, and differs from an absent one", async () => {
     await using idp = await startLocalIdp({ kid: "" });
     const { runtime } = checkWorld();
     const options = { allowPrivateIssuers: true, fresh: false };

@@ -55,7 +55,7 @@ test("a key that was published between two fetches is found", async () => {
   expect(idp.counts.jwks).toBe(2);
 });
 
-test("a key that the cached JWKS does not have is looked for at once", async () => {
+test("a key that the cached JWKS lacks causes a new fetch at once", async () => {
   await using idp = await startLocalIdp();
   const { check, clock } = checkWorld();
   await check(await idp.issueToken());
@@ -87,7 +87,7 @@ test("unknown keys cause at most two fetches in 30 s, however many there are", a
   expect(idp.counts.jwks).toBe(3);
 });
 
-test("a missing key is looked for again after the cooldown, and no longer reported once it is published", async () => {
+test("a missing key causes another fetch after the cooldown, and is not reported once it is published", async () => {
   await using idp = await startLocalIdp();
   const { check, checkFresh, clock } = checkWorld();
   await idp.rotateKeys({ publish: false });
@@ -120,7 +120,7 @@ test("a thousand missing keys do no harm", async () => {
   expect(idp.counts.jwks).toBe(1);
 });
 
-test("a fault of a key is not certain if a recent answer had the key without it", async () => {
+test("a fault of a key is not certain if a recent answer had the key without the fault", async () => {
   await using idp = await startLocalIdp();
   const { check, clock } = checkWorld();
   idp.setHeaders({ "cache-control": "no-store" });

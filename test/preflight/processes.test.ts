@@ -42,7 +42,7 @@ for (const [name, isTrusted, expected] of [
   });
 }
 
-test("a check that no caller waits for any more keeps no process alive", async () => {
+test("an abandoned check does not keep the process alive", async () => {
   await using idp = await startLocalIdp();
   idp.setFault({ kind: "hang" });
   const args = [...NODE, script("./abandoned-check-process.ts"), await idp.issueToken()];

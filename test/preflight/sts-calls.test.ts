@@ -96,7 +96,7 @@ test("the provider stops after two STS calls for a key that the cached JWKS does
   expect(calls).toBeLessThanOrEqual(2);
 });
 
-test("the provider goes on until the issuer no longer limits the rate", async () => {
+test("the provider retries until the issuer no longer limits the rate", async () => {
   await using idp = await startLocalIdp();
   idp.setFault({ kind: "rate-limit", times: 9 });
   const { calls, reply } = await callsInAdvisory(checkWorld(), await idp.issueToken());

@@ -173,7 +173,7 @@ describe("a discovery document", () => {
     expect(found({ ...right, jwks_uri: "/jwks" })).toEqual(["suspect discovery-field-missing"]);
   });
 
-  test("may write its issuer in another Unicode form: whether STS minds is not known", () => {
+  test("that writes its issuer in another Unicode form is only suspected, and no refusal makes that certain", () => {
     const [composed, decomposed] = ["https://issuer.invalid/é", "https://issuer.invalid/e\u0301"];
     expect(found({ ...right, issuer: decomposed }, composed)).toEqual([
       "suspect discovery-issuer-mismatch",

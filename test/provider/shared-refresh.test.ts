@@ -86,7 +86,7 @@ async function timed<T>(fleet: Fleet, work: () => Promise<T>): Promise<{ value: 
 }
 
 describe("a fleet with a working store", () => {
-  test("of a hundred processes of two roles asks STS once for each role and refresh", async () => {
+  test("of a hundred processes of two roles calls STS once for each role and refresh", async () => {
     const fleet = new Fleet(1);
     const members = Array.from({ length: 100 }, (_, number) =>
       fleet.member({ role: number % 2 === 0 ? "a" : "b", store: fleet.store() }),
@@ -262,7 +262,7 @@ describe("300 seeded worlds of processes that share a store", { timeout: 180_000
     expect(faultsOf(await runWorlds(LIAR))).toEqual([]);
   });
 
-  test("ask STS once for each role and refresh when the store works", async () => {
+  test("call STS once for each role and refresh when the store works", async () => {
     const worlds = await runWorlds(SOUND);
     expect(faultsOf(worlds)).toEqual([]);
     expect(worlds.filter(({ coldCalls }) => coldCalls !== 2)).toEqual([]);

@@ -92,11 +92,11 @@ describe("whether there is another attempt", () => {
     ["token-rejected", undefined],
     ["region-disabled", undefined],
     ["request-invalid", undefined],
-  ])("after %s: %j", (verdict, wait) => {
+  ])("after %s is decided by the verdict", (verdict, wait) => {
     expect(decide(verdict, context())).toBe(wait);
   });
 
-  test("is delayed more with every failure so far, of whichever verdict", () => {
+  test("is delayed more with every failure so far, whatever its verdict", () => {
     const wait = (failures: number) => decide("idp-unreachable", context({ failures }));
     expect([1, 2, 3, 4, 5].map(wait)).toEqual([375, 750, 1_500, 3_000, 3_000]);
   });
@@ -210,7 +210,7 @@ describe("throttling", () => {
   });
 });
 
-describe("whatever Retry-After asks for", () => {
+describe("for every Retry-After", () => {
   const headers = fc.oneof(
     fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }).map(String),
     fc.date().map((date) => (Number.isNaN(date.getTime()) ? "Invalid Date" : date.toUTCString())),
@@ -302,12 +302,12 @@ describe("a verdict of its own rule", () => {
     expect(wait(58_751)).toBeUndefined();
   });
 
-  test("a denied role is retried only if the option asks for it", () => {
+  test("a denied role is retried only if the option allows it", () => {
     expect(decide("access-denied", context({ retryAccessDenied: true }))).toBe(375);
     expect(decide("access-denied", context())).toBeUndefined();
   });
 
-  test("an issuer whose documents can't work is not retried, but a suspicion does not stop the retries", () => {
+  test("an issuer whose documents are unusable is not retried, but a suspicion does not stop the retries", () => {
     const wait = (severity: Finding["severity"]) =>
       decide("idp-unreachable", context({ failure: failure({ findings: [finding(severity)] }) }));
     expect(wait("fatal")).toBeUndefined();

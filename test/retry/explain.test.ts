@@ -60,7 +60,7 @@ describe("each situation has its code, a hint, and the words of the answer", () 
     ["ERR_ACCESS_DENIED", answer("AccessDenied", "words", 403)],
     ["ERR_REGION_DISABLED", answer("RegionDisabledException", "words", 403)],
     ["ERR_REQUEST_INVALID", answer("ValidationError", "words")],
-  ])("%s: %j", (code, failure) => {
+  ])("%s for %j", (code, failure) => {
     const error = explained(failure);
     expect(error).toMatchObject({ name: "WebIdentityError", code, tryNextLink: false });
     if (failure.findings === undefined) expect(error.message).toContain(failure.message);
@@ -172,15 +172,15 @@ describe("a finding", () => {
   });
 
   test.each<[string, Finding["id"], boolean]>([
-    ["not by the way to the issuer", "issuer-private", false],
-    ["not by a document that did not come", "jwks-http-status", false],
-    ["by a key that may be missing", "jwks-key-not-found", true],
-  ])("explains the refusal of a token %s", (_, id, isTold) => {
+    ["does not explain a refused token if it is about the path", "issuer-private", false],
+    ["does not explain a refused token if it is about a request", "jwks-http-status", false],
+    ["explains a refused token if it is about the key", "jwks-key-not-found", true],
+  ])("%s", (_, id, isShown) => {
     const findings = [finding(id, "suspect")];
     const failure = { ...answer("InvalidIdentityToken", "Incorrect token audience"), findings };
     const { message, hint, findings: told } = explained(failure);
-    expect(message.includes("; seen from here: The detail is here")).toBe(isTold);
-    expect(hint === "IdP: do this.").toBe(isTold);
+    expect(message.includes("; seen from here: The detail is here")).toBe(isShown);
+    expect(hint === "IdP: do this.").toBe(isShown);
     expect(told).toEqual(findings);
   });
 });
@@ -230,7 +230,7 @@ describe("an error", () => {
     expect(error.cause).toBe(cause);
   });
 
-  test("names every region that was asked, in that order", () => {
+  test("names every called region, in order", () => {
     const attempts = ["eu-west-1", "eu-central-1", undefined, "eu-west-1"].map(
       (region, n): AttemptRecord => ({
         ...{ attempt: n + 1, verdict: "sts-unavailable", region, message: "words", ms: 0 },

@@ -384,7 +384,7 @@ describe("a denied role", () => {
   const denied = said("AccessDenied", "Not authorized", 403);
   const hint = (facts: TokenFacts) => errorFor(denied, facts).hint;
 
-  test("asks for the action that the token's session tags or source identity need", () => {
+  test("names the action that the token's session tags or source identity require", () => {
     expect(hint({ hasSessionTags: true })).toContain("must also allow sts:TagSession");
     expect(hint({ hasSourceIdentity: true })).toContain("must also allow sts:SetSourceIdentity");
     expect(hint({ hasSessionTags: true, hasSourceIdentity: true })).toMatch(

@@ -46,7 +46,7 @@ describe("an answer's code decides, with and without `Exception`", () => {
     ["MissingParameter", "request-invalid"],
     ["InvalidAction", "request-invalid"],
   ];
-  test.each(codes)("%s: %s", (code, verdict) => {
+  test.each(codes)("%s means %s", (code, verdict) => {
     for (const status of [400, 403]) {
       expect(judge(answer(code, "words", status))).toBe(verdict);
       expect(judge(answer(`${code}Exception`, "words", status))).toBe(verdict);
@@ -90,7 +90,7 @@ describe("InvalidIdentityToken is judged by the subject of its message", () => {
     ["No OpenIDConnect provider found in your account for https://x", "token-rejected"],
     ["", "unknown"],
     ["Something else entirely", "unknown"],
-  ])("%j: %s", (message, verdict) => {
+  ])("%j means %s", (message, verdict) => {
     expect(judge(answer("InvalidIdentityToken", message))).toBe(verdict);
   });
 
@@ -116,7 +116,7 @@ describe("an answer without a code is judged by its status", () => {
     [502, "sts-unavailable"],
     [503, "sts-unavailable"],
     [599, "sts-unavailable"],
-  ])("%d: %s", (status, verdict) => {
+  ])("%d means %s", (status, verdict) => {
     expect(judge(answer(undefined, "", status))).toBe(verdict);
   });
 
@@ -145,7 +145,7 @@ describe("an answer without a code is judged by its status", () => {
   });
 });
 
-describe("a failure on this side", () => {
+describe("a failure in this process", () => {
   test.each<[Failure["kind"], Verdict]>([
     ["request", "request-invalid"],
     ["preflight", "idp-unreachable"],
@@ -153,7 +153,7 @@ describe("a failure on this side", () => {
     ["timeout", "sts-unavailable"],
     ["bad-answer", "sts-unavailable"],
     ["local", "unknown"],
-  ])("%s: %s", (kind, verdict) => {
+  ])("of the kind %s is %s", (kind, verdict) => {
     expect(judge({ kind, message: KEY })).toBe(verdict);
   });
 
@@ -187,7 +187,7 @@ describe("a call without an answer is described by its code, or by the words of 
     [undefined, "timeout of 5000ms exceeded", "timeout"],
     [undefined, "timeout of unknown length", "unreachable"],
     [undefined, "", "unreachable"],
-  ])("%s %s: %s", (code, message, situation) => {
+  ])("%s %s means %s", (code, message, situation) => {
     expect(situationOf({ kind: "network", code, message })).toBe(situation);
   });
 
@@ -202,7 +202,7 @@ describe("a call without an answer is described by its code, or by the words of 
     ["PROXY_STATUS_403", "proxy-refused"],
     ["PROXY_407_STATUS_502", "proxy-failed"],
     [undefined, "proxy-failed"],
-  ])("the proxy's %s: %s", (code, situation) => {
+  ])("the proxy's %s means %s", (code, situation) => {
     expect(situationOf({ kind: "proxy", code, message: "" })).toBe(situation);
   });
 });
