@@ -152,7 +152,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
     if ((accessKeyId ?? cachedId) === cachedId) this.#cached?.invalidate();
   }
 
-  /** Ends the cache for good: waiting and later callers get `reason`. */
+  /** Closes the cache permanently: waiting and later callers get `reason`. */
   close(reason: unknown): void {
     if (this.isClosed) return;
     this.#end = { reason };

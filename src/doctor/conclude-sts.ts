@@ -22,7 +22,7 @@ const SKEW = { adviceMs: 60_000, fatalMs: 300_000 };
 export function stsFindings({ sts, settings, clockSkewMs, assumeRole }: Facts): Finding[] {
   const [chosen, ...others] = sts;
   if (chosen === undefined) return [];
-  // An HTTP answer to the real call proves that the path works, whatever the bare GET showed.
+  // An HTTP answer to the real call proves that the path works, even if the bare GET failed.
   const isProven = assumeRole?.outcome === "ok" || assumeRole?.httpStatus !== undefined;
   return [
     ...(isProven ? [] : brokenEndpoint(chosen, "fatal", settings)),

@@ -234,7 +234,7 @@ type IssuerNetwork = Pick<
   "host" | "port" | "proxy" | "dnsMs" | "dnsError" | "addresses" | "tls"
 >;
 
-/** Resolves an issuer's name, connects to its addresses and measures its TLS, whatever it publishes. */
+/** Resolves an issuer's name, connects to its addresses and measures its TLS, even if its documents are broken. */
 async function gatherIssuerNetwork(run: Run, issuer: string, reach: Reach): Promise<IssuerNetwork> {
   const url = discoveryUrl(issuer);
   if (url === undefined) return { addresses: [] };

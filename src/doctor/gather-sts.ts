@@ -100,7 +100,7 @@ export async function gatherEndpoint(
   const { region, regionSource, customEndpoint } = target;
   const { url, isGlobal, isFips, isDualStack, regionalHost } = endpoint;
   const { partition } = await loadSdk();
-  // The SDK connects to STS directly, whatever the proxy variables say. So does this request.
+  // The SDK connects to STS directly, even if proxy variables are set. So does this request.
   const proxy = proxyFor(url, env);
   const known = {
     region,

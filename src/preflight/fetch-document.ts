@@ -39,7 +39,7 @@ export interface GetOptions {
   readonly clock: Clock;
   /** Aborts the request. */
   readonly signal: AbortSignal;
-  /** Headers beside the user agent. @default {} */
+  /** Headers besides the user agent. @default {} */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -153,7 +153,7 @@ async function open(url: URL, options: GetOptions, watch: Stopwatch): Promise<Cl
   signal.throwIfAborted();
   const request: ClientRequest = start(url, {
     ...connection,
-    // STS verifies certificates, so this check does too, whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+    // STS verifies certificates, so this check does too, even with NODE_TLS_REJECT_UNAUTHORIZED=0.
     rejectUnauthorized: true,
     headers: {
       ...headers,
@@ -215,7 +215,7 @@ function codeOf(problem: FetchProblem): string {
 /** The part of a request that is in progress. */
 export type Phase = "dns-queue" | "dns" | "connect" | "tls" | "answer" | "body";
 
-/** The times and the answer of one request, whatever was requested. */
+/** The times and the answer of one request, for a document or not. */
 export type MeasuredRequest = Omit<RequestTiming, "document" | "fromCache">;
 
 /** Measures one request, part by part. */

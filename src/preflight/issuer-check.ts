@@ -47,8 +47,8 @@ export interface CheckIssuerOptions extends PreflightSettings {
   /** Aborts the check, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Fetches documents again that are older than 30 s, whatever their headers allow, and fetches the
-   * JWKS a second time, 1 s later, when the key is missing.
+   * Fetches documents again that are older than 30 s, even if their headers allow longer caching, and
+   * fetches the JWKS a second time, 1 s later, when the key is missing.
    * @default true
    */
   readonly fresh?: boolean | undefined;

@@ -1,4 +1,4 @@
-// Reads a JWKS by STS's rules, and finds what is wrong with each key, whatever the token.
+// Reads a JWKS by STS's rules, and finds what is wrong with each key, independent of a token.
 
 import { createPublicKey, X509Certificate } from "node:crypto";
 import type { Finding, KeyRefusal } from "../model/findings.js";

@@ -125,7 +125,7 @@ export class ProviderReporter {
     this.#lastError = error;
     this.#tracer.failed(error);
     if (nextRefreshAllowedAt !== undefined) Object.assign(error, { nextRefreshAllowedAt });
-    // Nothing is configured: a chain goes on to its next provider, and nothing has failed.
+    // Nothing is configured: a chain continues with its next provider, and nothing has failed.
     if (error.tryNextLink) return;
     const { code, message, attempts } = error;
     const ms = Math.round(this.#clock.monotonic() - this.#startedAt);
@@ -224,7 +224,7 @@ class RefreshTracer {
 
   failed({ code, attempts, tryNextLink }: WebIdentityError): void {
     const errorType = attempts.at(-1)?.verdict ?? code;
-    // Nothing is configured: a chain goes on to its next provider, and nothing has failed.
+    // Nothing is configured: a chain continues with its next provider, and nothing has failed.
     if (tryNextLink) this.#end({ outcome: "cancelled" });
     else this.#end({ outcome: "failed", attempts: attempts.length, errorType });
   }

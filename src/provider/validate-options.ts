@@ -179,7 +179,7 @@ function resolveFailover(
   }
   if (failoverRegions.length === 0) {
     if (hedgeAfterMs === undefined) return { failoverRegions, hedgeAfterMs };
-    throw expected("failoverRegions", "to be given with `hedgeAfterMs`", undefined);
+    throw expected("failoverRegions", "to be set together with `hedgeAfterMs`", undefined);
   }
   if (init.roleAssumerWithWebIdentity !== undefined) {
     const what = "to be left out with `roleAssumerWithWebIdentity`, which may call any service";

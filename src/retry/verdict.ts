@@ -115,7 +115,7 @@ function unanswered({ code = "", message }: Failure): Situation {
   return "unreachable";
 }
 
-/** `PROXY_STATUS_403`: what the proxy answered to CONNECT; without a status it gave no answer. */
+/** `PROXY_STATUS_403`: what the proxy answered to CONNECT; without a status, it did not answer. */
 function refusedByProxy({ code = "" }: Failure): Situation {
   const status = Number(/\d{3}$/.exec(code)?.[0] ?? 502);
   if (status === 407) return "proxy-credentials";
