@@ -294,7 +294,7 @@ describe("hedgeAfterMs", () => {
     for (const failoverRegions of [undefined, []]) {
       const init = { hedgeAfterMs: 200, failoverRegions };
       expect(() => resolveOptions(init)).toThrow(
-        /`failoverRegions` to be given with `hedgeAfterMs`/,
+        /`failoverRegions` to be set together with `hedgeAfterMs`/,
       );
     }
   });
