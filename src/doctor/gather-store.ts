@@ -12,7 +12,7 @@ import { errorCode } from "../runtime/system-errors.js";
 import type { StoreFacts } from "./diagnosis.js";
 import { type Run, round } from "./run.js";
 
-/** The limit of one operation, in milliseconds. A provider waits only 250, but a longer wait shows that the store is slow. */
+/** The limit of one operation, in milliseconds. A provider waits only 250 ms; a longer wait shows a slow store. */
 const OPERATION_LIMIT_MS = 3_000;
 const STEP_LIMIT_MS = 10_000;
 const LEASE_MS = 10_000;
@@ -42,7 +42,10 @@ class OperationFailed extends Error {}
 class StoreCheck {
   readonly #run: Run;
   readonly #store: CredentialStore;
-  /** Random, so that no workload uses it, and in the form of a key, so that the file store removes what a killed doctor leaves. */
+  /**
+   * Random, so that no workload uses it, and in the form of a key, so that the file store removes what a
+   * killed doctor leaves.
+   */
   readonly #key = randomBytes(32).toString("base64url");
   readonly #operations: { operation: StoreOperation; ms: number }[] = [];
   readonly #violations: string[] = [];

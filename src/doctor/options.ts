@@ -69,7 +69,11 @@ export interface DiagnoseOptions {
   readonly assume?: boolean | undefined;
   /** Whether to mask account ids and leave out the subject. @default false */
   readonly redact?: boolean | undefined;
-  /** Limit of the whole run, in milliseconds, from 1000 to 60000. When it is reached, the run ends with the findings so far. @default 18000 */
+  /**
+   * Limit of the whole run, in milliseconds, from 1000 to 60000. When it is reached, the run ends with the
+   * findings so far.
+   * @default 18000
+   */
   readonly timeoutMs?: number | undefined;
   /** Called when a step begins and when it ends. Errors that it throws are ignored. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;

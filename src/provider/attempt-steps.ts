@@ -167,7 +167,7 @@ type CheckOptions = Omit<PreflightCheckOptions, "signal">;
  */
 const CHECK_AFTER_MS = 1_000;
 
-/** The issuer check of every attempt of one refresh: before the STS call, during a slow one, after a failure, or never. */
+/** The issuer check of each attempt of one refresh: before, during or after the STS call, or never. */
 export class IssuerCheckStep {
   readonly #options: IssuerCheckStepOptions;
   /** The findings of the last report: those of unchanged documents are reported once. */

@@ -96,7 +96,7 @@ export function toFailure(
   return SHARED_REFUSALS.includes(verdict) ? failure : undefined;
 }
 
-/** A name of the STS endpoint that is the same in every process; `undefined` if only this process knows the endpoint. */
+/** A name of the STS endpoint, the same in every process; `undefined` if only this process knows the endpoint. */
 export function endpointName({ config, region, customEndpoint }: StsTarget): string | undefined {
   const { endpoint, useFipsEndpoint, useDualstackEndpoint, useGlobalEndpoint } = config;
   if (customEndpoint) return typeof endpoint === "string" ? endpoint : undefined;
