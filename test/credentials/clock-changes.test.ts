@@ -12,7 +12,7 @@ async function cacheAfter(elapsedMs: number, byMs: number): Promise<CacheBench> 
   return bench;
 }
 
-/** How many minutes of their hour had passed when the source was asked again; called every minute. */
+/** How many minutes of their hour had passed at the next refresh, with a call every minute. */
 async function refreshedAfter(bench: CacheBench): Promise<number> {
   while (bench.calls.length < 2) {
     await bench.clock.advance(MINUTE);

@@ -16,7 +16,7 @@ import {
 } from "../../src/preflight/token-key.js";
 import { check, makeToken, NOW_SECONDS } from "../support/make-token.js";
 
-/** A finding: what its title and detail say, what its remedy asks for, and a value it shows. */
+/** A finding, with the words in its title and detail, the words in its remedy, and a value in its evidence. */
 export type TextRow = readonly [FindingId, () => Finding, RegExp, RegExp, object];
 
 const URL_OF_KEYS = "https://id.example/keys";

@@ -222,7 +222,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     also: VERIFICATION_KEY,
   },
   {
-    name: "the JWKS takes 3 s, and STS is not asked",
+    name: "the JWKS takes 3 s, and STS is not called",
     async build(site) {
       const { idp, options } = await healthy(site);
       idp.setFault({ kind: "slow", delayMs: 3_000, on: "jwks" });

@@ -77,7 +77,7 @@ export const UNREACHABLE_ROWS: readonly Row[] = [
     also: VERIFICATION_KEY,
   },
   {
-    name: "DNS answers nothing, and STS is not asked",
+    name: "DNS does not answer, and STS is not called",
     async build(site) {
       const idp = await site.idp();
       const sts = await site.sts();

@@ -15,7 +15,7 @@ test("a missing key is suspected after the first fetch, and certain after the se
   expect(idp.counts).toEqual({ discovery: 1, jwks: 1 });
   await clock.advance(1_000);
   expect(found(await check(token))).toEqual(FATAL);
-  // The second check asks until eight answers agree: replicas may have a key each.
+  // The second check fetches until eight answers agree: each replica may have keys of its own.
   expect(idp.counts).toEqual({ discovery: 1, jwks: ANSWERS_THAT_AGREE });
 });
 

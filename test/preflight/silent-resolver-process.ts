@@ -5,7 +5,7 @@ import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
 import { makePool } from "../support/make-pool.js";
 
 // In a network namespace whose resolver is silent, but for the names of the hosts file: a dozen
-// providers check as many issuers, and one more asks STS by its name.
+// providers check as many issuers, and one more calls STS by its name.
 const STS_HOST = "sts.example";
 const resolver = createSocket("udp4");
 await new Promise<void>((resolve) => resolver.bind(53, "127.0.0.1", resolve));

@@ -29,7 +29,7 @@ if (refused === undefined) {
       const { said, ms } = JSON.parse(stdout) as { said: string; ms: number };
       expect(said).toBe("credentials");
       // Some 20 ms on a quiet machine, because issuers use one of the two threads that resolve names.
-      // Without the queue it is five seconds at least: a silent resolver is asked again after that.
+      // Without the queue it is five seconds at least: Node asks a silent resolver again after that.
       expect(ms).toBeLessThan(1_000);
     } finally {
       rmSync(folder, { recursive: true });

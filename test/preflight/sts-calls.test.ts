@@ -48,7 +48,7 @@ async function callsInAdvisory({ check, preflight, clock }: World, token: string
   return { calls: limit };
 }
 
-/** STS calls until the pre-flight is certain, when it is asked before each. */
+/** The number of STS calls until the pre-flight, which runs before each, is certain. */
 async function callsInStrict({ preflight, clock }: World, token: string, limit = 20) {
   await using sts = await startLocalSts();
   for (let calls = 0; calls < limit; calls += 1) {

@@ -193,7 +193,7 @@ interface Process {
 }
 
 /**
- * Six processes of two roles start together and are asked for credentials every few minutes; from time
+ * Six processes of two roles start together and need credentials every few minutes; from time
  * to time one of them starts again with nothing.
  */
 async function runWorld(seed: number, chaos: Chaos): Promise<World> {

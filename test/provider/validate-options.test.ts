@@ -151,7 +151,7 @@ describe("options", () => {
       { attemptTimeoutMs: 300_000 },
       { refresh: { advisoryWindowSeconds: 0, mandatoryWindowSeconds: 0 } },
       { refresh: { advisoryWindowSeconds: 43_200, mandatoryWindowSeconds: 43_200 } },
-      // Other implementations have other limits, and what is asked is known when it is asked.
+      // Other implementations have other limits, and the endpoint is known only at the first call.
       { durationSeconds: 1 },
       { durationSeconds: 365 * 24 * 3_600 },
       { preflight: "off" },

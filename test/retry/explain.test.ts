@@ -178,10 +178,10 @@ describe("a finding", () => {
   ])("%s", (_, id, isShown) => {
     const findings = [finding(id, "suspect")];
     const failure = { ...answer("InvalidIdentityToken", "Incorrect token audience"), findings };
-    const { message, hint, findings: told } = explained(failure);
+    const { message, hint, findings: reported } = explained(failure);
     expect(message.includes("; seen from here: The detail is here")).toBe(isShown);
     expect(hint === "IdP: do this.").toBe(isShown);
-    expect(told).toEqual(findings);
+    expect(reported).toEqual(findings);
   });
 });
 

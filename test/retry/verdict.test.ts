@@ -58,7 +58,7 @@ describe("an answer's code decides, with and without `Exception`", () => {
     for (const code of ["InvalidIdentityToken", "InvalidIdentityTokenException"]) {
       expect(judge(answer(code, KEY))).toBe("idp-unreachable");
       expect(judge(answer(code, "Incorrect token audience"))).toBe("token-rejected");
-      expect(judge(answer(code, "words nobody has seen"))).toBe("unknown");
+      expect(judge(answer(code, "words that no rule matches"))).toBe("unknown");
     }
   });
 });

@@ -23,7 +23,7 @@ export interface Addresses {
   /** The issuer listens here as well. */
   readonly issuerToo: string;
   readonly issuerV6: string;
-  /** STS in the region that is asked. */
+  /** STS in the called region. */
   readonly sts: string;
   readonly stsV6: string;
   /** STS in the region to fail over to. */
