@@ -47,10 +47,8 @@ export async function judgeKey(keySet: KeySet, subject: Subject): Promise<Judged
       const { entry, doubt } = key;
       const findings = doubt ? [...counted, keyUnusable(entry.kid, doubt)] : counted;
       if (token === undefined || alg === undefined) return { findings };
-      const verdict = await verifySignature(token, alg, entry.jwk);
-      return {
-        findings: verdict === "invalid" ? [...findings, signatureInvalid(kid, alg)] : findings,
-      };
+      const isInvalid = await hasInvalidSignature(token, alg, entry.jwk);
+      return { findings: isInvalid ? [...findings, signatureInvalid(kid, alg)] : findings };
     }
   }
 }
@@ -187,9 +185,6 @@ function misfit({ jwk }: KeyEntry, alg: string | undefined): KeyProblem | undefi
     : { words: `it is not on the curve ${curve}, which ${alg} requires`, isCertain: true };
 }
 
-/** The result of a verification; `undecided` when this process cannot decide. */
-export type SignatureVerdict = "valid" | "invalid" | "undecided";
-
 /** Imported keys by JWK and algorithm: importing a key costs more than verifying with it. */
 const imported = new WeakMap<JsonObject, Map<string, CryptoKey | Uint8Array>>();
 
@@ -198,12 +193,11 @@ const loadJose = () =>
   Promise.all([import("jose/jws/compact/verify"), import("jose/key/import")] as const);
 let jose: ReturnType<typeof loadJose> | undefined;
 
-/** Verifies a compact JWS with the bare parameters of a key: the caller has applied STS's rules. */
-async function verifySignature(
-  token: string,
-  alg: string,
-  jwk: JsonObject,
-): Promise<SignatureVerdict> {
+/**
+ * Whether the signature of a compact JWS is wrong, by the bare parameters of a key: the caller has applied
+ * STS's rules. False also when this process can't decide.
+ */
+async function hasInvalidSignature(token: string, alg: string, jwk: JsonObject): Promise<boolean> {
   jose ??= loadJose();
   const [{ compactVerify }, { importJWK }] = await jose;
   try {
@@ -211,11 +205,11 @@ async function verifySignature(
     const key = keys.get(alg) ?? (await importJWK({ ...bareKey(jwk) } as { kty: string }, alg));
     imported.set(jwk, keys.set(alg, key));
     await compactVerify(token, key, { algorithms: [alg] });
-    return "valid";
+    return false;
   } catch (error) {
     // Other codes are jose's own rules, such as 2048 bits for RSA, which STS does not have.
     const { code } = error as { code?: unknown };
-    return code === "ERR_JWS_SIGNATURE_VERIFICATION_FAILED" ? "invalid" : "undecided";
+    return code === "ERR_JWS_SIGNATURE_VERIFICATION_FAILED";
   }
 }
 
