@@ -7,8 +7,21 @@ import { confirmedBy } from "../retry/verdict.js";
 import { issuerFindings, unreadFindings } from "./conclude-issuer.js";
 import { storeFindings } from "./conclude-store.js";
 import { answerFinding, answerInFull, stsFindings, weakenCutOff } from "./conclude-sts.js";
-import type { Diagnosis, Facts } from "./diagnosis.js";
-import type { Gathered } from "./gather.js";
+import type { Diagnosis, Facts, Timing } from "./diagnosis.js";
+
+/** Everything from which the conclusions are drawn. */
+export interface Gathered {
+  readonly facts: Facts;
+  readonly timings: readonly Timing[];
+  /** Findings about the token. */
+  readonly token: readonly Finding[];
+  /** Findings about the request to STS, before it is sent. */
+  readonly request: readonly Finding[];
+  /** Findings of the issuer check. */
+  readonly issuer: readonly Finding[];
+  /** Why the real call failed, if it did. */
+  readonly failure?: Failure | undefined;
+}
 
 /** Draws the conclusions. A pure function: the same facts always give the same diagnosis. */
 export function conclude(gathered: Gathered): Diagnosis {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { conclude } from "../../src/doctor/conclude.js";
+import { conclude, type Gathered } from "../../src/doctor/conclude.js";
 import type { Facts } from "../../src/doctor/diagnosis.js";
-import type { Gathered } from "../../src/doctor/gather.js";
 import type { Failure } from "../../src/model/failure.js";
 import type { FindingId } from "../../src/model/findings.js";
 import { sampleEndpoint, sampleFacts, sampleFinding, sampleIssuer } from "./sample-facts.js";
