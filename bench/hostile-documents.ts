@@ -103,7 +103,7 @@ const [P256, P521] = [ecKey("P-256"), ecKey("P-521")];
 
 /** The longest that is done with one answer without a pause, in milliseconds. */
 async function blockedMs(body: Buffer, kid: string | undefined): Promise<number> {
-  const subject = { issuer: ISSUER, asksForKey: true, kid, alg: "RS256", token: undefined };
+  const subject = { issuer: ISSUER, needsKey: true, kid, alg: "RS256", token: undefined };
   const start = performance.now();
   checkDiscovery(body, ISSUER, URL_OF_IT);
   const discoveryMs = performance.now() - start;
