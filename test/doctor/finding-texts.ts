@@ -244,7 +244,7 @@ export const PROVIDER_ROWS: readonly TextRow[] = [
   [
     "proxy-in-use",
     () => proxyInUse(proxy),
-    /proxy is between.*http:\/\/proxy\.example:3128/,
+    /through a proxy.*http:\/\/proxy\.example:3128/,
     /^Network: nothing to do/,
     { proxy: "proxy.example:3128" },
   ],
