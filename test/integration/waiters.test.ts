@@ -29,7 +29,7 @@ describe("a caller's abortSignal", () => {
     await world.clock.advance(2_000);
     expect(await early).toMatchObject({
       code: "ERR_CALLER_TIMEOUT",
-      message: expect.stringContaining("callerTimeoutMs: 2000"),
+      message: expect.stringContaining("callerTimeoutMs (2000 ms)"),
       attempts: [],
     });
     expect(provider.status()).toMatchObject({ refreshing: true, lastError: undefined });
