@@ -55,7 +55,7 @@ test.each([
   expect(await stored(world, ...args)).toBeUndefined();
 });
 
-test("nothing is printed when nothing or a refusal is stored", async () => {
+test("no stored answer is used when nothing or only a refusal is stored", async () => {
   await using world = await startCredentialsWorld();
   expect(await stored(world)).toBeUndefined();
   world.sts.setFault("access-denied", { times: 1 });
@@ -63,7 +63,7 @@ test("nothing is printed when nothing or a refusal is stored", async () => {
   expect(await stored(world)).toBeUndefined();
 });
 
-test("credentials that must be refreshed are not printed", async () => {
+test("no stored answer is used when the credentials must be refreshed", async () => {
   await using world = await startCredentialsWorld();
   await get(world);
   expect(await stored(world)).toBeDefined();
@@ -76,7 +76,7 @@ test("credentials that must be refreshed are not printed", async () => {
   expect(await stored(world)).toBeUndefined();
 });
 
-test("nothing is printed inside the program of its own token source", async () => {
+test("no stored answer is used when the program of the token source runs the command", async () => {
   await using world = await startCredentialsWorld();
   await get(world);
   const { key } = await readRequest(readOptions(SPEC, []).values, world.env);

@@ -29,7 +29,7 @@ describe("the parts of a request's time", () => {
     expect(last(sampleRequest({ error: undefined, status: 200, connectMs: 9 }))).toBe("wait");
   });
 
-  test("of a handshake without other times are TLS", () => {
+  test("of a handshake alone are TLS", () => {
     expect(
       last(sampleRequest({ step: "issuer-network", label: "TLS of a", error: undefined })),
     ).toBe("tls");

@@ -113,8 +113,8 @@ describe("--keep-config", () => {
   });
 });
 
-describe("the exit of the child", () => {
-  test.each([0, 7, 255])("sets the exit code to the child's %i", async (code) => {
+describe("exec, when the child ends,", () => {
+  test.each([0, 7, 255])("exits with the child's exit code %i", async (code) => {
     await using world = await startCredentialsWorld();
     const { exitCode, stdout, stderr } = await runCli(
       ["exec", ...node(`process.exit(${code})`)],
@@ -123,7 +123,7 @@ describe("the exit of the child", () => {
     expect({ exitCode, stdout, stderr }).toEqual({ exitCode: code, stdout: "", stderr: "" });
   });
 
-  test("by a signal sets the exit code to 128 plus the number of the signal", async () => {
+  test("exits with 128 plus the number of the signal that ended the child", async () => {
     await using world = await startCredentialsWorld();
     const { exitCode } = await runCli(
       ["exec", ...node("process.kill(process.pid, 'SIGKILL')")],
