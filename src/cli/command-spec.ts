@@ -1,6 +1,7 @@
 /**
  * A command as one table. Parsing, `--help` and the completion of shells all use the same rows, so
- * that none of them can miss an option. The values that several commands have are read here too.
+ * that none of them can miss an option. This file also reads the kinds of values that several commands
+ * accept: times, regions, URLs.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -120,7 +120,7 @@ export class SharedAnswer {
     await this.#run((store) => store.release(lease));
   }
 
-  /** The failure to publish. Wrong usage is not published, because every process reports its own. */
+  /** The failure as a value for other processes. Wrong usage is not shared: every process reports its own. */
   refusalOf({ message, exitCode }: CommandFailure): StoredValue | undefined {
     if (exitCode === EXIT.usage) return undefined;
     const { key, roleArn } = this.#options;
@@ -172,8 +172,8 @@ const JWT = /^\s*ey[\w-]+\./;
 
 /**
  * The name under which processes share an answer: an HMAC over everything that decides which
- * credentials STS returns. For a token file, these are the claims of its token, so that another login
- * gets other credentials. For a platform, they are the variables that name the workload, so that no
+ * credentials STS returns. For a token file, that includes the claims of its token, so that another
+ * login gets other credentials. For a platform, it includes the variables that name the workload, so that no
  * token is needed to read the cache.
  */
 export async function answerKey(settings: ProviderSettings, roleArn: string): Promise<string> {

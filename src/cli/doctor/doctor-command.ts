@@ -250,7 +250,7 @@ async function withToken(
   return { ...request, token };
 }
 
-/** STS accepts 20,000 characters. A text that is longer than this can't be a token. */
+/** STS accepts 20,000 characters, so a text of more than 64 KiB can't be a token. */
 const MAX_TOKEN_BYTES = 64 * 1024;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
