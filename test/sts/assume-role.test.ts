@@ -1,5 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { toCredentials } from "../../src/sts/assume-role.js";
+import { startDeadline } from "../../src/runtime/clock.js";
+import {
+  type AssumeRoleInput,
+  type AttributedCredentials,
+  assumeRoleWith,
+  toCredentials,
+} from "../../src/sts/assume-role.js";
+import {
+  answered,
+  answeringEndpoint,
+  bytes,
+  failureOf,
+  INPUT,
+  sessionXml,
+} from "../support/answering-endpoint.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 const NOW = Date.UTC(2026, 0, 1);
 const ISSUED = {
@@ -60,4 +75,184 @@ describe("the credentials in an answer", () => {
       );
     },
   );
+});
+
+const [MINUTE, HOUR] = [60_000, 3_600_000] as const;
+
+describe("a session", () => {
+  test("expires by this machine's clock, although STS's clock differs", async () => {
+    const world = answeringEndpoint(async () => {
+      const stsNow = world.clock.now() + 10 * MINUTE;
+      return {
+        headers: { date: new Date(stsNow).toUTCString() },
+        body: bytes(sessionXml({ expiresAt: stsNow + HOUR })),
+      };
+    });
+    const { credentials, rejectedDate } = await world.call();
+    expect(credentials).toMatchObject({
+      accessKeyId: "ASIA1",
+      expiration: new Date(world.clock.now() + HOUR),
+    });
+    expect(rejectedDate).toBeUndefined();
+    const { now, isVerified } = world.pool.serverClock(world.target).read();
+    expect([now - world.clock.now(), isVerified]).toEqual([10 * MINUTE, true]);
+  });
+
+  test("comes with the Date of its answer if that can't be right", async () => {
+    const world = answeringEndpoint(async () => ({
+      headers: { date: new Date(0).toUTCString() },
+      body: bytes(sessionXml({ expiresAt: world.clock.now() + 900_000 })),
+    }));
+    const { credentials, rejectedDate } = await world.call({ DurationSeconds: 900 });
+    expect(credentials.expiration).toEqual(new Date(world.clock.now() + 900_000));
+    expect(rejectedDate).toMatchObject({ reason: "session-too-long", skewMs: -world.clock.now() });
+  });
+
+  test("is requested once for equal requests at the same time", async () => {
+    const world = answeringEndpoint(answered());
+    const sessions = await Promise.all([world.call(), world.call(), world.call()]);
+    expect(sessions.map(({ credentials }) => credentials.accessKeyId)).toEqual(
+      Array(3).fill("ASIA1"),
+    );
+    expect(world.sent).toHaveLength(1);
+  });
+
+  test("is requested once when only the session names differ, which the SDK made from the time", async () => {
+    const world = answeringEndpoint(answered());
+    const names = ["aws-sdk-js-session-1767323045000", "aws-sdk-js-session-1767323045001"];
+    await Promise.all(names.map((RoleSessionName) => world.call({ RoleSessionName })));
+    expect(world.sent).toHaveLength(1);
+  });
+
+  test.each<[string, Partial<AssumeRoleInput>]>([
+    ["session name", { RoleSessionName: "other" }],
+    ["session name that only begins as the SDK's", { RoleSessionName: "aws-sdk-js-session-1a" }],
+    ["session name that only ends as the SDK's", { RoleSessionName: "a-aws-sdk-js-session-1" }],
+    ["role", { RoleArn: "arn:aws:iam::123456789012:role/other" }],
+    ["token", { WebIdentityToken: "another.token.b" }],
+    ["duration", { DurationSeconds: 900 }],
+  ])("is requested again for another %s", async (_, change) => {
+    const world = answeringEndpoint(answered());
+    const sdkName = { RoleSessionName: "aws-sdk-js-session-1" };
+    await Promise.all([world.call(sdkName), world.call({ ...sdkName, ...change })]);
+    expect(world.sent).toHaveLength(2);
+  });
+});
+
+describe("a refusal", () => {
+  const refused = (headers: (now: number) => Record<string, string>) => {
+    const world = answeringEndpoint(async () => ({
+      statusCode: 403,
+      headers: headers(world.clock.now()),
+      body: bytes("<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"),
+    }));
+    return world;
+  };
+  const date = (now: number) => ({ date: new Date(now).toUTCString() });
+
+  test("is a failure with the facts of the answer and the region", async () => {
+    const failure = await failureOf(refused(date).call());
+    const facts = { kind: "answer", code: "AccessDenied", httpStatus: 403, region: "eu-west-1" };
+    expect(failure).toMatchObject(facts);
+  });
+
+  test("shows the clock of STS if it has the request ID of STS", async () => {
+    const world = refused((now) => ({ ...date(now), "x-amzn-requestid": "r-1" }));
+    await failureOf(world.call());
+    expect(world.pool.serverClock(world.target).read().isVerified).toBe(true);
+  });
+
+  test("does not show the clock of STS without that ID, because a proxy may have sent it", async () => {
+    const world = refused(date);
+    await failureOf(world.call());
+    expect(world.pool.serverClock(world.target).read().isVerified).toBe(false);
+  });
+});
+
+describe("a success without credentials", () => {
+  test("is a bad answer with its status, its request ID and the region", async () => {
+    const world = answeringEndpoint(async () => ({
+      headers: { "x-amzn-requestid": "r-1" },
+      body: bytes(
+        "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult/></AssumeRoleWithWebIdentityResponse>",
+      ),
+    }));
+    expect(await failureOf(world.call())).toEqual({
+      kind: "bad-answer",
+      message: "a success without credentials in it: a proxy or another server may have sent it",
+      httpStatus: 200,
+      requestId: "r-1",
+      region: "eu-west-1",
+    });
+  });
+});
+
+describe("a role assumer", () => {
+  const call = (
+    assumer: (input: AssumeRoleInput) => Promise<unknown>,
+    clock = new FakeClock(),
+    signal = new AbortController().signal,
+  ) => {
+    const limits = { clock, signal, timeoutMs: 1_000, deadline: startDeadline(clock, MINUTE) };
+    return assumeRoleWith(
+      assumer as (input: AssumeRoleInput) => Promise<AttributedCredentials>,
+      INPUT,
+      limits,
+    );
+  };
+  const KEYS = { accessKeyId: "key", secretAccessKey: "secret" };
+
+  test("receives the input, and its credentials are returned", async () => {
+    const received: AssumeRoleInput[] = [];
+    const expiration = new Date(NOW);
+    const credentials = { ...KEYS, sessionToken: "t", expiration };
+    const result = await call(async (input) => {
+      received.push(input);
+      return credentials;
+    });
+    expect(result).toEqual({ credentials });
+    expect(received).toEqual([INPUT]);
+  });
+
+  test.each([new Date(NOW).toISOString(), NOW])(
+    "may return the expiration %j instead of a Date",
+    async (expiration) => {
+      const { credentials } = await call(async () => ({ ...KEYS, expiration }));
+      expect(credentials.expiration).toEqual(new Date(NOW));
+    },
+  );
+
+  test.each([undefined, null])("may return the expiration %j", async (expiration) => {
+    const { credentials } = await call(async () => ({ ...KEYS, expiration }));
+    expect(credentials.expiration ?? undefined).toBeUndefined();
+  });
+
+  test.each([undefined, null, {}, { accessKeyId: "key" }, { secretAccessKey: "secret" }])(
+    "fails with a bad answer when it returns %j",
+    async (value) => {
+      const failure = await failureOf(call(async () => value));
+      expect(failure).toMatchObject({ kind: "bad-answer" });
+      expect([failure.httpStatus, failure.requestId]).toEqual([undefined, undefined]);
+    },
+  );
+
+  test("fails with what its error says, without the token", async () => {
+    const reset = Object.assign(new Error(`no ${INPUT.WebIdentityToken}`), { code: "ECONNRESET" });
+    const failure = await failureOf(call(async () => Promise.reject(reset)));
+    const facts = { kind: "network", code: "ECONNRESET", message: "no [redacted]" };
+    expect(failure).toMatchObject(facts);
+    expect(failure.region).toBeUndefined();
+  });
+
+  test("is not called for a signal that has already aborted", async () => {
+    let calls = 0;
+    const assumer = async () => {
+      calls += 1;
+      return KEYS;
+    };
+    await expect(call(assumer, new FakeClock(), AbortSignal.abort("closed"))).rejects.toBe(
+      "closed",
+    );
+    expect(calls).toBe(0);
+  });
 });

@@ -1,0 +1,171 @@
+import { Readable } from "node:stream";
+import { describe, expect, test } from "vitest";
+import {
+  answered,
+  answeringEndpoint,
+  bytes,
+  failureOf,
+  never,
+  sessionXml,
+  untilSent,
+} from "../support/answering-endpoint.js";
+
+const MAX_BYTES = 1024 * 1024;
+
+describe("the time limit of a call", () => {
+  test("ends a call without an answer, and its request", async () => {
+    const world = answeringEndpoint(never);
+    const failure = failureOf(world.call());
+    await untilSent(world, 1);
+    await world.clock.advance(4_999);
+    expect(world.sent[0]?.abortSignal?.aborted).toBe(false);
+    await world.clock.advance(1);
+    expect(await failure).toEqual({
+      ...{ kind: "timeout", code: "TimeoutError", cutShort: false, region: "eu-west-1" },
+      message: "no answer from STS within 5000 ms",
+    });
+    expect(world.sent[0]?.abortSignal?.aborted).toBe(true);
+    expect(world.clock.pending).toBe(0);
+  });
+
+  test("is the rest of the budget if that is shorter, and then cuts the call short", async () => {
+    const world = answeringEndpoint(never);
+    const failure = failureOf(world.call({}, { budgetMs: 1_200 }));
+    await untilSent(world, 1);
+    await world.clock.advance(1_200);
+    const message = "no answer from STS within 1200 ms";
+    expect(await failure).toMatchObject({ kind: "timeout", message, cutShort: true });
+  });
+
+  test("does not include the wait in the queue of the endpoint", async () => {
+    const world = answeringEndpoint(never);
+    const first = Array.from({ length: 40 }, (_, n) =>
+      failureOf(world.call({ RoleSessionName: `s${n}` })),
+    );
+    await untilSent(world, 40);
+    const last = failureOf(world.call());
+    await world.clock.advance(5_000);
+    await Promise.all(first);
+    await untilSent(world, 41);
+    await world.clock.advance(4_999);
+    expect(world.sent[40]?.abortSignal?.aborted).toBe(false);
+    await world.clock.advance(1);
+    expect(await last).toMatchObject({ kind: "timeout", cutShort: false });
+  });
+
+  test("is the budget in the queue of the endpoint, and the call is then not sent", async () => {
+    const world = answeringEndpoint(never);
+    const first = Array.from({ length: 40 }, (_, n) =>
+      failureOf(world.call({ RoleSessionName: `s${n}` })),
+    );
+    await untilSent(world, 40);
+    const last = failureOf(world.call({}, { budgetMs: 1_000 }));
+    await world.clock.advance(1_000);
+    expect(await last).toEqual({
+      ...{ kind: "timeout", code: "TimeoutError", cutShort: true, region: "eu-west-1" },
+      message: "too many calls to this endpoint were waiting for an answer",
+    });
+    expect(world.sent).toHaveLength(40);
+    await world.clock.advance(4_000);
+    await Promise.all(first);
+    expect(world.clock.pending).toBe(0);
+  });
+
+  test("leaves no timer after an answer", async () => {
+    const world = answeringEndpoint(answered());
+    await world.call();
+    expect(world.clock.pending).toBe(0);
+  });
+});
+
+describe("the signal of a caller", () => {
+  test("ends the call with its reason", async () => {
+    const world = answeringEndpoint(never);
+    const controller = new AbortController();
+    const call = world.call({}, { signal: controller.signal });
+    await untilSent(world, 1);
+    const reason = new Error("closed");
+    controller.abort(reason);
+    await expect(call).rejects.toBe(reason);
+    expect(world.sent[0]?.abortSignal?.aborted).toBe(true);
+  });
+
+  test("prevents the call if it has already aborted", async () => {
+    const world = answeringEndpoint(answered());
+    await expect(world.call({}, { signal: AbortSignal.abort("closed") })).rejects.toBe("closed");
+    expect(world.sent).toHaveLength(0);
+  });
+});
+
+describe("the body of an answer", () => {
+  const size = bytes(sessionXml()).length;
+  const full = () => bytes(sessionXml({ padding: MAX_BYTES - size }));
+  const long = () => bytes(sessionXml({ padding: MAX_BYTES - size + 1 }));
+  const tooLong = {
+    ...{ kind: "bad-answer", code: "AnswerTooLong", httpStatus: 200 },
+    message: "the answer is longer than 1048576 bytes; reading stopped there",
+  };
+
+  test.each<[string, (content: Uint8Array) => unknown]>([
+    ["bytes", (content) => content],
+    ["a stream of Node", (content) => Readable.from([content.slice(0, 10), content.slice(10)])],
+    ["a stream of the web", (content) => new Blob([Buffer.from(content)]).stream()],
+    ["a stream of strings", (content) => Readable.from([Buffer.from(content).toString()])],
+  ])("may have a MiB as %s, and not one byte more", async (_, make) => {
+    const read = answeringEndpoint(async () => ({ body: make(full()) }));
+    expect((await read.call()).credentials.accessKeyId).toBe("ASIA1");
+    const refused = answeringEndpoint(async () => ({ body: make(long()) }));
+    expect(await failureOf(refused.call())).toMatchObject(tooLong);
+  });
+
+  test("is too long as a string too", async () => {
+    const refused = answeringEndpoint(async () => ({ body: Buffer.from(long()).toString() }));
+    expect(await failureOf(refused.call())).toMatchObject(tooLong);
+  });
+
+  test("may be a Blob, but not one that is longer than a MiB", async () => {
+    const blob = (content: Uint8Array) => async () => ({ body: new Blob([Buffer.from(content)]) });
+    expect((await answeringEndpoint(blob(full())).call()).credentials.accessKeyId).toBe("ASIA1");
+    expect(await failureOf(answeringEndpoint(blob(long())).call())).toMatchObject(tooLong);
+  });
+
+  test("is not read on when it is too long, and its stream is closed", async () => {
+    let pieces = 0;
+    const body = Readable.from(
+      (function* () {
+        for (;;) {
+          pieces += 1;
+          yield Buffer.alloc(512 * 1024);
+        }
+      })(),
+      { highWaterMark: 1 },
+    );
+    const failure = await failureOf(answeringEndpoint(async () => ({ body })).call());
+    expect(failure).toMatchObject(tooLong);
+    expect(body.destroyed).toBe(true);
+    expect(pieces).toBeLessThan(6);
+  });
+
+  test("is closed when the time is up while it is read", async () => {
+    const body = new Readable({ read() {} });
+    const world = answeringEndpoint(async () => ({ body }));
+    const failure = failureOf(world.call());
+    await untilSent(world, 1);
+    body.push("<");
+    await world.clock.advance(5_000);
+    expect(await failure).toMatchObject({ kind: "timeout" });
+    await new Promise(setImmediate);
+    expect(body.destroyed).toBe(true);
+  });
+
+  test("that fails while it is read is a failure of the network", async () => {
+    const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    const body = new Readable({
+      read() {
+        this.destroy(reset);
+      },
+    });
+    const failure = await failureOf(answeringEndpoint(async () => ({ body })).call());
+    expect(failure).toMatchObject({ kind: "network", code: "ECONNRESET" });
+  });
+});
