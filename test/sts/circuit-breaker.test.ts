@@ -103,6 +103,12 @@ describe("an open circuit", () => {
     breaker.succeeded();
     expect(breaker.failedSince(before)).toBe(false);
   });
+
+  test("no longer reports that it has opened when its pause is over", async () => {
+    await clock.advance(1_000);
+    await pauseIsOver();
+    expect(breaker.failedSince(0)).toBe(false);
+  });
 });
 
 describe("a half-open circuit", () => {

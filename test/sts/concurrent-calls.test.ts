@@ -69,6 +69,22 @@ describe("a concurrency limit", () => {
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   });
 
+  test("starts no waiting call when a later one leaves the queue", async () => {
+    const room = new ConcurrencyLimit(1);
+    const [first, caller] = [makeWork(), new AbortController()];
+    const running = room.run(signal, first.run);
+    const begun: string[] = [];
+    const waiting = room.run(signal, async () => begun.push("second"));
+    const leaving = room.run(caller.signal, async () => begun.push("third"));
+    caller.abort("enough");
+    await expect(leaving).rejects.toBe("enough");
+    await new Promise(setImmediate);
+    expect(begun).toEqual([]);
+    first.end();
+    await Promise.all([running, waiting]);
+    expect(begun).toEqual(["second"]);
+  });
+
   test("starts no other call when a waiting one leaves the middle of the queue", async () => {
     const room = new ConcurrencyLimit(1);
     const [first, second, third] = [makeWork(), makeWork(), makeWork()];

@@ -18,6 +18,8 @@ interface Answer {
   readonly lie?: number | string | undefined;
   readonly requestedMs?: number;
   readonly givenMs?: number;
+  /** The time from the request, when STS writes its times, to the answer. */
+  readonly tookMs?: number;
 }
 
 /** A machine and one STS. */
@@ -25,11 +27,14 @@ function world() {
   const clock = new FakeClock();
   const server = new ServerClock(clock);
   /** How long the session lasts by the corrected expiration, and what was rejected. */
-  const issue = ({ stsMs = 0, lie = 0, requestedMs = HOUR, givenMs = requestedMs }: Answer) => {
+  const issue = (answer: Answer) => {
+    const { stsMs = 0, lie = 0, requestedMs = HOUR, givenMs = requestedMs, tookMs = 0 } = answer;
     const stsNow = clock.now() + stsMs;
     const expiration = new Date(second(stsNow) + givenMs);
     const date = typeof lie === "string" ? lie : httpDate(stsNow + lie);
-    const judged = server.session({ date, expiration, requestedMs, sentAt: momentOf(clock) });
+    const sentAt = momentOf(clock);
+    clock.suspend(tookMs);
+    const judged = server.session({ date, expiration, requestedMs, sentAt });
     const lifetimeMs = expiration.getTime() - judged.skewMs - clock.now();
     return { lifetimeMs, rejected: judged.rejectedDate?.reason };
   };
@@ -48,7 +53,7 @@ describe("the clock of an STS endpoint", () => {
     expect(server.read()).toEqual({ now: clock.now(), isVerified: true });
   });
 
-  test.each([16_000, -16_000, 10 * MINUTE, -30 * MINUTE, 48 * HOUR, -48 * HOUR])(
+  test.each([15_000, -15_000, 10 * MINUTE, -30 * MINUTE, 48 * HOUR, -48 * HOUR])(
     "is shown by the session it issues when it differs by %d ms",
     async (stsMs) => {
       const { clock, server, issue } = world();
@@ -68,6 +73,12 @@ describe("the clock of an STS endpoint", () => {
     }
   });
 
+  test("is this machine's after an answer that took a minute, with the Date of its request", () => {
+    const { clock, server, issue } = world();
+    issue({ tookMs: MINUTE });
+    expect(server.read()).toEqual({ now: clock.now(), isVerified: true });
+  });
+
   test("is the time that the last answer has shown", () => {
     const { clock, server, issue } = world();
     issue({ stsMs: HOUR });
@@ -77,7 +88,8 @@ describe("the clock of an STS endpoint", () => {
 
   test("is shown by a refusal only if this machine's clock agrees", () => {
     const { clock, server } = world();
-    for (const date of [undefined, "", "soon", httpDate(0), httpDate(clock.now() + MINUTE)]) {
+    const dates = [0, clock.now() + 15_000, clock.now() - 15_000].map(httpDate);
+    for (const date of [undefined, "", "soon", ...dates]) {
       server.refusal(date);
       expect(server.read().isVerified).toBe(false);
     }
@@ -92,6 +104,7 @@ describe("a Date that can't be right", () => {
     ["of the year 9999", "Fri, 31 Dec 9999 23:59:59 GMT", "expired-on-arrival"],
     ["two hours behind", -2 * HOUR, "session-too-long"],
     ["two hours ahead", 2 * HOUR, "expired-on-arrival"],
+    ["at the very end of the session", HOUR, "expired-on-arrival"],
     // It would be possible, but by the other clock the session has exactly the requested length.
     ["half an hour ahead", 30 * MINUTE, "session-too-long"],
   ])("(%s) is rejected, however wrong this machine's clock is", (_, lie, reason) => {
@@ -153,6 +166,12 @@ describe("the lifetime of a session", () => {
     ["has passed if both clocks agree", { givenMs: -HOUR }, -HOUR],
     ["is the shorter one of two", { stsMs: 10 * MINUTE, givenMs: 900_000 }, 900_000],
     ["is the shorter one of two", { stsMs: -10 * MINUTE, givenMs: 900_000 }, 300_000],
+    ["loses the time of its answer", { stsMs: 10 * MINUTE, tookMs: MINUTE }, 59 * MINUTE],
+    [
+      "loses the time of its answer if it is shorter than requested",
+      { stsMs: 10 * MINUTE, givenMs: 900_000, tookMs: MINUTE },
+      14 * MINUTE,
+    ],
   ])("%s", (_, answer, lifetimeMs) => {
     expect(world().issue(answer).lifetimeMs / 1000).toBeCloseTo(lifetimeMs / 1000, -1);
   });
@@ -192,6 +211,24 @@ describe("the lifetime of a session", () => {
     const expiration = new Date(start + HOUR);
     const { skewMs } = server.session({ date, expiration, requestedMs: HOUR, sentAt });
     expect(expiration.getTime() - skewMs - clock.now()).toBeCloseTo(20 * MINUTE, -4);
+  });
+
+  test("is the requested one, with a wrong Date, while no answer has shown the clock", () => {
+    const { issue } = world();
+    expect(issue({ lie: httpDate(0), givenMs: 900_000 }).lifetimeMs).toBe(HOUR);
+  });
+
+  test("counts by the clock that earlier answers have shown, with a wrong Date", () => {
+    const { issue } = world();
+    issue({ stsMs: 10 * MINUTE });
+    const wrong = { stsMs: 10 * MINUTE, lie: httpDate(0) };
+    expect(issue({ ...wrong, givenMs: 900_000 }).lifetimeMs).toBe(900_000);
+    expect(issue({ ...wrong, givenMs: 12 * HOUR }).lifetimeMs).toBe(HOUR);
+  });
+
+  test("may differ from the requested one by less than 15 seconds", () => {
+    const issue = (givenMs: number) => world().issue({ stsMs: 10 * MINUTE, givenMs }).rejected;
+    expect([issue(HOUR + 14_000), issue(HOUR + 15_000)]).toEqual([undefined, "session-too-long"]);
   });
 
   test("is never too long and never empty, for any two clocks", () => {

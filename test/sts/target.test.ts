@@ -109,6 +109,29 @@ describe("the region", () => {
     expect(await target({}, { env })).toMatchObject({ region: "eu-west-2" });
   });
 
+  test("comes from the next source if one is the empty string", async () => {
+    const region = { clientConfig: { region: "" }, region: "", parentClientConfig: { region: "" } };
+    const env = { AWS_REGION: "eu-west-3" };
+    expect(await target(region, { caller: { region: "" }, env })).toMatchObject({
+      ...{ region: "eu-west-3", regionSource: "AWS_REGION" },
+    });
+  });
+
+  test.each(["fips-us-east-1", "us-east-1-fips"])(
+    "with the FIPS name %s is the real one, with the FIPS endpoint",
+    async (name) => {
+      const { region, config } = await target({ region: name });
+      expect({ region, config }).toEqual({
+        ...{ region: "us-east-1", config: { region: name, useFipsEndpoint: true } },
+      });
+    },
+  );
+
+  test("may contain the letters of FIPS without meaning it", async () => {
+    const { region, config } = await target({ region: "eu-fips-1" });
+    expect({ region, config }).toEqual({ region: "eu-fips-1", config: { region: "eu-fips-1" } });
+  });
+
   test("is that of the profile that the client or the calling client names", async () => {
     useProfiles("[default]\nregion = eu-west-1\n[profile other]\nregion = eu-central-1\n");
     const byClient = await target({ clientConfig: { profile: "other" } });
@@ -171,6 +194,19 @@ describe("from the calling client", () => {
     });
   });
 
+  test("a handler is marked as lent, and one among the provider's options is not", async () => {
+    const lent = await target({}, { caller: { requestHandler: handler } });
+    const own = await target({ clientConfig: { requestHandler: handler as never } });
+    expect([lent.isHandlerLent, own.isHandlerLent]).toEqual([true, false]);
+  });
+
+  test("the logger is inherited unless the client config has one", async () => {
+    const [own, lent] = [console, { ...console }];
+    const caller = { logger: lent };
+    expect((await config({}, { caller })).logger).toBe(lent);
+    expect((await config({ clientConfig: { logger: own } }, { caller })).logger).toBe(own);
+  });
+
   test("an HTTP/2 handler is not inherited", async () => {
     const h2 = { ...handler, metadata: { handlerProtocol: "h2" } };
     expect(await config({}, { caller: { requestHandler: h2 as never } })).not.toHaveProperty(
@@ -228,4 +264,14 @@ test("failover regions come after the first region, once each, and never use the
     ["eu-west-1", "eu-west-1", true],
     ["eu-central-1", "eu-central-1", undefined],
   ]);
+  expect(targets.map(({ regionSource }) => regionSource)).toEqual(["region", "failoverRegions"]);
+});
+
+test.each([
+  ["us-east-1", "fips-us-east-1", 2],
+  ["fips-us-east-1", "us-east-1-fips", 1],
+  ["us-east-1", "us-east-1", 1],
+])("for the region %s, %s makes %i targets as a failover region", async (region, other, count) => {
+  const settings = makeSettings({ region, failoverRegions: [other] });
+  expect(await resolveTargets(settings, undefined, {})).toHaveLength(count);
 });

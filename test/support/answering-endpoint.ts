@@ -19,6 +19,8 @@ export const INPUT: AssumeRoleInput = {
 };
 
 interface SentRequest {
+  /** The region that the host of the request names. */
+  readonly region: string | undefined;
   readonly body: string;
   readonly abortSignal: AbortSignal | undefined;
 }
@@ -26,22 +28,31 @@ interface SentRequest {
 /** Makes the answer to a request. */
 type Answer = (sent: SentRequest) => Promise<Partial<HttpResponse>>;
 
-/** One STS endpoint over a request handler that answers as the test says. */
+interface HandledRequest {
+  readonly hostname: string;
+  readonly body: string;
+}
+
+/** STS over a request handler that answers as the test says. */
 export function answeringEndpoint(answer: Answer) {
   const clock = new FakeClock();
-  const pool = makePool({ clock });
+  const pool = makePool({ clock, random: () => 0 });
   const sent: SentRequest[] = [];
   const requestHandler = {
     metadata: { handlerProtocol: "http/1.1" },
     updateHttpClientConfig() {},
     httpHandlerConfigs: () => ({}),
-    async handle({ body }: { body: string }, { abortSignal }: { abortSignal?: AbortSignal } = {}) {
-      const request = { body, abortSignal };
+    async handle(
+      { hostname, body }: HandledRequest,
+      { abortSignal }: { abortSignal?: AbortSignal } = {},
+    ) {
+      const request = { region: hostname.split(".")[1], body, abortSignal };
       sent.push(request);
       return { response: new HttpResponse({ statusCode: 200, ...(await answer(request)) }) };
     },
   } as unknown as NonNullable<StsTarget["config"]["requestHandler"]>;
-  const target = makeTarget({ config: { region: "eu-west-1", requestHandler } });
+  const targetIn = (region: string) => makeTarget({ region, config: { region, requestHandler } });
+  const target = targetIn("eu-west-1");
   const call = (
     input: Partial<AssumeRoleInput> = {},
     options: Partial<AssumeRoleOptions> & { readonly budgetMs?: number } = {},
@@ -54,7 +65,7 @@ export function answeringEndpoint(answer: Answer) {
       { target, pool, signal, deadline, timeoutMs: 5_000, ...rest },
     );
   };
-  return { clock, pool, target, sent, call };
+  return { clock, pool, target, targetIn, sent, call };
 }
 
 /** The failure of a call; any other outcome is an error. */
@@ -96,3 +107,19 @@ export const bytes = (text: string) => new TextEncoder().encode(text);
 export const answered = (session?: Session) => async () => ({ body: bytes(sessionXml(session)) });
 /** Never answers. */
 export const never = () => new Promise<never>(() => {});
+
+/** Refuses every request with an error of STS. */
+export const refusal =
+  (code: string, { httpStatus = 400, headers = {} }: RefusalOptions = {}) =>
+  async () => ({
+    statusCode: httpStatus,
+    headers: { "x-amzn-requestid": "r-1", ...headers },
+    body: bytes(
+      `<ErrorResponse><Error><Code>${code}</Code><Message>no</Message></Error></ErrorResponse>`,
+    ),
+  });
+
+interface RefusalOptions {
+  readonly httpStatus?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,275 @@
+import { describe, expect, test } from "vitest";
+import type { EventBody } from "../../src/model/events.js";
+import type { Verdict } from "../../src/model/failure.js";
+import { judge } from "../../src/retry/verdict.js";
+import { startDeadline } from "../../src/runtime/clock.js";
+import { createRegionalCaller, type RegionalCallerOptions } from "../../src/sts/regional-caller.js";
+import {
+  answered,
+  answeringEndpoint,
+  bytes,
+  failureOf,
+  INPUT,
+  never,
+  refusal,
+  sessionXml,
+  untilSent,
+} from "../support/answering-endpoint.js";
+
+const [FIRST, SECOND] = ["eu-west-1", "eu-central-1"] as const;
+
+type Answer = Parameters<typeof answeringEndpoint>[0];
+
+/** STS in regions that answer as the test says, and the callers of one process. */
+function regions(answers: Readonly<Record<string, Answer>>) {
+  const current = { ...answers };
+  const world = answeringEndpoint((request) => (current[request.region ?? ""] ?? never)(request));
+  const events: EventBody[] = [];
+  const caller = (
+    options: Partial<RegionalCallerOptions["limits"]> & {
+      readonly retryAccessDenied?: boolean;
+    } = {},
+    names: readonly [string, ...string[]] = [FIRST, SECOND],
+  ) => {
+    const { retryAccessDenied = false, ...changes } = options;
+    const limits = {
+      attemptTimeoutMs: 5_000,
+      hedgeAfterMs: undefined,
+      budgetMs: 60_000,
+      ...changes,
+    };
+    const [first, ...others] = names;
+    const sts = createRegionalCaller({
+      targets: [world.targetIn(first), ...others.map(world.targetIn)],
+      ...{ pool: world.pool, judge, retryAccessDenied, limits },
+      signal: new AbortController().signal,
+      emit: (event) => events.push(event),
+    });
+    const call = (input = {}, budgetMs = limits.budgetMs) =>
+      sts.call({ ...INPUT, ...input }, startDeadline(world.clock, budgetMs));
+    return { sts, call };
+  };
+  const asked = () => world.sent.map(({ region }) => region);
+  return { ...world, answers: current, events, caller, asked };
+}
+
+const busy = (seconds: number, code = "ThrottlingException") =>
+  refusal(code, { headers: { "retry-after": String(seconds) } });
+
+describe("a region that requests a wait", () => {
+  test("is left for another one if the wait takes most of the remaining time", async () => {
+    const { caller, asked } = regions({ [FIRST]: busy(31), [SECOND]: answered() });
+    const { call } = caller();
+    const failure = await failureOf(call());
+    expect(failure).toMatchObject({ code: "ThrottlingException", alternative: true });
+    expect(failure.retryAfterMs).toBeUndefined();
+    await call();
+    expect(asked()).toEqual([FIRST, SECOND]);
+  });
+
+  test.each<[string, Answer, readonly [string, ...string[]]]>([
+    ["the wait takes half of the remaining time", busy(30), [FIRST, SECOND]],
+    ["no other region can be called", busy(31), [FIRST]],
+    ["every region would refuse the call", busy(31, "AccessDenied"), [FIRST, SECOND]],
+  ])("is called again after the wait if %s", async (_, answer, names) => {
+    const { caller, asked } = regions({ [FIRST]: answer, [SECOND]: answered() });
+    const { call } = caller({}, names);
+    const failure = await failureOf(call());
+    expect(failure.alternative).toBe(false);
+    expect(failure.retryAfterMs).toBeGreaterThanOrEqual(30_000);
+    await failureOf(call());
+    expect(asked()).toEqual([FIRST, FIRST]);
+  });
+});
+
+describe("a hedged call", () => {
+  const hedged = (answer: Answer, options = {}) => {
+    const world = regions({ [FIRST]: never, [SECOND]: answered() });
+    const { call } = world.caller({ hedgeAfterMs: 500, ...options });
+    /** The first region answers after the hedged request was sent, which is not answered. */
+    const late = async () => {
+      world.answers[SECOND] = never;
+      let answerNow = () => {};
+      const released = new Promise<void>((resolve) => {
+        answerNow = resolve;
+      });
+      world.answers[FIRST] = async (request) => {
+        await released;
+        return answer(request);
+      };
+      const outcome = failureOf(call());
+      await untilSent(world, 1);
+      await world.clock.advance(500);
+      await untilSent(world, 2);
+      answerNow();
+      return { outcome };
+    };
+    return { ...world, call, late };
+  };
+
+  test.each<[Verdict, string]>([
+    ["token-rejected", "IDPRejectedClaim"],
+    ["token-expired", "ExpiredTokenException"],
+    ["request-invalid", "ValidationError"],
+    ["access-denied", "AccessDenied"],
+  ])("ends at once with the verdict %s of the first region", async (verdict, code) => {
+    const { late, sent } = hedged(refusal(code));
+    const { outcome } = await late();
+    const failure = await outcome;
+    expect([failure.code, judge(failure), failure.region]).toEqual([code, verdict, FIRST]);
+    expect(sent[1]?.abortSignal?.aborted).toBe(true);
+  });
+
+  test.each<[string, Answer, object]>([
+    ["is throttled", refusal("ThrottlingException"), {}],
+    ["denies access, which may pass", refusal("AccessDenied"), { retryAccessDenied: true }],
+  ])("waits for the second region if the first one %s", async (_, answer, options) => {
+    const world = hedged(answer, options);
+    const { outcome } = await world.late();
+    await world.clock.flush();
+    expect(world.sent[1]?.abortSignal?.aborted).toBe(false);
+    await world.clock.advance(5_000);
+    expect(await outcome).toMatchObject({ region: FIRST });
+  });
+
+  test("opens the circuit of a region that three such calls found silent for a second", async () => {
+    const world = hedged(answered());
+    for (const count of [1, 2, 3]) {
+      expect(world.pool.breaker(world.targetIn(FIRST)).openForMs).toBe(0);
+      const outcome = world.caller({ hedgeAfterMs: 500 }).call();
+      await untilSent(world, 2 * count - 1);
+      await world.clock.advance(500);
+      await outcome;
+    }
+    expect(world.asked()).toEqual([FIRST, SECOND, FIRST, SECOND, FIRST, SECOND]);
+    expect(world.pool.breaker(world.targetIn(FIRST)).openForMs).toBe(30_000);
+  });
+
+  test("is not made without another region", async () => {
+    const world = regions({ [FIRST]: never });
+    const outcome = failureOf(world.caller({ hedgeAfterMs: 500 }, [FIRST]).call());
+    await untilSent(world, 1);
+    await world.clock.advance(5_000);
+    expect(await outcome).toMatchObject({ kind: "timeout", region: FIRST });
+    expect(world.asked()).toEqual([FIRST]);
+  });
+
+  test("passes its probe of the second region to the next caller if the first one answers", async () => {
+    const world = regions({ [FIRST]: never, [SECOND]: never });
+    world.pool.breaker(world.targetIn(SECOND)).failed();
+    await world.clock.advance(30_000);
+    let answerNow = () => {};
+    const released = new Promise<void>((resolve) => {
+      answerNow = resolve;
+    });
+    world.answers[FIRST] = async () => {
+      await released;
+      return answered()();
+    };
+    const outcome = world.caller({ hedgeAfterMs: 500 }).call();
+    await untilSent(world, 1);
+    await world.clock.advance(500);
+    await untilSent(world, 2);
+    expect(world.pool.breaker(world.targetIn(SECOND)).permit()).toBeUndefined();
+    answerNow();
+    await outcome;
+    expect(world.pool.breaker(world.targetIn(SECOND)).permit()).toBe("probe");
+    expect(world.events).toEqual([]);
+  });
+});
+
+describe("an outcome of a region", () => {
+  test("shows a token that STS refused as expired to the clock of the endpoint", async () => {
+    const { caller, pool, target } = regions({ [FIRST]: refusal("ExpiredTokenException") });
+    expect(await failureOf(caller().call())).toMatchObject({ code: "ExpiredTokenException" });
+    expect(pool.serverClock(target).hasCalledExpired(INPUT.WebIdentityToken)).toBe(true);
+  });
+
+  test("shows no expired token to that clock if STS refused it for another reason", async () => {
+    const { caller, pool, target } = regions({ [FIRST]: refusal("InvalidIdentityToken") });
+    await failureOf(caller().call());
+    expect(pool.serverClock(target).hasCalledExpired(INPUT.WebIdentityToken)).toBe(false);
+  });
+
+  test("with a Date that can't be right is reported as an event", async () => {
+    const world = regions({
+      [FIRST]: async () => ({
+        headers: { date: new Date(0).toUTCString() },
+        body: bytes(sessionXml({ expiresAt: world.clock.now() + 3_600_000 })),
+      }),
+    });
+    await world.caller().call();
+    expect(world.events).toEqual([
+      {
+        ...{ type: "sts-date.rejected", region: FIRST, reason: "session-too-long" },
+        ...{ dateAt: 0, skewMs: -world.clock.now(), expiresAt: world.clock.now() + 3_600_000 },
+      },
+    ]);
+  });
+
+  test("closes the circuit of a region that answers its probe", async () => {
+    const world = regions({ [FIRST]: answered() });
+    const breaker = world.pool.breaker(world.target);
+    breaker.failed();
+    await world.clock.advance(30_000);
+    await world.caller().call();
+    expect([breaker.permit(), world.events]).toEqual(["call", []]);
+  });
+
+  test("does not open the circuit of a region if the budget cut the call short", async () => {
+    const world = regions({ [FIRST]: never });
+    const outcome = failureOf(world.caller({}, [FIRST]).call({}, 1_000));
+    await untilSent(world, 1);
+    await world.clock.advance(1_000);
+    expect(await outcome).toMatchObject({ cutShort: true });
+    expect(world.pool.breaker(world.target).openForMs).toBe(0);
+  });
+
+  test("opens the circuit of a region that was silent for the whole timeout", async () => {
+    const world = regions({ [FIRST]: never });
+    const outcome = failureOf(world.caller().call());
+    await untilSent(world, 1);
+    await world.clock.advance(5_000);
+    expect(await outcome).toMatchObject({ cutShort: false, alternative: true });
+    expect(world.pool.breaker(world.target).openForMs).toBe(30_000);
+  });
+
+  test("gives a silent region a second, however small the budget is", async () => {
+    const world = regions({ [FIRST]: never });
+    const outcome = failureOf(world.caller({ budgetMs: 1_200 }).call({}, 60_000));
+    await untilSent(world, 1);
+    await world.clock.advance(1_000);
+    expect(await outcome).toMatchObject({ message: "no answer from STS within 1000 ms" });
+  });
+});
+
+describe("a call in the queue of a region", () => {
+  /** Forty calls that the region does not answer, and one more in the queue. */
+  async function queued(names: readonly [string, ...string[]]) {
+    const world = regions({ [FIRST]: never });
+    const calls = Array.from({ length: 41 }, (_, n) =>
+      failureOf(world.caller({}, names).call({ RoleSessionName: `s${n}` })),
+    );
+    await untilSent(world, 40);
+    await world.clock.advance(5_000);
+    await Promise.all(calls.slice(0, 40));
+    return { ...world, last: calls[40] };
+  }
+
+  test("is not made if the calls before it found the region silent, and another one is called", async () => {
+    const { last, sent } = await queued([FIRST, SECOND]);
+    expect(await last).toEqual({
+      ...{ kind: "timeout", code: "TimeoutError", cutShort: true, alternative: true },
+      ...{ region: FIRST },
+      message: "not called: other calls to this region got no answer in the meantime",
+    });
+    expect(sent).toHaveLength(40);
+  });
+
+  test("is made if no other region can be called", async () => {
+    const world = await queued([FIRST]);
+    await untilSent(world, 41);
+    await world.clock.advance(5_000);
+    expect(await world.last).toMatchObject({ cutShort: false, alternative: false });
+  });
+});
