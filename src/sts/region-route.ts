@@ -75,10 +75,7 @@ export class RegionRoute {
 
   /** The region that {@link RegionRoute.next} would return now. It does not start a probe. */
   peek(): StsTarget {
-    const isAlone = this.#regions.length === 1;
-    const isOpen = ({ breaker }: RegionState) => !isAlone && breaker.openForMs > 0;
-    const next = this.#waiting().find((region) => !isOpen(region));
-    return (next ?? this.#soonestOf(this.#enabled())).target;
+    return this.#soonestOf(this.#enabled()).target;
   }
 
   /** The region for a hedged request during a call to this one, if another one can be called. */
@@ -154,7 +151,7 @@ export class RegionRoute {
     return this.#soonestOf(enabled);
   }
 
-  /** The region whose circuit closes first is the most likely to have recovered. */
+  /** The first region whose circuit is closed; else the one whose circuit closes first. */
   #soonestOf(enabled: readonly RegionState[]): RegionState {
     const waiting = enabled.filter(({ skipped }) => !skipped);
     const [soonest] = (waiting.length > 0 ? waiting : enabled).toSorted(

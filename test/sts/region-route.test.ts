@@ -70,6 +70,29 @@ describe("a route", () => {
     expect(startRefresh().ask("ok")).toEqual(["a"]);
   });
 
+  test("with one region does not use up the probe of that region", async () => {
+    const { clock, startRefresh, breakerOf } = regions("a");
+    breakerOf("a").failed();
+    await clock.advance(30_000);
+    startRefresh().route.next();
+    expect(breakerOf("a").permit()).toBe("probe");
+  });
+
+  test("calls a region that another refresh found failing before it repeats one of its own", async () => {
+    const { clock, startRefresh, breakerOf } = regions("a", "b");
+    const { route, ask } = startRefresh();
+    ask(DOWN);
+    await clock.advance(1_000);
+    breakerOf("b").failed();
+    expect([route.peek().region, ...ask("ok")]).toEqual(["b", "b"]);
+  });
+
+  test("names a region with a closed circuit when it has called all of them", () => {
+    const { route, ask } = regions("a", "b").startRefresh();
+    ask(DOWN, IDP, IDP);
+    expect([route.peek().region, ...ask("ok")]).toEqual(["b", "b"]);
+  });
+
   test.each<Verdict>([
     "throttled",
     "token-expired",
@@ -149,6 +172,51 @@ describe("a region that did not answer", () => {
     await clock.advance(1);
     expect(startRefresh().ask("ok")).toEqual(["a"]);
     expect(startRefresh().ask("ok")).toEqual(["a"]);
+  });
+
+  test.each<Verdict>(["sts-unavailable", "sts-blocked"])(
+    "has an open circuit with the verdict %s, and is skipped",
+    (verdict) => {
+      const { startRefresh, breakerOf } = regions("a", "b");
+      const { route } = startRefresh();
+      const handle = route.next();
+      handle.failed(verdict, true);
+      expect([breakerOf("a").openForMs, handle.hasAlternative()]).toEqual([30_000, true]);
+      expect(route.next().target.region).toBe("b");
+    },
+  );
+
+  test("keeps its probe when a call that is not the probe is abandoned", async () => {
+    const { clock, startRefresh, breakerOf } = regions("a", "b");
+    const early = startRefresh().route.next();
+    breakerOf("a").failed();
+    await clock.advance(30_000);
+    const probe = startRefresh().route.next();
+    breakerOf("b").failed();
+    await clock.advance(1_000);
+    breakerOf("b").failed();
+    const late = startRefresh().route.next();
+    expect([early, probe, late].map(({ target }) => target.region)).toEqual(["a", "a", "a"]);
+    early.abandoned();
+    late.abandoned();
+    expect(breakerOf("a").permit()).toBeUndefined();
+  });
+
+  test("has not recovered when its probe fails in this process", async () => {
+    const { clock, startRefresh, breakerOf } = regions("a", "b");
+    breakerOf("a").failed();
+    await clock.advance(30_000);
+    startRefresh().route.next().failed("unknown", false);
+    expect(breakerOf("a").openForMs).toBe(30_000);
+  });
+
+  test("has an open circuit after three hedged calls that were answered first", () => {
+    const { startRefresh, breakerOf } = regions("a", "b");
+    for (let count = 0; count < 3; count += 1) {
+      expect(breakerOf("a").openForMs).toBe(0);
+      startRefresh().route.next().outpaced(400);
+    }
+    expect(breakerOf("a").openForMs).toBe(30_000);
   });
 
   test("is probed by only one refresh", async () => {
