@@ -1,6 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { momentOf } from "../../src/runtime/clock.js";
 import type { ClientPool, PooledClient } from "../../src/sts/client-pool.js";
 import type { StsTarget } from "../../src/sts/target.js";
+import { FakeClock } from "../support/fake-clock.js";
 import { makePool } from "../support/make-pool.js";
 import { makeTarget } from "../support/make-target.js";
 
@@ -61,6 +63,14 @@ describe("two targets share a client", () => {
       Array.from({ length: 50 }, () => clientOf(pool, makeTarget())),
     );
     expect([new Set(clients).size, pool.size]).toEqual([1, 1]);
+  });
+
+  test("when the literals in their options are equal, four levels deep and no deeper", async () => {
+    const nested = (levels: number): object => (levels === 0 ? {} : { a: nested(levels - 1) });
+    const own = (levels: number) => withConfig({ requestHandler: { a: null, b: nested(levels) } });
+    expect(await share(own(2), own(2))).toBe(true);
+    expect(await share(own(3), own(3))).toBe(false);
+    expect(await share(own(1), own(2))).toBe(false);
   });
 
   test("when values that can't be compared are identical", async () => {
@@ -140,6 +150,35 @@ describe("a released client", () => {
     expect(pool.size).toBe(1);
   });
 
+  test("is closed when the last caller returns it", async () => {
+    const pool = makePool();
+    const [one, other] = [await lend(pool, makeTarget()), await lend(pool, makeTarget())];
+    const destroy = vi.spyOn(one.client, "destroy");
+    pool.release(makeTarget());
+    await one.giveBack();
+    expect([pool.size, destroy.mock.calls.length]).toEqual([1, 0]);
+    await other.giveBack();
+    expect([pool.size, destroy.mock.calls.length]).toEqual([0, 1]);
+  });
+
+  test("is not destroyed if its connections belong to the calling client", async () => {
+    const pool = makePool();
+    const target = withConfig({ region: "eu-west-1", requestHandler: handler() as never });
+    const destroy = vi.spyOn(await clientOf(pool, target), "destroy");
+    pool.release(target);
+    expect([pool.size, destroy.mock.calls.length]).toEqual([0, 0]);
+  });
+
+  test("does not belong to the target that a provider gets for an equal one", async () => {
+    const pool = makePool();
+    const [kept, unused] = [makeTarget(), withConfig({ region: "eu-west-2" })];
+    await clientOf(pool, kept);
+    const replaced = pool.replaceTargets([kept], [makeTarget(), unused]);
+    expect(replaced).toHaveLength(2);
+    expect(replaced[0]).toBe(kept);
+    expect(replaced[1]).toBe(unused);
+  });
+
   test("belongs to a target that equals none of the new targets of its provider", async () => {
     const pool = makePool();
     const other = withConfig({ region: "eu-west-2" });
@@ -178,5 +217,100 @@ describe("of many clients", () => {
     expect(await clientOf(pool, numbered(1))).toBe(client);
     await giveBack();
     expect(pool.size).toBe(16);
+  });
+});
+
+describe("what an endpoint has shown", () => {
+  const config = { region: "eu-west-1" };
+
+  test("is shared by all targets of the endpoint, whatever they send their calls with", () => {
+    const pool = makePool();
+    const [one, other] = [
+      withConfig({ ...config, requestHandler: handler() as never, userAgentAppId: "a" }),
+      makeTarget({ config: { ...config, logger: console }, plugins: [{ applyToStack() {} }] }),
+    ];
+    expect(pool.breaker(one)).toBe(pool.breaker(other));
+    expect(pool.serverClock(one)).toBe(pool.serverClock(other));
+  });
+
+  test.each<[string, StsTarget["config"]]>([
+    ["region", { region: "eu-west-2" }],
+    ["endpoint", { ...config, endpoint: "http://localhost:2" }],
+    ["profile", { ...config, profile: "other" }],
+    ["FIPS setting", { ...config, useFipsEndpoint: true }],
+    ["dual-stack setting", { ...config, useDualstackEndpoint: true }],
+    ["global setting", { ...config, useGlobalEndpoint: true }],
+  ])("is not shared with another %s", (_, other) => {
+    const pool = makePool();
+    expect(pool.breaker(withConfig(config))).not.toBe(pool.breaker(withConfig(other)));
+    expect(pool.serverClock(withConfig(config))).not.toBe(pool.serverClock(withConfig(other)));
+  });
+
+  test("is not shared when a variable that the SDK reads has changed", () => {
+    const env: Record<string, string> = {};
+    const pool = makePool({ env });
+    const before = pool.breaker(makeTarget());
+    env.AWS_ENDPOINT_URL_STS = "http://localhost:2";
+    expect(pool.breaker(makeTarget())).not.toBe(before);
+  });
+
+  test("is remembered for 256 endpoints, and the first of them is forgotten first", () => {
+    const pool = makePool();
+    const numbered = (n: number) => pool.breaker(withConfig({ region: `eu-west-${n}` }));
+    const [first, second] = [numbered(1), numbered(2)];
+    for (let n = 3; n <= 256; n += 1) numbered(n);
+    expect(numbered(1)).toBe(first);
+    numbered(257);
+    expect(numbered(2)).toBe(second);
+    expect(numbered(1)).not.toBe(first);
+  });
+
+  test("depends on the clock and the random source of the pool", () => {
+    const clock = new FakeClock();
+    const pool = makePool({ clock, random: () => 0.5 });
+    pool.breaker(makeTarget()).failed();
+    expect(pool.breaker(makeTarget()).openForMs).toBe(45_000);
+    expect(pool.serverClock(makeTarget()).read().now).toBe(clock.now());
+    expect(pool.clock).toBe(clock);
+  });
+});
+
+describe("two requests at the same time", () => {
+  const base = { region: "eu-west-1" };
+  /** How many requests are sent for both. */
+  async function sent(one: StsTarget, other: StsTarget, names = ["request", "request"]) {
+    const clock = new FakeClock();
+    const pool = makePool({ clock });
+    const answer = { output: { $metadata: {} }, date: undefined, sentAt: momentOf(clock) };
+    const send = vi.fn(async () => answer);
+    const { signal } = new AbortController();
+    const answers = await Promise.all(
+      [one, other].map((target, n) =>
+        pool.share({ target, request: names[n] ?? "", signal }, send),
+      ),
+    );
+    expect(answers).toEqual([answer, answer]);
+    return send.mock.calls.length;
+  }
+
+  test("are sent once if they are equal, whosever connections they use", async () => {
+    const lent = (userAgentAppId: string) => {
+      return withConfig({ ...base, userAgentAppId, requestHandler: handler() as never });
+    };
+    expect(await sent(lent("a"), lent("b"))).toBe(1);
+  });
+
+  test.each<[string, Partial<StsTarget>, Partial<StsTarget>]>([
+    ["own request handlers", { isHandlerLent: false }, { isHandlerLent: false }],
+    ["other regions", { config: base }, { config: { region: "eu-west-2" } }],
+    ["other plugins", { plugins: [{ applyToStack() {} }] }, { plugins: [] }],
+  ])("are sent twice with %s", async (_, one, other) => {
+    const own = (changes: Partial<StsTarget>) =>
+      makeTarget({ config: { ...base, requestHandler: handler() as never }, ...changes });
+    expect(await sent(own(one), own(other))).toBe(2);
+  });
+
+  test("are sent twice if their contents differ", async () => {
+    expect(await sent(makeTarget(), makeTarget(), ["one", "other"])).toBe(2);
   });
 });

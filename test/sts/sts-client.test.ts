@@ -1,8 +1,20 @@
-import { type Agent, get, type IncomingMessage } from "node:http";
-import { STSClient, type STSClientConfig } from "@aws-sdk/client-sts";
+import { Agent, get, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import {
+  AssumeRoleWithWebIdentityCommand,
+  STSClient,
+  type STSClientConfig,
+} from "@aws-sdk/client-sts";
 import { describe, expect, test, vi } from "vitest";
-import { quietConnections, resolveEndpoint, withoutSecrets } from "../../src/sts/sts-client.js";
+import {
+  createStsClient,
+  quietConnections,
+  resolveEndpoint,
+  withoutSecrets,
+} from "../../src/sts/sts-client.js";
 import { startLoopbackServer } from "../../src/testing/loopback-server.js";
+import { INPUT } from "../support/answering-endpoint.js";
+import { makeTarget } from "../support/make-target.js";
 
 interface Agents {
   readonly httpAgent: Agent;
@@ -14,10 +26,12 @@ const agents = (maxSockets: number) => quietConnections(maxSockets) as unknown a
 /** Sockets that keep this process alive now. */
 const held = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap");
 
+/** Sends a request. @returns whether its socket was used before. */
 const ask = (port: number, agent: Agent) =>
-  new Promise<void>((resolve, reject) => {
-    const onAnswer = (answer: IncomingMessage) => answer.resume().on("end", resolve);
-    get({ host: "127.0.0.1", port, agent }, onAnswer).on("error", reject);
+  new Promise<boolean>((resolve, reject) => {
+    const onAnswer = (answer: IncomingMessage) =>
+      answer.resume().on("end", () => resolve(request.reusedSocket));
+    const request = get({ host: "127.0.0.1", port, agent }, onAnswer).on("error", reject);
   });
 
 describe("the connections to STS", () => {
@@ -41,7 +55,10 @@ describe("the connections to STS", () => {
         response.end("ok");
       },
     });
-    for (let round = 0; round < 3; round += 1) await ask(server.port, httpAgent);
+    const reused: boolean[] = [];
+    for (let round = 0; round < 3; round += 1) reused.push(await ask(server.port, httpAgent));
+    // Node sends a request again if it fails on a socket that the server has just closed.
+    expect(reused).toEqual([false, true, true]);
     seen.push(held().length - before);
     expect(seen).toEqual([0, 0, 0, 0]);
     expect(server.connections.total).toBe(1);
@@ -49,6 +66,76 @@ describe("the connections to STS", () => {
     httpsAgent.destroy();
   });
 });
+
+const create = (config: STSClientConfig = {}, maxSockets = 7) =>
+  createStsClient(
+    STSClient,
+    makeTarget({ config: { region: "eu-west-1", ...config } }),
+    maxSockets,
+  );
+
+describe("the client of a target", () => {
+  test("signs no call and reads no credentials, not even for the global endpoint", async () => {
+    const headers: object[] = [];
+    const handle = async (request: { headers: object }) => {
+      headers.push(request.headers);
+      throw new Error("sent");
+    };
+    const credentials = vi.fn(async () => ({ accessKeyId: "a", secretAccessKey: "s" }));
+    const requestHandler = { handle, metadata: { handlerProtocol: "http/1.1" } } as never;
+    const { client } = create({ useGlobalEndpoint: true, credentials, requestHandler });
+    await expect(client.send(new AssumeRoleWithWebIdentityCommand(INPUT))).rejects.toThrow("sent");
+    expect(headers).toHaveLength(1);
+    expect(headers[0]).not.toHaveProperty("authorization");
+    expect(credentials).not.toHaveBeenCalled();
+  });
+
+  test("never retries, whatever the options say", async () => {
+    const retryStrategy = { acquireInitialRetryToken: vi.fn() } as never;
+    const { config } = create({ retryStrategy, maxAttempts: 9, retryMode: "adaptive" }).client;
+    expect([await config.maxAttempts(), await config.retryMode]).toEqual([1, "standard"]);
+    expect(await config.retryStrategy()).not.toBe(retryStrategy);
+  });
+
+  test("writes to the logger of the target without secrets, and to none without one", () => {
+    const info = vi.fn();
+    const logger = { ...console, info };
+    create({ logger }).client.config.logger?.info(`a ${TOKEN}`);
+    expect(info.mock.calls).toEqual([["a [redacted]"]]);
+    create().client.config.logger?.info("quiet");
+    expect(info).toHaveBeenCalledTimes(1);
+  });
+
+  test("has a limited number of connections of its own", async () => {
+    const { client, ownsConnections } = create({}, 3);
+    const { httpsAgent } = await settingsOf(client);
+    expect([ownsConnections, httpsAgent?.maxSockets]).toEqual([true, 3]);
+  });
+
+  test("uses the request handler of the target, and does not own its connections", () => {
+    const requestHandler = { handle: async () => ({}) } as never;
+    const { client, ownsConnections } = create({ requestHandler });
+    expect(client.config.requestHandler).toBe(requestHandler);
+    expect(ownsConnections).toBe(false);
+  });
+
+  test.each<[string, NonNullable<STSClientConfig["requestHandler"]>, boolean]>([
+    ["an HTTP agent", { httpAgent: new Agent() }, false],
+    ["an HTTPS agent", { httpsAgent: new HttpsAgent() }, false],
+    ["options of an agent", { httpAgent: { maxSockets: 2 }, httpsAgent: { maxSockets: 2 } }, true],
+    ["a timeout", { connectionTimeout: 1_000 }, true],
+  ])("with %s in the options of its handler has ownsConnections %s", (_, handler, owns) => {
+    expect(create({ requestHandler: handler as never }).ownsConnections).toBe(owns);
+  });
+});
+
+/** The settings of a client's request handler. */
+async function settingsOf(client: STSClient): Promise<Partial<Agents>> {
+  const { configProvider } = client.config.requestHandler as unknown as {
+    configProvider: Promise<Partial<Agents>>;
+  };
+  return await configProvider;
+}
 
 const TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
 
@@ -64,6 +151,17 @@ test("a log line of the SDK shows the command and the status, and nothing of the
     ["refused [redacted]", { metadata: {} }],
   ]);
 });
+
+test.each(["trace", "debug", "info", "warn", "error"] as const)(
+  "a line of the level %s goes to that level of the logger",
+  (level) => {
+    const own = vi.fn();
+    const other = vi.fn();
+    const all = { trace: other, debug: other, info: other, warn: other, error: other };
+    withoutSecrets({ ...all, [level]: own })[level]?.("a line");
+    expect([own.mock.calls, other.mock.calls]).toEqual([[["a line"]], []]);
+  },
+);
 
 test("a logger that lacks a level, throws or rejects makes no call fail", () => {
   const warn = () => {
@@ -130,6 +228,17 @@ test.each<[string, STSClientConfig, string, boolean]>([
 );
 
 test("the global endpoint is resolved with the host of the regional one", async () => {
-  const client = new STSClient({ region: "eu-west-1", useGlobalEndpoint: true });
-  expect((await resolveEndpoint(client)).regionalHost).toBe("sts.eu-west-1.amazonaws.com");
+  for (const endpoint of [undefined, "https://sts.amazonaws.com"]) {
+    const global = { region: "eu-west-1", useGlobalEndpoint: true };
+    const client = new STSClient({ ...global, ...(endpoint && { endpoint }) });
+    expect((await resolveEndpoint(client)).regionalHost).toBe("sts.eu-west-1.amazonaws.com");
+  }
+});
+
+test.each([
+  [{ useFipsEndpoint: true }, { isFips: true, isDualStack: false }],
+  [{ useDualstackEndpoint: true }, { isFips: false, isDualStack: true }],
+])("the endpoint of a client with %j is resolved with %j", async (flags, expected) => {
+  const client = new STSClient({ region: "us-east-1", ...flags });
+  expect(await resolveEndpoint(client)).toMatchObject(expected);
 });
