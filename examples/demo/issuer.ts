@@ -10,15 +10,15 @@ const AUDIENCE = "sts.amazonaws.com";
 const TOKEN_LIFETIME_SECONDS = 600;
 const CLIENT = { id: "checkout", secret: "not-a-secret-outside-of-this-demo" };
 
-/** How the issuer answers requests for its keys. */
-export type Condition = "answers" | "answers 429" | "is down";
+/** How the issuer responds to requests for its keys. */
+export type Condition = "answers" | "returns 429" | "is down";
 
 /** `oidc-provider`, whose public listener can fail on demand. */
 export interface Issuer extends AsyncDisposable {
-  /** The issuer URL, as tokens carry it. */
+  /** The issuer URL, which tokens contain as `iss`. */
   readonly url: string;
   readonly condition: Condition;
-  /** Asks the token endpoint for a token, over HTTP. */
+  /** Requests a token from the token endpoint, over HTTP. */
   mintToken(context?: Partial<TokenSourceContext>): Promise<string>;
   rateLimit(): void;
   goDown(): Promise<void>;
@@ -56,7 +56,7 @@ export async function startIssuer(): Promise<Issuer> {
     },
     mintToken: ({ signal } = {}) => requestToken(tokenUrl, signal),
     rateLimit() {
-      condition = "answers 429";
+      condition = "returns 429";
     },
     async goDown() {
       condition = "is down";
@@ -119,7 +119,7 @@ async function oidcServer(url: string): Promise<RequestListener> {
   return new Provider(url, configuration).callback();
 }
 
-/** A JWT contains everything, so the server stores nothing. */
+/** Stores nothing: the server issues JWTs, which contain everything. */
 const NOTHING_STORED = {
   upsert: async () => {},
   find: async (): Promise<AdapterPayload | undefined> => undefined,
@@ -144,8 +144,8 @@ async function requestToken(tokenUrl: string, signal?: AbortSignal): Promise<str
 }
 
 /**
- * The server closes its port for some seconds and opens it again. A port outside the range that the
- * system assigns by itself stays free meanwhile.
+ * The server closes its port for some seconds and opens it again. Meanwhile the port must stay free, so
+ * it is outside the range from which the system assigns ports.
  */
 async function listenOutsideEphemeralPorts(server: Server): Promise<number> {
   for (let triesLeft = 20; ; triesLeft -= 1) {

@@ -1,9 +1,9 @@
-/** The warning to suppress, word for word: the demo says the same in a line of its own. */
+/** The exact warning to suppress: the demo says the same in a line of its own. */
 const UNSUPPORTED_RUNTIME = "Unsupported runtime. Use Node.js v22.x LTS, or a later LTS release.";
 
 /**
  * Imports `oidc-provider` without the warning that it prints on a Node release it does not support.
- * Any other warning comes through.
+ * Any other warning is printed.
  */
 export async function importOidcProvider(): Promise<typeof import("oidc-provider")> {
   const { warn } = console;
@@ -22,7 +22,7 @@ export function muteSdkVersionNotice(): void {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 }
 
-/** What the two warnings say, on a Node release that they are about. */
+/** What the two warnings say, on a Node release that they concern. */
 export function versionNotice(): string | undefined {
   const major = Number(process.versions.node.split(".")[0]);
   if (major >= 22) return undefined;

@@ -1,16 +1,16 @@
 /*
- * Shows what this package is for: an identity provider that limits the rate of requests and then
- * goes down, and who gets credentials meanwhile: the SDK's own provider and this one, and the same for
- * Python or the AWS CLI where they are installed.
+ * Shows what this package is for. An identity provider limits the rate of requests, then goes down.
+ * Meanwhile the SDK's own provider and this one request credentials, and so does Python or the AWS CLI,
+ * if one of them is installed.
  *
  *     npm run demo              everything on this machine, no AWS account
  *     npm run demo -- --real    the role of AWS_ROLE_ARN with the token of AWS_WEB_IDENTITY_TOKEN_FILE
  */
 import { parseArgs } from "node:util";
 import { versionNotice } from "./known-noise.js";
+import { runOutage } from "./outage-run.js";
 import { createPrinter, type Printer } from "./print.js";
 import { isConfigured, runReal } from "./real-run.js";
-import { runStorm } from "./storm-run.js";
 
 const printer = createPrinter(process.stdout);
 
@@ -24,7 +24,7 @@ try {
 }
 
 async function demo(to: Printer): Promise<boolean> {
-  const succeeded = await runStorm(to);
+  const succeeded = await runOutage(to);
   to.text();
   if (!succeeded) {
     to.text("The demo failed: there are no credentials. The lines above say why.", "bold");

@@ -3,7 +3,7 @@ import { duration, type Printer } from "./print.js";
 
 interface NarratorOptions {
   readonly printer: Printer;
-  /** What the issuer does at the moment: STS does not report this reason. */
+  /** What the issuer does at the moment; STS does not report it. */
   readonly issuerCondition?: (() => string) | undefined;
 }
 
@@ -15,7 +15,7 @@ export function createNarrator(options: NarratorOptions): (event: WebIdentityEve
 
   const failed = (event: WebIdentityEvent & { type: "attempt.failed" }) => {
     const words = `${event.code ?? event.verdict}: ${event.message}`;
-    // The same sentence six times would hide what changes.
+    // Repeating the same sentence six times would hide what changes.
     const what = words === lastWords ? "the same; " : `${words}\n`;
     lastWords = words;
     const condition = issuerCondition?.();
@@ -32,8 +32,8 @@ export function createNarrator(options: NarratorOptions): (event: WebIdentityEve
         return printer.event("resilient", aboutToken(event));
       case "preflight.finished":
         for (const { title } of event.findings) {
-          // The pre-flight keeps its findings for a while, so they come again.
-          if (!printed.has(title)) printer.event("resilient", `pre-flight: ${title}`);
+          // The issuer check caches its findings, so the same ones are reported again.
+          if (!printed.has(title)) printer.event("resilient", `issuer check: ${title}`);
           printed.add(title);
         }
         return;
@@ -48,7 +48,7 @@ export function createNarrator(options: NarratorOptions): (event: WebIdentityEve
         const what = `credentials at attempt ${event.attempts}, after ${duration(event.ms)}`;
         return printer.event(
           "resilient",
-          until === undefined ? what : `${what}, good until ${until} UTC`,
+          until === undefined ? what : `${what}, valid until ${until} UTC`,
           "good",
         );
       }

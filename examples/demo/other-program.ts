@@ -1,20 +1,20 @@
-/** A program in another language that asks STS who it is: Python with boto3, or the AWS CLI. */
+/** A program in another language that calls GetCallerIdentity: Python with boto3, or the AWS CLI. */
 import { execFile } from "node:child_process";
 import { devNull } from "node:os";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** Variables that say where STS and the credentials are. */
+/** Environment variables that lead to STS and to the credentials. */
 export type Variables = Readonly<Record<string, string>>;
 
 export interface OtherProgram {
-  /** As the lines of the demo show it. */
+  /** The name that the demo prints. */
   readonly name: "boto3" | "aws";
   /**
-   * Runs it with these variables and nothing else of AWS.
+   * Runs it with these variables and no other AWS settings.
    *
-   * @returns the ARN that STS knows it by.
+   * @returns the ARN that STS reports for it.
    * @throws an error with the last line that the program wrote.
    */
   whoAmI(variables: Variables): Promise<string>;
@@ -30,7 +30,7 @@ interface Candidate {
   readonly version: readonly string[];
   /**
    * For each major version, the first minor version that reads AWS_ENDPOINT_URL_STS. An older one
-   * would ask the STS of AWS.
+   * would call AWS's STS.
    */
   readonly least: Readonly<Record<string, number>>;
   readonly ask: readonly string[];
@@ -53,7 +53,7 @@ const CANDIDATES: readonly Candidate[] = [
   },
 ];
 
-/** The first one that this machine has. */
+/** The first of the programs that this machine has. */
 export async function findOtherProgram(): Promise<OtherProgram | undefined> {
   const found = await Promise.all(
     CANDIDATES.map(async (candidate) => ((await isUsable(candidate)) ? candidate : undefined)),

@@ -9,7 +9,7 @@ import type { Printer } from "./print.js";
 
 interface OtherRunOptions {
   readonly program: OtherProgram;
-  /** Where STS is. */
+  /** The variables that lead to STS. */
   readonly variables: Variables;
   readonly roleArn: string;
   readonly token: string;
@@ -20,7 +20,7 @@ interface OtherRunOptions {
 }
 
 /**
- * Runs the program twice in the same storm: with the web identity of its own SDK, and with
+ * Runs the program twice in the same outage: with the web identity of its own SDK, and with
  * credentials from the endpoint that `resilient-sts exec` and `serve` provide.
  */
 export async function runOtherProgram(
@@ -52,7 +52,7 @@ export async function runOtherProgram(
           speaker: program.name,
           session: servedSession,
           async whoAmI() {
-            // As `exec` does: it starts a command when there are credentials for it.
+            // Like `exec`, which starts a command only when it has credentials.
             await credentials();
             printer.event("serve", `has credentials; ${program.name} starts with its endpoint`);
             return await program.whoAmI({ ...variables, ...server.env() });

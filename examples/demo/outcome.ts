@@ -1,9 +1,9 @@
 import type { LocalSts } from "../../src/testing/index.js";
 import { duration, type Printer, type Speaker } from "./print.js";
 
-/** How one caller fared. */
+/** What one caller achieved. */
 export interface Outcome {
-  /** Its session name, by which STS tells the callers apart. */
+  /** Its session name, which distinguishes it at STS. */
   readonly session: string;
   readonly tookMs: number;
   readonly arn: string | undefined;
@@ -13,11 +13,11 @@ export interface Outcome {
 interface Caller {
   readonly speaker: Speaker;
   readonly session: string;
-  /** @returns the ARN that STS knows it by. */
+  /** @returns the ARN that STS reports for it. */
   readonly whoAmI: () => Promise<string | undefined>;
 }
 
-/** Lets a caller ask STS who it is, and prints the answer. */
+/** Lets a caller call GetCallerIdentity, and prints the result. */
 export async function outcomeOf(
   { speaker, session, whoAmI }: Caller,
   printer: Printer,
@@ -35,7 +35,7 @@ export async function outcomeOf(
   }
 }
 
-/** Two callers in the same storm, side by side. */
+/** Prints two callers in the same outage, side by side. */
 export function compare(
   printer: Printer,
   { requests }: LocalSts,
@@ -52,11 +52,11 @@ export function compare(
   ];
   printer.text();
   printer.table([
-    ["same storm", ...columns.map(([heading]) => heading)],
+    ["same outage", ...columns.map(([heading]) => heading)],
     row("attempts", ({ session }) => String(attempts(session))),
     row("ended after", ({ tookMs }) => duration(tookMs)),
     row("outcome", ({ arn, error }) =>
-      arn === undefined ? `${error}` : "GetCallerIdentity answered",
+      arn === undefined ? `${error}` : "GetCallerIdentity succeeded",
     ),
   ]);
 }

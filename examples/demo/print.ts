@@ -3,7 +3,7 @@ import { styleText } from "node:util";
 /** Who acts in a line; each has a colour of its own. */
 export type Speaker = "issuer" | "stock" | "resilient" | "boto3" | "aws" | "serve";
 
-/** What a line means, and so how it looks where there are colours. */
+/** What a line means, which decides its colour. */
 export type Mood = "plain" | "bad" | "good";
 
 /** Writes the demo's lines. */
@@ -14,7 +14,7 @@ export interface Printer {
   event(speaker: Speaker, what: string, mood?: Mood): void;
   /** Rows of a label and its values, in columns. */
   table(rows: readonly (readonly string[])[]): void;
-  /** Zero of the time in front of events. */
+  /** Sets the time in front of events to zero. */
   startClock(): void;
   elapsedMs(): number;
 }
@@ -35,18 +35,18 @@ const MOOD_STYLE: Record<Mood, Style | undefined> = {
   good: "green",
 };
 
-/** Longer lines are hard to read, however wide the terminal. */
+/** Longer lines are hard to read, even on a wide terminal. */
 const MAX_WIDTH = 110;
 const INDENT = " ".repeat("[ 0.0 s] resilient  ".length);
 
-/** Colours and line breaks only on a terminal; colours not where NO_COLOR is set. */
+/** Breaks lines only on a terminal, and uses colours only there and without NO_COLOR. */
 export function createPrinter(output: NodeJS.WriteStream): Printer {
-  // hasColors() knows NO_COLOR, FORCE_COLOR, TERM and the rest.
+  // hasColors() reads NO_COLOR, FORCE_COLOR, TERM and others.
   const coloured = output.isTTY === true && output.hasColors();
   const paint = (style: Style | undefined, text: string) =>
     coloured && style !== undefined ? styleText(style, text) : text;
   const write = (line: string) => output.write(`${line}\n`);
-  // Read for every line, as windows are resized.
+  // Read for every line, because a window may be resized.
   const width = () => (output.isTTY ? Math.min(output.columns || 80, MAX_WIDTH) : undefined);
   let zero = performance.now();
   const elapsedMs = () => performance.now() - zero;
@@ -96,7 +96,7 @@ function wrap(text: string, width: number | undefined, indent = 0): string[] {
   return [...lines, line];
 }
 
-/** `310 ms` under a second, `4.2 s` above. */
+/** `310 ms` under a second, `4.2 s` above it. */
 export function duration(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }

@@ -8,7 +8,7 @@ export function isConfigured(env: NodeJS.ProcessEnv): boolean {
   return Boolean(env.AWS_ROLE_ARN && env.AWS_WEB_IDENTITY_TOKEN_FILE);
 }
 
-/** Assumes the role that the environment names. Returns whether STS then knew the caller. */
+/** Assumes the role that the environment names. Returns whether GetCallerIdentity then succeeded. */
 export async function runReal(printer: Printer, env: NodeJS.ProcessEnv): Promise<boolean> {
   printer.text("resilient-sts: a real role", "bold");
   printer.text();

@@ -43,8 +43,8 @@ const TYPES: Readonly<Record<string, string>> = {
 const pages = () =>
   readdirSync(site, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".html"));
 
-describe("the site of the documentation", () => {
-  test("has every subpath, every guide and the changelog", () => {
+describe("the documentation site", () => {
+  test("contains every subpath, every guide and the changelog", () => {
     const all = pages();
     for (const guide of readdirSync(join(ROOT, "docs"))) {
       expect(all).toContain(`guides/${guide.replace(/\.md$/, ".html")}`);
@@ -81,11 +81,9 @@ function linksOf(page: string): string[] {
 
 const executable = findProgram("chromium");
 if (executable === undefined) {
-  leaveOut("the site of the documentation in a browser", "chromium");
+  leaveOut("the documentation site in a browser", "chromium");
 } else {
-  describe("the site of the documentation in a browser", { timeout: 60_000 }, () =>
-    testWith(executable),
-  );
+  describe("the documentation site in a browser", { timeout: 60_000 }, () => testWith(executable));
 }
 
 function testWith(executablePath: string): void {
@@ -110,11 +108,11 @@ function testWith(executablePath: string): void {
   ];
 
   test.each(PLACES)(
-    "%s fits a phone, sends no request elsewhere and logs no error",
+    "%s fits the width of a phone, requests nothing from other servers and logs no error",
     async (place) => {
       await using opened = await open(place, 360);
       const { page, incidents } = opened;
-      // Text, because the types of the tests have no `document`.
+      // A string, because the types of the tests have no `document`.
       const { width, room } = await page.evaluate<Record<"width" | "room", number>>(
         "({ width: document.documentElement.scrollWidth, room: document.documentElement.clientWidth })",
       );
@@ -127,7 +125,7 @@ function testWith(executablePath: string): void {
     ["ERR_THROTTLED", "guides/failures.html"],
     ["jwks-key-not-found", "guides/findings.html"],
     ["fromTokenFile", "functions/resilient-sts.fromTokenFile.html"],
-  ])("the search for %s finds %s", async (words, place) => {
+  ])("a search for %s finds %s", async (words, place) => {
     await using opened = await open("index.html", 1280);
     const { page, incidents } = opened;
     await page.keyboard.press("/");

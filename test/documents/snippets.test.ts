@@ -24,7 +24,7 @@ const of = (...languages: string[]) =>
   );
 
 describe("a shell script of the documentation", () => {
-  test.each(of("sh"))("%s is one that a shell reads", (_, text) => {
+  test.each(of("sh"))("%s has a syntax that bash accepts", (_, text) => {
     expect(() => execFileSync("bash", ["-n"], { input: text, stdio: "pipe" })).not.toThrow();
   });
 
@@ -44,13 +44,13 @@ describe("a call of the program in a code block", () => {
     ({ place, text }) => callsOfProgram(text).map((words) => [place, words] as const),
   );
 
-  test("is found in scripts, workflows, manifests and profiles", () => {
+  test("is found in each kind of code block", () => {
     const pages = new Set(calls.map(([place]) => place.split(":")[0]));
     expect([...pages]).toEqual(expect.arrayContaining(["README.md", "docs/reach.md"]));
     expect(calls.length).toBeGreaterThan(10);
   });
 
-  test.each(calls)("%s %j has a command and options that exist", (_, words) => {
+  test.each(calls)("at %s (%j) names a command and options that exist", (_, words) => {
     const [command = "", ...rest] = words;
     expect(Object.keys(COMMANDS)).toContain(command);
     const end = rest.indexOf("--");
@@ -60,7 +60,7 @@ describe("a call of the program in a code block", () => {
   });
 });
 
-/** Options of other programs that the pages name. */
+/** Options of other programs; the pages may name them. */
 const FOREIGN = [
   "--service-account-issuer",
   "--service-account-jwks-uri",
@@ -73,7 +73,7 @@ const FOREIGN = [
   ...["--allow-env", "--allow-read", "--allow-net", "--allow-sys"],
 ];
 
-test.each(PAGES)("%s names only options of the program that exist", (page) => {
+test.each(PAGES)("%s names only options that a command has", (page) => {
   const named = [...readPage(page).matchAll(/`[^`\n]*`/g)].flatMap(
     ([code]) => code.match(/(?<![\w-])--[a-z][\w-]*/g) ?? [],
   );
@@ -83,15 +83,15 @@ test.each(PAGES)("%s names only options of the program that exist", (page) => {
 });
 
 describe("data in the documentation", () => {
-  test.each(of("json"))("%s is JSON", (_, text) => {
+  test.each(of("json"))("at %s is JSON", (_, text) => {
     expect(JSON.parse(text)).toBeTypeOf("object");
   });
 
-  test.each(of("yaml"))("%s is YAML", (_, text) => {
+  test.each(of("yaml"))("at %s is YAML", (_, text) => {
     expect(parseYaml(text)).toBeTypeOf("object");
   });
 
-  test.each(of("ini"))("%s has nothing but sections and settings", (_, text) => {
+  test.each(of("ini"))("%s contains only sections and settings", (_, text) => {
     for (const line of text.trim().split("\n")) expect(line).toMatch(/^(\[[\w -]+\]|\w+ = \S.*)$/);
   });
 });

@@ -18,25 +18,25 @@ const SNIPPETS = CODE_BLOCKS.filter(({ language }) => language === "ts");
 
 /** Snippets that are compiled and not run, by what is in them. */
 const NOT_RUN: readonly (readonly [mark: string, reason: string])[] = [
-  ["checkIssuer(", "asks an issuer on the internet"],
-  ["clientCredentials(", "asks an identity provider on the internet"],
+  ["checkIssuer(", "calls an issuer on the internet"],
+  ["clientCredentials(", "calls an identity provider on the internet"],
   ["redisStore(", "needs a Redis"],
   ['from "./my-store.js"', "imports the reader's own store"],
 ];
 
-/** What stands for the reader's own files. */
+/** Stubs of the reader's own files. */
 const OWN_FILES = {
   "my-store.ts":
     'import type { CredentialStore } from "resilient-sts/stores";\nexport declare function myStore(): CredentialStore;\n',
 };
 
-/** Places that a test must not use: a fixed port, a folder of the system. */
+/** A fixed port and a system folder, which a test must not use. */
 const REPLACED = [
   [/127\.0\.0\.1:9912/g, "127.0.0.1:0"],
   [/\/run\/aws\/tokens/g, "./tokens"],
 ] as const;
 
-/** Uses what a snippet exports, as its reader would, and ends. */
+/** Uses the exports of a snippet as its reader would, then ends. */
 const HARNESS = `
 import { pathToFileURL } from "node:url";
 const snippet = await import(pathToFileURL(process.argv[2]).href);
@@ -51,7 +51,7 @@ process.emit("SIGTERM");
 process.exit(process.exitCode);
 `;
 
-/** An empty project whose dependencies are this package, as it is built, and everything beside it. */
+/** An empty project that depends on the built package and on all of its development dependencies. */
 let project: string;
 let world: ExampleWorld;
 let s3: SmallServer;
@@ -81,12 +81,12 @@ afterAll(async () => {
 
 const fileOf = ({ place }: CodeBlock) => place.replace(/[/:]/g, "-").replace(".md", "");
 
-test("every snippet fits the types of the built package, in strict mode", {
+test("every snippet compiles against the built package, in strict mode", {
   timeout: 120_000,
 }, async () => {
   const files = new Map(SNIPPETS.map((snippet) => [`${fileOf(snippet)}.ts`, snippet.text]));
   for (const [name, text] of [...files, ...Object.entries(OWN_FILES)]) {
-    // Without an import or export a file is a script, whose names are everybody's.
+    // Without an import or export a file is a script, whose names are global.
     await writeFile(join(project, name), `${text}\nexport {};\n`);
   }
   const compilerOptions = {
@@ -100,17 +100,17 @@ test("every snippet fits the types of the built package, in strict mode", {
   expect(await run([tsc, "--project", "tsconfig.json"])).toEqual({ code: 0, output: "" });
 });
 
-describe("a snippet runs against the local STS", { timeout: 60_000 }, () => {
+describe("a snippet of the documentation", { timeout: 60_000 }, () => {
   const runnable = SNIPPETS.filter(({ text }) => !NOT_RUN.some(([mark]) => text.includes(mark)));
 
-  test("unless there is a reason", () => {
+  test("is left out only for a reason that applies", () => {
     expect(runnable.length).toBeGreaterThan(SNIPPETS.length / 2);
     const marks = NOT_RUN.filter(([mark]) => !SNIPPETS.some(({ text }) => text.includes(mark)));
     expect(marks).toEqual([]);
   });
 
   test.each(runnable.map((snippet) => [snippet.place, snippet] as const))(
-    "%s",
+    "at %s runs against the local STS",
     async (_, snippet) => {
       const text = REPLACED.reduce((all, [from, to]) => all.replace(from, to), snippet.text);
       const script = await transform(text, { loader: "ts", format: "esm", target: "node20" });

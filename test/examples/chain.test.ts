@@ -9,8 +9,8 @@ aws_secret_access_key = secret
 aws_session_token = token
 `;
 
-describe("examples/chain", { timeout: 90_000 }, () => {
-  test("uses the web identity where one is configured", async () => {
+describe("the example chain.ts", { timeout: 90_000 }, () => {
+  test("uses the web identity if one is configured", async () => {
     await using world = await startWorld();
     const { exitCode, stdout } = await runExample("chain.ts", {
       AWS_ENDPOINT_URL_STS: world.sts.url,
@@ -22,7 +22,7 @@ describe("examples/chain", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  test("uses the next provider where none is configured", async () => {
+  test("uses the next provider if no web identity is configured", async () => {
     await using world = await startWorld();
     await runExample("chain.ts", {
       AWS_ENDPOINT_URL_STS: world.sts.url,
@@ -47,7 +47,7 @@ describe("examples/chain", { timeout: 90_000 }, () => {
       }),
     ],
     ["a profile", (_, configFile) => ({ AWS_CONFIG_FILE: configFile, AWS_PROFILE: "dev" })],
-  ])("keeps each of the SDK's own providers: %s", async (_, variables) => {
+  ])("gets credentials from %s, as the SDK's own chain does", async (_, variables) => {
     await using world = await startWorld();
     using folder = temporaryFolder();
     await using machine = await startSmallServer(({ url, method }, response) => {
@@ -68,7 +68,7 @@ describe("examples/chain", { timeout: 90_000 }, () => {
     ]);
   });
 
-  test("fails when a configured web identity fails, whatever other credentials there are", async () => {
+  test("fails when a configured web identity fails, even if other credentials exist", async () => {
     await using world = await startWorld();
     world.sts.setFault("access-denied");
     const { exitCode, stderr } = await runExample("chain.ts", {

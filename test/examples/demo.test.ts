@@ -7,22 +7,22 @@ import { runExample } from "./run-example.js";
 const program = await findOtherProgram();
 
 describe("the demo", { timeout: 90_000 }, () => {
-  test.concurrent("gets credentials in the storm that the stock provider fails in, and shows it line by line", async () => {
-    // Nothing but Node is there.
+  test.concurrent("gets credentials during an outage in which the stock provider fails, and prints each step", async () => {
+    // A PATH without programs: the demo finds only Node.
     const { exitCode, stdout, stderr } = await runExample("demo/main.ts", { PATH: "/nonexistent" });
     expect(stderr).toBe("");
     const lines = [
-      /^\[ +\d+\.\d s\] issuer +rate-limits: 429/m,
+      /^\[ +\d+\.\d s\] issuer +rate limit: returns 429/m,
       /^\[.* stock +GetCallerIdentity failed: InvalidIdentityTokenException: Couldn't retrieve verification key/m,
-      /^\[.* resilient +attempt 1: InvalidIdentityToken: Couldn't retrieve verification key.*\n +the issuer answers 429; next in /m,
-      /^\[.* resilient +pre-flight: ./m,
+      /^\[.* resilient +attempt 1: InvalidIdentityToken: Couldn't retrieve verification key.*\n +the issuer returns 429; next in /m,
+      /^\[.* resilient +issuer check: ./m,
       /^\[.* issuer +stops listening/m,
       /^\[.* resilient +attempt \d+: the same; the issuer is down; next in /m,
       /^\[.* issuer +listens again/m,
       /^\[.* resilient +credentials at attempt \d+/m,
       /^\[.* resilient +GetCallerIdentity: arn:aws:sts::123456789012:assumed-role\/checkout\/resilient$/m,
       /^ +attempts +1 +\d+$/m,
-      /^ +outcome +InvalidIdentityTokenException +GetCallerIdentity answered$/m,
+      /^ +outcome +InvalidIdentityTokenException +GetCallerIdentity succeeded$/m,
       /^Left out: the same for a program in another language\. It needs Python with boto3 /m,
       /AWS_ROLE_ARN=.*\n.*AWS_WEB_IDENTITY_TOKEN_FILE=.*\n.*npm run demo -- --real/,
     ];
@@ -32,13 +32,13 @@ describe("the demo", { timeout: 90_000 }, () => {
   });
 
   if (program === undefined) {
-    test(`leaves out a program in another language, which needs ${NEEDED}`, () => {
-      // Debian's may be too old; none at all is wrong where it was installed.
+    test(`skips the program in another language, because this machine lacks ${NEEDED}`, () => {
+      // Debian's boto3 may be too old. Where programs are required, some boto3 must be installed.
       const isInstalled = findPythonWithBoto3() !== undefined;
       expect(isInstalled || process.env.TEST_PROGRAMS !== "required").toBe(true);
     });
   } else {
-    test.concurrent("ends with a program in another language, which gets credentials only with the endpoint", async () => {
+    test.concurrent("runs a program in another language, which gets credentials only from the endpoint", async () => {
       const { exitCode, stdout } = await runExample("demo/main.ts");
       const { name } = program;
       for (const line of [
@@ -49,15 +49,15 @@ describe("the demo", { timeout: 90_000 }, () => {
         expect(stdout).toMatch(new RegExp(`^\\[ *[\\d.]+ s\\] ${line}`, "m"));
       }
       expect(stdout).toMatch(
-        new RegExp(`^ +same storm +${name} alone +${name} with resilient-sts/serve$`, "m"),
+        new RegExp(`^ +same outage +${name} alone +${name} with resilient-sts/serve$`, "m"),
       );
-      expect(stdout).toMatch(/^ +outcome +InvalidIdentityToken +GetCallerIdentity answered$/m);
+      expect(stdout).toMatch(/^ +outcome +InvalidIdentityToken +GetCallerIdentity succeeded$/m);
       expect(stdout).not.toContain("Left out");
       expect(exitCode).toBe(0);
     });
   }
 
-  test("assumes the role of the environment with --real", async () => {
+  test("assumes the environment's role with --real", async () => {
     await using world = await startWorld();
     world.sts.failNext("throttled");
     const env = {
@@ -72,7 +72,7 @@ describe("the demo", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  test("names what is missing and exits with 1 for --real without a role", async () => {
+  test("names the missing variable and exits with code 1 when --real finds no role", async () => {
     const { exitCode, stdout } = await runExample("demo/main.ts", {}, ["--real"]);
     expect(stdout).toMatch(/ERR_NOT_CONFIGURED: .*AWS_WEB_IDENTITY_TOKEN_FILE/);
     expect(exitCode).toBe(1);

@@ -12,7 +12,7 @@ import {
 
 export const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
 
-/** A server of a test's own, on a loopback port. */
+/** A test's own server on a loopback port. */
 export interface SmallServer extends AsyncDisposable {
   readonly url: string;
 }
@@ -52,7 +52,7 @@ export async function startSmallServer(onRequest: RequestListener): Promise<Smal
   };
 }
 
-/** An S3 with two buckets that asks for no more than a signature; STS calls it passes on. */
+/** An S3 with two buckets. It accepts any key that STS issued, and passes STS calls on to STS. */
 export function startS3(sts: LocalSts): Promise<SmallServer> {
   return startSmallServer((request, response) => {
     if (request.method === "POST") {

@@ -10,7 +10,7 @@ import {
 } from "./example-world.js";
 import { runExample, startExample } from "./run-example.js";
 
-/** What the strict start needs: a local issuer is at a private address. */
+/** What the strict start needs, because a local issuer has a private address. */
 function strictEnvironment({ sts, tokenFile }: ExampleWorld): Record<string, string> {
   return {
     ALLOW_PRIVATE_ISSUERS: "yes",
@@ -20,8 +20,8 @@ function strictEnvironment({ sts, tokenFile }: ExampleWorld): Record<string, str
   };
 }
 
-describe("each example works:", { timeout: 90_000 }, () => {
-  test("irsa: an S3 client lists buckets with the role of the environment", async () => {
+describe("an example", { timeout: 90_000 }, () => {
+  test("irsa.ts lists buckets with the role of the environment", async () => {
     await using world = await startWorld();
     await using s3 = await startS3(world.sts);
     const { exitCode, stdout } = await runExample("irsa.ts", {
@@ -34,7 +34,7 @@ describe("each example works:", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  test("github-actions: every attempt requests a token, also after a 503", async () => {
+  test("github-actions.ts requests a token for every attempt, and again after a 503", async () => {
     await using world = await startWorld();
     const asked: (string | undefined)[] = [];
     await using github = await startSmallServer(async ({ url, headers }, response) => {
@@ -57,9 +57,14 @@ describe("each example works:", { timeout: 90_000 }, () => {
   });
 
   test.each([
-    ["200 and the state of valid credentials", undefined, 200, '"credentials":"fresh"'],
-    ["503 and what to do without credentials", "access-denied", 503, '"code":"ERR_ACCESS_DENIED"'],
-  ] as const)("health-check: answers %s", async (_, fault, httpStatus, words) => {
+    ["200 and the state when its credentials are valid", undefined, 200, '"credentials":"fresh"'],
+    [
+      "503 and what to do when it has no credentials",
+      "access-denied",
+      503,
+      '"code":"ERR_ACCESS_DENIED"',
+    ],
+  ] as const)("health-check.ts responds with %s", async (_, fault, httpStatus, words) => {
     await using world = await startWorld();
     if (fault !== undefined) world.sts.setFault(fault);
     const service = startExample("health-check.ts", {
@@ -85,7 +90,7 @@ describe("each example works:", { timeout: 90_000 }, () => {
     expect(await ended).toEqual([0, null]);
   });
 
-  test("opentelemetry: exports the metrics and spans of its first refresh", async () => {
+  test("opentelemetry.ts exports the metrics and spans of its first refresh", async () => {
     await using world = await startWorld();
     world.sts.failNext("idp-unreachable");
     const { exitCode, stdout } = await runExample("opentelemetry.ts", {
@@ -105,7 +110,7 @@ describe("each example works:", { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
-  test("strict-start: starts with an identity that works, and asks STS once", async () => {
+  test("strict-start.ts starts with an identity that works, and calls STS once", async () => {
     await using world = await startWorld();
     const { exitCode, stdout } = await runExample("strict-start.ts", strictEnvironment(world));
     expect(stdout).toMatch(/^started with credentials until 20/m);
@@ -113,7 +118,7 @@ describe("each example works:", { timeout: 90_000 }, () => {
     expect(world.sts.requests).toHaveLength(1);
   });
 
-  test("strict-start: refuses to start, with the reason, when the issuer's key can't work", async () => {
+  test("strict-start.ts prints the reason and does not start when STS can't use the issuer's key", async () => {
     await using world = await startWorld();
     world.idp.setJwks((right) => ({
       keys: (right.keys as object[]).map((key) => ({ ...key, use: "enc" })),
@@ -125,13 +130,13 @@ describe("each example works:", { timeout: 90_000 }, () => {
     expect(world.sts.requests).toHaveLength(0);
   });
 
-  test("test-your-service: its tests pass", async () => {
+  test("test-your-service.ts contains tests that pass", async () => {
     const { exitCode, stdout } = await runExample("test-your-service.ts");
     expect(stdout).toMatch(/^. pass 2$/m);
     expect(exitCode).toBe(0);
   });
 
-  test("other-sts: gets credentials and calls S3 at one endpoint that is not AWS", async () => {
+  test("other-sts.ts gets credentials and calls S3 at an endpoint that is not AWS", async () => {
     await using world = await startWorld();
     await using s3 = await startS3(world.sts);
     world.sts.configure({ omit: ["AssumedRoleUser"], expirationPrecision: "nanoseconds" });

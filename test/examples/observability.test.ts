@@ -102,7 +102,7 @@ const QUERIES = [
   ),
 ];
 
-/** A verdict that does not exist is an error of types here. */
+/** The compiler rejects a verdict here that does not exist. */
 const VERDICTS_FOR_A_PERSON: readonly Verdict[] = [
   "access-denied",
   "token-rejected",
@@ -120,7 +120,7 @@ const seriesOf = (name: string) => series.find(({ names }) => names.includes(nam
 const metricsIn = (query: string) => query.match(/resilient_sts_\w+/g) ?? [];
 
 describe("the dashboard and the alert rules", () => {
-  test.each(QUERIES)("have the query %s, whose metrics and labels the code records", (_, query) => {
+  test.each(QUERIES)("use in %s only metrics and labels that the code records", (_, query) => {
     const metrics = metricsIn(query);
     expect(metrics).not.toEqual([]);
     const labels = [
@@ -147,7 +147,7 @@ describe("the dashboard and the alert rules", () => {
     }
   });
 
-  test("name the same verdicts that no retry resolves", () => {
+  test("treat the same verdicts as permanent", () => {
     const alert = QUERIES.find(([title]) => title === "alert AwsCredentialsRejected")?.[1];
     expect(alert).toContain(`error_type=~"${VERDICTS_FOR_A_PERSON.join("|")}"`);
   });
@@ -178,7 +178,7 @@ describe("Prometheus's own checker", { timeout: 30_000 }, () => {
     const file = join(folder.path, "rules.yaml");
     const rules = QUERIES.map(([, query], at) => ({
       record: `query:${at}`,
-      // As Grafana fills them in.
+      // As Grafana replaces its variables.
       expr: query.replaceAll("$__rate_interval", "5m").replaceAll("$job", ".*"),
     }));
     await writeFile(file, stringify({ groups: [{ name: "dashboard", rules }] }));

@@ -23,13 +23,13 @@ const RECIPES = {
 const readRecipe = (name: keyof typeof RECIPES) =>
   readFile(join(ROOT, "examples/recipes", name), "utf8");
 
-test.each(Object.entries(RECIPES))("the guide quotes %s word for word", async (name, language) => {
+test.each(Object.entries(RECIPES))("the guide quotes %s exactly", async (name, language) => {
   const guide = await readFile(join(ROOT, "docs/reach.md"), "utf8");
   const recipe = await readRecipe(name as keyof typeof RECIPES);
   expect(guide).toContain(`\n\`\`\`${language}\n${recipe}\`\`\`\n`);
 });
 
-/** A machine with a folder of programs, in which `resilient-sts` and `npx resilient-sts` are this one. */
+/** A machine with a folder of programs. There, `resilient-sts` and `npx resilient-sts` run this package. */
 async function startMachine(world: ExampleWorld) {
   const folder = await temporaryFolder();
   const bin = join(folder.path, "bin");
@@ -45,7 +45,7 @@ async function startMachine(world: ExampleWorld) {
   return {
     folder: folder.path,
     addProgram,
-    /** Nothing of AWS but where the local STS is. */
+    /** The only AWS setting is the endpoint of the local STS. */
     env: {
       PATH: `${bin}:${process.env.PATH}`,
       HOME: folder.path,
@@ -57,7 +57,7 @@ async function startMachine(world: ExampleWorld) {
   };
 }
 
-/** A program that asks STS who it is with the SDK's default chain, and prints what `body` does. */
+/** A program with the SDK's default chain. `body` calls GetCallerIdentity by `whoAmI()`. */
 function client(body: string): string {
   const script = `
     import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
@@ -82,9 +82,9 @@ interface Workflow {
 }
 
 describe("the workflow for GitHub Actions", { timeout: 60_000 }, () => {
-  test("lets Terraform run longer than one session, with a new token for each session", async () => {
+  test("lets Terraform run longer than one session, and requests a new token for each session", async () => {
     await using world = await startWorld();
-    // As an hour of three.
+    // Like a session of one hour in a job of three.
     world.sts.configure({ credentialLifetimeSeconds: 4 });
     await using machine = await startMachine(world);
     let tokens = 0;
@@ -147,7 +147,7 @@ interface Pod {
 }
 
 describe("the Kubernetes sidecar", { timeout: 60_000 }, () => {
-  test("serves the app, which starts when the probe finds credentials", async () => {
+  test("serves credentials to the app, which starts when the probe succeeds", async () => {
     await using world = await startWorld();
     await using machine = await startMachine(world);
     await machine.addProgram("report", PRINT_ARN);
@@ -172,7 +172,7 @@ describe("the Kubernetes sidecar", { timeout: 60_000 }, () => {
     };
     expect(await probe()).toBe(false);
     const [program, ...args] = here([...sidecar.command, ...sidecar.args]);
-    // Any free port: the one of the manifest may be taken on this machine.
+    // Any free port: the port in the manifest may be in use on this machine.
     const server = spawn(program, [...args, "--listen", "127.0.0.1:0"], {
       // As the webhook of EKS sets them.
       env: {
@@ -200,7 +200,7 @@ describe("the Kubernetes sidecar", { timeout: 60_000 }, () => {
     expect(await ended).toBe(0);
   });
 
-  test("names the address at which serve listens by default", async () => {
+  test("names the address on which serve listens by default", async () => {
     const { stdout } = await run(process.execPath, [join(PROGRAMS, "cli.mjs"), "serve", "--help"]);
     expect(stdout).toContain("127.0.0.1:9912");
     expect(await readRecipe("kubernetes-sidecar.yaml")).toContain(
@@ -213,10 +213,10 @@ describe("a developer's profile", { timeout: 60_000 }, () => {
   const aws = findProgram("aws");
   if (aws === undefined) return leaveOut("a profile of the AWS CLI", "aws");
 
-  test("serves the AWS CLI after the script has run", async () => {
+  test("gives the AWS CLI credentials after the script has run", async () => {
     await using world = await startWorld();
     await using machine = await startMachine(world);
-    // Older versions call the STS of AWS without this option.
+    // Without this option, older versions call AWS's STS.
     await machine.addProgram("aws", `exec "${aws}" "$@" --endpoint-url "$AWS_ENDPOINT_URL_STS"`);
     await mkdir(join(machine.folder, ".oidc"));
     await writeFile(join(machine.folder, ".oidc/token"), await world.idp.issueToken());

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { PROGRAMS } from "../support/bundle-programs.js";
 
-/** Longer than any example takes on a machine that is busy with other things. */
+/** Longer than any example takes, even on a busy machine. */
 const LIMIT_MS = 60_000;
 
 export interface Finished {
@@ -12,7 +12,7 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Starts a file of `examples/` with nothing of AWS in its environment but what is given. */
+/** Starts a file of `examples/`. Its only AWS settings are those in `env`, and the defaults below. */
 export function startExample(
   path: string,
   env: Readonly<Record<string, string>>,

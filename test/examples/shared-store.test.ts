@@ -6,7 +6,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 import { type ExampleWorld, ROLE_ARN, startWorld } from "./example-world.js";
 import { runExample } from "./run-example.js";
 
-/** Runs the example as two processes, one after the other: where each has its credentials from. */
+/** Runs the example as two processes, one after the other, and returns the source of each one's credentials. */
 async function runTwice(
   world: ExampleWorld,
   env: Readonly<Record<string, string>>,
@@ -25,10 +25,10 @@ async function runTwice(
   return sources;
 }
 
-describe("in examples/shared-store the second process gets its credentials", {
+describe("the second process of shared-store.ts gets its credentials", {
   timeout: 60_000,
 }, () => {
-  test("from the folder of the first", async () => {
+  test("from the folder that the first process wrote", async () => {
     await using world = await startWorld();
     await using folder = await temporaryFolder();
     const env = { XDG_RUNTIME_DIR: folder.path };
@@ -48,7 +48,7 @@ describe("in examples/shared-store the second process gets its credentials", {
     });
   }
 
-  test("from STS when there is no Redis", async () => {
+  test("from STS when Redis is not reachable", async () => {
     await using world = await startWorld();
     const env = { REDIS_URL: `redis://127.0.0.1:${await freePort()}`, STORE_KEY };
     expect(await runTwice(world, env)).toEqual(["sts", "sts"]);

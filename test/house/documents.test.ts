@@ -70,12 +70,12 @@ describe("the documents", () => {
     expect(read("README.md").split(/\s+/).length).toBeLessThanOrEqual(1_400);
   });
 
-  test("every page of docs is linked from README.md, or for maintainers from CONTRIBUTING.md", () => {
+  test("README.md, or CONTRIBUTING.md for maintainers, links to every page of docs", () => {
     const text = read("README.md") + read("CONTRIBUTING.md");
     expect(GUIDES.filter((page) => !text.includes(`](${page})`))).toEqual([]);
   });
 
-  test("the pages of the package link only to what the package holds", () => {
+  test("the pages of the package link only to files of the package", () => {
     const { files } = JSON.parse(read("package.json")) as { files: string[] };
     const held = [...files.map((each) => each.replace(/\/\*.*$/, "")), "README.md", "LICENSE"];
     const outside = ["README.md", "SECURITY.md", "CHANGELOG.md", ...GUIDES].flatMap((page) =>
@@ -87,7 +87,7 @@ describe("the documents", () => {
   });
 });
 
-describe("README.ja.md says the same as README.md", () => {
+describe("README.ja.md has, like README.md,", () => {
   const pages = ["README.md", "README.ja.md"].map(read);
   const prose = (text: string) => text.replace(/^```[\s\S]*?^```$/gm, "");
 
@@ -115,14 +115,14 @@ describe("README.ja.md says the same as README.md", () => {
             .match(/\d[\d,.]*\d|\d/g) ?? []
         ).toSorted(),
     ],
-  ])("with %s", (_, partsOf) => {
+  ])("%s", (_, partsOf) => {
     const [english, japanese] = pages.map(partsOf);
     expect(english?.length).toBeGreaterThan(5);
     expect(japanese).toEqual(english);
   });
 });
 
-describe("one anchor for each name that a user may see", () => {
+describe("the anchors of the reference pages", () => {
   const names: readonly (readonly [string, string, readonly string[]])[] = [
     [
       "verdict",
@@ -141,7 +141,7 @@ describe("one anchor for each name that a user may see", () => {
     ],
   ];
 
-  test.each(names)("each %s has one heading in %s", (_, page, known) => {
+  test.each(names)("include each %s once, in %s", (_, page, known) => {
     expect(known.length).toBeGreaterThan(10);
     const all = anchors(page);
     const counted = known.filter(
@@ -150,7 +150,7 @@ describe("one anchor for each name that a user may see", () => {
     expect(counted).toEqual([]);
   });
 
-  test("docs/findings.md describes no finding that does not exist", () => {
+  test("include no finding that does not exist", () => {
     const [, , known = []] = names[2] ?? [];
     const described = [...read("docs/findings.md").matchAll(/^### (.+)$/gm)].map(([, id]) => id);
     expect(described.filter((id) => !known.includes(id ?? ""))).toEqual([]);

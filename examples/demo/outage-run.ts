@@ -7,9 +7,9 @@ import { muteSdkVersionNotice } from "./known-noise.js";
 import { createNarrator } from "./narrate.js";
 import { findOtherProgram, NEEDED } from "./other-program.js";
 import { runOtherProgram } from "./other-run.js";
+import { causeOutage, OUTAGE } from "./outage.js";
 import { compare, outcomeOf } from "./outcome.js";
 import type { Printer } from "./print.js";
-import { rageOver, STORM } from "./storm.js";
 
 const ROLE_ARN = "arn:aws:iam::123456789012:role/checkout";
 const REGION = "us-east-1";
@@ -17,17 +17,17 @@ const REGION = "us-east-1";
 type Provider = NonNullable<STSClientConfig["credentials"]>;
 
 /**
- * Waits of up to 4 s and a budget of 60 s are the default. The demo has to end sooner, and with
- * waits that are shorter than the outage it always meets it.
+ * Shorter than the defaults (waits of up to 4 s, a budget of 60 s), so that the demo ends sooner. Each
+ * wait is shorter than the outage, so at least one attempt always falls into it.
  */
 const RETRY = { maxDelayMs: 3_000, budgetMs: 20_000 } as const;
 
 /**
- * Two clients ask STS who they are while the issuer fails; one has the stock provider, one has this
- * one. Where there is one, a program in another language does the same. Returns whether all that have
- * credentials of this package got their answer.
+ * While the issuer fails, two clients call GetCallerIdentity: one with the stock provider, one with this
+ * one. A program in another language does the same, if one is installed. Returns whether every caller
+ * with credentials of this package succeeded.
  */
-export async function runStorm(printer: Printer): Promise<boolean> {
+export async function runOutage(printer: Printer): Promise<boolean> {
   muteSdkVersionNotice();
   const finding = findOtherProgram();
   await using issuer = await startIssuer();
@@ -38,7 +38,7 @@ export async function runStorm(printer: Printer): Promise<boolean> {
   const clientConfig = {
     endpoint: sts.url,
     region: REGION,
-    // In the environment these are meant for the STS of AWS.
+    // Settings of the environment are meant for AWS's STS, not for this one.
     useFipsEndpoint: false,
     useDualstackEndpoint: false,
   } satisfies STSClientConfig;
@@ -55,7 +55,7 @@ export async function runStorm(printer: Printer): Promise<boolean> {
     roleSessionName: "resilient",
     clientConfig,
     retry: RETRY,
-    // Loopback addresses are not looked at by default: a token names its own issuer.
+    // By default, the issuer check requests no loopback address, because a token names its own issuer.
     preflight: { allowPrivateIssuers: true },
     onEvent: createNarrator({ printer, issuerCondition: () => issuer.condition }),
   });
@@ -69,9 +69,9 @@ export async function runStorm(printer: Printer): Promise<boolean> {
   };
   printer.startClock();
   issuer.rateLimit();
-  printer.event("issuer", "rate-limits: 429 to every request for its keys");
+  printer.event("issuer", "rate limit: returns 429 to every request for its keys");
   const calm = new AbortController();
-  const storm = rageOver(issuer, (what) => printer.event("issuer", what), calm.signal);
+  const outage = causeOutage(issuer, (what) => printer.event("issuer", what), calm.signal);
   const ask = (session: "stock" | "resilient", credentials: Provider) =>
     outcomeOf(
       { speaker: session, session, whoAmI: () => whoAmI({ ...clientConfig, credentials }) },
@@ -99,11 +99,11 @@ export async function runStorm(printer: Printer): Promise<boolean> {
     return ours.arn !== undefined && other.served.arn !== undefined;
   } finally {
     calm.abort();
-    await storm;
+    await outage;
   }
 }
 
-/** One call of a real client: it asks its provider for credentials and signs with them. */
+/** One call of a real client, which gets credentials from its provider and signs with them. */
 async function whoAmI(config: STSClientConfig): Promise<string | undefined> {
   const client = new STSClient(config);
   try {
@@ -121,14 +121,14 @@ interface Introduced {
 
 function introduce(printer: Printer, { issuer, sts, program }: Introduced): void {
   const seconds = (ms: number) => `${ms / 1000} s`;
-  printer.text("resilient-sts: the identity provider fails, the credentials still come", "bold");
+  printer.text("resilient-sts: the identity provider fails, and credentials still arrive", "bold");
   printer.text();
   printer.text(`  issuer   ${issuer}   oidc-provider, a certified OIDC server`);
   printer.text(`  STS      ${sts}   local; it fetches the issuer's keys`);
   printer.text(
-    `  storm    429 for ${seconds(STORM.rateLimitMs)}, then down for ${seconds(STORM.outageMs)}`,
+    `  outage   429 for ${seconds(OUTAGE.rateLimitMs)}, then down for ${seconds(OUTAGE.outageMs)}`,
   );
-  printer.text("  callers  one STSClient with the stock provider, one with this one");
+  printer.text("  callers  an STSClient with the stock provider, an STSClient with this one");
   if (program !== undefined) {
     printer.text(
       `           ${program} alone, ${program} with the endpoint of resilient-sts/serve`,
