@@ -27,7 +27,7 @@ export interface PreflightOptions extends PreflightSettings {
    * @default "advisory"; "off" with `validateToken: false`
    */
   readonly mode?: PreflightMode | undefined;
-  /** Audiences that are expected besides `sts.amazonaws.com`: no `token-audience-unexpected` for them. */
+  /** Audiences besides `sts.amazonaws.com` that do not cause the finding `token-audience-unexpected`. */
   readonly audiences?: readonly string[] | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface ResilienceOptions {
   /**
    * How often and how long failed attempts are retried: with equal jitter, under one deadline.
    * @default as many attempts as fit into 60 s (25 at most), with waits of 250 to 500 ms at first and
-   * up to 2 to 4 s
+   * of 2 to 4 s later
    */
   readonly retry?: RetryOptions | undefined;
   /**
@@ -84,17 +84,16 @@ export interface ResilienceOptions {
   readonly hedgeAfterMs?: number | undefined;
   /**
    * The region of STS, unless `clientConfig.region` is set. Any name that the SDK's own clients accept:
-   * FIPS names (`fips-us-east-1`), pseudo regions (`aws-global`), and names that AWS does not have,
-   * whose STS host can't be resolved.
+   * FIPS names (`fips-us-east-1`), pseudo regions (`aws-global`), and names that AWS does not use; the
+   * host of STS then can't be resolved.
    * @default the first that is set: the region of `parentClientConfig`, of the calling client,
    * AWS_REGION, AWS_DEFAULT_REGION, the region of the profile, us-east-1
    */
   readonly region?: string | undefined;
   /**
    * When to check the issuer's discovery document and JWKS. `"advisory"`: after a failure that concerns
-   * the key or the token, and during a call that STS has not answered within 1 s, which it does not
-   * delay. `"strict"`: before the call, which is not made for a token that STS can't verify. `"off"`:
-   * never.
+   * the key or the token, and during a call that STS has not answered within 1 s, without delaying it.
+   * `"strict"`: before each call; a token that STS can't verify is not sent. `"off"`: never.
    * @default "advisory"; "off" with `validateToken: false`
    */
   readonly preflight?: PreflightMode | PreflightOptions | undefined;
@@ -117,8 +116,8 @@ export interface ResilienceOptions {
   readonly validateToken?: boolean | undefined;
   /**
    * Shares credentials with other processes of the same role and subject, so that one of them refreshes
-   * for all: `fileStore()` or `redisStore()` of `resilient-sts/stores`. An operation of the store has
-   * 250 ms. A store that fails is not used for 30 to 60 s; meanwhile each process calls STS itself. A
+   * for all: `fileStore()` or `redisStore()` of `resilient-sts/stores`. Each operation of the store
+   * may take 250 ms. A store that fails is not used for 30 to 60 s; meanwhile each process calls STS itself. A
    * caller without valid credentials waits for another process's refresh for 5 s at most.
    *
    * It has no effect with `providerId`, `roleAssumerWithWebIdentity`, `clientPlugins`,
@@ -147,7 +146,7 @@ export interface WebIdentityInit extends ResilienceOptions {
   readonly roleSessionName?: string | undefined;
   /**
    * The length of the session in seconds; 900 to 43,200, and no more than the role's maximum.
-   * @default 3600, by STS
+   * @default 3600, set by STS
    */
   readonly durationSeconds?: number | undefined;
   /** An inline session policy: JSON, at most 2,048 characters. */
@@ -160,11 +159,11 @@ export interface WebIdentityInit extends ResilienceOptions {
   readonly clientConfig?: STSClientConfig | undefined;
   /** Middleware plugins of the STS client. */
   readonly clientPlugins?: ClientPlugin[] | undefined;
-  /** Replaces the STS client. `attemptTimeoutMs` limits each call, and failures are retried as those of STS. */
+  /** Replaces the STS client. `attemptTimeoutMs` limits each call, and failures are retried like those of STS. */
   readonly roleAssumerWithWebIdentity?:
     | ((input: AssumeRoleInput) => Promise<AttributedCredentials>)
     | undefined;
-  /** The config of the client that the credentials are for. It takes precedence over the one that the SDK passes. */
+  /** The config of the client that uses the credentials. It takes precedence over the one that the SDK passes. */
   readonly parentClientConfig?: CallerClientConfig | undefined;
   /** Gets one line for each event, and never a token or a secret. */
   readonly logger?: Logger | undefined;

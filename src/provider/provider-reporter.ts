@@ -182,7 +182,7 @@ class RefreshTracer {
     if (this.#trace !== undefined) traceJoin(this.#trace);
   }
 
-  /** Its text is made safe only when a subscriber reads it, because that delays a cold start. */
+  /** Sets the role. Its text is redacted only when a subscriber reads it, so as not to delay a cold start. */
   setRole(roleArn: string): void {
     if (this.#trace === undefined) return;
     let shown: string | undefined;

@@ -30,8 +30,8 @@ import {
 } from "./shared-values.js";
 
 /**
- * How long a lease lasts without being extended, in milliseconds. Short, so that when
- * its holder was killed, a waiting process can claim it before it stops waiting.
+ * How long a lease lasts without being extended, in milliseconds. Short, so that when its holder was
+ * killed, a waiting process can claim it before it stops waiting.
  */
 const LEASE_MS = 4_000;
 

@@ -172,7 +172,7 @@ function resolveFailover(
   checkStrings("failoverRegions", failoverRegions);
   for (const name of failoverRegions) checkRegion("failoverRegions", name);
   checkNumber("hedgeAfterMs", hedgeAfterMs, { min: 10, max: 60_000 });
-  // The first call has ended by then.
+  // At `attemptTimeoutMs`, the first call has already ended.
   const { attemptTimeoutMs = DEFAULTS.attemptTimeoutMs } = init;
   if (hedgeAfterMs !== undefined && hedgeAfterMs >= attemptTimeoutMs) {
     throw expected("hedgeAfterMs", "to be less than `attemptTimeoutMs`", hedgeAfterMs);
@@ -256,8 +256,8 @@ const OPTIONS: Readonly<Record<keyof WebIdentityInit | "roleArn" | TokenOption, 
 };
 
 /**
- * Options of the SDK's own providers, which an init that a chain passes to all of them may contain. They
- * have no effect here, as in the SDK's `fromTokenFile`.
+ * Options of the SDK's own providers. The init that a chain passes to all its providers may contain them.
+ * They have no effect here, as in the SDK's `fromTokenFile`.
  */
 const OF_SDK_PROVIDERS: ReadonlySet<string> = new Set([
   ...["profile", "filepath", "configFilepath", "ignoreCache", "mfaCodeProvider", "roleAssumer"],

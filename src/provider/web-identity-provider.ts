@@ -24,7 +24,7 @@ export interface WebIdentityProvider {
    * @throws WebIdentityError when there are none; the signal's reason when the caller aborted.
    */
   (properties?: ProviderProperties): Promise<AwsCredentialIdentity>;
-  /** Shows the SDK that this provider caches: the SDK's own cache is not needed. */
+  /** Marks the provider as caching, so that the SDK adds no cache of its own. */
   readonly memoized: true;
   /** What is cached, what is in progress and what failed last. */
   status(): ProviderStatus;
@@ -57,14 +57,14 @@ export interface ProviderStatus {
   readonly refreshing: boolean;
   /**
    * The end of the refresh backoff after a failed refresh, in milliseconds since the epoch. No refresh
-   * starts before, except with `forceRefresh`, for which the backoff is 30 s at most.
+   * starts before that time, except with `forceRefresh`, for which the backoff is 30 s at most.
    */
   readonly nextRefreshAllowedAt: number | undefined;
   /** The region that issued the cached credentials; unknown with `roleAssumerWithWebIdentity`. */
   readonly region: string | undefined;
   /** Where the cached credentials came from: `store` when another process got them from STS. */
   readonly source: "sts" | "store" | undefined;
-  /** The store that credentials are shared in; absent without one. */
+  /** The shared store; absent without one. */
   readonly store: StoreStatus | undefined;
   /** The regions that may be called, in order. Empty until the first refresh, or if they are unknown. */
   readonly regions: readonly RegionStatus[];
@@ -74,13 +74,13 @@ export interface ProviderStatus {
   readonly lastFailureAt: number | undefined;
   /** The error of the last refresh, if it failed. */
   readonly lastError: WebIdentityError | undefined;
-  /** Absent until the first issuer check. */
+  /** The last issuer check; absent before the first one. */
   readonly preflight: PreflightStatus | undefined;
 }
 
 /** The state of a store. */
 export interface StoreStatus {
-  /** `file`, `redis`. */
+  /** The name of the store, such as `file` or `redis`. */
   readonly name: string;
   /** Why this provider does not use it; absent when it does. */
   readonly unusedBecause: string | undefined;
@@ -101,7 +101,7 @@ export interface RegionStatus {
 
 /** The last issuer check. */
 export interface PreflightStatus {
-  /** Milliseconds since the epoch. */
+  /** When the check ended, in milliseconds since the epoch. */
   readonly at: number;
   /** The issuer that was checked. */
   readonly issuer: string;

@@ -16,14 +16,15 @@ import { judge } from "./verdict.js";
 
 /** How long and how often to try. */
 export interface RetryOptions {
-  /** Attempts at most, the first one included; 1 to 1,000. @default 25 */
+  /** The maximum number of attempts, including the first one; 1 to 1,000. @default 25 */
   readonly maxAttempts: number;
-  /** Upper bound of the first wait, in milliseconds; half of it is the lower one. @default 500 */
+  /** Upper bound of the first wait, in milliseconds; the lower bound is half of it. @default 500 */
   readonly baseDelayMs: number;
   /** Upper bound of every wait, in milliseconds; 0 or more. @default 4000 */
   readonly maxDelayMs: number;
   /**
-   * One deadline over options, token reads, attempts, waits and regions, in milliseconds; 1 or more.
+   * The time limit of one refresh with all its token reads, attempts, waits and regions, in milliseconds;
+   * 1 or more. When it is reached, the refresh fails with the cause of its last complete attempt.
    * @default 60000
    */
   readonly budgetMs: number;
