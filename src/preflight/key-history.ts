@@ -8,7 +8,7 @@ import { type FetchedKeys, type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from 
 // What earlier answers of an issuer showed: missing keys, and sets of keys that differ. One answer proves
 // little, because a rotation takes time to spread, and each replica may have keys of its own.
 
-/** Two fetches without a key count as two only if this many milliseconds apart: a rotation takes time to spread. */
+/** Two fetches without a key count as two only if they are this many milliseconds apart: a rotation takes time. */
 export const FETCHES_APART_MS = 1_000;
 /** Unknown kids make the process fetch a JWKS again at most twice in this time, in milliseconds. */
 const COOLDOWN_MS = 30_000;
@@ -136,7 +136,7 @@ export class KeySetsSeen {
    */
   note(keySet: KeySet | undefined, faults: readonly string[] = []): void {
     const entries = keySet?.entries.slice(0, MAX_COMPARED) ?? [];
-    // The form counts too: a replica may publish the same keys in another form.
+    // With the form of each key, because a replica may publish the same keys in another form.
     const members = new Set(entries.map(memberOf));
     const digest = digestOf([...members, ...faults].toSorted().join());
     const known = this.#sets.get(digest);

@@ -70,7 +70,7 @@ export function kids({ entries }: KeySet): string[] {
   return entries.flatMap(({ kid }) => (kid === undefined ? [] : [kid]));
 }
 
-/** How grave too many keys of one type are: tokens that are signed with the other type are not affected. */
+/** The severity of too many keys of one type: they do not affect tokens signed with the other type. */
 function weight(kty: "RSA" | "EC", { alg }: Subject): Severity {
   if (alg === undefined) return "suspect";
   return alg.startsWith("RS") === (kty === "RSA") ? "fatal" : "advice";
