@@ -32,9 +32,9 @@ import { checkKeys, checkType, resolveBoolean } from "../runtime/validators.js";
 
 /** Options of {@link instrument}. */
 export interface InstrumentOptions {
-  /** Where the metrics go. @default the global meter provider */
+  /** Receives the metrics. @default the global meter provider */
   readonly meterProvider?: MeterProvider | undefined;
-  /** Where the spans go. @default the global tracer provider */
+  /** Receives the spans. @default the global tracer provider */
   readonly tracerProvider?: TracerProvider | undefined;
   /**
    * Put the role ARN on metrics and spans, as `aws.role.arn`. It contains the AWS account ID, and each
@@ -46,7 +46,7 @@ export interface InstrumentOptions {
 
 /** A running instrumentation. */
 export interface Instrumentation extends Disposable {
-  /** Stops it. Spans of refreshes in progress end here. */
+  /** Stops the instrumentation, and ends the spans of refreshes in progress. */
   disable(): void;
 }
 

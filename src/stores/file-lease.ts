@@ -70,7 +70,7 @@ export class FileLeases {
     return await this.#replace(lease, text, (current) => this.#isCurrent(current));
   }
 
-  /** If the lease is being changed at this moment, it is not released, and lapses. */
+  /** If another process is changing the lease at this moment, the lease is not released, and lapses later. */
   async release(lease: StoreLease): Promise<void> {
     await this.#replace(lease, this.#text(lease, 0), () => true);
   }

@@ -99,7 +99,7 @@ const TEXTS: Readonly<Record<Kind, readonly [required: string[], optional: strin
 };
 
 /**
- * Checks a stored value: returns it complete, possible and with known fields only, or returns the problem
+ * Checks a stored value. If it is complete and possible, returns its known fields, otherwise the problem
  * with it. The problem contains no part of the value.
  */
 export function readStoredValue(stored: unknown): StoredValue | { readonly problem: string } {

@@ -23,7 +23,7 @@ import {
 export interface KubernetesTokenRequestInit extends TokenSourceInit {
   /** The token's `aud`. @default "sts.amazonaws.com" */
   readonly audience?: string | undefined;
-  /** Whose token is requested. @default the pod's own service account */
+  /** The service account whose token is requested. @default the pod's own */
   readonly serviceAccount?: string | undefined;
   /** Namespace of the service account. @default the pod's own */
   readonly namespace?: string | undefined;

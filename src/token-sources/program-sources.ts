@@ -75,7 +75,8 @@ export function buildkite(init: BuildkiteInit = {}): PlatformTokenSource {
 /** Init of {@link circleci}. */
 export interface CircleciInit extends TokenSourceInit {
   /**
-   * The token's `aud`. With `variable` it is fixed, to the organization's id, and only checked.
+   * The token's `aud`. With `variable`, CircleCI fixes it to the organization's id, and the source only
+   * checks it.
    * @default "sts.amazonaws.com"; any with `variable`
    */
   readonly audience?: string | undefined;
@@ -90,8 +91,8 @@ export interface CircleciInit extends TokenSourceInit {
 /**
  * Tokens of a CircleCI job, by `circleci run oidc get`. Each lives for an hour.
  *
- * Required: the `circleci` program on the PATH, as every job on CircleCI has it; or with `variable` that
- * variable.
+ * Required: the `circleci` program on the PATH, which every CircleCI job has; with `variable`, that
+ * variable instead.
  *
  * @throws TypeError for an invalid option.
  *

@@ -20,14 +20,14 @@ export interface VercelInit extends TokenSourceInit {
    * @default no exchange: https://vercel.com/TEAM
    */
   readonly audience?: string | undefined;
-  /** Where tokens are exchanged. @default "https://oidc.vercel.com/~token" */
+  /** The URL of the token exchange. @default "https://oidc.vercel.com/~token" */
   readonly exchangeUrl?: string | undefined;
 }
 
 const EXCHANGE_URL = "https://oidc.vercel.com/~token";
 
 /**
- * The token of a Vercel function's request, or of a build. A new one comes with every request.
+ * The token of a Vercel function's request, or of a build. Every request has a new one.
  *
  * Optional variables: `VERCEL_OIDC_TOKEN` (builds, `vercel env pull`) and `VERCEL_OIDC_TOKEN_FILE`, for
  * code that runs outside of a request. Functions are frozen between requests: set the provider's

@@ -42,7 +42,7 @@ import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
  * The local STS: `local-sts.ts` receives a request over the AWS query protocol (`query-protocol.ts`),
  * plays a fault (`sts-fault.ts`) or calls an action of the account (`account.ts`), and sends the answer
  * or an error (`wire-error.ts`). The account checks the request (`assume-role-request.ts`), the token
- * (`web-identity-token.ts`), its signature (`issuer-keys.ts`) and at last the trust of the role.
+ * (`web-identity-token.ts`), its signature (`issuer-keys.ts`) and finally the trust of the role.
  */
 
 /** An STS on a loopback port. */
