@@ -7,7 +7,18 @@ const SMALL_LINES = 40;
 
 /** Words that the glossary has replaced, as parts of an identifier. */
 const RETIRED_WORDS = new Set([
-  ...["beside", "gate", "landing", "lost", "overtaken", "renewal", "resting", "shut"],
+  ...[
+    "asked",
+    "told",
+    "beside",
+    "gate",
+    "landing",
+    "lost",
+    "overtaken",
+    "renewal",
+    "resting",
+    "shut",
+  ],
   ...["tired", "trial", "vain", "visit", "visits"],
   ...["look", "looked", "looking", "looks"],
 ]);

@@ -87,6 +87,7 @@ describe("no identifier has a word that the glossary has replaced", () => {
     "#landing",
     "gaveUp",
     "triedInVain",
+    "regionAsked",
   ])("the rule finds %s", (identifier) => {
     const text = `export class K { ${identifier} = 1; }`;
     expect(retiredWords(tree({ "src/sts/a.ts": text }))).toHaveLength(1);
