@@ -2,7 +2,7 @@
 // root cause (by the ranking of all findings) and the verdict.
 
 import type { Failure } from "../model/failure.js";
-import type { Finding, FindingId, Severity } from "../model/findings.js";
+import { bySeverity, type Finding, type FindingId } from "../model/findings.js";
 import { confirmedBy } from "../retry/verdict.js";
 import { issuerFindings, unreadFindings } from "./conclude-issuer.js";
 import { storeFindings } from "./conclude-store.js";
@@ -271,8 +271,6 @@ export const EXPLAINED_BY: Readonly<Partial<Record<FindingId, readonly FindingId
   "sts-unknown": IN_THE_TOKEN,
 };
 
-const ORDER: readonly Severity[] = ["fatal", "suspect", "advice", "info"];
-
 /**
  * Orders the findings by weight, and chooses the one that explains the others.
  *
@@ -296,6 +294,5 @@ function isBehind({ id }: Finding, answer: Finding | undefined): boolean {
 }
 
 function byWeight(a: Finding, b: Finding): number {
-  const severity = ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity);
-  return severity || RANKING.indexOf(a.id) - RANKING.indexOf(b.id);
+  return bySeverity(a, b) || RANKING.indexOf(a.id) - RANKING.indexOf(b.id);
 }

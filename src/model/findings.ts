@@ -196,6 +196,13 @@ export interface IssuerReport {
   readonly keys?: readonly KeyRow[] | undefined;
 }
 
+const BY_SEVERITY: readonly Severity[] = ["fatal", "suspect", "advice", "info"];
+
+/** Compares two findings for a sort: the more severe one comes first. */
+export function bySeverity(a: Finding, b: Finding): number {
+  return BY_SEVERITY.indexOf(a.severity) - BY_SEVERITY.indexOf(b.severity);
+}
+
 /** The first fatal finding, if there is one. */
 export function firstFatal(findings: readonly Finding[]): Finding | undefined {
   return findings.find((finding) => finding.severity === "fatal");

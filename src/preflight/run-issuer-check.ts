@@ -2,11 +2,11 @@
 // process loads this file, and with it most of the folder.
 
 import {
+  bySeverity,
   type Finding,
   firstFatal,
   type IssuerReport,
   type RequestTiming,
-  type Severity,
 } from "../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { sleep } from "../runtime/abort.js";
@@ -84,7 +84,7 @@ export async function runIssuerCheck(request: IssuerCheckRequest): Promise<Issue
   const { findings, snapshot } = await check.run();
   return {
     issuer: name,
-    findings: bySeverity(findings),
+    findings: findings.toSorted(bySeverity),
     requests: snapshot.requests,
     ...(listKeys && snapshot.keys && { keys: await keyTable(snapshot.keys.keySet, subject) }),
   };
@@ -285,12 +285,6 @@ function withFetches(judged: Judgement, fetches: number): Judgement {
       : finding,
   );
   return { ...judged, findings: counted };
-}
-
-const ORDER: readonly Severity[] = ["fatal", "suspect", "advice", "info"];
-
-function bySeverity(findings: readonly Finding[]): Finding[] {
-  return findings.toSorted((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
 }
 
 function notAllowed(issuer: string): Finding {
