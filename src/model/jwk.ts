@@ -54,7 +54,7 @@ function numberProblem(name: string, text: unknown, octets: number | undefined) 
 function nameOf(character: string): string {
   if (character === "=") return "the padding character =";
   if ("+/".includes(character)) return `${character} of plain base64`;
-  return /\s/.test(character) ? "a blank or a line break" : "another character";
+  return /\s/.test(character) ? "a space or a line break" : "another character";
 }
 
 function coordinateOctets(crv: unknown): number | undefined {

@@ -38,7 +38,7 @@ export interface DecodedToken {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** Removes the byte order mark, line ends and blanks that editors and shells add. */
+/** Removes the byte order mark, line ends and spaces that editors and shells add. */
 export function trimToken(text: string): string {
   return text.replace(/^\uFEFF/, "").trim();
 }
@@ -247,7 +247,7 @@ function encoded(text: string): OtherShape | undefined {
 function inParts(text: string): OtherShape | undefined {
   if (/\s/.test(text)) {
     return {
-      problem: "it has a blank or a line break inside",
+      problem: "it has a space or a line break inside",
       remedy: "Workload: write the token on one line, and nothing else.",
     };
   }

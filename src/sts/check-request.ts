@@ -40,7 +40,7 @@ async function checkRoleArn(roleArn: string, { region }: StsTarget): Promise<Fin
         title: "The role ARN is not the ARN of an IAM role.",
         detail: `The role ARN is ${JSON.stringify(shown)}.`,
         remedy:
-          "Workload: set roleArn (or AWS_ROLE_ARN) to arn:PARTITION:iam::ACCOUNT:role/NAME, without quotes or blanks.",
+          "Workload: set roleArn (or AWS_ROLE_ARN) to arn:PARTITION:iam::ACCOUNT:role/NAME, without quotes or spaces.",
         evidence: { roleArn: shown },
       },
     ];

@@ -103,7 +103,7 @@ describe("a JWT", () => {
     ["a text that was cut off", `${head}.${body}`, /2 dot-separated parts.*cut off/],
     ["an unsigned token", `${head}.${body}.`, /its signature is empty/],
     ["base64", `${head}.${body}.ab+/cd`, /base64 and not base64url/],
-    ["two lines", `${head}.${body}\n.${SIGNATURE}`, /a blank or a line break inside/],
+    ["two lines", `${head}.${body}\n.${SIGNATURE}`, /a space or a line break inside/],
   ])("is distinguished from %s", (_, text, words) => {
     const decoded = decodeToken(text);
     expect("problem" in decoded && decoded.problem).toMatch(words);

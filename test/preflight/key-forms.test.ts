@@ -29,8 +29,8 @@ const WRONG_FORMS: Readonly<Record<string, readonly [(text: string) => string, R
   "a leading zero octet": [withZero, /zero octet|octets instead of/],
   padding: [(text) => `${text}==`, /padding character =/],
   "plain base64": [(text) => `+/${text.slice(2)}`, /[+] of plain base64/],
-  "a line break": [(text) => `${text.slice(0, 7)}\n${text.slice(7)}`, /a blank or a line break/],
-  "a blank at its end": [(text) => `${text} `, /a blank or a line break/],
+  "a line break": [(text) => `${text.slice(0, 7)}\n${text.slice(7)}`, /a space or a line break/],
+  "a blank at its end": [(text) => `${text} `, /a space or a line break/],
 };
 
 const changeKeys = (idp: LocalIdp, change: (key: Jwk) => Jwk | readonly Jwk[]) =>

@@ -141,9 +141,9 @@ test("the findings about a token's form say what STS refuses", () => {
     [
       "fatal token-malformed
     The token is not a JWT that STS can read.
-    The token is not a JWT that STS can read: it has a blank or a line break inside.
+    The token is not a JWT that STS can read: it has a space or a line break inside.
     Workload: write the token on one line, and nothing else.
-    {"problem":"it has a blank or a line break inside","length":11}",
+    {"problem":"it has a space or a line break inside","length":11}",
       "fatal token-malformed
     The token is not a JWT that STS can read.
     The token is not a JWT that STS can read: its payload is not a JSON object.
