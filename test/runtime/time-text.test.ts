@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseHttpDate, readRetryAfter } from "../../src/runtime/time-text.js";
+import {
+  formatDuration,
+  formatTime,
+  parseHttpDate,
+  readRetryAfter,
+} from "../../src/runtime/time-text.js";
 
 const NOW = Date.UTC(2026, 0, 1);
 /** Whole seconds of the years that all three forms can name. */
@@ -132,5 +137,44 @@ describe("Retry-After", () => {
         expect(readRetryAfter({ "retry-after": text }, NOW)).toBeUndefined();
       }),
     );
+  });
+});
+
+describe("a duration for people", () => {
+  test.each([
+    [0, "0 ms"],
+    [0.4, "<1 ms"],
+    [1, "1 ms"],
+    [999, "999 ms"],
+    [1_000, "1 s"],
+    [1_250, "1.3 s"],
+    [99_900, "99.9 s"],
+    [100_000, "2 min"],
+    [119 * 60_000, "119 min"],
+    [120 * 60_000, "2 h"],
+    [47 * 3_600_000, "47 h"],
+    [48 * 3_600_000, "2 days"],
+  ])("of %d ms is %s", (ms, text) => {
+    expect(formatDuration(ms)).toBe(text);
+  });
+});
+
+describe("a time for people", () => {
+  const HALF_DAY = 12 * 3_600_000;
+
+  test("has its date only if it is twelve hours or more away, before or after", () => {
+    for (const sign of [-1, 1]) {
+      expect(formatTime(NOW, NOW + sign * (HALF_DAY - 1))).toBe("00:00 UTC");
+      expect(formatTime(NOW, NOW + sign * HALF_DAY)).toBe("2026-01-01 00:00 UTC");
+    }
+  });
+
+  test("is described if its year does not have four digits, or it is before 1970", () => {
+    const last = Date.UTC(9999, 11, 31, 23, 59, 59);
+    expect(formatTime(last, NOW)).toBe("9999-12-31 23:59 UTC");
+    expect(formatTime(last + 1, NOW)).toBe("a time after the year 9999");
+    expect(formatTime(Number.NaN, NOW)).toBe("a time after the year 9999");
+    expect(formatTime(0, NOW)).toBe("1970-01-01 00:00 UTC");
+    expect(formatTime(-1, NOW)).toBe("a time before 1970");
   });
 });

@@ -9,6 +9,7 @@ import {
   createRegionalCaller,
 } from "../../src/sts/regional-caller.js";
 import type { StsTarget } from "../../src/sts/target.js";
+import { untilSent } from "../support/answering-endpoint.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { makePool } from "../support/make-pool.js";
 import { makeTarget } from "../support/make-target.js";
@@ -81,10 +82,8 @@ function success(now: number, region: string): Uint8Array {
   return new TextEncoder().encode(xml);
 }
 
-/** Lets real time pass until the request handler has been asked this often. */
-async function untilAsked(world: { readonly asked: string[] }, times: number): Promise<void> {
-  while (world.asked.length < times) await new Promise(setImmediate);
-}
+const untilAsked = (world: { readonly asked: string[] }, times: number) =>
+  untilSent({ sent: world.asked }, times);
 
 describe("a regional caller", () => {
   test("calls the preferred region, and keeps it while it answers", async () => {
