@@ -83,7 +83,7 @@ describe("resilient-sts explain", () => {
   test("prints the section as plain text, and where it is in the package", async () => {
     const { exitCode, stdout, stderr } = await runCli(["explain", "jwks-key-unusable"]);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-    expect(stdout).toMatch(/^jwks-key-unusable\n {2}fatal; suspect where /);
+    expect(stdout).toMatch(/^jwks-key-unusable\n {2}fatal; suspect if /);
     expect(stdout).toContain("IdP: publish the key with kty");
     expect(stdout).not.toMatch(/\*\*|`|\]\(/);
     expect(stdout.trimEnd()).toMatch(/\/docs\/findings\.md#jwks-key-unusable$/);
