@@ -2,7 +2,7 @@ import type { AwsCredentialIdentity } from "@smithy/types";
 import { isWebIdentityError } from "../model/errors.js";
 import type { ProviderStatus } from "../provider/web-identity-provider.js";
 import type { Clock } from "../runtime/clock.js";
-import { safeCause } from "../runtime/redact.js";
+import { readField, safeCause } from "../runtime/redact.js";
 
 /** What {@link serveCredentials} needs of a provider: every provider of this package has it. */
 export interface ServedProvider {
@@ -24,13 +24,17 @@ const MAX_WAIT_MS = 1_800;
 
 /**
  * Credentials in the shape that every SDK accepts, or 503 with what boto3 and the AWS CLI print:
- * the error code, and who must change what.
+ * the error code, and who must change what. A provider may be any code: whatever it returns or throws,
+ * there is an answer.
  */
 export async function answerFor(provider: ServedProvider, clock: Clock): Promise<EndpointAnswer> {
-  const credentials = await withinLimit(provider, clock).catch((error: unknown) => ({ error }));
-  if (credentials === undefined) return stillFetching(provider);
-  if ("error" in credentials) return failed(credentials.error);
-  return granted(credentials, clock.now());
+  try {
+    const credentials = await withinLimit(provider, clock);
+    if (credentials === undefined) return stillFetching(provider);
+    return granted(credentials, clock.now());
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 /** `undefined` when the provider has no answer in time. It goes on for the next request. */
@@ -46,12 +50,18 @@ function withinLimit(
 }
 
 function granted(credentials: AwsCredentialIdentity, now: number): EndpointAnswer {
-  const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = credentials;
-  if (!accessKeyId || !secretAccessKey || !sessionToken || expiration === undefined) {
+  const [accessKeyId, secretAccessKey, sessionToken] = (
+    ["accessKeyId", "secretAccessKey", "sessionToken"] as const
+  ).map((name) => textIn(credentials, name));
+  const expires = readField(credentials, "expiration");
+  if (!accessKeyId || !secretAccessKey || !sessionToken || expires === undefined) {
     // botocore fails with a KeyError over what is missing, and other SDKs refuse it.
     const message = "The provider returned credentials without a session token or an expiration.";
     return unavailable("ERR_INCOMPLETE_CREDENTIALS", message);
   }
+  const accountId = textIn(credentials, "accountId");
+  // A provider that reads JSON may return a string where the type says `Date`.
+  const expiration = new Date(expires as Date | string);
   // The JavaScript SDK accepts an expiration in the past and signs with it.
   if (!(expiration.getTime() > now)) {
     const message = "The provider has expired credentials alone; it can't refresh them.";
@@ -70,8 +80,22 @@ function granted(credentials: AwsCredentialIdentity, now: number): EndpointAnswe
   };
 }
 
+function textIn(credentials: unknown, name: string): string | undefined {
+  const value = readField(credentials, name);
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** A field of the provider's status; `undefined` for a provider without one. */
+export function statusField(provider: ServedProvider, name: keyof ProviderStatus): unknown {
+  try {
+    return readField(provider.status?.(), name);
+  } catch {
+    return undefined;
+  }
+}
+
 function stillFetching(provider: ServedProvider): EndpointAnswer {
-  const last = provider.status?.().lastError;
+  const last = statusField(provider, "lastError");
   if (last !== undefined) return failed(last);
   const message = "The first credentials are still being fetched; try again in a few seconds.";
   return unavailable("ERR_NOT_READY", message);

@@ -17,10 +17,17 @@ import {
 import type { AddressInfo, Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { publishServeRequest } from "../model/events.js";
+import type { ProviderStatus } from "../provider/web-identity-provider.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
+import { readField } from "../runtime/redact.js";
 import { checkKeys, checkString, checkType, expected, requireInit } from "../runtime/validators.js";
-import { answerFor, type EndpointAnswer, type ServedProvider } from "./credentials-answer.js";
+import {
+  answerFor,
+  type EndpointAnswer,
+  type ServedProvider,
+  statusField,
+} from "./credentials-answer.js";
 import { type GuardedRole, RequestGuard } from "./request-guard.js";
 import { TokenFiles } from "./token-files.js";
 
@@ -331,16 +338,8 @@ class EndpointServer {
 
   /** Says how each role is doing, without a secret, a role ARN or an error text. */
   #health(): EndpointAnswer {
-    const roles = this.#roles.map(({ name, provider }) => {
-      const status = provider.status?.();
-      const { state, expiresAt, lastError } = status ?? {};
-      const expiration = expiresAt === undefined ? undefined : new Date(expiresAt).toISOString();
-      return [name, { state, expiration, error: lastError?.code }];
-    });
-    const isServing = this.#roles.every(({ provider }) => {
-      const state = provider.status?.().state;
-      return state !== "empty" && state !== "expired";
-    });
+    const roles = this.#roles.map(({ name, provider }) => [name, healthOf(provider)] as const);
+    const isServing = roles.every(([, { state }]) => state !== "empty" && state !== "expired");
     const status = isServing ? "ok" : "unavailable";
     return { status: isServing ? 200 : 503, body: { status, roles: Object.fromEntries(roles) } };
   }
@@ -352,6 +351,28 @@ class EndpointServer {
     this.#connections.delete(socket);
     this.#connections.set(socket, requests + change);
   }
+}
+
+interface Health {
+  readonly state: string | undefined;
+  /** ISO 8601. */
+  readonly expiration: string | undefined;
+  /** The code of the last error. */
+  readonly error: string | undefined;
+}
+
+/** A status may be any code's: what is not of the expected type is left out. */
+function healthOf(provider: ServedProvider): Health {
+  const field = (name: keyof ProviderStatus) => statusField(provider, name);
+  const text = (value: unknown) => (typeof value === "string" ? value : undefined);
+  const expiresAt = field("expiresAt");
+  return {
+    state: text(field("state")),
+    // `undefined` instead of null for a time that no date can have.
+    expiration:
+      typeof expiresAt === "number" ? (new Date(expiresAt).toJSON() ?? undefined) : undefined,
+    error: text(readField(field("lastError"), "code")),
+  };
 }
 
 const NOT_READY: EndpointAnswer = {

@@ -58,6 +58,37 @@ describe("a role's answer", () => {
     expect(body).toEqual({ Code: expect.stringMatching(/^ERR_/), Message: expect.any(String) });
   });
 
+  const throwing = () => {
+    throw new Error("broken");
+  };
+
+  test.each<[string, unknown]>([
+    ["null", null],
+    ["a text", "credentials"],
+    ["an expiration that is an object", { ...CREDENTIALS, expiration: { getTime: () => 1e15 } }],
+    ["an expiration that is a symbol", { ...CREDENTIALS, expiration: Symbol("soon") }],
+    ["keys that are not texts", { ...CREDENTIALS, accessKeyId: 5n, sessionToken: {} }],
+    ["fields that throw", Object.defineProperty({}, "accessKeyId", { get: throwing })],
+  ])("is 503 when a provider returns %s", async (_, credentials) => {
+    await using server = await serveCredentials({
+      roles: { app: async () => credentials as never },
+    });
+    const { url, token } = clientOf(server);
+    const { status, body } = await getJson(url, token);
+    expect(status).toBe(503);
+    expect(body).toEqual({ Code: expect.stringMatching(/^ERR_/), Message: expect.any(String) });
+  });
+
+  test("reads an expiration that a provider took from JSON", async () => {
+    const read = { ...CREDENTIALS, expiration: CREDENTIALS.expiration?.toJSON(), accountId: 5n };
+    await using server = await serveCredentials({ roles: { app: async () => read as never } });
+    const { url, token } = clientOf(server);
+    const { status, body } = await getJson(url, token);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ Expiration: "2100-01-01T00:00:00.500Z" });
+    expect(body).not.toHaveProperty("AccountId");
+  });
+
   test("says what failed and who must change what, and nothing else", async () => {
     await using server = await serveCredentials({
       roles: { app: () => Promise.reject(unreachable) },
@@ -166,6 +197,30 @@ describe("/healthz", () => {
       status: "unavailable",
       roles: { app: {}, broken: { state: "empty", error: "ERR_IDP_UNREACHABLE" } },
     });
+  });
+});
+
+describe("a provider's status", () => {
+  const throwing = () => {
+    throw new Error("broken");
+  };
+
+  test.each<[string, () => unknown]>([
+    ["throws", throwing],
+    ["is null", () => null],
+    ["has fields that throw", () => Object.defineProperty({}, "state", { get: throwing })],
+    ["has times and errors of any type", () => ({ state: {}, expiresAt: 1e300, lastError: 5n })],
+  ])("may be wrong: /healthz and the role answer when it %s", async (_, status) => {
+    const pending = Object.assign(() => new Promise<never>(() => {}), { status });
+    const clock = new FakeClock();
+    await using server = await startEndpoint({ roles: { app: pending as never } }, clock);
+    const { url, token } = clientOf(server);
+    const health = await getJson(new URL("/healthz", url));
+    expect(health.body).toEqual({ status: "ok", roles: { app: {} } });
+    const answer = getJson(url, token);
+    while (clock.pending === 0) await turn();
+    await clock.advance(1_800);
+    expect((await answer).body).toMatchObject({ Code: expect.stringMatching(/^ERR_/) });
   });
 });
 
