@@ -127,7 +127,7 @@ export function safeCause(
 ): Error {
   const given = readText(thrown, "message") ?? asText(thrown);
   const message = safeText(given, MAX_SHOWN, secrets);
-  const errors = depth > 0 ? readErrors(thrown) : [];
+  const errors = depth > 0 ? readErrors(thrown, MAX_ERRORS) : [];
   const copy =
     errors.length > 0
       ? new AggregateError(
@@ -159,9 +159,16 @@ function framesOf(stack: string, message: string, secrets: readonly string[]): s
     .map((line) => `    ${printable(line, MAX_FRAME)}`);
 }
 
-function readErrors(thrown: unknown): unknown[] {
+/**
+ * The first `errors` of an AggregateError. Reads them one by one: the methods of a list that was thrown may
+ * be any code, and so may what they return.
+ */
+export function readErrors(thrown: unknown, atMost: number): unknown[] {
   const errors = readField(thrown, "errors");
-  return attempt(() => (Array.isArray(errors) ? errors.slice(0, MAX_ERRORS) : []), []);
+  return attempt(() => {
+    const length = Array.isArray(errors) ? Math.min(errors.length, atMost) : 0;
+    return Array.from({ length }, (_, index) => (errors as unknown[])[index]);
+  }, []);
 }
 
 function readText(thrown: unknown, field: string): string | undefined {

@@ -1,4 +1,4 @@
-import { readField } from "./redact.js";
+import { readErrors, readField } from "./redact.js";
 
 /*
  * Reads the errors of Node and of other libraries: the errors behind a thrown value, their code, and
@@ -18,7 +18,7 @@ export function errorChain(thrown: unknown): readonly unknown[] {
   const chain: unknown[] = [thrown];
   // The chain grows while it is walked.
   for (const error of chain) {
-    for (const next of [readField(error, "cause"), ...listed(readField(error, "errors"))]) {
+    for (const next of [readField(error, "cause"), ...readErrors(error, MAX_ERRORS)]) {
       if (chain.length >= MAX_ERRORS) return chain;
       if (next !== undefined && next !== null && !chain.includes(next)) chain.push(next);
     }
@@ -33,15 +33,6 @@ export function errorCode(thrown: unknown): string | undefined {
     if (typeof code === "string" && code !== "") return code;
   }
   return undefined;
-}
-
-function listed(errors: unknown): readonly unknown[] {
-  try {
-    return Array.isArray(errors) ? errors.slice(0, MAX_ERRORS) : [];
-  } catch {
-    // A revoked proxy, or an entry that throws.
-    return [];
-  }
 }
 
 /**

@@ -27,6 +27,10 @@ export const HOSTILE: readonly (readonly [string, () => unknown])[] = [
   ["undefined", () => undefined],
   ["null", () => null],
   ["an aggregate", () => new AggregateError([new Error("a"), null], "both failed")],
+  [
+    "errors whose copy is not a list",
+    () => Object.assign(new Error("x"), { errors: hostileList() }),
+  ],
   ["a frozen error", () => Object.freeze(new Error("x"))],
 ];
 
@@ -36,6 +40,16 @@ function thrower(field: string): Error {
       throw new Error(`${field} is hostile`);
     },
   });
+}
+
+/** A list whose methods return an object that is not a list. */
+function hostileList(): unknown[] {
+  class HostileList extends Array<unknown> {
+    static override get [Symbol.species]() {
+      return class {} as unknown as ArrayConstructor;
+    }
+  }
+  return HostileList.of(new Error("a"));
 }
 
 function hostileProxy(): unknown {
