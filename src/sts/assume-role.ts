@@ -263,6 +263,12 @@ function accountOf(arn: string | undefined): string | undefined {
  */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
+/**
+ * The longest answer that the SDK parses, in bytes. Its parser blocks the process for up to half a second
+ * over 1 MiB. A longer answer is not one of STS, whatever it says, and counts as one without a body.
+ */
+const MAX_PARSED_BYTES = 128 * 1024;
+
 interface Answer {
   readonly statusCode?: number;
   readonly body?: unknown;
@@ -276,17 +282,15 @@ interface Answer {
  */
 async function withBoundedBody<A>(answer: A, signal: AbortSignal): Promise<A> {
   const { body, statusCode } = (answer ?? {}) as Answer;
-  if (ArrayBuffer.isView(body) || typeof body === "string") {
-    const size = typeof body === "string" ? body.length : body.byteLength;
+  if (!isStream(body)) {
+    const size = sizeOf(body);
     if (size > MAX_ANSWER_BYTES) throw tooLong(statusCode);
-    return answer;
+    return size > MAX_PARSED_BYTES ? { ...answer, body: NOTHING } : answer;
   }
-  if (isBlob(body) && body.size > MAX_ANSWER_BYTES) throw tooLong(statusCode);
-  if (!isStream(body)) return answer;
   const reading = body[Symbol.asyncIterator]();
   try {
     const bytes = await untilAborted(readAll(reading, statusCode), signal);
-    return { ...answer, body: bytes };
+    return { ...answer, body: bytes.length > MAX_PARSED_BYTES ? NOTHING : bytes };
   } catch (error) {
     // The rest is never read, so the connection is closed. Nothing waits for a read that hangs.
     (body as { destroy?: () => void }).destroy?.();
@@ -317,8 +321,14 @@ function isStream(body: unknown): body is AsyncIterable<Uint8Array | string> {
   );
 }
 
-function isBlob(body: unknown): body is { readonly size: number } {
-  return typeof (body as { size?: unknown } | null)?.size === "number";
+const NOTHING = new Uint8Array(0);
+
+/** The length of a text, of bytes or of a blob; 0 for anything else. */
+function sizeOf(body: unknown): number {
+  if (typeof body === "string") return body.length;
+  if (ArrayBuffer.isView(body)) return body.byteLength;
+  const size = (body as { size?: unknown } | null | undefined)?.size;
+  return typeof size === "number" ? size : 0;
 }
 
 function tooLong(httpStatus: number | undefined): AttemptError {

@@ -17,6 +17,8 @@ const REQUEST_FAULTS =
 
 /** What the functions below need to read one failure. */
 interface Reading {
+  readonly thrown: unknown;
+  /** What was thrown, in texts that are safe to show. */
   readonly cause: Error;
   readonly secrets: readonly string[];
   readonly now: number;
@@ -28,7 +30,7 @@ interface Reading {
  */
 export function readFailure(thrown: unknown, token: string, now: number): Failure {
   const secrets = secretsOf(token);
-  const reading: Reading = { cause: safeCause(thrown, secrets), secrets, now };
+  const reading: Reading = { thrown, cause: safeCause(thrown, secrets), secrets, now };
   const chain = errorChain(thrown);
   const answer = chain.find((error) => statusOf(error) !== undefined);
   if (answer !== undefined) return readAnswer(answer, reading);
@@ -97,13 +99,13 @@ function statusOf(error: unknown): number | undefined {
   return typeof status === "number" ? status : undefined;
 }
 
-function readAnswer(error: unknown, { cause, secrets, now }: Reading): Failure {
+function readAnswer(error: unknown, { thrown, cause, secrets, now }: Reading): Failure {
   const shown = (value: string) => safeText(value, 100, secrets);
   const field = (name: string) => text(readField(error, name));
   const header = (name: string) =>
     text(readField(readField(readField(error, "$response"), "headers"), name));
   const httpStatus = statusOf(error) ?? 0;
-  const { message } = safeCause(error, secrets, 0);
+  const { message } = error === thrown ? cause : safeCause(error, secrets, 0);
   const code = [field("Code"), field("name")].find((name) => name && !NO_CODE.includes(name));
   const isParseFault = /Deserialization error|parse error/i.test(message);
   const requestId =

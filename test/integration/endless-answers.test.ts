@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
@@ -107,6 +108,31 @@ describe.each(Object.entries(HANDLERS))("over %s", (_, handler) => {
       expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
     },
   );
+});
+
+/** Bodies that the SDK gets from a handler, or as a stream. */
+const BODIES = {
+  stream: (text: string) => Readable.from([Buffer.from(text)]),
+  bytes: (text: string) => new TextEncoder().encode(text),
+  blob: (text: string) => new Blob([text]),
+} as const;
+
+describe.each(Object.entries(BODIES))("an answer as a %s", (_, bodyOf) => {
+  const refusal = (length: number) =>
+    `<ErrorResponse><Error><Code>AccessDenied</Code><Message>No.</Message></Error>${"<b/>".repeat(length / 4)}</ErrorResponse>`;
+
+  test.each([
+    [100 * 1024, "access-denied"],
+    [200 * 1024, "sts-blocked"],
+  ])("of %i bytes is parsed only if STS could have sent it: %s", async (length, verdict) => {
+    await using sts = await startEndless(() => {});
+    const handle = async () => ({
+      response: { statusCode: 403, headers: {}, body: bodyOf(refusal(length)) },
+    });
+    const requestHandler = { handle, metadata: { handlerProtocol: "http/1.1" } } as never;
+    const error = await sts.failure({ clientConfig: { requestHandler } });
+    expect(error.attempts).toMatchObject([{ verdict }]);
+  });
 });
 
 test("a compressed answer that fetch unpacks endlessly is cut off", async () => {
