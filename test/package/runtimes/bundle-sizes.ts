@@ -18,7 +18,7 @@ const TOLERANCE = 0.1;
 const DEPENDENCIES = ["@aws-sdk/*", "@smithy/*", "jose", "p-retry", "oauth4webapi"];
 
 const ENTRIES = [
-  { name: "`fromTokenFile`, what loads at the start", external: [...DEPENDENCIES, "./*"] },
+  { name: "`fromTokenFile`, code that is loaded at the start", external: [...DEPENDENCIES, "./*"] },
   { name: "`fromTokenFile`, all code of this package", external: DEPENDENCIES },
   {
     name: "`fromTokenFile` with all dependencies, the AWS SDK's STS client included",
