@@ -90,6 +90,24 @@ describe("the signal of a caller", () => {
     expect(world.sent[0]?.abortSignal?.aborted).toBe(true);
   });
 
+  test("ends the wait in the queue of the endpoint, and leaves no timer", async () => {
+    const world = answeringEndpoint(never);
+    const first = Array.from({ length: 40 }, (_, n) =>
+      failureOf(world.call({ RoleSessionName: `s${n}` })),
+    );
+    await untilSent(world, 40);
+    const controller = new AbortController();
+    const last = world.call({}, { signal: controller.signal });
+    await world.clock.flush();
+    const { pending } = world.clock;
+    controller.abort("closed");
+    await expect(last).rejects.toBe("closed");
+    expect(world.clock.pending).toBe(pending - 1);
+    await world.clock.advance(5_000);
+    await Promise.all(first);
+    expect(world.sent).toHaveLength(40);
+  });
+
   test("prevents the call if it has already aborted", async () => {
     const world = answeringEndpoint(answered());
     await expect(world.call({}, { signal: AbortSignal.abort("closed") })).rejects.toBe("closed");
@@ -118,7 +136,13 @@ describe("the body of an answer", () => {
     expect(await failureOf(refused.call())).toMatchObject(tooLong);
   });
 
-  test("is too long as a string too", async () => {
+  test("is too long as a string or as any other view of its bytes too", async () => {
+    const { buffer } = long();
+    for (const body of [new DataView(buffer), new Uint32Array(new ArrayBuffer(MAX_BYTES + 4))]) {
+      expect(await failureOf(answeringEndpoint(async () => ({ body })).call())).toMatchObject(
+        tooLong,
+      );
+    }
     const refused = answeringEndpoint(async () => ({ body: Buffer.from(long()).toString() }));
     expect(await failureOf(refused.call())).toMatchObject(tooLong);
   });

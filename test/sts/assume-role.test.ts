@@ -44,6 +44,12 @@ describe("the credentials in an answer", () => {
     });
   });
 
+  test("have a scope if STS names one", () => {
+    const scoped = read({ Credentials: { ...ISSUED, CredentialScope: "eu-west-1" } });
+    expect(scoped).toMatchObject({ credentialScope: "eu-west-1" });
+    expect(read({ Credentials: ISSUED })).not.toHaveProperty("credentialScope");
+  });
+
   test("need no session token and no user, and then have no empty fields", () => {
     const { SessionToken: _, ...rest } = ISSUED;
     expect(Object.keys(read({ Credentials: rest }) ?? {}).sort()).toEqual([
