@@ -303,7 +303,7 @@ describe("two requests at the same time", () => {
   test.each<[string, Partial<StsTarget>, Partial<StsTarget>]>([
     ["own request handlers", { isHandlerLent: false }, { isHandlerLent: false }],
     ["other regions", { config: base }, { config: { region: "eu-west-2" } }],
-    ["other plugins", { plugins: [{ applyToStack() {} }] }, { plugins: [] }],
+    ["other plugins", { plugins: [{ applyToStack() {} }] }, { plugins: [{ applyToStack() {} }] }],
   ])("are sent twice with %s", async (_, one, other) => {
     const own = (changes: Partial<StsTarget>) =>
       makeTarget({ config: { ...base, requestHandler: handler() as never }, ...changes });
