@@ -6,7 +6,6 @@ import { readVariable } from "../runtime/environment.js";
 import { fromFile } from "../runtime/token-file.js";
 import { checkString, requireFunction, requireInit, requireString } from "../runtime/validators.js";
 import type { AttributedCredentials } from "../sts/assume-role.js";
-import { CredentialSharing } from "./credential-sharing.js";
 import {
   type Identity,
   type IdentityResolver,
@@ -22,8 +21,8 @@ import type { ProviderProperties, WebIdentityProvider } from "./web-identity-pro
 /*
  * The three ways to create a provider, which differ only in where the token and the role come from, and
  * createProvider(), which composes a provider from the other folders: the cache (`src/credentials`) decides
- * when to refresh, `refresh.ts` runs the attempts, `provider-reporter.ts` reports them, and
- * `credential-sharing.ts` uses the store, if there is one.
+ * when to refresh, `refresh.ts` runs the attempts and uses the store, and `provider-reporter.ts` reports
+ * what happens.
  */
 
 /** Init of {@link fromTokenFile}: the SDK's options and the resilience options. */
@@ -203,8 +202,8 @@ export function createProvider(
   const { clock, random } = runtime;
   const { logger, onEvent, signal: end } = init;
   const reporter = new ProviderReporter({ logger, onEvent, clock });
-  const sharing = new CredentialSharing({ init, options, runtime, emit: reporter.emit });
-  const refresher = new Refresher({ init, options, runtime, reporter, sharing });
+  const refresher = new Refresher({ init, options, runtime, reporter });
+  const { sharing } = refresher;
   let ignoreSignal = () => {};
 
   const cache: CredentialCache<Refreshed, ProviderProperties> = new CredentialCache({

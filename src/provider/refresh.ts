@@ -1,4 +1,5 @@
 import type { CacheSnapshot } from "../credentials/credential-cache.js";
+import type { CredentialStore } from "../model/credential-store.js";
 import { WebIdentityError } from "../model/errors.js";
 import { AttemptError } from "../model/failure.js";
 import type { TokenFacts } from "../model/jwt.js";
@@ -21,18 +22,16 @@ import {
   type StsTarget,
 } from "../sts/target.js";
 import { IssuerCheckStep, TokenStep } from "./attempt-steps.js";
-import type { CredentialSharing } from "./credential-sharing.js";
 import type { Identity, ResolvedOptions, Runtime, WebIdentityInit } from "./options.js";
 import type { ProviderReporter, Refreshed } from "./provider-reporter.js";
-import type { SharedRefresh } from "./shared-refresh.js";
-import type { RegionStatus } from "./web-identity-provider.js";
+import type { SharedRefresh, SharedRefreshOptions, SharedStore } from "./shared-refresh.js";
+import type { RegionStatus, StoreStatus } from "./web-identity-provider.js";
 
 interface RefresherOptions {
   readonly init: WebIdentityInit;
   readonly options: ResolvedOptions;
   readonly runtime: Runtime;
   readonly reporter: ProviderReporter;
-  readonly sharing: CredentialSharing;
 }
 
 /** What differs between the refreshes of one provider. */
@@ -58,6 +57,8 @@ type Targets = readonly [StsTarget, ...StsTarget[]];
 
 /** The refreshes of one provider. */
 export class Refresher {
+  /** The store's part in the refreshes. */
+  readonly sharing: CredentialSharing;
   readonly #options: RefresherOptions;
   readonly #settings: StsSettings;
   readonly #preflight: Preflight;
@@ -68,6 +69,7 @@ export class Refresher {
   constructor(options: RefresherOptions) {
     const { init } = options;
     this.#options = options;
+    this.sharing = new CredentialSharing(options);
     this.#preflight = createPreflight(options.options.preflight, options.runtime);
     this.#settings = {
       clientConfig: init.clientConfig ?? {},
@@ -85,7 +87,7 @@ export class Refresher {
    * @throws WebIdentityError, or the signal's reason.
    */
   async refresh(request: RefreshRequest): Promise<Refreshed> {
-    const { runtime, options, reporter, sharing } = this.#options;
+    const { runtime, options, reporter } = this.#options;
     const { identity, snapshot, isForced, signal } = request;
     const { emit } = reporter;
     const { clock, random } = runtime;
@@ -97,7 +99,7 @@ export class Refresher {
     try {
       const targets = await this.#resolveTargets(request, deadline);
       const [target] = targets;
-      shared = await sharing.begin({ identity, target, snapshot, isForced, emit, signal });
+      shared = await this.sharing.begin({ identity, target, snapshot, isForced, emit, signal });
       const sts = this.#stsCaller(targets, signal);
       const steps = { identity, token, sts, issuer: this.#issuerCheckStep(signal), shared };
       const got = await retryLoop((attempt) => this.#attempt(attempt, steps), {
@@ -256,4 +258,73 @@ function toError(error: unknown, roleArn: string, token: TokenFacts | undefined)
     hint: "Workload: check clientConfig, the region and the AWS profile.",
     cause,
   });
+}
+
+/**
+ * Decides whether a provider uses its store. `shared-refresh.ts` does the rest, and is loaded by the first
+ * refresh that uses the store.
+ */
+class CredentialSharing {
+  readonly #options: RefresherOptions;
+  /** Absent without a store, and when its credentials can't be shared. */
+  readonly #store: CredentialStore | undefined;
+  readonly #unusedBecause: string | undefined;
+  #shared: SharedStore | undefined;
+
+  constructor(options: RefresherOptions) {
+    const { init } = options;
+    this.#options = options;
+    this.#unusedBecause = init.store && whyUnused(init, options.options);
+    this.#store = this.#unusedBecause === undefined ? init.store : undefined;
+  }
+
+  /** Begins the store's part in one refresh; `undefined` if the store is not used. */
+  async begin(refresh: SharedRefreshOptions): Promise<SharedRefresh | undefined> {
+    const store = this.#store;
+    if (store === undefined) return undefined;
+    const { init, options, runtime } = this.#options;
+    try {
+      const { SharedStore } = await import("./shared-refresh.js");
+      this.#shared ??= new SharedStore({ store, init, options, runtime });
+    } catch (error) {
+      // Too many open files, for example: the next refresh tries again.
+      const { message } = safeCause(error);
+      const failure = { operation: "read", reason: "error", message } as const;
+      refresh.emit({ type: "store.failed", store: store.name, ...failure });
+    }
+    return this.#shared?.begin(refresh);
+  }
+
+  /** Limits how long the in-flight refresh waits for another process: a caller waits for it now. */
+  limitWait(): void {
+    this.#shared?.limitWait();
+  }
+
+  /** Removes credentials that a service rejected, so that no process gets them from the store. */
+  rejected(accessKeyId: string): void {
+    this.#shared?.rejected(accessKeyId, this.#options.reporter.emit);
+  }
+
+  /** `undefined` without a store. */
+  status(): StoreStatus | undefined {
+    const { store } = this.#options.init;
+    if (store === undefined) return undefined;
+    const openUntil = this.#shared?.guard.openUntil;
+    return { name: store.name, unusedBecause: this.#unusedBecause, openUntil };
+  }
+
+  /** Settles when every write to the store has ended. */
+  async settled(): Promise<void> {
+    await this.#shared?.settled();
+  }
+}
+
+/** Why the credentials can't be shared: it is unknown which processes would get the same ones. */
+function whyUnused(init: WebIdentityInit, { validateToken }: ResolvedOptions): string | undefined {
+  if (init.providerId !== undefined) return "an access token names no subject (providerId)";
+  if (!validateToken) return "the token is not checked (validateToken)";
+  if (init.roleAssumerWithWebIdentity !== undefined) {
+    return "roleAssumerWithWebIdentity may call any service";
+  }
+  return init.clientPlugins?.length ? "clientPlugins may change the request" : undefined;
 }
