@@ -95,6 +95,8 @@ export const ANSWERS_THAT_AGREE = 8;
 
 /** Answers older than this, in milliseconds, do not count as agreeing. */
 const AGREE_MS = 30_000;
+/** How long an agreement lasts while no answer differs from it, in milliseconds. */
+const AGREEMENT_MS = 300_000;
 /** Two sets of keys within this time, in milliseconds, show that replicas differ: the default retry budget. */
 const DIFFER_MS = 60_000;
 /** STS uses at most this many keys; further keys are not compared. */
@@ -124,6 +126,8 @@ export class KeySetsSeen {
   readonly #clock: Clock;
   /** By the digest of the set, most recent last. */
   readonly #sets = new Map<string, SeenSet>();
+  /** The last set on which enough answers agreed, and when they did. */
+  #agreement: { readonly digest: string; readonly at: number } | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -145,6 +149,17 @@ export class KeySetsSeen {
     this.#sets.set(digest, { members, shown: shownOf(entries), seenAt });
     const [oldest] = this.#sets.keys();
     if (this.#sets.size > MAX_SETS && oldest !== undefined) this.#sets.delete(oldest);
+    if (this.doAgree) this.#agreement = { digest, at: this.#clock.monotonic() };
+    else if (digest !== this.#agreement?.digest) this.#agreement = undefined;
+  }
+
+  /**
+   * Whether enough answers agreed within the last five minutes, and every answer since had the same keys.
+   * No finding is certain because of that: what answers show now is what counts.
+   */
+  get haveAgreed(): boolean {
+    const { at } = this.#agreement ?? {};
+    return at !== undefined && this.#clock.monotonic() - at < AGREEMENT_MS;
   }
 
   /** Whether enough recent answers have the same keys, and none has others. */

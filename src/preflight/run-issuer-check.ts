@@ -233,7 +233,7 @@ class IssuerCheck {
     let judged = first;
     for (let answers = 1; answers < ANSWERS_THAT_AGREE; answers += 1) {
       const grave = judged.findings.filter(isGrave);
-      const isOpen = grave.length > 0 || (this.#mustAgree && this.#isInTime);
+      const isOpen = grave.length > 0 || this.#isSuspected;
       const isSettled = keySets.doAgree || keySets.doDiffer || judged.snapshot.isFailure;
       if (!isOpen || isSettled || this.#issuer.bytes > MAX_REPEATED_BYTES) break;
       const { missingKid } = judged;
@@ -245,9 +245,15 @@ class IssuerCheck {
     return judged;
   }
 
-  /** Whether the caller has not waited for long: its token may be at fault, and not the issuer. */
-  get #isInTime(): boolean {
-    return this.#clock.monotonic() - this.#startedMonotonic < STS_ISSUER_TIMEOUT_MS;
+  /**
+   * Whether another replica may be at fault, although these documents are not. Not after an agreement: the
+   * token is probably at fault then, and each refused refresh would cause as many requests again. Not when
+   * the caller has waited for long.
+   */
+  get #isSuspected(): boolean {
+    const waitedMs = this.#clock.monotonic() - this.#startedMonotonic;
+    const isInTime = waitedMs < STS_ISSUER_TIMEOUT_MS;
+    return this.#mustAgree && isInTime && !this.#issuer.keySets.haveAgreed;
   }
 
   /** The findings. While answers differ, a finding that may apply to one replica only is not certain. */

@@ -77,6 +77,17 @@ for (const [headers, ms] of KEPT) {
   });
 }
 
+test("a token that STS can't validate causes eight requests for the JWKS once, and then one in 30 s", async () => {
+  await using idp = await startLocalIdp();
+  const { preflight, clock } = checkWorld();
+  const refused = { ...anySignal(), fresh: true, mustAgree: true };
+  for (let refresh = 0; refresh < 7; refresh += 1) {
+    await preflight.check(await idp.issueToken(), refused);
+    await clock.advance(15_001);
+  }
+  expect(idp.counts.jwks).toBe(8 + 3);
+});
+
 test("an expired document is revalidated with its entity tag, and stays in use if it has not changed", async () => {
   await using idp = await startLocalIdp();
   const { check, clock } = checkWorld();

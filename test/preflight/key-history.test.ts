@@ -150,6 +150,37 @@ describe("answers with the same keys", () => {
   });
 });
 
+describe("an agreement of answers", () => {
+  const agreed = () => seenBy(...times(ANSWERS_THAT_AGREE, keySet(key("a"))));
+
+  test("needs eight of them", () => {
+    expect(seenBy(...times(ANSWERS_THAT_AGREE - 1, keySet(key("a")))).seen.haveAgreed).toBe(false);
+    expect(agreed().seen.haveAgreed).toBe(true);
+  });
+
+  test("lasts five minutes, whether or not there are further answers like them", async () => {
+    const { clock, seen } = agreed();
+    await clock.advance(31_000);
+    seen.note(keySet(key("a")));
+    expect([seen.doAgree, seen.haveAgreed]).toEqual([false, true]);
+    await clock.advance(268_999);
+    expect(seen.haveAgreed).toBe(true);
+    await clock.advance(1);
+    expect(seen.haveAgreed).toBe(false);
+  });
+
+  test("ends with the first answer that has other keys, or has them in another form", async () => {
+    for (const other of [key("b"), key("a", "AQAB", { key_ops: ["verify"] })]) {
+      const { clock, seen } = agreed();
+      await clock.advance(120_000);
+      seen.note(keySet(other));
+      expect(seen.haveAgreed).toBe(false);
+      seen.note(keySet(key("a")));
+      expect(seen.haveAgreed).toBe(false);
+    }
+  });
+});
+
 describe("answers with different keys", () => {
   test("show that replicas differ when each has a key that the other lacks", () => {
     const crossed = seenBy(keySet(key("a")), keySet(key("b"))).seen.finding(false);
