@@ -265,7 +265,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /**
  * The longest answer that the SDK parses, in bytes. Its parser blocks the process for up to half a second
- * over 1 MiB. A longer answer is not one of STS, whatever it says, and counts as one without a body.
+ * for 1 MiB. A longer answer does not come from STS, and is treated as one without a body.
  */
 const MAX_PARSED_BYTES = 128 * 1024;
 
