@@ -14,14 +14,16 @@ import {
   trace,
 } from "@opentelemetry/api";
 import {
+  type RefreshTrace,
   SERVE_CHANNEL_NAME,
   type ServeRequestMessage,
   STORE_CHANNEL_NAME,
   STORE_VALUE_CHANNEL_NAME,
   type StoreOperationMessage,
+  type StsCallTrace,
+  TRACE_CHANNELS,
   type UnusableValueMessage,
 } from "../model/events.js";
-import { type RefreshTrace, type StsCallTrace, TRACE_CHANNELS } from "../model/tracing.js";
 import { checkKeys, checkType, resolveBoolean } from "../runtime/validators.js";
 
 /*

@@ -1,18 +1,21 @@
 import type { Logger } from "@smithy/types";
 import type { CacheSnapshot, FailedRefresh } from "../credentials/credential-cache.js";
 import { isWebIdentityError, type WebIdentityError } from "../model/errors.js";
-import type { EmitEvent, WebIdentityEvent } from "../model/events.js";
-import { callListener, isObserved, publishEvent } from "../model/events.js";
-import { AttemptError } from "../model/failure.js";
-import type { IssuerReport } from "../model/findings.js";
 import {
+  callListener,
+  type EmitEvent,
+  isObserved,
+  publishEvent,
   type RefreshTrace,
   type StsCallTrace,
   traceClosed,
   traceJoin,
   traceRefresh,
   traceStsCall,
-} from "../model/tracing.js";
+  type WebIdentityEvent,
+} from "../model/events.js";
+import { AttemptError } from "../model/failure.js";
+import type { IssuerReport } from "../model/findings.js";
 import { judge } from "../retry/verdict.js";
 import type { Clock } from "../runtime/clock.js";
 import { safeCause, safeText } from "../runtime/redact.js";
