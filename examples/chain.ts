@@ -1,10 +1,10 @@
 /*
- * Web identity first, the SDK's default chain after it: environment, SSO, profiles, ECS and EC2.
- * The chain goes on only when no web identity is configured (ERR_NOT_CONFIGURED, and no token file).
- * One that is configured and fails ends the chain: the workload must not silently run as another role.
+ * Web identity first, then the SDK's default chain: environment, SSO, profiles, ECS and EC2.
+ * The chain continues only when no token file is configured (ERR_NOT_CONFIGURED). If a configured web
+ * identity fails, the chain ends: the workload must not silently run as another role.
  *
- * A service that passes no `credentials` gets exactly the second half; pass `credentials` to put
- * this provider before it.
+ * A client without `credentials` uses only the SDK's default chain. Pass `credentials` to put this
+ * provider in front of it.
  */
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { createCredentialChain, fromNodeProviderChain } from "@aws-sdk/credential-providers";

@@ -1,7 +1,7 @@
 /*
- * GitHub Actions: a token is valid for five minutes, so each attempt requests a new one. The job needs
- * `permissions: { id-token: write }`. With `detectTokenSource()` in place of `githubActions()` the same
- * lines run in GitLab CI, on EKS and on Cloud Run too.
+ * A job in GitHub Actions. A token is valid for five minutes, so each attempt requests a new one. The job
+ * needs `permissions: { id-token: write }`. With `detectTokenSource()` in place of `githubActions()`, the
+ * same code also runs in GitLab CI, on EKS and on Cloud Run.
  */
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { fromWebIdentity } from "resilient-sts";

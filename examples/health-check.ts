@@ -37,7 +37,7 @@ const server = createServer((request, response) => {
   }
 });
 
-// Fetched at the start, so that the first request does not wait. /healthz reports a failure.
+// Get credentials at the start, so that the first request does not wait. /healthz reports a failure.
 credentials().catch(() => {});
 server.listen(Number(process.env.PORT ?? 8080), process.env.HOST, () => {
   const address = server.address();

@@ -5,7 +5,7 @@
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { fromTokenFile } from "resilient-sts";
 
-// One provider for all clients of the process: they share its credentials and its refreshes.
+// All clients of the process share one provider, its credentials and its refreshes.
 const credentials = fromTokenFile();
 
 const s3 = new S3Client({ credentials });

@@ -1,6 +1,6 @@
 /*
- * Metrics and spans for OpenTelemetry. They go to the console here; in production, replace the two
- * exporters by those of `@opentelemetry/exporter-metrics-otlp-http` and
+ * Metrics and spans for OpenTelemetry. This example prints them to the console. In production, replace
+ * the two exporters with those of `@opentelemetry/exporter-metrics-otlp-http` and
  * `@opentelemetry/exporter-trace-otlp-http`. A Grafana dashboard and alert rules for Prometheus are in
  * `examples/observability`.
  */
@@ -27,7 +27,8 @@ const tracerProvider = new BasicTracerProvider({
   spanProcessors: [new BatchSpanProcessor(new ConsoleSpanExporter())],
 });
 
-// Before the first refresh. Without arguments it uses the global providers, which `@opentelemetry/sdk-node` sets.
+// Call this before the first refresh. Without arguments, it uses the global providers, which
+// `@opentelemetry/sdk-node` sets.
 instrument({ meterProvider, tracerProvider });
 
 const credentials = fromTokenFile();
@@ -35,7 +36,7 @@ const sts = new STSClient({ credentials });
 const { Arn } = await sts.send(new GetCallerIdentityCommand({}));
 console.log(`This is ${Arn}`);
 
-// At the end of the process: what was measured since the last export is sent.
+// At the end of the process, export the metrics and spans since the last export.
 await Promise.all([meterProvider.shutdown(), tracerProvider.shutdown()]);
 credentials.close();
 sts.destroy();

@@ -1,6 +1,6 @@
 /*
  * MinIO and Ceph RGW implement AssumeRoleWithWebIdentity too, and issue credentials for their own S3.
- * The endpoint goes into clientConfig; S3_ENDPOINT, S3_ROLE_ARN and OIDC_TOKEN_FILE name the rest.
+ * Set S3_ENDPOINT, S3_ROLE_ARN and OIDC_TOKEN_FILE.
  */
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { fromTokenFile } from "resilient-sts";
@@ -11,11 +11,11 @@ const region = "us-east-1";
 
 await using credentials = fromTokenFile({
   webIdentityTokenFile: process.env.OIDC_TOKEN_FILE,
-  // `arn:minio:iam:::role/…` at MinIO, `arn:aws:iam::TENANT:role/…` at Ceph.
+  // MinIO: `arn:minio:iam:::role/…`. Ceph: `arn:aws:iam::TENANT:role/…`.
   roleArn: process.env.S3_ROLE_ARN,
   roleSessionName: "reports",
   clientConfig: { endpoint, region },
-  // The local checks follow the rules of AWS; these servers have their own.
+  // The local checks follow AWS's rules, and these servers have other rules.
   validateToken: false,
   preflight: "off",
 });

@@ -1,10 +1,10 @@
 /*
- * Processes that share credentials: one asks STS, the others read its result. Run it twice, and the
- * second process reports that its credentials come from the store. On one host, a folder is enough:
+ * Processes that share credentials: one calls STS, and the others read its result. Run this program
+ * twice: the second process reports that its credentials come from the store. On one host, use a folder:
  *
  *     npx resilient-sts emulate -- sh -c "npx tsx examples/shared-store.ts; npx tsx examples/shared-store.ts"
  *
- * For a fleet, use Redis. The key encrypts what is stored there:
+ * For a fleet, use Redis. The key encrypts the stored credentials:
  *
  *     redis-server --port 6379 --save ''
  *     export REDIS_URL=redis://127.0.0.1:6379
@@ -18,7 +18,7 @@ import { fileStore, redisStore } from "resilient-sts/stores";
 const { REDIS_URL, STORE_KEY = "" } = process.env;
 const client = REDIS_URL === undefined ? undefined : createClient({ url: REDIS_URL });
 client?.on("error", ({ message }) => console.error(`Redis: ${message}`));
-// Without Redis each process calls STS itself, so do not wait long for a connection.
+// Without Redis, each process calls STS itself, so do not wait long for a connection.
 await Promise.race([client?.connect(), wait(1_000, undefined, { ref: false })]);
 
 const credentials = fromTokenFile({

@@ -1,7 +1,7 @@
 /*
- * A service that does not start when its identity can't work. The strict pre-flight checks the issuer
- * before it calls STS, so a wrong key or document costs no STS call. The last lines of the log say what
- * is wrong and who must change it. An outage of the issuer is retried.
+ * A service that refuses to start if its identity can't work. The strict issuer check runs before the STS
+ * call, so a wrong key or document costs no STS call. The last lines of the log say what is wrong and who
+ * must change it. The provider retries an outage of the issuer.
  */
 import { STSClient } from "@aws-sdk/client-sts";
 import { fromTokenFile, isWebIdentityError } from "resilient-sts";
@@ -9,7 +9,7 @@ import { fromTokenFile, isWebIdentityError } from "resilient-sts";
 const credentials = fromTokenFile({
   preflight: {
     mode: "strict",
-    // Only where the issuer has a private address, or one that only this network can reach.
+    // Only if the issuer has a private address, or one that only this network can reach.
     allowPrivateIssuers: process.env.ALLOW_PRIVATE_ISSUERS === "yes",
   },
 });

@@ -1,6 +1,6 @@
 /*
- * How does a service behave when its identity provider is down? A test with node:test against a
- * local issuer and a local STS; with vitest, import `test` from there. Run it with
+ * Tests how a service behaves when its identity provider is down, with node:test, a local issuer and a
+ * local STS. With vitest, import `test` from vitest. Run it with
  *
  *     npx tsx --test examples/test-your-service.ts
  */
@@ -10,7 +10,7 @@ import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { fromWebIdentity, isWebIdentityError } from "resilient-sts";
 import { type LocalIdp, type LocalSts, startLocalIdp, startLocalSts } from "resilient-sts/testing";
 
-/** In place of your service: it makes one AWS call with the credentials that it gets. */
+/** Stands for your service: makes one AWS call with the credentials that it gets. */
 async function whoAmI(sts: LocalSts, idp: LocalIdp, budgetMs: number): Promise<string> {
   const clientConfig = { endpoint: sts.url, region: "us-east-1" };
   await using credentials = fromWebIdentity({
@@ -29,7 +29,7 @@ async function whoAmI(sts: LocalSts, idp: LocalIdp, budgetMs: number): Promise<s
   }
 }
 
-test("a rate limit of the identity provider delays the call, and it succeeds", async () => {
+test("the call succeeds after a rate limit of the identity provider", async () => {
   await using idp = await startLocalIdp();
   await using sts = await startLocalSts({ providers: [idp] });
   idp.setFault({ kind: "rate-limit", on: "jwks", times: 3 });
@@ -41,7 +41,7 @@ test("a rate limit of the identity provider delays the call, and it succeeds", a
   assert.deepEqual(outcomes, [...Array(3).fill("InvalidIdentityToken"), "ok", "ok"]);
 });
 
-test("an identity provider that stays down ends in an error that says so", async () => {
+test("the call fails with ERR_IDP_UNREACHABLE if the identity provider stays down", async () => {
   await using idp = await startLocalIdp();
   await using sts = await startLocalSts({ providers: [idp] });
   await idp.refuseConnections();

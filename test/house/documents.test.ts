@@ -12,6 +12,8 @@ const PAGES = [
   "CONTRIBUTING.md",
   "SECURITY.md",
   "CHANGELOG.md",
+  "examples/README.md",
+  "bench/research/README.md",
   ...GUIDES,
 ];
 
@@ -77,11 +79,14 @@ describe("the documents", () => {
 
   test("the pages of the package link only to files of the package", () => {
     const { files } = JSON.parse(read("package.json")) as { files: string[] };
-    const held = [...files.map((each) => each.replace(/\/\*.*$/, "")), "README.md", "LICENSE"];
-    const outside = ["README.md", "SECURITY.md", "CHANGELOG.md", ...GUIDES].flatMap((page) =>
+    const held = [...files, "README.md", "LICENSE"].map(
+      (each) => new RegExp(`^${each.replaceAll(".", "\\.").replace("*", "[^/]*")}(?:/|$)`),
+    );
+    const pages = ["README.md", "SECURITY.md", "CHANGELOG.md", "examples/README.md", ...GUIDES];
+    const outside = pages.flatMap((page) =>
       [...withoutCode(read(page)).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
         .map(([, path = ""]) => normalize(join(dirname(page), path)))
-        .filter((path) => !held.some((each) => path === each || path.startsWith(`${each}/`))),
+        .filter((path) => !held.some((each) => each.test(path))),
     );
     expect(outside).toEqual([]);
   });
