@@ -145,6 +145,36 @@ describe("a hedged call", () => {
     expect(world.pool.breaker(world.targetIn(FIRST)).openForMs).toBe(30_000);
   });
 
+  test("does not open a circuit while its region was silent for less than a second in total", async () => {
+    const world = hedged(answered());
+    await world.clock.advance(60_000);
+    for (const count of [1, 2, 3]) {
+      const outcome = world.caller({ hedgeAfterMs: 300 }).call();
+      await untilSent(world, 2 * count - 1);
+      await world.clock.advance(300);
+      await outcome;
+    }
+    expect(world.pool.breaker(world.targetIn(FIRST)).openForMs).toBe(0);
+  });
+
+  test("does not count a slow answer of the first region as silence", async () => {
+    const world = hedged(async () => answered()());
+    const { call } = world.caller({ hedgeAfterMs: 500 });
+    const silent = async (sent: number) => {
+      world.answers[FIRST] = never;
+      world.answers[SECOND] = answered();
+      const outcome = call();
+      await untilSent(world, sent);
+      await world.clock.advance(500);
+      await outcome;
+    };
+    await (await world.late()).outcome.catch(() => {});
+    await silent(3);
+    await silent(5);
+    expect(world.asked()).toEqual([FIRST, SECOND, FIRST, SECOND, FIRST, SECOND]);
+    expect(world.pool.breaker(world.targetIn(FIRST)).openForMs).toBe(0);
+  });
+
   test("is not made without another region", async () => {
     const world = regions({ [FIRST]: never });
     const outcome = failureOf(world.caller({ hedgeAfterMs: 500 }, [FIRST]).call());
@@ -214,6 +244,15 @@ describe("an outcome of a region", () => {
     await world.clock.advance(30_000);
     await world.caller().call();
     expect([breaker.permit(), world.events]).toEqual(["call", []]);
+  });
+
+  test("does not end the probe of a region if the call failed in this process", async () => {
+    const world = regions({ [FIRST]: () => Promise.reject(new Error("a fault of a plugin")) });
+    const breaker = world.pool.breaker(world.target);
+    breaker.failed();
+    await world.clock.advance(30_000);
+    expect(await failureOf(world.caller().call())).toMatchObject({ kind: "local" });
+    expect(breaker.permit()).toBeUndefined();
   });
 
   test("does not open the circuit of a region if the budget cut the call short", async () => {
