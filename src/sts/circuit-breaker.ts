@@ -24,7 +24,7 @@ type State =
 
 const CLOSED: State = { value: "closed" };
 
-/** What a caller may use the region for: any call, or a probe whether it has recovered. */
+/** What a caller may use the region for: any call, or a probe that shows whether it has recovered. */
 export type Permission = "call" | "probe";
 
 /**

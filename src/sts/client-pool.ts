@@ -35,7 +35,7 @@ interface Entry extends PooledClient, CreatedClient {
   readonly target: StsTarget;
   /** How many callers use it now. */
   leases: number;
-  /** Whether the last of them closes it. */
+  /** Whether it is closed when the last of them returns it. */
   released: boolean;
 }
 
@@ -138,7 +138,8 @@ export class ClientPool {
   /**
    * Releases the targets of a provider that are not among its new ones.
    *
-   * @returns the new ones, each replaced by an equal target of the pool, so that a thousand roles hold one.
+   * @returns the new ones; for one that equals a target of the pool, that target, so that a thousand roles
+   * share one object.
    */
   replaceTargets(before: readonly StsTarget[], after: readonly StsTarget[]): StsTarget[] {
     const kept = after.map((target) => this.#keys.of(target));
