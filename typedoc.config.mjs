@@ -6,7 +6,7 @@ const files = new WeakMap();
 
 /**
  * Names every guide by its first heading, which is what the navigation and the search show, and its
- * page by its file, so that links to `guides/failures.html#err_throttled` stay.
+ * page by its file, so that links to `guides/failures.html#err_throttled` keep working.
  *
  * @param {import("typedoc").Application} app
  */
@@ -30,7 +30,7 @@ class GuidesByFile extends KindRouter {
   }
 }
 
-/** The guides in reading order; a guide that is missing here comes after them. */
+/** The guides in reading order. A guide that is missing here follows them. */
 const GUIDES = [
   ...["troubleshooting", "failures", "findings", "options", "refresh", "pre-flight", "migration"],
   ...["token-sources", "reach", "stores", "fleet", "observability", "doctor", "testing"],
@@ -62,13 +62,13 @@ export default {
   favicon: "site-theme/favicon.svg",
   searchInDocuments: true,
   searchInComments: true,
-  // A name that a user has seen is explained in a guide.
+  // A user searches for a name from an error, and the guides explain those names.
   searchGroupBoosts: { Documents: 4 },
   plugin: [nameGuides],
   router: "guides-by-file",
   highlightLanguages: [...OptionDefaults.highlightLanguages, "diff", "dockerfile", "ini"],
   ignoredHighlightLanguages: ["crontab"],
-  // `npm run types` does that.
+  // `npm run types` checks for errors.
   skipErrorChecking: true,
   disableSources: true,
   excludeInternal: true,

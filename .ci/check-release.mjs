@@ -1,4 +1,4 @@
-// npm runs this before it publishes: what nobody can take back must be complete.
+// npm runs this before it publishes, because a published version can't be changed.
 import { readFileSync } from "node:fs";
 
 const manifest = JSON.parse(readFileSync("package.json", "utf8"));
