@@ -96,10 +96,15 @@ function claimProblem(claim: string, claims: Claims): ClaimProblem | undefined {
 function timeProblem(value: unknown): ClaimProblem | undefined {
   if (seconds(value) !== undefined) return undefined;
   const words = "is not a whole number of seconds";
-  const isText = typeof value === "string" && value.trim() !== "";
-  // Numbers beyond 64 bits, and integers in another spelling.
-  const isIntegral = (isText || typeof value === "number") && Number.isInteger(Number(value));
-  return isIntegral ? unobserved(words) : observed(words);
+  return isUnusualInteger(value) ? unobserved(words) : observed(words);
+}
+
+/** Whether a value is a number beyond 64 bits, or an integer in another spelling. */
+function isUnusualInteger(value: unknown): boolean {
+  const hasDigits = typeof value === "number" || (typeof value === "string" && /\d/.test(value));
+  const number = hasDigits ? Number(value) : Number.NaN;
+  // JSON has no infinity: `1e400` is read as one.
+  return Number.isInteger(number) || Math.abs(number) === Number.POSITIVE_INFINITY;
 }
 
 /** Observed 2026-09: STS refuses an empty `aud` if the token has no `azp`. */
