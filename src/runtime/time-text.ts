@@ -1,5 +1,7 @@
 /* Times as text: reads those of HTTP headers (`Date`, `Expires`, `Retry-After`), and writes those for people. */
 
+import { MAX_TIMER_MS } from "./clock.js";
+
 const DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)";
 const LONG_DAY = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day";
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -56,7 +58,7 @@ interface RetryHeaders {
 
 /**
  * The wait that a `Retry-After` header (seconds or a date; RFC 9110, section 10.2.3) requests, in
- * milliseconds. A date counts from the answer's own `Date`: both are by the server's clock, and this
+ * milliseconds; at most the longest delay of a timer. A date counts from the answer's own `Date`: both are by the server's clock, and this
  * machine's may be wrong.
  *
  * @param now - this machine's time, for an answer without a `Date`; milliseconds since the epoch.
@@ -64,9 +66,13 @@ interface RetryHeaders {
 export function readRetryAfter(headers: RetryHeaders, now: number): number | undefined {
   const text = headers["retry-after"]?.trim();
   if (text === undefined || text === "") return undefined;
-  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const waitMs = /^\d+$/.test(text) ? Number(text) * 1000 : waitUntil(text, headers, now);
+  return waitMs === undefined ? undefined : Math.min(waitMs, MAX_TIMER_MS);
+}
+
+function waitUntil(text: string, { date = "" }: RetryHeaders, now: number): number | undefined {
   const until = parseHttpDate(text, now);
-  const sentAt = parseHttpDate(headers.date ?? "", now) ?? now;
+  const sentAt = parseHttpDate(date, now) ?? now;
   return until === undefined ? undefined : Math.max(0, until - sentAt);
 }
 

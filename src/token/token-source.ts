@@ -7,7 +7,7 @@ import {
   type TokenSourceContext,
 } from "../model/token-source.js";
 import { withTimeout } from "../runtime/abort.js";
-import type { Clock } from "../runtime/clock.js";
+import { type Clock, MAX_TIMER_MS } from "../runtime/clock.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { errorChain } from "../runtime/system-errors.js";
 
@@ -70,7 +70,7 @@ function readSourceError(thrown: unknown): SourceVerdict {
   const hint = readField(error, "hint");
   return {
     retryable: error.retryable,
-    retryAfterMs: typeof wait === "number" && wait >= 0 ? wait : undefined,
+    retryAfterMs: typeof wait === "number" && wait >= 0 ? Math.min(wait, MAX_TIMER_MS) : undefined,
     hint: typeof hint === "string" && hint !== "" ? safeText(hint) : undefined,
   };
 }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { MAX_TIMER_MS } from "../../src/runtime/clock.js";
 import {
   formatDuration,
   formatTime,
@@ -128,6 +129,12 @@ describe("Retry-After", () => {
         },
       ),
     );
+  });
+
+  test("requests no wait that a timer can't have", () => {
+    for (const text of ["9".repeat(10), "9".repeat(400), "Fri, 31 Dec 9999 23:59:59 GMT"]) {
+      expect(readRetryAfter({ "retry-after": text }, NOW)).toBe(MAX_TIMER_MS);
+    }
   });
 
   test("requests no wait with any other text", () => {

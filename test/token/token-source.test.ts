@@ -210,6 +210,14 @@ describe("a TokenSourceError", () => {
     expect(findings?.[0]?.remedy).toBe(CHECK_THE_SOURCE);
   });
 
+  test("can't request a pause that a timer can't have", async () => {
+    for (const retryAfterMs of [1e15, Number.POSITIVE_INFINITY]) {
+      const endless = new TokenSourceError("busy", { retryable: true, retryAfterMs, hint });
+      const failure = await failureOf(() => Promise.reject(endless));
+      expect(failure.retryAfterMs).toBe(2_147_483_647);
+    }
+  });
+
   test("does not show a token in its hint", async () => {
     const leaking = new TokenSourceError("x", { retryable: true, hint: `Use ${makeToken()}` });
     const failure = await failureOf(() => Promise.reject(leaking));
