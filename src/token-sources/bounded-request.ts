@@ -95,6 +95,8 @@ async function send(options: TokenRequest): Promise<TokenAnswer> {
     const sent: ClientRequest = start(url, settings, resolve);
     // Also catches errors after the answer has begun; the answer reports those itself.
     sent.on("error", reject);
+    // An answer that switches protocols (101) is neither an answer nor an error.
+    sent.once("close", () => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
     sent.end(body);
   });
   const { statusCode: status = 0, headers: received } = answer;

@@ -113,6 +113,15 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     expect(await failureOf(world.source())).toMatchObject({ retryable: true });
   });
 
+  test("reports an answer that switches protocols as retryable, at once", async () => {
+    await using world = await platform.start();
+    world.server.answer(({ socket }) => {
+      socket?.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+    });
+    const error = await failureOf(world.source({ timeoutMs: 60_000 }));
+    expect(error).toMatchObject({ retryable: true });
+  });
+
   test("reports a truncated answer as retryable", async () => {
     await using world = await platform.start();
     world.server.answer((response) => {
