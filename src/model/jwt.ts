@@ -173,13 +173,18 @@ const BEGINNINGS: readonly Rule[] = [
   [/^A(KI|SI|RO|ID)A[A-Z0-9]{12,}$/, "it is an AWS access key or role ID"],
 ];
 
-/** What the text is, if it can be recognized. The result never contains any of the text. */
-function otherShape(text: string): OtherShape | undefined {
+/**
+ * What the text is, if its beginning shows that it is not a JWT. The result never contains any of the text.
+ */
+export function recognizedShape(text: string): OtherShape | undefined {
   for (const [beginning, problem, remedy = PASS_THE_TOKEN] of BEGINNINGS) {
     if (beginning.test(text)) return { problem, remedy };
   }
-  if (/^[{[]/.test(text)) return { problem: wrapper(text), remedy: PASS_THE_TOKEN };
-  return encoded(text) ?? inParts(text);
+  return /^[{[]/.test(text) ? { problem: wrapper(text), remedy: PASS_THE_TOKEN } : undefined;
+}
+
+function otherShape(text: string): OtherShape | undefined {
+  return recognizedShape(text) ?? encoded(text) ?? inParts(text);
 }
 
 /** A text that is not a JWT, for the given reason. */

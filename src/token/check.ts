@@ -5,6 +5,7 @@ import {
   decodeToken,
   malformedToken,
   notAJwt,
+  recognizedShape,
   type TokenFacts,
 } from "../model/jwt.js";
 import { STS_ALGORITHMS, STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
@@ -27,12 +28,15 @@ export interface CheckedToken {
  * (`check-claims.ts`).
  */
 export function checkToken(token: string, context: CheckContext): CheckedToken {
-  if (token.length > STS_MAX_TOKEN_LENGTH) {
-    return { findings: [tooLarge(token.length)] };
+  const { length } = token;
+  if (length > STS_MAX_TOKEN_LENGTH) {
+    // A bundle of certificates is not a token with too many claims.
+    const other = recognizedShape(token.slice(0, STS_MAX_TOKEN_LENGTH));
+    return { findings: [other ? malformedToken(other, { length }) : tooLarge(length)] };
   }
   const decoded = decodeToken(token);
   if ("problem" in decoded) {
-    return { findings: [malformedToken(decoded, { length: token.length })] };
+    return { findings: [malformedToken(decoded, { length })] };
   }
 
   const { findings, validInMs } = checkClaims(decoded.claims, context);

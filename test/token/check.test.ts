@@ -93,6 +93,17 @@ describe("a token's size", () => {
     expect(ids(padded(20_001))).toEqual(["token-too-large!"]);
   });
 
+  test.each([
+    ["-----BEGIN CERTIFICATE-----\nMIIB", "PEM certificate"],
+    ["<!DOCTYPE html><html>", "HTML"],
+    ['{"keys":[', "JSON"],
+  ])("is not a larger file that begins with %j", (beginning, words) => {
+    const { findings } = check(beginning.padEnd(30_000, "a"));
+    expect(findings).toMatchObject([
+      { id: "token-malformed", severity: "fatal", detail: expect.stringContaining(words) },
+    ]);
+  });
+
   test("is the only finding for one that is much too large", () => {
     const { findings, facts } = check("x".repeat(20_000_000));
     expect(findings.map(({ id, evidence }) => [id, evidence.length])).toEqual([
