@@ -113,6 +113,13 @@ describe("a token's size", () => {
   });
 });
 
+test("a time that is too large for JavaScript is suspected: STS was not observed with it", () => {
+  const [header, claims = "", signature] = makeToken({ exp: 12345 }).split(".");
+  const text = Buffer.from(claims, "base64url").toString().replace('"exp":12345', '"exp":1e400');
+  const payload = Buffer.from(text).toString("base64url");
+  expect(ids(`${header}.${payload}.${signature}`)).toEqual(["token-claim-invalid"]);
+});
+
 describe("the checks", () => {
   const jsonParts = fc.json({ maxDepth: 2 }).map((json) => base64url(json));
   const anyText = fc.oneof(
