@@ -3,11 +3,11 @@ import { figure, type PartResult, ratio } from "./report.js";
 import { median, quantile, takeTurns } from "./sampling.js";
 
 const ROUNDS = 1_000;
-/** Short enough for most rounds to pass undisturbed on a machine that is shared. */
+/** Short enough that most rounds are undisturbed on a shared machine. */
 const CALLS = 2_000;
 const FLOOR = "floor (a resolved promise)";
 
-/** What a call costs while nothing is to be done. */
+/** The cost of a call that returns cached credentials. */
 export async function cachedCallPart(): Promise<PartResult> {
   await using place = await startPlace();
   const ours = place.ours();
@@ -22,7 +22,7 @@ export async function cachedCallPart(): Promise<PartResult> {
     ours: () => nanoseconds(ours, CALLS),
     "stock, memoised by an SDK client": () => nanoseconds(memoized, CALLS),
     "stock + p-retry, memoised by an SDK client": () => nanoseconds(retried, CALLS),
-    "stock as it is (asks STS every time)": () => nanoseconds(stock, 1),
+    "stock as it is (calls STS every time)": () => nanoseconds(stock, 1),
   };
   const samples = await takeTurns(contenders, ROUNDS);
   const floor = samples[FLOOR];
@@ -32,7 +32,7 @@ export async function cachedCallPart(): Promise<PartResult> {
     tables: [
       {
         title: "A cached call",
-        note: `${ROUNDS} rounds of ${figure(CALLS)} awaited calls, by turns; ratios to the floor, which makes its promise anew.`,
+        note: `${ROUNDS} rounds of ${figure(CALLS)} awaited calls, alternating; ratios to the floor, which creates a promise for each call.`,
         columns: ["", "min", "/ floor", "median", "/ floor"],
         rows: Object.entries(samples).map(([name, values]) => [
           name,
@@ -54,7 +54,7 @@ export async function cachedCallPart(): Promise<PartResult> {
   };
 }
 
-/** What one of so many awaited calls takes. */
+/** The mean time of an awaited call. */
 export async function nanoseconds(getCredentials: GetCredentials, calls: number): Promise<number> {
   const start = process.hrtime.bigint();
   for (let call = 0; call < calls; call += 1) await getCredentials();

@@ -5,12 +5,12 @@ import { timed } from "./sampling.js";
 const CALLERS = 1_000;
 const CLIENTS = 20;
 
-/** A thousand callers at the same moment, of one provider that has nothing cached. */
+/** A thousand callers call one provider with an empty cache at the same moment. */
 export async function callersPart(): Promise<PartResult> {
   const rows: string[][] = [];
   const measure = async (name: string, make: (place: Place) => GetCredentials[]) => {
     await using place = await startPlace();
-    // The SDK is loaded, whoever comes first.
+    // Load the SDK before any contender runs.
     await place.stock()();
     place.sts.resetRequests();
     const before = place.sts.connections.total;
@@ -29,7 +29,7 @@ export async function callersPart(): Promise<PartResult> {
 
   await measure("ours", (place) => [place.ours()]);
   await measure(`ours, in ${CLIENTS} SDK clients`, (place) => {
-    // Its `memoized` tells the clients not to put a memo of their own in front.
+    // Because of `memoized`, the clients add no memo of their own.
     const shared = place.ours();
     return clients(() => shared);
   });
@@ -44,7 +44,7 @@ export async function callersPart(): Promise<PartResult> {
   return {
     tables: [
       {
-        title: `${figure(CALLERS)} callers at once, nothing cached`,
+        title: `${figure(CALLERS)} callers at the same moment, with an empty cache`,
         columns: ["", "STS calls", "connections", "all served after"],
         rows,
       },

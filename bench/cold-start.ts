@@ -62,13 +62,13 @@ export async function coldStartPart(): Promise<PartResult> {
     tables: [
       {
         title: "Cold start in a service: client-s3 is loaded, then the provider gets credentials",
-        note: `What a service has: it loads a client for its work, which brings most of the SDK. ${ROUNDS.beside} processes each, by turns; ratios to the stock provider.`,
+        note: `A service loads a client for its work, which loads most of the SDK. ${ROUNDS.beside} processes each, alternating; ratios to the stock provider.`,
         columns: COLUMNS,
         rows: coldRows(beside),
       },
       {
         title: "Cold start alone: a fresh process from its first line to its first credentials",
-        note: `${ROUNDS.alone} processes each, by turns; ratios to the stock provider.`,
+        note: `${ROUNDS.alone} processes each, alternating; ratios to the stock provider.`,
         columns: COLUMNS,
         rows: coldRows(alone),
       },
@@ -171,7 +171,7 @@ function chart(samples: Samples): string {
   const shown = names.map((name) => name.replace(/ \(credential-|, | \(/, "\n").replace(")", ""));
   return barChart(
     {
-      title: "Cold start beside a loaded client-s3, to the first credentials (median)",
+      title: "Cold start with client-s3 loaded, to the first credentials (median)",
       xName: "",
       yName: "ms",
     },

@@ -12,13 +12,13 @@ const ROUNDS = 20;
 const CONTENDERS = {
   "node -e 0": ["-e", "0"],
   "credential-process, from the cache": [CLI, "credential-process"],
-  "a program that gets credentials by the library": [PROGRAMS.ESM, "resilient-sts", "advisory"],
+  "a program that gets credentials with the library": [PROGRAMS.ESM, "resilient-sts", "advisory"],
   "exec -- true": [CLI, "exec", "--", "true"],
 } as const;
 
 type Contender = keyof typeof CONTENDERS;
 
-/** What the commands cost a program that runs them: each a process of its own. */
+/** The cost of the commands for a program that starts each as a process. */
 export async function commandsPart(): Promise<PartResult> {
   await using idp = await startLocalIdp();
   await using sts = await startLocalSts();
@@ -51,14 +51,14 @@ export async function commandsPart(): Promise<PartResult> {
     tables: [
       {
         title: "Commands: whole processes",
-        note: `${ROUNDS} processes each, by turns; ratios to a Node process that does nothing.`,
+        note: `${ROUNDS} processes each, alternating; ratios to a Node process that does nothing.`,
         columns: ["", "min", "/ empty", "median", "/ empty"],
         rows,
       },
     ],
     promises: [
       promise("credential-process, from the cache", "node -e 0", 1.6),
-      promise("exec -- true", "a program that gets credentials by the library", 1.35),
+      promise("exec -- true", "a program that gets credentials with the library", 1.35),
     ],
   };
 }

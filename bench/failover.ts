@@ -11,10 +11,10 @@ const NEXT_REGION = "eu-central-1";
 const ATTEMPT_TIMEOUT_MS = 1_000;
 const FIRST_LIMIT_MS = ATTEMPT_TIMEOUT_MS + 1_000;
 const SECOND_LIMIT_MS = 50;
-/** How long somebody waits for a provider that has no timeout at all. */
+/** How long the bench waits for a provider that has no timeout. */
 const PATIENCE_MS = 5_000;
 
-/** The preferred region's STS takes requests and never answers; another one does. */
+/** The preferred region's STS accepts requests and never responds; another region's STS responds. */
 export async function failoverPart(): Promise<PartResult> {
   withoutAwsSettings();
   await using idp = await startLocalIdp({ algorithm: "ES256" });
@@ -56,7 +56,7 @@ export async function failoverPart(): Promise<PartResult> {
           ["ours, the first time", figure(first, "ms")],
           ["ours, the second time", figure(second, "ms")],
           ["stock (with p-retry or without)", stock],
-          [`floor (asked in ${NEXT_REGION} at once)`, figure(floor, "ms")],
+          [`floor (calls ${NEXT_REGION} directly)`, figure(floor, "ms")],
         ],
       },
     ],
@@ -85,7 +85,7 @@ function patience(): Promise<string> {
 
 type SdkHandler = STSClient["config"]["requestHandler"];
 
-/** Sends what is meant for a region's STS to the loopback port that stands for it. */
+/** Sends requests for a region's STS to the loopback port that represents it. */
 class RegionalHandler {
   readonly metadata = { handlerProtocol: "http/1.1" };
   readonly #inner: SdkHandler = new STSClient({ region: SILENT_REGION }).config.requestHandler;
@@ -98,7 +98,7 @@ class RegionalHandler {
   handle(...[request, options]: Parameters<SdkHandler["handle"]>) {
     const region = Object.keys(this.#ports).find((name) => request.hostname.includes(name)) ?? "";
     const port = this.#ports[region];
-    if (port === undefined) throw new Error(`nothing stands for ${request.hostname}`);
+    if (port === undefined) throw new Error(`no server represents ${request.hostname}`);
     Object.assign(request, { protocol: "http:", hostname: "127.0.0.1", port });
     return this.#inner.handle(request, options);
   }

@@ -7,18 +7,18 @@ import { REGION, ROLE_ARN } from "./in-process.js";
 
 export type System = "ESM" | "CJS";
 
-/** They take a package and how to use it, and tell how long it was until the first credentials. */
+/** Their arguments are a package and how to use it. They report the time to the first credentials. */
 export const PROGRAMS: Readonly<Record<System, string>> = {
   ESM: fileURLToPath(new URL("processes/cold-start.mjs", import.meta.url)),
   CJS: fileURLToPath(new URL("processes/cold-start.cjs", import.meta.url)),
 };
 
 interface Workload extends Disposable {
-  /** What such a process has in its environment. */
+  /** The environment of such a process. */
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** The environment of a workload whose token lies in a file. */
+/** The environment of a workload whose token is in a file. */
 export function workload(token: string, stsUrl: string): Workload {
   const folder = mkdtempSync(join(tmpdir(), "resilient-sts-bench-"));
   const tokenFile = join(folder, "token");

@@ -14,7 +14,7 @@ const URL_OF_IT = `${ISSUER}/document`;
 const LIMIT_MS = 50;
 const RUNS = 5;
 
-/** A text of one unit over and over, of as many bytes as an issuer check reads. */
+/** One unit, repeated to as many bytes as an issuer check reads. */
 function filled(unit: string, [before, after]: readonly [string, string] = ["", ""]): string {
   const room = MAX_DOCUMENT_BYTES - Buffer.byteLength(before) - Buffer.byteLength(after);
   return `${before}${unit.repeat(Math.floor(room / Buffer.byteLength(unit)))}${after}`;
@@ -101,7 +101,7 @@ const DOCUMENTS: Readonly<Record<string, () => string>> = {
 const [SMALL_RSA, LARGE_RSA] = [rsaKey(1_024), rsaKey(4_096)];
 const [P256, P521] = [ecKey("P-256"), ecKey("P-521")];
 
-/** The longest that is done with one answer without a pause, in milliseconds. */
+/** The longest block of the event loop by one document, in milliseconds. */
 async function blockedMs(body: Buffer, kid: string | undefined): Promise<number> {
   const subject = { issuer: ISSUER, needsKey: true, kid, alg: "RS256", token: undefined };
   const start = performance.now();

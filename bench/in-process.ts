@@ -19,14 +19,14 @@ export const REGION = "eu-west-1";
 
 export type GetCredentials = () => Promise<AwsCredentialIdentity>;
 
-/** An STS on the loopback address, and everybody's way to ask it. */
+/** An STS on the loopback address, and each contender's way to call it. */
 export interface Place extends AsyncDisposable {
   readonly idp: LocalIdp;
   readonly sts: LocalSts;
   readonly ours: (roleArn?: string) => GetCredentials & { close(): void };
   readonly stock: (roleArn?: string) => GetCredentials;
   readonly stockWithRetry: (roleArn?: string) => GetCredentials;
-  /** How often STS was asked for credentials since the last reset. */
+  /** The number of calls for credentials since the last reset. */
   calls(): number;
 }
 
@@ -55,7 +55,7 @@ export async function startPlace(credentialLifetimeSeconds?: number): Promise<Pl
   };
 }
 
-/** As an SDK client does it with the function that it is given as `credentials`. */
+/** Memoizes like an SDK client that gets a function as `credentials`. */
 export function memoizedByClient(getCredentials: GetCredentials): GetCredentials {
   const memoized = memoizeIdentityProvider(
     getCredentials,
@@ -66,7 +66,7 @@ export function memoizedByClient(getCredentials: GetCredentials): GetCredentials
   return () => memoized();
 }
 
-/** The bench is about no AWS settings of this machine's. */
+/** Removes the AWS settings of this machine. */
 export function withoutAwsSettings(): void {
   for (const name of Object.keys(process.env)) {
     if (name.startsWith("AWS_")) delete process.env[name];

@@ -13,8 +13,8 @@ import {
 
 const MINUTE_MS = 60_000;
 /**
- * Credentials live for an hour. The first outage begins before anybody refreshes, the second when
- * SDK clients do, the third covers both and the expiration.
+ * Credentials are valid for an hour. The first outage begins before any provider refreshes, the second
+ * when SDK clients do, and the third covers both and the expiration.
  */
 const OUTAGES: readonly Outage[] = [
   { fromMinute: 39, toMinute: 49 },
@@ -40,12 +40,12 @@ interface Outage {
 }
 
 interface Survived {
-  /** While the credentials that the caller had last were valid. */
+  /** Failed calls while the caller's last credentials were valid. */
   readonly failedWhileValid: number;
   readonly longestStallMs: number;
   readonly failed: number;
   readonly callsInOutage: number;
-  /** When the last new credentials came, in milliseconds since the start; 0 if none came. */
+  /** When the last new credentials arrived, in milliseconds since the start; 0 if none did. */
   readonly renewedAt: number;
 }
 
@@ -75,7 +75,7 @@ export async function longOutagePart(): Promise<PartResult> {
       {
         title:
           "An outage of ten minutes and more around the refresh of credentials that live for an hour",
-        note: "A call every second in virtual time; it gives up after 30 s.",
+        note: "A call every second in virtual time; its caller waits at most 30 s.",
         columns: [
           "outage",
           "failed while valid",

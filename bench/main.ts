@@ -17,12 +17,12 @@ import { storesPart } from "./stores.js";
 import { stormPart } from "./storm.js";
 
 /*
- * What the library costs and what it gains, beside the SDK's own provider. Run all parts in under
- * three minutes with `npm run bench`, or some of them with `npm run bench -- cold cached`. The part
- * `store-faults` starts fifty processes, and runs only when it is named.
+ * Measures what the library costs and what it gains, compared with the SDK's own provider. `npm run bench`
+ * runs all parts in under three minutes, `npm run bench -- cold cached` only some. The part `store-faults`
+ * starts fifty processes, and runs only when it is named.
  *
- * Each file here is one part. `support/` holds what the tests use too, and `research/` the
- * simulation of a fleet (`npm run bench:research`).
+ * Each file here is one part. `support/` contains code that tests use too, and `research/` the simulation
+ * of a fleet (`npm run bench:research`).
  */
 
 await runParts(

@@ -4,7 +4,7 @@ import { Stryker } from "@stryker-mutator/core";
 /**
  * `npm run mutation -- src/retry`, or `npm run mutation -- src/retry/verdict.ts`: changes the sources in
  * small ways, one at a time, and runs the unit tests of that folder, or of that file, alone. A mutant that
- * survives is a rule that no test holds. Further arguments name the test files to run instead.
+ * survives shows a rule that no test checks. Further arguments name the test files to run instead.
  */
 const [target = "", ...named] = process.argv.slice(2).map((path) => path.replace(/\/$/, ""));
 const [, room] = /^src\/([\w-]+)(?:\/|$)/.exec(target) ?? [];
@@ -20,7 +20,7 @@ const results = await new Stryker({
   mutate: [statSync(target).isDirectory() ? `${target}/**/*.ts` : target],
   testRunner: "vitest",
   coverageAnalysis: "perTest",
-  // What runs once, when a module is loaded, cannot be switched from test to test.
+  // Code that runs once, when a module is loaded, can't be changed between tests.
   ignoreStatic: true,
   // The tests are named above: no search for those that import a mutated file.
   vitest: { related: false },

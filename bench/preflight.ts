@@ -13,17 +13,18 @@ import { REGION, ROLE_ARN, withoutAwsSettings } from "./in-process.js";
 import { figure, type PartResult, type Promised, ratio, type Table } from "./report.js";
 import { median, quantile, takeTurns, timed } from "./sampling.js";
 
-// What a warm look costs, and what a cold one adds to the STS call that it runs beside.
+// Measures an issuer check with cached documents, and what a check without them adds to a concurrent STS
+// call.
 
-const WARM_LOOKS = 2_000;
+const WARM_CHECKS = 2_000;
 const COLD_STARTS = 30;
 const FRESH_STARTS = 12;
-/** What an advisory look may add to a cold start, in milliseconds. */
+/** The most that an advisory check may add to a cold start, in milliseconds. */
 const MOST_ADDED_MS = 5;
-/** A slow IdP: its discovery document and its JWKS take this together, in milliseconds. */
+/** The time of a slow IdP for its discovery document and JWKS together, in milliseconds. */
 const IDP_MS = 1_200;
 
-/** Warm and cold looks at an issuer. The stock provider has none: the floor is no look at all. */
+/** Issuer checks with and without cached documents. The stock provider has none, so the floor is no check. */
 export async function preflightPart(): Promise<PartResult> {
   withoutAwsSettings();
   await using rsa = await startLocalIdp();
@@ -45,8 +46,8 @@ export async function preflightPart(): Promise<PartResult> {
   return {
     tables: [
       {
-        title: "A warm pre-flight: documents kept, a new token for every look",
-        note: `${figure(WARM_LOOKS)} looks each.`,
+        title: "An issuer check with cached documents and a new token each time",
+        note: `${figure(WARM_CHECKS)} checks each.`,
         columns: ["", "p50", "p99"],
         rows,
       },
@@ -57,7 +58,7 @@ export async function preflightPart(): Promise<PartResult> {
   };
 }
 
-function lookOnce(issuers: IssuerCache, token: string): Promise<unknown> {
+function checkOnce(issuers: IssuerCache, token: string): Promise<unknown> {
   const runtime = { clock: systemClock, env: {}, issuers };
   const preflight = createPreflight({ allowPrivateIssuers: true }, runtime);
   const { signal } = new AbortController();
@@ -67,11 +68,11 @@ function lookOnce(issuers: IssuerCache, token: string): Promise<unknown> {
 async function warm(idp: LocalIdp, name: string): Promise<string[]> {
   const issuers = new IssuerCache();
   const tokens = await Promise.all(
-    Array.from({ length: WARM_LOOKS }, (_, index) => idp.issueToken({ subject: `s-${index}` })),
+    Array.from({ length: WARM_CHECKS }, (_, index) => idp.issueToken({ subject: `s-${index}` })),
   );
-  await lookOnce(issuers, await idp.issueToken());
+  await checkOnce(issuers, await idp.issueToken());
   const times: number[] = [];
-  for (const token of tokens) times.push(await timed(() => lookOnce(issuers, token)));
+  for (const token of tokens) times.push(await timed(() => checkOnce(issuers, token)));
   return [name, figure(quantile(times, 0.5), "ms"), figure(quantile(times, 0.99), "ms")];
 }
 
@@ -82,29 +83,29 @@ async function callSts(sts: LocalSts, token: string): Promise<void> {
   client.destroy();
 }
 
-/** With and without a look beside the call, by turns: both see the same machine. */
+/** Calls with and without a concurrent check, alternating, so that both run on the same machine. */
 async function cold(idp: LocalIdp, sts: LocalSts): Promise<Table> {
   const token = await idp.issueToken();
-  // STS has the keys already; only the look meets the slow IdP.
+  // STS has cached the keys, so only the check calls the slow IdP.
   await callSts(sts, token);
   idp.setFault({ kind: "slow", delayMs: IDP_MS / 2 });
   const ALONE = "STS call alone (floor)";
-  const looks: Promise<unknown>[] = [];
+  const checks: Promise<unknown>[] = [];
   const samples = await takeTurns(
     {
       [ALONE]: () => timed(() => callSts(sts, token)),
-      "with a cold look beside it": () =>
+      "with a concurrent check without cached documents": () =>
         timed(async () => {
-          looks.push(lookOnce(new IssuerCache(), token));
+          checks.push(checkOnce(new IssuerCache(), token));
           await callSts(sts, token);
         }),
     },
     COLD_STARTS,
   );
-  await Promise.all(looks);
+  await Promise.all(checks);
   const alone = samples[ALONE] ?? [];
   return {
-    title: `A cold pre-flight beside the STS call, IdP ${figure(IDP_MS, "ms")}`,
+    title: `An issuer check without cached documents during the STS call, IdP ${figure(IDP_MS, "ms")}`,
     columns: ["", "p10", "/ alone", "median", "/ alone"],
     rows: Object.entries(samples).map(([name, values]) => [
       name,
@@ -116,7 +117,7 @@ async function cold(idp: LocalIdp, sts: LocalSts): Promise<Table> {
   };
 }
 
-/** A fresh process whose STS has to ask the slow IdP first: the look begins while it waits. */
+/** A fresh process whose STS must first call the slow IdP: the check starts during that wait. */
 async function fresh(idp: LocalIdp): Promise<{ table: Table; promised: Promised }> {
   await using sts = await startLocalSts({ providers: [idp], jwksCacheSeconds: 0 });
   using surroundings = workload(await idp.issueToken(), sts.url);
@@ -126,7 +127,7 @@ async function fresh(idp: LocalIdp): Promise<{ table: Table; promised: Promised 
   const addedMs = median(samples.advisory) - median(samples.off);
   return {
     table: {
-      title: `A fresh process to its first credentials, where STS asks an IdP of ${figure(IDP_MS, "ms")}`,
+      title: `A fresh process to its first credentials, where STS calls an IdP of ${figure(IDP_MS, "ms")}`,
       columns: ["pre-flight", "min", "median"],
       rows: Object.entries(samples).map(([name, values]) => [
         name,
@@ -135,7 +136,7 @@ async function fresh(idp: LocalIdp): Promise<{ table: Table; promised: Promised 
       ]),
     },
     promised: {
-      what: "an advisory pre-flight in a cold start",
+      what: "an advisory issuer check in a cold start",
       limit: `adds less than ${MOST_ADDED_MS} ms`,
       measured: `${figure(addedMs, "ms")} by median, ${figure(quantile(samples.advisory, 0) - quantile(samples.off, 0), "ms")} by minimum`,
       kept: addedMs < MOST_ADDED_MS,

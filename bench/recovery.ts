@@ -9,10 +9,10 @@ import { createVirtualWorld, timersOf, type VirtualWorld } from "./virtual-world
 
 const OUTAGES_S = [3, 10, 30, 120];
 const RUNS = 40;
-/** A service has a request every so often, one at a time while it has no credentials. */
+/** The time between two requests of a service, which sends one at a time while it has no credentials. */
 const REQUEST_EVERY_MS = 1_000;
 
-/** What somebody would write who knows what is coming. */
+/** Options that a developer would choose who expects this outage. */
 export const TUNED: Options = {
   retries: 19,
   minTimeout: 500,
@@ -60,7 +60,7 @@ export async function recoveryPart(): Promise<PartResult> {
     tables: [
       {
         title: "Recovery: credentials after the end of an outage (verification-key errors)",
-        note: `${RUNS} runs each in virtual time; the service asks every second while it has none.`,
+        note: `${RUNS} runs each in virtual time; the service requests credentials every second while it has none.`,
         columns: ["outage", "after its end, median", "p95", "STS calls", "failed requests"],
         rows,
       },

@@ -1,4 +1,4 @@
-/** One table of the bench; every cell is text already. */
+/** One table of the bench. Every cell is text. */
 export interface Table {
   readonly title: string;
   /** What was measured and how, in a sentence. */
@@ -15,7 +15,7 @@ export interface Promised {
   readonly kept: boolean;
 }
 
-/** What one part of the bench gives back. */
+/** The result of one part of the bench. */
 export interface PartResult {
   readonly tables: readonly Table[];
   readonly promises?: readonly Promised[];
@@ -47,7 +47,7 @@ export function printPromise({ what, limit, measured, kept }: Promised): void {
   console.log(`${kept ? "PASS" : "FAIL"}  ${what}: ${measured} (must be ${limit})`);
 }
 
-/** A number as a cell: as many digits as tell something. */
+/** A number as a cell, with its significant digits only. */
 export function figure(value: number | undefined, unit = ""): string {
   if (value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);

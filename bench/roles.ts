@@ -14,7 +14,7 @@ interface Measured {
   readonly open: number;
 }
 
-/** A thousand providers, each for a role of its own, all asked at the same moment. */
+/** A thousand providers, each with its own role, all called at the same moment. */
 export async function rolesPart(): Promise<PartResult> {
   const measured: (readonly [string, Measured])[] = [];
   for (const name of CONTENDERS) measured.push([name, await measure(name)]);
@@ -22,7 +22,7 @@ export async function rolesPart(): Promise<PartResult> {
   return {
     tables: [
       {
-        title: `${figure(ROLES)} roles at once in one process`,
+        title: `${figure(ROLES)} roles at the same moment in one process`,
         note: "Heap after a garbage collection, beyond that of the loaded SDK; floor: one STSClient.",
         columns: [
           "",

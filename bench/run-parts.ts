@@ -1,12 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { type PartResult, type Promised, printPromise, printTable } from "./report.js";
 
-/** The parts of a benchmark, by the name that its command line takes. */
+/** The parts of a benchmark, by their names on the command line. */
 export type Parts = Readonly<Record<string, () => Promise<PartResult>>>;
 
 /**
- * Runs the parts that the command line names, or all of them, in their order: prints their tables,
- * writes their charts, and ends with the limits that were checked.
+ * Runs the parts that the command line names, or all of them, in order: prints their tables, writes their
+ * charts, and ends with the limits that it checked.
  *
  * @param onDemand - parts that run only when they are named.
  */

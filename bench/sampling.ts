@@ -1,6 +1,6 @@
 /**
- * The value below which `share` of the values lie. The machine is shared: the minimum is what the
- * code costs, the median what a user meets.
+ * The value below which `share` of the values lie. On a shared machine, the minimum shows the cost
+ * of the code, and the median what a user experiences.
  */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -12,8 +12,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Samples every contender `rounds` times, by turns and beginning with another one in every round,
- * so that all of them meet the same machine. The first round only warms up.
+ * Samples every contender `rounds` times, alternating and beginning with another one in every round, so
+ * that all of them run under the same conditions. The first round only warms up.
  */
 export async function takeTurns<Name extends string>(
   contenders: Readonly<Record<Name, () => Promise<number>>>,

@@ -5,7 +5,7 @@ import { type GetCredentials, type Place, REGION, startPlace } from "./in-proces
 import { figure, type PartResult } from "./report.js";
 
 const REQUESTS = 10;
-/** Less than the five minutes before the expiration from which an SDK client always asks again. */
+/** Less than five minutes: from then on, an SDK client requests credentials for each call. */
 const SESSION_SECONDS = 200;
 const MOST_CALLS = 2;
 
@@ -15,7 +15,7 @@ const CONTENDERS: Readonly<Record<string, (place: Place) => GetCredentials>> = {
   "stock + p-retry": (place) => place.stockWithRetry(),
 };
 
-/** A client's requests with credentials that do not live long. */
+/** A client's requests with short-lived credentials. */
 export async function sdkRequestsPart(): Promise<PartResult> {
   const measured: (readonly [string, number])[] = [];
   for (const [name, make] of Object.entries(CONTENDERS)) measured.push([name, await count(make)]);

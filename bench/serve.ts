@@ -14,16 +14,16 @@ const REQUESTS = 2_000;
 const CONCURRENCY = 50;
 const MOST_MS = 25;
 
-/** Servers of each kind, each with its first answers: one alone tells more of the machine. */
+/** Servers of each kind, each with its first responses: a single one would depend on the machine. */
 const SERVERS = 5;
 
-/** How long `serve` takes for its first answers while 50 clients ask without a pause. */
+/** The time of the first responses of `serve`, while 50 clients send requests without a pause. */
 export async function servePart(): Promise<PartResult> {
   await using idp = await startLocalIdp();
   await using sts = await startLocalSts();
   using surroundings = workload(await idp.issueToken(), sts.url);
   await using warmUp = await startPlainServer();
-  // The first connections of this process would be measured too.
+  // Warm up, so that the first connections of this process are not measured.
   await askByTurns(warmUp.url, warmUp.token);
   const plain: Percentiles[] = [];
   const built: Percentiles[] = [];
@@ -32,7 +32,7 @@ export async function servePart(): Promise<PartResult> {
     await using plainServer = await startPlainServer();
     plain.push(percentiles(await askByTurns(plainServer.url, plainServer.token)));
     await using builtServer = await startServer(surroundings.env);
-    // The server has credentials when it has answered once.
+    // After its first response, the server has credentials.
     await askByTurns(builtServer.url, builtServer.token, 1);
     const callsBefore = sts.requests.length;
     built.push(percentiles(await askByTurns(builtServer.url, builtServer.token)));
@@ -42,11 +42,11 @@ export async function servePart(): Promise<PartResult> {
   return {
     tables: [
       {
-        title: "serve: first answers of the container-credentials endpoint",
+        title: "serve: first responses of the container-credentials endpoint",
         note: `${REQUESTS} requests over ${CONCURRENCY} connections, from another process than the server; the median of ${SERVERS} fresh servers.`,
         columns: ["", "median", "p95", "p99", "longest", "STS calls after the first"],
         rows: [
-          ["a Node server with a fixed answer", ...cells(plain), ""],
+          ["a Node server with a fixed response", ...cells(plain), ""],
           ["built command", ...cells(built), String(calls)],
         ],
       },
@@ -84,7 +84,7 @@ function cells(servers: readonly Percentiles[]): string[] {
   );
 }
 
-/** What Node itself takes for answers of this length. */
+/** The time that Node itself takes for responses of this length. */
 const PLAIN_SERVER = `
   const body = JSON.stringify({ Token: "x".repeat(600) });
   require("node:http")

@@ -18,7 +18,7 @@ const STEP_MS = 50 * 60_000;
 /** Lazily compiled code and the pools of the runtime settle in the first tenth. */
 const SETTLED_SHARE = 0.1;
 const SAMPLES = 20;
-/** What a flat heap may move by. */
+/** The most by which a flat heap may change. */
 const FLAT_MIB = 1;
 
 /** A million calls and five thousand refreshes through the real SDK client, in virtual time. */
@@ -47,7 +47,7 @@ export async function soakPart(): Promise<PartResult> {
     },
     { ...seams, pool: new ClientPool(seams) },
   );
-  // Time stands still while the SDK is loaded.
+  // Virtual time does not advance while the SDK is loading.
   await provider();
   const heap: (readonly [refreshes: number, mib: number])[] = [];
   const callsEach = CALLS / REFRESHES;
@@ -55,7 +55,7 @@ export async function soakPart(): Promise<PartResult> {
   let failed = 0;
   for (let round = 0; round <= REFRESHES; round += 1) {
     if (round % (REFRESHES / SAMPLES) === 0) {
-      // The clock keeps every delay for tests to look at.
+      // The clock records every delay for tests; here they would fill the heap.
       clock.scheduled.length = 0;
       collectGarbage();
       heap.push([round, process.memoryUsage().heapUsed / 2 ** 20]);
@@ -68,7 +68,7 @@ export async function soakPart(): Promise<PartResult> {
     }
     const served = handler.calls;
     await clock.advance(STEP_MS);
-    // The refresh behind the scenes uses a few turns of the event loop, and no time.
+    // The background refresh takes a few turns of the event loop, and no virtual time.
     while (handler.calls === served) await clock.flush();
     await clock.flush();
   }
@@ -80,7 +80,7 @@ export async function soakPart(): Promise<PartResult> {
     tables: [
       {
         title: "Soak: the heap after garbage collections",
-        note: "The whole path through the SDK's client; the network is a handler in memory.",
+        note: "Calls go through the SDK's client; a request handler in memory replaces the network.",
         columns: [
           "",
           "calls",
@@ -121,8 +121,8 @@ export async function soakPart(): Promise<PartResult> {
 }
 
 /**
- * A refresh takes turns of the event loop and no time: as long as one is in progress, time stands still,
- * or its limits would be over before its answer is read.
+ * A refresh takes turns of the event loop and no virtual time. Virtual time does not advance during a
+ * refresh, or its time limits would expire before it reads the response.
  */
 class SoakClock extends FakeClock {
   isRefreshing = false;
@@ -133,7 +133,7 @@ class SoakClock extends FakeClock {
   }
 }
 
-/** STS without a network: credentials for an hour of the clock's. */
+/** STS without a network: credentials that are valid for an hour of the clock. */
 class AnsweringHandler {
   calls = 0;
   readonly metadata = { handlerProtocol: "http/1.1" };

@@ -27,21 +27,21 @@ import {
 } from "./support/sharing-processes.js";
 
 /*
- * Fifty real processes that ask at the same moment, with and without a store, while Redis and the
- * holder of the lease fail. All rows by turns with the same processes, so that they meet the same
- * machine; the limits compare rows of one run.
+ * Fifty real processes call their providers at the same moment, with and without a store, while Redis or
+ * the process with the lease fails. All rows alternate with the same processes, so that they run under the
+ * same conditions; the limits compare rows of one run.
  */
 
 const PROCESSES = 50;
 const ROUNDS = 3;
-/** STS answers after this, in milliseconds: long enough for something to happen in the middle. */
+/** The time after which STS responds, in milliseconds: long enough for a fault to happen in between. */
 const STS_MS = 300;
 const MAX_ADDED_MS = 500;
 
-/** What is wrong in one row. */
+/** The fault of one row. */
 interface World {
   readonly name: string;
-  /** Made anew for each round; the functions that it returns run in this round. */
+  /** Called for each round; the functions that it returns run in this round. */
   readonly begin: (place: Place) => Promise<Round>;
   readonly limit?: Limit;
 }
@@ -49,7 +49,7 @@ interface World {
 interface Round {
   readonly members?: readonly SharingProcess[];
   readonly store: Pick<SharingInstructions, "directory" | "redisUrl">;
-  /** After all are prepared and before they ask. */
+  /** After all processes are ready and before they call. */
   readonly before?: () => unknown;
   /** When the first STS call has arrived. */
   readonly middle?: () => unknown;
@@ -202,8 +202,8 @@ export async function storeFaultsPart(): Promise<PartResult> {
   return {
     tables: [
       {
-        title: `Stores: ${PROCESSES} processes ask at the same moment`,
-        note: `From the request to the credentials, in processes that have loaded the SDK; STS answers after ${STS_MS} ms. ${ROUNDS} rounds, by turns.`,
+        title: `Stores: ${PROCESSES} processes call at the same moment`,
+        note: `From the request to the credentials, in processes that have loaded the SDK; STS responds after ${STS_MS} ms. ${ROUNDS} rounds, alternating.`,
         columns: [
           "",
           "median wait",
@@ -262,7 +262,7 @@ async function runRound(
   return { ms: reports.map(({ ms }) => ms), calls: callsOf(sts) };
 }
 
-/** A process takes the lease, and is killed while STS does not answer it. */
+/** A process claims the lease, and is killed while STS does not respond to it. */
 async function killHolder({ idp, sts, program }: Place, store: Round["store"]): Promise<void> {
   using holder = await program.start();
   const webIdentityToken = await idp.issueToken();

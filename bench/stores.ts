@@ -17,7 +17,7 @@ const READS = 2_000;
 const ROUNDS = 300;
 const CALLS = 2_000;
 const MOST_READ_MS = 5;
-/** Noise of two functions that do the same. */
+/** The difference between two functions that do the same. */
 const MOST_ADDED = 1.1;
 /** STS's session tokens have about a thousand characters. */
 const TOKEN_BYTES = 750;
@@ -68,7 +68,7 @@ interface ReadHits {
   readonly ms: readonly number[];
 }
 
-/** A store with credentials in it. */
+/** A store that contains credentials. */
 async function filled(store: CredentialStore) {
   const key = randomBytes(32).toString("base64url");
   const now = Date.now();
@@ -91,7 +91,7 @@ function reader({ store, key }: { readonly store: CredentialStore; readonly key:
   };
 }
 
-/** By turns, so that all of them meet the same machine. */
+/** Alternates, so that all of them run under the same conditions. */
 async function readHits(reads: Readonly<Record<string, () => Promise<unknown>>>) {
   for (let warmUp = 0; warmUp < 100; warmUp += 1) {
     for (const read of Object.values(reads)) await read();
@@ -108,7 +108,7 @@ const SHARES = [0, 0.5, 0.95, 0.99, 1];
 function table(rows: readonly ReadHits[]) {
   return {
     title: "Stores: a read that finds credentials",
-    note: `${figure(READS)} reads each, one after the other and by turns, of a store on this machine; decryption and checks included.`,
+    note: `${figure(READS)} sequential reads each, alternating, of a store on this machine; decryption and checks included.`,
     columns: ["", "min", "median", "p95", "p99", "max"],
     rows: rows.map(({ name, ms }) => [
       name,
@@ -129,7 +129,7 @@ function readPromises([floor, ...hits]: readonly ReadHits[]): Promised[] {
   });
 }
 
-/** A provider with a store beside one without, while both have credentials. */
+/** A provider with a store and one without, while both have credentials. */
 async function cachedCalls(place: Place, store: CredentialStore): Promise<Promised> {
   let operations = 0;
   const counting = new Proxy(store, {
@@ -149,7 +149,7 @@ async function cachedCalls(place: Place, store: CredentialStore): Promise<Promis
   await using alone = fromWebToken(init);
   await shared();
   await alone();
-  // What was issued is published behind the answer.
+  // The provider publishes credentials after the caller has them.
   await new Promise((resolve) => setTimeout(resolve, 200));
   const before = operations;
   const samples = await takeTurns(

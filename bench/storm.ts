@@ -24,7 +24,7 @@ interface Weathered {
   readonly medianMs: number;
 }
 
-/** Services that start while a share of all STS answers are verification-key errors. */
+/** Services that start while a share of all STS responses are verification-key errors. */
 export async function stormPart(): Promise<PartResult> {
   await using idp = await startLocalIdp({ algorithm: "ES256" });
   const token = await idp.issueToken({ expiresInSeconds: 86_400 });
@@ -37,8 +37,8 @@ export async function stormPart(): Promise<PartResult> {
   return {
     tables: [
       {
-        title: "A storm: starts that get credentials, by the share of STS calls that fail",
-        note: `${STARTS} starts each in virtual time: % served, and for those the median time in s / calls.`,
+        title: "Partial outage: starts that get credentials, by the share of STS calls that fail",
+        note: `${STARTS} starts each in virtual time: % with credentials, and for those the median time in s / calls.`,
         columns: ["", ...RATES.map((rate) => `${rate} %`)],
         rows: [
           ...names.map((name) => [
@@ -55,7 +55,7 @@ export async function stormPart(): Promise<PartResult> {
     charts: {
       "storm.svg": lineChart(
         {
-          title: "Starts that get credentials in a storm",
+          title: "Starts that get credentials in a partial outage",
           xName: "% of the STS calls fail",
           yName: "% of the starts served",
         },
@@ -69,7 +69,7 @@ export async function stormPart(): Promise<PartResult> {
 }
 
 async function weather(token: string, name: string, rate: number): Promise<Weathered> {
-  // Apart, or a wait would change the weather.
+  // A separate generator, or the waits would change which calls fail.
   const [luck, jitter] = [seededRandom(1), seededRandom(2)];
   const times: number[] = [];
   let calls = 0;

@@ -9,13 +9,13 @@ import { WIRE_ERRORS } from "../src/testing/sts/wire-error.js";
 import { type GetCredentials, REGION, ROLE_ARN } from "./in-process.js";
 import { FakeClock } from "./support/fake-clock.js";
 
-/** How STS fails: not at all, at once with a verification-key error, by a reset, or by silence. */
+/** How STS fails: not at all, immediately with a verification-key error, by a reset, or by silence. */
 export type VirtualFault = "none" | "verification-key" | "reset" | "silence";
 
-/** An STS in virtual time, and everybody's way to ask it: no sockets, no real waits. */
+/** An STS in virtual time, and each contender's way to call it: no sockets, no real waits. */
 export interface VirtualWorld {
   readonly clock: FakeClock;
-  /** How STS answers a call that arrives now. */
+  /** How STS responds to a call that arrives now. */
   fault: () => VirtualFault;
   readonly calls: number;
   readonly ours: () => GetCredentials;
@@ -29,24 +29,24 @@ export interface VirtualWorld {
 }
 
 /**
- * Time stands still while a module is being loaded: the retry loop loads p-retry after a failure,
+ * Virtual time does not advance while a module is loading: the retry loop loads p-retry after a failure,
  * which takes real turns of the event loop and no virtual time.
  */
 class WorldClock extends FakeClock {
-  /** STS has failed, and not answered since. */
+  /** STS has failed, and has not succeeded since. */
   isFailing = false;
 
   override async flush(): Promise<void> {
     await super.flush();
     if (!this.isFailing) return;
-    // Modules are found in the order in which they are asked for: this one after any other.
+    // Node resolves modules in the order of the requests: this one after any other.
     await import("p-retry");
     await super.flush();
   }
 }
 
 const STS_MS = 50;
-/** An SDK client asks again from five minutes before the expiration on. */
+/** From five minutes before the expiration, an SDK client requests new credentials. */
 const CLIENT_EXPIRY_MS = 300_000;
 const { code, message, httpStatus } = WIRE_ERRORS.verificationKey;
 
@@ -119,7 +119,7 @@ function refusal(): Error {
   return error;
 }
 
-/** As an SDK client does it with a function, on this clock: it asks again as the end draws near. */
+/** Memoizes like an SDK client, on this clock: it requests new credentials shortly before the expiration. */
 export function memoizedInVirtualTime(
   clock: FakeClock,
   getCredentials: GetCredentials,
@@ -133,7 +133,7 @@ export function memoizedInVirtualTime(
   return () => memoized();
 }
 
-/** p-retry waits with the global `setTimeout` and nothing else: as long as this is in use, on a clock. */
+/** p-retry waits only with the global `setTimeout`. While this is in use, `setTimeout` uses the clock. */
 export function timersOf(clock: FakeClock): Disposable {
   const { setTimeout: real } = globalThis;
   const onClock = (callback: () => void, ms = 0) => clock.schedule(ms, callback);

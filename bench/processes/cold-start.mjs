@@ -1,4 +1,4 @@
-// Started anew for every sample: from here to the first credentials.
+// A fresh process for every sample, measured from here to the first credentials.
 if (process.env.LOADED_BEFORE !== undefined) await import(process.env.LOADED_BEFORE);
 const start = process.hrtime.bigint();
 const cpuBefore = process.cpuUsage();
@@ -11,7 +11,7 @@ async function provider() {
   return fromTokenFile({ preflight: { mode, allowPrivateIssuers: true } });
 }
 
-/** The one call with nothing around it. */
+/** Only the one call. */
 function floor({ STSClient, AssumeRoleWithWebIdentityCommand }) {
   return async () => {
     const { readFileSync } = await import("node:fs");
@@ -35,5 +35,5 @@ if (mode === "p-retry") {
 const ms = Number(process.hrtime.bigint() - start) / 1e6;
 const { user, system } = process.cpuUsage(cpuBefore);
 const cpuMs = (user + system) / 1e3;
-// Nothing ends this process: it has to end by itself.
+// No code ends this process, because it must end by itself.
 process.stdout.write(JSON.stringify({ ms, cpuMs, doneAt: Date.now() }));

@@ -5,17 +5,17 @@ import { CANDIDATES, type Policy, REFERENCE } from "./policy.js";
 import { peakCell, runFleet, STORM, servedCell, wastedCell } from "./scenario.js";
 import type { FleetResult } from "./simulate.js";
 
-/** What one default does to a fleet and to a service that is alone. */
+/** The results of one default in a fleet and in a single service. */
 export interface Measured {
   readonly fleet: FleetResult;
   /** In outages shorter than the budget. */
   readonly outage: LoneResult;
-  /** When one call fails, and the next would not. */
+  /** When one call fails, and the next one succeeds. */
   readonly blip: LoneResult;
 }
 
 const OUTAGES = { fromMs: 100, toMs: 55_000 };
-/** Over before the second call. */
+/** Ends before the second call. */
 const BLIP = { fromMs: 1, toMs: 1 };
 
 /** Better for a fleet by this at least, in wasted calls and at the peak… */
@@ -25,7 +25,7 @@ const WORSE_BY_MS = 300;
 /** …and not at all at p99, but for the noise of the simulation. */
 const NOISE = 1.01;
 
-/** Why a default is not adopted in the place of the reference; nothing when it could be. */
+/** Why a default does not replace the reference; empty if it could. */
 export function objections(candidate: Measured, reference: Measured): string[] {
   const fleet = (measure: (result: FleetResult) => number) =>
     measure(candidate.fleet) > measure(reference.fleet) * (1 - BETTER_BY);
@@ -46,16 +46,16 @@ export function measure(policy: Policy): Measured {
   return { fleet: runFleet(policy, STORM), outage: alone(OUTAGES), blip: alone(BLIP) };
 }
 
-/** Defaults side by side, and the rule by which one of them was taken. */
+/** Defaults side by side, and the rule that selects one of them. */
 export function candidateTable(): Table {
   const reference = measure(REFERENCE);
   return {
-    title: "Defaults: what serves a fleet, and what it costs a service that is alone",
+    title: "Defaults: the gain of a fleet, and the cost of a single service",
     note: [
-      "Fleet: 10,000 start at once, STS does not hold the JWKS. Alone: from the end of an outage of 0.1–55 s to the credentials;",
-      "how many calls; how many outages a caller hears of; and the time that a single failed call costs in all.",
+      "Fleet: 10,000 start together, STS does not cache the JWKS. Alone: from the end of an outage of 0.1–55 s to the credentials;",
+      "number of calls; outages that reach a caller; total time that one failed call costs.",
       `By the rule: ${BETTER_BY * 100} % less waste and peak than the first line, median + ${WORSE_BY_MS / 1000} s at most, p99 no worse. A retry budget`,
-      "(a token bucket) is missing: it is kept by a process, and one workload never has more than one refresh to spend it on.",
+      "(a token bucket) is not included: each process has its own, and only one refresh to spend it on.",
     ].join("\n"),
     columns: [
       "waits",

@@ -1,7 +1,7 @@
 import type { BackoffOptions } from "../../src/retry/decision.js";
 
 /**
- * How long another curve than the project's own waits, in milliseconds.
+ * The wait of a curve other than the project's own, in milliseconds.
  *
  * @param failures - 1 after the first.
  * @param previousMs - the wait before, 0 when there was none.
@@ -21,7 +21,7 @@ const boundMs = ({ baseDelayMs, maxDelayMs }: BackoffOptions, failures: number) 
 
 export const noJitter: Curve = boundMs;
 
-/** That much of the bound for certain, the rest drawn: 0 is full jitter, a half equal jitter. */
+/** This share of the bound is fixed, and the rest is random: 0 is full jitter, a half is equal jitter. */
 export const partlyDrawn =
   (certain: number): Curve =>
   (options, failures, _, random) =>

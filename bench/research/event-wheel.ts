@@ -1,9 +1,9 @@
 const NONE = -1;
 
 /**
- * What happens next in a simulation where every member waits for one thing at most: members come
- * out in order of time, and those of one millisecond in the order they were put in. A heap would
- * spend more time on its order than the simulation on everything else.
+ * The queue of a simulation in which every member waits for at most one event. Members come out in order
+ * of time, and members of the same millisecond in the order in which they were added. A heap would take
+ * more time than the rest of the simulation.
  */
 export class EventWheel {
   /** First and last member of every millisecond of the span. */
@@ -45,7 +45,7 @@ export class EventWheel {
     this.#waiting += 1;
   }
 
-  /** The next member, and time goes on to its; nothing when nobody waits. */
+  /** Removes and returns the next member, and advances time to its event; nothing if no member waits. */
   next(): number | undefined {
     if (this.#waiting === 0) return undefined;
     for (;;) {

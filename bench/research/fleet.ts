@@ -1,7 +1,7 @@
 import { lineChart } from "../chart.js";
 import { figure, type PartResult, type Table } from "../report.js";
 import { candidateTable } from "./candidate-table.js";
-import { CHARTED, LOOKS, type Policy, RIVALS } from "./policy.js";
+import { CHARTED, CHECK_TIMINGS, type Policy, RIVALS } from "./policy.js";
 import { peakCell, runFleet, type Scenario, STORM, servedCell, wastedCell } from "./scenario.js";
 import type { FleetResult } from "./simulate.js";
 import { unknownsTable } from "./unknowns-table.js";
@@ -23,16 +23,16 @@ export async function fleetPart(): Promise<PartResult> {
       ),
       candidateTable(),
       unknownsTable(),
-      looksTable("refuses"),
-      looksTable("queues"),
+      checksTable("refuses"),
+      checksTable("queues"),
     ],
     charts: {
       "fleet-start-load.svg": loadChart(
-        "10,000 workloads start at once, STS holds no JWKS: load on the IdP",
+        "10,000 workloads start together, STS does not cache the JWKS: load on the IdP",
         starting,
       ),
       "fleet-refresh-load.svg": loadChart(
-        "10,000 workloads refresh what they got in one second: load on the IdP",
+        "10,000 workloads refresh credentials that they got in one second: load on the IdP",
         refreshing,
       ),
       "fleet-start-served.svg": servedChart(starting),
@@ -46,21 +46,22 @@ function simulate(policies: readonly Policy[], scenario: Scenario): Simulated {
 
 function fleetTable(scenario: Scenario): Table {
   const { workloads, phase, holdsJwks } = scenario;
-  const what = phase === "start" ? "start at once" : "refresh what they got in one second";
+  const what =
+    phase === "start" ? "start together" : "refresh credentials that they got in one second";
   const least = workloads / 50;
   const since = phase === "start" ? "" : " Time 0: the first refresh of a fleet that spreads them.";
   return {
-    title: `Fleet: ${figure(workloads)} workloads ${what}, STS ${holdsJwks ? "holds" : "does not hold"} the JWKS`,
+    title: `Fleet: ${figure(workloads)} workloads ${what}, STS ${holdsJwks ? "caches" : "does not cache"} the JWKS`,
     note: holdsJwks
-      ? `IdP: 50 requests/s, the rest 429. STS: 100 caches, each fetches the JWKS for itself.${since}`
-      : `IdP: 50 requests/s, the rest 429. No client can be done before ${figure(least)} s.${since}`,
+      ? `IdP: 50 requests/s, the rest 429. STS: 100 caches, each of which fetches the JWKS.${since}`
+      : `IdP: 50 requests/s, the rest 429. No policy can finish before ${figure(least)} s.${since}`,
     columns: [
       "policy",
-      "all served after",
+      "all have credentials after",
       "peak load / capacity",
       "STS calls",
       "wasted per workload",
-      ...(phase === "refresh" ? ["ran out before"] : []),
+      ...(phase === "refresh" ? ["ran out of credentials"] : []),
     ],
     rows: simulate(RIVALS, scenario).map(([{ name }, result]) => [
       name,
@@ -73,17 +74,17 @@ function fleetTable(scenario: Scenario): Table {
   };
 }
 
-/** What the pre-flight of every process costs an identity provider that is short of capacity. */
-function looksTable(overload: "refuses" | "queues"): Table {
+/** The load of each process's issuer check on an identity provider that lacks capacity. */
+function checksTable(overload: "refuses" | "queues"): Table {
   const worlds = [true, false].map((holdsJwks) => ({ ...STORM, holdsJwks, overload }));
   return {
-    title: `The pre-flight of 10,000 workloads that start at once, at an IdP that ${overload}: when each looks for itself`,
-    note: "Requests: of STS and of all the looks, to the IdP, for one workload.",
+    title: `Issuer checks of 10,000 workloads that start together, at an IdP that ${overload} requests: when each process checks`,
+    note: "Requests: to the IdP, from STS and from all issuer checks, for one workload.",
     columns: [
-      "a process looks when its call …",
-      ...["held", "not"].flatMap((held) => [`${held}: served`, "peak", "wasted", "requests"]),
+      "a process checks when its call …",
+      ...["cached", "not"].flatMap((held) => [`${held}: served`, "peak", "wasted", "requests"]),
     ],
-    rows: LOOKS.map((policy) => [
+    rows: CHECK_TIMINGS.map((policy) => [
       policy.name,
       ...worlds.flatMap((world) => {
         const result = runFleet(policy, world);
@@ -98,7 +99,7 @@ function looksTable(overload: "refuses" | "queues"): Table {
   };
 }
 
-/** The busiest second of every few: pulses stay visible, and lines stay lines. */
+/** The chart shows the busiest of every few seconds, so that pulses stay visible. */
 const LOAD_STEP_SECONDS = 5;
 
 function loadChart(title: string, results: Simulated): string {
@@ -119,7 +120,7 @@ function loadChart(title: string, results: Simulated): string {
 function servedChart(results: Simulated): string {
   return lineChart(
     {
-      title: "10,000 workloads start at once, STS holds no JWKS: who has credentials",
+      title: "10,000 workloads start together, STS does not cache the JWKS: share with credentials",
       xName: "seconds",
       yName: "% of the workloads",
     },

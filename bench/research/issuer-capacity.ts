@@ -1,23 +1,23 @@
-/** What an identity provider does with more requests than it can serve. */
+/** What an identity provider does when it gets more requests than it can serve. */
 export type Overload =
-  /** It answers 429 at once, as a rate limit does; a second's worth may come in a burst. */
+  /** It returns 429 immediately, as a rate limit does. A burst of one second's capacity is allowed. */
   | "refuses"
-  /** It lets them wait for their turn; who would wait longer than STS does is never served. */
+  /** It queues them. A request that would wait longer than STS does is never served. */
   | "queues";
 
-/** AWS re:Post, "Couldn't retrieve verification key": STS gives an identity provider so long. */
+/** How long STS waits for an identity provider: AWS re:Post, "Couldn't retrieve verification key". */
 export const PATIENCE_MS = 5_000;
 
 const BURST_MS = 1_000;
-/** The peak is that of any second, whenever it begins: counted in tenths. */
+/** The peak is the highest load of any second, in steps of a tenth of a second. */
 const BINS_A_SECOND = 10;
 
-/** An identity provider that serves so many requests a second. */
+/** An identity provider that serves a fixed number of requests a second. */
 export class IssuerCapacity {
   readonly #perSecond: number;
   readonly #serviceMs: number;
   readonly #overload: Overload;
-  /** When all that was accepted so far will have had its share of the capacity. */
+  /** When the provider will have served all requests that it has accepted. */
   #freeAt = 0;
   /** Requests in every tenth of a second since the start, refused ones included. */
   readonly #bins: number[] = [];
@@ -31,9 +31,9 @@ export class IssuerCapacity {
   }
 
   /**
-   * Takes a request at a time that is no earlier than the last one's.
+   * Adds a request at a time that is no earlier than the last one's.
    *
-   * @returns how long it waits for its turn, in milliseconds; `undefined` when it is not served
+   * @returns how long it waits in the queue, in milliseconds; `undefined` when it is not served
    */
   waitMs(atMs: number): number | undefined {
     this.requests += 1;
@@ -47,7 +47,7 @@ export class IssuerCapacity {
     return queues ? backlogMs - this.#serviceMs : 0;
   }
 
-  /** How long somebody waits who is not served, in milliseconds. */
+  /** How long a request waits that is not served, in milliseconds. */
   get refusalMs(): number {
     return this.#overload === "queues" ? PATIENCE_MS : 0;
   }

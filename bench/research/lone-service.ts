@@ -21,7 +21,7 @@ export interface Outages {
 const RUNS = 20_000;
 const REQUEST_EVERY_MS = 1_000;
 
-/** One service alone, that starts as an outage of its identity provider begins, many times over. */
+/** A single service that starts when an outage of its identity provider begins, many times. */
 export function simulateLoneService(
   policy: Policy,
   { fromMs, toMs }: Outages,

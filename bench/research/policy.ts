@@ -10,7 +10,7 @@ import {
   partlyDrawn,
 } from "./curves.js";
 
-/** How one kind of workload waits. */
+/** The waits of one kind of workload. */
 export interface Policy {
   readonly name: string;
   readonly retry: RetryOptions;
@@ -18,22 +18,22 @@ export interface Policy {
   readonly curve?: Curve | undefined;
   /** Whether the refresh windows of a fleet are spread. */
   readonly spreadsWindows: boolean;
-  /** How long the source is left alone after a failed refresh. */
+  /** The pause after a failed refresh. */
   readonly pauseMs: (remainingMs: number, random: () => number) => number;
-  /** When a process looks at the issuer's documents too, and so adds to its load; none is never. */
-  readonly looks?: LookTiming | undefined;
+  /** When a process makes an issuer check, which adds to the issuer's load; none is never. */
+  readonly checks?: CheckTiming | undefined;
 }
 
-/** When the pre-flight looks. */
-export interface LookTiming {
-  /** When STS has not answered for so long, in milliseconds; 0 is beside every call. */
-  readonly besideAfterMs: number;
-  /** After a failed call, from this one of a refresh on; 1 is the first. */
+/** When the issuer check runs. */
+export interface CheckTiming {
+  /** After STS has not responded for this long, in milliseconds; 0 is during every call. */
+  readonly afterSilenceMs: number;
+  /** After a failed call, from this failure of a refresh on; 1 is the first. */
   readonly fromFailure: number;
 }
 
-/** As `IssuerCheckStep` has it. */
-const OUR_LOOKS: LookTiming = { besideAfterMs: 1_000, fromFailure: 1 };
+/** The same as in `IssuerCheckStep`. */
+const OUR_CHECKS: CheckTiming = { afterSilenceMs: 1_000, fromFailure: 1 };
 
 function variant(
   name: string,
@@ -44,17 +44,17 @@ function variant(
   return { ...ours, ...more, name, retry: { ...DEFAULTS.retry, ...retry } };
 }
 
-export const OURS = variant("ours", {}, { looks: OUR_LOOKS });
-export const OURS_WITHOUT_LOOKS = variant("ours, pre-flight off", {});
+export const OURS = variant("ours", {}, { checks: OUR_CHECKS });
+export const OURS_WITHOUT_CHECKS = variant("ours, issuer check off", {});
 
-/** What any other default is measured by: AWS's advice, with the waits that it is given most often. */
+/** The reference for any other default: AWS's advice, with its most common waits. */
 export const REFERENCE = variant(
   "full jitter 0.5–5 s",
   { maxAttempts: 20, maxDelayMs: 5_000 },
   { curve: fullJitter },
 );
 
-/** The same loop with waits that are not drawn at all: every client at the exponential bound. */
+/** The same loop without jitter: every client waits for the exponential bound. */
 const WITHOUT_JITTER = variant(
   "no jitter",
   {},
@@ -67,7 +67,7 @@ const WITHOUT_JITTER = variant(
 
 /** Standard mode: three attempts; after a failure a pause of 5–10 min while credentials are valid. */
 const SDKS_CURVE = variant(
-  "the SDKs' curve",
+  "the SDKs' retries",
   { maxAttempts: 3, baseDelayMs: 100, maxDelayMs: 20_000 },
   {
     curve: fullJitter,
@@ -76,17 +76,17 @@ const SDKS_CURVE = variant(
   },
 );
 
-/** What stands side by side in the tables of the fleet. */
+/** The policies in the tables of the fleet. */
 export const RIVALS: readonly Policy[] = [
   OURS,
-  OURS_WITHOUT_LOOKS,
+  OURS_WITHOUT_CHECKS,
   REFERENCE,
   variant("decorrelated jitter", {}, { curve: decorrelatedJitter }),
   WITHOUT_JITTER,
   SDKS_CURVE,
 ];
 
-/** Those whose lines can be told from each other. */
+/** The policies in the charts: their lines can be distinguished. */
 export const CHARTED: readonly Policy[] = [OURS, REFERENCE, WITHOUT_JITTER, SDKS_CURVE];
 
 const waits = (name: string, curve: Curve, baseDelayMs: number, maxDelayMs: number) =>
@@ -104,7 +104,7 @@ export const CANDIDATES: readonly Policy[] = [
   waits("full jitter", fullJitter, 500, 4_000),
   waits("full jitter", fullJitter, 500, 10_000),
   waits("a quarter certain", partlyDrawn(1 / 4), 500, 4_500),
-  { ...OURS_WITHOUT_LOOKS, name: "equal jitter 0.5–4 s (ours)" },
+  { ...OURS_WITHOUT_CHECKS, name: "equal jitter 0.5–4 s (ours)" },
   variant("the same, 20 attempts", { maxAttempts: 20 }),
   variant("the same in 30 s", { budgetMs: 30_000 }),
   variant("the same in 120 s", { budgetMs: 120_000, maxAttempts: 50 }),
@@ -121,17 +121,17 @@ export const CANDIDATES: readonly Policy[] = [
   waits("decorrelated", decorrelatedJitter, 500, 10_000),
 ];
 
-const looking = (name: string, besideAfterMs: number, fromFailure = 1) =>
-  variant(name, {}, { looks: { besideAfterMs, fromFailure } });
+const checking = (name: string, afterSilenceMs: number, fromFailure = 1) =>
+  variant(name, {}, { checks: { afterSilenceMs, fromFailure } });
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** When each process could ask the issuer for itself. */
-export const LOOKS: readonly Policy[] = [
-  looking("beside every call", 0),
-  looking("failed, or unanswered for 0.25 s", 250),
-  looking("failed, or unanswered for 0.5 s", 500),
-  { ...OURS, name: "failed, or unanswered for 1 s (ours)" },
-  looking("failed", NEVER),
-  looking("failed for the second time", NEVER, 2),
-  { ...OURS_WITHOUT_LOOKS, name: "never" },
+/** The times at which each process could make an issuer check. */
+export const CHECK_TIMINGS: readonly Policy[] = [
+  checking("starts", 0),
+  checking("failed, or got no response for 0.25 s", 250),
+  checking("failed, or got no response for 0.5 s", 500),
+  { ...OURS, name: "failed, or got no response for 1 s (ours)" },
+  checking("failed", NEVER),
+  checking("failed for the second time", NEVER, 2),
+  { ...OURS_WITHOUT_CHECKS, name: "never" },
 ];

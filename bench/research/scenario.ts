@@ -3,14 +3,14 @@ import { seededRandom } from "../support/seeded-random.js";
 import type { Policy } from "./policy.js";
 import { type FleetOptions, type FleetResult, simulateFleet } from "./simulate.js";
 
-/** What happens to a fleet, whoever is in it. */
+/** What happens to a fleet, with any policy. */
 export type Scenario = Omit<FleetOptions, "policy" | "random" | "horizonMs" | "maxCalls">;
 
-/** Of the charts and of all that is compared: what can be served in minutes, and says most. */
+/** The scenario of the charts and comparisons: it ends within minutes, and shows the largest differences. */
 export const STORM: Scenario = { workloads: 10_000, phase: "start", holdsJwks: false };
 
 const HORIZON_MS = 40 * 60_000;
-/** What cannot end well is not watched to its end. */
+/** A simulation that can't succeed stops early. */
 const MAX_CALLS = 400_000_000;
 
 export function runFleet(policy: Policy, scenario: Scenario, seed = 1): FleetResult {

@@ -14,11 +14,11 @@ import { NO_KEY, StsModel } from "./sts-model.js";
 export interface SharingFleetOptions {
   readonly workloads: number;
   readonly roles: number;
-  /** What one operation of the store takes, in milliseconds. */
+  /** The duration of one store operation, in milliseconds. */
   readonly storeMs: number;
-  /** The identity provider refuses everything for so long from the start, in milliseconds. */
+  /** How long the identity provider refuses every request after the start, in milliseconds. */
   readonly outageMs?: number | undefined;
-  /** How many hours to go on after the start, with the refreshes of sessions of one hour. */
+  /** How many hours to continue after the start, with the refreshes of sessions of one hour. */
   readonly hours?: number | undefined;
   readonly seed?: number | undefined;
 }
@@ -28,11 +28,11 @@ export interface SharingFleetResult {
   readonly allServedMs: number;
   /** The longest that one workload waited for its first credentials, in milliseconds. */
   readonly longestWaitMs: number;
-  /** Of the identity provider, in the busiest second. */
+  /** The load on the identity provider in the busiest second. */
   readonly peakOverCapacity: number;
   readonly calls: number;
   readonly wastedCalls: number;
-  /** Operations of the store, in all and in its busiest second. */
+  /** Store operations, in total and in the busiest second. */
   readonly storeOperations: number;
   readonly storePeakPerSecond: number;
   /** How often a workload had expired credentials at the end of a minute. */

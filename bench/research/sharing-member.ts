@@ -10,7 +10,7 @@ import type { AttributedCredentials } from "../../src/sts/assume-role.js";
 import { ClientPool } from "../../src/sts/client-pool.js";
 import type { StsTarget } from "../../src/sts/target.js";
 import { QUIET_CACHE } from "../support/quiet-cache.js";
-import { OURS_WITHOUT_LOOKS } from "./policy.js";
+import { OURS_WITHOUT_CHECKS } from "./policy.js";
 import { WorkloadLoop } from "./workload-loop.js";
 
 const TARGET: StsTarget = {
@@ -40,8 +40,8 @@ export type SharingMember = CredentialCache<
 >;
 
 /**
- * One process of a fleet: the library's own cache, waits and decisions about the store, with a
- * function in the place of STS.
+ * One process of a fleet: the library's own cache, waits and decisions about the store, with a function
+ * instead of STS.
  */
 export function sharingMember(options: SharingMemberOptions): SharingMember {
   const { role, store, clock, random, askSts, emit = () => {} } = options;
@@ -56,7 +56,7 @@ export function sharingMember(options: SharingMemberOptions): SharingMember {
     roleSessionName: undefined,
     marks: {},
   };
-  const loop = new WorkloadLoop(OURS_WITHOUT_LOOKS, random);
+  const loop = new WorkloadLoop(OURS_WITHOUT_CHECKS, random);
   const attempt = async (sharedRefresh: SharedRefresh, deadline: Deadline, signal: AbortSignal) => {
     const found = await sharedRefresh.findOrClaim(token, deadline);
     if (found !== undefined && "refused" in found) throw new Error(found.refused.message);

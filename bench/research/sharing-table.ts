@@ -5,7 +5,7 @@ import { runSharingFleet, type SharingFleetOptions } from "./sharing-fleet.js";
 
 const WORKLOADS = 10_000;
 
-/** Of a Redis in the same zone. */
+/** The time of an operation of a Redis in the same zone. */
 const STORE_MS = 0.5;
 
 const FLEETS: readonly (readonly [name: string, options: Partial<SharingFleetOptions>])[] = [
@@ -17,7 +17,7 @@ const FLEETS: readonly (readonly [name: string, options: Partial<SharingFleetOpt
   ["100,000 workloads of 10 roles, with a store", { workloads: 10 * WORKLOADS }],
 ];
 
-/** What a store changes for a fleet that starts at once. */
+/** What a store changes for a fleet whose workloads start together. */
 export async function sharingTable(): Promise<Table> {
   const without = runFleet(OURS, STORM);
   const rows: string[][] = [
@@ -46,11 +46,11 @@ export async function sharingTable(): Promise<Table> {
     ]);
   }
   return {
-    title: "Stores: 10,000 workloads start within one second, STS does not hold the JWKS",
-    note: `IdP: 50 requests/s, the rest 429. The library's own code in every workload; one operation of the store takes ${STORE_MS} ms.`,
+    title: "Stores: 10,000 workloads start within one second, STS does not cache the JWKS",
+    note: `IdP: 50 requests/s, the rest 429. The library's own code in every workload; one store operation takes ${STORE_MS} ms.`,
     columns: [
       "",
-      "all served after",
+      "all have credentials after",
       "longest wait",
       "peak load / capacity",
       "STS calls",

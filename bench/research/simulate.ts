@@ -1,7 +1,7 @@
 import { jitteredAdvisoryMs, windowsFor } from "../../src/credentials/refresh-timing.js";
 import { EventWheel } from "./event-wheel.js";
 import { IssuerCapacity, type Overload } from "./issuer-capacity.js";
-import { IssuerLooks } from "./issuer-looks.js";
+import { IssuerChecks } from "./issuer-checks.js";
 import type { Policy } from "./policy.js";
 import { StsModel, type StsOptions } from "./sts-model.js";
 import { WorkloadLoop } from "./workload-loop.js";
@@ -9,7 +9,7 @@ import { WorkloadLoop } from "./workload-loop.js";
 export interface FleetOptions extends StsOptions {
   readonly policy: Policy;
   readonly workloads: number;
-  /** Whether they start with nothing, or refresh what they all got in the same second. */
+  /** Whether they start without credentials, or refresh those that they all got in the same second. */
   readonly phase: "start" | "refresh";
   /** @default "refuses" */
   readonly overload?: Overload | undefined;
@@ -43,7 +43,7 @@ export interface FleetResult {
 export const ISSUER_PER_SECOND = 50;
 /** A deployment starts its pods within this time, in milliseconds. */
 export const START_SPREAD_MS = 1_000;
-/** A service asks again for credentials with its next request, in milliseconds. */
+/** The time to the next request of a service, which calls its provider again, in milliseconds. */
 const REQUEST_EVERY_MS = 1_000;
 const LIFETIME_MS = 3_600_000;
 const SPAN_MS = 2 ** 21;
@@ -56,7 +56,7 @@ export function simulateFleet(options: FleetOptions): FleetResult {
   return new Fleet(options).run();
 }
 
-/** What a workload is about to do. A look beside a call is a member of the wheel of its own. */
+/** What a workload does next. An issuer check during a call is a separate member of the wheel. */
 const CALLS = 0;
 const HAS_FAILED = 1;
 
@@ -64,7 +64,7 @@ class Fleet {
   readonly #options: FleetOptions;
   readonly #issuer: IssuerCapacity;
   readonly #sts: StsModel;
-  readonly #looks: IssuerLooks;
+  readonly #checks: IssuerChecks;
   readonly #decisions: WorkloadLoop;
   readonly #wheel: EventWheel;
   readonly #next: Uint8Array;
@@ -82,7 +82,7 @@ class Fleet {
     this.#options = options;
     this.#issuer = new IssuerCapacity(ISSUER_PER_SECOND, overload);
     this.#sts = new StsModel(this.#issuer, options, random);
-    this.#looks = new IssuerLooks(workloads, this.#issuer);
+    this.#checks = new IssuerChecks(workloads, this.#issuer);
     this.#decisions = new WorkloadLoop(policy, random);
     this.#wheel = new EventWheel(2 * workloads, SPAN_MS);
     this.#next = new Uint8Array(workloads).fill(CALLS);
@@ -98,7 +98,7 @@ class Fleet {
     const wheel = this.#wheel;
     for (let member = wheel.next(); member !== undefined; member = wheel.next()) {
       if (wheel.now > horizonMs || this.#sts.calls >= maxCalls) break;
-      if (member >= workloads) this.#looks.look(member - workloads, wheel.now, false);
+      if (member >= workloads) this.#checks.check(member - workloads, wheel.now, false);
       else if (this.#next[member] === CALLS) this.#call(member);
       else this.#failed(member);
     }
@@ -112,14 +112,14 @@ class Fleet {
       issuerRequests: this.#issuer.requests,
       calls: this.#sts.calls,
       wastedCalls: this.#sts.failures,
-      // A start has nothing that could run out.
+      // At a start, there are no credentials that could run out.
       expired: phase === "start" ? 0 : this.#expired + unserved,
       servedBySecond: runningShare(this.#servedIn, workloads),
       loadBySecond: this.#issuer.loadBySecond,
     };
   }
 
-  /** Sets everybody's first attempt. */
+  /** Schedules the first attempt of every workload. */
   #scheduleFirst(): void {
     const { policy, workloads, phase, random } = this.#options;
     for (let who = 0; who < workloads; who += 1) {
@@ -141,8 +141,8 @@ class Fleet {
     if (this.#failures[who] === 0) this.#startedAt[who] = now;
     const success = this.#sts.succeeds(now);
     const answeredAt = now + this.#sts.tookMs;
-    const besideMs = policy.looks?.besideAfterMs ?? Number.POSITIVE_INFINITY;
-    if (besideMs < this.#sts.tookMs) this.#wheel.schedule(workloads + who, now + besideMs);
+    const silenceMs = policy.checks?.afterSilenceMs ?? Number.POSITIVE_INFINITY;
+    if (silenceMs < this.#sts.tookMs) this.#wheel.schedule(workloads + who, now + silenceMs);
     if (!success) {
       this.#next[who] = HAS_FAILED;
       this.#wheel.schedule(who, answeredAt);
@@ -159,8 +159,8 @@ class Fleet {
     const { policy, random } = this.#options;
     const { now } = this.#wheel;
     const failures = (this.#failures[who] as number) + 1;
-    const looksNow = policy.looks !== undefined && failures >= policy.looks.fromFailure;
-    const decidedAt = now + (looksNow ? this.#looks.look(who, now, true) : 0);
+    const checksNow = policy.checks !== undefined && failures >= policy.checks.fromFailure;
+    const decidedAt = now + (checksNow ? this.#checks.check(who, now, true) : 0);
     const elapsedMs = decidedAt - (this.#startedAt[who] as number);
     const wait = this.#decisions.waitAfter(failures, elapsedMs, this.#waitMs[who] as number);
     this.#next[who] = CALLS;
@@ -170,7 +170,7 @@ class Fleet {
       this.#wheel.schedule(who, decidedAt + wait);
       return;
     }
-    // Who still has credentials leaves STS alone; who has none asks with the next request.
+    // A workload with credentials does not call STS; one without calls it with its next request.
     const remainingMs = (this.#expiresAt[who] as number) - decidedAt;
     const pauseMs =
       remainingMs > 0

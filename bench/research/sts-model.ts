@@ -4,24 +4,24 @@ import type { IssuerCapacity } from "./issuer-capacity.js";
 
 const { code, message, httpStatus } = WIRE_ERRORS.verificationKey;
 
-/** The one failure of this model, word for word as STS puts it. */
+/** The only failure of this model, with STS's exact message. */
 export const NO_KEY: Failure = { kind: "answer", code, message, httpStatus };
 
-/** How long STS takes to answer, and to ask the identity provider on the way, in milliseconds. */
+/** How long STS takes to respond, and how long its request to the identity provider takes, in milliseconds. */
 export const STS_MS = 40;
 export const ISSUER_MS = 60;
 
-/** What nobody outside knows of STS. */
+/** Facts about STS that AWS does not publish. */
 export interface StsOptions {
   readonly holdsJwks: boolean;
   /**
-   * How many caches a region has, each of which must fetch the JWKS for itself. With one, a single
-   * success would end every storm.
+   * How many caches a region has. Each of them must fetch the JWKS. With only one, a single success would
+   * end every outage.
    * @default 100
    */
   readonly caches?: number | undefined;
   /**
-   * How long a cache that got no JWKS fails without asking again, in milliseconds.
+   * How long a cache that got no JWKS fails without another request, in milliseconds.
    * @default 0
    */
   readonly remembersFailureMs?: number | undefined;
@@ -29,7 +29,7 @@ export interface StsOptions {
 
 const CACHE_MS = 3_600_000;
 
-/** STS as far as a storm on the identity provider is concerned: it needs the JWKS for every answer. */
+/** A model of STS: it needs the JWKS for every response. */
 export class StsModel {
   readonly #issuer: IssuerCapacity;
   readonly #random: () => number;
@@ -41,7 +41,7 @@ export class StsModel {
   readonly #failsUntil: Float64Array;
   calls = 0;
   failures = 0;
-  /** How long the answer to the last call takes, in milliseconds. */
+  /** How long the response to the last call takes, in milliseconds. */
   tookMs = 0;
 
   constructor(issuer: IssuerCapacity, options: StsOptions, random: () => number) {

@@ -1,28 +1,28 @@
 import type { Table } from "../report.js";
-import { OURS_WITHOUT_LOOKS, REFERENCE } from "./policy.js";
+import { OURS_WITHOUT_CHECKS, REFERENCE } from "./policy.js";
 import { runFleet, type Scenario, STORM } from "./scenario.js";
 import type { FleetResult } from "./simulate.js";
 
-/** What nobody outside knows of STS, or differs between identity providers. */
+/** Facts about STS that AWS does not publish, or that differ between identity providers. */
 const WORLDS: readonly (readonly [name: string, changes: Partial<Scenario>])[] = [
   ["as above", {}],
-  ["the IdP lets wait, STS gives up after 5 s", { overload: "queues" }],
+  ["the IdP queues requests, STS stops waiting after 5 s", { overload: "queues" }],
   ["STS remembers for 1 s that it got no JWKS", { remembersFailureMs: 1_000 }],
   ["STS remembers for 5 s that it got no JWKS", { remembersFailureMs: 5_000 }],
-  ["STS holds the JWKS in 1 cache", { holdsJwks: true, caches: 1 }],
-  ["in 100 caches", { holdsJwks: true }],
-  ["in 1,000 caches", { holdsJwks: true, caches: 1_000 }],
-  ["in 100 caches, the IdP lets wait", { holdsJwks: true, overload: "queues" }],
+  ["STS has 1 cache for the JWKS", { holdsJwks: true, caches: 1 }],
+  ["100 caches", { holdsJwks: true }],
+  ["1,000 caches", { holdsJwks: true, caches: 1_000 }],
+  ["100 caches, the IdP queues requests", { holdsJwks: true, overload: "queues" }],
 ];
 
 const SEEDS = [1, 2, 3, 4, 5];
 
-/** Whether the choice of the default hangs on any of it, and how far one run is from another. */
+/** Whether the choice of the default depends on any of them, and how much runs differ. */
 export function unknownsTable(): Table {
-  const policies = [OURS_WITHOUT_LOOKS, REFERENCE];
+  const policies = [OURS_WITHOUT_CHECKS, REFERENCE];
   return {
-    title: "What nobody knows of STS: ours / full jitter 0.5–5 s",
-    note: "10,000 start at once, pre-flight off. Means of five seeds; ± is half of what lies between the least and the most.",
+    title: "Unknown facts about STS: ours / full jitter 0.5–5 s",
+    note: "10,000 start together, issuer check off. Means of five seeds; ± is half of the range.",
     columns: ["", "all served after, s", "peak load / capacity", "wasted per workload"],
     rows: WORLDS.map(([name, changes]) => {
       const results = policies.map((policy) =>

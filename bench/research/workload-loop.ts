@@ -4,10 +4,10 @@ import { judge } from "../../src/retry/verdict.js";
 import type { Policy } from "./policy.js";
 import { NO_KEY } from "./sts-model.js";
 
-/** What the loop itself asks for before it starts another attempt; see `retryLoop`. */
+/** The time that must be left before the loop starts another attempt; see `retryLoop`. */
 const MIN_ATTEMPT_MS = 1_000;
 
-// Pure: the same failure always means the same.
+// A pure function: the same failure always has the same verdict.
 const VERDICT = judge(NO_KEY);
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -18,7 +18,7 @@ export class WorkloadLoop {
   readonly #random: () => number;
   /** One for all decisions: a simulation makes a hundred million of them. */
   readonly #context: Mutable<DecisionContext>;
-  /** The bounds of a wait that is settled already. */
+  /** The bounds of a wait that is already decided. */
   readonly #settled: Mutable<BackoffOptions> = { baseDelayMs: 0, maxDelayMs: 0 };
 
   constructor(policy: Policy, random: () => number) {
@@ -33,13 +33,13 @@ export class WorkloadLoop {
       minAttemptMs: Math.min(MIN_ATTEMPT_MS, retry.budgetMs / 10),
       backoff: curve === undefined ? retry : this.#settled,
       retryAccessDenied: false,
-      // All jitter of the project's own comes to the whole bound with this.
+      // With this value, the project's own jitter is the whole bound.
       random: curve === undefined ? random : () => 1,
     };
   }
 
   /**
-   * The wait after so many failed attempts of one refresh; `undefined` when the refresh gives up.
+   * The wait after so many failed attempts of one refresh; `undefined` when the refresh ends.
    */
   waitAfter(failures: number, elapsedMs: number, previousWaitMs: number): number | undefined {
     const { retry, curve } = this.#policy;

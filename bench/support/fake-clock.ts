@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../src/runtime/clock.js";
 
-/** 2026-01-02T03:04:05Z: any moment will do, as long as no test depends on today. */
+/** 2026-01-02T03:04:05Z: an arbitrary moment, so that no test depends on today. */
 const START_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 interface Timer {
   readonly dueAt: number;
-  /** Of two timers that are due at the same time the one that was scheduled first fires first. */
+  /** Of two timers that are due at the same time, the one that was scheduled first fires first. */
   readonly order: number;
   readonly callback: () => void;
   /** It has fired, or was cancelled. */
@@ -46,7 +46,7 @@ class TimerQueue {
     return undefined;
   }
 
-  /** Takes the next timer out, if it is due by then. */
+  /** Removes and returns the next timer, if it is due by then. */
   takeBy(target: number): Timer | undefined {
     const at = this.nextAt;
     if (at === undefined || at > target) return undefined;
@@ -95,16 +95,16 @@ class TimerQueue {
   }
 }
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that advances only when a test advances it. */
 export class FakeClock implements Clock {
-  /** Every delay that was asked for, in milliseconds and in order. */
+  /** Every requested delay, in milliseconds and in order. */
   readonly scheduled: number[] = [];
   #elapsed = 0;
   #wallStart: number;
   #holds = 0;
   readonly #timers = new TimerQueue();
 
-  /** Absent until {@link FakeClock.withBootClock}: not every system says how long ago it booted. */
+  /** Absent until {@link FakeClock.withBootClock}: not every system reports the time since boot. */
   sinceBoot: (() => number) | undefined;
   #suspended = 0;
 
@@ -112,19 +112,19 @@ export class FakeClock implements Clock {
     this.#wallStart = startMs;
   }
 
-  /** The same clock, on a machine that says how long ago it booted: an hour, at the start. */
+  /** The same clock, on a machine that reports the time since boot: one hour at the start. */
   withBootClock(): this {
     this.sinceBoot = () => 3_600_000 + this.#elapsed + this.#suspended;
     return this;
   }
 
-  /** The machine is suspended: only `now` and `sinceBoot` go on. */
+  /** The machine is suspended: only `now` and `sinceBoot` advance. */
   suspend(ms: number): void {
     this.#wallStart += ms;
     this.#suspended += ms;
   }
 
-  // Arrow functions: whoever takes a clock may take them off it, as one does with `Date.now`.
+  // Arrow functions, so that a user of the clock may detach them, as with `Date.now`.
   readonly now = (): number => this.#wallStart + this.#elapsed;
   readonly monotonic = (): number => this.#elapsed;
 
@@ -190,7 +190,7 @@ export class FakeClock implements Clock {
     while (!isSettled) {
       const nextAt = this.#timers.nextAt ?? this.#elapsed;
       if (nextAt > target) {
-        throw new Error(`still at work after ${limitMs} ms of the fake clock`);
+        throw new Error(`not finished after ${limitMs} ms of the fake clock`);
       }
       await this.advanceTo(Math.max(this.#elapsed, nextAt));
     }
@@ -203,7 +203,7 @@ export class FakeClock implements Clock {
     await nextTurn();
   }
 
-  /** Someone sets the wall clock: `now` jumps, `monotonic` and timers do not notice. */
+  /** Sets the wall clock: `now` jumps, `monotonic` and timers are unaffected. */
   setWallClock(ms: number): void {
     this.#wallStart = ms - this.#elapsed;
   }

@@ -1,7 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** A program of the system on the PATH. */
+/** Finds a program on the PATH. */
 export function findProgram(name: string, path = process.env.PATH ?? ""): string | undefined {
   return path
     .split(delimiter)

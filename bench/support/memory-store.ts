@@ -15,7 +15,7 @@ interface StoredAt extends Held<StoredValue> {
   readonly fence: number;
 }
 
-/** What the stores of several processes of a test share. */
+/** The data that the stores of several processes of a test share. */
 export class Memory {
   readonly leases = new Map<string, Held<StoreLease>>();
   readonly values = new Map<string, StoredAt>();

@@ -1,6 +1,6 @@
 import type { FailureAdvice } from "../../src/credentials/credential-cache.js";
 
-/** Cache options of a program that listens to no events and treats every failure as temporary. */
+/** Cache options of a program that ignores events and treats every failure as temporary. */
 export const QUIET_CACHE = {
   adviceOf: (): FailureAdvice => ({ isRejection: false, isFree: false, retryAfterMs: undefined }),
   onRefreshed: () => {},

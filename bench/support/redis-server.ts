@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { findProgram } from "./find-program.js";
 
-/** The program, where it is installed. */
+/** The path of the program, if it is installed. */
 export const REDIS_SERVER = findProgram("redis-server");
 
 /** A Redis of the system on an ephemeral loopback port, without persistence. */

@@ -4,7 +4,7 @@ import type { StoredCredentials } from "../../src/model/credential-store.js";
 import type { WebIdentityProvider } from "../../src/provider/web-identity-provider.js";
 import { fileStore, redisStore } from "../../src/stores/index.js";
 
-/** What a process that shares credentials with others is to do. */
+/** Instructions for a process that shares credentials with others. */
 export interface SharingInstructions {
   readonly webIdentityToken: string;
   readonly roleArn: string;
@@ -12,20 +12,20 @@ export interface SharingInstructions {
   /** A folder, a Redis, or neither: a process without a store. */
   readonly directory?: string | undefined;
   readonly redisUrl?: string | undefined;
-  /** What the values in Redis are encrypted with. */
+  /** The key that encrypts the values in Redis. */
   readonly key: string;
   /** How many different credentials to see before the process reports. */
   readonly refreshes: number;
 }
 
-/** To write one value after the other until the process is killed. */
+/** Instructions to write one value after the other until the process is killed. */
 export interface WriteInstructions {
   readonly writeTo: string;
   /** The value. Each one expires a millisecond after the one before. */
   readonly value: StoredCredentials;
 }
 
-/** What the process reports. */
+/** The report of the process. */
 export interface SharingReport {
   /** Until the first credentials, in milliseconds. */
   readonly ms: number;
@@ -36,7 +36,7 @@ export interface SharingReport {
   readonly failures: readonly string[];
 }
 
-/* The parent sends instructions, is told "ready", sends "go", and is sent the report; many times. */
+/* The parent sends instructions, gets "ready", sends "go", and gets the report; many times. */
 
 let prepared: Prepared | undefined;
 

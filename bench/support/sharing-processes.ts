@@ -9,16 +9,16 @@ import type { SharingInstructions, SharingReport } from "./sharing-process.js";
 /** One process that gets credentials, with or without a store. */
 export interface SharingProcess extends Disposable {
   readonly child: ChildProcess;
-  /** Makes a store and a provider; asks for nothing yet. */
+  /** Creates a store and a provider, and does not call them yet. */
   prepare(instructions: SharingInstructions): Promise<void>;
-  /** Asks for credentials, and says how that went. */
+  /** Gets credentials, and reports the result. */
   go(): Promise<SharingReport>;
 }
 
 /** The program that {@link ProcessStarter.start} starts, in one file. */
 export interface ProcessStarter extends Disposable {
   start(): Promise<SharingProcess>;
-  /** So many, a few at a time: a start is work. */
+  /** Starts this many processes, a few at a time, because each start takes processor time. */
   startMany(count: number): Promise<SharingProcess[]>;
 }
 
@@ -27,7 +27,7 @@ const AT_A_TIME = 5;
 const REQUIRE_IN_ESM =
   'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
-/** Builds the program. One file: fifty processes that look for a thousand modules would measure that. */
+/** Builds the program as one file, because resolving a thousand modules in fifty processes would distort the figures. */
 export async function buildSharingProcess(): Promise<ProcessStarter> {
   const folder = mkdtempSync(join(tmpdir(), "sharing-process-"));
   const script = join(folder, "process.mjs");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { IssuerCapacity, type Overload } from "../../../bench/research/issuer-capacity.js";
-import { IssuerLooks } from "../../../bench/research/issuer-looks.js";
+import { IssuerChecks } from "../../../bench/research/issuer-checks.js";
 import { ISSUER_MS, STS_MS, StsModel, type StsOptions } from "../../../bench/research/sts-model.js";
 import { seededRandom } from "../../../bench/support/seeded-random.js";
 
@@ -89,10 +89,10 @@ describe("an STS", () => {
 describe("a look at the issuer", () => {
   const start = (overload: Overload = "refuses") => {
     const issuer = new IssuerCapacity(50, overload);
-    const looks = new IssuerLooks(2, issuer);
+    const checks = new IssuerChecks(2, issuer);
     const look = (atMs: number, fresh = false) => {
       const before = issuer.requests;
-      const tookMs = looks.look(0, atMs, fresh);
+      const tookMs = checks.check(0, atMs, fresh);
       return { tookMs, requests: issuer.requests - before };
     };
     return { issuer, look };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { measure, objections } from "../../../bench/research/candidate-table.js";
 import { simulateLoneService } from "../../../bench/research/lone-service.js";
 import {
-  OURS_WITHOUT_LOOKS,
+  OURS_WITHOUT_CHECKS,
   type Policy,
   REFERENCE,
   RIVALS,
@@ -18,7 +18,7 @@ const named = (name: string): Policy => {
 
 const fleet = (changes: Partial<FleetOptions> = {}) =>
   simulateFleet({
-    policy: OURS_WITHOUT_LOOKS,
+    policy: OURS_WITHOUT_CHECKS,
     workloads: 1_000,
     phase: "start",
     holdsJwks: false,
@@ -53,10 +53,10 @@ describe("a fleet", () => {
     expect(together.peakOverCapacity).toBeGreaterThan(50);
   });
 
-  test("asks the issuer more often the earlier every process looks for itself", () => {
-    const requests = (besideAfterMs: number) =>
+  test("sends the issuer more requests the earlier every process checks it", () => {
+    const requests = (afterSilenceMs: number) =>
       fleet({
-        policy: { ...OURS_WITHOUT_LOOKS, looks: { besideAfterMs, fromFailure: 1 } },
+        policy: { ...OURS_WITHOUT_CHECKS, checks: { afterSilenceMs, fromFailure: 1 } },
         overload: "queues",
       }).issuerRequests;
     expect(requests(0)).toBeGreaterThan(requests(1_000));
@@ -80,7 +80,7 @@ describe("a fleet", () => {
 
 describe("a service alone", () => {
   const alone = (fromMs: number, toMs = fromMs) =>
-    simulateLoneService(OURS_WITHOUT_LOOKS, { fromMs, toMs }, seededRandom(1), 2_000);
+    simulateLoneService(OURS_WITHOUT_CHECKS, { fromMs, toMs }, seededRandom(1), 2_000);
 
   test("is back within one longest wait of the outage's end, whatever the outage", () => {
     for (const outageMs of [1_000, 10_000, 120_000]) {
@@ -96,7 +96,7 @@ describe("a service alone", () => {
 
 describe("the rule by which a default is taken", () => {
   test("takes ours: better for a fleet than full jitter up to 5 s, and no worse for a service alone", () => {
-    expect(objections(measure(OURS_WITHOUT_LOOKS), measure(REFERENCE))).toEqual([]);
+    expect(objections(measure(OURS_WITHOUT_CHECKS), measure(REFERENCE))).toEqual([]);
   });
 
   test("takes neither what it is measured by, nor what lets a service alone wait", () => {

@@ -2,17 +2,17 @@ import { lifetimeMs, pauseMs } from "../../src/preflight/freshness.js";
 import type { IssuerCapacity } from "./issuer-capacity.js";
 import { ISSUER_MS } from "./sts-model.js";
 
-/** After a failure of STS, documents older than this are looked at again; see `lookAt`. */
+/** After a failure of STS, documents older than this are requested again; see `run-issuer-check.ts`. */
 const RECENT_MS = 30_000;
 const KEPT_MS = lifetimeMs({}, 0);
-/** What follows a 429 without `Retry-After`. */
+/** The pause after a 429 without `Retry-After`. */
 const REST_MS = pauseMs({}, 0);
-/** What follows a failure of any kind, doubling; see `visitIssuer`. */
+/** The first pause after any failure; it doubles. See `freshness.ts`. */
 const BASE_REST_MS = 5_000;
 const MAX_REST_MS = 60_000;
 
-/** The pre-flight of every workload: what it adds to the load of the issuer, and how long it takes. */
-export class IssuerLooks {
+/** The issuer check of every workload: what it adds to the load of the issuer, and how long it takes. */
+export class IssuerChecks {
   readonly #issuer: IssuerCapacity;
   readonly #restUntil: Float64Array;
   readonly #endsAt: Float64Array;
@@ -29,12 +29,12 @@ export class IssuerLooks {
   }
 
   /**
-   * Takes both requests at the time of the first: they are a round trip apart.
+   * Adds both requests at the time of the first, although they are a round trip apart.
    *
-   * @param fresh - STS has just failed to get the key: what is known must be recent.
+   * @param fresh - STS has just failed to get the key, so cached documents must be recent.
    * @returns how long the findings take, in milliseconds
    */
-  look(workload: number, atMs: number, fresh: boolean): number {
+  check(workload: number, atMs: number, fresh: boolean): number {
     const underWayMs = (this.#endsAt[workload] as number) - atMs;
     if (underWayMs > 0) return underWayMs;
     if (atMs < (this.#restUntil[workload] as number)) return 0;
