@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { lineChart } from "../../bench/chart.js";
 
-test("a chart of the same figures is the same file, however many came before it", () => {
+test("the same figures produce the same chart file, even after other charts", () => {
   const draw = () =>
     lineChart({ title: "load", xName: "s", yName: "x" }, [
       {

@@ -8,7 +8,7 @@ function drain(wheel: EventWheel): [member: number, at: number][] {
 }
 
 describe("an event wheel", () => {
-  test("gives members out in order of time, and those of one millisecond in the order they came", () => {
+  test("returns members in order of time, and members of the same millisecond in the order of their arrival", () => {
     const wheel = new EventWheel(5, 1_000);
     for (const [member, at] of [
       [0, 700],
@@ -30,7 +30,7 @@ describe("an event wheel", () => {
     expect(wheel.waiting).toBe(0);
   });
 
-  test("goes round as often as it must", () => {
+  test("continues past the end of its span", () => {
     const wheel = new EventWheel(1, 1_024);
     const times: number[] = [];
     for (let round = 0; round < 10; round += 1) {
@@ -41,7 +41,7 @@ describe("an event wheel", () => {
     expect(times).toEqual(Array.from({ length: 10 }, (_, round) => (round + 1) * 1_000));
   });
 
-  test("takes a time that has passed for now, and refuses one beyond its span", () => {
+  test("treats a time in the past as now, and rejects one beyond its span", () => {
     const wheel = new EventWheel(2, 1_024);
     wheel.schedule(0, 50);
     wheel.next();

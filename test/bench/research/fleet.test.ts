@@ -29,7 +29,7 @@ const fleet = (changes: Partial<FleetOptions> = {}) =>
   });
 
 describe("a fleet", () => {
-  test("is served no sooner than the issuer's capacity allows, and hardly later", () => {
+  test("gets credentials no sooner than the issuer's capacity allows, and hardly later", () => {
     for (const overload of ["refuses", "queues"] as const) {
       const { allServedMs = 0, served, calls, wastedCalls } = fleet({ overload });
       expect(allServedMs).toBeGreaterThan(18_000);
@@ -39,13 +39,13 @@ describe("a fleet", () => {
     }
   });
 
-  test("needs no more than one fetch for each of STS's caches that hold the JWKS", () => {
+  test("causes no more than one fetch for each of STS's caches of the JWKS", () => {
     const { allServedMs = 0, issuerRequests } = fleet({ holdsJwks: true });
     expect(allServedMs).toBeLessThan(10_000);
     expect(issuerRequests).toBeLessThan(1_000);
   });
 
-  test("that spreads its windows refreshes below the capacity, and one that does not far above", () => {
+  test("refreshes below the capacity if it spreads its windows, and far above it if it does not", () => {
     const spread = fleet({ workloads: 10_000, phase: "refresh" });
     expect(spread.peakOverCapacity).toBeLessThan(1.5);
     expect(spread.expired).toBe(0);
@@ -65,7 +65,7 @@ describe("a fleet", () => {
     );
   });
 
-  test("ends at its horizon or its number of calls, and says how far it came", () => {
+  test("ends at its time limit or its number of calls, and reports its progress", () => {
     const { allServedMs, endedMs, served } = fleet({ horizonMs: 5_000 });
     expect(allServedMs).toBeUndefined();
     expect(endedMs).toBe(5_000);
@@ -78,28 +78,28 @@ describe("a fleet", () => {
   });
 });
 
-describe("a service alone", () => {
+describe("a single service", () => {
   const alone = (fromMs: number, toMs = fromMs) =>
     simulateLoneService(OURS_WITHOUT_CHECKS, { fromMs, toMs }, seededRandom(1), 2_000);
 
-  test("is back within one longest wait of the outage's end, whatever the outage", () => {
+  test("recovers from any outage within the longest wait after its end", () => {
     for (const outageMs of [1_000, 10_000, 120_000]) {
       expect(alone(outageMs).recoveryMs.p99).toBeLessThan(4_200);
     }
   });
 
-  test("meets no error in an outage that is shorter than the budget, and one in a longer one", () => {
+  test("gets no error in an outage shorter than the budget, and one in a longer outage", () => {
     expect(alone(100, 55_000).metError).toBe(0);
     expect(alone(61_000).metError).toBe(1);
   });
 });
 
-describe("the rule by which a default is taken", () => {
-  test("takes ours: better for a fleet than full jitter up to 5 s, and no worse for a service alone", () => {
+describe("the rule that selects a default", () => {
+  test("accepts ours, which is better for a fleet than full jitter up to 5 s, and no worse for a single service", () => {
     expect(objections(measure(OURS_WITHOUT_CHECKS), measure(REFERENCE))).toEqual([]);
   });
 
-  test("takes neither what it is measured by, nor what lets a service alone wait", () => {
+  test("rejects the reference, and any policy that makes a single service wait", () => {
     const reference = measure(REFERENCE);
     expect(objections(reference, reference)).toEqual(["waste", "peak"]);
     const slow = { ...REFERENCE, retry: { ...REFERENCE.retry, maxDelayMs: 10_000 } };

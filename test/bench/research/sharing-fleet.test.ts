@@ -4,8 +4,8 @@ import { runSharingFleet } from "../../../bench/research/sharing-fleet.js";
 const FLEET = { workloads: 10_000, roles: 10, storeMs: 0.5 };
 const SMALL = { ...FLEET, workloads: 1_000 };
 
-describe("a simulated fleet that shares a store", () => {
-  test("of 10,000 workloads and 10 roles makes 10 STS calls, and serves all within 3 s", async () => {
+describe("a simulated fleet that shares a store", { timeout: 60_000 }, () => {
+  test("makes 10 STS calls for 10,000 workloads of 10 roles, and gives all of them credentials within 3 s", async () => {
     const fleet = await runSharingFleet(FLEET);
     expect([fleet.calls, fleet.wastedCalls]).toEqual([10, 0]);
     expect(fleet.allServedMs).toBeLessThan(3_000);
@@ -22,7 +22,7 @@ describe("a simulated fleet that shares a store", () => {
     expect(expired).toBe(0);
   });
 
-  test("starts within seconds of the end of an outage that its waits did not outlast", async () => {
+  test("has credentials seconds after an outage that outlasted its waits", async () => {
     const { allServedMs, wastedCalls } = await runSharingFleet({ ...SMALL, outageMs: 10_000 });
     expect(allServedMs).toBeLessThan(16_000);
     // Callers wait 5 s for the holder of the lease, then ask for themselves.

@@ -44,7 +44,7 @@ const rounded = (waits: readonly (number | undefined)[]) =>
   waits.map((wait) => wait && Math.round(wait));
 
 describe("a workload of the simulation", () => {
-  test("waits, and gives up, just as the library's own retry loop", async () => {
+  test("waits and stops exactly like the library's own retry loop", async () => {
     const shapes = [{}, { maxAttempts: 4 }, { budgetMs: 5_000 }, { baseDelayMs: 3_000 }];
     for (const shape of shapes) {
       const policy = { ...OURS, retry: { ...OURS.retry, ...shape } };
@@ -56,7 +56,7 @@ describe("a workload of the simulation", () => {
     }
   });
 
-  test("of another curve waits as that curve says, within the same budget and attempts", () => {
+  test("waits by another curve within the same budget and attempts", () => {
     const waits = simulatedWaits(REFERENCE, 1);
     const random = seededRandom(1);
     const drawn = waits.map((_, retry) => random() * Math.min(5_000, 500 * 2 ** retry));
@@ -64,7 +64,7 @@ describe("a workload of the simulation", () => {
     expect(waits.length).toBeLessThanOrEqual(20);
   });
 
-  test.each(CANDIDATES)("$name: no wait is above the maximum", (policy) => {
+  test.each(CANDIDATES)("never waits longer than the maximum with $name", (policy) => {
     for (const wait of simulatedWaits(policy, 7)) {
       expect(wait ?? 0).toBeGreaterThanOrEqual(0);
       expect(wait ?? 0).toBeLessThanOrEqual(policy.retry.maxDelayMs);
