@@ -54,6 +54,22 @@ async function readOnce(path: string, pause: () => Promise<void>): Promise<Outco
   }
 }
 
+/**
+ * The text of a regular file, at most 64 KiB, without any wait. `undefined` for a pipe or a device: to read
+ * one would block, or take the token from the process that needs it.
+ */
+export async function peekFile(path: string): Promise<string | undefined> {
+  const file = await open(path, READ_FLAGS);
+  try {
+    if (!(await file.stat()).isFile()) return undefined;
+    const buffer = Buffer.allocUnsafe(MAX_READ_BYTES);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
+    return buffer.toString("utf8", 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
 async function readText(path: string, pause: () => Promise<void>): Promise<string> {
   const file = await open(path, READ_FLAGS);
   try {

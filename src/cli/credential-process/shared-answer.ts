@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type {
   CredentialStore,
@@ -9,6 +8,7 @@ import type {
 import { decodeToken, trimToken } from "../../model/jwt.js";
 import { readVariable } from "../../runtime/environment.js";
 import { safeText } from "../../runtime/redact.js";
+import { peekFile } from "../../runtime/token-file.js";
 import { storeKey } from "../../stores/store-entry.js";
 import { CommandFailure, EXIT } from "../command.js";
 import type { ProviderSettings } from "../provider-options.js";
@@ -174,14 +174,17 @@ const JWT = /^\s*ey[\w-]+\./;
  * The name under which processes share an answer: an HMAC over everything that decides which
  * credentials STS returns. For a token file, that includes the claims of its token, so that another
  * login gets other credentials. For a platform, it includes the variables that name the workload, so that no
- * token is needed to read the cache.
+ * token is needed to read the cache. The name is empty if nothing can be shared: a token file that is a pipe
+ * can be read only once, by the refresh.
  */
 export async function answerKey(settings: ProviderSettings, roleArn: string): Promise<string> {
   const { env, init, tokenSource, audience } = settings;
   const isSource = tokenSource !== undefined || audience !== undefined;
   const file =
     settings.tokenFile ?? (isSource ? undefined : readVariable(env, "AWS_WEB_IDENTITY_TOKEN_FILE"));
-  const claims = file === undefined ? undefined : await claimsOf(file);
+  const token = file === undefined ? "" : await peek(file);
+  if (token === undefined) return "";
+  const claims = claimsOf(token);
   const variables = Object.entries(env).filter(
     ([name, value = ""]) =>
       STS_VARIABLE.test(name) ||
@@ -203,9 +206,12 @@ export async function answerKey(settings: ProviderSettings, roleArn: string): Pr
   });
 }
 
-async function claimsOf(file: string): Promise<Readonly<Record<string, unknown>> | undefined> {
-  // The refresh reports what is wrong with the file.
-  const text = await readFile(file, "utf8").catch(() => "");
+/** The refresh reports what is wrong with the file. */
+async function peek(file: string): Promise<string | undefined> {
+  return await peekFile(file).catch(() => "");
+}
+
+function claimsOf(text: string): Readonly<Record<string, unknown>> | undefined {
   const decoded = decodeToken(trimToken(text));
   return "claims" in decoded ? decoded.claims : undefined;
 }

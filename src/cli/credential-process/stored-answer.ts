@@ -82,7 +82,7 @@ export type CredentialProcessValues = ReturnType<typeof readOptions<typeof SPEC.
 /** The credentials that a command line requests. */
 export interface CredentialRequest {
   readonly settings: ProviderSettings & { readonly roleArn: string };
-  /** All processes whose requests have this key share their answers. */
+  /** All processes whose requests have this key share their answers; empty if nothing can be shared. */
   readonly key: string;
   readonly minTtlMs: number;
 }
@@ -98,7 +98,7 @@ export async function readRequest(
   const roleArn = settings.roleArn ?? readVariable(env, "AWS_ROLE_ARN");
   if (roleArn === undefined) throw noRole(values.profile);
   const key = await answerKey(settings, roleArn);
-  if (env[INSIDE] === key) {
+  if (key !== "" && env[INSIDE] === key) {
     // The token source reads this error. It does not run its program again after "not allowed".
     throw wrongUsage(
       "the profile calls itself, which is not allowed: the program of its token source uses the same profile; set another AWS_PROFILE for that program",
@@ -114,7 +114,7 @@ export function shareAnswer(
   onTrouble: (message: string) => void,
 ): SharedAnswer {
   const directory = cache === undefined ? undefined : resolve(cache);
-  const store = cache === "off" ? undefined : fileStore({ directory });
+  const store = cache === "off" || key === "" ? undefined : fileStore({ directory });
   return new SharedAnswer({ key, roleArn, minTtlMs, store, onTrouble });
 }
 

@@ -1,4 +1,5 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { open, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readOptions } from "../../../src/cli/command-spec.js";
@@ -74,6 +75,21 @@ test("no stored answer is used when the credentials must be refreshed", async ()
   const value = { ...record.value, issuedAt: expiresAt - 3_600_000, expiresAt };
   await writeFile(file, JSON.stringify({ ...record, until: expiresAt, value }));
   expect(await stored(world)).toBeUndefined();
+});
+
+test("a token file that is a pipe neither blocks the command nor is read for the cache", async () => {
+  await using world = await startCredentialsWorld();
+  const file = join(world.folder, "pipe");
+  execFileSync("mkfifo", [file]);
+  // Without a writer, to open it for reading would block; with this one, the token stays in the pipe.
+  expect(await stored(world, "--token-file", file)).toBeUndefined();
+  const pipe = await open(file, "r+");
+  await pipe.write("token");
+  expect(await stored(world, "--token-file", file)).toBeUndefined();
+  expect((await pipe.read(Buffer.alloc(5))).bytesRead).toBe(5);
+  await pipe.close();
+  const { key } = await readRequest(readOptions(SPEC, ["--token-file", file]).values, world.env);
+  expect(key).toBe("");
 });
 
 test("no stored answer is used when the program of the token source runs the command", async () => {
