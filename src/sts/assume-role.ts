@@ -234,6 +234,10 @@ export function toCredentials(
 ): AttributedCredentials | undefined {
   const { Credentials: issued, AssumedRoleUser: user } = answer;
   if (!issued?.AccessKeyId || !issued.SecretAccessKey) return undefined;
+  const { AccessKeyId, SecretAccessKey, SessionToken = "" } = issued;
+  const areUsable =
+    FOR_HEADERS.test(`${AccessKeyId}${SessionToken}`) && SecretAccessKey.trim() !== "";
+  if (!areUsable) return undefined;
 
   const accountId = accountOf(user?.Arn);
   const scope = (issued as { CredentialScope?: string }).CredentialScope;
@@ -251,6 +255,12 @@ export function toCredentials(
     },
   };
 }
+
+/**
+ * Every signed request has the access key ID and the session token in its headers. With a blank or a control
+ * character in them, no service would accept a request until they expire.
+ */
+const FOR_HEADERS = /^[\x21-\x7e]+$/;
 
 /** `arn:aws:sts::123456789012:assumed-role/…` names the account in its fifth part. */
 function accountOf(arn: string | undefined): string | undefined {

@@ -69,6 +69,10 @@ describe("the credentials in an answer", () => {
     ["empty credentials", { Credentials: {} }],
     ["no access key id", { Credentials: { ...ISSUED, AccessKeyId: "" } }],
     ["no secret", { Credentials: { ...ISSUED, SecretAccessKey: undefined } }],
+    ["a blank secret", { Credentials: { ...ISSUED, SecretAccessKey: " \n" } }],
+    ["a line break in the access key id", { Credentials: { ...ISSUED, AccessKeyId: "AKIA\r\n" } }],
+    ["an escape in the access key id", { Credentials: { ...ISSUED, AccessKeyId: "AK\u001b[31m" } }],
+    ["a blank in the session token", { Credentials: { ...ISSUED, SessionToken: "a b" } }],
   ])("are undefined for an answer with %s", (_, answer) => {
     expect(read(answer)).toBeUndefined();
   });
