@@ -109,7 +109,7 @@ function global({ kind, host, regionalHost = "the regional endpoint" }: Endpoint
     {
       id: "endpoint-global",
       severity: "advice",
-      title: "The global STS endpoint is in use, and it depends on one region.",
+      title: "The global STS endpoint is in use instead of the regional one.",
       detail: `Calls go to ${host} instead of ${regionalHost}.`,
       remedy: `Workload: set AWS_STS_REGIONAL_ENDPOINTS=regional (or remove sts_regional_endpoints and the endpoint URL), so that calls go to ${regionalHost}.`,
       evidence: { host, regionalHost },
