@@ -75,7 +75,7 @@ function stsInTwoRegions() {
 function success(now: number, region: string): Uint8Array {
   const expiration = new Date(now + 3_600_000).toISOString();
   const xml = `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-    <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>key of ${region}</AccessKeyId>
+    <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>key-of-${region}</AccessKeyId>
     <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>
     <Expiration>${expiration}</Expiration></Credentials></AssumeRoleWithWebIdentityResult>
   </AssumeRoleWithWebIdentityResponse>`;
@@ -89,7 +89,7 @@ describe("a regional caller", () => {
   test("calls the preferred region, and keeps it while it answers", async () => {
     const world = stsInTwoRegions();
     const { sts, call } = world.caller();
-    expect([await call(), await call()]).toEqual([`key of ${FIRST}`, `key of ${FIRST}`]);
+    expect([await call(), await call()]).toEqual([`key-of-${FIRST}`, `key-of-${FIRST}`]);
     expect([sts.region, world.events]).toEqual([FIRST, []]);
   });
 
@@ -98,7 +98,7 @@ describe("a regional caller", () => {
     world.behavior[FIRST] = "refuses the connection";
     const { sts, call } = world.caller();
     expect(await call()).toMatchObject({ failure: { region: FIRST, alternative: true } });
-    expect([await call(), sts.region]).toEqual([`key of ${SECOND}`, SECOND]);
+    expect([await call(), sts.region]).toEqual([`key-of-${SECOND}`, SECOND]);
     const switched = { type: "region.switched", from: FIRST, to: SECOND, reason: "failover" };
     expect(world.events).toEqual([switched]);
   });
@@ -143,11 +143,11 @@ describe("a regional caller", () => {
     const probing = world.caller();
     const probe = probing.call();
     await untilAsked(world, 2);
-    expect(await world.caller().call()).toBe(`key of ${SECOND}`);
+    expect(await world.caller().call()).toBe(`key-of-${SECOND}`);
     probing.close();
     expect(await probe).toEqual(new Error("closed"));
     world.behavior[FIRST] = "answers";
-    expect(await world.caller().call()).toBe(`key of ${FIRST}`);
+    expect(await world.caller().call()).toBe(`key-of-${FIRST}`);
   });
 
   test("calls a second region while the first is silent, and returns the first answer", async () => {
@@ -157,7 +157,7 @@ describe("a regional caller", () => {
     const hedged = call();
     await untilAsked(world, 1);
     await world.clock.advance(500);
-    expect([await hedged, sts.region]).toEqual([`key of ${SECOND}`, SECOND]);
+    expect([await hedged, sts.region]).toEqual([`key-of-${SECOND}`, SECOND]);
     expect(world.events).toMatchObject([{ type: "region.switched", reason: "hedge" }]);
   });
 
