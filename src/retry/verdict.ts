@@ -133,19 +133,19 @@ function mayPass(status: number): boolean {
  * first rule that matches counts.
  */
 const TOKEN_MESSAGES: readonly (readonly [RegExp, Situation])[] = [
-  // "No OpenIDConnect provider found in your account for …": first, since what follows is the
+  // "No OpenIDConnect provider found in your account for ...": first, since what follows is the
   // issuer's URL and may contain any word.
   [/no\s+open\s?id\s?connect\s+provider/i, "provider-missing"],
-  // "Couldn't retrieve verification key from your identity provider,  please reference …"
+  // "Couldn't retrieve verification key from your identity provider,  please reference ..."
   [/verification\s+key/i, "verification-key"],
-  // "Token issued in the future: …", "Token not yet valid: …"
+  // "Token issued in the future: ...", "Token not yet valid: ..."
   [/issued\s+in\s+the\s+future|not\s+yet\s+valid|not[-\s]before/i, "token-early"],
-  // "Token expired: current date/time … must be before the expiration date/time …", but not a message
+  // "Token expired: current date/time ... must be before the expiration date/time ...", but not a message
   // about an expired certificate.
   [/^(?!.*certificate).*\bexpired\b/is, "token-expired"],
   // Any message about reaching the provider.
   [
-    /(could\s*n[o'’]?t|unable\s+to|fail(ed|ure)\s+to|cannot|can\s*not|can['’]t)\s+(reach|connect|contact|communicate|retrieve|fetch|download|resolve)\b/i,
+    /(could\s*n[o'\u2019]?t|unable\s+to|fail(ed|ure)\s+to|cannot|can\s*not|can['\u2019]t)\s+(reach|connect|contact|communicate|retrieve|fetch|download|resolve)\b/i,
     "verification-key",
   ],
   [/timed?[-\s]?out|unreachable|communicat(e|ion)/i, "verification-key"],
@@ -157,9 +157,9 @@ const TOKEN_MESSAGES: readonly (readonly [RegExp, Situation])[] = [
   [/missing\b.*\bclaim/i, "token-form"],
   // "Token audience contains more than one audience while authorized party is not present"
   [/more\s+than\s+one\s+audience/i, "audience-ambiguous"],
-  // "Incorrect token audience"; "The web identity token provided could not be validated. …"
+  // "Incorrect token audience"; "The web identity token provided could not be validated. ..."
   [/could\s+not\s+be\s+validated|audience/i, "audience-refused"],
-  // "The ID Token provided is not a valid JWT. …", "Invalid timestamp in token claims."
+  // "The ID Token provided is not a valid JWT. ...", "Invalid timestamp in token claims."
   [/claim|valid\s+jwt|signature|timestamp|issuer/i, "token-form"],
 ];
 
