@@ -85,17 +85,17 @@ function textIn(credentials: unknown, name: string): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** A field of the provider's status; `undefined` for a provider without one. */
-export function statusField(provider: ServedProvider, name: keyof ProviderStatus): unknown {
+/** The provider's status, which may be anything; `undefined` for a provider without one. */
+export function statusOf(provider: ServedProvider): unknown {
   try {
-    return readField(provider.status?.(), name);
+    return provider.status?.();
   } catch {
     return undefined;
   }
 }
 
 function stillFetching(provider: ServedProvider): EndpointAnswer {
-  const last = statusField(provider, "lastError");
+  const last = readField(statusOf(provider), "lastError");
   if (last !== undefined) return failed(last);
   const message = "The first credentials are still being fetched; try again in a few seconds.";
   return unavailable("ERR_NOT_READY", message);

@@ -17,16 +17,15 @@ import {
 import type { AddressInfo, Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { publishServeRequest } from "../model/events.js";
-import type { ProviderStatus } from "../provider/web-identity-provider.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
-import { readField } from "../runtime/redact.js";
+import { readField, safeText } from "../runtime/redact.js";
 import { checkKeys, checkString, checkType, expected, requireInit } from "../runtime/validators.js";
 import {
   answerFor,
   type EndpointAnswer,
   type ServedProvider,
-  statusField,
+  statusOf,
 } from "./credentials-answer.js";
 import { type GuardedRole, RequestGuard } from "./request-guard.js";
 import { TokenFiles } from "./token-files.js";
@@ -363,15 +362,15 @@ interface Health {
 
 /** A status may be any code's: what is not of the expected type is left out. */
 function healthOf(provider: ServedProvider): Health {
-  const field = (name: keyof ProviderStatus) => statusField(provider, name);
-  const text = (value: unknown) => (typeof value === "string" ? value : undefined);
-  const expiresAt = field("expiresAt");
+  const status = statusOf(provider);
+  const text = (value: unknown) => (typeof value === "string" ? safeText(value, 100) : undefined);
+  const expiresAt = readField(status, "expiresAt");
   return {
-    state: text(field("state")),
+    state: text(readField(status, "state")),
     // `undefined` instead of null for a time that no date can have.
     expiration:
       typeof expiresAt === "number" ? (new Date(expiresAt).toJSON() ?? undefined) : undefined,
-    error: text(readField(field("lastError"), "code")),
+    error: text(readField(readField(status, "lastError"), "code")),
   };
 }
 

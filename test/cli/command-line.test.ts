@@ -51,6 +51,7 @@ describe.concurrent("wrong usage ends with 2 and one line that says what to do",
     [["endpoint-credentials"], /is internal; run resilient-sts exec/],
     [["emulate", "--fault", "idp:sulk"], /emulate --help lists the faults/],
     [["emulate", "--role-arn", ""], /--role-arn is empty/],
+    [["emulate", "--region", "  "], /--region is empty/],
     [["emulate", "--token-file", "a\nb"], /--token-file has a control character/],
     [["emulate", "--idp-port", "99999"], /from 0 to 65535/],
   ])("%j", async (args, words) => {

@@ -201,6 +201,20 @@ describe("/healthz", () => {
 });
 
 describe("a provider's status", () => {
+  test("is read once for each check, and /healthz shows no token of it", async () => {
+    const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
+    let reads = 0;
+    const status = () => {
+      reads += 1;
+      return { state: `stuck with ${token}`, expiresAt: 0, lastError: { code: token } };
+    };
+    const provider = Object.assign(async () => CREDENTIALS, { status }) as never;
+    await using server = await serveCredentials({ roles: { provider } });
+    const { body } = await getJson(new URL(`${server.url}/healthz`));
+    expect([reads, JSON.stringify(body).includes(token)]).toEqual([1, false]);
+    expect(body).toMatchObject({ roles: { provider: { state: "stuck with [redacted]" } } });
+  });
+
   const throwing = () => {
     throw new Error("broken");
   };
