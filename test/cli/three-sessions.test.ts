@@ -65,9 +65,9 @@ async function startStormyWorld() {
       RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true",
     },
     /** Lets the program use the sessions, then stops it. Returns its report and the answers of STS. */
-    async outcomeOf(program: ChildProcess) {
+    async outcomeOf(program: ChildProcess, moreThan: number) {
       const ended = finished(program);
-      await Promise.race([ended, lastSessionUsed(sts)]);
+      await Promise.race([ended, sessionsUsed(sts, moreThan)]);
       await writeFile(stopFile, "");
       const { exitCode, stdout, stderr } = await ended;
       const { requests, failures } = JSON.parse(stdout || "{}");
@@ -82,16 +82,19 @@ async function startStormyWorld() {
   };
 }
 
-async function lastSessionUsed({ requests }: LocalSts): Promise<void> {
-  const isUsed = () => {
+/** Settles when the last session was used, and more than this many requests have been answered. */
+async function sessionsUsed({ requests }: LocalSts, moreThan: number): Promise<void> {
+  const areUsed = () => {
     const sessions = requests.flatMap(({ granted }) => granted?.accessKeyId ?? []);
     const last = sessions[SESSIONS - 1];
-    return requests.some(({ accessKeyId, action, outcome }) => {
-      const isRequest = action === "GetCallerIdentity" && outcome === "ok";
-      return isRequest && last !== undefined && accessKeyId === last;
-    });
+    const answered = requests.filter(
+      ({ action, outcome }) => action === "GetCallerIdentity" && outcome === "ok",
+    );
+    const isLastUsed =
+      last !== undefined && answered.some(({ accessKeyId }) => accessKeyId === last);
+    return isLastUsed && answered.length > moreThan;
   };
-  await expect.poll(isUsed, { timeout: 100_000, interval: 100 }).toBe(true);
+  await expect.poll(areUsed, { timeout: 100_000, interval: 100 }).toBe(true);
 }
 
 /** What each program must report: the issuer failed, and no request did. */
@@ -107,12 +110,16 @@ const NO_FAILURES = {
 
 const python = findPythonWithBoto3();
 const PROGRAMS = [
-  { name: "boto3", command: python && [python, "-c", BOTO3_PROGRAM] },
-  { name: "the AWS CLI", command: findProgram("aws") && ["sh", "-c", AWS_CLI_PROGRAM] },
+  { name: "boto3", command: python && [python, "-c", BOTO3_PROGRAM], moreThan: 50 },
+  {
+    name: "the AWS CLI",
+    command: findProgram("aws") && ["sh", "-c", AWS_CLI_PROGRAM],
+    moreThan: 5,
+  },
 ];
 
 describe("an issuer that fails before each of three sessions", { timeout: 120_000 }, () => {
-  for (const { name, command } of PROGRAMS) {
+  for (const { name, command, moreThan } of PROGRAMS) {
     if (!command) {
       leaveOut(`three sessions of ${name}`, name);
       continue;
@@ -120,10 +127,9 @@ describe("an issuer that fails before each of three sessions", { timeout: 120_00
 
     test.concurrent(`fails no request of ${name} under exec`, async () => {
       await using world = await startStormyWorld();
-      const outcome = await world.outcomeOf(startCli(["exec", "--", ...command], world));
+      const outcome = await world.outcomeOf(startCli(["exec", "--", ...command], world), moreThan);
       expect(outcome).toMatchObject(NO_FAILURES);
-      // One in each session at least; how many more depends on the machine.
-      expect(outcome.requests).toBeGreaterThanOrEqual(SESSIONS);
+      expect(outcome.requests).toBeGreaterThan(moreThan);
     });
 
     test.concurrent(`fails no request of ${name} with serve`, async () => {
@@ -146,12 +152,12 @@ describe("an issuer that fails before each of three sessions", { timeout: 120_00
             ),
           },
         }),
+        moreThan,
       );
       server.kill("SIGTERM");
       await finished(server);
       expect(outcome).toMatchObject(NO_FAILURES);
-      // One in each session at least; how many more depends on the machine.
-      expect(outcome.requests).toBeGreaterThanOrEqual(SESSIONS);
+      expect(outcome.requests).toBeGreaterThan(moreThan);
     });
   }
 });
