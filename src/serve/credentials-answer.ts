@@ -2,7 +2,7 @@ import type { AwsCredentialIdentity } from "@smithy/types";
 import { isWebIdentityError } from "../model/errors.js";
 import type { ProviderStatus } from "../provider/web-identity-provider.js";
 import type { Clock } from "../runtime/clock.js";
-import { readField, safeCause } from "../runtime/redact.js";
+import { readField, safeCause, safeText } from "../runtime/redact.js";
 
 /** What {@link serveCredentials} needs of a provider: every provider of this package has it. */
 export interface ServedProvider {
@@ -101,10 +101,21 @@ function stillFetching(provider: ServedProvider): EndpointAnswer {
   return unavailable("ERR_NOT_READY", message);
 }
 
+/** Longer than any message of this package, in characters: a finding and its remedy are part of some. */
+const MAX_MESSAGE = 4_000;
+
+/** Reads the error as one of any code: other code can also name its errors `WebIdentityError`. */
 function failed(error: unknown): EndpointAnswer {
-  if (isWebIdentityError(error)) return unavailable(error.code, error.message);
+  const [code, message] = isWebIdentityError(error)
+    ? (["code", "message"] as const).map((name) => textIn(error, name))
+    : [];
+  if (code !== undefined && message !== undefined && ERROR_CODE.test(code)) {
+    return unavailable(code, safeText(message, MAX_MESSAGE));
+  }
   return unavailable("ERR_PROVIDER_FAILED", `The provider failed: ${safeCause(error).message}`);
 }
+
+const ERROR_CODE = /^ERR_[A-Z_]{1,60}$/;
 
 function unavailable(code: string, message: string): EndpointAnswer {
   return { status: 503, body: { Code: code, Message: message } };

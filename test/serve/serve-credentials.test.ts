@@ -105,6 +105,33 @@ describe("a role's answer", () => {
     });
   });
 
+  const forged = (fields: PropertyDescriptorMap) => {
+    const error = Object.assign(new Error("it failed"), { name: "WebIdentityError" });
+    return Object.defineProperties(error, { code: { value: "ERR_CLOSED" }, ...fields });
+  };
+  const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
+
+  test.each<[string, PropertyDescriptorMap]>([
+    ["a token in its message", { message: { value: `refused ${jwt}` } }],
+    ["a token in its code", { code: { value: `ERR_${jwt}` } }],
+    ["a message of a megabyte", { message: { value: "long ".repeat(200_000) } }],
+    ["a code of a megabyte", { code: { value: `ERR_${"A".repeat(1_000_000)}` } }],
+    ["control characters in its message", { message: { value: "a\u001b[31m\u202e\nb\u0000" } }],
+    ["a message that throws", { message: { get: throwing } }],
+    ["a code that throws", { code: { get: throwing } }],
+    ["a message that is no string", { message: { value: 5n } }],
+    ["a message that throws in JSON", { message: { value: { toJSON: throwing } } }],
+  ])("is short and safe when a provider's WebIdentityError has %s", async (_, fields) => {
+    const roles = { app: () => Promise.reject(forged(fields)) };
+    await using server = await serveCredentials({ roles });
+    const { url, token } = clientOf(server);
+    const { status, body } = await getJson(url, token);
+    expect(status).toBe(503);
+    expect(body.Code).toMatch(/^ERR_[A-Z_]{1,60}$/);
+    expect(body.Message).toMatch(/^[^\p{Cc}\p{Cf}]{1,4001}$/u);
+    expect(body.Message).not.toContain(jwt);
+  });
+
   test("comes within 1.8 s when the provider has none yet", async () => {
     const clock = new FakeClock();
     const roles = { app: () => new Promise<never>(() => {}) };
