@@ -228,13 +228,12 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
 
   #waitForRefresh(request: R | undefined): Promise<F["credentials"]> {
     const { clock, callerTimeoutMs: timeoutMs, callerTimedOut } = this.#options;
-    const caller = request?.abortSignal;
-    if (timeoutMs === undefined) return this.#waiting(request, (inFlight) => inFlight.wait(caller));
+    const signal = request?.abortSignal;
+    if (timeoutMs === undefined) return this.#waiting(request, (inFlight) => inFlight.wait(signal));
     // The limit ends this wait only, as the caller's signal does: the refresh has its own deadline.
     const reason = callerTimedOut?.() ?? new Error("the caller's limit was reached");
-    const limit = { clock, signal: caller ?? new AbortController().signal, timeoutMs, reason };
     return this.#waiting(request, (inFlight) =>
-      withTimeout(limit, (signal) => inFlight.wait(signal)),
+      withTimeout({ clock, signal, timeoutMs, reason }, (limited) => inFlight.wait(limited)),
     );
   }
 

@@ -34,8 +34,7 @@ export class InFlightRefresh<T> {
     const leftMs = this.#startedAt + limitMs - this.#clock.monotonic();
     if (leftMs <= 0) return undefined;
     const reason = new Error("the refresh takes longer");
-    const caller = signal ?? new AbortController().signal;
-    const limit = startLimit({ clock: this.#clock, signal: caller, timeoutMs: leftMs, reason });
+    const limit = startLimit({ clock: this.#clock, signal, timeoutMs: leftMs, reason });
     try {
       return await this.#holdingProcess(untilAborted(this.#result, limit.signal));
     } catch (error) {

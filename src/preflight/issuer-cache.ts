@@ -2,7 +2,7 @@
 // long no request follows a failure, and how simultaneous checks share requests.
 
 import type { DocumentName, Finding, RequestTiming } from "../model/findings.js";
-import { untilAborted } from "../runtime/abort.js";
+import { startLimit, untilAborted } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
 import { checkDiscovery } from "./discovery.js";
 import {
@@ -183,9 +183,8 @@ export class SharedIssuer {
   /** Fetches the documents that are too old, discovery first. Never rejects. */
   async #fetchDocuments(maxAge: MaxAge): Promise<Snapshot> {
     const { clock, timeoutMs } = this.#settings;
-    const controller = new AbortController();
-    const { signal } = controller;
-    const cancel = clock.schedule(timeoutMs, () => controller.abort(new Error("time is up")));
+    const limit = startLimit({ clock, timeoutMs, reason: new Error("time is up") });
+    const { signal } = limit;
     try {
       const discovery = await this.#getDiscovery(maxAge.discoveryMs, signal);
       if ("finding" in discovery) return this.#failed(discovery, []);
@@ -199,7 +198,7 @@ export class SharedIssuer {
       this.#failures = 0;
       return this.#succeeded(discovery, this.#jwks, isFailure ? [jwks.timing] : []);
     } finally {
-      cancel();
+      limit.end();
     }
   }
 

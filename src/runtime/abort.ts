@@ -126,8 +126,8 @@ export function closeOnAbort(signal: AbortSignal, owner: Closable): () => void {
 
 interface TimeoutOptions {
   readonly clock: Clock;
-  /** The caller's own signal. */
-  readonly signal: AbortSignal;
+  /** The caller's own signal. Without one, only the time limit ends the work. */
+  readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
   /** The reason of the rejection, and of the work's signal, when the time is up. */
   readonly reason: Error;
@@ -141,7 +141,7 @@ export async function withTimeout<T>(
   options: TimeoutOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  options.signal.throwIfAborted();
+  options.signal?.throwIfAborted();
   const limit = startLimit(options);
   try {
     // `async` turns a synchronous throw into a rejection.
@@ -177,9 +177,10 @@ interface LinkedController {
   unlink(): void;
 }
 
-/** A new controller that aborts with the signal, and with the signal's reason. */
-export function linkedController(signal: AbortSignal): LinkedController {
+/** A new controller that aborts with the signal, if there is one, and with the signal's reason. */
+export function linkedController(signal: AbortSignal | undefined): LinkedController {
   const controller = new AbortController();
+  if (signal === undefined) return { controller, unlink: () => {} };
   if (signal.aborted) controller.abort(signal.reason);
   const unlink = onAbort(signal, () => controller.abort(signal.reason));
   return { controller, unlink };

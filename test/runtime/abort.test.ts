@@ -51,6 +51,15 @@ describe("withTimeout", () => {
     expect(getEventListeners(options.signal, "abort")).toEqual([]);
   });
 
+  test("without a signal, only the time limit ends the work", async () => {
+    const { clock, options } = setUp();
+    const outcome = expect(withTimeout({ ...options, signal: undefined }, never)).rejects.toBe(
+      tooLate,
+    );
+    await clock.advance(1_000);
+    await outcome;
+  });
+
   test("does not reject one millisecond before the time is up", async () => {
     const { clock, options } = setUp();
     let isSettled = false;

@@ -7,7 +7,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import type { Diagnosis, Progress } from "../../doctor/diagnosis.js";
 import type { DiagnoseOptions } from "../../doctor/options.js";
 import type { CredentialStore } from "../../model/credential-store.js";
-import { onAbort } from "../../runtime/abort.js";
+import { withTimeout } from "../../runtime/abort.js";
+import { systemClock } from "../../runtime/clock.js";
 import {
   type CommandContext,
   CommandFailure,
@@ -43,31 +44,26 @@ export async function diagnoseApart(
     env,
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
-  const end = new AbortController();
-  const ignoreSignal = onAbort(signal, () => end.abort(signal.reason));
-  const limit = setTimeout(() => end.abort(failure("took too long")), LIMIT_MS);
-  const diagnosis = resultOf(child, onProgress, end.signal);
-  child.send(request, (error) => error && end.abort(failure(error.message)));
+  const reason = failure("took too long");
   try {
-    return await diagnosis;
+    return await withTimeout({ clock: systemClock, signal, timeoutMs: LIMIT_MS, reason }, () =>
+      resultOf(child, request, onProgress),
+    );
   } catch (error) {
     // A terminal sends Ctrl-C to both processes, and the end of the child may arrive first.
     signal.throwIfAborted();
     throw error;
   } finally {
-    clearTimeout(limit);
-    ignoreSignal();
     child.kill("SIGKILL");
   }
 }
 
 function resultOf(
   child: ChildProcess,
+  request: DiagnosisRequest,
   onProgress: (progress: Progress) => void,
-  signal: AbortSignal,
 ): Promise<Diagnosis> {
   return new Promise((resolve, reject) => {
-    onAbort(signal, () => reject(signal.reason));
     child.on("message", (message: Message) => {
       if (message.kind === "progress") onProgress(message.progress);
       else if (message.kind === "diagnosis") resolve(message.diagnosis);
@@ -75,6 +71,7 @@ function resultOf(
     });
     child.once("error", (error) => reject(failure(`could not be started: ${error.message}`)));
     child.once("exit", (code, signal) => reject(failure(`ended early (${signal ?? code})`)));
+    child.send(request, (error) => error && reject(failure(error.message)));
   });
 }
 

@@ -6,6 +6,7 @@ import { createWriteStream } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { CredentialsRefreshedEvent, WebIdentityEvent } from "../../model/events.js";
+import { onAbort } from "../../runtime/abort.js";
 import { safeText } from "../../runtime/redact.js";
 import { quoteForPosix } from "../../runtime/shell-quote.js";
 import {
@@ -172,7 +173,7 @@ function untilStopped(signal: AbortSignal): Promise<void> {
   // Until then, the server keeps the process alive.
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    onAbort(signal, resolve);
   });
 }
 
