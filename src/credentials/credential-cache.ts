@@ -1,5 +1,5 @@
 import { AsyncResource } from "node:async_hooks";
-import { untilAborted, withTimeout } from "../runtime/abort.js";
+import { closeOnAbort, untilAborted, withTimeout } from "../runtime/abort.js";
 import type { Clock, Elapsed } from "../runtime/clock.js";
 import { InFlightRefresh } from "./in-flight-refresh.js";
 import {
@@ -57,6 +57,8 @@ export interface CacheOptions<F extends RefreshResult, R extends CacheRequest> {
   /** Whether a refresh that is due starts without a caller. */
   readonly aheadOfTime: boolean;
   readonly serveExpired: boolean;
+  /** Closes the cache when it aborts, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -131,10 +133,12 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
   #abort: AbortController | undefined;
   readonly #options: CacheOptions<F, R>;
   readonly #timer: RefreshTimer;
+  #ignoreSignal = () => {};
 
   constructor(options: CacheOptions<F, R>) {
     this.#options = options;
     this.#timer = new RefreshTimer(options.clock, this);
+    if (options.signal !== undefined) this.#ignoreSignal = closeOnAbort(options.signal, this);
   }
 
   /** Credentials to sign with. */
@@ -156,6 +160,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
   close(reason: unknown): void {
     if (this.isClosed) return;
     this.#end = { reason };
+    this.#ignoreSignal();
     this.#abort?.abort(reason);
     this.#timer.clear();
     this.#cached = undefined;

@@ -1,7 +1,6 @@
 import { CredentialCache, type FailureAdvice } from "../credentials/credential-cache.js";
 import { isWebIdentityError, WebIdentityError } from "../model/errors.js";
 import type { TokenSource } from "../model/token-source.js";
-import { closeOnAbort } from "../runtime/abort.js";
 import { readVariable } from "../runtime/environment.js";
 import { fromFile } from "../runtime/token-file.js";
 import { checkString, requireFunction, requireInit, requireString } from "../runtime/validators.js";
@@ -200,11 +199,10 @@ export function createProvider(
 ): WebIdentityProvider {
   const options = resolveOptions(init);
   const { clock, random } = runtime;
-  const { logger, onEvent, signal: end } = init;
+  const { logger, onEvent } = init;
   const reporter = new ProviderReporter({ logger, onEvent, clock });
   const refresher = new Refresher({ init, options, runtime, reporter });
   const { sharing } = refresher;
-  let ignoreSignal = () => {};
 
   const cache: CredentialCache<Refreshed, ProviderProperties> = new CredentialCache({
     refresh: async (properties, signal) => {
@@ -227,7 +225,6 @@ export function createProvider(
       reporter.emit({ type: "credentials.expired-served", expiresAt: expiration.getTime() });
     },
     onClosed: () => {
-      ignoreSignal();
       reporter.closed();
       refresher.close();
     },
@@ -238,11 +235,11 @@ export function createProvider(
     windows: options.refresh,
     aheadOfTime: options.refresh.aheadOfTime,
     serveExpired: options.serveExpired,
+    signal: init.signal,
     clock,
     random,
   });
 
-  if (end !== undefined) ignoreSignal = closeOnAbort(end, cache);
   const close = () => cache.close(closedError());
 
   const get = (properties?: ProviderProperties) => {

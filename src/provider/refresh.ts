@@ -94,7 +94,6 @@ export class Refresher {
     const start = clock.monotonic();
     const deadline = startDeadline(clock, options.retry.budgetMs);
     const token = this.#tokenStep(identity, signal);
-    let failedAttempts = 0;
     let shared: SharedRefresh | undefined;
     try {
       const targets = await this.#resolveTargets(request, deadline);
@@ -110,7 +109,6 @@ export class Refresher {
         random,
         signal,
         onAttemptFailed: (record) => {
-          failedAttempts += 1;
           token.attemptFailed(record.verdict === "token-expired");
           emit({ type: "attempt.failed", ...record });
         },
@@ -121,7 +119,6 @@ export class Refresher {
       return {
         ...got,
         credentials: { ...got.credentials, $source },
-        attempts: failedAttempts + (got.source === "sts" ? 1 : 0),
         ms: Math.round(clock.monotonic() - start),
       };
     } catch (error) {
@@ -146,10 +143,11 @@ export class Refresher {
     for (const target of this.#targets) this.#options.runtime.pool.release(target);
   }
 
+  /** One attempt. It does not count as one if the credentials come from the store. */
   async #attempt(
     attempt: Attempt,
     { identity, token: tokenStep, sts, issuer, shared }: Steps,
-  ): Promise<Pick<Refreshed, "credentials" | "region" | "source">> {
+  ): Promise<Omit<Refreshed, "ms">> {
     const { runtime, reporter } = this.#options;
     const { deadline } = attempt;
     const request = this.#assumeRoleRequest(identity);
@@ -160,7 +158,9 @@ export class Refresher {
     const token = await reading;
     const found = await shared?.findOrClaim(token, deadline);
     if (found !== undefined && "refused" in found) throw new AttemptError(found.refused);
-    if (found !== undefined) return { ...found, source: "store" };
+    if (found !== undefined) {
+      return { ...found, source: "store", attempts: attempt.attempt - 1 };
+    }
     await issuer.beforeCall(token, deadline);
     const answered = issuer.duringCall(token);
     try {
@@ -168,7 +168,7 @@ export class Refresher {
       const { credentials } = await reporter
         .stsCall(attempt.attempt, call, () => sts.region)
         .finally(answered);
-      return { credentials, region: sts.region, source: "sts" };
+      return { credentials, region: sts.region, source: "sts", attempts: attempt.attempt };
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
       const failure = tokenStep.withoutNewerToken(error.failure);
