@@ -2,6 +2,7 @@ import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel
 import {
   type Attributes,
   context,
+  diag,
   type Meter,
   type MeterProvider,
   metrics,
@@ -14,6 +15,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import {
+  callListener,
   type RefreshTrace,
   SERVE_CHANNEL_NAME,
   type ServeRequestMessage,
@@ -24,6 +26,7 @@ import {
   TRACE_CHANNELS,
   type UnusableValueMessage,
 } from "../model/events.js";
+import { safeCause } from "../runtime/redact.js";
 import { checkKeys, checkType, resolveBoolean } from "../runtime/validators.js";
 
 /*
@@ -82,10 +85,10 @@ export function instrument(options: InstrumentOptions = {}): Instrumentation {
   checkType("meterProvider", options.meterProvider, "object");
   checkType("tracerProvider", options.tracerProvider, "object");
   const showsRole = resolveBoolean("roleArn", options.roleArn, false);
-  const recorders = [
-    new MetricRecorder((options.meterProvider ?? metrics).getMeter(SCOPE), showsRole),
-    new SpanRecorder((options.tracerProvider ?? trace).getTracer(SCOPE), showsRole),
-  ];
+  // Both before the first subscription: a provider that throws leaves nothing behind.
+  const meter = (options.meterProvider ?? metrics).getMeter(SCOPE);
+  const tracer = (options.tracerProvider ?? trace).getTracer(SCOPE);
+  const recorders = [new MetricRecorder(meter, showsRole), new SpanRecorder(tracer, showsRole)];
   const disable = () => {
     for (const recorder of recorders) recorder.stop();
   };
@@ -131,13 +134,16 @@ class MetricRecorder {
       description: "Requests to the container-credentials endpoint.",
       unit: "{request}",
     });
+    this.#stopGauge = this.#observeExpirations(meter);
     this.#subscriptions.addTracing<RefreshTrace>(TRACE_CHANNELS.refresh, {
       start: (refresh) => this.#startedAt.set(refresh, now()),
       end: (refresh) => {
-        const seconds = (now() - (this.#startedAt.get(refresh) ?? now())) / 1000;
         if (refresh.outcome === "cancelled") return;
-        refreshes.record(seconds, this.#refreshAttributes(refresh));
         this.#noteExpiration(refresh);
+        const startedAt = this.#startedAt.get(refresh);
+        // The duration of a refresh that began before the instrumentation is unknown.
+        if (startedAt === undefined) return;
+        refreshes.record((now() - startedAt) / 1000, this.#refreshAttributes(refresh));
       },
     });
     this.#subscriptions.addTracing<StsCallTrace>(TRACE_CHANNELS.stsCall, {
@@ -156,7 +162,6 @@ class MetricRecorder {
     this.#subscriptions.add<object>(TRACE_CHANNELS.closed, (provider) =>
       this.#expirations.delete(provider),
     );
-    this.#stopGauge = this.#observeExpirations(meter);
   }
 
   stop(): void {
@@ -252,7 +257,7 @@ class SpanRecorder {
 
   stop(): void {
     this.#subscriptions.end();
-    for (const span of this.#spans.values()) span.end();
+    for (const span of this.#spans.values()) safely(() => span.end());
     this.#spans.clear();
   }
 
@@ -322,14 +327,20 @@ class SpanRecorder {
   }
 }
 
-type Listener = (message: unknown) => void;
+/**
+ * Calls OpenTelemetry. A span processor or an exporter may be any code. What a subscriber of a diagnostics
+ * channel throws ends the process, so this reports it to OpenTelemetry's own log.
+ */
+function safely(call: () => void): void {
+  callListener(call, (error) => diag.error(`resilient-sts: ${safeCause(error).message}`));
+}
 
 /** Subscriptions that end together. */
 class Subscriptions {
   readonly #ends: (() => void)[] = [];
 
   add<T>(channelName: string, listener: (message: T) => void): void {
-    const onMessage = listener as Listener;
+    const onMessage = (message: unknown) => safely(() => listener(message as T));
     subscribe(channelName, onMessage);
     this.#ends.push(() => unsubscribe(channelName, onMessage));
   }

@@ -339,6 +339,19 @@ test("nothing is recorded after disable()", async () => {
   expect(await telemetry.points("resilient_sts.refresh.duration")).toEqual([]);
 });
 
+test("a refresh that began before the instrumentation is not measured", async () => {
+  await using world = await startWorld();
+  let answer = (_: string) => {};
+  const token = () => new Promise<string>((resolve) => (answer = resolve));
+  const call = world.provide({}, { token })();
+  await new Promise(setImmediate);
+  await using telemetry = observed();
+  answer(await world.idp.issueToken());
+  await call;
+  expect(await telemetry.points("resilient_sts.refresh.duration")).toEqual([]);
+  expect(await telemetry.points("resilient_sts.credentials.time_to_expiry")).toHaveLength(1);
+});
+
 test.each([
   ["an unknown option", { roleARN: true }],
   ["a role option that is not a boolean", { roleArn: "yes" }],
