@@ -24,6 +24,8 @@ const IDP_FAILURES_PER_REGION = 2;
 /** A region for one call, to which the call reports its outcome. */
 export interface RegionHandle {
   readonly target: StsTarget;
+  /** The call is sent now; before, it may have waited in a queue. */
+  sent(): void;
   /** The region answered with credentials. */
   succeeded(): void;
   /**
@@ -34,8 +36,8 @@ export interface RegionHandle {
   failed(verdict: Verdict, answered: boolean): void;
   /** The call ended and showed nothing about the region. If it was a probe, the next caller probes. */
   abandoned(): void;
-  /** A hedged request to another region was answered first, after this one was silent for `silentMs`. */
-  outpaced(silentMs: number): void;
+  /** A hedged request to another region was answered first. A call that was not sent says nothing. */
+  outpaced(): void;
   /** Skips the region for this round if another one can be called. @returns whether it did. */
   skip(): boolean;
   /** Skips the region if another call has shown since the creation of this handle that it fails. */
@@ -97,6 +99,7 @@ export class RegionRoute {
   #handle(region: RegionState, isProbe: boolean): RegionHandle {
     const { target, breaker } = region;
     const chosenAt = this.#clock.monotonic();
+    let sentAt: number | undefined;
     const skip = () => {
       if (!this.#canCallOther(target)) return false;
       region.skipped = true;
@@ -104,6 +107,9 @@ export class RegionRoute {
     };
     return {
       target,
+      sent: () => {
+        sentAt = this.#clock.monotonic();
+      },
       succeeded: () => breaker.succeeded(),
       failed: (verdict, answered) => {
         if (answered) breaker.succeeded();
@@ -112,7 +118,9 @@ export class RegionRoute {
       abandoned: () => {
         if (isProbe) breaker.abandoned();
       },
-      outpaced: (silentMs) => breaker.outpaced(silentMs),
+      outpaced: () => {
+        if (sentAt !== undefined) breaker.outpaced(this.#clock.monotonic() - sentAt);
+      },
       skip,
       skipIfFailedMeanwhile: () => breaker.failedSince(chosenAt) && skip(),
       hasAlternative: () => {

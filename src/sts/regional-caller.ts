@@ -1,7 +1,7 @@
 import type { EmitEvent } from "../model/events.js";
 import { AttemptError, type Failure, type Verdict } from "../model/failure.js";
 import { firstFatal } from "../model/findings.js";
-import { linkedController } from "../runtime/abort.js";
+import { linkedController, onAbort } from "../runtime/abort.js";
 import type { Clock, Deadline } from "../runtime/clock.js";
 import {
   type AssumeRoleInput,
@@ -140,29 +140,27 @@ class RegionalCaller implements StsCaller {
     deadline: Deadline,
   ): Promise<IssuedCredentials> {
     const { pool, limits, signal } = this.#options;
-    const { clock } = pool;
     const { hedgeAfterMs: afterMs } = limits;
     if (afterMs === undefined) return this.#callIn(region, input, { deadline, signal });
-    let sentAt: number | undefined;
-    let hedge: RegionHandle | undefined;
+    const callTo = (called: RegionHandle) => async (abort: AbortSignal) => {
+      return { called, issued: await this.#callIn(called, input, { deadline, signal: abort }) };
+    };
     const { value, first } = await hedged(
-      { clock, signal, afterMs, isFinal: (error) => this.#isFinal(error) },
-      (abort) => {
-        const onSent = () => {
-          sentAt = clock.monotonic();
-        };
-        return this.#callIn(region, input, { deadline, signal: abort, onSent });
-      },
+      { clock: pool.clock, signal, afterMs, isFinal: (error) => this.#isFinal(error) },
+      callTo(region),
       () => {
         const other = this.#route.hedgeFor(region);
-        hedge = other;
-        return other && ((abort) => this.#callIn(other, input, { deadline, signal: abort }));
+        if (other === undefined) return undefined;
+        return (abort) => {
+          // The signal aborts at the end of the race. A region that has answered by then is not affected.
+          onAbort(abort, () => other.abandoned());
+          return callTo(other)(abort);
+        };
       },
-    ).finally(() => hedge?.abandoned());
-    if (first !== "won" && hedge !== undefined) this.#moveTo(hedge.target, "hedge");
-    // A call that was still in the queue says nothing about the region.
-    if (first === "silent" && sentAt !== undefined) region.outpaced(clock.monotonic() - sentAt);
-    return value;
+    );
+    if (value.called !== region) this.#moveTo(value.called.target, "hedge");
+    if (first === "silent") region.outpaced();
+    return value.issued;
   }
 
   /** Whether every region would refuse the call for the same reason. */
@@ -176,16 +174,20 @@ class RegionalCaller implements StsCaller {
   #callIn(
     region: RegionHandle,
     input: AssumeRoleInput,
-    { deadline, signal, onSent }: RegionCallOptions,
+    { deadline, signal }: RegionCallOptions,
   ): Promise<IssuedCredentials> {
     const { target } = region;
     return assumeRole(input, {
-      ...{ target, pool: this.#options.pool, signal, deadline, timeoutMs: this.#timeoutMs },
+      target,
+      pool: this.#options.pool,
+      signal,
+      deadline,
+      timeoutMs: this.#timeoutMs,
       runCall: async (send) => {
         // While this call waited in the queue, another one showed that the region is silent: one
         // timeout is enough for all.
         if (region.skipIfFailedMeanwhile()) throw new AttemptError(notCalled(target));
-        onSent?.();
+        region.sent();
         return this.#reportTo(region, input.WebIdentityToken, send);
       },
     });
@@ -232,7 +234,6 @@ class RegionalCaller implements StsCaller {
 interface RegionCallOptions {
   readonly deadline: Deadline;
   readonly signal: AbortSignal;
-  readonly onSent?: () => void;
 }
 
 interface AssumerCallerOptions {

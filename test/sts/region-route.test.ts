@@ -210,13 +210,26 @@ describe("a region that did not answer", () => {
     expect(breakerOf("a").openForMs).toBe(30_000);
   });
 
-  test("has an open circuit after three hedged calls that were answered first", () => {
-    const { startRefresh, breakerOf } = regions("a", "b");
+  test("has an open circuit after three hedged calls that were answered first", async () => {
+    const { clock, startRefresh, breakerOf } = regions("a", "b");
     for (let count = 0; count < 3; count += 1) {
       expect(breakerOf("a").openForMs).toBe(0);
-      startRefresh().route.next().outpaced(400);
+      const call = startRefresh().route.next();
+      call.sent();
+      await clock.advance(400);
+      call.outpaced();
     }
     expect(breakerOf("a").openForMs).toBe(30_000);
+  });
+
+  test("keeps a closed circuit after hedged calls that were answered before its own was sent", async () => {
+    const { clock, startRefresh, breakerOf } = regions("a", "b");
+    for (let count = 0; count < 3; count += 1) {
+      const call = startRefresh().route.next();
+      await clock.advance(400);
+      call.outpaced();
+    }
+    expect(breakerOf("a").openForMs).toBe(0);
   });
 
   test("is probed by only one refresh", async () => {
