@@ -143,7 +143,7 @@ async function askByTurns(
       const start = performance.now();
       await new Promise<void>((resolve, reject) => {
         get(url, { agent, headers: { authorization } }, (response) => {
-          if (response.statusCode !== 200) reject(new Error(`answered ${response.statusCode}`));
+          if (response.statusCode !== 200) reject(new Error(`returned ${response.statusCode}`));
           response.resume();
           response.once("end", resolve);
         }).once("error", reject);

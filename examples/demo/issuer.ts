@@ -138,7 +138,7 @@ async function requestToken(tokenUrl: string, signal?: AbortSignal): Promise<str
     body: new URLSearchParams({ grant_type: "client_credentials" }),
     signal: signal ?? null,
   });
-  if (!response.ok) throw new Error(`the token endpoint answered ${response.status}`);
+  if (!response.ok) throw new Error(`the token endpoint returned ${response.status}`);
   const { access_token: token } = (await response.json()) as { access_token: string };
   return token;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The file behind the command `resilient-sts`. SDKs run `credential-process` again and again, and nearly
- * always its answer is stored: one CommonJS file reads it in half of the time that the whole program
+ * always its response is stored: one CommonJS file reads it in half of the time that the whole program
  * takes. `main.ts` does everything else.
  */
 import { writeSync } from "node:fs";

@@ -71,7 +71,7 @@ export const PROVIDER_OPTIONS = {
     multiple: true,
     value: "REGION",
     complete: "region",
-    help: "Region to use when the first one does not answer; may be repeated.",
+    help: "Region to use when the first one does not respond; may be repeated.",
   },
   "endpoint-url": {
     type: "string",

@@ -66,11 +66,11 @@ export interface CacheOptions<F extends RefreshResult, R extends CacheRequest> {
 
 /** What the error of a failed refresh says about the next refresh. */
 export interface FailureAdvice {
-  /** A permanent refusal: the next refresh would get the same answer. */
+  /** A permanent refusal: the next refresh would get the same response. */
   readonly isRejection: boolean;
   /** The refresh sent no request: it may be repeated without a pause. */
   readonly isFree: boolean;
-  /** The wait that the answer requires (`Retry-After`), in milliseconds. */
+  /** The wait that the response requires (`Retry-After`), in milliseconds. */
   readonly retryAfterMs: number | undefined;
 }
 

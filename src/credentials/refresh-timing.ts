@@ -235,7 +235,7 @@ const REJECTION_MS = { min: 1_000, max: 5_000 };
  * milliseconds.
  *
  * @param failures - failed refreshes since the last success; at least 1.
- * @param retryAfterMs - the wait that the answer requires (`Retry-After`).
+ * @param retryAfterMs - the wait that the response requires (`Retry-After`).
  */
 export function urgentBackoffMs(
   failures: number,

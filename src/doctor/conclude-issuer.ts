@@ -12,7 +12,7 @@ const FROM_HERE: readonly FindingId[] = [
   "issuer-tls-untrusted",
 ];
 
-/** Refines the findings of the issuer check by the network's facts and by STS's answer. */
+/** Refines the findings of the issuer check by the network's facts and by STS's response. */
 export function issuerFindings(findings: readonly Finding[], facts: Facts): Finding[] {
   const { issuer, assumeRole } = facts;
   if (issuer === undefined) return [...findings];
@@ -111,7 +111,7 @@ function contradicted(finding: Finding): Finding {
     const detail = `${finding.detail} STS accepted the token anyway.`;
     return { ...finding, severity: "advice", detail };
   }
-  // The answer refutes a finding that rests on one report.
+  // The response refutes a finding that rests on one report.
   if (finding.confirmedBy !== undefined || isInDoubt(finding)) {
     const { confirmedBy: _, ...weaker } = finding;
     const detail = `${finding.detail} STS accepted the token anyway.`;
@@ -168,7 +168,7 @@ function isWhole(text: string | undefined): text is string {
   return text !== undefined && !/…$|\[redacted\]/.test(text);
 }
 
-/** The error codes of a connection attempt that gets no answer. */
+/** The error codes of a connection attempt that gets no response. */
 const LATE: readonly (string | undefined)[] = ["timeout", "ETIMEDOUT"];
 
 /**

@@ -96,7 +96,7 @@ const FAILURES: readonly FailureKind[] = [
     id: "store-unreachable",
     shownBy:
       /^timeout|ECONN|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|CERT|TLS|SSL|socket|is closed|offline|connection/i,
-    title: "The shared store does not answer.",
+    title: "The shared store does not respond.",
     remedy:
       "Network: let this machine connect to the store (name, port, TLS, firewall). Store: make sure that it runs.",
   },
@@ -117,7 +117,7 @@ const MEANWHILE = "Until then each process calls STS itself.";
 function broken({ name, place, failed, violations }: StoreFacts): Finding[] {
   const where = place === undefined ? `The ${name} store` : `The ${name} store (${place})`;
   if (failed !== undefined) {
-    const { operation, code, message = "no answer before the run ended" } = failed;
+    const { operation, code, message = "no response before the run ended" } = failed;
     const words = `${code ?? ""} ${message}`;
     const kind = FAILURES.find(({ shownBy }) => shownBy.test(words));
     const { id, title, remedy } = kind ?? {
@@ -151,7 +151,7 @@ function slow({ name, operations }: StoreFacts): Finding[] {
     {
       id: "store-slow",
       severity: "suspect",
-      title: "The shared store answers too slowly to be used.",
+      title: "The shared store responds too slowly to be used.",
       detail: `The fastest of ${operations.length} operations took ${Math.round(fastestMs)} ms; a provider stops waiting after ${PROVIDER_LIMIT_MS} ms. ${MEANWHILE}`,
       remedy:
         "Network: place the store near the workload (same region). Store: find out why it is slow.",

@@ -1,4 +1,4 @@
-// Findings about STS: from the facts about its endpoints, and from its answer to the real call.
+// Findings about STS: from the facts about its endpoints, and from its response to the real call.
 
 import type { Failure } from "../model/failure.js";
 import type { Finding, FindingId } from "../model/findings.js";
@@ -22,7 +22,7 @@ const SKEW = { adviceMs: 60_000, fatalMs: 300_000 };
 export function stsFindings({ sts, settings, clockSkewMs, assumeRole }: Facts): Finding[] {
   const [chosen, ...others] = sts;
   if (chosen === undefined) return [];
-  // An HTTP answer to the real call proves that the path works, even if the bare GET failed.
+  // An HTTP response to the real call proves that the path works, even if the bare GET failed.
   const isProven = assumeRole?.outcome === "ok" || assumeRole?.httpStatus !== undefined;
   return [
     ...(isProven ? [] : brokenEndpoint(chosen, "fatal", settings)),
@@ -42,8 +42,8 @@ function slow({ firstByteMs, host, region }: EndpointFacts): Finding[] {
     {
       id: "sts-slow",
       severity: "advice",
-      title: "STS answers slowly from here.",
-      detail: `${host} took ${Math.round(firstByteMs)} ms to answer a bare GET.`,
+      title: "STS responds slowly from here.",
+      detail: `${host} took ${Math.round(firstByteMs)} ms to respond to a bare GET.`,
       remedy: "Network: check the route to STS. Workload: use the region you run in.",
       evidence: { host, region, ms: firstByteMs },
     },
@@ -61,7 +61,7 @@ function slower(chosen: EndpointFacts, others: readonly EndpointFacts[]): Findin
     {
       id: "sts-region-slower",
       severity: "advice",
-      title: "Another configured region answers in less than half the time.",
+      title: "Another configured region responds in less than half the time.",
       detail: `${region} took ${Math.round(own)} ms, ${best.region} ${Math.round(best.ms)} ms.`,
       remedy: `Workload: put ${best.region} first, if this machine stays in place.`,
       evidence: { region, ms: own, fasterRegion: best.region, fasterMs: best.ms },
@@ -94,8 +94,8 @@ function wrongDate(rejected: RejectedDate | undefined, { host }: EndpointFacts):
     {
       id: "sts-date-wrong",
       severity: "advice",
-      title: "The Date of the STS answer cannot be right.",
-      detail: `${host} answered at ${date}, by its Date, with a session that ends at ${expiration}: by that clock it ${consequence}. This run ignored the Date.`,
+      title: "The Date of the STS response cannot be right.",
+      detail: `${host} responded at ${date}, by its Date, with a session that ends at ${expiration}: by that clock it ${consequence}. This run ignored the Date.`,
       remedy:
         "Network: find what sets the Date between this machine and STS (a proxy, an STS of your own), and correct its clock.",
       evidence: { host, ...rejected },
@@ -134,7 +134,7 @@ function defaulted({ region }: EndpointFacts): Finding {
 
 type Part = NonNullable<EndpointFacts["failedIn"]>;
 
-/** The finding for an endpoint that did not answer, by the part of the request that failed. */
+/** The finding for an endpoint that did not respond, by the part of the request that failed. */
 export function brokenEndpoint(
   endpoint: EndpointFacts,
   severity: "fatal" | "advice",
@@ -145,8 +145,10 @@ export function brokenEndpoint(
   const isLate = error === "timeout" || error === "ETIMEDOUT";
   const id = isLate ? "sts-timeout" : failedIn === "tls" ? "sts-tls-untrusted" : "sts-unreachable";
   const title = titleOf(failedIn, isLate);
-  const late = status === undefined ? "no answer" : "its answer did not end";
-  const answer = isLate ? `${late} in ${Math.round(totalMs)} ms` : "it was closed before an answer";
+  const late = status === undefined ? "no response" : "its response did not end";
+  const answer = isLate
+    ? `${late} in ${Math.round(totalMs)} ms`
+    : "it was closed before a response";
   const problem = failedIn === "answer" ? `there is a connection, but ${answer}` : WORDS[failedIn];
   const ignored =
     proxy === undefined
@@ -177,7 +179,9 @@ function titleOf(part: Part, isLate: boolean): string {
         ? "STS does not finish the TLS handshake in time"
         : "The TLS certificate of the STS endpoint is not trusted";
     case "answer":
-      return isLate ? "STS did not answer in time" : "STS closes the connection without an answer";
+      return isLate
+        ? "STS did not respond in time"
+        : "STS closes the connection without a response";
   }
 }
 
@@ -211,7 +215,7 @@ function chosenBy({ kind, region }: EndpointFacts, settings: Facts["settings"]):
       : source;
 }
 
-/** The finding for the failed call: the words of STS, or what prevented an answer. */
+/** The finding for the failed call: the words of STS, or what prevented a response. */
 export function answerFinding(failure: Failure, token?: TokenFacts): Finding {
   const { kind, code, message, httpStatus, requestId, region } = failure;
   const { id, severity, what, remedy } = sentenceFor(failure, token);
@@ -228,7 +232,7 @@ export function answerFinding(failure: Failure, token?: TokenFacts): Finding {
   return { id, severity, title: `${what}.`, detail, remedy, evidence };
 }
 
-/** By then, STS has reported an issuer that does not answer: its limit and a second of transit, in milliseconds. */
+/** By then, STS has reported an issuer that does not respond: its limit and a second of transit, in milliseconds. */
 const STS_ANSWERS_BY_MS = STS_ISSUER_TIMEOUT_MS + 1_000;
 
 /**
@@ -250,8 +254,8 @@ export function weakenCutOff(
   return {
     ...answer,
     severity: isExplained ? "advice" : "suspect",
-    title: "STS did not answer before the time limit of this run.",
-    detail: `${answer.detail}; ${chosen.host} answers a bare GET.`,
+    title: "STS did not respond before the time limit of this run.",
+    detail: `${answer.detail}; ${chosen.host} responds to a bare GET.`,
     remedy:
       "Workload: run the doctor again with a longer --timeout: STS waits up to 5 s for the identity provider.",
   };
@@ -259,7 +263,7 @@ export function weakenCutOff(
 
 type AnswerFacts = Pick<Facts, "sts" | "assumeRole">;
 
-/** Completes the finding for an answer that no other finding explains, so that a reader can investigate it. */
+/** Completes the finding for a response that no other finding explains, so that a reader can investigate it. */
 export function answerInFull(answer: Finding, facts: Facts): Finding {
   const { issuer } = facts;
   if (answer.id !== "sts-verification-key" || issuer === undefined) {

@@ -38,7 +38,7 @@ export function conclude(gathered: Gathered): Diagnosis {
   ];
   const answer =
     failure && weakenCutOff(answerFinding(failure, facts.token), failure, { facts, seen });
-  // Without an answer, STS refused nothing: the finding for the failed call is one among others.
+  // Without a response, STS refused nothing: the finding for the failed call is one among others.
   const isAnswered = failure?.kind === "answer" || failure?.kind === "bad-answer";
   const isSeen = seen.some(({ id, severity }) => id === answer?.id && severity === "fatal");
   const findings = withoutRepeats(
@@ -202,7 +202,7 @@ export const RANKING: readonly FindingId[] = [
   "signature-invalid",
   "jwks-slow",
   "discovery-slow",
-  // STS's answer, if nothing above explains it.
+  // STS's response, if nothing above explains it.
   "sts-provider-missing",
   "sts-thumbprint",
   "sts-audience-refused",
@@ -251,7 +251,7 @@ const IN_THE_REQUEST: readonly FindingId[] = [
   "duration-invalid",
 ];
 
-/** The findings that can explain an answer of STS. An answer that is not listed explains itself. */
+/** The findings that can explain a response of STS. A response that is not listed explains itself. */
 export const EXPLAINED_BY: Readonly<Partial<Record<FindingId, readonly FindingId[]>>> = {
   "sts-verification-key": AT_THE_ISSUER,
   "sts-thumbprint": ["issuer-tls-untrusted"],

@@ -85,7 +85,7 @@ export interface Facts {
   readonly settings: readonly Setting[];
   /** What the token says; absent without a token. */
   readonly token?: TokenReport | undefined;
-  /** How the issuer answers; absent without an issuer. */
+  /** How the issuer responds; absent without an issuer. */
   readonly issuer?: IssuerFacts | undefined;
   /** The chosen endpoint first, then those of `failoverRegions`; empty when only an issuer was checked. */
   readonly sts: readonly EndpointFacts[];
@@ -232,7 +232,7 @@ export interface CertificateFacts {
   readonly thumbprint: string;
 }
 
-/** One STS endpoint, measured by a bare GET from this machine. Any status is an answer. */
+/** One STS endpoint, measured by a bare GET from this machine. Any status counts as a response. */
 export interface EndpointFacts extends RequestParts {
   /** The region. */
   readonly region: string;
@@ -274,19 +274,19 @@ export interface AssumeRoleFacts {
   readonly region: string;
   /** `ok`, or what the failure means. */
   readonly outcome: "ok" | Verdict;
-  /** The code of the STS answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
+  /** The code of the STS response (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
   readonly code?: string | undefined;
-  /** The message of the STS answer or of the system. */
+  /** The message of the STS response or of the system. */
   readonly message?: string | undefined;
-  /** HTTP status of the answer; absent when there was none. */
+  /** HTTP status of the response; absent when there was none. */
   readonly httpStatus?: number | undefined;
-  /** The request ID of the STS answer, for AWS Support. */
+  /** The request ID of the STS response, for AWS Support. */
   readonly requestId?: string | undefined;
   /** Duration of the call, in milliseconds. */
   readonly ms: number;
   /** When the credentials expire (ISO 8601). The credentials are dropped at once. */
   readonly expiresAt?: string | undefined;
-  /** The answer's `Date`, if it cannot be right. */
+  /** The response's `Date`, if it cannot be right. */
   readonly rejectedDate?: RejectedDate | undefined;
 }
 

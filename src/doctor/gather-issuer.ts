@@ -124,7 +124,7 @@ interface RepeatOptions {
 /** Repeats the check's requests as long as both documents are served and time is left. */
 async function repeat(run: Run, options: RepeatOptions): Promise<Finding[]> {
   const { report, requests, keySets } = options;
-  // 304 is the answer to the second request for a JWKS that the check makes.
+  // 304 is the response to the second request for a JWKS that the check makes.
   const isServed = ({ status }: RequestTiming) => status === 200 || status === 304;
   const isWhole = report.requests.length === 2 && report.requests.every(isServed);
   if (!isWhole) return [];

@@ -158,7 +158,7 @@ class StoreCheck {
   }
 
   #limited<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const reason = Object.assign(new Error(`no answer in ${OPERATION_LIMIT_MS} ms`), {
+    const reason = Object.assign(new Error(`no response in ${OPERATION_LIMIT_MS} ms`), {
       code: "timeout",
     });
     const { clock } = this.#run.runtime;

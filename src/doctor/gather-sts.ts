@@ -91,7 +91,7 @@ function noEndpoint(problem: string): Finding {
 /** The limit of a bare GET, in milliseconds. */
 const ENDPOINT_LIMIT_MS = 6_000;
 
-/** Measures the network path to one STS endpoint by a bare GET: any status is an answer. */
+/** Measures the network path to one STS endpoint by a bare GET: any status counts as a response. */
 export async function gatherEndpoint(
   run: Run,
   { target, endpoint }: ChosenTarget,
@@ -169,7 +169,7 @@ async function probe(
   });
   limit.end();
   const { headers, tlsProtocol, certificate, status, firstByteMs, totalMs } = outcome.timing;
-  // A page that is too long or compressed counts as an answer. One that does not end does not.
+  // A page that is too long or compressed counts as a response. One that does not end does not.
   const isAnswer = status !== undefined && !("problem" in outcome && isTimeout(outcome.problem));
   const problem = !isAnswer && "problem" in outcome ? outcome.problem : undefined;
   const parts = { ...requestParts(outcome.timing), ...(!problem && { error: undefined }) };
@@ -309,7 +309,7 @@ function cutShort(region: string): Failure {
   return {
     kind: "timeout",
     code: "TimeoutError",
-    message: "no answer from STS before the run ended",
+    message: "no response from STS before the run ended",
     cutShort: true,
     region,
   };

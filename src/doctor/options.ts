@@ -61,7 +61,7 @@ export interface DiagnoseOptions {
    */
   readonly allowPrivateIssuers?: boolean | undefined;
   /**
-   * A shared store to check: whether it answers, its clock, its keys, and a round trip under a key of
+   * A shared store to check: whether it responds, its clock, its keys, and a round trip under a key of
    * the doctor's own, which is removed afterwards.
    */
   readonly store?: CredentialStore | undefined;

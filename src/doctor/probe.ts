@@ -40,7 +40,7 @@ export async function resolveName(
 ): Promise<Resolved> {
   const { clock } = run.runtime;
   const startMs = run.elapsedMs();
-  const late = Object.assign(new Error("no answer"), { code: "timeout" });
+  const late = Object.assign(new Error("no response"), { code: "timeout" });
   try {
     const found = await withTimeout(
       { clock, signal, timeoutMs: limitMs, reason: late },

@@ -136,11 +136,11 @@ export interface StoredCredentials extends StoredBase {
 /** A permanent refusal by STS, shared for a few seconds so that other processes do not repeat the call. */
 export interface StoredRefusal extends StoredBase {
   readonly kind: "refusal";
-  /** The error code of STS's answer: `AccessDenied`. */
+  /** The error code of STS's response: `AccessDenied`. */
   readonly code: string;
-  /** The message of STS's answer. */
+  /** The message of STS's response. */
   readonly message: string;
-  /** HTTP status of the refusal; absent when there was no answer. */
+  /** HTTP status of the refusal; absent when there was no response. */
   readonly httpStatus?: number | undefined;
   /** Request ID of the refusal, which AWS Support asks for. */
   readonly requestId?: string | undefined;

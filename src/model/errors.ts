@@ -20,13 +20,13 @@ export type WebIdentityErrorCode =
   | "ERR_TOKEN_EXPIRED"
   /** STS refused the token and would refuse it again. */
   | "ERR_TOKEN_REJECTED"
-  /** The identity provider answers, but STS can't use what it publishes. */
+  /** The identity provider responds, but STS can't use what it publishes. */
   | "ERR_IDP_UNUSABLE"
   /** STS could not get the verification key before the attempts or the budget ran out. */
   | "ERR_IDP_UNREACHABLE"
   /** STS throttled every attempt until the attempts or the budget ran out. */
   | "ERR_THROTTLED"
-  /** STS returned no usable answer before the attempts or the budget ran out. */
+  /** STS returned no usable response before the attempts or the budget ran out. */
   | "ERR_STS_UNAVAILABLE"
   /** The role's trust policy does not allow this token, or the role does not exist. */
   | "ERR_ACCESS_DENIED"
@@ -93,7 +93,7 @@ export class WebIdentityError extends Error {
   readonly findings: readonly Finding[];
   /** Whether a `chain()` may try its next provider: only when no token file is configured. */
   readonly tryNextLink: boolean;
-  /** The `Retry-After` of the last answer, in milliseconds. */
+  /** The `Retry-After` of the last response, in milliseconds. */
   declare readonly retryAfterMs: number | undefined;
   /**
    * The end of the refresh backoff, in milliseconds since the epoch. Until then every caller without

@@ -40,7 +40,7 @@ export interface PreflightFinishedEvent extends EventBase {
   readonly issuer: string;
   /** Most severe first. */
   readonly findings: readonly Finding[];
-  /** The requests with their timings; `fromCache` marks an answer that an earlier request returned. */
+  /** The requests with their timings; `fromCache` marks a response that an earlier request returned. */
   readonly requests: readonly RequestTiming[];
 }
 
@@ -56,14 +56,14 @@ export interface RegionDefaultedEvent extends EventBase {
   readonly region: string;
 }
 
-/** The provider calls another region, or another region answered first. */
+/** The provider calls another region, or another region responded first. */
 export interface RegionSwitchedEvent extends EventBase {
   readonly type: "region.switched";
   /** The region that was called before. */
   readonly from: string;
   /** The region that is called from now on. */
   readonly to: string;
-  /** `failover`: the earlier region failed, or its circuit breaker is open. `hedge`: this region answered first. */
+  /** `failover`: the earlier region failed, or its circuit breaker is open. `hedge`: this region responded first. */
   readonly reason: "failover" | "hedge";
 }
 
@@ -125,21 +125,21 @@ export interface ExpiredServedEvent extends EventBase {
 }
 
 /**
- * The `Date` of an STS answer can't be right, and the provider ignored it: according to it, the session
+ * The `Date` of an STS response can't be right, and the provider ignored it: according to it, the session
  * would last longer than requested, or would already have expired. The provider uses this machine's clock,
- * or the clock that earlier answers of STS have shown, if the session has the requested length by that
+ * or the clock that earlier responses of STS have shown, if the session has the requested length by that
  * clock; otherwise it assumes exactly the requested length.
  */
 export interface StsDateRejectedEvent extends EventBase {
   readonly type: "sts-date.rejected";
-  /** The region whose answer had the date. */
+  /** The region whose response had the date. */
   readonly region: string;
   /**
    * Why the date can't be right: the session would last longer than was requested, or would have expired
    * on arrival.
    */
   readonly reason: "session-too-long" | "expired-on-arrival";
-  /** The answer's `Date`, in milliseconds since the epoch. */
+  /** The response's `Date`, in milliseconds since the epoch. */
   readonly dateAt: number;
   /** How much it differs from the clock that the provider used instead, in milliseconds. */
   readonly skewMs: number;
@@ -177,7 +177,7 @@ export const CHANNEL_NAME = "resilient-sts";
 
 const diagnostics = channel(CHANNEL_NAME);
 
-/** Name of the `node:diagnostics_channel` for each request that `serveCredentials()` answers. */
+/** Name of the `node:diagnostics_channel` for each request to `serveCredentials()`. */
 export const SERVE_CHANNEL_NAME = "resilient-sts:serve";
 
 const served = channel(SERVE_CHANNEL_NAME);
@@ -186,9 +186,9 @@ const served = channel(SERVE_CHANNEL_NAME);
 export interface ServeRequestMessage {
   /** The name of the requested role; absent for a refused request. */
   readonly role: string | undefined;
-  /** HTTP status of the answer. */
+  /** HTTP status of the response. */
   readonly status: number;
-  /** Milliseconds from the request's headers to the end of the answer. */
+  /** Milliseconds from the request's headers to the end of the response. */
   readonly ms: number;
 }
 

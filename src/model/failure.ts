@@ -31,8 +31,8 @@ export interface Failure {
    * - `answer`: STS returned an error. Without a `code`, something in front of STS may have returned it.
    * - `bad-answer`: STS reported success, but returned no usable credentials.
    * - `proxy`: a proxy refused the connection to STS (`PROXY_STATUS_403`).
-   * - `network`: no answer: the connection was refused or reset, the name did not resolve, or TLS failed.
-   * - `timeout`: no answer in time.
+   * - `network`: no response: the connection was refused or reset, the name did not resolve, or TLS failed.
+   * - `timeout`: no response in time.
    * - `local`: code in this process threw.
    */
   readonly kind:
@@ -45,13 +45,13 @@ export interface Failure {
     | "network"
     | "timeout"
     | "local";
-  /** The error code of the answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
+  /** The error code of the response (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
   readonly code?: string | undefined;
-  /** The message of the answer, made printable and without the token. */
+  /** The message of the response, made printable and without the token. */
   readonly message: string;
   readonly httpStatus?: number | undefined;
   readonly requestId?: string | undefined;
-  /** The `Retry-After` of the answer, in milliseconds. */
+  /** The `Retry-After` of the response, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
   /** How long until STS accepts the token, in milliseconds. */
   readonly validInMs?: number | undefined;
@@ -62,7 +62,7 @@ export interface Failure {
    * ends, false means none. Absent for any other failure.
    */
   readonly retryable?: boolean | undefined;
-  /** There is no answer because the call ended before its own timeout, or was not made at all. */
+  /** There is no response because the call ended before its own timeout, or was not made at all. */
   readonly cutShort?: boolean | undefined;
   /** Another region can be called at once. */
   readonly alternative?: boolean | undefined;
@@ -82,11 +82,11 @@ export interface AttemptRecord {
   readonly region?: string | undefined;
   /** How the attempt ended. */
   readonly verdict: Verdict;
-  /** The error code of the answer (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
+  /** The error code of the response (`InvalidIdentityToken`) or of the system (`ECONNRESET`). */
   readonly code?: string | undefined;
-  /** The message of the answer. */
+  /** The message of the response. */
   readonly message: string;
-  /** HTTP status of the answer; absent when there was none. */
+  /** HTTP status of the response; absent when there was none. */
   readonly httpStatus?: number | undefined;
   /** The request ID. AWS Support asks for it. */
   readonly requestId?: string | undefined;

@@ -109,7 +109,7 @@ export interface Finding {
   /** The values that the check read, for programs. Never a token, a signature or a secret. */
   readonly evidence: Readonly<Record<string, unknown>>;
   /**
-   * The refusal that makes a `suspect` finding certain, because STS was reported to answer this way:
+   * The refusal that makes a `suspect` finding certain, because STS was reported to respond this way:
    * `verification-key` for "Couldn't retrieve verification key from your identity provider",
    * `not-validated` for "The web identity token provided could not be validated".
    */
@@ -124,7 +124,7 @@ export type DocumentName = "discovery" | "jwks";
 
 /** How long the parts of one request took, and how it ended. */
 export interface RequestParts {
-  /** The HTTP status; absent when there was no answer. */
+  /** The HTTP status; absent when there was no response. */
   readonly status?: number | undefined;
   /** The error code of the system or of OpenSSL (`ECONNREFUSED`, `CERT_HAS_EXPIRED`, `timeout`). */
   readonly error?: string | undefined;
@@ -134,19 +134,19 @@ export interface RequestParts {
   readonly connectMs?: number | undefined;
   /** TLS handshake, in milliseconds. */
   readonly tlsMs?: number | undefined;
-  /** From the start to the answer's first byte, in milliseconds. */
+  /** From the start to the response's first byte, in milliseconds. */
   readonly firstByteMs?: number | undefined;
   /** From the start to the last byte or the failure, in milliseconds. */
   readonly totalMs: number;
 }
 
-/** One request to an issuer: its timing and its answer. */
+/** One request to an issuer: its timing and its response. */
 export interface RequestTiming extends RequestParts {
   /** The document that was requested. */
   readonly document: DocumentName;
   /** Its URL. */
   readonly url: string;
-  /** Whether the answer and its timing are from an earlier request. */
+  /** Whether the response and its timing are from an earlier request. */
   readonly fromCache: boolean;
   /** How many bytes of the body were read. */
   readonly bytes: number;

@@ -57,7 +57,7 @@ export function decodeToken(token: string): DecodedToken | OtherShape {
 
 /**
  * The finding for a token that {@link decodeToken} can't read, or whose header STS refuses. STS was
- * observed to answer "not a valid JWT" to all but three base64url parts with JSON, and to a `crit`.
+ * observed to return "not a valid JWT" for all but three base64url parts with JSON, and to a `crit`.
  */
 export function malformedToken(
   { problem, remedy }: OtherShape,

@@ -28,13 +28,13 @@ export type TokenSourceErrorCode =
   | "ERR_SOURCE_NOT_CONFIGURED"
   /** The platform refused the request and will refuse it again. Permanent. */
   | "ERR_SOURCE_REFUSED"
-  /** The platform did not answer, or answered without a token. Temporary. */
+  /** The platform did not respond, or responded without a token. Temporary. */
   | "ERR_SOURCE_UNAVAILABLE";
 
 /** The fields of a {@link TokenSourceError} besides its message. */
 export interface TokenSourceErrorInit {
   /**
-   * Whether the platform refused, or did not answer.
+   * Whether the platform refused, or did not respond.
    * @default "ERR_SOURCE_UNAVAILABLE" when `retryable`, else "ERR_SOURCE_REFUSED"
    */
   readonly code?: TokenSourceErrorCode | undefined;
@@ -75,7 +75,7 @@ const ERROR_NAME = "TokenSourceError";
 export class TokenSourceError extends Error {
   /** The name that logs and stacks show. */
   override readonly name = ERROR_NAME;
-  /** Whether the platform refused, or did not answer. */
+  /** Whether the platform refused, or did not respond. */
   readonly code: TokenSourceErrorCode;
   /** Whether the same call can succeed within the next minute. */
   readonly retryable: boolean;

@@ -67,9 +67,9 @@ function notJson(url: string, came: NoObject): Finding {
     id: "discovery-not-json",
     severity: "suspect",
     title: "The issuer returned something other than a discovery document.",
-    detail: `${url} answers 200 with ${CAME_INSTEAD[came]}.`,
+    detail: `${url} returns 200 with ${CAME_INSTEAD[came]}.`,
     remedy:
-      "IdP: serve the discovery document itself, without a login. Network: make sure that no captive portal or proxy answers in its place.",
+      "IdP: serve the discovery document itself, without a login. Network: make sure that no captive portal or proxy responds in its place.",
     evidence: { url, isPage: came === "page", isCut: came === "cut" },
     ...((came === "lenient" || came === "list") && { confirmedBy: "verification-key" }),
   };

@@ -19,7 +19,7 @@ interface Failed {
   readonly proxy: URL | undefined;
 }
 
-/** The finding for a request without an answer. It is never certain, because STS calls from another network. */
+/** The finding for a request without a response. It is never certain, because STS calls from another network. */
 export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
   const { proxy, timing } = failed;
   const isUnsupported = problem.kind === "network" && problem.code === PROXY_UNSUPPORTED;
@@ -29,7 +29,7 @@ export function problemFinding(problem: FetchProblem, failed: Failed): Finding {
   const hasPhase = problem.kind === "timeout" || problem.kind === "network";
   if (proxy === undefined || !hasPhase || problem.phase !== "connect") return finding;
   const { host } = new URL(timing.url);
-  const why = problem.kind === "network" ? problem.code : "no answer in time";
+  const why = problem.kind === "network" ? problem.code : "no response in time";
   return {
     ...finding,
     title: "The proxy did not connect to the issuer.",
@@ -86,7 +86,7 @@ function insideCluster(problem: FetchProblem, { document, timing }: Failed): Fin
     detail: `${isJwks ? `jwks_uri is ${safeText(timing.url, 200)}; ` : ""}${where} is inside the cluster's network, and STS connects from the internet.`,
     remedy: `IdP: publish ${isJwks ? "the JWKS" : "discovery document and JWKS"} at a public https URL, and set the API server's --service-account-issuer and --service-account-jwks-uri to the public URLs, so that tokens and discovery document name them. A managed cluster (EKS, GKE, AKS, OpenShift) has a public issuer of its own: use that one.`,
     evidence: { url: timing.url, document, ...problem },
-    // STS answers the verification-key message when it does not reach the JWKS, and a private address
+    // STS returns the verification-key message when it does not reach the JWKS, and a private address
     // (RFC 1918, RFC 4193, RFC 6598) can't be reached from the internet.
     ...(isJwks && isPrivate(host) && { confirmedBy: "verification-key" }),
   };
@@ -158,7 +158,7 @@ const NOT_RESOLVED = {
   id: "issuer-timeout",
   severity: "info",
   title: "The issuer was not checked: the names of other issuers took too long to resolve.",
-  remedy: "Network: check this machine's DNS, which does not answer for the other issuers' names.",
+  remedy: "Network: check this machine's DNS, which does not respond for the other issuers' names.",
 } as const;
 
 function timedOut(phase: string, { document, timing, timeoutMs }: Failed) {
@@ -202,7 +202,7 @@ const UNTRUSTED = {
 const NO_HANDSHAKE = {
   title: "The TLS handshake with the issuer failed before its certificate was checked.",
   remedy:
-    "IdP: support TLS 1.2 or newer on this port, without requiring a client certificate. Network: make sure that no proxy or firewall answers in place of the issuer.",
+    "IdP: support TLS 1.2 or newer on this port, without requiring a client certificate. Network: make sure that no proxy or firewall responds in place of the issuer.",
 } as const;
 
 /** Whether no handshake was possible: the two sides share no protocol, version or cipher suite. */
@@ -210,7 +210,7 @@ function isHandshake(code: string): boolean {
   return code === "EPROTO" || code.startsWith("ERR_SSL_");
 }
 
-/** An answer with another status than 200. */
+/** A response with another status than 200. */
 export function statusFinding(document: DocumentName, timing: RequestTiming, now: number): Finding {
   const { url, status = 0, headers } = timing;
   const wait = retryAfterMs(headers, now);
@@ -221,7 +221,7 @@ export function statusFinding(document: DocumentName, timing: RequestTiming, now
       ...base,
       id: "issuer-redirects",
       title: "The issuer redirects, and it is not documented whether STS follows redirects.",
-      detail: `${url} answers ${status} to ${safeText(headers.location ?? "nowhere", 200)}; it was not followed.`,
+      detail: `${url} returns ${status} to ${safeText(headers.location ?? "nowhere", 200)}; it was not followed.`,
       remedy: "IdP: serve the document with status 200 at this URL, without a redirect.",
     };
   }
@@ -236,9 +236,9 @@ export function statusFinding(document: DocumentName, timing: RequestTiming, now
           ? "jwks-rate-limited"
           : "jwks-http-status",
     title: isLimit
-      ? "The issuer limits the rate of requests; STS may get the same answer."
+      ? "The issuer limits the rate of requests; STS may get the same response."
       : "The issuer does not serve its document with status 200.",
-    detail: `${url} answers ${status}${pause}.`,
+    detail: `${url} returns ${status}${pause}.`,
     remedy: isLimit
       ? "IdP: raise the limit, or let caches and CDNs keep these documents."
       : "IdP: serve the document with status 200, without a login.",
@@ -247,9 +247,9 @@ export function statusFinding(document: DocumentName, timing: RequestTiming, now
 
 const SLOW_MS = 2_000;
 
-/** Finds slow answers: each by itself, or both documents together. */
+/** Finds slow responses: each by itself, or both documents together. */
 export function slow(requests: readonly RequestTiming[]): Finding[] {
-  // 304 is the answer to a request that revalidates a cached document.
+  // 304 is the response to a request that revalidates a cached document.
   const isServed = (status: number | undefined) => status === 200 || status === 304;
   const answered = requests.filter(({ error, status }) => error === undefined && isServed(status));
   const total = answered.reduce((sum, { totalMs }) => sum + totalMs, 0);
@@ -262,8 +262,8 @@ export function slow(requests: readonly RequestTiming[]): Finding[] {
       id: document === "discovery" ? "discovery-slow" : "jwks-slow",
       severity: isTooLate ? "suspect" : "advice",
       title: isTooLate
-        ? "The issuer answers too late for STS, which stops waiting after 5 s."
-        : "The issuer answers slowly; STS stops waiting after 5 s.",
+        ? "The issuer responds too late for STS, which stops waiting after 5 s."
+        : "The issuer responds slowly; STS stops waiting after 5 s.",
       detail: `${url} took ${Math.round(totalMs)} ms, both documents ${Math.round(total)} ms.`,
       remedy: "IdP: serve the document in well under 1 s, from a cache or CDN.",
       evidence: { url, ms: totalMs, bothMs: total, limitMs: STS_ISSUER_TIMEOUT_MS },

@@ -58,7 +58,7 @@ export type FetchProblem =
   | { readonly kind: "encoded"; readonly encoding: string }
   | { readonly kind: "too-large" };
 
-/** An answer of any status, or the reason why there is none. */
+/** A response of any status, or the reason why there is none. */
 type Outcome<Timing> = { readonly timing: Timing } & (
   | { readonly headers: IncomingHttpHeaders; readonly status: number; readonly body: Buffer }
   | { readonly problem: FetchProblem }
@@ -70,7 +70,7 @@ export async function fetchDocument(
   { document, etag, transport, reach, proxy, clock, signal }: FetchOptions,
 ): Promise<Outcome<RequestTiming>> {
   const headers = {
-    // A Kubernetes API server answers 406 when the request does not accept the media type of a JWKS.
+    // A Kubernetes API server returns 406 when the request does not accept the media type of a JWKS.
     accept: "application/json, application/jwk-set+json",
     ...(etag !== undefined && { "if-none-match": etag }),
   };
@@ -215,7 +215,7 @@ function codeOf(problem: FetchProblem): string {
 /** The part of a request that is in progress. */
 export type Phase = "dns-queue" | "dns" | "connect" | "tls" | "answer" | "body";
 
-/** The times and the answer of one request, for a document or not. */
+/** The times and the response of one request, for a document or not. */
 export type MeasuredRequest = Omit<RequestTiming, "document" | "fromCache">;
 
 /** Measures one request, part by part. */

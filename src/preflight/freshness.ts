@@ -13,7 +13,7 @@ const DEFAULT_RETRY_AFTER_MS = 30_000;
 const MIN_RETRY_AFTER_MS = 1_000;
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
-/** What an answer's headers say about caching it (RFC 9111, section 4.2), without defaults or bounds. */
+/** What a response's headers say about caching it (RFC 9111, section 4.2), without defaults or bounds. */
 export type Freshness =
   | { readonly kind: "refused"; readonly words: string }
   | { readonly kind: "unsaid" }
@@ -28,7 +28,7 @@ export type Freshness =
     };
 
 /**
- * Reads the caching headers of an answer.
+ * Reads the caching headers of a response.
  *
  * @param arrivedAt - in milliseconds since the epoch; an `Expires` without a `Date` counts from then.
  */
@@ -91,7 +91,7 @@ export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number 
   return Math.min(MAX_RETRY_AFTER_MS, Math.max(MIN_RETRY_AFTER_MS, wait));
 }
 
-/** The pause after an answer that limits the rate of requests, in milliseconds. */
+/** The pause after a response that limits the rate of requests, in milliseconds. */
 export function pauseMs(headers: IncomingHttpHeaders, now: number): number {
   return retryAfterMs(headers, now) ?? DEFAULT_RETRY_AFTER_MS;
 }
@@ -113,7 +113,7 @@ function expiresInSeconds(
   if (expires === undefined) return undefined;
   const expiresAt = parseHttpDate(expires, arrivedAt ?? 0);
   if (expiresAt === undefined) return 0;
-  // An answer without a Date is as old as its arrival (RFC 9110, section 6.6.1).
+  // A response without a Date is as old as its arrival (RFC 9110, section 6.6.1).
   const sentAt = parseHttpDate(date, arrivedAt ?? 0) ?? arrivedAt;
   return sentAt === undefined ? undefined : (expiresAt - sentAt) / 1000;
 }

@@ -78,7 +78,7 @@ interface Lookup {
 
 /**
  * Resolves one name at a time, first come, first served. A process has two threads for names (half of
- * libuv's four). If the resolver does not answer, each name occupies a thread for ten seconds or more,
+ * libuv's four). If the resolver does not respond, each name occupies a thread for ten seconds or more,
  * even when no caller waits for it any longer. Tokens name the issuers: without the queue, two names from
  * hostile tokens would keep the name of STS from being resolved.
  */

@@ -10,7 +10,7 @@
 //   key-set.ts           reads the JWKS, and finds what is wrong with each key
 //   token-key.ts         chooses the token's key, verifies the signature with it, and makes the findings
 //
-// They use key-history.ts, which remembers earlier answers, freshness.ts, which reads caching headers,
+// They use key-history.ts, which remembers earlier responses, freshness.ts, which reads caching headers,
 // json-document.ts, which parses, and document-findings.ts, which makes the findings about requests.
 //
 // A process loads only this file and subject.ts at the start. The first check, which most processes
@@ -110,8 +110,8 @@ export interface PreflightCheckOptions {
    */
   readonly fresh?: boolean | undefined;
   /**
-   * Set after STS answered that it could not validate the token, which it also answers for a key in a
-   * form that it refuses. The documents are then fetched until enough answers agree, for up to 5 s, even
+   * Set after STS reported that it could not validate the token, which it also reports for a key in a
+   * form that it refuses. The documents are then fetched until enough responses agree, for up to 5 s, even
    * if nothing in the first one is wrong: STS may have reached another replica of the issuer.
    * @default false
    */

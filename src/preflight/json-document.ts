@@ -72,8 +72,8 @@ function cameInstead(text: string, body: Uint8Array): NoObject {
 }
 
 /**
- * Whether a JSON object begins and does not end. When the connection of an answer without a length
- * breaks, or a proxy sets a length of its own, the answer looks complete.
+ * Whether a JSON object begins and does not end. When the connection of a response without a length
+ * breaks, or a proxy sets a length of its own, the response looks complete.
  */
 function isBeginning(text: string, body: Uint8Array): boolean {
   return /^\s*\{/.test(text) && shapeOf(body).unclosed > 0;
@@ -110,7 +110,7 @@ function shapeOf(body: Uint8Array) {
   return { unclosed, depth, values };
 }
 
-/** The same in words, to follow "answers 200 with". */
+/** The same in words, to follow "returns 200 with". */
 export const CAME_INSTEAD: Readonly<Record<NoObject, string>> = {
   page: "a page, an error or nothing",
   cut: "the beginning of a JSON object that does not end",
@@ -122,7 +122,7 @@ export const CAME_INSTEAD: Readonly<Record<NoObject, string>> = {
 
 /**
  * A document that begins with U+FEFF, which JSON does not allow (RFC 8259, section 8.1). In one report,
- * STS answered with the verification-key message, and retrying did not help.
+ * STS returned the verification-key message, and retrying did not help.
  */
 export function byteOrderMark(document: DocumentName, url: string): Finding {
   const name = document === "discovery" ? "discovery document" : "JWKS";

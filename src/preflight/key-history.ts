@@ -5,7 +5,7 @@ import type { Clock } from "../runtime/clock.js";
 import { member, shownText } from "./json-document.js";
 import { type FetchedKeys, type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
 
-// What earlier answers of an issuer showed: missing keys, and sets of keys that differ. One answer proves
+// What earlier responses of an issuer showed: missing keys, and sets of keys that differ. One response proves
 // little, because a rotation takes time to spread, and each replica may have keys of its own.
 
 /** Two fetches without a key count as two only if they are this many milliseconds apart: a rotation takes time. */
@@ -87,15 +87,15 @@ function shortened(kid: string): string {
 }
 
 /**
- * A finding about the keys is certain only after this many answers in a row with the same keys.
- * Behind a load balancer that picks one of three replicas at random, seven answers would all come
- * from the same wrong replica for one token in 1,000; eight answers for one in 3,000.
+ * A finding about the keys is certain only after this many responses in a row with the same keys.
+ * Behind a load balancer that picks one of three replicas at random, seven responses would all come
+ * from the same wrong replica for one token in 1,000; eight responses for one in 3,000.
  */
 export const ANSWERS_THAT_AGREE = 8;
 
-/** Answers older than this, in milliseconds, do not count as agreeing. */
+/** Responses older than this, in milliseconds, do not count as agreeing. */
 const AGREE_MS = 30_000;
-/** How long an agreement lasts while no answer differs from it, in milliseconds. */
+/** How long an agreement lasts while no response differs from it, in milliseconds. */
 const AGREEMENT_MS = 300_000;
 /** Two sets of keys within this time, in milliseconds, show that replicas differ: the default retry budget. */
 const DIFFER_MS = 60_000;
@@ -108,7 +108,7 @@ interface SeenSet {
   /** A digest of each key with its kid, and of what is wrong with it. */
   readonly members: ReadonlySet<string>;
   readonly shown: ShownSet;
-  /** When an answer had this set, newest last, by the monotonic clock. */
+  /** When a response had this set, newest last, by the monotonic clock. */
   readonly seenAt: number[];
 }
 
@@ -121,12 +121,12 @@ interface ShownSet {
   readonly total: number;
 }
 
-/** The sets of keys in an issuer's recent answers. */
+/** The sets of keys in an issuer's recent responses. */
 export class KeySetsSeen {
   readonly #clock: Clock;
   /** By the digest of the set, most recent last. */
   readonly #sets = new Map<string, SeenSet>();
-  /** The last set on which enough answers agreed, and when they did. */
+  /** The last set on which enough responses agreed, and when they did. */
   #agreement: { readonly digest: string; readonly at: number } | undefined;
 
   constructor(clock: Clock) {
@@ -134,7 +134,7 @@ export class KeySetsSeen {
   }
 
   /**
-   * Records one answer. An answer without keys counts as a set, too.
+   * Records one response. A response without keys counts as a set, too.
    *
    * @param faults - the ids of the findings about the documents themselves.
    */
@@ -154,15 +154,15 @@ export class KeySetsSeen {
   }
 
   /**
-   * Whether enough answers agreed within the last five minutes, and every answer since had the same keys.
-   * No finding is certain because of that: what answers show now is what counts.
+   * Whether enough responses agreed within the last five minutes, and every response since had the same keys.
+   * No finding is certain because of that: only the current responses count.
    */
   get haveAgreed(): boolean {
     const { at } = this.#agreement ?? {};
     return at !== undefined && this.#clock.monotonic() - at < AGREEMENT_MS;
   }
 
-  /** Whether enough recent answers have the same keys, and none has others. */
+  /** Whether enough recent responses have the same keys, and none has others. */
   get doAgree(): boolean {
     const [seen, ...others] = this.#recent();
     const since = this.#clock.monotonic() - AGREE_MS;
@@ -170,7 +170,7 @@ export class KeySetsSeen {
     return others.length === 0 && answers >= ANSWERS_THAT_AGREE;
   }
 
-  /** Whether recent answers have different keys. */
+  /** Whether recent responses have different keys. */
   get doDiffer(): boolean {
     return this.#recent().length > 1;
   }

@@ -307,7 +307,7 @@ function certificateProblem(
   }
 }
 
-/** STS was reported once to answer "could not be validated" for such a key. */
+/** STS was reported once to return "could not be validated" for such a key. */
 function encodingProblem(jwk: JsonObject): KeyProblem | undefined {
   const words = keyFormProblem(jwk);
   return words === undefined
@@ -319,13 +319,13 @@ function notJson(url: string, came: NoObject): Finding {
   if (came === "too-complex") return tooComplex(url);
   return {
     id: "jwks-not-json",
-    // A page in place of the JWKS is mostly an outage or a login wall, which may pass; so may a cut answer.
+    // A page in place of the JWKS is mostly an outage or a login wall, which may pass; so may a cut response.
     // In text without an object or a list no parser finds keys, and STS was observed to refuse a kid that
     // is not in the JWKS (2026-09). How a lenient parser reads the other forms is not known until STS
     // reports that it does not find the key.
     severity: came === "other" ? "fatal" : "suspect",
     title: "The issuer's JWKS is not a JSON object.",
-    detail: `${url} answers 200 with ${CAME_INSTEAD[came]}.`,
+    detail: `${url} returns 200 with ${CAME_INSTEAD[came]}.`,
     remedy: "IdP: serve the JWKS itself (RFC 7517, section 5), without a login.",
     evidence: { url, isPage: came === "page", isCut: came === "cut" },
     ...((came === "lenient" || came === "list") && { confirmedBy: "verification-key" }),
@@ -337,7 +337,7 @@ function tooComplex(url: string): Finding {
     id: "jwks-too-large",
     severity: "suspect",
     title: "The issuer's document is far too large.",
-    detail: `${url} answers 200 with ${CAME_INSTEAD["too-complex"]}.`,
+    detail: `${url} returns 200 with ${CAME_INSTEAD["too-complex"]}.`,
     remedy: "IdP: publish only the keys in use.",
     evidence: { url },
   };

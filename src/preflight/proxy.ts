@@ -86,12 +86,12 @@ class ProxyUnsupported extends Error {
   }
 }
 
-/** The proxy answered CONNECT with another status than 200. */
+/** The proxy responded to CONNECT with another status than 200. */
 class TunnelRefused extends Error {
   readonly code: string;
 
   constructor(status: number | undefined) {
-    super(`The proxy answered CONNECT with ${status}`);
+    super(`The proxy responded to CONNECT with ${status}`);
     this.code = `PROXY_STATUS_${status}`;
   }
 }

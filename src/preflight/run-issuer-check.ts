@@ -153,7 +153,7 @@ interface IssuerCheckInit {
 /**
  * One check. Cached documents are enough while nothing in them is wrong for the token. A fault in
  * cached documents is checked again with new ones, unless they were fetched a moment ago. A fault of
- * the documents or keys is certain only when several answers in a row agree.
+ * the documents or keys is certain only when several responses in a row agree.
  */
 class IssuerCheck {
   readonly #issuer: SharedIssuer;
@@ -227,7 +227,7 @@ class IssuerCheck {
     return withFetches(second, missingKids.note(missingKid, keys, this.#startedMonotonic));
   }
 
-  /** Fetches the documents on new connections until enough answers agree, or one differs. */
+  /** Fetches the documents on new connections until enough responses agree, or one differs. */
   async #fetchUntilAnswersAgree(first: Judgement): Promise<Judgement> {
     const { missingKids, keySets } = this.#issuer;
     let judged = first;
@@ -256,7 +256,7 @@ class IssuerCheck {
     return this.#mustAgree && isInTime && !this.#issuer.keySets.haveAgreed;
   }
 
-  /** The findings. While answers differ, a finding that may apply to one replica only is not certain. */
+  /** The findings. While responses differ, a finding that may apply to one replica only is not certain. */
   #withReplicas({ findings, missingKid }: Judgement): readonly Finding[] {
     const { keySets } = this.#issuer;
     const inconsistent = keySets.finding(missingKid !== undefined);

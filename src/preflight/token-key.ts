@@ -314,7 +314,7 @@ export function signatureInvalid(kid: string | null | undefined, alg: string): F
   const which = shown === undefined ? "the only key" : `the key ${JSON.stringify(shown)}`;
   return {
     id: "signature-invalid",
-    // STS was observed to answer "could not be validated" to a bad signature (2026).
+    // STS was observed to return "could not be validated" for a bad signature (2026).
     severity: "fatal",
     title: "The token's signature does not match the key that the token names.",
     detail: `The ${alg} signature does not verify with ${which} as the issuer publishes it.`,

@@ -107,7 +107,7 @@ export class TokenStep {
   withoutNewerToken(failure: Failure): Failure {
     const { source, sourceName } = this.#options.identity;
     if (source.renewable !== false || judge(failure) !== "token-expired") return failure;
-    // Checked again, because the answer of STS has shown its clock, or that it refuses this token.
+    // Checked again, because the response of STS has shown its clock, or that it refuses this token.
     const { findings = this.#check(this.#last ?? "").findings } = failure;
     const expired = findings.find(({ id }) => id === "token-expired");
     const others = findings.filter((finding) => finding !== expired);
@@ -123,7 +123,7 @@ export class TokenStep {
     if (!limits.isChecked) return { findings: [] };
     const { neededSeconds, audiences } = limits;
     const serverClock = this.#serverClock;
-    // The clock of STS counts. Until an answer has shown it, no token is refused for its times.
+    // The clock of STS counts. Until a response has shown it, no token is refused for its times.
     const { now, isVerified } = serverClock?.read() ?? { now: clock.now(), isVerified: false };
     const isRefused = serverClock?.hasCalledExpired(token) ?? false;
     return checkToken(token, { now, isVerified, isRefused, neededSeconds, audiences });
@@ -161,8 +161,8 @@ interface IssuerCheckStepOptions {
 type CheckOptions = Omit<PreflightCheckOptions, "signal">;
 
 /**
- * How long an advisory issuer check waits for STS to answer before it starts, in milliseconds. STS
- * usually answers sooner, and then the issuer gets no request. In a simulated fleet of 10,000
+ * How long an advisory issuer check waits for STS to respond before it starts, in milliseconds. STS
+ * usually responds sooner, and then the issuer gets no request. In a simulated fleet of 10,000
  * processes, checks that started with each call were most of the issuer's load, and none of them helped.
  */
 const CHECK_AFTER_MS = 1_000;
@@ -181,7 +181,7 @@ export class IssuerCheckStep {
 
   /**
    * In strict mode: the issuer check before the STS call. The check gets half of the remaining retry
-   * budget, and the call the other half: an issuer that this machine can't reach may answer STS.
+   * budget, and the call the other half: an issuer that this machine can't reach may respond to STS.
    *
    * @throws AttemptError when it is certain that STS can't verify the token.
    */
@@ -198,7 +198,7 @@ export class IssuerCheckStep {
   /**
    * In advisory mode: an issuer check during a slow STS call. The attempt waits for it only if STS fails.
    *
-   * @returns a function to call when STS has answered: a check that has not started by then never starts.
+   * @returns a function to call when STS has responded: a check that has not started by then never starts.
    */
   duringCall(token: string): () => void {
     const { mode, clock, signal } = this.#options;

@@ -280,7 +280,7 @@ function staleAnswer({ expiration }: AttributedCredentials): WebIdentityError {
   return new WebIdentityError({
     code: "ERR_STS_UNAVAILABLE",
     message: `STS returned credentials that have expired, or expire within 1 s (${expiration?.toJSON()}).`,
-    hint: "Workload: check this machine's clock. Network: check what answers between this machine and STS.",
+    hint: "Workload: check this machine's clock. Network: find what responds between this machine and STS.",
   });
 }
 

@@ -76,8 +76,8 @@ export interface ResilienceOptions {
    */
   readonly failoverRegions?: readonly string[] | undefined;
   /**
-   * When the first region has not answered after this many milliseconds, the provider also calls the next
-   * region, and the first answer counts. 10 to 60,000, and less than `attemptTimeoutMs`. Requires
+   * When the first region has not responded after this many milliseconds, the provider also calls the next
+   * region, and the first response counts. 10 to 60,000, and less than `attemptTimeoutMs`. Requires
    * `failoverRegions`.
    * @default never
    */
@@ -92,7 +92,7 @@ export interface ResilienceOptions {
   readonly region?: string | undefined;
   /**
    * When to check the issuer's discovery document and JWKS. `"advisory"`: after a failure that concerns
-   * the key or the token, and during a call that STS has not answered within 1 s, without delaying it.
+   * the key or the token, and during a call to which STS has not responded within 1 s, without delaying it.
    * `"strict"`: before each call; a token that STS can't verify is not sent. `"off"`: never.
    * @default "advisory"; "off" with `validateToken: false`
    */

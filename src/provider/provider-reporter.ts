@@ -318,7 +318,7 @@ function linesFor(event: WebIdentityEvent): Line[] {
       const [date, expiration] = [event.dateAt, event.expiresAt].map((ms) =>
         new Date(ms).toISOString(),
       );
-      const what = `STS in ${region} answered with a Date that can't be right (${date}; the session ends at ${expiration})`;
+      const what = `STS in ${region} responded with a Date that can't be right (${date}; the session ends at ${expiration})`;
       return [["warn", `${what}: it was ignored`]];
     }
     case "credentials.expired-served":

@@ -209,7 +209,7 @@ function toRecord(
   };
 }
 
-/** An error that is not an answer, a network fault or a token fault: from a plugin or a role assumer. */
+/** An error that is not a response, a network fault or a token fault: from a plugin or a role assumer. */
 function localFailure(error: unknown): Failure {
   const cause = safeCause(error);
   return { kind: "local", code: cause.name, message: cause.message, cause };
@@ -253,7 +253,7 @@ function mayExplain({ id, severity }: Finding, verdict: Verdict): boolean {
   );
 }
 
-/** A finding explains more than an answer of STS, and a local fault has no answer. */
+/** A finding explains more than a response of STS, and a local fault has no response. */
 function words(failure: Failure, finding: Finding | undefined): string {
   const said = failure.code === undefined ? failure.message : `${failure.code}: ${failure.message}`;
   if (finding === undefined) return said;

@@ -21,7 +21,7 @@ export interface Sentence {
 const ISSUER_LIMIT = `${STS_ISSUER_TIMEOUT_MS / 1000} s`;
 
 const FIND_THE_OTHER_SERVER =
-  "Network: find the proxy, gateway or firewall that answers for the STS endpoint of this region, and let the request through. Workload: check the region and any custom endpoint.";
+  "Network: find the proxy, gateway or firewall that responds in place of the STS endpoint of this region, and let the request through. Workload: check the region and any custom endpoint.";
 
 const CORRECT_THE_ENDPOINT =
   "Workload: correct the endpoint of STS (clientConfig.endpoint, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, or endpoint_url in the profile), which leads to another service such as S3 or API Gateway. Network: if no endpoint is configured, check which VPC endpoint the private DNS names for STS.";
@@ -80,7 +80,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     id: "sts-verification-key",
     severity: "suspect",
     what: "STS could not get the verification key from the identity provider",
-    remedy: `IdP and network: make sure that the issuer's /.well-known/openid-configuration and its jwks_uri answer 200 to the internet within ${ISSUER_LIMIT}, without a login, a rate limit or a firewall in the way, and that the JWKS has the token's key.`,
+    remedy: `IdP and network: make sure that the issuer's /.well-known/openid-configuration and its jwks_uri return 200 to the internet within ${ISSUER_LIMIT}, without a login, a rate limit or a firewall in the way, and that the JWKS has the token's key.`,
   },
   "provider-missing": {
     code: "ERR_TOKEN_REJECTED",
@@ -142,7 +142,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "STS refused the token with an unrecognized message",
     remedy:
-      "AWS account: compare the token's issuer, audience and key with the IAM OIDC provider in the role's account. AWS Support can look up the answer by its request ID.",
+      "AWS account: compare the token's issuer, audience and key with the IAM OIDC provider in the role's account. AWS Support can look up the response by its request ID.",
   },
   "claims-unreadable": {
     code: "ERR_STS_UNAVAILABLE",
@@ -189,13 +189,13 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "suspect",
     what: "STS failed with an error of its own",
     remedy:
-      "Workload: retry later, or let the provider call another region (failoverRegions). AWS Support can look up the answer by its request ID.",
+      "Workload: retry later, or let the provider call another region (failoverRegions). AWS Support can look up the response by its request ID.",
   },
   "other-server-failed": {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unavailable",
     severity: "suspect",
-    what: "A proxy or another server answered in place of STS",
+    what: "A proxy or another server responded in place of STS",
     remedy: FIND_THE_OTHER_SERVER,
   },
   "other-server-refused": {
@@ -209,36 +209,36 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unavailable",
     severity: "fatal",
-    what: "Another AWS service answered in place of STS",
+    what: "Another AWS service responded in place of STS",
     remedy: CORRECT_THE_ENDPOINT,
   },
   "action-unknown": {
     code: "ERR_REQUEST_INVALID",
     id: "sts-request-invalid",
     severity: "fatal",
-    what: "The service that answered does not offer AssumeRoleWithWebIdentity",
+    what: "The service that responded does not offer AssumeRoleWithWebIdentity",
     remedy: CORRECT_THE_ENDPOINT,
   },
   "answer-hidden": {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unknown",
     severity: "fatal",
-    what: "The request handler threw an error for the answer's status, so the explanation of STS is lost",
+    what: "The request handler threw an error for the response's status, so the explanation of STS is lost",
     remedy:
-      "Workload: let your request handler return answers of every status (axios: `validateStatus: () => true`; got and ky: `throwHttpErrors: false`), because STS explains a refusal in the body.",
+      "Workload: let your request handler return responses of every status (axios: `validateStatus: () => true`; got and ky: `throwHttpErrors: false`), because STS explains a refusal in the body.",
   },
   "no-credentials": {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unavailable",
     severity: "suspect",
-    what: "The answer is not one of STS: it reports success without credentials",
+    what: "The response is not from STS: it reports success without credentials",
     remedy: FIND_THE_OTHER_SERVER,
   },
   "answer-too-long": {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unavailable",
     severity: "suspect",
-    what: "The answer is not one of STS: it is longer than any answer of STS",
+    what: "The response is not from STS: it is longer than any response of STS",
     remedy: FIND_THE_OTHER_SERVER,
   },
   unreachable: {
@@ -252,7 +252,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-timeout",
     severity: "fatal",
-    what: "STS did not answer in time",
+    what: "STS did not respond in time",
     remedy: ALLOW_THE_CONNECTION,
   },
   "tls-handshake": {
@@ -261,7 +261,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "The TLS handshake with the STS endpoint failed",
     remedy:
-      "Network: make sure that no proxy or firewall answers on port 443 in place of the STS endpoint. Workload: check the region and any custom endpoint.",
+      "Network: make sure that no proxy or firewall responds on port 443 in place of the STS endpoint. Workload: check the region and any custom endpoint.",
   },
   "certificate-untrusted": {
     code: "ERR_STS_UNAVAILABLE",
@@ -277,7 +277,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "The TLS certificate that the STS endpoint presents is not valid at this time",
     remedy:
-      "Workload: check this machine's clock. Network: have the operator of the server that answers for STS (TLS inspection, VPC endpoint, an STS of your own) renew its certificate.",
+      "Workload: check this machine's clock. Network: have the operator of the server that responds in place of STS (TLS inspection, VPC endpoint, an STS of your own) renew its certificate.",
   },
   "certificate-name": {
     code: "ERR_STS_UNAVAILABLE",
@@ -285,7 +285,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "The TLS certificate that the STS endpoint presents is for another host name",
     remedy:
-      "Network: find out which server answers for the STS endpoint (DNS, private DNS of a VPC endpoint, TLS inspection). Workload: check the region and any custom endpoint.",
+      "Network: find out which server responds in place of the STS endpoint (DNS, private DNS of a VPC endpoint, TLS inspection). Workload: check the region and any custom endpoint.",
   },
   "proxy-refused": {
     code: "ERR_STS_UNAVAILABLE",
@@ -325,7 +325,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "STS returned an unrecognized error",
     remedy:
-      "Workload: read the message of the answer and correct what it names. AWS Support can look up the answer by its request ID.",
+      "Workload: read the message of the response and correct what it names. AWS Support can look up the response by its request ID.",
   },
 };
 

@@ -3,7 +3,7 @@ import type { Finding, KeyRefusal } from "../model/findings.js";
 import { isCertificateFault } from "../runtime/system-errors.js";
 
 /**
- * What happened in a failed attempt, and who says so: STS, a server that answered in its place, the
+ * What happened in a failed attempt, and who says so: STS, a server that responded in its place, the
  * proxy before it, this machine, or the local checks. Each situation leads to one verdict, and to
  * one sentence (`sentences.ts`).
  */
@@ -93,7 +93,7 @@ function checkedToken({ findings = [] }: Failure): Situation {
 const DATES = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
 const NAMES = ["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"];
 
-/** There was no answer. A fault of a certificate lasts until someone corrects it; the others may pass. */
+/** There was no response. A fault of a certificate lasts until someone corrects it; the others may pass. */
 function unanswered({ code = "", message }: Failure): Situation {
   if (NAMES.includes(code)) return "certificate-name";
   if (DATES.includes(code)) return "certificate-dates";
@@ -115,7 +115,7 @@ function unanswered({ code = "", message }: Failure): Situation {
   return "unreachable";
 }
 
-/** `PROXY_STATUS_403`: what the proxy answered to CONNECT; without a status, it did not answer. */
+/** `PROXY_STATUS_403`: what the proxy returned for CONNECT; without a status, it did not respond. */
 function refusedByProxy({ code = "" }: Failure): Situation {
   const status = Number(/\d{3}$/.exec(code)?.[0] ?? 502);
   if (status === 407) return "proxy-credentials";
@@ -178,11 +178,11 @@ const CODES: readonly (readonly [RegExp, Situation])[] = [
   [/^(requesttimeout|gatewaytimeout|badgateway)/i, "sts-error"],
   [/^(validation|malformed|packedpolicytoolarge|invalidparameter)/i, "request-refused"],
   [/^(missing(parameter|action)|invalidquery|invalidrequest)/i, "request-refused"],
-  // STS has the action: another service, or an old emulator, answered.
+  // STS has the action: another service, or an old emulator, responded.
   [/^(invalidaction|unknownoperation)/i, "action-unknown"],
 ];
 
-/** An answer with a code is from STS; one without is from a server in front of it. */
+/** A response with a code is from STS; one without is from a server in front of it. */
 function answered({ code, message, httpStatus = 0, requestId }: Failure): Situation {
   // This status has the same meaning with every code.
   if (httpStatus === 429 || /^rate exceeded|too many requests/i.test(message)) return "throttled";
@@ -200,7 +200,7 @@ function answered({ code, message, httpStatus = 0, requestId }: Failure): Situat
 function withoutCode(status: number, requestId: string | undefined): Situation {
   // Only a proxy returns this status (RFC 9110, section 15.5.8).
   if (status === 407) return "proxy-credentials";
-  // AWS's own front end gives every answer a request id, and STS every refusal a code.
+  // AWS's own front end gives every response a request id, and STS every refusal a code.
   if (requestId !== undefined) return mayPass(status) ? "sts-error" : "other-aws-server";
   return mayPass(status) ? "other-server-failed" : "other-server-refused";
 }
@@ -211,14 +211,14 @@ const WORDS: Readonly<Record<KeyRefusal, RegExp>> = {
   "not-validated": /could\s+not\s+be\s+validated/i,
 };
 
-/** Which refusal about a key the answer is; `undefined` for any other answer. */
+/** Which refusal about a key the response is; `undefined` for any other response. */
 export function keyRefusalOf({ kind, code = "", message }: Failure): KeyRefusal | undefined {
   if (kind !== "answer" || !/^invalididentitytoken/i.test(code)) return undefined;
   return (Object.keys(WORDS) as KeyRefusal[]).find((refusal) => WORDS[refusal].test(message));
 }
 
 /**
- * The findings after STS's answer. A finding with only one report behind it is a suspicion, and does not
+ * The findings after STS's response. A finding with only one report behind it is a suspicion, and does not
  * stop the call. It becomes certain (`fatal`) when STS refuses the token in the words of that report.
  */
 export function confirmedBy(findings: readonly Finding[], failure: Failure): readonly Finding[] {

@@ -3,12 +3,12 @@ import { unspell } from "./spellings.js";
 import { findSecretShapes } from "./token-shapes.js";
 
 /*
- * Makes text from outside safe to show: answers, documents, claims, thrown errors, settings. The result is
+ * Makes text from outside safe to show: responses, documents, claims, thrown errors, settings. The result is
  * bounded, printable, on one line, and free of tokens and secrets in every spelling. Each step takes linear
  * time.
  */
 
-/** The longest text from outside (an answer's message, a claim) that is shown, in characters. */
+/** The longest text from outside (a response's message, a claim) that is shown, in characters. */
 const MAX_SHOWN = 500;
 /** The longest text from outside that is read; longer than the longest token of STS in any encoding. */
 const MAX_READ = 64 * 1024;

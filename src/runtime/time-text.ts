@@ -50,7 +50,7 @@ function fullYear(digits: string, now: number): number {
   return inThisCentury > thisYear + 50 ? inThisCentury - 100 : inThisCentury;
 }
 
-/** The headers of an answer that say when to retry, by lower-case name. */
+/** The headers of a response that say when to retry, by lower-case name. */
 interface RetryHeaders {
   readonly "retry-after"?: string | undefined;
   readonly date?: string | undefined;
@@ -58,10 +58,10 @@ interface RetryHeaders {
 
 /**
  * The wait that a `Retry-After` header (seconds or a date; RFC 9110, section 10.2.3) requests, in
- * milliseconds; at most the longest delay of a timer. A date counts from the answer's own `Date`: both are by the server's clock, and this
+ * milliseconds; at most the longest delay of a timer. A date counts from the response's own `Date`: both are by the server's clock, and this
  * machine's may be wrong.
  *
- * @param now - this machine's time, for an answer without a `Date`; milliseconds since the epoch.
+ * @param now - this machine's time, for a response without a `Date`; milliseconds since the epoch.
  */
 export function readRetryAfter(headers: RetryHeaders, now: number): number | undefined {
   const text = headers["retry-after"]?.trim();

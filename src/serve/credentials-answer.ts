@@ -11,7 +11,7 @@ export interface ServedProvider {
   status?(): ProviderStatus;
 }
 
-/** One HTTP answer of the endpoint. */
+/** One HTTP response of the endpoint. */
 export interface EndpointAnswer {
   readonly status: number;
   readonly body: object;
@@ -19,13 +19,13 @@ export interface EndpointAnswer {
   readonly allow?: string;
 }
 
-/** boto3 and the AWS CLI wait 2 s for an answer (botocore, `ContainerMetadataFetcher`), in milliseconds. */
+/** boto3 and the AWS CLI wait 2 s for a response (botocore, `ContainerMetadataFetcher`), in milliseconds. */
 const MAX_WAIT_MS = 1_800;
 
 /**
  * Credentials in the shape that every SDK accepts, or 503 with what boto3 and the AWS CLI print:
  * the error code, and who must change what. A provider may be any code: whatever it returns or throws,
- * there is an answer.
+ * there is a response.
  */
 export async function answerFor(provider: ServedProvider, clock: Clock): Promise<EndpointAnswer> {
   try {
@@ -37,7 +37,7 @@ export async function answerFor(provider: ServedProvider, clock: Clock): Promise
   }
 }
 
-/** `undefined` when the provider has no answer in time. It goes on for the next request. */
+/** `undefined` when the provider has no response in time. It goes on for the next request. */
 function withinLimit(
   provider: ServedProvider,
   clock: Clock,

@@ -30,7 +30,7 @@ const MAX_FAILURES = 100;
 const FAILURE_WINDOW_MS = 60_000;
 
 /**
- * Decides which requests may have an answer. The checks run from the cheapest to the dearest, and
+ * Decides which requests may have a response. The checks run from the cheapest to the dearest, and
  * the token comes last: a web page that reaches this port by DNS rebinding (a foreign `Host`) or by
  * a cross-site request (`Origin`, `Sec-Fetch-*`) never gets as far as its comparison.
  */
@@ -75,7 +75,7 @@ export class RequestGuard<Role extends GuardedRole = GuardedRole> {
       return refused(403, "ForeignRequest", message);
     }
     if (method !== "GET") {
-      const answer = refused(405, "MethodNotAllowed", "Only GET is answered.");
+      const answer = refused(405, "MethodNotAllowed", "Only GET is allowed.");
       return { ...answer, allow: "GET" };
     }
     const length = headers.get("content-length") ?? ["0"];

@@ -2,8 +2,8 @@
  * The container-credentials endpoint: the protocol by which every AWS SDK and the AWS CLI read
  * credentials from an HTTP server (`AWS_CONTAINER_CREDENTIALS_FULL_URI`).
  *
- * `request-guard.ts` decides whether a request may have an answer, `credentials-answer.ts` turns a
- * provider into that answer, `token-files.ts` writes the bearer tokens for other containers, and
+ * `request-guard.ts` decides whether a request may have a response, `credentials-answer.ts` turns a
+ * provider into that response, `token-files.ts` writes the bearer tokens for other containers, and
  * this file owns the server: its address, its limits, its connections and its end.
  */
 import { randomBytes } from "node:crypto";
@@ -43,7 +43,7 @@ export interface ServeCredentialsOptions {
   /**
    * Loopback address and port to listen on, such as `127.0.0.1:9912` or `[::1]:9912`. Port 0 lets
    * the system choose. Any address that is not loopback is refused: AWS SDKs accept plain HTTP from
-   * loopback only, and the answers hold secrets.
+   * loopback only, and the responses hold secrets.
    * @default "127.0.0.1:0"
    */
   readonly listen?: string | undefined;
@@ -95,7 +95,7 @@ const KNOWN_OPTIONS = ["roles", "listen", "tokenDirectory"];
  * Serves credentials to programs in any language over the container-credentials protocol, on a
  * loopback address and behind a random bearer token for each role.
  *
- * Answers come from the providers' memory. A role without credentials answers within 1.8 s, because
+ * Responses come from the providers' memory. A role without credentials responds within 1.8 s, because
  * boto3 and the AWS CLI wait 2 s: 503 with the error code, and who must change what. Expired or
  * empty credentials are never served.
  *
@@ -142,7 +142,7 @@ export async function startEndpoint(
     await server.close();
     throw error;
   }
-  // Answers come from memory: what these fail with, the next request reports.
+  // Responses come from memory: what these fail with, the next request reports.
   for (const { provider } of roles) {
     (async () => provider())().catch(() => {});
   }
@@ -237,7 +237,7 @@ class EndpointServer {
     });
     this.#server.on("connection", (socket: Socket) => this.#opened(socket));
     this.#server.on("request", (request, response) => this.#respond(request, response));
-    // Without a listener Node would answer 100 by itself and wait for the body.
+    // Without a listener Node would send 100 itself and wait for the body.
     this.#server.on("checkContinue", (request, response) => this.#respond(request, response));
     // Upgrades and tunnels are not part of the protocol.
     this.#server.on("upgrade", (_, socket) => socket.destroy());
@@ -282,9 +282,9 @@ class EndpointServer {
   }
 
   /**
-   * Accepts every waiting client before it answers one. Node accepts one connection in each turn of
+   * Accepts every waiting client before it responds to one. Node accepts one connection in each turn of
    * its event loop, and in the same turn it reads every open one: of many programs that start
-   * together, the last would wait until the others had been answered again and again.
+   * together, the last would wait until the others had got many responses.
    */
   async #acceptAll(): Promise<void> {
     // This turn goes on until then. Each turn after it tells whether another client was waiting.
@@ -306,7 +306,7 @@ class EndpointServer {
     const body = JSON.stringify(answer.body);
     const headers: OutgoingHttpHeaders = {
       "content-type": "application/json",
-      // Without a length the answer goes out in chunks.
+      // Without a length the response goes out in chunks.
       "content-length": Buffer.byteLength(body),
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",

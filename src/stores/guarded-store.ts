@@ -5,14 +5,14 @@ import type { Clock } from "../runtime/clock.js";
 import { safeCause } from "../runtime/redact.js";
 
 /**
- * The limit of one operation, in milliseconds. A Redis nearby answers in 1 ms, and a store must cost a
+ * The limit of one operation, in milliseconds. A Redis nearby responds in 1 ms, and a store must cost a
  * caller less than the STS call that it may save.
  */
 const OPERATION_MS = 250;
 
 /**
  * The limit is counted in parts. In a process that is short of CPU time, or loads the AWS SDK, timers
- * are late and answers are read late: a part that took a fifth longer than it should does not count
+ * are late and responses are read late: a part that took a fifth longer than it should does not count
  * against the store, up to 1 s in total.
  */
 const PARTS = { count: 5, lateFactor: 1.2, maxMs: 1_000 };
@@ -78,7 +78,7 @@ export class GuardedStore {
     if (this.openUntil !== undefined || this.#isProbing) return undefined;
     const isProbe = this.#openUntil > 0;
     this.#isProbing = isProbe;
-    const reason = new Error(`no answer in ${OPERATION_MS} ms`);
+    const reason = new Error(`no response in ${OPERATION_MS} ms`);
     // `async` turns a synchronous throw into a rejection.
     const running = (async () => act(this.#store))();
     const limit = new AbortController();

@@ -47,7 +47,7 @@ const RENEW_AFTER_MS = 60_000;
 
 /**
  * The keys of a store. A function is called when the ring is created, and each minute while the store is
- * in use. If it fails or does not answer, the last keys stay in use.
+ * in use. If it fails or does not respond, the last keys stay in use.
  */
 export class KeyRing {
   readonly #fetch: () => Promise<readonly RingKey[]>;

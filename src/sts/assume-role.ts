@@ -36,7 +36,7 @@ export type AttributedCredentials = AwsCredentialIdentity & { $source?: Record<s
 /** Credentials whose expiration is by this machine's clock, because callers compare it with that clock. */
 export interface IssuedCredentials {
   readonly credentials: AttributedCredentials;
-  /** The `Date` of the answer, if it can't be right. */
+  /** The `Date` of the response, if it can't be right. */
   readonly rejectedDate?: RejectedDate | undefined;
 }
 
@@ -114,7 +114,7 @@ interface RequestOptions {
 }
 
 /**
- * Sends the request. The SDK does not return the `Date` header of an answer, so a middleware reads it,
+ * Sends the request. The SDK does not return the `Date` header of a response, so a middleware reads it,
  * and limits the length of the body.
  */
 async function sendRequest(
@@ -146,7 +146,7 @@ async function sendRequest(
   }
 }
 
-/** Identifies requests whose answers are interchangeable: leaves out a session name that the SDK made from the time. */
+/** Identifies requests whose responses are interchangeable: leaves out a session name that the SDK made from the time. */
 function requestName({ RoleSessionName, ...input }: AssumeRoleInput): string {
   const sessionName = /^aws-sdk-js-session-\d+$/.test(RoleSessionName) ? null : RoleSessionName;
   return JSON.stringify([sessionName, Object.entries(input)]);
@@ -154,7 +154,7 @@ function requestName({ RoleSessionName, ...input }: AssumeRoleInput): string {
 
 /**
  * The same call through the user's role assumer, which may call any service. An assumer can't be aborted:
- * an answer after the timeout is ignored.
+ * a response after the timeout is ignored.
  */
 export function assumeRoleWith(
   assumer: RoleAssumer,
@@ -204,13 +204,13 @@ async function bounded<T>(
 }
 
 function timedOut(timeoutMs: number, cutShort: boolean): Failure {
-  const message = `no answer from STS within ${Math.round(timeoutMs)} ms`;
+  const message = `no response from STS within ${Math.round(timeoutMs)} ms`;
   return { kind: "timeout", code: "TimeoutError", message, cutShort };
 }
 
 /** The retry budget ended while the call waited in the queue of its endpoint. */
 function leftInQueue({ region }: StsTarget): Failure {
-  const message = "too many calls to this endpoint were waiting for an answer";
+  const message = "too many calls to this endpoint were waiting for a response";
   return { kind: "timeout", code: "TimeoutError", message, cutShort: true, region };
 }
 
@@ -224,7 +224,7 @@ function emptyAnswer(metadata?: { httpStatusCode?: number; requestId?: string })
 }
 
 /**
- * The credentials in an STS answer; `undefined` when it has none. Other
+ * The credentials in an STS response; `undefined` when it has none. Other
  * implementations may leave out `AssumedRoleUser`, the session token and the expiration.
  */
 export function toCredentials(
@@ -268,14 +268,14 @@ function accountOf(arn: string | undefined): string | undefined {
 }
 
 /**
- * The longest answer that is read, in bytes. A success of STS has 1 to 3 KiB, and about 20 KiB at most:
+ * The longest response that is read, in bytes. A success of STS has 1 to 3 KiB, and about 20 KiB at most:
  * with a packed policy, and a subject and audience of the maximum length.
  */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /**
- * The longest answer that the SDK parses, in bytes. Its parser blocks the process for up to half a second
- * for 1 MiB. A longer answer does not come from STS, and is treated as one without a body.
+ * The longest response that the SDK parses, in bytes. Its parser blocks the process for up to half a second
+ * for 1 MiB. A longer response does not come from STS, and is treated as one without a body.
  */
 const MAX_PARSED_BYTES = 128 * 1024;
 
@@ -285,10 +285,10 @@ interface Answer {
 }
 
 /**
- * The same answer with its body read into memory, which the SDK would do next without a limit. This
+ * The same response with its body read into memory, which the SDK would do next without a limit. This
  * reads the streams of Node and of the web, from any request handler. The SDK reads any other body.
  *
- * @throws AttemptError as soon as an answer is too long; any error of the body.
+ * @throws AttemptError as soon as a response is too long; any error of the body.
  */
 async function withBoundedBody<A>(answer: A, signal: AbortSignal): Promise<A> {
   const { body, statusCode } = (answer ?? {}) as Answer;
@@ -345,7 +345,7 @@ function tooLong(httpStatus: number | undefined): AttemptError {
   return new AttemptError({
     kind: "bad-answer",
     code: "AnswerTooLong",
-    message: `the answer is longer than ${MAX_ANSWER_BYTES} bytes; reading stopped there`,
+    message: `the response is longer than ${MAX_ANSWER_BYTES} bytes; reading stopped there`,
     httpStatus,
   });
 }

@@ -7,7 +7,7 @@ import type { Clock } from "../runtime/clock.js";
 const OPEN_MS = { min: 30_000, max: 60_000 };
 
 /**
- * A region counts as failed when hedged requests to other regions were answered first this often in a
+ * A region counts as failed when hedged requests to other regions got the first response this often in a
  * row, and it was silent for this long in total. Either limit alone is not enough: one call may be
  * slow by chance, and the hedge delay may be shorter than the usual response time of the region.
  */
@@ -34,7 +34,7 @@ export type Permission = "call" | "probe";
  */
 export class CircuitBreaker {
   #state: State = CLOSED;
-  /** Since the last answer of the region. */
+  /** Since the last response of the region. */
   #outpaced = { count: 0, silentMs: 0 };
   readonly #clock: Clock;
   readonly #random: () => number;
@@ -56,13 +56,13 @@ export class CircuitBreaker {
     return "probe";
   }
 
-  /** The region answered. */
+  /** The region responded. */
   succeeded(): void {
     this.#outpaced = { count: 0, silentMs: 0 };
     this.#state = CLOSED;
   }
 
-  /** The region did not answer, or what answered was not STS. */
+  /** The region did not respond, or what responded was not STS. */
   failed(): void {
     this.#state = { value: "open", ...this.#pause() };
   }
@@ -73,7 +73,7 @@ export class CircuitBreaker {
     this.#state = { ...this.#state, value: "open", until: this.#clock.monotonic() };
   }
 
-  /** A hedged request to another region was answered first, after this region was silent for `silentMs`. */
+  /** A hedged request to another region got the first response, after this region was silent for `silentMs`. */
   outpaced(silentMs: number): void {
     this.#outpaced.count += 1;
     this.#outpaced.silentMs += silentMs;

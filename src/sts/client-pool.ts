@@ -17,7 +17,7 @@ const MAX_SOCKETS = 40;
 /** Clients that are kept although none is in use; the least recently used one is closed first. */
 const MAX_IDLE_CLIENTS = 16;
 
-/** A successful answer, and the facts that the check of its times needs. */
+/** A successful response, and the facts that the check of its times needs. */
 export interface StsAnswer {
   readonly output: AssumeRoleWithWebIdentityCommandOutput;
   /** The `Date` header. */
@@ -39,7 +39,7 @@ interface Entry extends PooledClient, CreatedClient {
   released: boolean;
 }
 
-/** What the answers of one STS endpoint have shown, for all providers that call it. */
+/** What the responses of one STS endpoint have shown, for all providers that call it. */
 interface Endpoint {
   readonly serverClock: ServerClock;
   readonly breaker: CircuitBreaker;
@@ -106,10 +106,10 @@ export class ClientPool {
   }
 
   /**
-   * Waits for the answer to a request. Equal requests at the same time are sent once, with the client of
+   * Waits for the response to a request. Equal requests at the same time are sent once, with the client of
    * the first caller.
    *
-   * @param request - equal for requests with equal answers.
+   * @param request - equal for requests with equal responses.
    * @param signal - ends this caller's wait; the request ends with the last caller's.
    */
   share(
@@ -118,7 +118,7 @@ export class ClientPool {
   ): Promise<StsAnswer> {
     const name = JSON.stringify([this.#keys.ofAnswer(target), request]);
     return this.#calls.join(name, signal, (abortSignal) =>
-      // Lent until the last caller stops waiting for the answer.
+      // Lent until the last caller stops waiting for the response.
       this.use(target, ({ client }) => send(client, abortSignal)),
     );
   }
@@ -154,7 +154,7 @@ export class ClientPool {
     return this.#endpoint(target).breaker;
   }
 
-  /** The clock of the target's endpoint, as its answers show it. */
+  /** The clock of the target's endpoint, as its responses show it. */
   serverClock(target: StsTarget): ServerClock {
     return this.#endpoint(target).serverClock;
   }
@@ -244,7 +244,7 @@ class TargetKeys {
   }
 
   /**
-   * Names what an answer depends on. The connection that it comes over is not part of that, unless the
+   * Names what a response depends on. The connection that it comes over is not part of that, unless the
    * request handler is one of the provider's options.
    */
   ofAnswer({ config, plugins, isHandlerLent }: StsTarget): string {

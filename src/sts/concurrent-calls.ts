@@ -53,7 +53,7 @@ export class ConcurrencyLimit {
   }
 }
 
-/** After this time without an answer, in milliseconds, a later caller makes a new call instead of joining. */
+/** After this time without a response, in milliseconds, a later caller makes a new call instead of joining. */
 const JOIN_WITHIN_MS = 1_000;
 
 interface SharedCall<T> {
@@ -64,7 +64,7 @@ interface SharedCall<T> {
   isSettled: boolean;
 }
 
-/** Calls in progress. Equal calls are made once, and every caller that waits gets the answer. */
+/** Calls in progress. Equal calls are made once, and every caller that waits gets the response. */
 export class SharedCalls<T> {
   readonly #calls = new Map<string, SharedCall<T>>();
 

@@ -5,10 +5,10 @@ import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { errorChain } from "../runtime/system-errors.js";
 import { readRetryAfter } from "../runtime/time-text.js";
 
-/** A shorter subject may be an ordinary word of the answer, such as the name of a role. */
+/** A shorter subject may be an ordinary word of the response, such as the name of a role. */
 const MIN_SUBJECT = 16;
 
-/** Names that the SDK gives an answer without an error code; `NotFound` for every 404. */
+/** Names that the SDK gives a response without an error code; `NotFound` for every 404. */
 const NO_CODE = ["Unknown", "UnknownError", "Error", "NotFound"];
 
 /** Configuration that the SDK refuses before it sends anything. */
@@ -66,9 +66,9 @@ interface Link {
   readonly message: string;
   /** The system call that failed (`connect`). */
   readonly syscall: string | undefined;
-  /** The status of an answer or of a proxy, where the error has it in a field. */
+  /** The status of a response or of a proxy, where the error has it in a field. */
   readonly statusCode: unknown;
-  /** The answer, where the error has it in a field. */
+  /** The response, where the error has it in a field. */
   readonly response: unknown;
 }
 
@@ -134,7 +134,7 @@ const SERVER_MARKS = ["server", "via", "proxy-agent", "x-squid-error", "x-amzn-e
 
 function notFromSts(httpStatus: number, marks: readonly string[]): string {
   const sender = marks.length === 0 ? "" : ` (${marks.join(", ")})`;
-  return `HTTP ${httpStatus} with a body that is not an STS answer${sender}`;
+  return `HTTP ${httpStatus} with a body that is not an STS response${sender}`;
 }
 
 /** The texts that must not be shown: the token, of which every part is removed, and its subject. */
@@ -148,7 +148,7 @@ function secretsOf(token: string): string[] {
 const THROWN_STATUS =
   /^(?:Request failed with status(?: code)?|Response (?:status )?code|Unsuccessful HTTP response:?) (\d{3})\b/;
 
-/** The status for which a request handler threw an error instead of returning the answer. */
+/** The status for which a request handler threw an error instead of returning the response. */
 function thrownStatus({ code, message, response, statusCode }: Link): number | undefined {
   const words = THROWN_STATUS.exec(message)?.[1];
   if (words !== undefined) return Number(words);
@@ -158,7 +158,7 @@ function thrownStatus({ code, message, response, statusCode }: Link): number | u
   return typeof status === "number" && status >= 300 && status <= 599 ? status : undefined;
 }
 
-/** The body of the answer is lost, and with it the error of STS, if there was one. */
+/** The body of the response is lost, and with it the error of STS, if there was one. */
 function readStatus(httpStatus: number, links: readonly Link[], reading: Reading): Failure {
   const link = links.find((each) => thrownStatus(each) !== undefined) as Link;
   const facts = { ...shown(link, reading), httpStatus };
@@ -170,7 +170,7 @@ function readStatus(httpStatus: number, links: readonly Link[], reading: Reading
 /**
  * How proxy agents report that a proxy did not open the tunnel: hpagent, tunnel-agent (and tunnel),
  * undici's ProxyAgent, and Node's own `NODE_USE_ENV_PROXY`. https-proxy-agent returns the proxy's
- * answer as if it were the server's.
+ * response as if it were the server's.
  */
 const PROXY_REFUSALS: readonly RegExp[] = [
   /^Bad response: (\d{3})\b/,
@@ -194,7 +194,7 @@ function proxyStatus({ code, message, statusCode }: Link): number | undefined {
 }
 
 /**
- * A proxy that answers wrongly or not at all: https-proxy-agent, hpagent, tunnel, socks, undici, and
+ * A proxy that responds wrongly or not at all: https-proxy-agent, hpagent, tunnel, socks, undici, and
  * Chromium's network stack.
  */
 function isProxyFault({ code = "", message }: Link): boolean {
@@ -231,7 +231,7 @@ function withCodeInWords(link: Link): Link {
   return code === undefined ? link : { ...link, code };
 }
 
-/** Whether something ended the request before its answer: a limit, or a signal. */
+/** Whether something ended the request before its response: a limit, or a signal. */
 function isCutOff({ name, code = "", message }: Link): boolean {
   if (
     /^(Timeout|Abort|Canceled|Cancel)Error$/.test(name) ||

@@ -26,7 +26,7 @@ export interface RegionHandle {
   readonly target: StsTarget;
   /** The call is sent now; before, it may have waited in a queue. */
   sent(): void;
-  /** The region answered with credentials. */
+  /** The region responded with credentials. */
   succeeded(): void;
   /**
    * The call failed.
@@ -36,7 +36,7 @@ export interface RegionHandle {
   failed(verdict: Verdict, answered: boolean): void;
   /** The call ended and showed nothing about the region. If it was a probe, the next caller probes. */
   abandoned(): void;
-  /** A hedged request to another region was answered first. A call that was not sent says nothing. */
+  /** A hedged request to another region got the first response. A call that was not sent shows nothing. */
   outpaced(): void;
   /** Skips the region for this round if another one can be called. @returns whether it did. */
   skip(): boolean;

@@ -42,7 +42,7 @@ export interface RegionalCallerOptions {
   readonly limits: CallerLimits;
   /** What a failed call means. */
   readonly judge: (failure: Failure) => Verdict;
-  /** Whether `access-denied` may pass, so that another region's answer is worth waiting for. */
+  /** Whether `access-denied` may pass, so that another region's response is worth waiting for. */
   readonly retryAccessDenied: boolean;
   readonly emit: EmitEvent;
   /** Ends every call. */
@@ -58,7 +58,7 @@ export interface CallerLimits {
   readonly budgetMs: number;
 }
 
-/** Verdicts that every region would give: another region's answer is not worth waiting for. */
+/** Verdicts that every region would give: another region's response is not worth waiting for. */
 const FINAL: readonly Verdict[] = [
   "token-rejected",
   "token-expired",
@@ -118,7 +118,7 @@ class RegionalCaller implements StsCaller {
     try {
       return await this.#callHedged(region, input, deadline);
     } catch (error) {
-      // The budget, or the end of the provider, ended the call before the region could answer.
+      // The budget, or the end of the provider, ended the call before the region could respond.
       if (!(error instanceof AttemptError) || error.failure.cutShort) region.abandoned();
       if (!(error instanceof AttemptError)) throw error;
       const failure = this.#withoutLongWait(error.failure, region, deadline);
@@ -193,7 +193,7 @@ class RegionalCaller implements StsCaller {
     });
   }
 
-  /** Reports how the region answered, before the queue reaches the next call. */
+  /** Reports how the region responded, before the queue reaches the next call. */
   async #reportTo(
     region: RegionHandle,
     token: string,
@@ -256,7 +256,7 @@ export function createAssumerCaller(options: AssumerCallerOptions): StsCaller {
 }
 
 function notCalled({ region }: StsTarget): Failure {
-  const message = "not called: other calls to this region got no answer in the meantime";
+  const message = "not called: other calls to this region got no response in the meantime";
   return { kind: "timeout", code: "TimeoutError", message, cutShort: true, region };
 }
 

@@ -3,16 +3,16 @@ import { type Clock, elapsedSince, hasStepped, type Moment, momentOf } from "../
 import { parseHttpDate } from "../runtime/time-text.js";
 
 /**
- * Smaller differences are ignored, in milliseconds: `Date` has whole seconds, and the answer takes time
+ * Smaller differences are ignored, in milliseconds: `Date` has whole seconds, and the response takes time
  * to arrive.
  */
 const MIN_SKEW_MS = 15_000;
 
-/** The times of one answer with a session. */
+/** The times of one response with a session. */
 export interface SessionTimes {
-  /** The answer's `Date` header. */
+  /** The response's `Date` header. */
   readonly date: string | undefined;
-  /** When the session ends by STS's clock; absent when the answer does not say. */
+  /** When the session ends by STS's clock; absent when the response does not say. */
   readonly expiration: Date | undefined;
   /** The requested length of the session, in milliseconds. */
   readonly requestedMs: number;
@@ -43,7 +43,7 @@ export interface SessionJudged {
 
 /** The time at one STS endpoint. */
 export interface ServerTime {
-  /** Milliseconds since the epoch; this machine's time until an answer has shown the difference. */
+  /** Milliseconds since the epoch; this machine's time until a response has shown the difference. */
   readonly now: number;
   readonly isVerified: boolean;
 }
@@ -52,9 +52,9 @@ export interface ServerTime {
 const REMEMBERED_MS = 300_000;
 
 /**
- * What the answers of one STS endpoint show about its clock.
+ * What the responses of one STS endpoint show about its clock.
  *
- * A session proves the `Date` of its answer: STS issues it for the requested length, so its expiration
+ * A session proves the `Date` of its response: STS issues it for the requested length, so its expiration
  * must match the `Date`. A refusal has no such proof: its `Date` counts only if this machine's clock
  * agrees. While the clock is unverified, no token is refused because of its times.
  */
@@ -70,12 +70,12 @@ export class ServerClock {
   /** @param now - by this machine's clock, in milliseconds since the epoch. */
   read(now = this.#clock.now()): ServerTime {
     const shown = this.#shown;
-    // If the clock was set since then, or the machine suspended, the next answer shows the difference.
+    // If the clock was set since then, or the machine suspended, the next response shows the difference.
     const isVerified = shown !== undefined && !hasStepped(shown.at, this.#clock);
     return { now: isVerified ? now + shown.skewMs : now, isVerified };
   }
 
-  /** Compares the times of an answer with a session, and learns from them. */
+  /** Compares the times of a response with a session, and learns from them. */
   session({ date = "", expiration, requestedMs, sentAt }: SessionTimes): SessionJudged {
     const now = this.#clock.now();
     const dateMs = parseHttpDate(date, now) ?? Number.NaN;

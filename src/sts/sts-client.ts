@@ -105,8 +105,8 @@ function quiet<A extends HttpAgent>(agent: A): A {
 const MAX_LOGGED = 2_000;
 
 /**
- * The user's logger as the STS client gets it. The SDK logs whole answers and errors, which contain the
- * session token, the token's `sub`, and the token itself when an answer repeats it.
+ * The user's logger as the STS client gets it. The SDK logs whole responses and errors, which contain the
+ * session token, the token's `sub`, and the token itself when a response repeats it.
  */
 export function withoutSecrets(logger: Logger): Logger {
   const log =
@@ -127,7 +127,7 @@ export function withoutSecrets(logger: Logger): Logger {
   };
 }
 
-/** Which command was called, and the status of the answer. */
+/** Which command was called, and the status of the response. */
 function withoutAnswer(content: unknown): unknown {
   if (typeof content === "string") return safeText(content, MAX_LOGGED);
   const { clientName, commandName, metadata } = (content ?? {}) as Record<string, unknown>;

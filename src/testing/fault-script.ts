@@ -61,7 +61,7 @@ export class FaultScript<Fault, Request> {
 
 /** How many requests pass in any window of this length. */
 export interface RateLimit {
-  /** Number of requests that are answered in each window. */
+  /** Number of requests that get a response in each window. */
   readonly requests: number;
   /** Length of a window, in seconds. */
   readonly windowSeconds: number;

@@ -40,7 +40,7 @@ export interface LocalServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** One request with its answer, and the connection it came over. */
+/** One request with its response, and the connection it came over. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -175,7 +175,7 @@ export async function trickleAnswer(
   response.end();
 }
 
-/** Resets the TCP connection before any answer. */
+/** Resets the TCP connection before any response. */
 export function resetConnection({ request }: Exchange): void {
   const { socket } = request;
   // Node can't reset a TLS socket, only destroy it; clients report both in the same way.
@@ -183,7 +183,7 @@ export function resetConnection({ request }: Exchange): void {
   else socket.resetAndDestroy();
 }
 
-/** Waits before the answer; rejects when the exchange ends first. */
+/** Waits before the response; rejects when the exchange ends first. */
 export async function waitBeforeAnswer({ signal }: Exchange, delayMs: number): Promise<void> {
   if (delayMs > 0) await delay(delayMs, undefined, { signal });
 }

@@ -39,7 +39,7 @@ const API_VERSION = { imds: "2018-02-01", appService: "2019-08-01" } as const;
  * Optional variables: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`, which App Service, Functions and
  * Container Apps set together. Without them the source calls the instance metadata service, at a
  * link-local address and never through a proxy; `AZURE_POD_IDENTITY_AUTHORITY_HOST` names another address,
- * as for Azure's SDKs. The service may answer 404 or 410 for up to 70 s; raise `retry.budgetMs` to wait
+ * as for Azure's SDKs. The service may return 404 or 410 for up to 70 s; raise `retry.budgetMs` to wait
  * that long. Azure Arc is not supported.
  *
  * @throws TypeError for an invalid option.
@@ -84,7 +84,7 @@ function identityEndpoint(
       url: parseUrl(`${endpoint}${query(API_VERSION.appService)}`, "IDENTITY_ENDPOINT"),
       headers: { "x-identity-header": secret },
       secrets: [secret],
-      whenUnreachable: "Azure: the endpoint of IDENTITY_ENDPOINT must answer; restart the app.",
+      whenUnreachable: "Azure: the endpoint of IDENTITY_ENDPOINT must respond; restart the app.",
     };
   }
   if (endpoint !== undefined || secret !== undefined) {

@@ -35,7 +35,7 @@ export interface TokenRequest {
   readonly whenUnreachable: string;
 }
 
-/** An answer of at most 64 KiB. */
+/** A response of at most 64 KiB. */
 export interface TokenAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -47,7 +47,7 @@ export interface TokenAnswer {
  * part of the request. Uses `node:http`, because `fetch` supports neither Unix sockets nor a CA for one
  * request, and can't bypass a proxy.
  *
- * @throws TokenSourceError when there is no answer, or more than 64 KiB of one.
+ * @throws TokenSourceError when there is no response, or more than 64 KiB of one.
  */
 async function request(options: TokenRequest): Promise<TokenAnswer> {
   for (const secret of options.secrets ?? []) rememberSecret(secret);
@@ -93,9 +93,9 @@ async function send(options: TokenRequest): Promise<TokenAnswer> {
   };
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const sent: ClientRequest = start(url, settings, resolve);
-    // Also catches errors after the answer has begun; the answer reports those itself.
+    // Also catches errors after the response has begun; the response reports those itself.
     sent.on("error", reject);
-    // An answer that switches protocols (101) is neither an answer nor an error.
+    // A response that switches protocols (101) is neither a response nor an error.
     sent.once("close", () => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
     sent.end(body);
   });
@@ -114,7 +114,7 @@ async function readBounded(
     length += (piece as Buffer).length;
     if (length <= MAX_ANSWER_BYTES) continue;
     answer.destroy();
-    throw new TokenSourceError(`${service} answered with more than 64 KiB`, {
+    throw new TokenSourceError(`${service} responded with more than 64 KiB`, {
       retryable: true,
       hint: whenUnreachable,
     });
@@ -122,11 +122,11 @@ async function readBounded(
   return Buffer.concat(pieces).toString();
 }
 
-/** How to read one service's answers. */
+/** How to read one service's responses. */
 export interface AnswerRules {
   /** Whether a refusal is temporary, in addition to 408, 425, 429 and 5xx. */
   readonly isPassing?: ((answer: TokenAnswer) => boolean) | undefined;
-  /** Throws when a successful answer came from something other than the service. */
+  /** Throws when a successful response came from something other than the service. */
   readonly check?: ((answer: TokenAnswer) => void) | undefined;
   /** The hint for a refusal with this status: who must do what. */
   readonly hintFor: (status: number) => string;
@@ -136,16 +136,16 @@ export interface AnswerRules {
 const PASSING_STATUS: readonly number[] = [408, 425, 429];
 
 /**
- * The text of a successful answer.
+ * The text of a successful response.
  *
- * @throws TokenSourceError for any other answer, and for one that can't hold a token.
+ * @throws TokenSourceError for any other response, and for one that can't hold a token.
  */
 export async function requestText(options: TokenRequest, rules: AnswerRules): Promise<string> {
   const answer = await request(options);
   const { service, secrets } = options;
   const { status, text } = answer;
   if (status >= 300 && status < 400) {
-    throw new TokenSourceError(`${service} answered with a redirect (${status})`, {
+    throw new TokenSourceError(`${service} responded with a redirect (${status})`, {
       retryable: false,
       hint: "Network: let the request reach the service itself; redirects are not followed, since the request carries a secret.",
     });
@@ -153,7 +153,7 @@ export async function requestText(options: TokenRequest, rules: AnswerRules): Pr
   if (status < 200 || status >= 300) {
     const isPassing =
       status >= 500 || PASSING_STATUS.includes(status) || (rules.isPassing?.(answer) ?? false);
-    throw new TokenSourceError(`${service} answered ${status}${quoted(text, secrets)}`, {
+    throw new TokenSourceError(`${service} returned ${status}${quoted(text, secrets)}`, {
       retryable: isPassing,
       retryAfterMs: readRetryAfter(answer.headers, Date.now()),
       hint: rules.hintFor(status),
@@ -166,7 +166,7 @@ export async function requestText(options: TokenRequest, rules: AnswerRules): Pr
 }
 
 /**
- * The string at `path` in a JSON answer.
+ * The string at `path` in a JSON response.
  *
  * @throws TokenSourceError when the text isn't JSON, or has no such string.
  */
@@ -184,7 +184,7 @@ export function tokenIn(text: string, path: readonly string[], options: TokenReq
 
 /** A success without a token, as a proxy or a service that is still starting may send. */
 function noToken({ service, whenUnreachable }: TokenRequest, how: string): TokenSourceError {
-  return new TokenSourceError(`${service} answered ${how}`, {
+  return new TokenSourceError(`${service} responded ${how}`, {
     retryable: true,
     hint: whenUnreachable,
   });

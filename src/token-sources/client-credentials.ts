@@ -239,9 +239,9 @@ const PERMANENT: readonly unknown[] = [
 ];
 
 function asSourceError(error: unknown, secrets: readonly string[]): TokenSourceError {
-  // The error's causes contain the answer, and so the token.
+  // The error's causes contain the response, and so the token.
   const { message } = safeCause(error, secrets);
-  return new TokenSourceError(`the issuer's answer can't be used: ${message}`, {
+  return new TokenSourceError(`the issuer's response can't be used: ${message}`, {
     retryable: !PERMANENT.includes(readField(error, "code")),
     hint: "IdP: compare the issuer's discovery document and token endpoint with RFC 8414 and RFC 6749, section 5.1.",
   });

@@ -67,9 +67,9 @@ export function googleMetadata(init: GoogleMetadataInit = {}): PlatformTokenSour
         ...RULES,
         check({ headers }) {
           if (headers["metadata-flavor"] === "Google") return;
-          throw new TokenSourceError("the answer is not from Google's metadata server", {
+          throw new TokenSourceError("the response is not from Google's metadata server", {
             retryable: false,
-            hint: "Network: something else answers at this address; the header `Metadata-Flavor: Google` is missing.",
+            hint: "Network: something else responds at this address; the header `Metadata-Flavor: Google` is missing.",
           });
         },
       });
@@ -78,7 +78,7 @@ export function googleMetadata(init: GoogleMetadataInit = {}): PlatformTokenSour
 }
 
 const RULES: AnswerRules = {
-  // The metadata server of a new instance or pod answers 404 while it is starting.
+  // The metadata server of a new instance or pod returns 404 while it is starting.
   isPassing: ({ status }) => status === 404,
   hintFor: (status) =>
     status === 403

@@ -1,6 +1,6 @@
 /**
  * The names of the sources that {@link detectTokenSource} can choose. They have their own file so that a
- * command that answers from its cache can check an option without loading the sources.
+ * command that prints cached credentials can check an option without loading the sources.
  */
 export const TOKEN_SOURCE_NAMES = [
   "webIdentityTokenFile",

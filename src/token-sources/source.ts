@@ -59,7 +59,7 @@ export function defineSource({ name, renewable, init, mint }: Definition): Platf
   const source = async ({ signal }: TokenSourceContext): Promise<string> => {
     const reason = new TokenSourceError(`no token within ${timeoutMs} ms`, {
       retryable: true,
-      hint: "Network: find out what delays the answer. Workload: raise timeoutMs if the platform is known to be slow.",
+      hint: "Network: find out what delays the response. Workload: raise timeoutMs if the platform is known to be slow.",
     });
     try {
       const env = init.env ?? process.env;

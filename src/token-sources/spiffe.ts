@@ -27,7 +27,7 @@ export interface SpiffeInit extends TokenSourceInit {
 const FETCH_JWT_SVID = "/SpiffeWorkloadAPI/FetchJWTSVID";
 const SECURITY_HEADER = "workload.spiffe.io";
 
-/** More than any answer with a few SVIDs. */
+/** More than any response with a few SVIDs. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 /**
@@ -163,7 +163,7 @@ function asSourceError({ code, details }: { readonly code: number; readonly deta
  * here saves a compiler or a loader for `.proto` files.
  */
 
-/** One identity of the answer (SPIFFE Workload API, `JWTSVID`). */
+/** One identity of the response (SPIFFE Workload API, `JWTSVID`). */
 export interface JwtSvid {
   readonly spiffeId: string;
   readonly svid: string;

@@ -22,7 +22,7 @@ export interface CheckContext {
   /** STS's time as far as it is known, in milliseconds since the epoch. */
   readonly now: number;
   /**
-   * Whether an answer of STS has shown that `now` is its time. If only this machine's clock says it, a
+   * Whether a response of STS has shown that `now` is its time. If only this machine's clock says it, a
    * finding is `suspect`, and the token is sent.
    * @default true
    */
@@ -280,7 +280,7 @@ function slightlyBackwards(): Finding {
 const BACKWARDS = "is before its `iat` or `nbf`, which is wrong by any clock";
 
 /** Precedes a time that only this machine's clock confirms. */
-const UNVERIFIED = "By this machine's clock, which no answer of STS has confirmed,";
+const UNVERIFIED = "By this machine's clock, which no response of STS has confirmed,";
 
 /** What proves that a token has expired: its own times, STS's clock, STS's refusal, or only this machine's clock. */
 type Proof = "contradiction" | "sts" | "refusal" | "machine";

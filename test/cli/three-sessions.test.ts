@@ -64,7 +64,7 @@ async function startStormyWorld() {
       // As in production, the issuer check reads the issuer.
       RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true",
     },
-    /** Lets the program use the sessions, then stops it. Returns its report and the answers of STS. */
+    /** Lets the program use the sessions, then stops it. Returns its report and the responses of STS. */
     async outcomeOf(program: ChildProcess, moreThan: number) {
       const ended = finished(program);
       await Promise.race([ended, sessionsUsed(sts, moreThan)]);
@@ -82,7 +82,7 @@ async function startStormyWorld() {
   };
 }
 
-/** Settles when the last session was used, and more than this many requests have been answered. */
+/** Settles when the last session was used, and more than this many requests have got a response. */
 async function sessionsUsed({ requests }: LocalSts, moreThan: number): Promise<void> {
   const areUsed = () => {
     const sessions = requests.flatMap(({ granted }) => granted?.accessKeyId ?? []);

@@ -98,7 +98,7 @@ test("callers get valid credentials in time from one refresh at a time, whatever
           if (step.do === "pass") await clock.advance(step.ms);
           else if (step.do === "invalidate") cache.invalidate();
           else if (step.do === "answer") {
-            // A refresh in progress keeps its answer.
+            // A refresh in progress keeps its response.
             if (cache.snapshot().refreshing) continue;
             play(step.how);
             bench.delayMs = step.delayMs;

@@ -27,7 +27,7 @@ const seen = (id: Finding["id"], evidence: Finding["evidence"] = {}) =>
 
 test.each<[string, readonly AddressFacts[], readonly string[]]>([
   [
-    "one of two addresses that does not answer is suspected",
+    "one of two addresses that does not respond is suspected",
     [address(1, 4, late), address(2, 4, alive)],
     ["suspect issuer-timeout"],
   ],
@@ -36,14 +36,14 @@ test.each<[string, readonly AddressFacts[], readonly string[]]>([
     [address(1, 4, alive), address(2, 4, refused), address(3, 4, late)],
     ["suspect issuer-connection-refused"],
   ],
-  ["addresses that all answer are no finding", [address(1, 4, alive), address(2, 4, alive)], []],
+  ["addresses that all respond are no finding", [address(1, 4, alive), address(2, 4, alive)], []],
   [
     "broken IPv6 is no finding, because it may be broken on this machine only",
     [address(1, 6, late), address(2, 6, late), address(3, 4, alive)],
     [],
   ],
   [
-    "one of two IPv6 addresses that does not answer is suspected",
+    "one of two IPv6 addresses that does not respond is suspected",
     [address(1, 6, late), address(2, 6, alive)],
     ["suspect issuer-timeout"],
   ],

@@ -8,7 +8,7 @@ import type { Finding, Severity } from "../../src/model/findings.js";
 import { healthy, Site } from "../support/matrix-world.js";
 import { sampleEndpoint, sampleFacts, sampleFinding, sampleIssuer } from "./sample-facts.js";
 
-/** An endpoint that did not answer. */
+/** An endpoint that did not respond. */
 const endpoint = (changes: Partial<EndpointFacts>) =>
   sampleEndpoint({ firstByteMs: undefined, status: undefined, ...changes });
 
@@ -40,8 +40,8 @@ describe("a path to STS that is blocked is explained by the part that failed", (
     ],
     [
       { failedIn: "answer", error: "timeout", totalMs: 6000.4 },
-      /did not answer in time/,
-      /no answer in 6000 ms/,
+      /did not respond in time/,
+      /no response in 6000 ms/,
       /accepts/,
     ],
     [
@@ -75,11 +75,11 @@ test("a failover region that can't be reached is advice, and its title begins wi
   });
 });
 
-test("an endpoint that answers is no finding", () => {
+test("an endpoint that responds is no finding", () => {
   expect(brokenEndpoint(endpoint({}), "fatal", [])).toEqual([]);
 });
 
-describe("an answer of STS is classified by its words", () => {
+describe("a response of STS is classified by its words", () => {
   const refusal = (message: string, code = "InvalidIdentityToken", httpStatus = 400): Failure => {
     return { kind: "answer", code, message, httpStatus, requestId: "r-1", region: "eu-west-1" };
   };
@@ -165,7 +165,7 @@ describe("a refusal of the role", () => {
     expect(detail).toContain('The token has id.example/a:aud "mine". The role');
   });
 
-  test("names no claims if another finding explains the answer", () => {
+  test("names no claims if another finding explains the response", () => {
     const refused = { code: "InvalidIdentityToken", message: "Incorrect token audience" };
     const forged = sampleFinding("signature-invalid", "fatal");
     const { findings } = diagnosisOf({ audience: "mine" }, refused, [forged]);
@@ -204,13 +204,13 @@ const answered = { host: "sts.invalid", status: 302 } as EndpointFacts;
 const silent = { host: "sts.invalid", failedIn: "answer" } as EndpointFacts;
 const slow = sampleFinding("jwks-slow", "suspect");
 
-describe("a call without an answer", () => {
+describe("a call without a response", () => {
   test.each<[string, Severity, number | false, EndpointFacts | undefined, readonly Finding[]]>([
     ["is fatal if the run ended later than STS waits", "fatal", 6_000, answered, []],
     ["is fatal if it had its full time", "fatal", false, answered, []],
-    ["is fatal if a bare GET gets no answer either", "fatal", 5_999, silent, []],
+    ["is fatal if a bare GET gets no response either", "fatal", 5_999, silent, []],
     ["is fatal if nothing is known about the endpoint", "fatal", 5_999, undefined, []],
-    ["is suspected if the run ended earlier than STS answers", "suspect", 5_999, answered, []],
+    ["is suspected if the run ended earlier than STS responds", "suspect", 5_999, answered, []],
     ["is advice if another finding explains it", "advice", 5_999, answered, [slow]],
   ])("%s", (_name, severity, cutAtMs, endpoint, seen) => {
     const failure: Failure = { kind: "timeout", message: "", cutShort: cutAtMs !== false };

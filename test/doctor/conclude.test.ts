@@ -49,7 +49,7 @@ describe("from the facts about the endpoints, the doctor concludes", () => {
       ["healthy", "advice endpoint-global"],
     ],
     [
-      "that another region answers in less than half the time",
+      "that another region responds in less than half the time",
       {
         sts: [
           endpoint({ firstByteMs: 400 }),
@@ -189,7 +189,7 @@ describe("when STS has just accepted the token", () => {
       "healthy",
       "advice issuer-tls-old",
     ]);
-    // Without STS's answer the issuer is suspected: nothing could be read.
+    // Without STS's response the issuer is suspected: nothing could be read.
     expect(shown({ facts: facts({ issuer }), issuer: [refused] })).toEqual([
       "degraded",
       "suspect issuer-tls-old",

@@ -157,7 +157,7 @@ test.each([-30, -10, 10, 30])(
   },
 );
 
-test("an expired token is only suspected if no answer of STS shows the time", async () => {
+test("an expired token is only suspected if no response of STS shows the time", async () => {
   const { rootCause, findings } = await examine(async (site) => {
     const idp = await site.idp();
     const token = await idp.issueToken({ expiresInSeconds: -7_200 });
@@ -212,14 +212,14 @@ test("a run ends at its time limit, and names the steps that it did not finish",
   expect(rootCause?.id).toBe("sts-timeout");
 });
 
-test("an STS whose answers never end is not reachable, however short the run is", async () => {
+test("an STS whose responses never end is not reachable, however short the run is", async () => {
   await using site = new Site();
   const { port } = site.keep(await startEndlessServer());
   const idp = await site.idp();
   const settings = settingsFor({ url: `http://127.0.0.1:${port}` }, await idp.issueToken());
   const { verdict, rootCause, facts } = await diagnose({ ...settings, timeoutMs: 2_000, env: {} });
   expect({ verdict, id: rootCause?.id }).toEqual({ verdict: "broken", id: "sts-timeout" });
-  expect(rootCause?.detail).toContain("its answer did not end in");
+  expect(rootCause?.detail).toContain("its response did not end in");
   expect(facts.elapsedMs).toBeLessThan(3_000);
 });
 

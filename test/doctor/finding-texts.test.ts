@@ -52,7 +52,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
   [
     "sts-slow",
     () => one(stsFindings(facts({ sts: [endpoint({ firstByteMs: 2_500 })] }))),
-    /answers slowly.*2500 ms/,
+    /responds slowly.*2500 ms/,
     /^Network: check the route.*Workload: /,
     { ms: 2_500 },
   ],
@@ -204,7 +204,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
   [
     "store-unreachable",
     () => one(failed("connect ECONNREFUSED 127.0.0.1:6379", "ECONNREFUSED")),
-    /does not answer.*ECONNREFUSED.*each process calls STS itself/,
+    /does not respond.*ECONNREFUSED.*each process calls STS itself/,
     /^Network: let this machine connect.*Store: make sure/,
     { code: "ECONNREFUSED" },
   ],

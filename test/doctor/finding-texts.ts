@@ -208,7 +208,7 @@ export const PROVIDER_ROWS: readonly TextRow[] = [
   [
     "jwks-http-status",
     () => status(500),
-    /does not serve its document with status 200.*answers 500/,
+    /does not serve its document with status 200.*returns 500/,
     /^IdP: serve .* 200, without a login/,
     { status: 500 },
   ],
@@ -230,7 +230,7 @@ export const PROVIDER_ROWS: readonly TextRow[] = [
   [
     "discovery-slow",
     () => one(slow([timing({ document: "discovery", status: 200, totalMs: 3_000 })])),
-    /answers slowly; STS stops waiting after 5 s/,
+    /responds slowly; STS stops waiting after 5 s/,
     /^IdP: serve the document .*cache or CDN/,
     { ms: 3_000 },
   ],

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { examine, healthy, settingsFor } from "../support/matrix-world.js";
 
-test("each document is requested three times for its latency, even if the issuer check's last answer was 304", async () => {
+test("each document is requested three times for its latency, even if the issuer check's last response was 304", async () => {
   let served: readonly string[] = [];
   const { rootCause, facts, timings } = await examine(async (site) => {
     const { idp, sts } = await healthy(site);

@@ -51,7 +51,7 @@ async function replicate(idp: LocalIdp): Promise<void> {
 
 export const ISSUER_ROWS: readonly Row[] = [
   fault(
-    "discovery answers 404",
+    "discovery returns 404",
     { kind: "status", httpStatus: 404, on: "discovery" },
     "discovery-http-status",
   ),
@@ -63,7 +63,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     "issuer-redirects",
   ),
   fault(
-    "the JWKS answers 500",
+    "the JWKS returns 500",
     { kind: "status", httpStatus: 500, on: "jwks" },
     "jwks-http-status",
   ),
@@ -189,7 +189,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     also: ["discovery-algorithms-unsupported"],
   },
   {
-    name: "replicas have a key each, and none that answers has the token's",
+    name: "replicas have a key each, and none that responds has the token's",
     async build(site) {
       const { idp, sts } = await healthy(site);
       await replicate(idp);

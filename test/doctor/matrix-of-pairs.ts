@@ -115,7 +115,7 @@ export const PAIR_ROWS: readonly Row[] = [
     also: ["sts-verification-key"],
   },
   {
-    name: "a resolver that never answers, a silent STS and no other facts",
+    name: "a resolver that never responds, a silent STS and no other facts",
     async build(site) {
       const idp = await site.idp();
       const { port } = site.keep(await startSilentServer());

@@ -135,7 +135,7 @@ export const STORE_ROWS: readonly Row[] = [
     "store-access-denied",
   ),
   stored(
-    "a store that accepts connections and never answers",
+    "a store that accepts connections and never responds",
     () => spoilt({ read: () => new Promise(() => {}) }),
     "store-unreachable",
   ),

@@ -11,7 +11,7 @@ import {
   startSilentServer,
 } from "./odd-servers.js";
 
-/** A world in which nothing but the answer of STS is wrong. */
+/** A world in which nothing but the response of STS is wrong. */
 function said(
   name: string,
   fault: StsFault,
@@ -72,8 +72,8 @@ export const STS_ROWS: readonly Row[] = [
   ),
   said("the role trusts another subject", "access-denied", "sts-access-denied"),
   said("STS throttles", "throttled", "sts-throttled"),
-  said("STS answers 503", "sts-unavailable", "sts-unavailable"),
-  said("a page instead of STS's answer", "html", "sts-unavailable"),
+  said("STS returns 503", "sts-unavailable", "sts-unavailable"),
+  said("a page instead of STS's response", "html", "sts-unavailable"),
   said("a success without credentials", "empty-200", "sts-unavailable"),
   said("STS is disabled in the region", "region-disabled", "sts-region-disabled"),
   said("STS calls the token expired", "token-expired", "sts-token-expired"),
@@ -157,12 +157,12 @@ export const STS_ROWS: readonly Row[] = [
     says: /^sts\.amazonaws\.com \(eu-west-1\): its name does not resolve/,
   },
   instead("STS resets connections", startResettingServer, "sts-unreachable"),
-  instead("STS accepts connections and never answers", startSilentServer, "sts-timeout"),
+  instead("STS accepts connections and never responds", startSilentServer, "sts-timeout"),
   instead("a firewall drops what goes to STS", startFirewalledPort, "sts-timeout"),
   clockOff("this machine's clock is ten minutes behind", 600_000, "clock-skew"),
   clockOff("this machine's clock is two minutes ahead", -120_000, null),
   {
-    name: "STS, or a proxy in front of it, answers with a Date of 1970",
+    name: "STS, or a proxy in front of it, responds with a Date of 1970",
     async build(site) {
       const { idp, sts } = await healthy(site);
       const { port } = site.keep(await startLyingFront(sts));
@@ -173,7 +173,7 @@ export const STS_ROWS: readonly Row[] = [
     also: ["sts-date-wrong"],
   },
   {
-    name: "STS answers slowly",
+    name: "STS responds slowly",
     async build(site) {
       const { sts, options } = await healthy(site);
       sts.setFault("slow", { delayMs: 2_500 });

@@ -42,7 +42,7 @@ const refusing: Patient["runtime"] = {
 
 export const UNREACHABLE_ROWS: readonly Row[] = [
   elsewhere("a firewall drops what goes to the IdP", startFirewalledPort, "issuer-timeout"),
-  elsewhere("the IdP accepts connections and never answers", startSilentServer, "issuer-timeout"),
+  elsewhere("the IdP accepts connections and never responds", startSilentServer, "issuer-timeout"),
   elsewhere("the IdP resets connections", startResettingServer, "issuer-connection-refused"),
   {
     name: "the IdP refuses connections",
@@ -77,7 +77,7 @@ export const UNREACHABLE_ROWS: readonly Row[] = [
     also: VERIFICATION_KEY,
   },
   {
-    name: "DNS does not answer, and STS is not called",
+    name: "DNS does not respond, and STS is not called",
     async build(site) {
       const idp = await site.idp();
       const sts = await site.sts();
@@ -134,7 +134,7 @@ export const UNREACHABLE_ROWS: readonly Row[] = [
   },
 ];
 
-/** A resolver that answers for nothing but this machine. */
+/** A resolver that responds for nothing but this machine. */
 async function deadDns(host: string) {
   return host === "127.0.0.1" ? [{ address: host, family: 4 }] : await new Promise<never>(() => {});
 }

@@ -12,7 +12,7 @@ export interface OddServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Accepts connections and never answers. */
+/** Accepts connections and never responds. */
 export async function startSilentServer(): Promise<OddServer> {
   const open = new Set<Socket>();
   const server = createServer((socket) => {
@@ -24,7 +24,7 @@ export async function startSilentServer(): Promise<OddServer> {
   });
 }
 
-/** Begins an answer to every request and never ends it. */
+/** Begins a response to every request and never ends it. */
 export async function startEndlessServer(): Promise<OddServer> {
   const server = createHttpServer((request, response) => {
     request.resume();
@@ -34,7 +34,7 @@ export async function startEndlessServer(): Promise<OddServer> {
   return await listening(server, () => server.closeAllConnections());
 }
 
-/** Passes STS's answers on, with a Date that can't be right. */
+/** Passes STS's responds on, with a Date that can't be right. */
 export async function startLyingFront(sts: { readonly url: string }): Promise<OddServer> {
   const front = createHttpServer(async (request, response) => {
     const { method = "GET", headers } = request;
@@ -94,7 +94,7 @@ export async function startFirewalledPort(): Promise<OddServer> {
   };
 }
 
-/** HTTPS of certain versions, with answers by path. */
+/** HTTPS of certain versions, with responses by path. */
 export async function startTlsServer(
   identity: TlsIdentity,
   versions: { readonly min: SecureVersion; readonly max: SecureVersion },

@@ -23,7 +23,7 @@ test("every finding has one rank", () => {
   expect([...RANKING].toSorted()).toEqual(catalogue.toSorted());
 });
 
-test("only answers of STS are explained by other findings, and by ranked ones", () => {
+test("only responses of STS are explained by other findings, and by ranked ones", () => {
   for (const [answer, causes] of Object.entries(EXPLAINED_BY)) {
     expect(answer).toMatch(/^sts-/);
     expect(causes.filter((id) => !RANKING.includes(id))).toEqual([]);

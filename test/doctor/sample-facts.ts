@@ -13,7 +13,7 @@ export function sampleFacts(changes: Partial<Facts> = {}): Facts {
   };
 }
 
-/** An STS endpoint that answers a bare GET. */
+/** An STS endpoint that responds to a bare GET. */
 export function sampleEndpoint(changes: Partial<EndpointFacts> = {}): EndpointFacts {
   return {
     region: "eu-west-1",

@@ -258,7 +258,7 @@ if (REDIS_SERVER === undefined) {
       expect(replica.findings[0]?.title).toContain("read-only replica");
     });
 
-    test("whose server is stopped does not answer", async () => {
+    test("whose server is stopped does not respond", async () => {
       redis.process.kill("SIGSTOP");
       const checked = await check(storeOf(admin));
       redis.process.kill("SIGCONT");

@@ -51,7 +51,7 @@ describe("an example", { timeout: 90_000 }, () => {
     });
     const line = "Bearer bearer /token?api-version=2.0&audience=sts.amazonaws.com";
     expect(asked).toEqual([line, line, line]);
-    expect(stdout).toContain("GitHub's token service answered 503");
+    expect(stdout).toContain("GitHub's token service returned 503");
     expect(stdout).toContain("This job is arn:aws:sts::123456789012:assumed-role/deploy/run-4711");
     expect(exitCode).toBe(0);
   });

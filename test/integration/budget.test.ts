@@ -28,7 +28,7 @@ describe("the budget limits a refresh with", () => {
       "the global endpoint",
       { clientConfig: { region: REGION, useGlobalEndpoint: never as never } },
     ],
-  ])("%s that never answers", async (_, init) => {
+  ])("%s that never responds", async (_, init) => {
     await using world = await stillWorld();
     const credentials = rejection(world.provide({ ...init, retry })());
     await until(() => world.clock.pending === 1);

@@ -86,7 +86,7 @@ class Server {
     };
     this.cache = new CredentialCache({
       refresh,
-      staleAnswer: () => new Error("a stale answer"),
+      staleAnswer: () => new Error("a stale response"),
       ...QUIET_CACHE,
       clock,
       random: () => 0.5,
@@ -130,7 +130,7 @@ async function play(world: World, steps: readonly Step[], mayRefuse: boolean): P
     if (got !== undefined) {
       expect(got.endsAt, "served expired").toBeGreaterThan(world.passed() - SLACK_MS);
     } else if (!mayRefuse) {
-      expect(each.isDown, "refused although STS answers").toBe(true);
+      expect(each.isDown, "refused although STS responds").toBe(true);
       expect(last?.endsAt ?? 0, "refused while valid").toBeLessThan(world.passed() + SLACK_MS);
     }
   };
@@ -152,7 +152,7 @@ async function play(world: World, steps: readonly Step[], mayRefuse: boolean): P
       else if (step.do === "lie") chosen.lie = step.lie;
       else await get(chosen, step.do === "force");
     }
-    // After each step, the callers of every server get a correct answer.
+    // After each step, the callers of every server get a correct response.
     for (const each of world.servers) await get(each, false);
     await world.clock.flush();
   }

@@ -81,7 +81,7 @@ describe("a cold start on a machine whose clock is wrong", () => {
   });
 
   test.each(OFF)(
-    "by %d ms sends no expired token after an answer has shown the clock",
+    "by %d ms sends no expired token after a response has shown the clock",
     async (off) => {
       await using world = await startClocks(off);
       let expiresInSeconds = 300;

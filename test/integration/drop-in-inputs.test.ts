@@ -110,7 +110,7 @@ describe("fromWebToken sends and returns the same as the SDK's own provider:", (
   });
 
   test.each<[string, RecordedAnswer]>([
-    ["an answer of AWS", {}],
+    ["a response of AWS", {}],
     ["no assumed role", { assumedRoleArn: undefined }],
     ["an ARN without an account", { assumedRoleArn: "arn:aws:sts:::assumed-role/app/x" }],
     ["an ARN that is none", { assumedRoleArn: "app" }],
@@ -133,7 +133,7 @@ describe("fromWebToken sends and returns the same as the SDK's own provider:", (
     }
   });
 
-  test("a role assumer gets the same input, and its answer is returned", async () => {
+  test("a role assumer gets the same input, and its response is returned", async () => {
     const stockAssumer = vi.fn(async () => ({ accessKeyId: "A", secretAccessKey: "B" }));
     const oursAssumer = vi.fn(async () => ({ accessKeyId: "A", secretAccessKey: "B" }));
     const init = {

@@ -90,7 +90,7 @@ const HANDLERS = {
 
 describe.each(Object.entries(HANDLERS))("over %s", (_, handler) => {
   test.each(Object.entries(ANSWERS))(
-    "an answer %s is cut off, and the connection is closed",
+    "a response %s is cut off, and the connection is closed",
     async (_name, answer) => {
       await using sts = await startEndless(answer);
       const requestHandler = handler();
@@ -117,7 +117,7 @@ const BODIES = {
   blob: (text: string) => new Blob([text]),
 } as const;
 
-describe.each(Object.entries(BODIES))("an answer as a %s", (_, bodyOf) => {
+describe.each(Object.entries(BODIES))("a response as a %s", (_, bodyOf) => {
   const refusal = (length: number) =>
     `<ErrorResponse><Error><Code>AccessDenied</Code><Message>No.</Message></Error>${"<b/>".repeat(length / 4)}</ErrorResponse>`;
 
@@ -135,7 +135,7 @@ describe.each(Object.entries(BODIES))("an answer as a %s", (_, bodyOf) => {
   });
 });
 
-test("a compressed answer that fetch unpacks endlessly is cut off", async () => {
+test("a compressed response that fetch unpacks endlessly is cut off", async () => {
   await using sts = await startEndless((response) => {
     response.setHeader("content-encoding", "gzip");
     void pipeline(chunksWithoutEnd, createGzip({ level: 9 }), response).catch(() => {});
@@ -144,7 +144,7 @@ test("a compressed answer that fetch unpacks endlessly is cut off", async () => 
   expect(error.message).toContain("longer than");
 });
 
-test("an answer that trickles is cut off at the attempt's timeout", async () => {
+test("a response that trickles is cut off at the attempt's timeout", async () => {
   await using sts = await startEndless((response) => {
     const timer = setInterval(() => response.write("<"), 5);
     response.on("close", () => clearInterval(timer));

@@ -137,7 +137,7 @@ describe("S3", () => {
     requests.map(({ headers }) => /Credential=([^/]+)/.exec(headers.authorization ?? "")?.[1]);
 
   test.each(["ExpiredToken", "InvalidToken"])(
-    "gets the request again after it answers %s",
+    "gets the request again after the response %s",
     async (code) => {
       await using world = await startWorld();
       const provider = provide(world);

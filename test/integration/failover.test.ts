@@ -157,7 +157,7 @@ describe("the region stays the same", () => {
   });
 
   test.each<StsFault>(["throttled", "token-early", "unknown"])(
-    "while STS answers: %s",
+    "while STS responds: %s",
     async (kind) => {
       await using world = await startRegions([FIRST, SECOND]);
       world.stss[0]?.failNext(kind, { times: 2 });

@@ -13,7 +13,7 @@ const HEDGE = { hedgeAfterMs: 200 };
 const outcomes = ({ requests }: LocalSts) => requests.map(({ outcome }) => outcome);
 
 describe("with hedgeAfterMs, a first region", () => {
-  test("that answers in time is the only one called", async () => {
+  test("that responds in time is the only one called", async () => {
     await using world = await twoRegions();
     const provider = world.provide(HEDGE);
     await provider();
@@ -23,7 +23,7 @@ describe("with hedgeAfterMs, a first region", () => {
     expect(provider.status().region).toBe(FIRST);
   });
 
-  test("that does not answer in time is hedged with the second, whose answer ends its call", async () => {
+  test("that does not respond in time is hedged with the second, whose response ends its call", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     const provider = world.provide(HEDGE);
@@ -41,7 +41,7 @@ describe("with hedgeAfterMs, a first region", () => {
     expect(world.clock.pending).toBe(0);
   });
 
-  test("that answers before the second wins, and the second call is cancelled", async () => {
+  test("that responds before the second wins, and the second call is cancelled", async () => {
     await using world = await twoRegions();
     const answer = gate();
     world.second.setFault("hang");

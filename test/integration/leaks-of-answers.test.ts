@@ -27,8 +27,8 @@ const careless: Pluggable<object, object> = {
 
 describe("no surface shows a secret", () => {
   test.each<[string, number, string]>([
-    ["an answer that is cut off", 200, `<AssumeRoleWithWebIdentityResponse>${CREDENTIALS}`],
-    ["an answer without an access key", 200, `<R>${CREDENTIALS}</Credentials></R>`],
+    ["a response that is cut off", 200, `<AssumeRoleWithWebIdentityResponse>${CREDENTIALS}`],
+    ["a response without an access key", 200, `<R>${CREDENTIALS}</Credentials></R>`],
     ["JSON", 200, JSON.stringify(SECRETS)],
     [
       "an error that contains them",

@@ -50,7 +50,7 @@ describe("no surface shows a token or a secret", () => {
     expect(await leaksOf(world, () => token, secretsOf(token))).toEqual([]);
   });
 
-  test.each(FAULTS)("when STS answers with %s", async (fault) => {
+  test.each(FAULTS)("when STS responds with %s", async (fault) => {
     await using world = await startWorld();
     const token = await world.idp.issueToken({ subject: SUBJECT });
     world.sts.setFault(fault);

@@ -21,7 +21,7 @@ const throwing = () => {
   throw new Error("a listener's own fault");
 };
 
-describe.each(FAULTS)("a listener, while STS answers with %s,", (fault) => {
+describe.each(FAULTS)("a listener, while STS responds with %s,", (fault) => {
   const set = (sts: { setFault(fault: StsFault): void }) => {
     if (fault !== "none") sts.setFault(fault);
   };

@@ -20,7 +20,7 @@ describe("an STS that is not AWS's", () => {
     ],
     ["with milliseconds", { expirationPrecision: "milliseconds" }],
     ["with nanoseconds", { expirationPrecision: "nanoseconds" }],
-  ])("may answer %s", async (_, answers) => {
+  ])("may return %s", async (_, answers) => {
     await using world = await startWorld(answers);
     const { expiration, accountId, sessionToken } = await world.provide()();
     const hour = Math.floor(world.clock.now() / 1000) + 3600;
@@ -78,7 +78,7 @@ describe("an STS that is not AWS's", () => {
 
 const XML = "<ErrorResponse><Error><Message>no</Message></Error></ErrorResponse>";
 
-describe("an answer that is not STS's own is never a refusal by IAM", () => {
+describe("a response that is not STS's own is never a refusal by IAM", () => {
   test.each<[number, string, string, string, number]>([
     [400, "an empty body", "", "ERR_STS_UNAVAILABLE", 3],
     [401, "an empty body", "", "ERR_STS_UNAVAILABLE", 3],

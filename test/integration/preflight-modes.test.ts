@@ -30,7 +30,7 @@ describe("advisory mode", () => {
     expect(provider.status().preflight).toBeUndefined();
   });
 
-  test("checks the issuer when STS has not answered for a second, and does not wait for the result", async () => {
+  test("checks the issuer when STS has not responded for a second, and does not wait for the result", async () => {
     await using world = await silentIssuer(checkingIn("advisory"));
     let answer = () => {};
     const answered = new Promise<void>((resolve) => {

@@ -62,25 +62,28 @@ describe("with three replicas that each have a key, behind a balancer that choos
 });
 
 describe("replicas with keys of the same kid", () => {
-  // The token is of replica 0; who answers which request decides what STS and the look see.
+  // The token is of replica 0; which replica responds to which request decides what STS and the issuer check see.
   test.each([
     ["advisory", [1, 2, 1, 0], 2],
     ["strict", [1, 2, 0], 1],
-  ] as const)("are not treated as a bad signature when two answers differ (%s)", async (...row) => {
-    const [mode, answers, calls] = row;
-    await using world = await startPreflightWorld();
-    const start = () => startLocalIdp({ kid: "same", now: world.clock.now });
-    await using first = await start();
-    await using second = await start();
-    await using third = await start();
-    const texts = [first, second, third].map(({ jwksText }) => jwksText);
-    const turns = [...answers];
-    world.idp.setJwks(() => texts[turns.shift() ?? 0]);
-    const token = await first.issueToken({ claims: { iss: world.idp.issuer } });
-    const provider = world.provide(checkingIn(mode), { token: async () => token });
-    await expect(provider()).resolves.toHaveProperty("accessKeyId");
-    expect(world.calls()).toBe(calls);
-  });
+  ] as const)(
+    "are not treated as a bad signature when two responses differ (%s)",
+    async (...row) => {
+      const [mode, answers, calls] = row;
+      await using world = await startPreflightWorld();
+      const start = () => startLocalIdp({ kid: "same", now: world.clock.now });
+      await using first = await start();
+      await using second = await start();
+      await using third = await start();
+      const texts = [first, second, third].map(({ jwksText }) => jwksText);
+      const turns = [...answers];
+      world.idp.setJwks(() => texts[turns.shift() ?? 0]);
+      const token = await first.issueToken({ claims: { iss: world.idp.issuer } });
+      const provider = world.provide(checkingIn(mode), { token: async () => token });
+      await expect(provider()).resolves.toHaveProperty("accessKeyId");
+      expect(world.calls()).toBe(calls);
+    },
+  );
 });
 
 describe("a key that STS refuses in the form of one of three replicas", () => {
@@ -90,7 +93,7 @@ describe("a key that STS refuses in the form of one of three replicas", () => {
     key_ops: (key) => ({ ...key, key_ops: ["verify"] }),
     "a leading zero octet": (key) => ({ ...key, x: withZero(key.x) }),
   };
-  // Who answers whom: STS gets the faulty form first, and the check gets it never, at once or later.
+  // Who responses whom: STS gets the faulty form first, and the check gets it never, at once or later.
   test.each(
     Object.keys(FORMS).flatMap((form) =>
       [
@@ -99,7 +102,7 @@ describe("a key that STS refuses in the form of one of three replicas", () => {
         [1, 1, 0, 0, 0, 0, 0, 0, 1, 0],
       ].map((turns) => [form, turns] as const),
     ),
-  )("does not end the refresh: %s, answers %j", async (form, turns) => {
+  )("does not end the refresh: %s, responses %j", async (form, turns) => {
     await using world = await startPreflightWorld();
     const left = [...turns];
     world.idp.setJwks((right) => {
@@ -129,7 +132,7 @@ describe("a key that STS refuses in the form of one of three replicas", () => {
 });
 
 describe("a discovery document that names a cluster's address", () => {
-  /** The first answers to the issuer check name it; STS does not ask the issuer. */
+  /** The first responses to the issuer check name it; STS does not ask the issuer. */
   async function fail(wrongAnswers: number, refusals: number) {
     const env = { RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true" };
     const world = await startPreflightWorld(undefined, { env });
@@ -151,7 +154,7 @@ describe("a discovery document that names a cluster's address", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("ends it after one call when eight answers agree", async () => {
+  test("ends it after one call when eight responses agree", async () => {
     const { world, result } = await fail(100, 100);
     await using _ = world;
     expect(found(result as WebIdentityError)).toEqual(["fatal issuer-private"]);
@@ -161,7 +164,7 @@ describe("a discovery document that names a cluster's address", () => {
 });
 
 describe("an audience that STS refuses", () => {
-  test("ends the refresh after one call, when eight answers of the issuer agree", async () => {
+  test("ends the refresh after one call, when eight responses of the issuer agree", async () => {
     await using world = await startPreflightWorld();
     world.sts.setFault(WIRE_ERRORS.notValidated);
     const error = await world.fail("advisory");
@@ -172,7 +175,7 @@ describe("an audience that STS refuses", () => {
   });
 });
 
-describe("a fault that two answers have and the next one doesn't", () => {
+describe("a fault that two responses have and the next one doesn't", () => {
   const keys = (change: Jwk) => (idp: LocalIdp, isWrong: () => boolean) =>
     idp.setJwks((right) => ({
       keys: (right.keys as Jwk[]).map((key) => (isWrong() ? { ...key, ...change } : key)),
@@ -211,8 +214,8 @@ describe("a fault that two answers have and the next one doesn't", () => {
   });
 });
 
-describe("a key that is missing from every answer", () => {
-  test("ends the refresh after one call and eight answers, each on its own connection", async () => {
+describe("a key that is missing from every response", () => {
+  test("ends the refresh after one call and eight responses, each on its own connection", async () => {
     await using world = await startPreflightWorld();
     const token = () => world.idp.issueToken({ header: { kid: "nobody" } });
     const error = await world.fail("advisory", token);

@@ -1,7 +1,7 @@
 import { type HttpRequest, HttpResponse } from "@smithy/core/protocols";
 import type { RequestHandlerMetadata } from "@smithy/types";
 
-/** What is answered; the defaults are what AWS would say. */
+/** The response; the defaults are what AWS would say. */
 export interface RecordedAnswer {
   readonly metadata?: RequestHandlerMetadata;
   readonly assumedRoleArn?: string | undefined;
@@ -9,11 +9,11 @@ export interface RecordedAnswer {
   readonly more?: string;
   /** @default 200 */
   readonly status?: number;
-  /** The whole body, in place of an answer of STS. */
+  /** The whole body, in place of a response of STS. */
   readonly body?: string;
 }
 
-/** Takes the place of the network: remembers every request and answers it with credentials. */
+/** Takes the place of the network: remembers every request and responds with credentials. */
 export class RecordingHandler {
   readonly requests: HttpRequest[] = [];
   readonly metadata: RequestHandlerMetadata;

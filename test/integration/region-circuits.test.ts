@@ -18,7 +18,7 @@ async function afterFailover(): Promise<RegionWorld> {
   return world;
 }
 
-describe("a region that did not answer", () => {
+describe("a region that did not respond", () => {
   test("is not called by any provider for at least 30 s, and the status shows it", async () => {
     await using world = await afterFailover();
     const start = world.clock.now();
@@ -86,7 +86,7 @@ describe("a region that did not answer", () => {
     expect(world.counts()).toEqual([2, 22]);
   });
 
-  test("has recovered for all providers when the probe is answered, whatever the answer is", async () => {
+  test("has recovered for all providers when the probe gets a response, whatever it is", async () => {
     for (const answer of ["throttled", "idp-unreachable", "access-denied"] as const) {
       await using world = await afterFailover();
       const [first] = world.stss;
@@ -188,7 +188,7 @@ describe("an attempt that the budget cut short", () => {
     await until(() => world.clock.scheduled.includes(2_000));
     await world.clock.advance(2_000);
     expect(await credentials).toMatchObject({
-      attempts: [{ message: expect.stringContaining("waiting for an answer") }],
+      attempts: [{ message: expect.stringContaining("waiting for a response") }],
     });
     expect(late.status().regions.map(({ openUntil }) => openUntil)).toEqual([undefined, undefined]);
     life.abort();
@@ -207,7 +207,7 @@ describe("an attempt that the budget cut short", () => {
       code: "ERR_IDP_UNREACHABLE",
       attempts: [
         { code: "InvalidIdentityToken" },
-        { message: expect.stringMatching(/^no answer from STS within \d+ ms$/) },
+        { message: expect.stringMatching(/^no response from STS within \d+ ms$/) },
       ],
     });
   });

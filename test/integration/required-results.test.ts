@@ -60,7 +60,7 @@ describe("a refresh succeeds in spite of", () => {
     expect(world.calls()).toBe(2);
   });
 
-  test("seventy verification-key errors in a hundred answers, forty times out of forty", async () => {
+  test("seventy verification-key errors in a hundred responses, forty times out of forty", async () => {
     await using world = await startWorld({ random: seededRandom(7) });
     world.sts.setFault("idp-unreachable", { probability: 0.7 });
     for (let round = 0; round < 40; round += 1) {

@@ -62,7 +62,7 @@ describe("one provider", () => {
 });
 
 describe("equal providers that refresh at the same time", () => {
-  /** Each with a provider of its own; STS answers when all have asked. */
+  /** Each with a provider of its own; STS responds when all have asked. */
   async function askTogether(world: World, inits: readonly FromWebTokenInit[]) {
     world.sts.setFault("slow", { delayMs: 1_200 });
     const clients = inits.map((init) => {

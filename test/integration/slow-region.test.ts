@@ -8,7 +8,7 @@ withoutAwsSettings();
 const HEDGE = { hedgeAfterMs: 400 };
 
 describe("a silent first region that is hedged", () => {
-  test("is not called after a few hedged requests were answered first, and then delays no refresh", async () => {
+  test("is not called after a few hedged requests got the first response, and then delays no refresh", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     for (let lost = 1; lost <= 3; lost += 1) {
@@ -24,7 +24,7 @@ describe("a silent first region that is hedged", () => {
     expect(first?.openUntil).toBeGreaterThan(world.clock.now());
   });
 
-  test("is probed by one refresh after the pause, and is preferred again when it answers", async () => {
+  test("is probed by one refresh after the pause, and is preferred again when it responds", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
     for (const lost of [1, 2, 3, 4]) {
@@ -62,7 +62,7 @@ describe("a silent first region that is hedged", () => {
 });
 
 describe("a second region whose pause is over", () => {
-  test("is probed again when the first region answers before it", async () => {
+  test("is probed again when the first region responds before it", async () => {
     await using world = await twoRegions();
     world.second.setFault("sts-unavailable");
     world.first.failNext("sts-unavailable");

@@ -45,7 +45,7 @@ const refusal = (echo: string) =>
 
 /** How a text of someone else gets into a refresh. */
 const WAYS: Readonly<Record<string, Way>> = {
-  "a role assumer throws it as an answer": (_, echo, token) => ({
+  "a role assumer throws it as a response": (_, echo, token) => ({
     init: { roleAssumerWithWebIdentity: () => Promise.reject(refusal(echo)) },
     token: () => token,
   }),

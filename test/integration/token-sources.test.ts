@@ -16,7 +16,7 @@ import {
 
 const PLATFORMS: readonly (readonly [string, PlatformRow])[] = Object.entries(HTTP_PLATFORMS);
 
-/** The platform's answer with a token that STS grants. */
+/** The platform's response with a token that STS grants. */
 async function granted(world: World, { body = "", ...good }: PlatformAnswer) {
   return { ...good, body: body.replace(TOKEN, await world.idp.issueToken()) };
 }

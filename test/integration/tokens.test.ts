@@ -107,7 +107,7 @@ describe("a token source", () => {
     expect(token).toHaveBeenCalledTimes(2);
   });
 
-  test("that never answers is aborted, and the attempt fails", async () => {
+  test("that never responds is aborted, and the attempt fails", async () => {
     await using world = await startWorld();
     const reasons: unknown[] = [];
     const token = ({ signal }: { signal: AbortSignal }) =>

@@ -32,7 +32,7 @@ const provider = createProvider(
   }),
   {
     preflight: "off",
-    // Short only where nothing answers: a first call on a busy machine may take longer.
+    // Short only where nothing responds: a first call on a busy machine may take longer.
     attemptTimeoutMs: ["silent-sts", "hung-source"].includes(how) ? 300 : 60_000,
     retry: { maxAttempts: how === "background" ? 20 : 2, baseDelayMs: 10 },
     clientConfig: { endpoint, region: "eu-west-1" },

@@ -17,7 +17,7 @@ async function failureOf(world: World, init?: WebIdentityInit) {
 
 const IAM = /IAM|trust policy|OIDC provider/;
 
-/** An HTTP proxy that answers CONNECT with this status, and what it was asked for. */
+/** An HTTP proxy that responds to CONNECT with this status, and what it was asked for. */
 async function startProxy(status: number) {
   const asked: string[] = [];
   const server = createServer().listen(0, "127.0.0.1");
@@ -80,7 +80,7 @@ describe("a proxy that refuses CONNECT", () => {
   });
 });
 
-describe("a page in place of STS's answer", () => {
+describe("a page in place of STS's response", () => {
   test.each([400, 401, 403, 404, 407, 451])(
     "with status %i is not reported as a refusal of the role, and ends the retries",
     async (httpStatus) => {

@@ -76,7 +76,7 @@ describe("isWebIdentityError", () => {
 });
 
 const finding: Finding = {
-  ...{ id: "jwks-timeout", severity: "suspect", title: "The JWKS did not answer in time" },
+  ...{ id: "jwks-timeout", severity: "suspect", title: "The JWKS did not respond in time" },
   ...{ detail: "Details.", remedy: "IdP: do this.", evidence: {} },
 };
 
@@ -127,7 +127,7 @@ describe("a WebIdentityError in a terminal", () => {
           #1  us-east-1     idp-unreachable  InvalidIdentityToken  HTTP 400  took 120 ms  waited 400 ms  request-1
           #2  eu-central-1  idp-unreachable  InvalidIdentityToken  HTTP 400  took 121 ms  waited 800 ms  request-2
           #3  us-east-1     idp-unreachable  InvalidIdentityToken  HTTP 400  took 122 ms                 request-3
-        finding: suspect jwks-timeout: The JWKS did not answer in time
+        finding: suspect jwks-timeout: The JWKS did not respond in time
         token: issuer https://issuer.example.com, audience a and b, iat 2023-11-14T22:13:20.000Z, exp 2023-11-14T23:13:20.000Z
         retryAfterMs: 2000
         nextRefreshAllowedAt: 2023-11-14T22:13:20.500Z

@@ -82,7 +82,7 @@ describe("a JWT", () => {
     ["a certificate", "-----BEGIN CERTIFICATE-----\nMIIB", /PEM certificate/],
     ["a private key", "-----BEGIN EC PRIVATE KEY-----\nMIIB", /PEM private key/],
     ["a public key", "-----BEGIN PUBLIC KEY-----\nMIIB", /PEM file/],
-    ["GitHub's answer", `{"count":1,"value":"${token}"}`, /is its member `value`$/],
+    ["GitHub's response", `{"count":1,"value":"${token}"}`, /is its member `value`$/],
     ["a TokenRequest", `{"status":{"token":"${token}"}}`, /is its member `status\.token`$/],
     ["a JWKS", '{"keys":[]}', /^it is a JWKS$/],
     ["AWS credentials", '{"Version":1,"AccessKeyId":"A"}', /^it is AWS credentials$/],

@@ -1,7 +1,7 @@
 import { createPreflight } from "../../src/preflight/issuer-check.js";
 import { systemClock } from "../../src/runtime/clock.js";
 
-// A process that no longer waits for its check, as one whose STS call was answered first.
+// A process that no longer waits for its check, as one whose STS call got the first response.
 const [, , token = ""] = process.argv;
 const preflight = createPreflight(
   { allowPrivateIssuers: true, timeoutMs: 3_600_000 },

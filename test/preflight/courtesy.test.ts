@@ -140,7 +140,7 @@ test("a fault that was found before the issuer limited the rate is not certain",
   const { check, clock } = checkWorld();
   const token = await idp.issueToken();
   const limited = "suspect jwks-rate-limited";
-  // One answer showed the fault. Eight would make it certain, but the issuer limits the rate.
+  // One response showed the fault. Eight would make it certain, but the issuer limits the rate.
   expect(found(await check(token))).toEqual(["suspect discovery-field-missing", limited]);
   await clock.advance(30_001);
   expect(found(await check(token))).toEqual(["suspect discovery-field-missing", limited]);
@@ -154,7 +154,7 @@ test("a fault in a cached document is not certain while the other document can't
   const { check, clock } = checkWorld();
   const token = await idp.issueToken();
   const down = "suspect jwks-http-status";
-  // One answer showed the fault, and another replica may not have it: the JWKS fails, so no request follows.
+  // One response showed the fault, and another replica may not have it: the JWKS fails, so no request follows.
   expect(found(await check(token))).toEqual(["suspect discovery-field-missing", down]);
   idp.setDiscovery();
   await clock.advance(30_001);

@@ -10,7 +10,7 @@ import {
 const DATE = "Thu, 01 Jan 2026 00:00:00 GMT";
 const LATER = "Thu, 01 Jan 2026 00:02:00 GMT";
 
-describe("how long an answer may be cached", () => {
+describe("how long a response may be cached", () => {
   test.each([
     [{ "cache-control": "max-age=600", age: "60" }, 600, 60, "max-age=600"],
     [{ "cache-control": 'public, MAX-AGE="30"', expires: LATER, date: DATE }, 30, 0, "max-age=30"],
@@ -89,7 +89,7 @@ describe("Retry-After of an issuer", () => {
     expect(retryAfterMs(headers, Date.UTC(2030, 0))).toBe(60_000);
   });
 
-  test("is assumed to be 30 s when an answer limits the rate without it", () => {
+  test("is assumed to be 30 s when a response limits the rate without it", () => {
     expect(pauseMs({}, 0)).toBe(30_000);
     expect(pauseMs({ "retry-after": "5" }, 0)).toBe(5_000);
   });

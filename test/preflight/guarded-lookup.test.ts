@@ -13,7 +13,7 @@ const ADDRESSES: readonly LookupAddress[] = [
   { address: "2600::7", family: 6 },
 ];
 
-/** A resolver that answers when the test wants. */
+/** A resolver that responds when the test wants. */
 function slowResolver() {
   const asked: string[] = [];
   let settle: (end: readonly LookupAddress[] | Error) => void = () => {};
@@ -43,7 +43,7 @@ describe("a name that is already being resolved", () => {
     expect(asked).toEqual(["a.invalid"]);
   });
 
-  test("is resolved again after the answer, because answers are not cached", async () => {
+  test("is resolved again after the response, because responses are not cached", async () => {
     const { asked, resolve, settle } = slowResolver();
     const first = resolve("a.invalid");
     await settle(ADDRESSES);

@@ -112,7 +112,7 @@ for (const [name, addresses] of Object.entries(LIES)) {
   });
 }
 
-test("each connection resolves the name once, so that a second answer can't differ", async () => {
+test("each connection resolves the name once, so that a second response can't differ", async () => {
   const tls = makeTlsIdentity();
   await using idp = await startLocalIdp({ tls, host: "localhost" });
   let asked = 0;

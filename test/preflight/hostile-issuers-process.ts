@@ -68,7 +68,7 @@ const kept = process.memoryUsage().heapUsed - before;
 server.close();
 server.closeAllConnections();
 
-// Ten issuers whose keys are other ones with every answer.
+// Ten issuers whose keys are other ones with every response.
 const histories = Array.from({ length: 10 }, () => new KeySetsSeen(systemClock));
 const beforeHistories = process.memoryUsage().heapUsed;
 for (const history of histories) {

@@ -115,7 +115,7 @@ function seenBy(...sets: readonly ReturnType<typeof keySet>[]) {
 const times = (count: number, set: ReturnType<typeof keySet>) =>
   Array.from({ length: count }, () => set);
 
-describe("answers with the same keys", () => {
+describe("responses with the same keys", () => {
   test("agree when there are eight of them within 30 s", async () => {
     const set = keySet(key("a"));
     const { clock, seen } = seenBy(...times(ANSWERS_THAT_AGREE - 1, set));
@@ -150,7 +150,7 @@ describe("answers with the same keys", () => {
   });
 });
 
-describe("an agreement of answers", () => {
+describe("an agreement of responses", () => {
   const agreed = () => seenBy(...times(ANSWERS_THAT_AGREE, keySet(key("a"))));
 
   test("needs eight of them", () => {
@@ -158,7 +158,7 @@ describe("an agreement of answers", () => {
     expect(agreed().seen.haveAgreed).toBe(true);
   });
 
-  test("lasts five minutes, whether or not there are further answers like them", async () => {
+  test("lasts five minutes, whether or not there are further responses like them", async () => {
     const { clock, seen } = agreed();
     await clock.advance(31_000);
     seen.note(keySet(key("a")));
@@ -169,7 +169,7 @@ describe("an agreement of answers", () => {
     expect(seen.haveAgreed).toBe(false);
   });
 
-  test("ends with the first answer that has other keys, or has them in another form", async () => {
+  test("ends with the first response that has other keys, or has them in another form", async () => {
     for (const other of [key("b"), key("a", "AQAB", { key_ops: ["verify"] })]) {
       const { clock, seen } = agreed();
       await clock.advance(120_000);
@@ -181,7 +181,7 @@ describe("an agreement of answers", () => {
   });
 });
 
-describe("answers with different keys", () => {
+describe("responses with different keys", () => {
   test("show that replicas differ when each has a key that the other lacks", () => {
     const crossed = seenBy(keySet(key("a")), keySet(key("b"))).seen.finding(false);
     expect(crossed?.detail).toMatch(/2 different sets of keys: "a"; "b"\./);

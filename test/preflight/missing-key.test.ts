@@ -15,7 +15,7 @@ test("a missing key is suspected after the first fetch, and certain after the se
   expect(idp.counts).toEqual({ discovery: 1, jwks: 1 });
   await clock.advance(1_000);
   expect(found(await check(token))).toEqual(FATAL);
-  // The second check fetches until eight answers agree: each replica may have keys of its own.
+  // The second check fetches until eight responses agree: each replica may have keys of its own.
   expect(idp.counts).toEqual({ discovery: 1, jwks: ANSWERS_THAT_AGREE });
 });
 
@@ -120,7 +120,7 @@ test("a thousand missing keys do no harm", async () => {
   expect(idp.counts.jwks).toBe(1);
 });
 
-test("a fault of a key is not certain if a recent answer had the key without the fault", async () => {
+test("a fault of a key is not certain if a recent response had the key without the fault", async () => {
   await using idp = await startLocalIdp();
   const { check, clock } = checkWorld();
   idp.setHeaders({ "cache-control": "no-store" });

@@ -121,7 +121,7 @@ test("a name that does not resolve is reported", async () => {
   expect(found(report)).toEqual(["suspect issuer-dns-failure"]);
 });
 
-test("a resolver that never answers is abandoned when the time is up", async () => {
+test("a resolver that never responds is abandoned when the time is up", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
   let asked = false;
@@ -151,7 +151,7 @@ for (const [discoveryMs, jwksMs, expected] of [
   [1_900, 3_200, ["suspect jwks-slow"]],
   [2_400, 2_700, ["advice discovery-slow", "suspect jwks-slow"]],
 ] as const) {
-  test(`answers in ${discoveryMs} ms and ${jwksMs} ms are ${expected.join(" and ") || "not slow"}`, () => {
+  test(`responses in ${discoveryMs} ms and ${jwksMs} ms are ${expected.join(" and ") || "not slow"}`, () => {
     const findings = slow([took("discovery", discoveryMs), took("jwks", jwksMs)]);
     expect(findings.map(({ id, severity }) => `${severity} ${id}`)).toEqual(expected);
   });

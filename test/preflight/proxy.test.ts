@@ -16,7 +16,7 @@ beforeAll(() => {
 });
 afterAll(() => authority[Symbol.dispose]());
 
-/** A proxy that leads every tunnel to one port, or answers with a status of its own. */
+/** A proxy that leads every tunnel to one port, or responds with a status of its own. */
 async function startProxy(port: number, status = 200) {
   const tunnels: {
     readonly authority: string | undefined;

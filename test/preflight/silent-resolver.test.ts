@@ -17,7 +17,7 @@ exec "$@"`;
 const refused = refusal();
 
 if (refused === undefined) {
-  test("the name of STS resolves within a second while the names of twelve issuers get no answer", async () => {
+  test("the name of STS resolves within a second while the names of twelve issuers get no response", async () => {
     const folder = mkdtempSync(join(tmpdir(), "resilient-sts-silent-"));
     writeFileSync(join(folder, "resolv.conf"), "nameserver 127.0.0.1\n");
     writeFileSync(join(folder, "hosts"), "127.0.0.1 localhost sts.example\n");

@@ -13,7 +13,7 @@ const changeKeys = (change: (key: Jwk) => Jwk | readonly Jwk[]) => (idp: LocalId
 const without = (member: string) => (idp: LocalIdp) =>
   idp.setDiscovery((right) => ({ ...right, [member]: undefined }));
 
-/** Faults to which STS answers "Couldn't retrieve verification key", and that do not pass with time. */
+/** Faults for which STS returns "Couldn't retrieve verification key", and that do not pass with time. */
 const PERMANENT: Readonly<Record<string, (idp: LocalIdp) => void>> = {
   "no response_types_supported": without("response_types_supported"),
   "no subject_types_supported": without("subject_types_supported"),

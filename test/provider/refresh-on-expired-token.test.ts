@@ -143,7 +143,7 @@ describe("credentials that replaced rejected ones", () => {
     return { clock, invalidate, signedBy, send };
   }
 
-  test("are not replaced again for 30 s, whatever the service answers", async () => {
+  test("are not replaced again for 30 s, whatever the service returns", async () => {
     const { clock, invalidate, signedBy, send } = neverContent();
     for (let request = 0; request < 20; request += 1) await send();
     expect([invalidate.mock.calls, signedBy.length]).toEqual([[["KEY-1"]], 21]);

@@ -122,7 +122,7 @@ describe("a fleet with a working store", () => {
     expect(fleet.calls).toBe(2);
   });
 
-  test("waits five seconds at most for a holder that STS does not answer", async () => {
+  test("waits five seconds at most for a holder to which STS does not respond", async () => {
     const fleet = new Fleet(3);
     const { holding } = await startSilentHolder(fleet);
     const other = fleet.member({ role: "a", store: fleet.store() });
@@ -154,7 +154,7 @@ describe("a fleet with a working store", () => {
   });
 });
 
-/** A process that holds the lease while its call to STS gets no answer for 40 s. */
+/** A process that holds the lease while its call to STS gets no response for 40 s. */
 async function startSilentHolder(fleet: Fleet) {
   fleet.stsMs = 40_000;
   const holder = fleet.member({ role: "a", store: fleet.store() });

@@ -41,7 +41,7 @@ const finding = (id: Finding["id"], severity: Finding["severity"] = "fatal"): Fi
   remedy: "IdP: do this.",
 });
 
-describe("each situation has its code, a hint, and the words of the answer", () => {
+describe("each situation has its code, a hint, and the words of the response", () => {
   const checked = (id: Finding["id"]): Failure => ({
     ...{ kind: "token", code: id, message: "", findings: [finding(id)] },
   });
@@ -77,7 +77,7 @@ describe("each situation has its code, a hint, and the words of the answer", () 
 describe("a finding explains a failure", () => {
   const KEY_REFUSED = answer("InvalidIdentityToken", "The token could not be validated");
 
-  test("after any answer, if it may be why STS could not get the key", () => {
+  test("after any response, if it may be why STS could not get the key", () => {
     const findings = [finding("discovery-http-status", "suspect")];
     const error = explained({ ...answer("InvalidIdentityToken", KEY), findings });
     expect(error.message).toContain(`${KEY}; seen from here: The detail is here (role`);
@@ -116,7 +116,7 @@ describe("an error's whole message", () => {
       "STS could not get the verification key from the identity provider: InvalidIdentityToken: " +
         `${KEY} (role ${ROLE}, issuer https://issuer.example.com, kid key-1, 12 attempts in 24.0 s ` +
         "in eu-west-1, last request id req-7). IdP and network: make sure that the issuer's " +
-        "/.well-known/openid-configuration and its jwks_uri answer 200 to the internet within 5 s, " +
+        "/.well-known/openid-configuration and its jwks_uri return 200 to the internet within 5 s, " +
         "without a login, a rate limit or a firewall in the way, and that the JWKS has the token's key. " +
         "Details: npx resilient-sts explain ERR_IDP_UNREACHABLE",
     );
@@ -146,7 +146,7 @@ describe("an error's whole message", () => {
 });
 
 describe("a finding", () => {
-  test("that is certain comes before the answer's words, and its remedy is the hint", () => {
+  test("that is certain comes before the response's words, and its remedy is the hint", () => {
     const failure = { ...answer("InvalidIdentityToken", KEY), findings: [finding("jwks-empty")] };
     const error = explained(failure);
     expect(error).toMatchObject({ code: "ERR_IDP_UNUSABLE", hint: "IdP: do this." });
@@ -209,13 +209,13 @@ describe("an unknown failure", () => {
     expect(hint).toMatch(/`cause`/);
   });
 
-  test("with STS's answer to a null sub names the claim", () => {
+  test("with STS's response to a null sub names the claim", () => {
     const words = "Unknown error validating third-party token";
     const error = explained(answer("InternalFailure", words, 500));
     expect(error.hint).toMatch(/^IdP: .*`sub`/);
   });
 
-  test("has no code in its message when the answer has none", () => {
+  test("has no code in its message when the response has none", () => {
     const { message } = explained({ kind: "answer", message: "HTTP 418 with a page" });
     expect(message).toContain("before it reached STS: HTTP 418 with a page (role");
   });

@@ -19,7 +19,7 @@ const DOWN: Failure = {
 };
 const DENIED: Failure = { kind: "answer", code: "AccessDenied", message: "no", httpStatus: 403 };
 const STRANGE: Failure = { kind: "answer", code: "Strange", message: "?", httpStatus: 400 };
-const CUT_SHORT: Failure = { kind: "timeout", message: "no answer", cutShort: true };
+const CUT_SHORT: Failure = { kind: "timeout", message: "no response", cutShort: true };
 const fail = (failure: Failure) => new AttemptError(failure);
 
 type Step = (context: Attempt, clock: FakeClock, signal: AbortSignal) => Promise<unknown>;
@@ -237,7 +237,7 @@ describe("an abort", () => {
 });
 
 test("a failed attempt is recorded with the facts of its failure, and without those that it lacks", async () => {
-  const bare: Failure = { kind: "timeout", message: "no answer" };
+  const bare: Failure = { kind: "timeout", message: "no response" };
   const full: Failure = { ...DOWN, region: "eu-west-1", requestId: "req-1" };
   const run = start([failWith(bare), failWith(full), succeed]);
   await run.clock.run(run.loop);

@@ -23,7 +23,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     { kind: "bad-answer", code: "AnswerTooLong", message: "longer", httpStatus: 403 },
     ...(["sts-unavailable", "suspect", "sts-unavailable"] as const),
-    /longer than any answer of STS/,
+    /longer than any response of STS/,
     /^Network: find the proxy/,
   ],
   [
@@ -155,7 +155,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     said(undefined, "HTTP 502 with a body", 502),
     ...(["sts-unavailable", "suspect", "sts-unavailable"] as const),
-    /^A proxy or another server answered in place of STS$/,
+    /^A proxy or another server responded in place of STS$/,
     /^Network: find the proxy/,
   ],
   [
@@ -167,7 +167,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     { ...said(undefined, "HTTP 403 with a body", 403), requestId: "ABC" },
     ...(["sts-unavailable", "fatal", "sts-blocked"] as const),
-    /^Another AWS service answered in place of STS$/,
+    /^Another AWS service responded in place of STS$/,
     /^Workload: correct the endpoint.*AWS_ENDPOINT_URL.*S3 or API Gateway.*VPC endpoint/,
   ],
   [
@@ -179,7 +179,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     said("HTTP_STATUS_403", "Request failed with status code 403", 403),
     ...(["sts-unknown", "fatal", "unknown"] as const),
-    /request handler threw an error for the answer's status/,
+    /request handler threw an error for the response's status/,
     /^Workload: .*validateStatus.*throwHttpErrors/,
   ],
   [
@@ -233,13 +233,13 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     network("UND_ERR_CONNECT_TIMEOUT"),
     ...(["sts-timeout", "fatal", "sts-unavailable"] as const),
-    /did not answer in time/,
+    /did not respond in time/,
     /^Network: .*firewall/,
   ],
   [
     { kind: "timeout", code: "TimeoutError", message: "late" },
     ...(["sts-timeout", "fatal", "sts-unavailable"] as const),
-    /did not answer in time/,
+    /did not respond in time/,
     /^Network: .*firewall/,
   ],
   [
@@ -270,7 +270,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
     network("ERR_TLS_CERT_ALTNAME_INVALID"),
     ...(["sts-tls-untrusted", "fatal", "sts-blocked"] as const),
     /for another host name/,
-    /^Network: find out which server answers/,
+    /^Network: find out which server responds/,
   ],
   [
     { kind: "local", code: "RangeError", message: "Rate exceeded" },
@@ -323,7 +323,7 @@ describe("the sentence about a failure", () => {
     expect(`${what} ${remedy}`).not.toMatch(/nobody|somebody|whoever|undefined|took|take for/i);
   });
 
-  test("never blames IAM for an answer that is not from STS", () => {
+  test("never blames IAM for a response that is not from STS", () => {
     for (const status of [301, 302, 400, 401, 403, 404, 407, 418, 451, 500, 502, 503]) {
       for (const failure of [said(undefined, "a page", status), proxy(status)]) {
         const { hint, code } = errorFor(failure, { azp: "a", hasSessionTags: true });

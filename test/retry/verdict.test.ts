@@ -19,7 +19,7 @@ const finding = (id: Finding["id"], severity: Finding["severity"] = "fatal"): Fi
   ...{ id, severity, title: "", detail: "", remedy: "", evidence: {} },
 });
 
-describe("an answer's code decides, with and without `Exception`", () => {
+describe("a response's code decides, with and without `Exception`", () => {
   const codes: readonly (readonly [string, Verdict])[] = [
     ["Throttling", "throttled"],
     ["ThrottledException", "throttled"],
@@ -102,7 +102,7 @@ describe("InvalidIdentityToken is judged by the subject of its message", () => {
   });
 });
 
-describe("an answer without a code is judged by its status", () => {
+describe("a response without a code is judged by its status", () => {
   test.each<[number, Verdict]>([
     [401, "sts-blocked"],
     [403, "sts-blocked"],
@@ -171,7 +171,7 @@ describe("a failure in this process", () => {
   });
 });
 
-describe("a call without an answer is described by its code, or by the words of other runtimes", () => {
+describe("a call without a response is described by its code, or by the words of other runtimes", () => {
   test.each<[code: string | undefined, message: string, Situation]>([
     ["EPROTO", "", "tls-handshake"],
     ["ERR_SSL_WRONG_VERSION_NUMBER", "", "tls-handshake"],
@@ -207,7 +207,7 @@ describe("a call without an answer is described by its code, or by the words of 
   });
 });
 
-describe("an answer", () => {
+describe("a response", () => {
   test("with an empty code is one without a code", () => {
     expect(situationOf(answer("", "", 403))).toBe("other-server-refused");
     expect(situationOf(answer(undefined, "", 403))).toBe("other-server-refused");
@@ -292,7 +292,7 @@ const seen = readSharedJson("sts-errors.json", "the verdicts of what STS was see
   | SeenError[]
   | undefined;
 
-describe.runIf(seen !== undefined)("what STS was observed to answer", () => {
+describe.runIf(seen !== undefined)("what STS was observed to return", () => {
   test.each(seen ?? [])("has its verdict: $code: $message", ({ code, message, httpStatus }) => {
     const verdict = SEEN.find(([beginning]) => message.startsWith(beginning))?.[1];
     expect(verdict).toBeDefined();
@@ -338,7 +338,7 @@ describe("a finding that rests on one report", () => {
     },
   );
 
-  test("stays a suspicion after any other answer, and after none", () => {
+  test("stays a suspicion after any other response, and after none", () => {
     const { message, code } = WIRE_ERRORS.verificationKey;
     const failures: Failure[] = [
       answerOf(WIRE_ERRORS.providerNotFound("https://issuer.invalid")),

@@ -114,7 +114,7 @@ describe("a date in an HTTP header", () => {
 });
 
 describe("Retry-After", () => {
-  test("requests a wait of whole seconds, or until a date that counts from the answer's own date", () => {
+  test("requests a wait of whole seconds, or until a date that counts from the response's own date", () => {
     fc.assert(
       fc.property(
         moments,

@@ -12,7 +12,7 @@ const SECRETS = [
   CREDENTIALS.accessKeyId,
 ];
 
-/** The answer of a well-behaved client, which every attack has to leave as it was. */
+/** The response of a well-behaved client, which every attack has to leave as it was. */
 async function goodAnswer(server: CredentialsServer) {
   const { url, token } = clientOf(server);
   return await getJson(url, token);

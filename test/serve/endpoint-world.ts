@@ -38,7 +38,7 @@ export function getJson(url: URL, token = ""): Promise<JsonAnswer> {
 }
 
 export interface RawAnswer {
-  /** 0 when the connection was closed without an answer. */
+  /** 0 when the connection was closed without a response. */
   readonly status: number;
   readonly text: string;
 }

@@ -1,6 +1,6 @@
 /**
  * Programs with AWS clients that this project did not write, and how often each asks for credentials.
- * A program makes five signed requests, one after the other, and ends with 0 when all were answered.
+ * A program makes five signed requests, one after the other, and ends with 0 when all got a response.
  * It finds credentials as its SDK does by default, unless its name says which provider it uses.
  */
 import { findProgram, findPythonWithBoto3, findRubyWithAwsSdk } from "../support/program.js";

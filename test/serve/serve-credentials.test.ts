@@ -19,10 +19,10 @@ const app = async () => CREDENTIALS;
 const unreachable = new WebIdentityError({
   code: "ERR_IDP_UNREACHABLE",
   message: "STS could not get the verification key.",
-  hint: "IdP: answer 200 within 5 s.",
+  hint: "IdP: return 200 within 5 s.",
 });
 
-describe("a role's answer", () => {
+describe("a role's response", () => {
   test("has every field that the SDKs read, with an expiration that ends in Z", async () => {
     await using server = await serveCredentials({ roles: { app } });
     const { url, token } = clientOf(server);
@@ -99,7 +99,7 @@ describe("a role's answer", () => {
       body: {
         Code: "ERR_IDP_UNREACHABLE",
         Message:
-          "STS could not get the verification key. IdP: answer 200 within 5 s. " +
+          "STS could not get the verification key. IdP: return 200 within 5 s. " +
           "Details: npx resilient-sts explain ERR_IDP_UNREACHABLE",
       },
     });
@@ -251,7 +251,7 @@ describe("a provider's status", () => {
     ["is null", () => null],
     ["has fields that throw", () => Object.defineProperty({}, "state", { get: throwing })],
     ["has times and errors of any type", () => ({ state: {}, expiresAt: 1e300, lastError: 5n })],
-  ])("may be wrong: /healthz and the role answer when it %s", async (_, status) => {
+  ])("may be wrong: /healthz and the role response when it %s", async (_, status) => {
     const pending = Object.assign(() => new Promise<never>(() => {}), { status });
     const clock = new FakeClock();
     await using server = await startEndpoint({ roles: { app: pending as never } }, clock);
@@ -307,7 +307,7 @@ describe("options", () => {
   });
 });
 
-test("answers every program of a crowd once before it answers one of them again", async () => {
+test("responds to every program of a crowd once before it responds to one of them again", async () => {
   await using server = await serveCredentials({ roles: { app } });
   const { url, host, path, token } = clientOf(server);
   const get = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${token}\r\n\r\n`;

@@ -35,7 +35,7 @@ describe("a guarded store", () => {
     await clock.advance(1);
     expect(await reading).toBeUndefined();
     const openUntil = clock.now() + 45_000;
-    const message = "no answer in 250 ms";
+    const message = "no response in 250 ms";
     expect(failures).toEqual([{ operation: "read", reason: "timeout", message, openUntil }]);
     expect(guard.openUntil).toBe(openUntil);
     await clock.advance(44_999);
@@ -43,7 +43,7 @@ describe("a guarded store", () => {
     expect(call).toHaveBeenCalledTimes(1);
   });
 
-  test("probes the store once after the pause, and uses it again when it answers", async () => {
+  test("probes the store once after the pause, and uses it again when it responds", async () => {
     let isDown = true;
     const call = vi.fn(async () => (isDown ? never() : { isLeased: true }));
     const { clock, guard, read } = guarded({ read: call });
@@ -92,7 +92,7 @@ describe("a guarded store", () => {
     expect(failures).toHaveLength(1);
   });
 
-  test("leaves no timer after an answer", async () => {
+  test("leaves no timer after a response", async () => {
     const { clock, read } = guarded({});
     await read();
     expect(clock.pending).toBe(0);

@@ -13,7 +13,7 @@ import {
 const [MAX_PARSED, MAX_BYTES] = [128 * 1024, 1024 * 1024] as const;
 
 describe("the time limit of a call", () => {
-  test("ends a call without an answer, and its request", async () => {
+  test("ends a call without a response, and its request", async () => {
     const world = answeringEndpoint(never);
     const failure = failureOf(world.call());
     await untilSent(world, 1);
@@ -22,7 +22,7 @@ describe("the time limit of a call", () => {
     await world.clock.advance(1);
     expect(await failure).toEqual({
       ...{ kind: "timeout", code: "TimeoutError", cutShort: false, region: "eu-west-1" },
-      message: "no answer from STS within 5000 ms",
+      message: "no response from STS within 5000 ms",
     });
     expect(world.sent[0]?.abortSignal?.aborted).toBe(true);
     expect(world.clock.pending).toBe(0);
@@ -33,7 +33,7 @@ describe("the time limit of a call", () => {
     const failure = failureOf(world.call({}, { budgetMs: 1_200 }));
     await untilSent(world, 1);
     await world.clock.advance(1_200);
-    const message = "no answer from STS within 1200 ms";
+    const message = "no response from STS within 1200 ms";
     expect(await failure).toMatchObject({ kind: "timeout", message, cutShort: true });
   });
 
@@ -63,7 +63,7 @@ describe("the time limit of a call", () => {
     await world.clock.advance(1_000);
     expect(await last).toEqual({
       ...{ kind: "timeout", code: "TimeoutError", cutShort: true, region: "eu-west-1" },
-      message: "too many calls to this endpoint were waiting for an answer",
+      message: "too many calls to this endpoint were waiting for a response",
     });
     expect(world.sent).toHaveLength(40);
     await world.clock.advance(4_000);
@@ -71,7 +71,7 @@ describe("the time limit of a call", () => {
     expect(world.clock.pending).toBe(0);
   });
 
-  test("leaves no timer after an answer", async () => {
+  test("leaves no timer after a response", async () => {
     const world = answeringEndpoint(answered());
     await world.call();
     expect(world.clock.pending).toBe(0);
@@ -115,13 +115,13 @@ describe("the signal of a caller", () => {
   });
 });
 
-describe("the body of an answer", () => {
+describe("the body of a response", () => {
   const size = bytes(sessionXml()).length;
   const ofSize = (length: number) => bytes(sessionXml({ padding: length - size }));
   const long = () => ofSize(MAX_BYTES + 1);
   const tooLong = {
     ...{ kind: "bad-answer", code: "AnswerTooLong", httpStatus: 200 },
-    message: "the answer is longer than 1048576 bytes; reading stopped there",
+    message: "the response is longer than 1048576 bytes; reading stopped there",
   };
   const callWith = (body: unknown) => answeringEndpoint(async () => ({ body })).call();
 

@@ -28,11 +28,11 @@ const USER = {
   Arn: "arn:aws:sts::123456789012:assumed-role/service/s",
 };
 
-/** What comes out of an answer; other implementations leave out what the SDK's types promise. */
+/** What comes out of a response; other implementations leave out what the SDK's types promise. */
 const read = (answer: object, durationSeconds?: number) =>
   toCredentials({ $metadata: {}, ...answer }, durationSeconds, NOW);
 
-describe("the credentials in an answer", () => {
+describe("the credentials in a response", () => {
   test("have the fields and the `$source` of the SDK's own providers", () => {
     expect(read({ Credentials: ISSUED, AssumedRoleUser: USER })).toEqual({
       accessKeyId: "ASIA1",
@@ -73,7 +73,7 @@ describe("the credentials in an answer", () => {
     ["a line break in the access key id", { Credentials: { ...ISSUED, AccessKeyId: "AKIA\r\n" } }],
     ["an escape in the access key id", { Credentials: { ...ISSUED, AccessKeyId: "AK\u001b[31m" } }],
     ["a blank in the session token", { Credentials: { ...ISSUED, SessionToken: "a b" } }],
-  ])("are undefined for an answer with %s", (_, answer) => {
+  ])("are undefined for a response with %s", (_, answer) => {
     expect(read(answer)).toBeUndefined();
   });
 
@@ -108,7 +108,7 @@ describe("a session", () => {
     expect([now - world.clock.now(), isVerified]).toEqual([10 * MINUTE, true]);
   });
 
-  test("comes with the Date of its answer if that can't be right", async () => {
+  test("comes with the Date of its response if that can't be right", async () => {
     const world = answeringEndpoint(async () => ({
       headers: { date: new Date(0).toUTCString() },
       body: bytes(sessionXml({ expiresAt: world.clock.now() + 900_000 })),
@@ -160,7 +160,7 @@ describe("a refusal", () => {
   };
   const date = (now: number) => ({ date: new Date(now).toUTCString() });
 
-  test("is a failure with the facts of the answer and the region", async () => {
+  test("is a failure with the facts of the response and the region", async () => {
     const failure = await failureOf(refused(date).call());
     const facts = { kind: "answer", code: "AccessDenied", httpStatus: 403, region: "eu-west-1" };
     expect(failure).toMatchObject(facts);
@@ -180,7 +180,7 @@ describe("a refusal", () => {
 });
 
 describe("a success without credentials", () => {
-  test("is a bad answer with its status, its request ID and the region", async () => {
+  test("is a bad response with its status, its request ID and the region", async () => {
     const world = answeringEndpoint(async () => ({
       headers: { "x-amzn-requestid": "r-1" },
       body: bytes(
@@ -238,7 +238,7 @@ describe("a role assumer", () => {
   });
 
   test.each([undefined, null, {}, { accessKeyId: "key" }, { secretAccessKey: "secret" }])(
-    "fails with a bad answer when it returns %j",
+    "fails with a bad response when it returns %j",
     async (value) => {
       const failure = await failureOf(call(async () => value));
       expect(failure).toMatchObject({ kind: "bad-answer" });

@@ -84,7 +84,7 @@ describe("an open circuit", () => {
     expect(breaker.openForMs).toBe(30_000);
   });
 
-  test("closes for every caller when the region answers", () => {
+  test("closes for every caller when the region responds", () => {
     breaker.failed();
     breaker.succeeded();
     expect(permit(2)).toEqual(["call", "call"]);
@@ -141,7 +141,7 @@ describe("a half-open circuit", () => {
     expect(breaker.openForMs).toBe(29_995);
   });
 
-  test("closes when the probe is answered, even if a call is abandoned later", async () => {
+  test("closes when the probe gets a response, even if a call is abandoned later", async () => {
     await pauseIsOver();
     breaker.permit();
     breaker.succeeded();
@@ -167,7 +167,7 @@ describe("a region that is slower than the hedged requests to others", () => {
     expect(outpace(1, 100)).toBe(true);
   });
 
-  test("starts from zero with every answer, both the count and the silent time", () => {
+  test("starts from zero with every response, both the count and the silent time", () => {
     for (let round = 0; round < 10; round += 1) {
       expect(outpace(2, 5_000)).toBe(false);
       breaker.succeeded();
@@ -176,7 +176,7 @@ describe("a region that is slower than the hedged requests to others", () => {
     expect(outpace(1, 100)).toBe(true);
   });
 
-  test("counts as failed again when its probe is slower too, and recovers when its probe is answered first", async () => {
+  test("counts as failed again when its probe is slower too, and recovers when its probe gets the first response", async () => {
     outpace(3, 5_000);
     await clock.advance(30_000);
     expect(breaker.permit()).toBe("probe");

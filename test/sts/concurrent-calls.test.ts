@@ -160,7 +160,7 @@ const join = (name: string, signal = new AbortController().signal) =>
 const turn = () => new Promise(setImmediate);
 
 describe("a call in progress", () => {
-  test("is made once for all callers, and all get its answer", async () => {
+  test("is made once for all callers, and all get its response", async () => {
     const all = Promise.all([join("a"), join("a"), join("a")]);
     await turn();
     expect(made).toHaveLength(1);
@@ -186,7 +186,7 @@ describe("a call in progress", () => {
     expect(made).toHaveLength(2);
   });
 
-  test("is made again for the next caller after it was answered", async () => {
+  test("is made again for the next caller after its response", async () => {
     const first = join("a");
     await turn();
     made[0]?.resolve("old");

@@ -124,7 +124,7 @@ describe("a final failure", () => {
     expect(second.isAborted).toBe(true);
   });
 
-  test("of the hedged call ends neither, because the first may have another answer", async () => {
+  test("of the hedged call ends neither, because the first may have another response", async () => {
     const { clock, first, second, outcome } = race();
     await clock.advance(100);
     second.fail("refused");

@@ -17,7 +17,7 @@ const answer = (status: number, facts: object = {}, headers: Record<string, stri
     ...facts,
   });
 
-describe("an answer", () => {
+describe("a response", () => {
   test("is read for its code, message, status and request ID", () => {
     const { cause, ...failure } = read(answer(403, { Code: "AccessDenied" }));
     expect(failure).toEqual({
@@ -40,7 +40,7 @@ describe("an answer", () => {
     (name) => {
       const { code, message } = read(answer(502, { name }));
       expect(code).toBeUndefined();
-      expect(message).toMatch(/^HTTP 502 with a body that is not an STS answer$/);
+      expect(message).toMatch(/^HTTP 502 with a body that is not an STS response$/);
     },
   );
 
@@ -52,7 +52,7 @@ describe("an answer", () => {
   test("names the server that sent it instead of STS, from that server's headers", () => {
     const headers = { server: "squid/5.7", via: "1.1 proxy01 (squid)" };
     expect(read(answer(403, { name: "Unknown" }, headers)).message).toBe(
-      "HTTP 403 with a body that is not an STS answer (server: squid/5.7, via: 1.1 proxy01 (squid))",
+      "HTTP 403 with a body that is not an STS response (server: squid/5.7, via: 1.1 proxy01 (squid))",
     );
   });
 
@@ -92,7 +92,7 @@ describe("an answer", () => {
   });
 });
 
-describe("a missing answer", () => {
+describe("a missing response", () => {
   const withCode = (code: string, message = "x") => Object.assign(new Error(message), { code });
 
   test.each(["ECONNRESET", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EPIPE", "ETIMEDOUT"])(
@@ -238,13 +238,13 @@ describe("a fault anywhere in the chain", () => {
   test("is a timeout as an error, as a DOMException, and as the cause of another error", () => {
     const timeout = new DOMException("The operation was aborted due to timeout", "TimeoutError");
     const named = Object.assign(new Error("too slow"), { name: "TimeoutError" });
-    for (const thrown of [named, new Error("no answer", { cause: named })]) {
+    for (const thrown of [named, new Error("no response", { cause: named })]) {
       expect(read(thrown).kind).toBe("timeout");
     }
     expect(["timeout", "network"]).toContain(read(timeout).kind);
   });
 
-  test("is an answer when a role assumer wraps it", () => {
+  test("is a response when a role assumer wraps it", () => {
     const inner = answer(403, { Code: "AccessDenied" });
     expect(read(new Error("the assumer failed", { cause: inner }))).toMatchObject({
       ...{ kind: "answer", code: "AccessDenied", httpStatus: 403, message: "the words" },
@@ -268,11 +268,11 @@ describe("a fault anywhere in the chain", () => {
 describe("an error that looks like another one", () => {
   const failed = (facts: object, message = "x") => read(Object.assign(new Error(message), facts));
 
-  test("is not an answer when its status is not a number", () => {
+  test("is not a response when its status is not a number", () => {
     expect(failed({ $metadata: { httpStatusCode: "403" } }).kind).toBe("local");
   });
 
-  test("is a bad answer with a status below 300, and an answer from 300", () => {
+  test("is a bad response with a status below 300, and a response from 300", () => {
     expect(read(answer(299)).kind).toBe("bad-answer");
     expect(read(answer(300)).kind).toBe("answer");
   });

@@ -25,7 +25,7 @@ function regions(first: string, ...others: string[]) {
     });
     return {
       route,
-      /** The regions that are asked when each answer has this verdict. */
+      /** The regions that are asked when each response has this verdict. */
       ask: (...verdicts: (Verdict | "ok")[]) =>
         verdicts.map((verdict) => {
           const handle = route.next();
@@ -163,7 +163,7 @@ describe("a region that is disabled for the account", () => {
   });
 });
 
-describe("a region that did not answer", () => {
+describe("a region that did not respond", () => {
   test("is skipped by other refreshes until its circuit has been open for long enough", async () => {
     const { clock, startRefresh } = regions("a", "b");
     startRefresh().ask(DOWN, "ok");
@@ -210,7 +210,7 @@ describe("a region that did not answer", () => {
     expect(breakerOf("a").openForMs).toBe(30_000);
   });
 
-  test("has an open circuit after three hedged calls that were answered first", async () => {
+  test("has an open circuit after three hedged calls that another region outpaced", async () => {
     const { clock, startRefresh, breakerOf } = regions("a", "b");
     for (let count = 0; count < 3; count += 1) {
       expect(breakerOf("a").openForMs).toBe(0);
@@ -254,7 +254,7 @@ describe("a region that did not answer", () => {
   });
 
   test.each<Verdict>([IDP, "throttled", "access-denied", "token-rejected", "region-disabled"])(
-    "has recovered when its probe is answered with %s",
+    "has recovered when its probe gets %s",
     async (verdict) => {
       const { clock, startRefresh, breakerOf } = regions("a", "b");
       startRefresh().ask(DOWN, "ok");

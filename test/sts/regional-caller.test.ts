@@ -86,7 +86,7 @@ const untilAsked = (world: { readonly asked: string[] }, times: number) =>
   untilSent({ sent: world.asked }, times);
 
 describe("a regional caller", () => {
-  test("calls the preferred region, and keeps it while it answers", async () => {
+  test("calls the preferred region, and keeps it while it responds", async () => {
     const world = stsInTwoRegions();
     const { sts, call } = world.caller();
     expect([await call(), await call()]).toEqual([`key-of-${FIRST}`, `key-of-${FIRST}`]);
@@ -120,7 +120,7 @@ describe("a regional caller", () => {
     await world.clock.advance(3_999);
     expect(world.clock.pending).toBeGreaterThan(0);
     await world.clock.advance(1);
-    const message = "no answer from STS within 4000 ms";
+    const message = "no response from STS within 4000 ms";
     expect(await call).toMatchObject({ failure: { message, alternative: true } });
   });
 
@@ -130,7 +130,7 @@ describe("a regional caller", () => {
     const call = world.caller({ budgetMs: 12_000 }, [FIRST]).call();
     await untilAsked(world, 1);
     await world.clock.advance(10_000);
-    const message = "no answer from STS within 10000 ms";
+    const message = "no response from STS within 10000 ms";
     expect(await call).toMatchObject({ failure: { message, alternative: false } });
   });
 
@@ -150,7 +150,7 @@ describe("a regional caller", () => {
     expect(await world.caller().call()).toBe(`key-of-${FIRST}`);
   });
 
-  test("calls a second region while the first is silent, and returns the first answer", async () => {
+  test("calls a second region while the first is silent, and returns the first response", async () => {
     const world = stsInTwoRegions();
     world.behavior[FIRST] = "hangs";
     const { sts, call } = world.caller({ hedgeAfterMs: 500 });
@@ -188,7 +188,7 @@ describe("a caller through a role assumer", () => {
     await expect(sts.check({ RoleArn: "x", RoleSessionName: "?" })).resolves.toBeUndefined();
   });
 
-  test("ignores an answer that comes after the timeout", async () => {
+  test("ignores a response that comes after the timeout", async () => {
     const clock = new FakeClock();
     const { result } = call(() => new Promise(() => {}), clock);
     const outcome = expect(result).rejects.toMatchObject({ failure: { kind: "timeout" } });

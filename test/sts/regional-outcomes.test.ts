@@ -20,7 +20,7 @@ const [FIRST, SECOND] = ["eu-west-1", "eu-central-1"] as const;
 
 type Answer = Parameters<typeof answeringEndpoint>[0];
 
-/** STS in regions that answer as the test says, and the callers of one process. */
+/** STS in regions that respond as the test says, and the callers of one process. */
 function regions(answers: Readonly<Record<string, Answer>>) {
   const current = { ...answers };
   const world = answeringEndpoint((request) => (current[request.region ?? ""] ?? never)(request));
@@ -86,7 +86,7 @@ describe("a hedged call", () => {
   const hedged = (answer: Answer, options = {}) => {
     const world = regions({ [FIRST]: never, [SECOND]: answered() });
     const { call } = world.caller({ hedgeAfterMs: 500, ...options });
-    /** The first region answers after the hedged request was sent, which is not answered. */
+    /** The first region responds after the hedged request was sent, which gets no response. */
     const late = async () => {
       world.answers[SECOND] = never;
       let answerNow = () => {};
@@ -157,7 +157,7 @@ describe("a hedged call", () => {
     expect(world.pool.breaker(world.targetIn(FIRST)).openForMs).toBe(0);
   });
 
-  test("does not count a slow answer of the first region as silence", async () => {
+  test("does not count a slow response of the first region as silence", async () => {
     const world = hedged(async () => answered()());
     const { call } = world.caller({ hedgeAfterMs: 500 });
     const silent = async (sent: number) => {
@@ -184,7 +184,7 @@ describe("a hedged call", () => {
     expect(world.asked()).toEqual([FIRST]);
   });
 
-  test("passes its probe of the second region to the next caller if the first one answers", async () => {
+  test("passes its probe of the second region to the next caller if the first one responds", async () => {
     const world = regions({ [FIRST]: never, [SECOND]: never });
     world.pool.breaker(world.targetIn(SECOND)).failed();
     await world.clock.advance(30_000);
@@ -237,7 +237,7 @@ describe("an outcome of a region", () => {
     ]);
   });
 
-  test("closes the circuit of a region that answers its probe", async () => {
+  test("closes the circuit of a region that responds to its probe", async () => {
     const world = regions({ [FIRST]: answered() });
     const breaker = world.pool.breaker(world.target);
     breaker.failed();
@@ -278,12 +278,12 @@ describe("an outcome of a region", () => {
     const outcome = failureOf(world.caller({ budgetMs: 1_200 }).call({}, 60_000));
     await untilSent(world, 1);
     await world.clock.advance(1_000);
-    expect(await outcome).toMatchObject({ message: "no answer from STS within 1000 ms" });
+    expect(await outcome).toMatchObject({ message: "no response from STS within 1000 ms" });
   });
 });
 
 describe("a call in the queue of a region", () => {
-  /** Forty calls that the region does not answer, and one more in the queue. */
+  /** Forty calls to which the region does not respond, and one more in the queue. */
   async function queued(names: readonly [string, ...string[]]) {
     const world = regions({ [FIRST]: never });
     const calls = Array.from({ length: 41 }, (_, n) =>
@@ -300,7 +300,7 @@ describe("a call in the queue of a region", () => {
     expect(await last).toEqual({
       ...{ kind: "timeout", code: "TimeoutError", cutShort: true, alternative: true },
       ...{ region: FIRST },
-      message: "not called: other calls to this region got no answer in the meantime",
+      message: "not called: other calls to this region got no response in the meantime",
     });
     expect(sent).toHaveLength(40);
   });

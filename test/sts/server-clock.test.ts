@@ -18,7 +18,7 @@ interface Answer {
   readonly lie?: number | string | undefined;
   readonly requestedMs?: number;
   readonly givenMs?: number;
-  /** The time from the request, when STS writes its times, to the answer. */
+  /** The time from the request, when STS writes its times, to the response. */
   readonly tookMs?: number;
 }
 
@@ -42,7 +42,7 @@ function world() {
 }
 
 describe("the clock of an STS endpoint", () => {
-  test("is this machine's, and unverified, until an answer shows it", () => {
+  test("is this machine's, and unverified, until a response shows it", () => {
     const { clock, server } = world();
     expect(server.read()).toEqual({ now: clock.now(), isVerified: false });
   });
@@ -73,13 +73,13 @@ describe("the clock of an STS endpoint", () => {
     }
   });
 
-  test("is this machine's after an answer that took a minute, with the Date of its request", () => {
+  test("is this machine's after a response that took a minute, with the Date of its request", () => {
     const { clock, server, issue } = world();
     issue({ tookMs: MINUTE });
     expect(server.read()).toEqual({ now: clock.now(), isVerified: true });
   });
 
-  test("is the time that the last answer has shown", () => {
+  test("is the time that the last response has shown", () => {
     const { clock, server, issue } = world();
     issue({ stsMs: HOUR });
     issue({ stsMs: -HOUR });
@@ -136,7 +136,7 @@ describe("a Date that can't be right", () => {
     });
   });
 
-  test("does not change what earlier answers have shown", () => {
+  test("does not change what earlier responses have shown", () => {
     const { server, issue } = world();
     issue({ stsMs: -2 * HOUR });
     const before = server.read();
@@ -166,9 +166,9 @@ describe("the lifetime of a session", () => {
     ["has passed if both clocks agree", { givenMs: -HOUR }, -HOUR],
     ["is the shorter one of two", { stsMs: 10 * MINUTE, givenMs: 900_000 }, 900_000],
     ["is the shorter one of two", { stsMs: -10 * MINUTE, givenMs: 900_000 }, 300_000],
-    ["loses the time of its answer", { stsMs: 10 * MINUTE, tookMs: MINUTE }, 59 * MINUTE],
+    ["loses the time of its response", { stsMs: 10 * MINUTE, tookMs: MINUTE }, 59 * MINUTE],
     [
-      "loses the time of its answer if it is shorter than requested",
+      "loses the time of its response if it is shorter than requested",
       { stsMs: 10 * MINUTE, givenMs: 900_000, tookMs: MINUTE },
       14 * MINUTE,
     ],
@@ -176,7 +176,7 @@ describe("the lifetime of a session", () => {
     expect(world().issue(answer).lifetimeMs / 1000).toBeCloseTo(lifetimeMs / 1000, -1);
   });
 
-  test("is not changed by the milliseconds in which an answer is read", () => {
+  test("is not changed by the milliseconds in which a response is read", () => {
     const clock = new FakeClock();
     let ticks = 0;
     const now = () => {
@@ -201,24 +201,27 @@ describe("the lifetime of a session", () => {
   test.each([
     ["suspended, on a system that says so", true],
     ["suspended, on a system that does not say so", false],
-  ])("loses the time in which the machine was %s before the answer was read", (_, hasBootClock) => {
-    const clock = new FakeClock();
-    if (hasBootClock) clock.withBootClock();
-    const server = new ServerClock(clock);
-    const sentAt = momentOf(clock);
-    const [date, start] = [httpDate(clock.now()), second(clock.now())];
-    clock.suspend(40 * MINUTE);
-    const expiration = new Date(start + HOUR);
-    const { skewMs } = server.session({ date, expiration, requestedMs: HOUR, sentAt });
-    expect(expiration.getTime() - skewMs - clock.now()).toBeCloseTo(20 * MINUTE, -4);
-  });
+  ])(
+    "loses the time in which the machine was %s before the response was read",
+    (_, hasBootClock) => {
+      const clock = new FakeClock();
+      if (hasBootClock) clock.withBootClock();
+      const server = new ServerClock(clock);
+      const sentAt = momentOf(clock);
+      const [date, start] = [httpDate(clock.now()), second(clock.now())];
+      clock.suspend(40 * MINUTE);
+      const expiration = new Date(start + HOUR);
+      const { skewMs } = server.session({ date, expiration, requestedMs: HOUR, sentAt });
+      expect(expiration.getTime() - skewMs - clock.now()).toBeCloseTo(20 * MINUTE, -4);
+    },
+  );
 
-  test("is the requested one, with a wrong Date, while no answer has shown the clock", () => {
+  test("is the requested one, with a wrong Date, while no response has shown the clock", () => {
     const { issue } = world();
     expect(issue({ lie: httpDate(0), givenMs: 900_000 }).lifetimeMs).toBe(HOUR);
   });
 
-  test("counts by the clock that earlier answers have shown, with a wrong Date", () => {
+  test("counts by the clock that earlier responses have shown, with a wrong Date", () => {
     const { issue } = world();
     issue({ stsMs: 10 * MINUTE });
     const wrong = { stsMs: 10 * MINUTE, lie: httpDate(0) };

@@ -139,7 +139,7 @@ async function settingsOf(client: STSClient): Promise<Partial<Agents>> {
 
 const TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
 
-test("a log line of the SDK shows the command and the status, and nothing of the answer", () => {
+test("a log line of the SDK shows the command and the status, and nothing of the response", () => {
   const info = vi.fn();
   const logger = withoutSecrets({ debug: info, info, warn: info, error: info });
   const metadata = { httpStatusCode: 200, requestId: "1" };

@@ -25,7 +25,7 @@ interface SentRequest {
   readonly abortSignal: AbortSignal | undefined;
 }
 
-/** Makes the answer to a request. */
+/** Makes the response to a request. */
 type Answer = (sent: SentRequest) => Promise<Partial<HttpResponse>>;
 
 interface HandledRequest {
@@ -33,7 +33,7 @@ interface HandledRequest {
   readonly body: string;
 }
 
-/** STS over a request handler that answers as the test says. */
+/** STS over a request handler that responds as the test says. */
 export function answeringEndpoint(answer: Answer) {
   const clock = new FakeClock();
   const pool = makePool({ clock, random: () => 0 });
@@ -85,11 +85,11 @@ export async function untilSent({ sent }: { readonly sent: readonly unknown[] },
 
 interface Session {
   readonly expiresAt?: number;
-  /** Added to the answer, outside the XML elements. */
+  /** Added to the response, outside the XML elements. */
   readonly padding?: number;
 }
 
-/** A successful answer of STS. */
+/** A successful response of STS. */
 export function sessionXml({
   expiresAt = Date.UTC(2026, 0, 2, 4, 4, 5),
   padding = 0,
@@ -103,9 +103,9 @@ export function sessionXml({
 }
 
 export const bytes = (text: string) => new TextEncoder().encode(text);
-/** Answers every request with a session. */
+/** Responds to every request with a session. */
 export const answered = (session?: Session) => async () => ({ body: bytes(sessionXml(session)) });
-/** Never answers. */
+/** Never responds. */
 export const never = () => new Promise<never>(() => {});
 
 /** Refuses every request with an error of STS. */

@@ -12,9 +12,9 @@ import type { LocalSts } from "../../src/testing/index.js";
 
 export const ROLE_ARN = "arn:aws:iam::123456789012:role/team/app";
 
-/** What the SDK made of an answer. */
+/** What the SDK made of a response. */
 export interface Reply<Output> {
-  /** `"ok"`, the wire code, or the system's code where there was no answer. */
+  /** `"ok"`, the wire code, or the system's code where there was no response. */
   readonly code: string;
   readonly name?: string;
   readonly message?: string;

@@ -5,9 +5,9 @@ import type { Clock } from "../../src/runtime/clock.js";
 /** How often a store of chaos does what; each from 0 to 1. */
 export interface Chaos {
   readonly errors: number;
-  /** Answers after the limit of an operation, or never. */
+  /** Responds after the limit of an operation, or never. */
   readonly delays: number;
-  /** Answers that are not true. */
+  /** Responses that are not true. */
   readonly lies: number;
 }
 

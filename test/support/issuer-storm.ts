@@ -11,8 +11,8 @@ export const FAILURES_PER_SESSION = RATE_LIMITED_CALLS + CUT_OFF_CALLS;
 const CHECK_EVERY_MS = 10;
 
 /**
- * A storm before each session: the issuer answers 429, then it cuts every connection, then it
- * answers. Each part lasts for a number of STS calls, so that no clock decides what a refresh meets.
+ * A storm before each session: the issuer returns 429, then it cuts every connection, then it
+ * responds. Each part lasts for a number of STS calls, so that no clock decides what a refresh meets.
  * STS must not cache keys (`jwksCacheSeconds: 0`).
  */
 export function stormBeforeEachSession(idp: LocalIdp, sts: LocalSts): Disposable {
@@ -30,7 +30,7 @@ export function stormBeforeEachSession(idp: LocalIdp, sts: LocalSts): Disposable
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** The outcomes of all calls that ask STS for a session and have their answer. */
+/** The outcomes of all calls that ask STS for a session and have their response. */
 export function sessionOutcomes({ requests }: LocalSts): string[] {
   return requests
     .filter(

@@ -11,7 +11,7 @@ export interface TestCredentials {
   readonly expiration?: Date | undefined;
 }
 
-/** What an answer of the source may be made from. */
+/** What a response of the source may be made from. */
 export interface RefreshCall {
   readonly signal: AbortSignal;
   readonly request: CacheRequest | undefined;
@@ -24,7 +24,7 @@ export type Answer = (call: RefreshCall) => Promise<TestCredentials>;
 export const HOUR = 3_600;
 export const outage = new Error("an outage");
 export const refusal = new Error("a refusal");
-const stale = new Error("a stale answer");
+const stale = new Error("a stale response");
 
 export const succeed: Answer = async ({ issue }) => issue();
 export const fail: Answer = async () => Promise.reject(outage);
@@ -44,7 +44,7 @@ export class CacheBench {
   readonly calls: RefreshCall[] = [];
   readonly failures: (FailedRefresh & { readonly error: unknown })[] = [];
   readonly expiredServed: string[] = [];
-  /** How the source answers from now on. */
+  /** How the source responds from now on. */
   answer: Answer = succeed;
   /** How long the source takes, in milliseconds. */
   delayMs = 0;

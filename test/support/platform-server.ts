@@ -16,7 +16,7 @@ export interface SeenRequest {
   readonly body: string;
 }
 
-/** What a platform answers. */
+/** What a platform returns. */
 export interface PlatformAnswer {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ type Play = (response: ServerResponse, seen: SeenRequest) => void;
 export interface PlatformServer extends AsyncDisposable {
   readonly url: string;
   readonly requests: readonly SeenRequest[];
-  /** What it answers from here on. */
+  /** What it returns from here on. */
   answer(answer: PlatformAnswer | Play): void;
   /** Stops listening: connections are refused from here on. */
   close(): Promise<void>;

@@ -31,7 +31,7 @@ describe("a fault of the local IdP", () => {
     ["an outage with a status", { kind: "status", httpStatus: 503 }, "503"],
     ["a login wall", { kind: "html" }, "200"],
     ["a reset connection", { kind: "reset" }, "ECONNRESET"],
-    ["an answer cut in the middle", { kind: "truncate" }, "UND_ERR_SOCKET"],
+    ["a response cut in the middle", { kind: "truncate" }, "UND_ERR_SOCKET"],
   ])("such as %s reaches every client, and STS finds no key", async (_, fault, seen) => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
@@ -47,9 +47,9 @@ describe("a fault of the local IdP", () => {
   });
 
   test.each<[string, IdpFault]>([
-    ["an answer that never comes", { kind: "hang" }],
-    ["an answer of one byte at a time", { kind: "trickle", intervalMs: 20 }],
-    ["a late answer", { kind: "slow", delayMs: 60_000 }],
+    ["a response that never comes", { kind: "hang" }],
+    ["a response of one byte at a time", { kind: "trickle", intervalMs: 20 }],
+    ["a late response", { kind: "slow", delayMs: 60_000 }],
   ])("such as %s can exceed the timeout of STS", async (_, fault) => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp], idpTimeoutMs: 100 });

@@ -31,7 +31,7 @@ const withSubject = (sub: unknown, seen: string) => async (world: ObservedWorld)
 const withAlgorithm = (algorithm: SigningAlgorithm) => (world: ObservedWorld) =>
   callSts(world, { key: world.kids[algorithm], algorithm });
 
-/** How STS was observed to answer to claims and requests. */
+/** How STS was observed to respond to claims and requests. */
 export const OBSERVED_CLAIMS: readonly ObservedScenario[] = [
   {
     scenario: "provider+role just created, +0 s and +3.7 s",

@@ -35,7 +35,7 @@ const manyRsaKeys = (key: Jwk) => [
 const VERIFICATION_KEY =
   "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";
 
-/** How STS was observed to answer to keys. */
+/** How STS was observed to respond to keys. */
 export const OBSERVED_KEYS: readonly ObservedScenario[] = [
   {
     scenario: "JWT kid not in JWKS",

@@ -20,7 +20,7 @@ const recorded = readSharedJson(
   "the comparison of the test table with what was recorded",
 ) as Recorded | undefined;
 
-describe("the local STS answers as STS was observed to answer", () => {
+describe("the local STS responds as STS was observed to respond", () => {
   const clock = { seconds: 1789123700 };
   let idp: LocalIdp;
   let world: ObservedWorld;

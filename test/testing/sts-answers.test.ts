@@ -9,8 +9,8 @@ const TAGS = "https://aws.amazon.com/tags";
 const startIdp = (options = {}) =>
   startLocalIdp({ algorithm: "ES256", now: () => NOW, ...options });
 
-describe("an answer of the local STS", () => {
-  test("has every element of an answer of AWS", async () => {
+describe("a response of the local STS", () => {
+  test("has every element of a response of AWS", async () => {
     await using idp = await startIdp({ path: "/realms/acme" });
     await using sts = await startLocalSts({ providers: [idp], now: () => NOW });
     const token = await idp.issueToken({ subject: "a <\"&'> b\r\n\u{1f600}" });
@@ -69,7 +69,7 @@ describe("an answer of the local STS", () => {
     expect(await lifetime()).toBe(3600);
   });
 
-  test("can have the form of another implementation's answer", async () => {
+  test("can have the form of another implementation's response", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({
       now: () => NOW + 123,

@@ -108,7 +108,7 @@ describe("a fault of the local STS", () => {
     expect(await outcomes(sts, idp, 1)).toEqual(["ok"]);
   });
 
-  test("can send the correct answer late", async () => {
+  test("can send the correct response late", async () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     sts.failNext("slow", { delayMs: 1 });

@@ -69,7 +69,7 @@ describe("clientCredentials, with oidc-provider over TLS with a private CA", () 
     [
       "a wrong secret",
       { clientSecret: "wrong-secret-of-this-test" },
-      /answered 401: .*invalid_client/,
+      /returned 401: .*invalid_client/,
     ],
     ["an unknown client", { clientId: "unknown", clientSecret: "x" }, /invalid_client/],
   ])(

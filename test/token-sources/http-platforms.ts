@@ -35,7 +35,7 @@ export interface Platform extends AsyncDisposable {
 }
 
 export interface PlatformRow {
-  /** Its answer to a correct request. */
+  /** Its response to a correct request. */
   readonly good: PlatformAnswer;
   /** The statuses of its temporary and of its permanent refusals. */
   readonly passing: readonly number[];

@@ -33,7 +33,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
       const error = await failureOf(world.source());
       expect(error).toMatchObject({
         ...{ code: "ERR_SOURCE_UNAVAILABLE", retryable: true, retryAfterMs: 3_000 },
-        message: expect.stringContaining(`answered ${status}: {"message":"busy"}`),
+        message: expect.stringContaining(`returned ${status}: {"message":"busy"}`),
       });
       expect(world.server.requests).toHaveLength(1);
     },
@@ -46,7 +46,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
       world.server.answer({ status, body: '{"error":"no","error_description":"not you"}' });
       const error = await failureOf(world.source());
       expect(error).toMatchObject({ code: "ERR_SOURCE_REFUSED", retryable: false });
-      expect(error.message).toMatch(new RegExp(`answered ${status}: .*not you`));
+      expect(error.message).toMatch(new RegExp(`returned ${status}: .*not you`));
       expect(error.hint).toMatch(/^(Workload|Google Cloud|Azure|Cluster|IdP|Vercel|Fly\.io): \S/);
       expect(world.server.requests).toHaveLength(1);
     },
@@ -76,7 +76,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     expect(error).toMatchObject({ retryable: true, message: expect.stringContaining(words) });
   });
 
-  test("stops reading an endless answer", async () => {
+  test("stops reading an endless response", async () => {
     await using world = await platform.start();
     let isClosed = false;
     world.server.answer((response) => {
@@ -92,7 +92,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     expect((await failureOf(world.source())).message).toContain("more than 64 KiB");
   });
 
-  test("accepts a correct answer with a wrong content type", async () => {
+  test("accepts a correct response with a wrong content type", async () => {
     await using world = await platform.start();
     const headers = { ...platform.good.headers, "content-type": "application/octet-stream" };
     world.server.answer({ ...platform.good, headers });
@@ -113,7 +113,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     expect(await failureOf(world.source())).toMatchObject({ retryable: true });
   });
 
-  test("reports an answer that switches protocols as retryable, at once", async () => {
+  test("reports a response that switches protocols as retryable, at once", async () => {
     await using world = await platform.start();
     world.server.answer(({ socket }) => {
       socket?.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
@@ -122,7 +122,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     expect(error).toMatchObject({ retryable: true });
   });
 
-  test("reports a truncated answer as retryable", async () => {
+  test("reports a truncated response as retryable", async () => {
     await using world = await platform.start();
     world.server.answer((response) => {
       response.writeHead(200, { "content-length": "1000" }).write("{");
@@ -175,7 +175,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     for (const status of [200, 400, 403, 404, 500]) {
       echo(status);
       const outcome = await callSource(world.source()).catch((error: Error) => error);
-      // If the answer is the token itself, a status 200 is a success.
+      // If the response is the token itself, a status 200 is a success.
       if (typeof outcome === "string") continue;
       const shown = everythingOf(outcome);
       for (const secret of [TOKEN, SECRET, POD_TOKEN, encodeURIComponent(SECRET)]) {
@@ -199,7 +199,7 @@ describe("githubActions", () => {
   });
 
   test.each(["{}", '{"value":""}', '{"value":5}', "null", "[]", "token"])(
-    "reports the answer %s, which has no token, as retryable",
+    "reports the response %s, which has no token, as retryable",
     async (body) => {
       await using world = await HTTP_PLATFORMS.githubActions.start();
       world.server.answer({ body });
@@ -233,13 +233,13 @@ describe("githubActions", () => {
 
 describe("googleMetadata", () => {
   test.each([{}, { "metadata-flavor": "Other" }])(
-    "refuses an answer with the headers %j, without Metadata-Flavor: Google",
+    "refuses a response with the headers %j, without Metadata-Flavor: Google",
     async (headers) => {
       await using world = await HTTP_PLATFORMS.googleMetadata.start();
       world.server.answer({ headers, body: TOKEN });
       const error = await failureOf(world.source());
       expect(error).toMatchObject({ retryable: false });
-      expect(error.message).toBe("the answer is not from Google's metadata server");
+      expect(error.message).toBe("the response is not from Google's metadata server");
     },
   );
 

@@ -167,7 +167,7 @@ describe("spiffe", () => {
     await expect(callSource(spiffe({ env: api.env }), signal)).rejects.toBe(reason);
   });
 
-  test("refuses an answer of more than 64 KiB, and one that is not the message", async () => {
+  test("refuses a response of more than 64 KiB, and one that is not the message", async () => {
     using large = await startWorkloadApi((_, reply) =>
       reply(null, response([{ id: "a", svid: "a".repeat(70_000) }])),
     );

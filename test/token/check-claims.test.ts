@@ -360,7 +360,7 @@ describe("times", () => {
   });
 });
 
-describe("a clock that no answer of STS has confirmed", () => {
+describe("a clock that no response of STS has confirmed", () => {
   const unverified = (claims: Record<string, unknown>) =>
     checkToken(makeToken(claims), { now: NOW, isVerified: false }).findings;
 
@@ -373,7 +373,7 @@ describe("a clock that no answer of STS has confirmed", () => {
     (_, claims, id) => {
       const [finding] = unverified(claims);
       expect(finding).toMatchObject({ id, severity: "suspect" });
-      expect(finding?.detail).toMatch(/^By this machine's clock, which no answer of STS/);
+      expect(finding?.detail).toMatch(/^By this machine's clock, which no response of STS/);
     },
   );
 

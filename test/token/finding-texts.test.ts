@@ -46,7 +46,7 @@ test("the findings about a token's times say what is certain, and by whose clock
     {"claim":"exp","problem":"is before its \`iat\` or \`nbf\`, by less than STS tolerates"}",
       "suspect token-expired
     The token seems to have expired.
-    By this machine's clock, which no answer of STS has confirmed, the token expired 7 min ago, at 07:53 UTC; STS tolerates 5 min.
+    By this machine's clock, which no response of STS has confirmed, the token expired 7 min ago, at 07:53 UTC; STS tolerates 5 min.
     Workload: get a new token, and find out why the old one was not replaced in time. Check this machine's clock too.
     {"exp":1799999600,"secondsAgo":400}",
       "fatal token-expired
@@ -61,7 +61,7 @@ test("the findings about a token's times say what is certain, and by whose clock
     {"validFrom":1800000400,"validInSeconds":100}",
       "suspect token-not-yet-valid
     The token seems not to be valid yet.
-    By this machine's clock, which no answer of STS has confirmed, the token is valid from 08:06 UTC (iat or nbf); STS accepts it in 2 min.
+    By this machine's clock, which no response of STS has confirmed, the token is valid from 08:06 UTC (iat or nbf); STS accepts it in 2 min.
     IdP: correct the clock of the server that issues the tokens. Check this machine's clock too.
     {"validFrom":1800000400,"validInSeconds":100}",
       "advice token-expires-soon

@@ -1,8 +1,8 @@
 /**
  * `resilient-sts credential-process`: prints credentials for the SDK or CLI that runs it as the
- * `credential_process` of a profile. SDKs don't share the answer between processes, and run the command
- * again in the last 15 minutes of a session. So it stores its answer for all processes of the user.
- * Printing a stored answer loads neither the AWS SDK nor any other package.
+ * `credential_process` of a profile. SDKs don't share the response between processes, and run the command
+ * again in the last 15 minutes of a session. So it stores its response for all processes of the user.
+ * Printing a stored response loads neither the AWS SDK nor any other package.
  */
 import { isAbsolute, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";

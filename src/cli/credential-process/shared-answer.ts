@@ -171,7 +171,7 @@ const PLATFORM_VARIABLE =
 const JWT = /^\s*ey[\w-]+\./;
 
 /**
- * The name under which processes share an answer: an HMAC over everything that decides which
+ * The name under which processes share a response: an HMAC over everything that decides which
  * credentials STS returns. For a token file, that includes the claims of its token, so that another
  * login gets other credentials. For a platform, it includes the variables that name the workload, so that no
  * token is needed to read the cache. The name is empty if nothing can be shared: a token file that is a pipe

@@ -1,5 +1,5 @@
 /**
- * Reads a `credential-process` command line, and the answer that another process of this user stored
+ * Reads a `credential-process` command line, and the response that another process of this user stored
  * for it. Most calls end here, so this file loads no package and little else.
  */
 import { resolve } from "node:path";
@@ -30,7 +30,7 @@ Exit codes: 0 credentials were printed, 1 STS or the issuer refused, 2 wrong usa
 token, 4 out of time.`,
   groups: {
     Credentials: [...PROVIDER_OPTION_NAMES],
-    "The answer": ["cache", "min-ttl", "print-config", "help", "version"],
+    "Cache and output": ["cache", "min-ttl", "print-config", "help", "version"],
   },
   options: {
     ...PROVIDER_OPTIONS,
@@ -82,7 +82,7 @@ export type CredentialProcessValues = ReturnType<typeof readOptions<typeof SPEC.
 /** The credentials that a command line requests. */
 export interface CredentialRequest {
   readonly settings: ProviderSettings & { readonly roleArn: string };
-  /** All processes whose requests have this key share their answers; empty if nothing can be shared. */
+  /** All processes whose requests have this key share their responses; empty if nothing can be shared. */
   readonly key: string;
   readonly minTtlMs: number;
 }
@@ -107,7 +107,7 @@ export async function readRequest(
   return { settings: { ...settings, roleArn, env: { ...env, [INSIDE]: key } }, key, minTtlMs };
 }
 
-/** The answer that all processes with this request share. */
+/** The response that all processes with this request share. */
 export function shareAnswer(
   { key, minTtlMs, settings: { roleArn } }: CredentialRequest,
   cache: string | undefined,
@@ -119,7 +119,7 @@ export function shareAnswer(
 }
 
 /**
- * The answer to a command line, if fresh credentials are stored for it. If not, or after any error, the
+ * The response to a command line, if fresh credentials are stored for it. If not, or after any error, the
  * command itself starts from the beginning and reports what is wrong.
  */
 export async function storedAnswer(
@@ -129,7 +129,7 @@ export async function storedAnswer(
   try {
     const { values } = readOptions(SPEC, args);
     if (values.help || values.version || values["print-config"]) return undefined;
-    // The command reports a limit that can't be used, even if an answer is stored.
+    // The command reports a limit that can't be used, even if a response is stored.
     timeoutOf(values);
     const request = await readRequest(values, env);
     const { credentials, isFresh } = await shareAnswer(request, values.cache, () => {}).read();

@@ -87,7 +87,7 @@ const CURL = "curl -gsS -m 20 --proto '=https,http'";
 const CURL_TIMES = quoteForPosix(
   "status %{http_code}  dns %{time_namelookup}  connect %{time_connect}  tls %{time_appconnect}  total %{time_total} s\\n",
 );
-/** Removes all characters that a terminal acts on from a server's answer. */
+/** Removes all characters that a terminal acts on from a server's response. */
 const SAFE_IN_POSIX = "LC_ALL=C tr -cd '\\11\\12\\40-\\176'";
 
 /** AWS's steps for curl. */
@@ -97,7 +97,7 @@ function posixCommands(places: Places): Step[] {
   const jwks = jwksUrl === undefined ? '"$jwks"' : quoteForPosix(jwksUrl);
   const steps: Step[] = [
     {
-      title: "Does the issuer answer? Status 200 and JSON, no redirect, no login page.",
+      title: "Does the issuer respond? Status 200 and JSON, no redirect, no login page.",
       commands: [
         `${CURL} -i --url ${discovery} | ${SAFE_IN_POSIX}`,
         ...(jwksUrl === undefined ? [findJwks(discovery)] : []),
@@ -130,7 +130,7 @@ function posixCommands(places: Places): Step[] {
   ];
   if (sts === undefined) return steps;
   steps.push({
-    title: "Can the regional endpoint of STS be reached? Any status is an answer.",
+    title: "Can the regional endpoint of STS be reached? Any status shows that it can.",
     commands: [`${CURL} -o /dev/null -w ${CURL_TIMES} --url ${quoteForPosix(sts.url)}`],
   });
   if (role !== undefined) steps.push(posixAssumeStep(sts.url, role, tokenFile));
@@ -164,7 +164,7 @@ function posixAssumeStep(
     tokenFile === undefined ? '"$AWS_WEB_IDENTITY_TOKEN_FILE"' : quoteForPosix(tokenFile);
   return {
     title:
-      "What does STS answer? The token goes into the body, and the credentials are not printed.",
+      "How does STS respond? The token goes into the body, and the credentials are not printed.",
     commands: [
       [
         `tr -d '\\r\\n' <${file} |`,
@@ -180,7 +180,7 @@ function posixAssumeStep(
   };
 }
 
-/** Removes all characters that a terminal acts on from a server's answer. */
+/** Removes all characters that a terminal acts on from a server's response. */
 const SAFE_IN_POWERSHELL = "-replace '[^\\x09\\x0A\\x20-\\x7E]', ''";
 
 /**
@@ -203,7 +203,7 @@ function powerShellCommands(places: Places): Step[] {
       ],
     },
     {
-      title: "Does the issuer answer? Status 200 and JSON, no redirect, no login page.",
+      title: "Does the issuer respond? Status 200 and JSON, no redirect, no login page.",
       commands: [
         powerShellShow(discovery),
         ...(jwksUrl === undefined
@@ -238,7 +238,7 @@ function powerShellCommands(places: Places): Step[] {
   ];
   if (sts === undefined) return steps;
   steps.push({
-    title: "Can the regional endpoint of STS be reached? Any status is an answer.",
+    title: "Can the regional endpoint of STS be reached? Any status shows that it can.",
     commands: [
       `Test-NetConnection -ComputerName ${quoteForPowerShell(new URL(sts.url).hostname)} -Port ${portOf(sts.url)}`,
       `try { ${powerShellGet(quoteForPowerShell(sts.url))} | Select-Object StatusCode } catch { $_.Exception.Message }`,
@@ -266,7 +266,7 @@ function powerShellAssumeStep(
     tokenFile === undefined ? "$env:AWS_WEB_IDENTITY_TOKEN_FILE" : quoteForPowerShell(tokenFile);
   return {
     title:
-      "What does STS answer? The token goes into the body, and the credentials are not printed.",
+      "How does STS respond? The token goes into the body, and the credentials are not printed.",
     commands: [
       `$token = (Get-Content -Raw -LiteralPath ${file}).Trim()`,
       `$body = @{ Action = 'AssumeRoleWithWebIdentity'; Version = '2011-06-15'; RoleArn = ${quoteForPowerShell(role.arn)}; RoleSessionName = ${quoteForPowerShell(role.sessionName)}; WebIdentityToken = $token }`,

@@ -57,7 +57,7 @@ export function followsFrom(finding: Finding, cause: Finding | null): boolean {
   return cause !== null && (EXPLAINED_BY[finding.id]?.includes(cause.id) ?? false);
 }
 
-/** Causes that can disappear without a change: an outage, a rate limit, a slow answer. */
+/** Causes that can disappear without a change: an outage, a rate limit, a slow response. */
 const MAY_PASS: readonly FindingId[] = [
   "issuer-dns-failure",
   "issuer-connection-refused",
@@ -133,7 +133,7 @@ export function whyNotChecked({ facts }: Diagnosis, group: Group): string {
     case "role":
       return assumeRole === undefined
         ? "AssumeRoleWithWebIdentity was not called"
-        : "STS did not answer";
+        : "STS did not respond";
     default:
       return "not checked";
   }
@@ -174,7 +174,7 @@ function aboutIssuer(issuer: IssuerFacts, has: (...ids: FindingId[]) => boolean)
   }
   for (const { document, triesMs, medianMs, maxMs } of issuer.latency) {
     const answered = issuer.requests.find((request) => request.document === document);
-    // 304 is the answer to a repeated request.
+    // 304 is the response to a repeated request.
     const isServed = answered?.status === 200 || answered?.status === 304;
     if (!isServed || has(`${document}-not-json`, `${document}-slow`)) continue;
     const tries =
@@ -226,7 +226,7 @@ function aboutEndpoint(endpoint: EndpointFacts): string[] {
   if (status === undefined || endpoint.failedIn !== undefined) return [];
   const marks = [kind, isFips ? "FIPS" : "", isPrivate ? "private address" : ""].filter(Boolean);
   return [
-    `${region}: ${host} answers in ${formatDuration(firstByteMs ?? totalMs)} (${marks.join(", ")})`,
+    `${region}: ${host} responds in ${formatDuration(firstByteMs ?? totalMs)} (${marks.join(", ")})`,
   ];
 }
 

@@ -164,9 +164,9 @@ function issuedAt({ facts }: Diagnosis): string[] | undefined {
 const MAX_SAMPLES = 20_000;
 
 export interface LatencySummary {
-  /** How many answers were measured. */
+  /** How many responses were measured. */
   readonly count: number;
-  /** How many requests had no answer, or an answer of the issuer that is not a document. */
+  /** How many requests had no response, or a response of the issuer that is not a document. */
   readonly failed: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
@@ -182,7 +182,7 @@ interface Row {
 export class LatencyRecord {
   readonly #rows = new Map<string, Row>();
 
-  /** Adds what a diagnosis measured: the time of every answer, and every request that failed. */
+  /** Adds what a diagnosis measured: the time of every response, and every request that failed. */
   add({ timings }: Diagnosis): void {
     for (const timing of timings) {
       const name = rowOf(timing);
@@ -216,7 +216,7 @@ export class LatencyRecord {
     const figures = (texts: readonly string[]) =>
       texts.map((text, column) => padStart(text, COLUMNS[column] ?? 0)).join("");
     return [
-      `${" ".repeat(width + 2)}${figures(["p50", "p95", "max", "answers", "failed"])}`,
+      `${" ".repeat(width + 2)}${figures(["p50", "p95", "max", "ok", "failed"])}`,
       ...rows.map(([name, { count, failed, p50Ms, p95Ms, maxMs }]) => {
         const times = [p50Ms, p95Ms, maxMs].map((ms) => (count === 0 ? "-" : formatDuration(ms)));
         return `  ${padEnd(name, width)}${figures([...times, String(count), String(failed)])}`;

@@ -9,7 +9,7 @@ import {
   wrongUsage,
 } from "../command.js";
 
-/** Longer than any answer of the endpoint takes, in milliseconds. */
+/** Longer than any response of the endpoint takes, in milliseconds. */
 const LIMIT_MS = 5_000;
 
 /**
@@ -31,7 +31,7 @@ export async function endpointCommand(
   const expiresAt = Date.parse(body.Expiration ?? "");
   if (!accessKeyId || !secretAccessKey || !sessionToken || Number.isNaN(expiresAt)) {
     throw new CommandFailure(
-      "the answer is not from resilient-sts exec; run resilient-sts exec again",
+      "the response is not from resilient-sts exec; run resilient-sts exec again",
       EXIT.refused,
     );
   }
@@ -52,7 +52,7 @@ function request(url: string, authorization: string): Promise<{ status: number; 
       });
       response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
     });
-    sent.on("timeout", () => sent.destroy(new Error("the endpoint did not answer")));
+    sent.on("timeout", () => sent.destroy(new Error("the endpoint did not respond")));
     sent.on("error", reject);
   });
 }

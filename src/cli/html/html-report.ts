@@ -246,7 +246,7 @@ function cacheTable(requests: readonly RequestTiming[]): Markup {
         lines.length > 0
           ? markup`${joined(lines, markup`<br>`)}`
           : markup`<span class="quiet">none</span>`,
-        status === undefined ? "no answer" : keptFor(headers),
+        status === undefined ? "no response" : keptFor(headers),
       ],
     };
   });

@@ -85,7 +85,7 @@ function isOverLimit({ totalMs, limitMs }: Timing): boolean {
   return limitMs !== undefined && totalMs >= limitMs;
 }
 
-/** An STS endpoint may refuse the plain GET of a probe: any answer shows that it can be reached. */
+/** An STS endpoint may refuse the plain GET of a probe: any response shows that it can be reached. */
 function isFailed({ error, status = 0, step }: Timing): boolean {
   return error !== undefined || (status >= 400 && step !== "sts-endpoint");
 }
@@ -278,12 +278,12 @@ function documentLane(request: RequestTiming, atMs: number, nowMs: number): Cach
   const only = (words: string, isBad: boolean): CacheLane => {
     return { name, words, isBad, spans: [], marks: [atMs] };
   };
-  if (status === undefined) return only(`No answer ${when} (${error ?? "cut off"}).`, true);
+  if (status === undefined) return only(`No response ${when} (${error ?? "cut off"}).`, true);
   // With 304, the cached document is still current.
   if (status !== 200 && status !== 304) {
     const wait = headers["retry-after"];
     const pause = wait === undefined ? "" : ` with Retry-After: ${wait}`;
-    return only(`Answered ${status} ${when}${pause}: there is no document to cache.`, true);
+    return only(`Returned ${status} ${when}${pause}: there is no document to cache.`, true);
   }
   const freshness = readFreshness(headers);
   if (freshness.kind === "unsaid")

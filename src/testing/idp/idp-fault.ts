@@ -34,7 +34,7 @@ export interface IdpFaultRule {
  * - `html`: sends an HTML page in place of the document, as a login page does. The default
  *   `httpStatus` is 200.
  * - `redirect`: redirects to `location`. The default `httpStatus` is 302.
- * - `hang`: accepts the request and never answers it.
+ * - `hang`: accepts the request and never responds.
  * - `reset`: resets the connection.
  * - `trickle`: sends the correct document one byte at a time.
  * - `truncate`: sends half of the correct document and closes the connection.
@@ -57,8 +57,8 @@ export type IdpFault = IdpFaultRule &
   );
 
 /**
- * Plays a fault in place of `right`, the correct answer. Returns false when the caller must still
- * send that answer.
+ * Plays a fault in place of `right`, the correct response. Returns false when the caller must still
+ * send that response.
  */
 export async function playIdpFault(
   fault: IdpFault,

@@ -23,7 +23,7 @@ import {
 } from "./issuer.js";
 
 /*
- * The local identity provider: this file answers the requests. `issuer.ts` makes the documents, the keys
+ * The local identity provider: this file responds to the requests. `issuer.ts` makes the documents, the keys
  * and the tokens, and `idp-fault.ts` plays the faults.
  */
 
@@ -52,7 +52,7 @@ export interface LocalIdp extends LocalServer {
   readonly kid: string;
   /** The requests received, oldest first. */
   readonly requests: readonly IdpRequest[];
-  /** The number of requests for each document, including those that a fault answered. */
+  /** The number of requests for each document, including those to which a fault responded. */
   readonly counts: Readonly<Record<IdpDocumentName, number>>;
   /**
    * Makes a signed token.

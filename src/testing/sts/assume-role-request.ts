@@ -148,7 +148,7 @@ function readSessionPolicies(parameters: ReadonlyMap<string, string>): SessionPo
 }
 
 /**
- * The `PackedPolicySize` of an answer, in percent.
+ * The `PackedPolicySize` of a response, in percent.
  *
  * @throws StsRefusal above 100 %.
  */

@@ -52,7 +52,7 @@ export class KeySource {
   /** @throws StsRefusal with the verification-key message for every failure. */
   async fetch(issuer: string, signal: AbortSignal): Promise<readonly unknown[]> {
     const { now, idpTimeoutMs, jwksCacheSeconds, ca } = this.#options;
-    const reason = new Error("The issuer did not answer in time");
+    const reason = new Error("The issuer did not respond in time");
     const limits = { clock: systemClock, signal, timeoutMs: idpTimeoutMs, reason };
     try {
       const jwks = await withTimeout(limits, async (limit) => {

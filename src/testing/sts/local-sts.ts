@@ -40,7 +40,7 @@ import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 
 /*
  * The local STS: `local-sts.ts` receives a request over the AWS query protocol (`query-protocol.ts`),
- * plays a fault (`sts-fault.ts`) or calls an action of the account (`account.ts`), and sends the answer
+ * plays a fault (`sts-fault.ts`) or calls an action of the account (`account.ts`), and sends the response
  * or an error (`wire-error.ts`). The account checks the request (`assume-role-request.ts`), the token
  * (`web-identity-token.ts`), its signature (`issuer-keys.ts`) and finally the trust of the role.
  */
@@ -65,13 +65,13 @@ export interface LocalSts extends LocalServer {
   setFault(fault: StsFault, options?: StsFaultOptions): void;
   /** Ends every fault. */
   clearFaults(): void;
-  /** Changes the form of the answers from now on. An option that is absent keeps its value. */
+  /** Changes the form of the responses from now on. An option that is absent keeps its value. */
   configure(answers: StsAnswerOptions): void;
   /** Clears `requests`. */
   resetRequests(): void;
 }
 
-/** A part of the answer that another implementation of STS may leave out. */
+/** A part of the response that another implementation of STS may leave out. */
 export type AnswerField =
   | "AssumedRoleUser"
   | "Audience"
@@ -81,15 +81,15 @@ export type AnswerField =
   | "Provider"
   | "SubjectFromWebIdentityToken";
 
-/** The form of the answers. The default is the form of AWS; Ceph RGW, MinIO and others differ. */
+/** The form of the responses. The default is the form of AWS; Ceph RGW, MinIO and others differ. */
 export interface AnswerShape {
-  /** Fields to leave out of the answer. @default none */
+  /** Fields to leave out of the response. @default none */
   readonly omit?: readonly AnswerField[] | undefined;
   /** The precision of `Expiration`. @default "seconds" */
   readonly expirationPrecision?: "seconds" | "milliseconds" | "nanoseconds" | undefined;
 }
 
-/** The form and the content of the local STS's answers. */
+/** The form and the content of the local STS's responses. */
 export interface StsAnswerOptions extends AnswerShape {
   /**
    * The lifetime of the credentials, in seconds, in place of the requested one. A negative one makes

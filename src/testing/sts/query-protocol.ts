@@ -5,10 +5,10 @@ import { type SentToken, sentToken } from "./web-identity-token.js";
 import type { WireError } from "./wire-error.js";
 
 /*
- * The AWS query protocol: reads a request, records it without its token, and sends the answer as XML.
+ * The AWS query protocol: reads a request, records it without its token, and sends the response as XML.
  */
 
-/** Far above the limits of STS: a token that is too long must still get the answer of STS. */
+/** Far above the limits of STS: a token that is too long must still get the response of STS. */
 const MAX_BODY_BYTES = 1_048_576;
 
 /** A request of the AWS query protocol. */
@@ -79,7 +79,7 @@ export interface StsRequest {
   readonly connection: number;
   /**
    * `"ok"`, the wire code of the error, the name of the transport fault, `"pending"` before the
-   * answer, `"aborted"` when the client disconnected before the answer, or `"failed"` when a
+   * response, `"aborted"` when the client disconnected before the response, or `"failed"` when a
    * function that the test passed has thrown.
    */
   readonly outcome: string;

@@ -17,7 +17,7 @@ import {
 import { type OpenStsRequest, type StsRequest, sendError, sendResult } from "./query-protocol.js";
 import { WIRE_ERRORS, type WireError } from "./wire-error.js";
 
-/** A failure by its meaning to a client: the verdicts that an answer of STS can lead to. */
+/** A failure by its meaning to a client: the verdicts that a response of STS can lead to. */
 export type StsVerdictFault = Exclude<
   Verdict,
   "token-unavailable" | "token-invalid" | "sts-blocked"
@@ -26,11 +26,11 @@ export type StsVerdictFault = Exclude<
 /**
  * A failure of the transport.
  *
- * - `hang`: accepts the request and never answers it.
+ * - `hang`: accepts the request and never responds.
  * - `reset`: resets the connection.
  * - `html`: sends an HTML page, as a proxy does. The default `httpStatus` is 502.
  * - `empty-200`: sends a success with an empty result.
- * - `slow`: sends the correct answer after `delayMs`.
+ * - `slow`: sends the correct response after `delayMs`.
  */
 export type StsTransportFault = "hang" | "reset" | "html" | "empty-200" | "slow";
 
@@ -76,7 +76,7 @@ export interface StsFaultOptions extends FaultRule<StsRequest> {
   readonly limit?: RateLimit | undefined;
 }
 
-/** The account in an answer that must name one when the request has no role ARN. */
+/** The account in a response that must name one when the request has no role ARN. */
 const SAMPLE_ACCOUNT = "111122223333";
 
 /** The error on the wire that leads a client to a verdict. */
@@ -147,7 +147,7 @@ interface FaultyExchange {
   readonly now: () => number;
 }
 
-/** Plays a fault. Returns false when the caller must still send the correct answer. */
+/** Plays a fault. Returns false when the caller must still send the correct response. */
 export async function playStsFault(
   { fault, options }: ScriptedStsFault,
   { exchange, record, now }: FaultyExchange,

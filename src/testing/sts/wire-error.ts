@@ -2,15 +2,15 @@
 export interface WireError {
   /** The `Code` element: `"InvalidIdentityToken"`. */
   readonly code: string;
-  /** The message of the answer. */
+  /** The message of the response. */
   readonly message: string;
-  /** HTTP status of the answer. */
+  /** HTTP status of the response. */
   readonly httpStatus: number;
-  /** Additional headers of the answer. */
+  /** Additional headers of the response. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Makes the local STS answer with an error. */
+/** Makes the local STS respond with an error. */
 export class StsRefusal extends Error {
   override readonly name = "StsRefusal";
   readonly answer: WireError;

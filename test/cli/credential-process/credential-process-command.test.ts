@@ -33,7 +33,7 @@ async function age(world: World, leftMinutes: number): Promise<void> {
   await writeFile(file, JSON.stringify({ ...record, until: expiresAt, value }));
 }
 
-describe("the answer of credential-process", () => {
+describe("the response of credential-process", () => {
   test("is one JSON document, and nothing else is written", async () => {
     await using world = await startCredentialsWorld();
     const { exitCode, stdout, stderr } = await get(world);

@@ -15,7 +15,7 @@ afterAll(() => cli[Symbol.asyncDispose]());
 
 type World = Awaited<ReturnType<typeof startCredentialsWorld>>;
 
-/** The different answers of processes that start together. */
+/** The different responses of processes that start together. */
 async function startTogether({ env }: World, count: number) {
   const started = Array.from({ length: count }, () => cli.run(["credential-process"], env));
   const answers = await Promise.all(started);
@@ -54,7 +54,7 @@ describe("200 processes that start together with nothing stored", () => {
   test("print the same credentials, which STS issued once", TIMEOUT, async () => {
     await using world = await startCredentialsWorld();
     expect(await startTogether(world, 200)).toEqual([CREDENTIALS]);
-    // While two hundred processes start, the one that calls may get no answer in time, and call again.
+    // While two hundred processes start, the one that calls may get no response in time, and call again.
     expect(world.sts.requests.filter(({ granted }) => granted !== undefined)).toHaveLength(1);
   });
 

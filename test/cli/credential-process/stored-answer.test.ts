@@ -24,11 +24,11 @@ const cacheOf = ({ folder }: World) => join(folder, "cache");
 const get = (world: World, ...args: string[]) =>
   cli.run(["credential-process", "--cache", cacheOf(world), ...args], world.env);
 
-/** The answer that `bin.ts` prints without the rest of the program. */
+/** The response that `bin.ts` prints without the rest of the program. */
 const stored = (world: World, ...args: string[]) =>
   storedAnswer(["--cache", cacheOf(world), ...args], world.env);
 
-test("the stored answer is exactly what the command prints", async () => {
+test("the stored response is exactly what the command prints", async () => {
   await using world = await startCredentialsWorld();
   const options = ["--duration", "30m", "--region", "eu-west-3", "--min-ttl", "5m"];
   for (const args of [[], options]) {
@@ -50,13 +50,13 @@ test.each([
   [["--duration", "2h"]],
   [["--odd"]],
   [["word"]],
-])("no stored answer is used for %j", async (args) => {
+])("no stored response is used for %j", async (args) => {
   await using world = await startCredentialsWorld();
   await get(world);
   expect(await stored(world, ...args)).toBeUndefined();
 });
 
-test("no stored answer is used when nothing or only a refusal is stored", async () => {
+test("no stored response is used when nothing or only a refusal is stored", async () => {
   await using world = await startCredentialsWorld();
   expect(await stored(world)).toBeUndefined();
   world.sts.setFault("access-denied", { times: 1 });
@@ -64,7 +64,7 @@ test("no stored answer is used when nothing or only a refusal is stored", async 
   expect(await stored(world)).toBeUndefined();
 });
 
-test("no stored answer is used when the credentials must be refreshed", async () => {
+test("no stored response is used when the credentials must be refreshed", async () => {
   await using world = await startCredentialsWorld();
   await get(world);
   expect(await stored(world)).toBeDefined();
@@ -92,7 +92,7 @@ test("a token file that is a pipe neither blocks the command nor is read for the
   expect(key).toBe("");
 });
 
-test("no stored answer is used when the program of the token source runs the command", async () => {
+test("no stored response is used when the program of the token source runs the command", async () => {
   await using world = await startCredentialsWorld();
   await get(world);
   const { key } = await readRequest(readOptions(SPEC, []).values, world.env);

@@ -17,7 +17,7 @@ interface Received {
   readonly body: string;
 }
 
-/** A server that records its requests, and whose answers are hostile. */
+/** A server that records its requests, and whose responses are hostile. */
 async function startHostileServer(answer: (url: string, origin: string) => string) {
   const received: Received[] = [];
   const server = createServer(async (request, response) => {

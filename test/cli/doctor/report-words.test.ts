@@ -13,9 +13,9 @@ describe("the parts of a request's time", () => {
     ["a firewall in front of an address", { url: "https://192.0.2.1/a" }, "connect"],
     ["a firewall in front of an IPv6 address", { url: "https://[2001:db8::1]/a" }, "connect"],
     ["a handshake that hangs", { dnsMs: 10, connectMs: 20 }, "tls"],
-    ["a server that does not answer", { dnsMs: 10, connectMs: 20, tlsMs: 30 }, "wait"],
+    ["a server that does not respond", { dnsMs: 10, connectMs: 20, tlsMs: 30 }, "wait"],
     [
-      "a server without TLS that does not answer",
+      "a server without TLS that does not respond",
       { url: "http://127.0.0.1/a", connectMs: 20 },
       "wait",
     ],

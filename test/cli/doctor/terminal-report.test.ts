@@ -67,7 +67,7 @@ describe("the terminal report", () => {
     expect(report).toContain("→ IdP: fix token-expires-soon.");
   });
 
-  test("gives no remedy for an answer of STS that follows from the cause", () => {
+  test("gives no remedy for a response of STS that follows from the cause", () => {
     const slow = sampleFinding("jwks-slow", "suspect");
     const answer = sampleFinding("sts-verification-key", "suspect");
     const findings = [slow, answer, sampleFinding("sts-access-denied", "fatal")];

@@ -25,7 +25,7 @@ describe("a watch", () => {
     expect(stdout).toMatch(/^\d\d:\d\d:\d\d {2}healthy$/m);
     expect(stdout).toMatch(/^\d\d:\d\d:\d\d {2}broken: /m);
     expect(stdout).toMatch(/^\d+ checks in .*: \d+ healthy, \d+ broken$/m);
-    expect(stdout).toMatch(/p50 +p95 +max +answers +failed/);
+    expect(stdout).toMatch(/p50 +p95 +max +ok +failed/);
     expect(stdout).toMatch(/^ {2}IdP JWKS +\d+ ms/m);
     expect(stdout).toMatch(/^ {2}STS eu-west-1 +\d+ ms/m);
     expect(stdout).toMatch(/^ {2}role eu-west-1 +\d+ ms/m);
@@ -142,7 +142,7 @@ describe("latency", () => {
       "role eu-west-1": { count: 0, failed: 2, p50Ms: 0, p95Ms: 0, maxMs: 0 },
     });
     expect(record.lines().map((line) => line.trim().split(/ {2,}/))).toEqual([
-      ["p50", "p95", "max", "answers", "failed"],
+      ["p50", "p95", "max", "ok", "failed"],
       ["IdP JWKS", "6.4 s", "6.4 s", "6.4 s", "2", "1"],
       ["role eu-west-1", "-", "-", "-", "0", "2"],
     ]);

@@ -108,7 +108,7 @@ describe("the emulation", () => {
 describe("a command in the emulation", () => {
   const node = (script: string) => ["--", process.execPath, "-e", script];
 
-  test("starts once the servers answer, and inherited credentials do not override them", async () => {
+  test("starts once the servers respond, and inherited credentials do not override them", async () => {
     const script = `
       const { AWS_ENDPOINT_URL_STS, AWS_WEB_IDENTITY_TOKEN_FILE } = process.env;
       const token = require("node:fs").readFileSync(AWS_WEB_IDENTITY_TOKEN_FILE, "utf8");

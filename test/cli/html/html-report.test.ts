@@ -50,7 +50,7 @@ describe("the page", () => {
     );
   });
 
-  test("gives no remedy for an answer of STS that follows from the cause", () => {
+  test("gives no remedy for a response of STS that follows from the cause", () => {
     const rootCause = sampleFinding("jwks-key-not-found", "fatal");
     const answer = sampleFinding("sts-verification-key", "suspect");
     const findings = [rootCause, answer, sampleFinding("token-expires-soon", "advice")];

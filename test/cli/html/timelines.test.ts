@@ -80,11 +80,11 @@ const secondsAt = (ms: number) => Math.round((START_MS + ms) / 1000);
 
 interface CacheFacts {
   readonly token?: TokenReport | undefined;
-  /** Differs from the sample's answer for the JWKS; without it, no document was requested. */
+  /** Differs from the sample's response for the JWKS; without it, no document was requested. */
   readonly answer?: Partial<RequestTiming>;
 }
 
-/** The sample with this token and this answer alone. */
+/** The sample with this token and this response alone. */
 function diagnosisWith(change: CacheFacts, clockSkewMs?: number): Diagnosis {
   const { facts } = sampleDiagnosis();
   const jwks = facts.issuer?.requests.at(-1);
@@ -229,8 +229,8 @@ describe("the cache lifetime of a document", () => {
     [{ headers: { "cache-control": "max-age=0" } }, /stale at once \(max-age=0\)/, false],
     [{ headers: { expires: "-1" } }, /stale at once \(Expires\)/, false],
     [{ status: 304, headers: { "cache-control": "max-age=9" } }, /may be cached until/, false],
-    [{ status: 429, headers: { "retry-after": "30" } }, /Answered 429 .*Retry-After: 30/, true],
-    [{ status: undefined, error: "ECONNRESET", headers: {} }, /No answer .*ECONNRESET/, true],
+    [{ status: 429, headers: { "retry-after": "30" } }, /Returned 429 .*Retry-After: 30/, true],
+    [{ status: undefined, error: "ECONNRESET", headers: {} }, /No response .*ECONNRESET/, true],
   ])("is described in words for %j", (answer, words, isBad) => {
     const lane = answered(answer);
     expect(lane?.words).toMatch(words);

@@ -30,7 +30,7 @@ export interface Addresses {
   readonly otherSts: string;
   readonly globalSts: string;
   readonly proxy: string;
-  /** A server that answers as every host. */
+  /** A server that responds as every host. */
   readonly portal: string;
 }
 

@@ -1,7 +1,7 @@
 import { HOSTS } from "./addresses.js";
 import type { NetworkRow } from "./network-row.js";
 
-/** A resolver that answers the workload wrongly. */
+/** A resolver that responds wrongly to the workload. */
 export const RESOLVER_ROWS: readonly NetworkRow[] = [
   {
     name: "the resolver is dead",
@@ -12,7 +12,7 @@ export const RESOLVER_ROWS: readonly NetworkRow[] = [
     also: ["issuer-dns-failure"],
   },
   {
-    name: "the resolver gets no answer about the issuer",
+    name: "the resolver gets no response about the issuer",
     names: ({ issuerHost }) => ({ [issuerHost]: "silence" }),
     cause: "issuer-dns-failure",
     verdict: "degraded",
