@@ -31,7 +31,7 @@ export interface RegionHandle {
   /**
    * The call failed.
    *
-   * @param answered - whether STS sent the error: the region is alive, whatever it said.
+   * @param answered - whether STS sent the error, which shows that the region is reachable.
    */
   failed(verdict: Verdict, answered: boolean): void;
   /** The call ended and showed nothing about the region. If it was a probe, the next caller probes. */

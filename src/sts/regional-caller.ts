@@ -152,7 +152,7 @@ class RegionalCaller implements StsCaller {
         const other = this.#route.hedgeFor(region);
         if (other === undefined) return undefined;
         return (abort) => {
-          // The signal aborts at the end of the race. A region that has answered by then is not affected.
+          // The signal aborts at the end of the race. A region that has responded by then is not affected.
           onAbort(abort, () => other.abandoned());
           return callTo(other)(abort);
         };

@@ -222,7 +222,7 @@ describe("a region that did not respond", () => {
     expect(breakerOf("a").openForMs).toBe(30_000);
   });
 
-  test("keeps a closed circuit after hedged calls that were answered before its own was sent", async () => {
+  test("keeps a closed circuit after hedged calls that ended before its own was sent", async () => {
     const { clock, startRefresh, breakerOf } = regions("a", "b");
     for (let count = 0; count < 3; count += 1) {
       const call = startRefresh().route.next();
