@@ -3,6 +3,7 @@
  * so has the doctor. This file does not load the code of the providers.
  */
 import type { CredentialStore } from "../model/credential-store.js";
+import { STS_DURATION_SECONDS } from "../model/sts-limits.js";
 import type { WebIdentityInit } from "../provider/options.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
@@ -117,9 +118,6 @@ export function tokenSourceName(flag: string, text: string): (typeof TOKEN_SOURC
   throw wrongUsage(`--${flag} takes one of ${TOKEN_SOURCES.join(", ")}`);
 }
 
-/** 1 h, STS's default. */
-const DEFAULT_DURATION_SECONDS = 3_600;
-
 /**
  * How early to refresh, in seconds before the expiration. The AWS CLI and boto3 request credentials
  * again when 15 minutes are left, so the refresh starts before that: 20 to 27 minutes before the end of a session
@@ -128,11 +126,16 @@ const DEFAULT_DURATION_SECONDS = 3_600;
 const EARLY_SECONDS = { usual: 1_200, long: 3_900, longFrom: 5_400 };
 
 /** At most half of the session, because the window must not be longer than the session. In seconds. */
-function earlySeconds(durationSeconds = DEFAULT_DURATION_SECONDS): number {
+function earlySeconds(durationSeconds: number = STS_DURATION_SECONDS.default): number {
   const { usual, long, longFrom } = EARLY_SECONDS;
   const early = durationSeconds >= longFrom ? long : usual;
   return Math.min(early, Math.floor(durationSeconds / 2));
 }
+
+const sessionLength = durationFrom(
+  STS_DURATION_SECONDS.min * 1000,
+  STS_DURATION_SECONDS.max * 1000,
+);
 
 /** @throws CommandFailure for an option, a variable or a profile that can't be used. */
 export async function readProviderSettings(
@@ -149,7 +152,7 @@ export async function readProviderSettings(
     tokenSource: readOption(values, "token-source", tokenSourceName),
     audience: readOption(values, "audience", notEmpty),
     roleSessionName: readOption(values, "role-session-name", notEmpty),
-    durationMs: readOption(values, "duration", durationFrom(900_000, 43_200_000)),
+    durationMs: readOption(values, "duration", sessionLength),
     region: readOption(values, "region", regionName),
     endpoint: readOption(values, "endpoint-url", httpUrl),
     failoverRegions: regionNames("failover-region", values["failover-region"]),

@@ -3,7 +3,7 @@
 import type { Failure } from "../model/failure.js";
 import type { Finding, FindingId } from "../model/findings.js";
 import type { TokenFacts } from "../model/jwt.js";
-import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
+import { STS_ISSUER_TIMEOUT_MS, STS_TIME_TOLERANCE_SECONDS } from "../model/sts-limits.js";
 import { sentenceFor } from "../retry/sentences.js";
 import { CERTIFICATE_FAULTS } from "../runtime/system-errors.js";
 import { formatDuration } from "../runtime/time-text.js";
@@ -15,8 +15,8 @@ import type { EndpointFacts, Facts } from "./diagnosis.js";
 const SLOW_MS = 2_000;
 /** A smaller difference does not justify another region, in milliseconds. */
 const WORTHWHILE_MS = 100;
-/** STS accepts signatures and tokens for 5 minutes around its own time. */
-const SKEW = { adviceMs: 60_000, fatalMs: 300_000 };
+/** How far this machine's clock may be off. STS tolerates 5 minutes in a token's times. */
+const SKEW = { adviceMs: 60_000, fatalMs: STS_TIME_TOLERANCE_SECONDS * 1000 };
 
 /** The findings about the STS endpoints: the network path, the choice of region, the clocks. */
 export function stsFindings({ sts, settings, clockSkewMs, assumeRole }: Facts): Finding[] {

@@ -19,3 +19,27 @@ export const STS_ALGORITHMS: readonly string[] = [
   "ES384",
   "ES512",
 ];
+
+/** The length of a session, in seconds (AWS STS API reference, AssumeRoleWithWebIdentity). */
+export const STS_DURATION_SECONDS = { min: 900, default: 3_600, max: 43_200 } as const;
+
+/** The claims that STS requires in every OIDC token; observed 2026-09. */
+export const STS_REQUIRED_CLAIMS = ["iss", "sub", "aud", "iat", "exp"] as const;
+
+/**
+ * The claims that become session tags and a source identity (AWS STS user guide, "Passing session tags
+ * using AssumeRoleWithWebIdentity"). A token has them nested, or flattened with a slash after the name.
+ */
+export const SESSION_TAGS_CLAIM = "https://aws.amazon.com/tags";
+export const SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity";
+
+/** The members that STS needs in a discovery document; observed 2026-09. */
+export const STS_DISCOVERY_MEMBERS = [
+  "jwks_uri",
+  "response_types_supported",
+  "subject_types_supported",
+  "id_token_signing_alg_values_supported",
+] as const;
+
+/** The limit for RSA and for EC keys. Above it, STS accepts no key of that type; observed 2026-09. */
+export const STS_MAX_KEYS_PER_TYPE = 100;

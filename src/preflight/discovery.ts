@@ -1,5 +1,5 @@
 import type { Finding } from "../model/findings.js";
-import { STS_ALGORITHMS } from "../model/sts-limits.js";
+import { STS_ALGORITHMS, STS_DISCOVERY_MEMBERS } from "../model/sts-limits.js";
 import {
   byteOrderMark,
   CAME_INSTEAD,
@@ -10,18 +10,7 @@ import {
   parseBody,
   shownText,
 } from "./json-document.js";
-import { canonicalIssuer, isFetchable } from "./subject.js";
-
-/** The members that STS needs in the document; observed 2026-09. */
-const REQUIRED = [
-  "jwks_uri",
-  "response_types_supported",
-  "subject_types_supported",
-  "id_token_signing_alg_values_supported",
-] as const;
-
-/** Longer issuers are only compared exactly; IAM accepts URLs of up to 255 characters. */
-const MAX_ISSUER = 2_048;
+import { canonicalIssuer, isFetchable, MAX_URL_LENGTH } from "./subject.js";
 
 interface CheckedDiscovery {
   readonly findings: readonly Finding[];
@@ -35,9 +24,15 @@ export function checkDiscovery(body: Uint8Array, issuer: string, url: string): C
   const marked = parsed.hasByteOrderMark ? [byteOrderMark("discovery", url)] : [];
   if (parsed.kind !== "object") return { findings: [...marked, notJson(url, parsed.kind)] };
   const document = parsed.value;
-  const missing = REQUIRED.filter((name) => (member(document, name) ?? undefined) === undefined);
+  const missing = STS_DISCOVERY_MEMBERS.filter(
+    (name) => (member(document, name) ?? undefined) === undefined,
+  );
   const named = member(document, "issuer");
-  if (named === undefined && missing.length === REQUIRED.length && isErrorAnswer(document)) {
+  if (
+    named === undefined &&
+    missing.length === STS_DISCOVERY_MEMBERS.length &&
+    isErrorAnswer(document)
+  ) {
     return { findings: [...marked, notJson(url, "page")] };
   }
   const findings: Finding[] = [...marked];
@@ -52,7 +47,8 @@ export function checkDiscovery(body: Uint8Array, issuer: string, url: string): C
 
 function readJwksUri(document: JsonObject): URL | undefined {
   const text = member(document, "jwks_uri");
-  if (typeof text !== "string" || text.length > 2_048 || !URL.canParse(text)) return undefined;
+  if (typeof text !== "string" || text.length > MAX_URL_LENGTH || !URL.canParse(text))
+    return undefined;
   const url = new URL(text);
   url.hash = "";
   return isFetchable(url) ? url : undefined;
@@ -99,7 +95,7 @@ function mismatch(named: unknown, issuer: string, url: string): Finding {
  * of a run of combining marks: more than a minute for a run as long as a document.
  */
 function isSameText(one: string, other: string): boolean {
-  if (one.length > MAX_ISSUER || other.length > MAX_ISSUER) return false;
+  if (one.length > MAX_URL_LENGTH || other.length > MAX_URL_LENGTH) return false;
   return one.normalize() === other.normalize();
 }
 

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Finding } from "../model/findings.js";
 import { bareKey, keyFormProblem } from "../model/jwk.js";
+import { STS_MAX_KEYS_PER_TYPE } from "../model/sts-limits.js";
 import type { Clock } from "../runtime/clock.js";
 import { member, shownText } from "./json-document.js";
-import { type FetchedKeys, type KeyEntry, type KeySet, MAX_KEYS_PER_TYPE } from "./key-set.js";
+import type { FetchedKeys, KeyEntry, KeySet } from "./key-set.js";
 
 // What earlier responses of an issuer showed: missing keys, and sets of keys that differ. One response proves
 // little, because a rotation takes time to spread, and each replica may have keys of its own.
@@ -100,7 +101,7 @@ const AGREEMENT_MS = 300_000;
 /** Two sets of keys within this time, in milliseconds, show that replicas differ: the default retry budget. */
 const DIFFER_MS = 60_000;
 /** STS uses at most this many keys; further keys are not compared. */
-const MAX_COMPARED = 2 * MAX_KEYS_PER_TYPE;
+const MAX_COMPARED = 2 * STS_MAX_KEYS_PER_TYPE;
 const MAX_SETS = 8;
 
 /** One set of keys: digests of the keys, and what the finding shows of them. */

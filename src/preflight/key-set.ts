@@ -3,6 +3,7 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import type { Finding, KeyRefusal } from "../model/findings.js";
 import { bareKey, keyFormProblem, MAX_NUMBER_LENGTH, STS_CURVES } from "../model/jwk.js";
+import { STS_MAX_KEYS_PER_TYPE } from "../model/sts-limits.js";
 import {
   byteOrderMark,
   CAME_INSTEAD,
@@ -13,9 +14,6 @@ import {
   type NoObject,
   parseBody,
 } from "./json-document.js";
-
-/** The limit for RSA and for EC keys. Above it, STS accepts no key of that type; observed 2026-09. */
-export const MAX_KEYS_PER_TYPE = 100;
 
 /** A reason why STS can't use a key, or may not be able to. */
 export interface KeyProblem {
@@ -97,7 +95,7 @@ function bounded(keys: readonly JsonObject[]): KeySet {
     const kty = member(jwk, "kty");
     const type = kty === "RSA" || kty === "EC" ? kty : "other";
     counts[type] += 1;
-    if (counts[type] <= (type === "other" ? MAX_OTHER_KEYS : MAX_KEYS_PER_TYPE)) {
+    if (counts[type] <= (type === "other" ? MAX_OTHER_KEYS : STS_MAX_KEYS_PER_TYPE)) {
       entries.push(readEntry(jwk));
     } else {
       const kid = member(jwk, "kid");

@@ -60,6 +60,9 @@ function invalidIssuer(issuer: string): Finding {
   };
 }
 
+/** The longest URL that is requested. IAM accepts issuers of up to 255 characters. */
+export const MAX_URL_LENGTH = 2_048;
+
 /** The issuer as its discovery document must name it. */
 export function canonicalIssuer(issuer: string): string {
   return ISSUERS_WITHOUT_SCHEME.includes(issuer) ? `https://${issuer}` : issuer;
@@ -71,7 +74,7 @@ export function canonicalIssuer(issuer: string): string {
  * after the host, or too many characters.
  */
 export function discoveryUrl(issuer: string): URL | undefined {
-  if (issuer.length > 2_048) return undefined;
+  if (issuer.length > MAX_URL_LENGTH) return undefined;
   const base = canonicalIssuer(issuer);
   const url = URL.canParse(base) ? new URL(base) : undefined;
   if (url === undefined || /[?#]/.test(base) || !isFetchable(url)) return undefined;

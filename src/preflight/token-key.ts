@@ -5,6 +5,7 @@ import { setImmediate as yieldToEventLoop } from "node:timers/promises";
 import type { CryptoKey } from "jose";
 import { type Finding, firstFatal, type KeyRow, type Severity } from "../model/findings.js";
 import { bareKey } from "../model/jwk.js";
+import { STS_MAX_KEYS_PER_TYPE } from "../model/sts-limits.js";
 import { type JsonObject, member, shownText } from "./json-document.js";
 import {
   hasOtherKid,
@@ -12,7 +13,6 @@ import {
   type KeyProblem,
   type KeySet,
   MAX_EXAMINED,
-  MAX_KEYS_PER_TYPE,
   OTHER_TYPES,
   problemOf,
 } from "./key-set.js";
@@ -28,7 +28,7 @@ interface Judged {
 export async function judgeKey(keySet: KeySet, subject: Subject): Promise<Judged> {
   const counted = (["RSA", "EC"] as const).flatMap((kty) => {
     const count = keySet.counts[kty];
-    return count > MAX_KEYS_PER_TYPE ? [tooManyKeys(kty, count, weight(kty, subject))] : [];
+    return count > STS_MAX_KEYS_PER_TYPE ? [tooManyKeys(kty, count, weight(kty, subject))] : [];
   });
   if (firstFatal(counted)) return { findings: counted };
   if (!subject.needsKey) return { findings: [...counted, ...withoutUsable(keySet)] };
@@ -219,9 +219,9 @@ export function tooManyKeys(kty: string, count: number, severity: Severity): Fin
     id: "jwks-too-many-keys",
     severity,
     title: "The issuer publishes more keys of one type than STS accepts.",
-    detail: `The JWKS has ${count} ${kty} keys; STS accepts none of a type that has more than ${MAX_KEYS_PER_TYPE}.`,
-    remedy: `IdP: publish at most ${MAX_KEYS_PER_TYPE} ${kty} keys, those in use.`,
-    evidence: { keyType: kty, count, maximum: MAX_KEYS_PER_TYPE },
+    detail: `The JWKS has ${count} ${kty} keys; STS accepts none of a type that has more than ${STS_MAX_KEYS_PER_TYPE}.`,
+    remedy: `IdP: publish at most ${STS_MAX_KEYS_PER_TYPE} ${kty} keys, those in use.`,
+    evidence: { keyType: kty, count, maximum: STS_MAX_KEYS_PER_TYPE },
   };
 }
 

@@ -1,3 +1,4 @@
+import { STS_DURATION_SECONDS } from "../model/sts-limits.js";
 import { MAX_TIMER_MS } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
 import {
@@ -149,7 +150,7 @@ function resolveRefresh(init: WebIdentityInit): ResolvedOptions["refresh"] {
   const windows = { advisoryWindowSeconds: advisory, mandatoryWindowSeconds: mandatory };
   for (const [key, value] of Object.entries(windows)) {
     const name = `refresh.${key}`;
-    checkNumber(name, value, { min: 0, max: 43_200 });
+    checkNumber(name, value, { min: 0, max: STS_DURATION_SECONDS.max });
     if (value !== undefined && durationSeconds !== undefined && value >= durationSeconds) {
       throw expected(name, "to be less than `durationSeconds`", value);
     }

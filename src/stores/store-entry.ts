@@ -5,6 +5,7 @@ import type {
   StoredSample,
   StoredValue,
 } from "../model/credential-store.js";
+import { STS_DURATION_SECONDS } from "../model/sts-limits.js";
 import { readField } from "../runtime/redact.js";
 
 /*
@@ -84,8 +85,8 @@ function canonical(value: unknown): string {
 /** The longest stored value, in bytes: STS's session tokens are far shorter. */
 export const MAX_VALUE_BYTES = 64 * 1024;
 
-/** The longest session (AWS STS API reference, DurationSeconds), and a minute for clocks that differ. */
-const MAX_LIFETIME_MS = 43_200_000 + 60_000;
+/** The longest session, and a minute for clocks that differ. */
+const MAX_LIFETIME_MS = STS_DURATION_SECONDS.max * 1000 + 60_000;
 
 type Kind = StoredValue["kind"];
 

@@ -1,6 +1,7 @@
 import type { AssumeRoleWithWebIdentityCommandOutput, STSClient } from "@aws-sdk/client-sts";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { AttemptError, type Failure } from "../model/failure.js";
+import { STS_DURATION_SECONDS } from "../model/sts-limits.js";
 import { startLimit, untilAborted, withTimeout } from "../runtime/abort.js";
 import { type Clock, type Deadline, momentOf } from "../runtime/clock.js";
 import type { ClientPool, StsAnswer } from "./client-pool.js";
@@ -39,9 +40,6 @@ export interface IssuedCredentials {
   /** The `Date` of the response, if it can't be right. */
   readonly rejectedDate?: RejectedDate | undefined;
 }
-
-/** The length of a session if the request does not set one, in seconds (AWS STS API reference, DurationSeconds). */
-const DEFAULT_DURATION_SECONDS = 3600;
 
 /** Replaces the STS client, as the SDK's `roleAssumerWithWebIdentity` does. */
 export type RoleAssumer = (input: AssumeRoleInput) => Promise<AttributedCredentials>;
@@ -85,7 +83,7 @@ export async function assumeRole(
       const { output, date, sentAt } = answer;
       const credentials = toCredentials(output, input.DurationSeconds, clock.now());
       if (credentials === undefined) throw new AttemptError(emptyAnswer(output.$metadata));
-      const requestedMs = (input.DurationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000;
+      const requestedMs = (input.DurationSeconds ?? STS_DURATION_SECONDS.default) * 1000;
       const times = { date, expiration: output.Credentials?.Expiration, requestedMs, sentAt };
       const { skewMs, rejectedDate } = serverClock.session(times);
       const expiration = new Date((credentials.expiration?.getTime() ?? Number.NaN) - skewMs);
@@ -246,7 +244,7 @@ export function toCredentials(
     secretAccessKey: issued.SecretAccessKey,
     ...(issued.SessionToken && { sessionToken: issued.SessionToken }),
     expiration:
-      issued.Expiration ?? new Date(now + (durationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000),
+      issued.Expiration ?? new Date(now + (durationSeconds ?? STS_DURATION_SECONDS.default) * 1000),
     ...(scope && { credentialScope: scope }),
     ...(accountId && { accountId }),
     $source: {

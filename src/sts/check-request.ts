@@ -1,4 +1,5 @@
 import type { Finding } from "../model/findings.js";
+import { STS_DURATION_SECONDS } from "../model/sts-limits.js";
 import { safeText } from "../runtime/redact.js";
 import type { AssumeRoleInput } from "./assume-role.js";
 import { loadSdk } from "./load-sdk.js";
@@ -9,8 +10,6 @@ const ROLE_ARN = /^arn:(aws[\w-]*):iam::\d{12}:role\/[\u0021-\u007f]+$/;
 const MAX_ROLE_ARN_LENGTH = 2048;
 /** Ibid.: RoleSessionName, 2 to 64 of these characters. */
 const SESSION_NAME = /^[\w+=,.@-]{2,64}$/;
-/** Ibid.: DurationSeconds. */
-const DURATION = { min: 900, max: 43_200 };
 
 /**
  * Finds what STS is certain to refuse in a request, apart from the token. It checks nothing for a custom
@@ -87,7 +86,7 @@ function checkSessionName(sessionName: string): Finding[] {
 
 function checkDuration(durationSeconds: number | undefined): Finding[] {
   if (durationSeconds === undefined) return [];
-  const { min, max } = DURATION;
+  const { min, max } = STS_DURATION_SECONDS;
   const valid =
     Number.isInteger(durationSeconds) && durationSeconds >= min && durationSeconds <= max;
   if (valid) return [];

@@ -5,7 +5,7 @@ import {
   isForKubernetesApi,
   POD_TOKEN,
 } from "../model/jwt.js";
-import { STS_TIME_TOLERANCE_SECONDS } from "../model/sts-limits.js";
+import { STS_REQUIRED_CLAIMS, STS_TIME_TOLERANCE_SECONDS } from "../model/sts-limits.js";
 import { safeText } from "../runtime/redact.js";
 import { formatDuration, formatTime } from "../runtime/time-text.js";
 import { isLoopbackUrl } from "../runtime/url-host.js";
@@ -53,12 +53,10 @@ export function checkClaims(claims: Claims, context: CheckContext): CheckedClaim
   return { findings, validInMs: times.validInMs };
 }
 
-/** The claims that STS requires in every OIDC token; observed 2026-09. */
-const REQUIRED = ["iss", "sub", "aud", "iat", "exp"];
 const TIMES = ["iat", "nbf", "exp"];
 
 function checkPresence(claims: Claims): Finding[] {
-  return REQUIRED.filter((claim) => claims[claim] === undefined).map(claimMissing);
+  return STS_REQUIRED_CLAIMS.filter((claim) => claims[claim] === undefined).map(claimMissing);
 }
 
 function checkValues(claims: Claims): Finding[] {
@@ -132,7 +130,7 @@ function claimMissing(claim: string): Finding {
     id: "token-claim-missing",
     severity: "fatal",
     title: "The token lacks a claim that STS requires.",
-    detail: `The token has no \`${claim}\`; STS requires ${REQUIRED.join(", ")}.`,
+    detail: `The token has no \`${claim}\`; STS requires ${STS_REQUIRED_CLAIMS.join(", ")}.`,
     remedy:
       "Workload: use an ID token or a projected service account token, not an access token or a legacy Kubernetes secret.",
     evidence: { claim },

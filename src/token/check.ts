@@ -8,7 +8,12 @@ import {
   recognizedShape,
   type TokenFacts,
 } from "../model/jwt.js";
-import { STS_ALGORITHMS, STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
+import {
+  SESSION_TAGS_CLAIM,
+  SOURCE_IDENTITY_CLAIM,
+  STS_ALGORITHMS,
+  STS_MAX_TOKEN_LENGTH,
+} from "../model/sts-limits.js";
 import { safeText } from "../runtime/redact.js";
 import { type CheckContext, checkClaims, seconds } from "./check-claims.js";
 
@@ -94,16 +99,13 @@ export function tokenFacts({ header, claims }: DecodedToken): TokenFacts {
     alg: shown(header.alg),
     iat: seconds(claims.iat),
     exp: seconds(claims.exp),
-    ...(hasClaim(claims, SESSION_TAGS) && { hasSessionTags: true }),
-    ...(hasClaim(claims, SOURCE_IDENTITY) && { hasSourceIdentity: true }),
+    ...(hasClaim(claims, SESSION_TAGS_CLAIM) && { hasSessionTags: true }),
+    ...(hasClaim(claims, SOURCE_IDENTITY_CLAIM) && { hasSourceIdentity: true }),
     subjectHash: subjectHash(claims.sub),
   };
 }
 
-/** AWS STS user guide, "Passing session tags using AssumeRoleWithWebIdentity": nested or flattened. */
-const SESSION_TAGS = "https://aws.amazon.com/tags";
-const SOURCE_IDENTITY = "https://aws.amazon.com/source_identity";
-
+/** Nested, or flattened. */
 function hasClaim(claims: DecodedToken["claims"], name: string): boolean {
   return Object.keys(claims).some((claim) => claim === name || claim.startsWith(`${name}/`));
 }

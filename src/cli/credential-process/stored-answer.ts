@@ -3,6 +3,7 @@
  * for it. Most calls end here, so this file loads no package and little else.
  */
 import { resolve } from "node:path";
+import { STS_DURATION_SECONDS } from "../../model/sts-limits.js";
 import { type Environment, readVariable } from "../../runtime/environment.js";
 import { fileStore } from "../../stores/file-store.js";
 import { credentialsText, wrongUsage } from "../command.js";
@@ -70,9 +71,6 @@ token, 4 out of time.`,
   ],
 } as const satisfies CommandSpec;
 
-/** Longest session (AWS STS API reference, DurationSeconds), in milliseconds. */
-const MAX_SESSION_MS = 43_200_000;
-
 /** Set for the programs that a token source runs. One that uses the same profile would call itself forever. */
 const INSIDE = "RESILIENT_STS_CREDENTIAL_PROCESS";
 
@@ -92,7 +90,7 @@ export async function readRequest(
   values: CredentialProcessValues,
   env: Environment,
 ): Promise<CredentialRequest> {
-  const minTtlMs = durationFrom(0, MAX_SESSION_MS)("min-ttl", values["min-ttl"]);
+  const minTtlMs = durationFrom(0, STS_DURATION_SECONDS.max * 1000)("min-ttl", values["min-ttl"]);
   const { timeout: _, ...providerValues } = values;
   const settings = await readProviderSettings(providerValues, env);
   const roleArn = settings.roleArn ?? readVariable(env, "AWS_ROLE_ARN");

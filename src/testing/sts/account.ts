@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
+import { STS_DURATION_SECONDS } from "../../model/sts-limits.js";
+import { isLoopbackUrl } from "../../runtime/url-host.js";
 import {
   type AssumeRoleRequest,
   packedPolicySize,
@@ -183,8 +185,7 @@ interface WebIdentity {
   readonly actions: readonly TrustedAction[];
 }
 
-/** The longest session any role allows (API model). */
-const MAX_SESSION_SECONDS = 43_200;
+/** The longest session of a role for which no maximum is set. */
 const DEFAULT_MAX_SESSION_SECONDS = 3600;
 
 /**
@@ -200,7 +201,7 @@ function findProvider(
   const name = String(issuer);
   const found = providers
     ? providers.find((provider) => provider.issuer === issuer)
-    : isLoopback(name) && { issuer: name };
+    : URL.canParse(name) && isLoopbackUrl(new URL(name)) && { issuer: name };
   if (!found) throw new StsRefusal(WIRE_ERRORS.providerNotFound(name));
   return found;
 }
@@ -231,7 +232,7 @@ function authorizeRole(
   roles: readonly TrustedRole[] | undefined,
   { role: { arn }, identity, now }: RoleSession,
 ): number {
-  if (!roles) return MAX_SESSION_SECONDS;
+  if (!roles) return STS_DURATION_SECONDS.max;
   const found = roles.find((each) => each.arn === arn);
   if (!found || now < (found.usableFrom ?? 0) || !isTrusted(found.trust ?? {}, identity)) {
     throw new StsRefusal(WIRE_ERRORS.accessDenied);
@@ -256,11 +257,6 @@ function matches(pattern: string | RegExp, subject: string): boolean {
     .replaceAll("*", ".*")
     .replaceAll("?", ".");
   return new RegExp(`^${source}$`, "s").test(subject);
-}
-
-function isLoopback(issuer: string): boolean {
-  const host = URL.canParse(issuer) ? new URL(issuer).hostname : "";
-  return /^(127(\.\d+){3}|\[::1\]|localhost|.+\.localhost)$/.test(host);
 }
 
 /** Issued credentials, and the role session they belong to. */

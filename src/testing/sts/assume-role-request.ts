@@ -1,4 +1,4 @@
-import { STS_MAX_TOKEN_LENGTH } from "../../model/sts-limits.js";
+import { STS_DURATION_SECONDS, STS_MAX_TOKEN_LENGTH } from "../../model/sts-limits.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
 
 /** The input of AssumeRoleWithWebIdentity, checked against the limits of the API model. */
@@ -19,8 +19,6 @@ export interface RoleArn {
   /** Without its path: the ARN of an assumed role doesn't contain it. */
   readonly name: string;
 }
-
-const DEFAULT_DURATION_SECONDS = 3600;
 
 /** Limits of the API model of 2011-06-15. */
 const MEMBERS = [
@@ -62,7 +60,7 @@ export function readAssumeRoleRequest(parameters: ReadonlyMap<string, string>): 
     role: readRoleArn(parameters.get("RoleArn") ?? ""),
     sessionName: parameters.get("RoleSessionName") ?? "",
     token: parameters.get("WebIdentityToken") ?? "",
-    durationSeconds: duration === undefined ? DEFAULT_DURATION_SECONDS : Number(duration),
+    durationSeconds: duration === undefined ? STS_DURATION_SECONDS.default : Number(duration),
     providerId: parameters.get("ProviderId"),
     policies: readSessionPolicies(parameters),
   };
@@ -92,12 +90,13 @@ function brokenDuration(value: string | undefined): string[] {
   if (Number.isNaN(seconds)) {
     return [failed("DurationSeconds", shown, "Member must be an integer")];
   }
-  if (seconds < 900) {
-    const limit = "Member must have value greater than or equal to 900";
+  const { min, max } = STS_DURATION_SECONDS;
+  if (seconds < min) {
+    const limit = `Member must have value greater than or equal to ${min}`;
     return [failed("DurationSeconds", shown, limit)];
   }
-  if (seconds > 43_200) {
-    const limit = "Member must have value less than or equal to 43200";
+  if (seconds > max) {
+    const limit = `Member must have value less than or equal to ${max}`;
     return [failed("DurationSeconds", shown, limit)];
   }
   return [];

@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject, verify, X509Certificate } from "node:c
 import { get as httpGet, type IncomingHttpHeaders } from "node:http";
 import { get as httpsGet } from "node:https";
 import { bareKey, keyFormProblem, STS_CURVES } from "../../model/jwk.js";
+import { STS_DISCOVERY_MEMBERS, STS_MAX_KEYS_PER_TYPE } from "../../model/sts-limits.js";
 import { withTimeout } from "../../runtime/abort.js";
 import { systemClock } from "../../runtime/clock.js";
 import { documentUrl } from "../idp/issuer.js";
@@ -21,13 +22,6 @@ export interface KeySourceOptions {
 
 /** The lifetime of a JWKS without caching headers. AWS doesn't publish what STS does. */
 const DEFAULT_CACHE_SECONDS = 3600;
-
-const REQUIRED_FIELDS = [
-  "jwks_uri",
-  "response_types_supported",
-  "subject_types_supported",
-  "id_token_signing_alg_values_supported",
-] as const;
 
 interface CachedKeys {
   readonly keys: readonly unknown[];
@@ -72,7 +66,7 @@ export class KeySource {
 /** The `jwks_uri` of a discovery document. @throws an error for a document that STS can't use. */
 export function jwksUri(discovery: unknown, issuer: string): string {
   const document = discovery as Readonly<Record<string, unknown>>;
-  const missing = REQUIRED_FIELDS.find((field) => document[field] === undefined);
+  const missing = STS_DISCOVERY_MEMBERS.find((field) => document[field] === undefined);
   if (missing) throw new Error(`The discovery document has no ${missing}`);
   // Exactly, including case, path and trailing slash.
   if (document.issuer !== issuer)
@@ -140,9 +134,6 @@ function fetchDocument(
   });
 }
 
-/** The limit for RSA keys and for EC keys. Above it, no key of that type is usable. */
-const MAX_KEYS_PER_TYPE = 100;
-
 const CURVE_OF: Readonly<Record<string, string>> = {
   ES256: "prime256v1",
   ES384: "secp384r1",
@@ -169,7 +160,7 @@ export function selectVerificationKey(keys: readonly unknown[], token: JsonWebTo
   const named = token.kid === undefined ? undefined : usable.get(token.kid);
   // How STS treats an empty `kid` when the only key has another `kid` isn't known: accept it.
   const found = named ?? (token.kid ? undefined : only);
-  if (ofType.length > MAX_KEYS_PER_TYPE || !found) {
+  if (ofType.length > STS_MAX_KEYS_PER_TYPE || !found) {
     throw new StsRefusal(WIRE_ERRORS.verificationKey);
   }
   return found;

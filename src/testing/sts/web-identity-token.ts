@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
-import { STS_TIME_TOLERANCE_SECONDS } from "../../model/sts-limits.js";
+import {
+  SESSION_TAGS_CLAIM,
+  SOURCE_IDENTITY_CLAIM,
+  STS_ALGORITHMS,
+  STS_REQUIRED_CLAIMS,
+  STS_TIME_TOLERANCE_SECONDS,
+} from "../../model/sts-limits.js";
 import { StsRefusal, WIRE_ERRORS } from "./wire-error.js";
-
-/** The algorithms that STS verifies. */
-const ALGORITHMS = new Set(["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]);
 
 /** A decoded token, before its signature is verified. */
 export interface JsonWebToken {
@@ -44,7 +47,7 @@ export function readJsonWebToken(token: string): JsonWebToken {
     rest.length === 0 &&
     isBase64url(signature) &&
     typeof algorithm === "string" &&
-    ALGORITHMS.has(algorithm) &&
+    STS_ALGORITHMS.includes(algorithm) &&
     !("crit" in (header ?? {}));
   if (!usable || !header || !claims) throw new StsRefusal(WIRE_ERRORS.notJwt);
   const kid = header.kid;
@@ -93,13 +96,11 @@ function isBase64url(text: string): boolean {
   return /^[\w-]+$/.test(text);
 }
 
-const REQUIRED = ["iss", "sub", "aud", "iat", "exp"] as const;
-
 type Claims = Readonly<Record<string, unknown>>;
 
 /** @throws StsRefusal that names the first missing claim. */
 export function checkRequiredClaims(claims: Claims): void {
-  for (const claim of REQUIRED) {
+  for (const claim of STS_REQUIRED_CLAIMS) {
     if (claims[claim] === undefined) throw new StsRefusal(WIRE_ERRORS.missingClaim(claim));
   }
 }
@@ -165,9 +166,6 @@ export interface SessionAttributes {
   readonly sourceIdentity: string | undefined;
 }
 
-const TAGS = "https://aws.amazon.com/tags";
-const SOURCE_IDENTITY = "https://aws.amazon.com/source_identity";
-
 /**
  * Reads session tags in both forms that AWS documents, nested and flattened, and the source
  * identity.
@@ -177,19 +175,20 @@ const SOURCE_IDENTITY = "https://aws.amazon.com/source_identity";
 export function readSessionAttributes(
   claims: Readonly<Record<string, unknown>>,
 ): SessionAttributes {
-  const nested = asObject(claims[TAGS] ?? {});
+  const nested = asObject(claims[SESSION_TAGS_CLAIM] ?? {});
   const tags: [string, string][] = [];
   for (const [key, values] of Object.entries(asObject(nested.principal_tags ?? {}))) {
     const [value, ...more] = asStrings(values);
     if (value === undefined || more.length > 0) throw new StsRefusal(WIRE_ERRORS.notValidated);
     tags.push([key, value]);
   }
-  const prefix = `${TAGS}/principal_tags/`;
+  const prefix = `${SESSION_TAGS_CLAIM}/principal_tags/`;
   for (const [claim, value] of Object.entries(claims)) {
     if (claim.startsWith(prefix)) tags.push([claim.slice(prefix.length), asString(value)]);
   }
-  const transitive = nested.transitive_tag_keys ?? claims[`${TAGS}/transitive_tag_keys`] ?? [];
-  const sourceIdentity = claims[SOURCE_IDENTITY];
+  const transitive =
+    nested.transitive_tag_keys ?? claims[`${SESSION_TAGS_CLAIM}/transitive_tag_keys`] ?? [];
+  const sourceIdentity = claims[SOURCE_IDENTITY_CLAIM];
   return {
     tags: Object.fromEntries(tags),
     transitiveTagKeys: asStrings(transitive),
