@@ -1,10 +1,9 @@
 import type { StoreOperation } from "../model/credential-store.js";
 import type { Finding, FindingId } from "../model/findings.js";
 import { formatDuration } from "../runtime/time-text.js";
+import { STORE_OPERATION_MS } from "../stores/guarded-store.js";
 import type { Facts, StoreFacts } from "./diagnosis.js";
 
-/** A provider stops waiting for a store operation after this time, in milliseconds. */
-const PROVIDER_LIMIT_MS = 250;
 /** The clocks of servers with NTP differ by less than this, in milliseconds. */
 const SERVER_SKEW_MS = 60_000;
 /** The clock of a local file system is this machine's own. In milliseconds. */
@@ -146,13 +145,13 @@ function broken({ name, place, failed, violations }: StoreFacts): Finding[] {
 function slow({ name, operations }: StoreFacts): Finding[] {
   // The fastest one counts: the first operation connects, and loading the AWS SDK may delay others.
   const fastestMs = Math.min(...operations.map(({ ms }) => ms));
-  if (operations.length === 0 || fastestMs <= PROVIDER_LIMIT_MS) return [];
+  if (operations.length === 0 || fastestMs <= STORE_OPERATION_MS) return [];
   return [
     {
       id: "store-slow",
       severity: "suspect",
       title: "The shared store responds too slowly to be used.",
-      detail: `The fastest of ${operations.length} operations took ${Math.round(fastestMs)} ms; a provider stops waiting after ${PROVIDER_LIMIT_MS} ms. ${MEANWHILE}`,
+      detail: `The fastest of ${operations.length} operations took ${Math.round(fastestMs)} ms; a provider stops waiting after ${STORE_OPERATION_MS} ms. ${MEANWHILE}`,
       remedy:
         "Network: place the store near the workload (same region). Store: find out why it is slow.",
       evidence: { store: name, ms: fastestMs },

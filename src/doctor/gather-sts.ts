@@ -2,9 +2,11 @@
 
 import { AttemptError, type Failure } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
+import { ANNOTATE_SERVICE_ACCOUNT } from "../model/jwt.js";
 import { type FetchProblem, guardedGet } from "../preflight/fetch-document.js";
 import type { ResolveHost } from "../preflight/guarded-lookup.js";
 import { proxyFor } from "../preflight/proxy.js";
+import { DEFAULTS } from "../provider/options.js";
 import { judge } from "../retry/verdict.js";
 import { startLimit } from "../runtime/abort.js";
 import { safeCause, safeText } from "../runtime/redact.js";
@@ -224,8 +226,7 @@ const NO_ROLE: Finding = {
   severity: "fatal",
   title: "No role is configured.",
   detail: "There is neither an option that names the role nor AWS_ROLE_ARN.",
-  remedy:
-    "Workload: set AWS_ROLE_ARN; on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.",
+  remedy: `Workload: set AWS_ROLE_ARN; on EKS, ${ANNOTATE_SERVICE_ACCOUNT}.`,
   evidence: { variable: "AWS_ROLE_ARN" },
 };
 
@@ -250,7 +251,7 @@ interface CallOptions {
 }
 
 /** The limit of the call, in milliseconds: the provider's default for one attempt. */
-const CALL_LIMIT_MS = 10_000;
+const CALL_LIMIT_MS = DEFAULTS.attemptTimeoutMs;
 
 /** Makes one real AssumeRoleWithWebIdentity call, and drops its credentials at once. */
 export async function gatherAssumeRole(

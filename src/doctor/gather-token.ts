@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { AttemptError } from "../model/failure.js";
 import type { Finding } from "../model/findings.js";
-import { decodeToken } from "../model/jwt.js";
+import { ANNOTATE_SERVICE_ACCOUNT, decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import type { TokenSource } from "../model/token-source.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
@@ -172,8 +172,7 @@ const NOT_CONFIGURED: Finding = {
   severity: "fatal",
   title: "No token file is configured.",
   detail: "There is neither an option that names the token nor AWS_WEB_IDENTITY_TOKEN_FILE.",
-  remedy:
-    "Workload: set AWS_WEB_IDENTITY_TOKEN_FILE; on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.",
+  remedy: `Workload: set AWS_WEB_IDENTITY_TOKEN_FILE; on EKS, ${ANNOTATE_SERVICE_ACCOUNT}.`,
   evidence: { variable: "AWS_WEB_IDENTITY_TOKEN_FILE" },
 };
 
@@ -269,7 +268,6 @@ function fromMachine(env: Environment, vendor: string | undefined): OtherCredent
   if (readVariable(env, "KUBERNETES_SERVICE_HOST") === undefined) {
     return { from: "its EC2 instance role, if it has one", evidence, remedy: KEEP };
   }
-  const remedy =
-    "Workload: to use web identity on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod; until then the pod has its node's role, where the node lets pods reach its metadata.";
+  const remedy = `Workload: to use web identity on EKS, ${ANNOTATE_SERVICE_ACCOUNT}; until then the pod has its node's role, where the node lets pods reach its metadata.`;
   return { from: "the EC2 instance role of its node, if the node allows that", evidence, remedy };
 }

@@ -102,10 +102,14 @@ export function isForKubernetesApi(audience: TokenFacts["audience"] = []): boole
   return audiences.length > 0 && audiences.every((each) => KUBERNETES_API.test(each));
 }
 
+/** What gives a pod on EKS a token for AWS: it completes a sentence. */
+export const ANNOTATE_SERVICE_ACCOUNT =
+  "annotate the service account with eks.amazonaws.com/role-arn and restart the pod";
+
 /** The sentences about such a token. */
 export const POD_TOKEN = {
   what: "The token is the pod's own token for the Kubernetes API",
-  remedy: `Workload: mount the projected service account token with audience ${DEFAULT_AUDIENCE}, and use its path. On EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.`,
+  remedy: `Workload: mount the projected service account token with audience ${DEFAULT_AUDIENCE}, and use its path. On EKS, ${ANNOTATE_SERVICE_ACCOUNT}.`,
 } as const;
 
 /** What a text is, if it is not a JWT. */

@@ -1,5 +1,6 @@
 import { CredentialCache, type FailureAdvice } from "../credentials/credential-cache.js";
 import { isWebIdentityError, WebIdentityError } from "../model/errors.js";
+import { ANNOTATE_SERVICE_ACCOUNT } from "../model/jwt.js";
 import type { TokenSource } from "../model/token-source.js";
 import { readVariable } from "../runtime/environment.js";
 import { fromFile } from "../runtime/token-file.js";
@@ -89,7 +90,7 @@ function notConfigured(file: string | undefined, roleArn: string | undefined): W
   return new WebIdentityError({
     code: "ERR_NOT_CONFIGURED",
     message: `Web identity configuration not specified: there is no ${nouns}.`,
-    hint: `Workload: set ${options}; on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.`,
+    hint: `Workload: set ${options}; on EKS, ${ANNOTATE_SERVICE_ACCOUNT}.`,
     tryNextLink: file === undefined,
   });
 }

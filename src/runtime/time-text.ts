@@ -87,7 +87,7 @@ export function formatDuration(ms: number): string {
 }
 
 /** The last moment with a year of four digits, in milliseconds since the epoch. */
-const END_OF_DATES = Date.UTC(9999, 11, 31, 23, 59, 59);
+export const END_OF_DATES = Date.UTC(9999, 11, 31, 23, 59, 59);
 
 /**
  * Formats a time for people: `02:40 UTC`, with the date when it is 12 hours or more from `nowMs`. Both are

@@ -8,7 +8,7 @@ import { safeCause } from "../runtime/redact.js";
  * The limit of one operation, in milliseconds. A Redis nearby responds in 1 ms, and a store must cost a
  * caller less than the STS call that it may save.
  */
-const OPERATION_MS = 250;
+export const STORE_OPERATION_MS = 250;
 
 /**
  * The limit is counted in parts. In a process that is short of CPU time, or loads the AWS SDK, timers
@@ -78,7 +78,7 @@ export class GuardedStore {
     if (this.openUntil !== undefined || this.#isProbing) return undefined;
     const isProbe = this.#openUntil > 0;
     this.#isProbing = isProbe;
-    const reason = new Error(`no response in ${OPERATION_MS} ms`);
+    const reason = new Error(`no response in ${STORE_OPERATION_MS} ms`);
     // `async` turns a synchronous throw into a rejection.
     const running = (async () => act(this.#store))();
     const limit = new AbortController();
@@ -116,7 +116,7 @@ export class GuardedStore {
 }
 
 function scheduleInParts(clock: Clock, callback: () => void): () => void {
-  const partMs = OPERATION_MS / PARTS.count;
+  const partMs = STORE_OPERATION_MS / PARTS.count;
   const start = clock.monotonic();
   let left = PARTS.count;
   let cancel = () => {};

@@ -1,3 +1,4 @@
+import { ANNOTATE_SERVICE_ACCOUNT } from "../model/jwt.js";
 import { systemClock } from "../runtime/clock.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { fromFile } from "../runtime/token-file.js";
@@ -247,8 +248,7 @@ function webIdentityTokenFile(init: SourceInit): PlatformTokenSource {
   return defineSource({
     ...{ name: "webIdentityTokenFile", renewable: true, init },
     async mint(signal, env) {
-      const hint =
-        "Workload: set AWS_WEB_IDENTITY_TOKEN_FILE; on EKS, annotate the service account with eks.amazonaws.com/role-arn and restart the pod.";
+      const hint = `Workload: set AWS_WEB_IDENTITY_TOKEN_FILE; on EKS, ${ANNOTATE_SERVICE_ACCOUNT}.`;
       const file = requireVariable(env, "AWS_WEB_IDENTITY_TOKEN_FILE", hint);
       const token = await fromFile(file, systemClock)({ signal });
       return withAudience(token, init.audience, "Workload: mount a token for that audience.");

@@ -1,9 +1,9 @@
+import { DEFAULT_AUDIENCE } from "../model/jwt.js";
 import { isTokenSourceError, type TokenSourceError } from "../model/token-source.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { checkString } from "../runtime/validators.js";
 import { type AnswerRules, requestText, type TokenRequest } from "./bounded-request.js";
 import {
-  AWS_AUDIENCE,
   checkInit,
   defineSource,
   notConfigured,
@@ -44,7 +44,7 @@ const SOCKET = "/.fly/api";
 export function fly(init: FlyInit = {}): PlatformTokenSource {
   checkInit("fly", init, ["audience", "socketPath"]);
   checkString("socketPath", init.socketPath);
-  const { audience = AWS_AUDIENCE, socketPath = SOCKET } = init;
+  const { audience = DEFAULT_AUDIENCE, socketPath = SOCKET } = init;
   return defineSource({
     ...{ name: "fly", renewable: true, init },
     async mint(signal, env) {

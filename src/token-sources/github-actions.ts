@@ -1,8 +1,8 @@
+import { DEFAULT_AUDIENCE } from "../model/jwt.js";
 import type { Environment } from "../runtime/environment.js";
 import { readVariable } from "../runtime/environment.js";
 import { type AnswerRules, requestText, type TokenRequest, tokenIn } from "./bounded-request.js";
 import {
-  AWS_AUDIENCE,
   checkInit,
   defineSource,
   notConfigured,
@@ -42,7 +42,7 @@ const BEARER_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
  */
 export function githubActions(init: GithubActionsInit = {}): PlatformTokenSource {
   checkInit("githubActions", init, ["audience"]);
-  const { audience = AWS_AUDIENCE } = init;
+  const { audience = DEFAULT_AUDIENCE } = init;
   return defineSource({
     ...{ name: "githubActions", renewable: true, init },
     async mint(signal, env) {

@@ -1,9 +1,9 @@
+import { DEFAULT_AUDIENCE } from "../model/jwt.js";
 import { TokenSourceError } from "../model/token-source.js";
 import { readVariable } from "../runtime/environment.js";
 import { checkString } from "../runtime/validators.js";
 import { type AnswerRules, requestText, type TokenRequest } from "./bounded-request.js";
 import {
-  AWS_AUDIENCE,
   checkInit,
   defineSource,
   type PlatformTokenSource,
@@ -46,7 +46,7 @@ export interface GoogleMetadataInit extends TokenSourceInit {
 export function googleMetadata(init: GoogleMetadataInit = {}): PlatformTokenSource {
   checkInit("googleMetadata", init, ["audience", "serviceAccount"]);
   checkString("serviceAccount", init.serviceAccount);
-  const { audience = AWS_AUDIENCE, serviceAccount = "default" } = init;
+  const { audience = DEFAULT_AUDIENCE, serviceAccount = "default" } = init;
   return defineSource({
     ...{ name: "googleMetadata", renewable: true, init },
     async mint(signal, env) {

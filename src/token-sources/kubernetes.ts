@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { decodeToken } from "../model/jwt.js";
+import { DEFAULT_AUDIENCE, decodeToken } from "../model/jwt.js";
 import { systemClock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
@@ -9,7 +9,6 @@ import { fromFile } from "../runtime/token-file.js";
 import { checkString, resolveNumber } from "../runtime/validators.js";
 import { type AnswerRules, requestText, type TokenRequest, tokenIn } from "./bounded-request.js";
 import {
-  AWS_AUDIENCE,
   checkInit,
   defineSource,
   notConfigured,
@@ -68,7 +67,7 @@ export function kubernetesTokenRequest(init: KubernetesTokenRequestInit = {}): P
   checkInit("kubernetesTokenRequest", init, ["audience", "expirationSeconds", ...names]);
   for (const name of names) checkString(name, init[name]);
   // Limits of the API (Kubernetes API reference, TokenRequestSpec).
-  const { audience = AWS_AUDIENCE } = init;
+  const { audience = DEFAULT_AUDIENCE } = init;
   const lifetime = resolveNumber("expirationSeconds", init.expirationSeconds, {
     fallback: 3600,
     min: 600,

@@ -1,10 +1,10 @@
+import { DEFAULT_AUDIENCE } from "../model/jwt.js";
 import { TokenSourceError } from "../model/token-source.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { rememberSecret } from "../runtime/known-secrets.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import { checkNumber, checkString } from "../runtime/validators.js";
 import {
-  AWS_AUDIENCE,
   checkInit,
   defineSource,
   notConfigured,
@@ -46,7 +46,7 @@ export interface BuildkiteInit extends TokenSourceInit {
 export function buildkite(init: BuildkiteInit = {}): PlatformTokenSource {
   checkInit("buildkite", init, ["audience", "lifetimeSeconds"]);
   checkNumber("lifetimeSeconds", init.lifetimeSeconds, { min: 0, max: 86_400 });
-  const { audience = AWS_AUDIENCE, lifetimeSeconds } = init;
+  const { audience = DEFAULT_AUDIENCE, lifetimeSeconds } = init;
   return defineSource({
     ...{ name: "buildkite", renewable: true, init },
     async mint(signal, env) {
@@ -122,7 +122,7 @@ export function circleci(init: CircleciInit = {}): PlatformTokenSource {
           "Workload: leave `variable` out to choose the audience.",
         );
       }
-      const claims = JSON.stringify({ aud: audience ?? AWS_AUDIENCE });
+      const claims = JSON.stringify({ aud: audience ?? DEFAULT_AUDIENCE });
       const secrets = ["CIRCLE_OIDC_TOKEN", "CIRCLE_OIDC_TOKEN_V2"].map((name) =>
         readVariable(env, name),
       );

@@ -39,9 +39,6 @@ export interface TokenSourceInit {
   readonly env?: Environment | undefined;
 }
 
-/** The audience of tokens for AWS, where the platform lets a workload choose it. */
-export const AWS_AUDIENCE = "sts.amazonaws.com";
-
 const DEFAULT_TIMEOUT_MS = 5_000;
 const COMMON_KEYS: readonly string[] = ["timeoutMs", "env"];
 

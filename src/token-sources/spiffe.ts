@@ -1,8 +1,8 @@
+import { DEFAULT_AUDIENCE } from "../model/jwt.js";
 import { TokenSourceError } from "../model/token-source.js";
 import { safeText } from "../runtime/redact.js";
 import { checkString } from "../runtime/validators.js";
 import {
-  AWS_AUDIENCE,
   checkInit,
   defineSource,
   notConfigured,
@@ -52,7 +52,7 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 export function spiffe(init: SpiffeInit = {}): PlatformTokenSource {
   checkInit("spiffe", init, ["audience", "spiffeId", "hint", "socket"]);
   for (const name of ["spiffeId", "hint", "socket"] as const) checkString(name, init[name]);
-  const { audience = AWS_AUDIENCE } = init;
+  const { audience = DEFAULT_AUDIENCE } = init;
   return defineSource({
     ...{ name: "spiffe", renewable: true, init },
     async mint(signal, env) {

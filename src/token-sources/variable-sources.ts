@@ -1,8 +1,7 @@
-import { decodeToken } from "../model/jwt.js";
+import { DEFAULT_AUDIENCE, decodeToken } from "../model/jwt.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { checkString, expected, word } from "../runtime/validators.js";
 import {
-  AWS_AUDIENCE,
   checkInit,
   defineSource,
   notConfigured,
@@ -114,7 +113,7 @@ function findIdToken(env: Environment, audience: string | undefined): string {
   const wanted = all.filter(({ audiences }) =>
     audience === undefined ? true : audiences.includes(audience),
   );
-  const forAws = wanted.filter(({ audiences }) => audiences.includes(AWS_AUDIENCE));
+  const forAws = wanted.filter(({ audiences }) => audiences.includes(DEFAULT_AUDIENCE));
   const candidates = wanted.length > 1 && forAws.length > 0 ? forAws : wanted;
   const [first, ...others] = candidates;
   if (first === undefined) {

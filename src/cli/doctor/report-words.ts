@@ -329,3 +329,8 @@ function unfinishedPart({ step, url, error, firstByteMs, ...timing }: Timing): P
 export function outcomeOf({ status, error }: Timing): string {
   return error ?? (status === undefined ? "" : String(status));
 }
+
+/** Whether a request took too long for STS. Only a request with a limit can. */
+export function isOverLimit({ totalMs, limitMs }: Timing): boolean {
+  return limitMs !== undefined && totalMs >= limitMs;
+}

@@ -21,6 +21,7 @@ import {
   goodNews,
   groupOf,
   groupsOf,
+  isOverLimit,
   kidOf,
   outcomeOf,
   PART_TITLES,
@@ -266,7 +267,7 @@ export function timingBars(timings: readonly Timing[], width: number, paint: Pai
     const name = padEnd(clip(names[index] ?? "", labelWidth), labelWidth);
     return [
       `  ${name} ${bar}`,
-      isOver(timing) ? paint("red", figure) : figure,
+      isOverLimit(timing) ? paint("red", figure) : figure,
       timing.error === undefined ? outcome : paint("red", outcome),
     ]
       .join(" ")
@@ -284,11 +285,6 @@ function shortName(label: string): string {
     .replace(/^AssumeRoleWithWebIdentity\b/, "assume role")
     .replace(/^discovery document\b/, "discovery")
     .replace(/\(request (\d+)\)$/, "$1");
-}
-
-/** Only a request with a limit can take too long. */
-function isOver({ totalMs, limitMs }: Timing): boolean {
-  return limitMs !== undefined && totalMs >= limitMs;
 }
 
 /** The axis that all bars share. */

@@ -7,8 +7,8 @@ import type { Diagnosis, Timing, TokenReport } from "../../doctor/diagnosis.js";
 import type { RequestTiming } from "../../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS, STS_TIME_TOLERANCE_SECONDS } from "../../model/sts-limits.js";
 import { readFreshness } from "../../preflight/freshness.js";
-import { formatDuration } from "../../runtime/time-text.js";
-import { outcomeOf, PART_TITLES, PARTS, partsOf } from "../doctor/report-words.js";
+import { END_OF_DATES, formatDuration } from "../../runtime/time-text.js";
+import { isOverLimit, outcomeOf, PART_TITLES, PARTS, partsOf } from "../doctor/report-words.js";
 import {
   joined,
   type Lane,
@@ -79,10 +79,6 @@ function requestLane(timing: Timing, url: string | undefined, scale: TimeScale):
     words: `at ${formatDuration(startMs)}: ${durations || "no measurable time"}${isOver ? "; STS would have timed out" : ""}`,
     figure: markup`<span${isOver || isFailed(timing) ? markup` class="bad"` : NOTHING}>${joined(lines, markup`<br>`)}</span>`,
   };
-}
-
-function isOverLimit({ totalMs, limitMs }: Timing): boolean {
-  return limitMs !== undefined && totalMs >= limitMs;
 }
 
 /** An STS endpoint may refuse the plain GET of a probe: any response shows that it can be reached. */
@@ -322,9 +318,6 @@ function arrivalMs({ url, document, totalMs }: RequestTiming, timings: readonly 
   const at = same[0] ?? (document === "discovery" ? ofDocuments[0] : ofDocuments.at(-1));
   return at === undefined ? totalMs : at.startMs + at.totalMs;
 }
-
-/** The end of the last year with four digits, in milliseconds since the epoch. */
-const END_OF_DATES = Date.UTC(9999, 11, 31, 23, 59, 59);
 
 /** A time of day in UTC, with the date unless it is today's. */
 export function clockTime(ms: number, nowMs: number): string {
