@@ -43,3 +43,9 @@ export const STS_DISCOVERY_MEMBERS = [
 
 /** The limit for RSA and for EC keys. Above it, STS accepts no key of that type; observed 2026-09. */
 export const STS_MAX_KEYS_PER_TYPE = 100;
+
+/**
+ * Every signed request has the access key ID and the session token in its headers. With a blank or a control
+ * character in them, no service would accept a request until they expire.
+ */
+export const FOR_HEADERS = /^[\x21-\x7e]+$/;

@@ -33,10 +33,14 @@ export function checkString(name: string, value: unknown): void {
 /** The SDK accepts these regions: any label of a host name (RFC 1123, section 2.1). */
 const HOST_LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/i;
 
+export function isRegionName(text: string): boolean {
+  return HOST_LABEL.test(text);
+}
+
 /** @throws TypeError when an optional field is present, but is not a label of a host name. */
 export function checkRegion(name: string, value: unknown): void {
   checkString(name, value);
-  if (value === undefined || HOST_LABEL.test(value as string)) return;
+  if (value === undefined || isRegionName(value as string)) return;
   throw expected(
     name,
     "to be a region name such as eu-west-1, with nothing around it",

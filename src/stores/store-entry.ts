@@ -5,8 +5,9 @@ import type {
   StoredSample,
   StoredValue,
 } from "../model/credential-store.js";
-import { STS_DURATION_SECONDS } from "../model/sts-limits.js";
+import { FOR_HEADERS, STS_DURATION_SECONDS } from "../model/sts-limits.js";
 import { readField } from "../runtime/redact.js";
+import { isRegionName } from "../runtime/validators.js";
 
 /*
  * The content of a store: values of one form, which is checked whenever one is read, under keys that
@@ -100,6 +101,19 @@ const TEXTS: Readonly<Record<Kind, readonly [required: string[], optional: strin
 };
 
 /**
+ * Whether a text can be what its field says. With any other text, each request that is signed with these
+ * credentials would fail until they expire.
+ */
+const FORMS: Readonly<Record<string, (text: string) => boolean>> = {
+  accessKeyId: (text) => FOR_HEADERS.test(text),
+  sessionToken: (text) => FOR_HEADERS.test(text),
+  secretAccessKey: (text) => text.trim() !== "",
+  accountId: (text) => FOR_HEADERS.test(text),
+  credentialScope: (text) => FOR_HEADERS.test(text),
+  region: isRegionName,
+};
+
+/**
  * Checks a stored value. If it is complete and possible, returns its known fields, otherwise the problem
  * with it. The problem contains no part of the value.
  */
@@ -108,11 +122,15 @@ export function readStoredValue(stored: unknown): StoredValue | { readonly probl
   if (kind !== "credentials" && kind !== "refusal") return { problem: "it is not a stored value" };
   const [required, optional] = TEXTS[kind];
   const fields: Record<string, unknown> = { kind };
+  let length = 0;
   for (const name of [...required, ...optional]) {
     const value = readField(stored, name);
     if (value === undefined && optional.includes(name)) continue;
     if (typeof value !== "string" || value === "")
       return { problem: `its ${name} is not a string` };
+    length += value.length;
+    if (length > MAX_VALUE_BYTES) return { problem: "it is too long" };
+    if (FORMS[name]?.(value) === false) return { problem: `its ${name} can't be used` };
     fields[name] = value;
   }
   for (const name of ["issuedAt", "expiresAt"]) {

@@ -1,7 +1,7 @@
 import type { AssumeRoleWithWebIdentityCommandOutput, STSClient } from "@aws-sdk/client-sts";
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { AttemptError, type Failure } from "../model/failure.js";
-import { STS_DURATION_SECONDS } from "../model/sts-limits.js";
+import { FOR_HEADERS, STS_DURATION_SECONDS } from "../model/sts-limits.js";
 import { startLimit, untilAborted, withTimeout } from "../runtime/abort.js";
 import { type Clock, type Deadline, momentOf } from "../runtime/clock.js";
 import type { ClientPool, StsAnswer } from "./client-pool.js";
@@ -253,12 +253,6 @@ export function toCredentials(
     },
   };
 }
-
-/**
- * Every signed request has the access key ID and the session token in its headers. With a blank or a control
- * character in them, no service would accept a request until they expire.
- */
-const FOR_HEADERS = /^[\x21-\x7e]+$/;
 
 /** `arn:aws:sts::123456789012:assumed-role/…` names the account in its fifth part. */
 function accountOf(arn: string | undefined): string | undefined {

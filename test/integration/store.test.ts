@@ -268,6 +268,24 @@ describe("a process with an unusable store", () => {
     expect(world.calls()).toBe(1);
   });
 
+  test("calls STS itself when no request can be signed with the stored credentials, and reports that", async () => {
+    await using world = await startSharingWorld();
+    const second = world.process();
+    await second.provider();
+    await until(() => world.memory.values.size === 1);
+    for (const [name, stored] of world.memory.values) {
+      const value = { ...stored.value, sessionToken: "session\r\ntoken" };
+      world.memory.values.set(name, { ...stored, value });
+    }
+    const { provider, events } = world.process();
+    expect((await provider()).sessionToken).toMatch(/^\S+$/);
+    expect(provider.status().source).toBe("sts");
+    const failed = events.filter(({ type }) => type === "store.failed");
+    expect(failed).toMatchObject([
+      { reason: "bad-value", message: expect.stringContaining("sessionToken can't be used") },
+    ]);
+  });
+
   test("calls STS itself when the value is another role's, and reports that", async () => {
     await using world = await startSharingWorld();
     const second = world.process();

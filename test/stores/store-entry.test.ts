@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type KeyFacts, storeKey } from "../../src/stores/store-entry.js";
+import { type KeyFacts, readStoredValue, storeKey } from "../../src/stores/store-entry.js";
+import { someCredentials } from "../support/stored-credentials.js";
 
 const CLAIMS = {
   iss: "https://issuer.example.com",
@@ -99,6 +100,33 @@ describe("two processes do not share an entry", () => {
         expect(first).not.toBe(second);
       }),
     );
+  });
+});
+
+describe("a stored value", () => {
+  const value = { ...someCredentials("key"), accountId: "123456789012", region: "eu-west-1" };
+
+  test("is returned when every request can carry it", () => {
+    expect(readStoredValue(value)).toEqual(value);
+  });
+
+  test.each([
+    ["accessKeyId", "ASIA\u0000"],
+    ["accessKeyId", "ASIA EXAMPLE"],
+    ["sessionToken", "token\r\nx-amz-meta: a"],
+    ["sessionToken", "tok\u00e9n"],
+    ["sessionToken", "a".repeat(100_000)],
+    ["secretAccessKey", "  \n"],
+    ["accountId", "1234\u001b[31m"],
+    ["credentialScope", "eu west"],
+    ["region", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"],
+    ["region", "x".repeat(64)],
+  ])("is refused with %s %j, and the problem does not repeat it", (name, text) => {
+    const read = readStoredValue({ ...value, [name]: text });
+    expect(read).toEqual({
+      problem: expect.stringMatching(/^it is too long|^its \w+ can't be used/),
+    });
+    expect(JSON.stringify(read)).not.toContain(text);
   });
 });
 
