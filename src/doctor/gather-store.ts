@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
-import type {
-  CredentialStore,
-  InspectableStore,
-  StoredCredentials,
-  StoreInspection,
-  StoreOperation,
+import {
+  type CredentialStore,
+  type InspectableStore,
+  type StoredCredentials,
+  type StoreOperation,
+  storeName,
 } from "../model/credential-store.js";
 import { withTimeout } from "../runtime/abort.js";
-import { safeCause, safeText } from "../runtime/redact.js";
+import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { errorCode } from "../runtime/system-errors.js";
 import type { StoreFacts } from "./diagnosis.js";
 import { type Run, round } from "./run.js";
@@ -26,7 +26,7 @@ export async function gatherStore(run: Run, store: CredentialStore): Promise<Sto
   const check = new StoreCheck(run, store);
   const step = {
     step: "store",
-    label: `checking the ${safeText(store.name, 40)} store`,
+    label: `checking the ${storeName(store)} store`,
     limitMs: STEP_LIMIT_MS,
     late: () => check.facts(),
   } as const;
@@ -42,6 +42,7 @@ class OperationFailed extends Error {}
 class StoreCheck {
   readonly #run: Run;
   readonly #store: CredentialStore;
+  readonly #name: string;
   /**
    * Random, so that no workload uses it, and in the form of a key, so that the file store removes what a
    * killed doctor leaves.
@@ -49,7 +50,7 @@ class StoreCheck {
   readonly #key = randomBytes(32).toString("base64url");
   readonly #operations: { operation: StoreOperation; ms: number }[] = [];
   readonly #violations: string[] = [];
-  #inspection: StoreInspection | undefined;
+  #inspection: ReturnType<typeof readInspection> = {};
   #current: StoreOperation = "read";
   #failed: StoreFacts["failed"];
   #isDone = false;
@@ -57,24 +58,17 @@ class StoreCheck {
   constructor(run: Run, store: CredentialStore) {
     this.#run = run;
     this.#store = store;
+    this.#name = storeName(store);
   }
 
   facts(): StoreFacts {
-    const { place, clockSkewMs, keyIds, sample } = this.#inspection ?? {};
     return {
-      name: safeText(this.#store.name, 40),
-      ...(place !== undefined && { place: safeText(place, 300) }),
+      name: this.#name,
+      ...this.#inspection,
       operations: this.#operations,
       failed:
         this.#failed ?? (this.#isDone ? undefined : { operation: this.#current, code: "timeout" }),
       violations: this.#violations,
-      clockSkewMs: clockSkewMs === undefined ? undefined : round(clockSkewMs),
-      keyIds: keyIds?.map((id) => safeText(id, 100)),
-      sample: sample?.map(({ keyId, count, problem }) => ({
-        keyId: keyId === undefined ? undefined : safeText(keyId, 100),
-        count,
-        problem: problem === undefined ? undefined : safeText(problem, 200),
-      })),
     };
   }
 
@@ -88,9 +82,8 @@ class StoreCheck {
     if (isInspectable(this.#store) && this.#operations.length > 0) {
       const { inspect, forget } = this.#store;
       // Optional: a Redis user may have only the permissions that a store needs.
-      this.#inspection = await this.#limited(signal, () =>
-        inspect.call(this.#store, this.#key),
-      ).catch(() => undefined);
+      const inspecting = this.#limited(signal, () => inspect.call(this.#store, this.#key));
+      this.#inspection = readInspection(await inspecting.catch(() => undefined));
       await this.#limited(signal, () => forget.call(this.#store, this.#key)).catch(() => {});
       signal.throwIfAborted();
     }
@@ -102,19 +95,26 @@ class StoreCheck {
     const act = <T>(operation: StoreOperation, work: () => Promise<T>) =>
       this.#act(signal, operation, work);
     const expect = (isKept: boolean, violation: string) => {
-      if (!isKept) this.#violations.push(violation);
+      if (!isKept && !this.#violations.includes(violation)) this.#violations.push(violation);
     };
-    const read = () => act("read", () => this.#store.read(key));
+    const read = async () => {
+      const entry: unknown = await act("read", () => this.#store.read(key));
+      expect(typeof entry === "object" && entry !== null, "it returned no entry from a read");
+      const [credentials, isLeased, problem] = ["credentials", "isLeased", "problem"].map((name) =>
+        readField(entry, name),
+      );
+      return { credentials, isLeased: isLeased === true, problem: textIn(problem, 200) };
+    };
 
     const before = await read();
     expect(before.credentials === undefined, "it returned credentials for a key that is new");
     const lease = await act("claim", () => this.#store.claim(key, LEASE_MS));
-    if (lease === undefined) {
+    if (!lease) {
       this.#violations.push("it granted no lease for a key that nothing uses");
       return;
     }
     const second = await act("claim", () => this.#store.claim(key, LEASE_MS));
-    expect(second === undefined, "it granted a second lease while the first was held");
+    expect(!second, "it granted a second lease while the first was held");
     const isExtended = await act("extend", () => this.#store.extend(lease, LEASE_MS));
     expect(isExtended, "it did not extend a lease that was held");
     const value = probeValue(key, this.#run.runtime.clock.now());
@@ -122,9 +122,9 @@ class StoreCheck {
     expect(isStored, "it did not store a value of the lease's holder");
     const { credentials, problem, isLeased } = await read();
     expect(
-      credentials?.accessKeyId === value.accessKeyId &&
-        credentials.secretAccessKey === value.secretAccessKey,
-      `it did not return what was published${problem === undefined ? "" : ` (${safeText(problem, 200)})`}`,
+      readField(credentials, "accessKeyId") === value.accessKeyId &&
+        readField(credentials, "secretAccessKey") === value.secretAccessKey,
+      `it did not return what was published${problem === undefined ? "" : ` (${problem})`}`,
     );
     expect(isLeased, "it did not report the lease that was held");
     await act("remove", () => this.#store.remove(key, value.accessKeyId));
@@ -167,7 +167,38 @@ class StoreCheck {
 }
 
 function isInspectable(store: CredentialStore): store is InspectableStore {
-  return "inspect" in store && "forget" in store;
+  return ["inspect", "forget"].every((name) => typeof readField(store, name) === "function");
+}
+
+/** Of longer lists, only this many entries are shown. */
+const MAX_SHOWN = 40;
+
+/** How a store describes itself. A store may be any code: what is not of the expected type is left out. */
+function readInspection(
+  inspection: unknown,
+): Pick<StoreFacts, "place" | "clockSkewMs" | "keyIds" | "sample"> {
+  const place = textIn(readField(inspection, "place"), 300);
+  const skewMs = readField(inspection, "clockSkewMs");
+  return {
+    ...(place !== undefined && { place }),
+    clockSkewMs: Number.isFinite(skewMs) ? round(skewMs as number) : undefined,
+    keyIds: listIn(inspection, "keyIds")?.flatMap((id) => textIn(id, 100) ?? []),
+    sample: listIn(inspection, "sample")?.flatMap((one) => {
+      const count = readField(one, "count");
+      if (!Number.isSafeInteger(count)) return [];
+      const keyId = textIn(readField(one, "keyId"), 100);
+      return [{ keyId, count: count as number, problem: textIn(readField(one, "problem"), 200) }];
+    }),
+  };
+}
+
+function listIn(inspection: unknown, name: string): unknown[] | undefined {
+  const list = readField(inspection, name);
+  return Array.isArray(list) ? list.slice(0, MAX_SHOWN) : undefined;
+}
+
+function textIn(value: unknown, maxLength: number): string | undefined {
+  return typeof value === "string" ? safeText(value, maxLength) : undefined;
 }
 
 /** A value that can never be credentials of an account. */

@@ -1,3 +1,5 @@
+import { readField, safeText } from "../runtime/redact.js";
+
 /**
  * Where processes that assume the same role share what STS returned, so that one of them refreshes
  * for all. `fileStore()` and `redisStore()` of `resilient-sts/stores` are stores; a store of your own
@@ -37,6 +39,12 @@ export interface CredentialStore {
   release(lease: StoreLease): Promise<void>;
   /** Removes the stored credentials if they have this access key id. */
   remove(key: string, accessKeyId: string): Promise<void>;
+}
+
+/** The store's name as events, metrics and reports show it. A store may be any code, and its name any text. */
+export function storeName(store: CredentialStore): string {
+  const name = readField(store, "name");
+  return typeof name === "string" ? safeText(name, 40) : "store";
 }
 
 /** A store that can also describe itself to the doctor, and leave no trace of the doctor's own key. */

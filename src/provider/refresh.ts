@@ -1,5 +1,5 @@
 import type { CacheSnapshot } from "../credentials/credential-cache.js";
-import type { CredentialStore } from "../model/credential-store.js";
+import { type CredentialStore, storeName } from "../model/credential-store.js";
 import { WebIdentityError } from "../model/errors.js";
 import { AttemptError } from "../model/failure.js";
 import type { TokenFacts } from "../model/jwt.js";
@@ -268,12 +268,15 @@ class CredentialSharing {
   readonly #options: RefresherOptions;
   /** Absent without a store, and when its credentials can't be shared. */
   readonly #store: CredentialStore | undefined;
+  /** Absent without a store. Read once: a store may be any code. */
+  readonly #name: string | undefined;
   readonly #unusedBecause: string | undefined;
   #shared: SharedStore | undefined;
 
   constructor(options: RefresherOptions) {
     const { init } = options;
     this.#options = options;
+    this.#name = init.store && storeName(init.store);
     this.#unusedBecause = init.store && whyUnused(init, options.options);
     this.#store = this.#unusedBecause === undefined ? init.store : undefined;
   }
@@ -281,7 +284,8 @@ class CredentialSharing {
   /** Begins the store's part in one refresh; `undefined` if the store is not used. */
   async begin(refresh: SharedRefreshOptions): Promise<SharedRefresh | undefined> {
     const store = this.#store;
-    if (store === undefined) return undefined;
+    const name = this.#name;
+    if (store === undefined || name === undefined) return undefined;
     const { init, options, runtime } = this.#options;
     try {
       const { SharedStore } = await import("./shared-refresh.js");
@@ -290,7 +294,7 @@ class CredentialSharing {
       // Too many open files, for example: the next refresh tries again.
       const { message } = safeCause(error);
       const failure = { operation: "read", reason: "error", message } as const;
-      refresh.emit({ type: "store.failed", store: store.name, ...failure });
+      refresh.emit({ type: "store.failed", store: name, ...failure });
     }
     return this.#shared?.begin(refresh);
   }
@@ -307,10 +311,10 @@ class CredentialSharing {
 
   /** `undefined` without a store. */
   status(): StoreStatus | undefined {
-    const { store } = this.#options.init;
-    if (store === undefined) return undefined;
+    const name = this.#name;
+    if (name === undefined) return undefined;
     const openUntil = this.#shared?.guard.openUntil;
-    return { name: store.name, unusedBecause: this.#unusedBecause, openUntil };
+    return { name, unusedBecause: this.#unusedBecause, openUntil };
   }
 
   /** Settles when every write to the store has ended. */

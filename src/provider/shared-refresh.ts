@@ -269,10 +269,11 @@ export class SharedRefresh {
   async #claim(): Promise<boolean> {
     const key = this.#key as string;
     const release = (lease: StoreLease | undefined) => {
-      if (lease !== undefined) void this.#run("release", (store) => store.release(lease));
+      if (lease) void this.#run("release", (store) => store.release(lease));
     };
     const lease = await this.#run("claim", (store) => store.claim(key, LEASE_MS), release);
-    if (lease === undefined) return false;
+    // A store in JavaScript may return null or false for the lease that another process holds.
+    if (!lease) return false;
     this.#lease = lease;
     if (!this.#isOver) this.#extendLater(lease);
     return true;

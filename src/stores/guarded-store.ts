@@ -1,4 +1,4 @@
-import type { CredentialStore, StoreOperation } from "../model/credential-store.js";
+import { type CredentialStore, type StoreOperation, storeName } from "../model/credential-store.js";
 import { publishStoreOperation } from "../model/events.js";
 import { untilAborted } from "../runtime/abort.js";
 import type { Clock } from "../runtime/clock.js";
@@ -41,6 +41,7 @@ interface GuardOptions {
  * failure the store is not used for 30 to 60 s. Then one operation probes it.
  */
 export class GuardedStore {
+  readonly name: string;
   readonly #store: CredentialStore;
   readonly #options: GuardOptions;
   #openFrom = 0;
@@ -48,12 +49,9 @@ export class GuardedStore {
   #isProbing = false;
 
   constructor(store: CredentialStore, options: GuardOptions) {
+    this.name = storeName(store);
     this.#store = store;
     this.#options = options;
-  }
-
-  get name(): string {
-    return this.#store.name;
   }
 
   /** Until when the store is not used, in milliseconds since the epoch. */
@@ -88,7 +86,7 @@ export class GuardedStore {
     try {
       const result = await untilAborted(running, limit.signal);
       if (isProbe) this.#openUntil = 0;
-      const isClaimed = operation === "claim" ? result !== undefined : undefined;
+      const isClaimed = operation === "claim" ? Boolean(result) : undefined;
       publishStoreOperation({ ...about(), outcome: "success", isClaimed });
       return result;
     } catch (error) {

@@ -42,6 +42,19 @@ async function check(store: CredentialStore): Promise<Checked> {
   return { facts, findings: storeFindings(sampleFacts({ store: facts })) };
 }
 
+/** An object whose fields throw when they are read. */
+const hostile = () =>
+  new Proxy(
+    {},
+    {
+      get(_, name) {
+        // A promise looks for it.
+        if (name === "then") return undefined;
+        throw new Error("hostile");
+      },
+    },
+  );
+
 const shown = ({ findings }: Checked) => findings.map(({ id, severity }) => `${severity} ${id}`);
 
 const keyOf = (byte: number) => Buffer.alloc(32, byte).toString("base64url");
@@ -77,6 +90,12 @@ describe("a store of the caller's own", () => {
   test.each<[string, Partial<CredentialStore>]>([
     ["it granted a second lease", { claim: async (key) => ({ key, owner: "a", fence: 1 }) }],
     ["it granted no lease", { claim: async () => undefined }],
+    ["it granted no lease", { claim: async () => null as never }],
+    ["it returned no entry", { read: async () => undefined as never }],
+    ["it returned no entry", { read: async () => null as never }],
+    ["it did not return what was published", { read: async () => hostile() as never }],
+    ["did not return", { read: async () => ({ isLeased: true, credentials: hostile() }) as never }],
+    ["did not return", { read: async () => ({ isLeased: true, problem: 5 }) as never }],
     ["it did not extend a lease", { extend: async () => false }],
     ["it did not store a value", { publish: async () => false }],
     ["it did not return what was published", { publish: async () => true }],
@@ -86,6 +105,38 @@ describe("a store of the caller's own", () => {
     const { findings } = await check({ ...memoryStore(new Memory()), ...changes });
     expect(findings.map(({ id }) => id)).toEqual(["store-broken"]);
     expect(findings[0]?.detail).toContain(words);
+  });
+});
+
+describe("a store that describes itself", () => {
+  const describedBy = async (inspection: unknown) => {
+    const store = { ...memoryStore(new Memory()), forget: async () => {} };
+    return await check(Object.assign(store, { inspect: async () => inspection }));
+  };
+
+  test.each<[string, unknown]>([
+    ["as null", null],
+    ["as a number", 5],
+    ["as an object whose fields throw", hostile()],
+    ["with fields of other types", { place: 5, clockSkewMs: "x", keyIds: 5, sample: {} }],
+    ["with lists of other types", { keyIds: [5, null], sample: [null, { keyId: {}, count: "1" }] }],
+  ])("%s is checked without the description", async (_, inspection) => {
+    const { facts, findings } = await describedBy(inspection);
+    expect(findings).toEqual([]);
+    expect(facts.violations).toEqual([]);
+    const { place, clockSkewMs, keyIds = [], sample = [] } = facts;
+    expect([place, clockSkewMs, keyIds, sample]).toEqual([undefined, undefined, [], []]);
+  });
+
+  test("in more entries than a report can show is cut", async () => {
+    const many = { keyIds: Array(500).fill("id"), sample: Array(500).fill({ count: 1 }) };
+    const { keyIds, sample } = (await describedBy(many)).facts;
+    expect([keyIds?.length, sample?.length]).toEqual([40, 40]);
+  });
+
+  test("by something that is no function is checked without the description", async () => {
+    const store = Object.assign(memoryStore(new Memory()), { inspect: 5, forget: 5 });
+    expect((await check(store)).findings).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Memory, memoryStore } from "../../bench/support/memory-store.js";
 import type { CredentialStore } from "../../src/model/credential-store.js";
 import type { WebIdentityEvent } from "../../src/model/events.js";
@@ -267,6 +267,39 @@ describe("a process with an unusable store", () => {
     expect(await provider()).toHaveProperty("accessKeyId");
     expect(world.calls()).toBe(1);
   });
+
+  test("has a status, and gets credentials, when the store's name can't be read later", async () => {
+    await using world = await startSharingWorld();
+    let isGone = false;
+    const store = Object.defineProperty({ ...memoryStore(world.memory) }, "name", {
+      get() {
+        if (isGone) throw new Error("the name is gone");
+        return "fickle";
+      },
+    });
+    const { provider, events } = world.process({ store });
+    isGone = true;
+    expect(provider.status().store).toMatchObject({ name: "fickle" });
+    await provider();
+    expect(provider.status()).toMatchObject({ source: "sts", store: { name: "fickle" } });
+    expect(typesOf(events)).not.toContain("attempt.failed");
+  });
+
+  test.each([null, false])(
+    "calls STS itself when the lease is %s, and does not release it",
+    async (none) => {
+      await using world = await startSharingWorld();
+      const memory = memoryStore(world.memory);
+      const release = vi.fn(memory.release);
+      const store = { ...memory, claim: async () => none as never, release };
+      const { provider } = world.process({ store });
+      await provider({ forceRefresh: true });
+      await provider[Symbol.asyncDispose]();
+      expect(world.calls()).toBe(1);
+      expect(world.memory.values.size).toBe(1);
+      expect(release).not.toHaveBeenCalled();
+    },
+  );
 
   test("calls STS itself when no request can be signed with the stored credentials, and reports that", async () => {
     await using world = await startSharingWorld();

@@ -92,6 +92,23 @@ describe("a guarded store", () => {
     expect(failures).toHaveLength(1);
   });
 
+  test("reads the store's name once, and shows no token or control character of it", async () => {
+    const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
+    let reads = 0;
+    const named = Object.defineProperty({}, "name", {
+      get() {
+        reads += 1;
+        if (reads > 1) throw new Error("the name is gone");
+        return `\u001b[31m${token}`;
+      },
+    }) as CredentialStore;
+    const store = Object.assign(named, { read: async () => ({ isLeased: false }) });
+    const guard = new GuardedStore(store, { clock: new FakeClock(), random: () => 0.5 });
+    const read = guard.run("read", (one) => one.read("key"), { onFailure: () => {} });
+    expect(await read).toEqual({ isLeased: false });
+    expect(guard.name).toBe("[31m[redacted]");
+  });
+
   test("leaves no timer after a response", async () => {
     const { clock, read } = guarded({});
     await read();
