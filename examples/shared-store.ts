@@ -1,6 +1,6 @@
 /*
  * Processes that share credentials: one calls STS, and the others read its result. Run this program
- * twice: the second process reports that its credentials come from the store. On one host, use a folder:
+ * twice: the second process reports that its credentials come from the store. On one host, use a directory:
  *
  *     npx resilient-sts emulate -- sh -c "npx tsx examples/shared-store.ts; npx tsx examples/shared-store.ts"
  *

@@ -1,9 +1,9 @@
 import { styleText } from "node:util";
 
-/** Who acts in a line; each has a colour of its own. */
+/** Who acts in a line; each has a color of its own. */
 export type Speaker = "issuer" | "stock" | "resilient" | "boto3" | "aws" | "serve";
 
-/** What a line means, which decides its colour. */
+/** What a line means, which decides its color. */
 export type Mood = "plain" | "bad" | "good";
 
 /** Writes the demo's lines. */
@@ -39,7 +39,7 @@ const MOOD_STYLE: Record<Mood, Style | undefined> = {
 const MAX_WIDTH = 110;
 const INDENT = " ".repeat("[ 0.0 s] resilient  ".length);
 
-/** Breaks lines only on a terminal, and uses colours only there and without NO_COLOR. */
+/** Breaks lines only on a terminal, and uses colors only there and without NO_COLOR. */
 export function createPrinter(output: NodeJS.WriteStream): Printer {
   // hasColors() reads NO_COLOR, FORCE_COLOR, TERM and others.
   const coloured = output.isTTY === true && output.hasColors();

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The file behind the command `resilient-sts`. SDKs run `credential-process` again and again, and nearly
- * always its response is stored: one CommonJS file reads it in half of the time that the whole program
- * takes. `main.ts` does everything else.
+ * The file behind the command `resilient-sts`. SDKs run `credential-process` again and again, and the
+ * credentials are almost always stored: one CommonJS file reads them in half of the time that the whole
+ * program needs. `main.ts` does everything else.
  */
 import { writeSync } from "node:fs";
 

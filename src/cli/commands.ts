@@ -106,7 +106,7 @@ Examples:
   # Why does this workload get no credentials?
   resilient-sts doctor
 
-  # A job that runs longer than its session
+  # A job that runs longer than its credentials are valid
   resilient-sts exec --role-arn ARN -- terraform apply
 `;
 }

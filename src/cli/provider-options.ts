@@ -65,7 +65,7 @@ export const PROVIDER_OPTIONS = {
     type: "string",
     value: "REGION",
     complete: "region",
-    help: "Region whose STS endpoint is called. Default: AWS_REGION, AWS_DEFAULT_REGION, or us-east-1.",
+    help: "Region whose STS endpoint is called. Default: AWS_REGION, AWS_DEFAULT_REGION, the region of the profile, or us-east-1.",
   },
   "failover-region": {
     type: "string",

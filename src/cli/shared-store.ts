@@ -86,7 +86,7 @@ async function openRedis(url: string, keys: readonly StoreKey[]): Promise<Shared
   const { createClient } = await import("@redis/client").catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
     throw wrongUsage(
-      "--store redis:// needs the package @redis/client, which is not installed; run: npm install @redis/client, in the folder where resilient-sts is installed",
+      "--store redis:// needs the package @redis/client, which is not installed; run: npm install @redis/client, in the directory where resilient-sts is installed",
     );
   });
   const client = createClient({ url });

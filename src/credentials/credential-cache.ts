@@ -76,7 +76,7 @@ export interface FailureAdvice {
 
 export interface FailedRefresh {
   readonly servedFromCache: boolean;
-  /** Milliseconds since the epoch; absent when the next call may start a refresh at once. */
+  /** Milliseconds since the epoch; absent when the next call may start a refresh immediately. */
   readonly nextRefreshAllowedAt: number | undefined;
 }
 
@@ -121,7 +121,7 @@ const moduleContext = new AsyncResource("resilient-sts", { requireManualDestroy:
  * One set of credentials, with one refresh at a time for all callers. While the cached credentials are
  * valid, no failed refresh reaches a caller. After a failed refresh, the cache waits before it starts
  * another one: meanwhile, callers get the cached credentials if they are valid, and otherwise the
- * error of the failed refresh at once.
+ * error of the failed refresh immediately.
  */
 export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
   #cached: CachedCredentials<F["credentials"]> | undefined;

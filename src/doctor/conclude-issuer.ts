@@ -35,7 +35,7 @@ function refine(finding: Finding, issuer: IssuerFacts): Finding {
       ...finding,
       id: "issuer-dns-failure",
       title: "The issuer's name does not resolve here.",
-      detail: `${host} cannot be resolved (${dnsError}).`,
+      detail: `${host} can't be resolved (${dnsError}).`,
       remedy: "Network: check the name in `iss`, and this machine's DNS.",
     };
   }

@@ -74,8 +74,8 @@ const FAILURES: readonly FailureKind[] = [
   {
     id: "store-directory-unsafe",
     shownBy:
-      /is open to other users|belongs to another user|is not a folder, or is a symbolic link|ELOOP/,
-    title: "The store's directory is not closed to other users.",
+      /is open to other users|belongs to another user|is not a directory, or is a symbolic link|ELOOP/,
+    title: "The store's directory is not private to this user.",
     remedy:
       "Workload: choose a directory that only this user can use (mode 0700, not a symbolic link).",
   },
@@ -183,13 +183,13 @@ function unusable({ name, keyIds, sample = [] }: StoreFacts): Finding[] {
         id: "store-key-unknown",
         severity: isKnown ? "suspect" : "advice",
         title: isKnown
-          ? "The shared store has values encrypted with a different key of the same id."
+          ? "The shared store has values encrypted with a different key of the same ID."
           : "The shared store has values encrypted with a key that this machine does not have.",
         detail: isKnown
           ? `${values} of the key ${keyId} can't be decrypted with this machine's key ${keyId}. Processes with different keys share nothing.`
           : `${values} can't be decrypted, because the key ${keyId} is not among this machine's keys (${keyIds.join(", ")}; the first encrypts). Processes with different keys share nothing.`,
         remedy: isKnown
-          ? `Workload: give every process the same key ${keyId}, or a new id to each new key.`
+          ? `Workload: give every process the same key ${keyId}, or a new ID to each new key.`
           : `Workload: add the key ${keyId} behind the others here; during a rotation, add a key everywhere before you put it first.`,
         evidence,
       },

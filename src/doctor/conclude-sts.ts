@@ -94,7 +94,7 @@ function wrongDate(rejected: RejectedDate | undefined, { host }: EndpointFacts):
     {
       id: "sts-date-wrong",
       severity: "advice",
-      title: "The Date of the STS response cannot be right.",
+      title: "The Date of the STS response can't be right.",
       detail: `${host} responded at ${date}, by its Date, with a session that ends at ${expiration}: by that clock it ${consequence}. This run ignored the Date.`,
       remedy:
         "Network: find what sets the Date between this machine and STS (a proxy, an STS of your own), and correct its clock.",
@@ -173,7 +173,7 @@ function titleOf(part: Part, isLate: boolean): string {
     case "connect":
       return isLate
         ? "No connection to STS: a firewall that drops packets looks like this"
-        : "STS cannot be reached from here";
+        : "STS can't be reached from here";
     case "tls":
       return isLate
         ? "STS does not finish the TLS handshake in time"
@@ -221,7 +221,7 @@ export function answerFinding(failure: Failure, token?: TokenFacts): Finding {
   const { id, severity, what, remedy } = sentenceFor(failure, token);
   const where = region === undefined ? "" : ` in ${region}`;
   const status = httpStatus === undefined ? "" : ` (HTTP ${httpStatus})`;
-  const request = requestId === undefined ? "" : ` (request id ${requestId})`;
+  const request = requestId === undefined ? "" : ` (request ID ${requestId})`;
   const words = code === undefined ? message : `${code}: ${message}`;
   // Without a code, the message is from this library and not from STS.
   const isFromSts = kind === "answer" && code !== undefined;

@@ -70,7 +70,7 @@ export type Step =
   | "assume-role"
   | "store";
 
-/** Stands for an account id in a redacted diagnosis. */
+/** Stands for an account ID in a redacted diagnosis. */
 export const MASKED_ACCOUNT = "************";
 
 /** Everything that was gathered. A fact that could not be gathered is absent. */
@@ -140,7 +140,7 @@ export interface AddressFacts {
   readonly address: string;
   /** IP version of the address. */
   readonly family: 4 | 6;
-  /** Whether the address can be reached from the Internet. */
+  /** Whether the address can be reached from the internet. */
   readonly isPublic: boolean;
   /** Duration of the TCP connection, in milliseconds; absent when it was not tried or failed. */
   readonly connectMs?: number | undefined;
@@ -284,9 +284,9 @@ export interface AssumeRoleFacts {
   readonly requestId?: string | undefined;
   /** Duration of the call, in milliseconds. */
   readonly ms: number;
-  /** When the credentials expire (ISO 8601). The credentials are dropped at once. */
+  /** When the credentials expire (ISO 8601). The credentials are dropped immediately. */
   readonly expiresAt?: string | undefined;
-  /** The response's `Date`, if it cannot be right. */
+  /** The response's `Date`, if it can't be right. */
   readonly rejectedDate?: RejectedDate | undefined;
 }
 
@@ -311,8 +311,8 @@ export interface StoreFacts {
   readonly violations: readonly string[];
   /** The store's clock minus this machine's, in milliseconds. */
   readonly clockSkewMs?: number | undefined;
-  /** The ids of the keys in use, the one that encrypts first. */
+  /** The IDs of the keys in use, the one that encrypts first. */
   readonly keyIds?: readonly string[] | undefined;
-  /** A sample of what is stored, counted by key id and problem. */
+  /** A sample of what is stored, counted by key ID and problem. */
   readonly sample?: readonly StoredSample[] | undefined;
 }

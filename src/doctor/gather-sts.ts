@@ -253,7 +253,7 @@ interface CallOptions {
 /** The limit of the call, in milliseconds: the provider's default for one attempt. */
 const CALL_LIMIT_MS = DEFAULTS.attemptTimeoutMs;
 
-/** Makes one real AssumeRoleWithWebIdentity call, and drops its credentials at once. */
+/** Makes one real AssumeRoleWithWebIdentity call, and drops its credentials immediately. */
 export async function gatherAssumeRole(
   run: Run,
   { token, settings, target }: CallOptions,

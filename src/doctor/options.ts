@@ -67,7 +67,7 @@ export interface DiagnoseOptions {
   readonly store?: CredentialStore | undefined;
   /** Whether to make one real AssumeRoleWithWebIdentity call. @default true */
   readonly assume?: boolean | undefined;
-  /** Whether to mask account ids and leave out the subject. @default false */
+  /** Whether to mask account IDs and leave out the subject. @default false */
   readonly redact?: boolean | undefined;
   /**
    * Limit of the whole run, in milliseconds, from 1000 to 60000. When it is reached, the run ends with the
@@ -184,7 +184,7 @@ export async function readSettings(options: DiagnoseOptions, run: Run): Promise<
   const read = profileReader(profile);
   const inProfile: Partial<Profile> = await run.within(
     { limitMs: PROFILE_LIMIT_MS, late: () => ({}) },
-    // A profile that cannot be read is reported where the region is chosen.
+    // A profile that can't be read is reported where the region is chosen.
     async () => {
       const values = await Promise.all(PROFILE_KEYS.map((key) => read(key).catch(() => undefined)));
       return Object.fromEntries(PROFILE_KEYS.map((key, index) => [key, values[index]]));
@@ -210,7 +210,7 @@ export async function readSettings(options: DiagnoseOptions, run: Run): Promise<
   const duration = inProfile.duration_seconds;
   const endpoint = find(options.endpointUrl, "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL");
   const mode = find(undefined, "AWS_STS_REGIONAL_ENDPOINTS");
-  // A profile that cannot be read to its end is reported where the region is chosen.
+  // A profile that can't be read to its end is reported where the region is chosen.
   const [endpointUrl, regionalMode] = await run.within(
     { limitMs: PROFILE_LIMIT_MS, late: () => [endpoint, mode] },
     async () => await Promise.all([endpointOf(options, env), modeOf(mode, profile)]),
@@ -267,7 +267,7 @@ async function endpointOf({ endpointUrl }: DiagnoseOptions, env: Environment): P
 
 async function modeOf(mode: Found, profile: string | undefined): Promise<Found> {
   if (mode.value !== undefined) return mode;
-  // A profile that cannot be read is reported where the region is chosen.
+  // A profile that can't be read is reported where the region is chosen.
   const value = await profileReader(profile)("sts_regional_endpoints").catch(() => undefined);
   return { value, source: value === undefined ? "none" : "profile" };
 }

@@ -64,7 +64,7 @@ interface ConnectOptions {
   readonly signal: AbortSignal;
 }
 
-/** Connects to each address in parallel, and closes each connection at once. */
+/** Connects to each address in parallel, and closes each connection immediately. */
 export async function connectToEach(
   run: Run,
   addresses: readonly AddressFacts[],

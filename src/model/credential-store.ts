@@ -37,7 +37,7 @@ export interface CredentialStore {
   publish(value: StoredValue, lease: StoreLease | undefined, ttlMs: number): Promise<boolean>;
   /** Ends the lease if it is still held; another holder's lease stays. */
   release(lease: StoreLease): Promise<void>;
-  /** Removes the stored credentials if they have this access key id. */
+  /** Removes the stored credentials if they have this access key ID. */
   remove(key: string, accessKeyId: string): Promise<void>;
 }
 
@@ -61,15 +61,15 @@ export interface StoreInspection {
   readonly place: string;
   /** The store's clock minus this machine's, in milliseconds. */
   readonly clockSkewMs: number;
-  /** The ids of the keys in use, the one that encrypts first; absent if the store does not encrypt. */
+  /** The IDs of the keys in use, the one that encrypts first; absent if the store does not encrypt. */
   readonly keyIds?: readonly string[] | undefined;
-  /** A sample of what is stored, counted by key id and problem. */
+  /** A sample of what is stored, counted by key ID and problem. */
   readonly sample: readonly StoredSample[];
 }
 
 /** Values of one kind in a sample. */
 export interface StoredSample {
-  /** The id of the key that encrypted them. */
+  /** The ID of the key that encrypted them. */
   readonly keyId?: string | undefined;
   /** Number of values that were read. */
   readonly count: number;

@@ -97,7 +97,7 @@ export class WebIdentityError extends Error {
   declare readonly retryAfterMs: number | undefined;
   /**
    * The end of the refresh backoff, in milliseconds since the epoch. Until then every caller without
-   * valid credentials gets this error at once. Absent when the next call may start a refresh.
+   * valid credentials gets this error immediately. Absent when the next call may start a refresh.
    */
   declare readonly nextRefreshAllowedAt: number | undefined;
 
@@ -152,11 +152,11 @@ export function isWebIdentityError(value: unknown): value is WebIdentityError {
 
 type Style = Parameters<InspectOptionsStylized["stylize"]>[1];
 
-/** Of more attempts, only the first few and the latest are printed. */
+/** Of a longer list of attempts, only the first and the latest ones are printed. */
 const MAX_ROWS = 30;
 const FIRST_ROWS = 5;
 const MAX_CAUSES = 3;
-/** The length of the message that is shown of an attempt without a code. */
+/** How much of the message is shown for an attempt without a code, in characters. */
 const MAX_WORDS = 59;
 
 /** Fields with a line of their own; the message contains `hint`. Other code added any other field. */

@@ -64,7 +64,7 @@ export interface Failure {
   readonly retryable?: boolean | undefined;
   /** There is no response because the call ended before its own timeout, or was not made at all. */
   readonly cutShort?: boolean | undefined;
-  /** Another region can be called at once. */
+  /** Another region can be called immediately. */
   readonly alternative?: boolean | undefined;
   /** What the local checks found. */
   readonly findings?: readonly Finding[] | undefined;

@@ -2,8 +2,8 @@
  * How severe a finding is.
  *
  * - `fatal`: STS will refuse this token until someone changes something.
- * - `suspect`: explains a failure that may pass; STS may or may not see the same.
- * - `advice`: works today, and will cause trouble later.
+ * - `suspect`: may explain a failure, which may pass; STS may or may not see the same.
+ * - `advice`: works today, and may fail later.
  * - `info`: worth knowing.
  */
 export type Severity = "fatal" | "suspect" | "advice" | "info";

@@ -128,7 +128,7 @@ const PASS_THE_TOKEN_FILE =
 
 type Rule = readonly [beginning: RegExp, problem: string, remedy?: string];
 
-/** Files that are often in the same folder as the token. */
+/** Files that are often in the same directory as the token. */
 const KEY_FILES: readonly Rule[] = [
   [/^-----BEGIN [A-Z ]*CERTIFICATE/, "it is a PEM certificate", PASS_THE_TOKEN_FILE],
   [

@@ -16,7 +16,7 @@ export interface TokenSource {
   (context: TokenSourceContext): Promise<string>;
   /**
    * `false` for a source that can only return the token it has: when that expires, the provider
-   * stops at once instead of asking again.
+   * stops immediately instead of asking again.
    * @default true
    */
   readonly renewable?: boolean | undefined;
@@ -52,7 +52,7 @@ const ERROR_NAME = "TokenSourceError";
 
 /**
  * The error of a token source that knows whether another attempt can help. A provider retries it within
- * its budget when it is `retryable`, and stops at once when it is not; any other error of a source
+ * its budget when it is `retryable`, and stops immediately when it is not; any other error of a source
  * gets two retries. A source of your own may throw it too. It is recognized by its shape, also as
  * the `cause` of another error, so two copies of this package can be mixed.
  *

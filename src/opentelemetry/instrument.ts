@@ -69,7 +69,7 @@ const SCOPE = "resilient-sts";
  * refresh that a timer started is a root span. The active span of a caller that waits for a refresh
  * gets a link to it.
  *
- * Tokens, subjects, access key ids and, unless `roleArn` is on, role ARNs are never recorded.
+ * Tokens, subjects, access key IDs and, unless `roleArn` is on, role ARNs are never recorded.
  *
  * @throws TypeError for an option that can never work.
  *

@@ -82,7 +82,7 @@ function insideCluster(problem: FetchProblem, { document, timing }: Failed): Fin
     severity: "suspect",
     title: isJwks
       ? "The discovery document names the cluster's internal address for the JWKS."
-      : "The issuer is the cluster's internal name, which STS cannot reach.",
+      : "The issuer is the cluster's internal name, which STS can't reach.",
     detail: `${isJwks ? `jwks_uri is ${safeText(timing.url, 200)}; ` : ""}${where} is inside the cluster's network, and STS connects from the internet.`,
     remedy: `IdP: publish ${isJwks ? "the JWKS" : "discovery document and JWKS"} at a public https URL, and set the API server's --service-account-issuer and --service-account-jwks-uri to the public URLs, so that tokens and discovery document name them. A managed cluster (EKS, GKE, AKS, OpenShift) has a public issuer of its own: use that one.`,
     evidence: { url: timing.url, document, ...problem },
@@ -102,7 +102,7 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
       return {
         ...base,
         id: "issuer-private",
-        title: "The issuer is at an address that STS cannot reach from the internet.",
+        title: "The issuer is at an address that STS can't reach from the internet.",
         detail: `${host} is at ${problem.address}, which is not public, so no request was sent.`,
         remedy:
           "Network: publish the issuer's documents on a public https address. If STS resolves the name to another address than this machine does, check it anyway: `allowPrivateIssuers`, or --allow-private-issuers of the doctor.",
@@ -138,7 +138,7 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
           ...base,
           id: "issuer-dns-failure",
           title: "The issuer's name does not resolve here.",
-          detail: `${host} cannot be resolved (${problem.code}).`,
+          detail: `${host} can't be resolved (${problem.code}).`,
           remedy: "Network: check the name in `iss`, and this machine's DNS.",
         };
       }

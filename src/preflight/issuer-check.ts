@@ -1,5 +1,5 @@
 // This folder reads an issuer's discovery document and JWKS the way STS does, and reports what STS
-// cannot use: the issuer check, also called the pre-flight.
+// can't use: the issuer check (option `preflight`).
 //
 //   issuer-check.ts      the entry: createPreflight() for a provider, checkIssuer() for all other callers
 //   subject.ts           the issuer and the key that a check is about; the URL of the discovery document
@@ -56,7 +56,7 @@ export interface CheckIssuerOptions extends PreflightSettings {
 
 /**
  * Checks an issuer the way STS does: discovery document, JWKS, the token's key and its signature.
- * The report lists what STS cannot use, what may be temporary, and how long each request took.
+ * The report lists what STS can't use, what may be temporary, and how long each request took.
  *
  * Faults of the issuer or the network are findings, never errors. Documents that were fetched within
  * the last 30 s are not fetched again, except for a missing key.
@@ -121,7 +121,7 @@ export interface PreflightCheckOptions {
 export interface Preflight {
   /**
    * Checks the token's issuer. The check keeps the process alive only while it resolves a name or opens a
-   * connection, because Node cannot release those. For a token without a usable issuer the report is
+   * connection, because Node can't release those. For a token without a usable issuer the report is
    * empty: the token check reports that.
    *
    * @throws the signal's reason, and nothing else.
@@ -129,7 +129,7 @@ export interface Preflight {
   check(token: string, options: PreflightCheckOptions): Promise<IssuerReport>;
 }
 
-/** Creates the pre-flight of one provider. All pre-flights of a process share the documents. */
+/** Creates the issuer check of one provider. All issuer checks of a process share the documents. */
 export function createPreflight(settings: PreflightSettings, runtime: PreflightRuntime): Preflight {
   return {
     async check(token, { signal, fresh = false, mustAgree = false }) {

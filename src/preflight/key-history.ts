@@ -137,7 +137,7 @@ export class KeySetsSeen {
   /**
    * Records one response. A response without keys counts as a set, too.
    *
-   * @param faults - the ids of the findings about the documents themselves.
+   * @param faults - the IDs of the findings about the documents themselves.
    */
   note(keySet: KeySet | undefined, faults: readonly string[] = []): void {
     const entries = keySet?.entries.slice(0, MAX_COMPARED) ?? [];

@@ -301,7 +301,7 @@ function certificateProblem(
     return { words, isCertain, ...(!isCertain && { confirmedBy: "verification-key" as const }) };
   } catch {
     // How STS treats an unreadable certificate is not known.
-    return { words: "its x5c cannot be read", isCertain: false };
+    return { words: "its x5c can't be read", isCertain: false };
   }
 }
 

@@ -19,7 +19,7 @@ import { ANSWERS_THAT_AGREE, FETCHES_APART_MS } from "./key-history.js";
 import type { Subject } from "./subject.js";
 import { judgeKey, keyNotFound, keyTable, kids } from "./token-key.js";
 
-/** Which issuers the pre-flight may send requests to, and for how long it waits. */
+/** Which issuers the issuer check may send requests to, and for how long it waits. */
 export interface PreflightSettings {
   /**
    * Limit of both requests together, in milliseconds; 1 to 60,000.
@@ -38,7 +38,7 @@ export interface PreflightSettings {
   readonly allowPrivateIssuers?: boolean | undefined;
 }
 
-/** The pre-flight's access to the machine and the network. */
+/** The issuer check's access to the machine and the network. */
 export interface PreflightRuntime {
   readonly clock: Clock;
   readonly env: Environment;

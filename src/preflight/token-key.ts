@@ -142,7 +142,7 @@ function findOnlyKey(entries: readonly KeyEntry[], { kid, alg }: WantedKey): Tok
   const [only, ...more] = entries;
   if (only === undefined) return { kind: "missing" };
   if (more.length === 0) return judgeEntry(only, alg, entries);
-  // It is not known whether STS counts keys that it cannot use for this token, nor how it reads a kid
+  // It is not known whether STS counts keys that it can't use for this token, nor how it reads a kid
   // that is not a string. The finding is certain if several keys are sound, or if none is usable.
   const examined = entries.slice(0, MAX_EXAMINED);
   const problems = examined.map((entry) => problemOf(entry) ?? misfit(entry, alg));
@@ -168,7 +168,7 @@ function judgeEntry(
   return { kind: "unusable", entry, problem: { ...problem, isCertain: isAlone } };
 }
 
-/** Why a key cannot verify signatures of this algorithm. */
+/** Why a key can't verify signatures of this algorithm. */
 function misfit({ jwk }: KeyEntry, alg: string | undefined): KeyProblem | undefined {
   if (alg === undefined) return undefined;
   const kty = alg.startsWith("RS") ? "RSA" : "EC";
@@ -280,7 +280,7 @@ export function keyUnusable(kid: string | undefined, problem: KeyProblem): Findi
     id: "jwks-key-unusable",
     severity: isCertain ? "fatal" : "suspect",
     title: isCertain
-      ? "STS cannot use the token's key in the form that the issuer publishes."
+      ? "STS can't use the token's key in the form that the issuer publishes."
       : "STS may be unable to use the token's key in the form that the issuer publishes.",
     detail: `${which} is published, but ${words}.`,
     remedy: PUBLISH_USABLE,

@@ -76,7 +76,7 @@ export interface SharedRefreshOptions {
 export class SharedStore {
   readonly guard: GuardedStore;
   readonly options: SharedStoreOptions;
-  /** The access key id that a service rejected. Credentials with this id are never adopted again. */
+  /** The access key ID that a service rejected. Credentials with this ID are never adopted again. */
   rejectedId: string | undefined;
   /** The key of the last refresh. */
   key: string | undefined;

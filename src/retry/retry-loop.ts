@@ -278,6 +278,6 @@ function aboutAttempts({ attempts, elapsedMs }: AttemptsFailed): string {
   const last = attempts.at(-1);
   const called = new Set(attempts.flatMap(({ region }) => region ?? []));
   const region = called.size === 0 ? "" : ` in ${[...called].join(", ")}`;
-  const request = last?.requestId === undefined ? "" : `, last request id ${last.requestId}`;
+  const request = last?.requestId === undefined ? "" : `, last request ID ${last.requestId}`;
   return `, ${count} in ${seconds} s${region}${request}`;
 }

@@ -65,14 +65,14 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_REQUEST_INVALID",
     id: "sts-request-invalid",
     severity: "fatal",
-    what: "The request cannot be sent as it is configured",
+    what: "The request can't be sent as it is configured",
     remedy: "Workload: correct the option that the message names.",
   },
   "issuer-unusable": {
     code: "ERR_IDP_UNUSABLE",
     id: "sts-verification-key",
     severity: "fatal",
-    what: "STS cannot use what the identity provider publishes",
+    what: "STS can't use what the identity provider publishes",
     remedy: "IdP: publish a discovery document and a JWKS that STS can use.",
   },
   "verification-key": {
@@ -96,7 +96,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "The issuer's TLS certificate does not match the thumbprints of the IAM OIDC provider",
     remedy:
-      "AWS account: set the thumbprint of the issuer's current top intermediate CA in the IAM OIDC provider. IdP: or use a certificate from a public CA.",
+      "AWS account: set the thumbprint of the issuer's current top intermediate CA in the IAM OIDC provider. Or, IdP: use a certificate from a public CA.",
   },
   "audience-ambiguous": {
     code: "ERR_TOKEN_REJECTED",
@@ -104,7 +104,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "STS refused the token because it has several audiences and no azp",
     remedy:
-      "Workload: request a token with one audience. IdP: or add an `azp` that is a client ID of the IAM OIDC provider.",
+      "Workload: request a token with one audience. Or, IdP: add an `azp` that is a client ID of the IAM OIDC provider.",
   },
   "audience-refused": {
     code: "ERR_TOKEN_REJECTED",
@@ -112,7 +112,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "STS could not validate the token; most often its audience is not registered",
     remedy:
-      "AWS account: add the token's audience to the client IDs of the IAM OIDC provider. Workload: or request a token with an audience that is registered there.",
+      "AWS account: add the token's audience to the client IDs of the IAM OIDC provider. Or, Workload: request a token with an audience that is registered there.",
   },
   "token-form": {
     code: "ERR_TOKEN_REJECTED",
@@ -133,7 +133,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_TOKEN_REJECTED",
     id: "sts-token-refused",
     severity: "fatal",
-    what: "The identity provider told STS that it rejects the token",
+    what: "The identity provider reported to STS that it rejects the token",
     remedy: "Workload: sign in again and send a new token.",
   },
   "token-refused": {
@@ -156,7 +156,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_ACCESS_DENIED",
     id: "sts-access-denied",
     severity: "fatal",
-    what: "The role cannot be assumed with this token",
+    what: "The role can't be assumed with this token",
     remedy:
       "AWS account: check that the role exists in that account, and that its trust policy names this OIDC provider and exactly the token's sub and aud. IAM changes take up to 12 s to take effect; retryAccessDenied waits for them.",
   },
@@ -166,7 +166,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "STS is not active in this region for the role's account",
     remedy:
-      "AWS account: activate STS for the region in the account settings of IAM. Workload: or choose another region.",
+      "AWS account: activate STS for the region in the account settings of IAM. Or, Workload: choose another region.",
   },
   "request-refused": {
     code: "ERR_REQUEST_INVALID",
@@ -245,7 +245,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unreachable",
     severity: "fatal",
-    what: "STS cannot be reached from this machine",
+    what: "STS can't be reached from this machine",
     remedy: ALLOW_THE_CONNECTION,
   },
   timeout: {
@@ -269,7 +269,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "This machine does not trust the TLS certificate that the STS endpoint presents",
     remedy:
-      "Workload: if a company proxy inspects TLS, set NODE_EXTRA_CA_CERTS to a PEM file with the proxy's CA certificate before Node starts, or pass a `requestHandler` whose https.Agent has it as `ca`. Network: or exempt the STS endpoint from TLS inspection.",
+      "Workload: if a company proxy inspects TLS, set NODE_EXTRA_CA_CERTS to a PEM file with the proxy's CA certificate before Node starts, or pass a `requestHandler` whose https.Agent has it as `ca`. Or, Network: exempt the STS endpoint from TLS inspection.",
   },
   "certificate-dates": {
     code: "ERR_STS_UNAVAILABLE",
@@ -293,7 +293,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "The proxy in front of STS refused the connection",
     remedy:
-      "Network: allow CONNECT to the STS endpoint of this region, port 443, on the proxy. Workload: or connect without the proxy.",
+      "Network: allow CONNECT to the STS endpoint of this region, port 443, on the proxy. Or, Workload: connect without the proxy.",
   },
   "proxy-credentials": {
     code: "ERR_STS_UNAVAILABLE",
@@ -301,7 +301,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "The proxy in front of STS requires credentials",
     remedy:
-      "Workload: give the proxy agent of your request handler valid credentials for the proxy (user name and password in its URL). Network: or let this machine through without them.",
+      "Workload: give the proxy agent of your request handler valid credentials for the proxy (user name and password in its URL). Or, Network: let this machine through without them.",
   },
   "proxy-failed": {
     code: "ERR_STS_UNAVAILABLE",
@@ -364,7 +364,7 @@ function audienceRefused(sentence: Sentence, { audience, azp }: TokenFacts): Sen
     return {
       ...sentence,
       what: "STS could not validate the token; most often its azp is not registered",
-      remedy: `AWS account: add the token's azp ${JSON.stringify(azp)} to the client IDs of the IAM OIDC provider. Because the token has an azp, STS compares azp with them, and not aud. IdP: or issue this client's tokens with a registered azp.`,
+      remedy: `AWS account: add the token's azp ${JSON.stringify(azp)} to the client IDs of the IAM OIDC provider. Because the token has an azp, STS compares azp with them, and not aud. Or, IdP: issue this client's tokens with a registered azp.`,
     };
   }
   if (isForKubernetesApi(audience)) return { ...sentence, ...POD_TOKEN };

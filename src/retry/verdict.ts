@@ -200,7 +200,7 @@ function answered({ code, message, httpStatus = 0, requestId }: Failure): Situat
 function withoutCode(status: number, requestId: string | undefined): Situation {
   // Only a proxy returns this status (RFC 9110, section 15.5.8).
   if (status === 407) return "proxy-credentials";
-  // AWS's own front end gives every response a request id, and STS every refusal a code.
+  // AWS's own front end gives every response a request ID, and STS every refusal a code.
   if (requestId !== undefined) return mayPass(status) ? "sts-error" : "other-aws-server";
   return mayPass(status) ? "other-server-failed" : "other-server-refused";
 }

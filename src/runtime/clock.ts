@@ -26,7 +26,7 @@ export interface Clock {
   hold(): () => void;
 }
 
-/** The longest delay that `setTimeout` accepts (2^31 − 1 ms); a longer one would fire at once. */
+/** The longest delay that `setTimeout` accepts (2^31 − 1 ms); a longer one would fire immediately. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
 export const systemClock: Clock = {

@@ -38,9 +38,9 @@ const EQUALS = 0x3d;
 /** Longest entity or `\u{…}` that is recognized. */
 const MAX_ESCAPE = 14;
 const MAX_DEPTH = 255;
-/** A terminal's colour. */
+/** A terminal's color. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it begins with one
-const COLOUR = /^\x1b\[[\d:;?]*[A-Za-z]$/;
+const COLOR = /^\x1b\[[\d:;?]*[A-Za-z]$/;
 const ESCAPE = 0x1b;
 
 /** `\n`, `\r`, `\b`, `\f`, `\t`, `\v`, by the code of the letter. */
@@ -192,7 +192,7 @@ class Unspeller {
 
   #dropColour(): void {
     const length = this.#lengthFrom(ESCAPE);
-    if (!COLOUR.test(this.#tail(length))) return;
+    if (!COLOR.test(this.#tail(length))) return;
     this.#length -= length;
     this.#gap |= this.#gaps[this.#length] ?? 0;
   }

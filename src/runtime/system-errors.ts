@@ -55,8 +55,8 @@ export const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
   INVALID_PURPOSE: "its certificate is not for TLS servers",
   PATH_LENGTH_EXCEEDED: "its chain is longer than its CA allows",
   SELF_SIGNED_CERT_IN_CHAIN: "its chain ends in a CA that this machine does not trust",
-  UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: "the key of its CA cannot be read",
-  UNABLE_TO_DECRYPT_CERT_SIGNATURE: "the signature of its certificate cannot be read",
+  UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: "the key of its CA can't be read",
+  UNABLE_TO_DECRYPT_CERT_SIGNATURE: "the signature of its certificate can't be read",
   UNABLE_TO_GET_ISSUER_CERT: "its chain is incomplete",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its chain ends in a CA that this machine does not know",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:

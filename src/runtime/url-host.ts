@@ -6,7 +6,7 @@ export function isLoopbackUrl(url: URL): boolean {
     host === "localhost" ||
     host.endsWith(".localhost") ||
     host === "[::1]" ||
-    // The URL parser has already normalised short and numeric IPv4 forms.
+    // The URL parser has already normalized short and numeric IPv4 forms.
     /^127\.\d+\.\d+\.\d+$/.test(host)
   );
 }

@@ -7,7 +7,7 @@ import { readField, safeCause, safeText } from "../runtime/redact.js";
 /** What {@link serveCredentials} needs of a provider: every provider of this package has it. */
 export interface ServedProvider {
   (): Promise<AwsCredentialIdentity>;
-  /** Tells why there are no credentials yet. */
+  /** Its `lastError` explains why there are no credentials yet. */
   status?(): ProviderStatus;
 }
 
@@ -23,8 +23,8 @@ export interface EndpointAnswer {
 const MAX_WAIT_MS = 1_800;
 
 /**
- * Credentials in the shape that every SDK accepts, or 503 with what boto3 and the AWS CLI print:
- * the error code, and who must change what. A provider may be any code: whatever it returns or throws,
+ * Responds with credentials in the format that every SDK accepts, or with 503 and what boto3 and the
+ * AWS CLI print: the error code, and who must change what. A provider may be any code: whatever it returns or throws,
  * there is a response.
  */
 export async function answerFor(provider: ServedProvider, clock: Clock): Promise<EndpointAnswer> {
@@ -37,7 +37,8 @@ export async function answerFor(provider: ServedProvider, clock: Clock): Promise
   }
 }
 
-/** `undefined` when the provider has no response in time. It goes on for the next request. */
+/** The provider's credentials, or `undefined` if they take too long. The provider continues: a later request
+ * gets its result. */
 function withinLimit(
   provider: ServedProvider,
   clock: Clock,
@@ -55,7 +56,7 @@ function granted(credentials: AwsCredentialIdentity, now: number): EndpointAnswe
   ).map((name) => textIn(credentials, name));
   const expires = readField(credentials, "expiration");
   if (!accessKeyId || !secretAccessKey || !sessionToken || expires === undefined) {
-    // botocore fails with a KeyError over what is missing, and other SDKs refuse it.
+    // botocore fails with a KeyError for a missing field, and other SDKs refuse the response.
     const message = "The provider returned credentials without a session token or an expiration.";
     return unavailable("ERR_INCOMPLETE_CREDENTIALS", message);
   }
@@ -64,7 +65,7 @@ function granted(credentials: AwsCredentialIdentity, now: number): EndpointAnswe
   const expiration = new Date(expires as Date | string);
   // The JavaScript SDK accepts an expiration in the past and signs with it.
   if (!(expiration.getTime() > now)) {
-    const message = "The provider has expired credentials alone; it can't refresh them.";
+    const message = "The provider returned expired credentials: it could not refresh them.";
     return unavailable("ERR_EXPIRED_CREDENTIALS", message);
   }
   return {
@@ -85,7 +86,7 @@ function textIn(credentials: unknown, name: string): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** The provider's status, which may be anything; `undefined` for a provider without one. */
+/** The provider's status, whatever its type; `undefined` for a provider without one. */
 export function statusOf(provider: ServedProvider): unknown {
   try {
     return provider.status?.();
@@ -101,10 +102,10 @@ function stillFetching(provider: ServedProvider): EndpointAnswer {
   return unavailable("ERR_NOT_READY", message);
 }
 
-/** Longer than any message of this package, in characters: a finding and its remedy are part of some. */
+/** Longer than any message of this package, in characters. Some messages contain a finding and its remedy. */
 const MAX_MESSAGE = 4_000;
 
-/** Reads the error as one of any code: other code can also name its errors `WebIdentityError`. */
+/** Trusts no field of the error: code outside this package can also name its errors `WebIdentityError`. */
 function failed(error: unknown): EndpointAnswer {
   const [code, message] = isWebIdentityError(error)
     ? (["code", "message"] as const).map((name) => textIn(error, name))

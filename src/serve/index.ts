@@ -1,6 +1,6 @@
 /**
  * The container-credentials endpoint: serves credentials to programs in any language on a loopback
- * address. `resilient-sts exec` and `resilient-sts serve` are made of it.
+ * address. `resilient-sts exec` and `resilient-sts serve` use it.
  *
  * @module resilient-sts/serve
  */

@@ -3,14 +3,14 @@ import type { IncomingMessage } from "node:http";
 import type { Clock } from "../runtime/clock.js";
 import type { EndpointAnswer } from "./credentials-answer.js";
 
-/** A role and the bearer token that opens it. */
+/** A role and the bearer token that gives access to it. */
 export interface GuardedRole {
   readonly name: string;
   readonly token: string;
 }
 
 interface GuardOptions<Role extends GuardedRole> {
-  /** As it stands in a URL: `127.0.0.1` or `[::1]`. */
+  /** In the form that URLs use: `127.0.0.1` or `[::1]`. */
   readonly host: string;
   readonly port: number;
   readonly roles: readonly Role[];
@@ -22,17 +22,17 @@ type Decision<Role> =
   | { readonly page: "health" }
   | { readonly refusal: EndpointAnswer };
 
-/** Headers that only a browser or a proxy sends: no AWS SDK has a reason to. */
+/** Headers that only browsers and proxies send, and no AWS SDK. */
 const FOREIGN_HEADERS = /^(?:origin|referer|forwarded|via|sec-fetch-.*|x-forwarded-.*)$/;
 
-/** Failed authentications per window before the server stops explaining them. */
+/** Failed authentications in one window. After these, the server no longer explains what is wrong. */
 const MAX_FAILURES = 100;
 const FAILURE_WINDOW_MS = 60_000;
 
 /**
- * Decides which requests may have a response. The checks run from the cheapest to the dearest, and
- * the token comes last: a web page that reaches this port by DNS rebinding (a foreign `Host`) or by
- * a cross-site request (`Origin`, `Sec-Fetch-*`) never gets as far as its comparison.
+ * Decides which requests get credentials. The cheapest check comes first, and the comparison of the
+ * token last: a web page that reaches this port by DNS rebinding (a foreign `Host`) or by a cross-site
+ * request (`Origin`, `Sec-Fetch-*`) is refused before it.
  */
 export class RequestGuard<Role extends GuardedRole = GuardedRole> {
   readonly #hosts: ReadonlySet<string>;
@@ -57,7 +57,7 @@ export class RequestGuard<Role extends GuardedRole = GuardedRole> {
     const headers = headersOf(request);
     const refusal = this.#refuse(headers, method);
     if (refusal !== undefined) return { refusal };
-    // Compared as it came: no decoding, no normalizing, no query.
+    // The URL must match exactly: it is not decoded or normalized, and may have no query.
     if (url === "/healthz") return { page: "health" };
     const role = /^\/v1\/roles\/([\w.-]+)$/.exec(url)?.[1];
     if (role === undefined) return { refusal: refused(404, "NotFound", NOT_FOUND) };
@@ -88,7 +88,7 @@ export class RequestGuard<Role extends GuardedRole = GuardedRole> {
   #authenticate(name: string, headers: Headers): Decision<Role> {
     const given = headers.get("authorization") ?? [];
     const presented = Buffer.from(given.length === 1 ? (given[0] ?? "") : "");
-    // Every role is compared, so that the time does not tell which one a token is for.
+    // The token is compared with those of all roles, so that the time does not show which role it belongs to.
     const owners = this.#roles.filter(([expected]) => isEqual(expected, presented));
     const [, owner] = owners[0] ?? [];
     if (owner?.name === name) return { page: "role", role: owner };
@@ -118,9 +118,9 @@ const NOT_FOUND = "The paths are /v1/roles/NAME and /healthz.";
 const NO_TOKEN =
   "There is no Authorization header: set AWS_CONTAINER_AUTHORIZATION_TOKEN or AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE.";
 const WRONG_TOKEN =
-  "The token is not one of this server's: it changes at every start, so read it again.";
+  "The token does not belong to this server. Tokens change at every start, so read it again.";
 
-/** Every value of every header. `IncomingMessage.headers` drops or joins the ones that repeat. */
+/** All values of each header. `IncomingMessage.headers` drops or joins repeated ones. */
 type Headers = ReadonlyMap<string, readonly string[]>;
 
 function headersOf({ rawHeaders }: IncomingMessage): Headers {
@@ -135,7 +135,7 @@ function headersOf({ rawHeaders }: IncomingMessage): Headers {
   return headers;
 }
 
-/** The length of a token is no secret: every token of this server has the same. */
+/** The length of a token is not a secret: all tokens of this server have the same length. */
 function isEqual(expected: Buffer, presented: Buffer): boolean {
   return expected.length === presented.length && timingSafeEqual(expected, presented);
 }

@@ -2,9 +2,9 @@
  * The container-credentials endpoint: the protocol by which every AWS SDK and the AWS CLI read
  * credentials from an HTTP server (`AWS_CONTAINER_CREDENTIALS_FULL_URI`).
  *
- * `request-guard.ts` decides whether a request may have a response, `credentials-answer.ts` turns a
- * provider into that response, `token-files.ts` writes the bearer tokens for other containers, and
- * this file owns the server: its address, its limits, its connections and its end.
+ * `request-guard.ts` decides whether a request gets credentials, `credentials-answer.ts` makes the
+ * response from a provider's credentials or error, and `token-files.ts` writes the bearer tokens for
+ * other containers. This file runs the server: its address, limits and connections.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -36,22 +36,22 @@ export interface ServeCredentialsOptions {
    * A provider for each role name. The name is the last part of the role's URL: 1 to 64 letters,
    * digits, `.`, `_` or `-`. The first role is the default of {@link CredentialsServer.env}.
    *
-   * Clients ask again when 15 minutes are left (AWS CLI, boto3), so refresh earlier than that:
-   * `refresh: { advisoryWindowSeconds: 1200 }` suits sessions of one hour.
+   * The AWS CLI and boto3 request credentials again when 15 minutes are left, so refresh earlier:
+   * `refresh: { advisoryWindowSeconds: 1200 }` fits sessions of one hour.
    */
   readonly roles: Readonly<Record<string, ServedProvider>>;
   /**
    * Loopback address and port to listen on, such as `127.0.0.1:9912` or `[::1]:9912`. Port 0 lets
-   * the system choose. Any address that is not loopback is refused: AWS SDKs accept plain HTTP from
-   * loopback only, and the responses hold secrets.
+   * the system choose. All other addresses are refused: AWS SDKs accept plain HTTP from
+   * loopback only, and the responses contain secrets.
    * @default "127.0.0.1:0"
    */
   readonly listen?: string | undefined;
   /**
-   * Folder for one file per role that holds the role's bearer token, for programs that do not
-   * inherit this process's environment, such as another container of a pod. The folder is created
-   * with mode 0700, the files with mode 0600 and without a newline. They are removed on `close()`.
-   * @default none: {@link CredentialsServer.env} carries the token itself
+   * Directory for the files with the bearer tokens, one for each role. They are for programs that don't
+   * inherit this process's environment, such as another container of a pod. The directory is created
+   * with mode 0700, the files with mode 0600 and without a newline. `close()` removes the files.
+   * @default none: {@link CredentialsServer.env} contains the token itself
    */
   readonly tokenDirectory?: string | undefined;
 }
@@ -62,8 +62,8 @@ export interface CredentialsServer extends AsyncDisposable {
   readonly url: string;
   /**
    * Environment variables that make every AWS SDK and the AWS CLI use this server for a role.
-   * Without `tokenDirectory` they hold the role's bearer token: give them to the child process
-   * alone, and never print them.
+   * Without `tokenDirectory` they contain the role's bearer token: give them only to the child
+   * process, and never print them.
    *
    * @param role - @default the first of `roles`
    * @throws TypeError for a name that is not in `roles`.
@@ -76,16 +76,16 @@ export interface CredentialsServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Request line and headers together; a credentials request needs a few hundred bytes. */
+/** Limit of the request line and headers together; a credentials request has a few hundred bytes. */
 const MAX_HEADER_BYTES = 8 * 1024;
 
-/** A request that takes longer to arrive is cut off, in milliseconds. */
+/** The server closes the connection of a request that takes longer to arrive, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
-/** How often Node looks for requests past their timeout, in milliseconds. Its default is 30 s. */
+/** How often Node checks for requests past their time limit, in milliseconds. Its default is 30 s. */
 const CHECK_CONNECTIONS_MS = 1_000;
 
-/** Connections kept open. The connection that has been idle longest makes room for a new one. */
+/** Limit of open connections. At the limit, a new connection replaces the one that has been idle longest. */
 const MAX_CONNECTIONS = 256;
 
 const ROLE_NAME = /^(?!\.{1,2}$)[\w.-]{1,64}$/;
@@ -95,12 +95,12 @@ const KNOWN_OPTIONS = ["roles", "listen", "tokenDirectory"];
  * Serves credentials to programs in any language over the container-credentials protocol, on a
  * loopback address and behind a random bearer token for each role.
  *
- * Responses come from the providers' memory. A role without credentials responds within 1.8 s, because
- * boto3 and the AWS CLI wait 2 s: 503 with the error code, and who must change what. Expired or
- * empty credentials are never served.
+ * Credentials come from the providers' memory. For a role without credentials, the server responds
+ * within 1.8 s, because boto3 and the AWS CLI wait 2 s: with 503, the error code, and who must change
+ * what. It never serves expired or incomplete credentials.
  *
- * @returns once the server listens. The first credentials are being fetched then; await the
- * providers to start with credentials.
+ * @returns the server as soon as it listens. To start with credentials, call each provider
+ * first, and wait for it.
  * @throws TypeError for an option that can never work; the system's error when the address is taken
  * or the token files can't be written.
  *
@@ -120,7 +120,7 @@ export async function serveCredentials(
   return await startEndpoint(options, systemClock);
 }
 
-/** {@link serveCredentials} on a clock of the caller's. */
+/** {@link serveCredentials} with the caller's clock. */
 export async function startEndpoint(
   options: ServeCredentialsOptions,
   clock: Clock,
@@ -142,7 +142,7 @@ export async function startEndpoint(
     await server.close();
     throw error;
   }
-  // Responses come from memory: what these fail with, the next request reports.
+  // Fetches the first credentials before the first request. If this fails, that request reports the error.
   for (const { provider } of roles) {
     (async () => provider())().catch(() => {});
   }
@@ -216,9 +216,9 @@ class EndpointServer {
   readonly #server: Server;
   readonly #roles: readonly ServedRole[];
   readonly #clock: Clock;
-  /** Open connections with the number of requests in progress, the longest unused first. */
+  /** Open connections with the number of requests in progress; first the one that has been unused longest. */
   readonly #connections = new Map<Socket, number>();
-  /** Settles when every client that was waiting to connect has its connection. */
+  /** Settles when every client that was waiting to connect is connected. */
   #accepted: Promise<void> | undefined;
   #hasNewConnection = false;
   #guard: RequestGuard<ServedRole> | undefined;
@@ -244,7 +244,7 @@ class EndpointServer {
     this.#server.on("connect", (_, socket) => socket.destroy());
   }
 
-  /** @returns host and port as they stand in a URL. */
+  /** @returns host and port in the form that URLs use. */
   async listen(host: string, port: number): Promise<string> {
     const name = host.replace(/^\[|\]$/g, "");
     await new Promise<void>((resolve, reject) => {
@@ -282,12 +282,12 @@ class EndpointServer {
   }
 
   /**
-   * Accepts every waiting client before it responds to one. Node accepts one connection in each turn of
-   * its event loop, and in the same turn it reads every open one: of many programs that start
-   * together, the last would wait until the others had got many responses.
+   * Accepts all waiting clients before the server responds to any. In each turn of its event loop, Node
+   * accepts one connection, and reads all open ones. So of many programs that start together, the last
+   * would wait until the others had many responses.
    */
   async #acceptAll(): Promise<void> {
-    // This turn goes on until then. Each turn after it tells whether another client was waiting.
+    // Waits for the end of this turn. Each later turn shows whether another client was waiting.
     await setImmediate();
     for (let turns = 0; this.#hasNewConnection && turns < MAX_CONNECTIONS; turns += 1) {
       this.#hasNewConnection = false;
@@ -312,7 +312,7 @@ class EndpointServer {
       "x-content-type-options": "nosniff",
     };
     const isRefused = answer.status !== 200 && answer.status !== 503;
-    // A refused client starts over, and a closing server ends with its requests.
+    // A refused client connects again, and a server that closes waits only for the requests in progress.
     if (isRefused || !this.#server.listening) headers.connection = "close";
     if (answer.allow !== undefined) headers.allow = answer.allow;
     response.writeHead(answer.status, headers);
@@ -335,7 +335,7 @@ class EndpointServer {
     return { role: role.name, answer: await answerFor(role.provider, this.#clock) };
   }
 
-  /** Says how each role is doing, without a secret, a role ARN or an error text. */
+  /** Reports the state of each role, without secrets, role ARNs and error texts. */
   #health(): EndpointAnswer {
     const roles = this.#roles.map(({ name, provider }) => [name, healthOf(provider)] as const);
     const isServing = roles.every(([, { state }]) => state !== "empty" && state !== "expired");
@@ -346,7 +346,7 @@ class EndpointServer {
   #use(socket: Socket, change: number): void {
     const requests = this.#connections.get(socket);
     if (requests === undefined) return;
-    // Moves it to the end: the longest unused connection comes first.
+    // Moves the connection to the end: the one that has been unused longest comes first.
     this.#connections.delete(socket);
     this.#connections.set(socket, requests + change);
   }
@@ -360,7 +360,7 @@ interface Health {
   readonly error: string | undefined;
 }
 
-/** A status may be any code's: what is not of the expected type is left out. */
+/** The provider may be any code, so fields without the expected type are left out. */
 function healthOf(provider: ServedProvider): Health {
   const status = statusOf(provider);
   const text = (value: unknown) => (typeof value === "string" ? safeText(value, 100) : undefined);

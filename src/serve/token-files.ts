@@ -6,15 +6,15 @@ import type { GuardedRole } from "./request-guard.js";
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 
-/** The bearer tokens as files, one for each role, that only their owner can read. */
+/** The files with the bearer tokens, one for each role. Only their owner can read them. */
 export class TokenFiles {
   readonly #paths = new Map<string, string>();
 
   /**
    * Writes each token without a newline: the JavaScript SDK and boto3 refuse a header that ends in
-   * one. A reader sees a whole token or none.
+   * one. A reader never sees a part of a token.
    *
-   * @throws Error when the folder is a link, belongs to another user or is open to others.
+   * @throws Error when the directory is a symbolic link, belongs to another user or is open to others.
    */
   async write(directory: string, roles: readonly GuardedRole[]): Promise<void> {
     const folder = resolve(directory);
@@ -43,14 +43,14 @@ async function checkFolder(folder: string): Promise<void> {
     if (stats.isDirectory()) return stats;
     throw new Error(`The token directory ${folder} is not a directory; name another one.`);
   });
-  // Windows has neither.
+  // Windows has neither owners nor modes of this kind.
   if (process.getuid === undefined) return;
   if (uid !== process.getuid()) {
     throw new Error(`The token directory ${folder} belongs to another user; name another one.`);
   }
   if ((mode & 0o077) !== 0) {
     throw new Error(
-      `The token directory ${folder} is open to other users (mode ${(mode & 0o777).toString(8)}); run chmod 700 on it, or name a new folder inside it.`,
+      `The token directory ${folder} is open to other users (mode ${(mode & 0o777).toString(8)}); run chmod 700 on it, or name a new directory inside it.`,
     );
   }
 }

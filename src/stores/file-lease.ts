@@ -10,7 +10,7 @@ import { isWhole, parseJson } from "./store-entry.js";
  * lease that has lapsed, because the next lease must have a higher fence.
  *
  * A lease file is created only if there is none, and is then only replaced under a lock: of all processes
- * that claim, extend or release the same lease at once, one at most succeeds. A lock is a file that is
+ * that claim, extend or release the same lease at the same time, at most one succeeds. A lock is a file that is
  * created exclusively, and removed after some milliseconds.
  */
 
@@ -30,7 +30,7 @@ interface LeaseRecord extends Pick<StoreLease, "owner" | "fence"> {
   readonly process: LeaseOwner;
 }
 
-/** The leases in one folder, of which each key has at most one. */
+/** The leases in one directory, of which each key has at most one. */
 export class FileLeases {
   readonly #directory: StoreDirectory;
   readonly #storedFence: (key: string) => Promise<number>;

@@ -17,18 +17,18 @@ import { countSample, isWhole, MAX_SAMPLE, parseJson, parseStoredValue } from ".
 /** Init of {@link fileStore}. */
 export interface FileStoreInit {
   /**
-   * An absolute path. The folder is made with mode 0700; one that belongs to another user, is open to
+   * An absolute path. The directory is made with mode 0700; one that belongs to another user, is open to
    * others or is a symbolic link is refused: the store then fails, and the provider calls STS itself.
-   * @default `$XDG_RUNTIME_DIR/resilient-sts`, else `resilient-sts` in the user's cache folder
+   * @default `$XDG_RUNTIME_DIR/resilient-sts`, else `resilient-sts` in the user's cache directory
    */
   readonly directory?: string | undefined;
 }
 
 /**
  * A store in files, for the processes of one user on one host. Values are not encrypted, because the key
- * would be stored beside them. No other user than root can open their folder and files.
+ * would be stored beside them. No other user than root can open their directory and files.
  *
- * Don't put the folder on a network file system: leases rely on exclusive creation and on rename.
+ * Don't put the directory on a network file system: leases rely on exclusive creation and on rename.
  *
  * @throws TypeError for a directory that is not an absolute path.
  *
@@ -124,7 +124,7 @@ class FileStore implements InspectableStore {
     await this.#directory.remove(valueFile(key, "credentials"));
   }
 
-  /** The folder's clock is that of the file system, which is another machine's on a network. */
+  /** The directory's clock is that of the file system, which is another machine's on a network. */
   async inspect(key: string): Promise<StoreInspection> {
     const name = `${key}.clock.tmp`;
     await this.#directory.replace(name, "");

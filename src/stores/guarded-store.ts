@@ -17,7 +17,7 @@ export const STORE_OPERATION_MS = 250;
  */
 const PARTS = { count: 5, lateFactor: 1.2, maxMs: 1_000 };
 
-/** How long a store that failed is not used: random, so that the processes of a fleet do not all return at once. */
+/** How long a store that failed is not used: random, so that the processes of a fleet do not all return at the same time. */
 const PAUSE_MS = { min: 30_000, max: 60_000 };
 
 /** Why an operation failed. */

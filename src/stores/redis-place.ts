@@ -97,7 +97,7 @@ export class RedisPlace {
     this.#names = [`${slot}:lease`, `${slot}:fence`, `${slot}:credentials`, `${slot}:refusal`];
   }
 
-  /** The id of the key of the ring that this place belongs to. */
+  /** The ID of the key of the ring that this place belongs to. */
   get keyId(): string {
     return this.#ringKey.id;
   }

@@ -105,7 +105,7 @@ function toRing(keys: unknown): readonly RingKey[] {
   const ring = keys.map(toRingKey);
   const ids = ring.map(({ id }) => id);
   const twice = ids.find((id, index) => ids.indexOf(id) !== index);
-  if (twice !== undefined) throw new TypeError(`Expected \`keys\` to have the id ${twice} once.`);
+  if (twice !== undefined) throw new TypeError(`Expected \`keys\` to have the ID ${twice} once.`);
   return ring;
 }
 
@@ -151,7 +151,7 @@ export async function seal(value: StoredValue, { id, secret }: RingKey, bound: S
     .encrypt(secret);
 }
 
-/** The id of the key that a value names; `undefined` if it is not a value of this library. */
+/** The ID of the key that a value names; `undefined` if it is not a value of this library. */
 export async function keyIdOf(jwe: string): Promise<string | undefined> {
   const { decodeProtectedHeader } = await import("jose");
   try {

@@ -8,7 +8,7 @@ import { type Environment, readVariable } from "../runtime/environment.js";
 import { readField } from "../runtime/redact.js";
 import { MAX_VALUE_BYTES } from "./store-entry.js";
 
-/** Windows has neither the flag nor owners and modes of this kind: its profile folders are private. */
+/** Windows has neither the flag nor owners and modes of this kind: its profile directories are private. */
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
 /** Temporary files of processes that ended in the middle of a write are removed after this. */
@@ -16,7 +16,7 @@ const ABANDONED_AFTER_MS = 3_600_000;
 /** All other files are removed after this: no session is valid for longer than 12 h. */
 const OUTDATED_AFTER_MS = 86_400_000;
 
-/** The folder that all processes of a user find: in memory until the login session ends, or in the user's cache. */
+/** The directory that all processes of a user find: in memory until the login session ends, or in the user's cache. */
 export function defaultDirectory(env: Environment, platform: NodeJS.Platform): string {
   const runtime = readVariable(env, "XDG_RUNTIME_DIR");
   const cache = readVariable(env, "XDG_CACHE_HOME");
@@ -31,8 +31,8 @@ export function defaultDirectory(env: Environment, platform: NodeJS.Platform): s
 }
 
 /**
- * A folder that only its owner can use, with small files that are replaced as a whole. It refuses a
- * folder or file that belongs to another user, that others may read or write, or that is a symbolic link.
+ * A directory that only its owner can use, with small files that are replaced as a whole. It refuses a
+ * directory or file that belongs to another user, that others may read or write, or that is a symbolic link.
  */
 export class StoreDirectory {
   readonly #path: string;
@@ -52,7 +52,7 @@ export class StoreDirectory {
     return await readdir(this.#path);
   }
 
-  /** The path of a file in the folder. */
+  /** The path of a file in the directory. */
   file(name: string): string {
     return join(this.#path, name);
   }
@@ -144,7 +144,7 @@ export class StoreDirectory {
   async #check(): Promise<void> {
     const stats = await lstat(this.#path);
     if (!stats.isDirectory())
-      throw new Error(`${this.#path} is not a folder, or is a symbolic link`);
+      throw new Error(`${this.#path} is not a directory, or is a symbolic link`);
     checkOwner(this.#path, stats);
   }
 

@@ -150,7 +150,7 @@ export function readStoredValue(stored: unknown): StoredValue | { readonly probl
 /** How many stored values are read for a {@link StoredSample}. */
 export const MAX_SAMPLE = 40;
 
-/** Counts values with the same key id and problem. */
+/** Counts values with the same key ID and problem. */
 export function countSample(values: readonly Omit<StoredSample, "count">[]): StoredSample[] {
   const counts = new Map<string, StoredSample>();
   for (const { keyId, problem } of values) {

@@ -260,8 +260,8 @@ function accountOf(arn: string | undefined): string | undefined {
 }
 
 /**
- * The longest response that is read, in bytes. A success of STS has 1 to 3 KiB, and about 20 KiB at most:
- * with a packed policy, and a subject and audience of the maximum length.
+ * The longest response that is read, in bytes. A successful response of STS has 1 to 3 KiB, and at
+ * most about 20 KiB: with a packed policy, and a subject and audience of the maximum length.
  */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 

@@ -2,7 +2,7 @@ import type { Clock } from "../runtime/clock.js";
 
 /**
  * How long the circuit of a region that failed stays open, in milliseconds: uniform, so that the
- * processes of a fleet do not come back at once.
+ * processes of a fleet do not come back at the same time.
  */
 const OPEN_MS = { min: 30_000, max: 60_000 };
 

@@ -107,7 +107,7 @@ export class SharedCalls<T> {
       }
     };
     const call: SharedCall<T> = {
-      // In a later microtask, because `run` uses `call` even if it fails at once.
+      // In a later microtask, because `run` uses `call` even if it fails immediately.
       answer: Promise.resolve().then(run),
       abort,
       startedAt: this.clock.monotonic(),

@@ -42,7 +42,7 @@ export interface RegionHandle {
   skip(): boolean;
   /** Skips the region if another call has shown since the creation of this handle that it fails. */
   skipIfFailedMeanwhile(): boolean;
-  /** Whether another region can be called at once, now that this one has failed. */
+  /** Whether another region can be called immediately, now that this one has failed. */
   hasAlternative(): boolean;
 }
 

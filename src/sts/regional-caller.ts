@@ -66,7 +66,7 @@ const FINAL: readonly Verdict[] = [
   "request-invalid",
 ];
 
-/** Verdicts with a `Retry-After` that concerns one region: another one may be called at once. */
+/** Verdicts with a `Retry-After` that concerns one region: another one may be called immediately. */
 const REGIONAL_WAITS: readonly Verdict[] = ["throttled", "idp-unreachable"];
 
 /** However small the budget, a silent region gets this much time, in milliseconds. */
@@ -280,7 +280,7 @@ export interface HedgeOutcome<T> {
 /**
  * Makes the first call and, if it has not settled after `afterMs`, a second one in parallel: the hedge.
  * The first success wins, and the other call is aborted. When both fail, the result is the failure of
- * the first call; when that is final, or comes before the hedge began, it is the result at once.
+ * the first call; when that is final, or comes before the hedge began, it is the result immediately.
  */
 export async function hedged<T>(
   { clock, signal, afterMs, isFinal }: HedgeOptions,

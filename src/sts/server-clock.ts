@@ -20,7 +20,7 @@ export interface SessionTimes {
   readonly sentAt: Moment;
 }
 
-/** A `Date` header that cannot be right. */
+/** A `Date` header that can't be right. */
 export interface RejectedDate {
   /** ISO 8601. */
   readonly date: string;

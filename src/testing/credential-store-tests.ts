@@ -199,7 +199,7 @@ export function testCredentialStore({ test, createStore }: CredentialStoreTests)
     equal((await one.read(key)).credentials, undefined);
   });
 
-  test("credentials are removed by their access key id, and by no other id", async () => {
+  test("credentials are removed by their access key ID, and by no other ID", async () => {
     const { one, other, key } = await pair();
     const lease = await claimed(one, key);
     const stored = someCredentials(key);

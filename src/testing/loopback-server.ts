@@ -158,7 +158,7 @@ export function sendAnswer(
   response.end(request.method === "HEAD" || httpStatus === 304 ? undefined : bytes);
 }
 
-/** Sends the headers at once, and then one byte of the body every `intervalMs` milliseconds. */
+/** Sends the headers immediately, and then one byte of the body every `intervalMs` milliseconds. */
 export async function trickleAnswer(
   { response, signal }: Exchange,
   { httpStatus, body, headers }: Answer,

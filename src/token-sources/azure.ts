@@ -22,7 +22,7 @@ export interface AzureManagedIdentityInit extends TokenSourceInit {
    * issue v1 tokens: v2 tokens have an `azp`, which STS compares instead of the audience.
    */
   readonly audience: string;
-  /** Client id of a user-assigned identity. @default the system-assigned one, or the only one */
+  /** Client ID of a user-assigned identity. @default the system-assigned one, or the only one */
   readonly clientId?: string | undefined;
 }
 

@@ -195,7 +195,7 @@ const RULES: AnswerRules = {
   hintFor: (status) =>
     status === 429 || status >= 500
       ? "IdP: this is usually temporary; if it persists, find out what limits or stops the token endpoint."
-      : "IdP: compare the client's id, secret or key, its authentication method and its grants with what the workload sends.",
+      : "IdP: compare the client's ID, secret or key, its authentication method and its grants with what the workload sends.",
 };
 
 interface FetchInit {

@@ -15,7 +15,7 @@ import {
 export interface FlyInit extends TokenSourceInit {
   /** The token's `aud`. @default "sts.amazonaws.com" */
   readonly audience?: string | undefined;
-  /** The unix socket of the machine's API. @default "/.fly/api" */
+  /** The Unix socket of the machine's API. @default "/.fly/api" */
   readonly socketPath?: string | undefined;
 }
 
@@ -25,7 +25,7 @@ const SOCKET = "/.fly/api";
 /**
  * Tokens of a Fly Machine, from the machine's own API. Each lives for 10 minutes.
  *
- * Optional variable: `FLY_MACHINE_ID`. If it is not set and there is no socket, the source fails at once:
+ * Optional variable: `FLY_MACHINE_ID`. If it is not set and there is no socket, the source fails immediately:
  * this is not a Fly Machine.
  *
  * @throws TypeError for an invalid option.

@@ -21,8 +21,8 @@ const URL_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const BEARER_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
 /**
- * Tokens of a GitHub Actions job. Each lives for 5 minutes; a new one is minted for every attempt, for
- * as long as the job runs.
+ * Tokens of a GitHub Actions job. Each lives for 5 minutes; the source requests a new one for each attempt,
+ * for as long as the job runs.
  *
  * Required variables: `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`. The runner
  * sets them when the job has `permissions: { id-token: write }`.

@@ -15,11 +15,11 @@ import {
 export interface GoogleMetadataInit extends TokenSourceInit {
   /**
    * The token's `aud`. In a trust policy this is `accounts.google.com:oaud`; `:aud` is the token's
-   * `azp`, the numeric id of the service account.
+   * `azp`, the numeric ID of the service account.
    * @default "sts.amazonaws.com"
    */
   readonly audience?: string | undefined;
-  /** The service account of the instance whose token is requested, by its e-mail address. @default "default" */
+  /** The service account of the instance whose token is requested, by its email address. @default "default" */
   readonly serviceAccount?: string | undefined;
 }
 

@@ -33,7 +33,7 @@ export interface KubernetesTokenRequestInit extends TokenSourceInit {
    */
   readonly expirationSeconds?: number | undefined;
   /**
-   * Folder with the pod's `token`, `namespace` and `ca.crt`.
+   * Directory with the pod's `token`, `namespace` and `ca.crt`.
    * @default "/var/run/secrets/kubernetes.io/serviceaccount"
    */
   readonly folder?: string | undefined;

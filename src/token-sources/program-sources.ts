@@ -75,7 +75,7 @@ export function buildkite(init: BuildkiteInit = {}): PlatformTokenSource {
 /** Init of {@link circleci}. */
 export interface CircleciInit extends TokenSourceInit {
   /**
-   * The token's `aud`. With `variable`, CircleCI fixes it to the organization's id, and the source only
+   * The token's `aud`. With `variable`, CircleCI fixes it to the organization's ID, and the source only
    * checks it.
    * @default "sts.amazonaws.com"; any with `variable`
    */

@@ -184,7 +184,7 @@ function ambiguous(audiences: readonly string[]): Finding {
     severity: "fatal",
     title: "The token has several audiences and no authorized party.",
     detail: `The token's \`aud\` is ${JSON.stringify(shown)} and it has no \`azp\`.`,
-    remedy: `Workload: request a token with one audience, ${DEFAULT_AUDIENCE}. IdP: or add an \`azp\` that is a client ID of the IAM OIDC provider.`,
+    remedy: `Workload: request a token with one audience, ${DEFAULT_AUDIENCE}. Or, IdP: add an \`azp\` that is a client ID of the IAM OIDC provider.`,
     evidence: { audiences: shown },
   };
 }
@@ -332,7 +332,7 @@ function expiresSoon(exp: number, now: number): Finding {
       ? `The token expired ${span} ago, at ${formatTime(exp * 1000, now)}; STS tolerates ${TOLERANCE}.`
       : `The token expires in ${span}, which may be before the last retry.`,
     remedy:
-      "Workload: pass a source that mints a token for every attempt, or request a longer lifetime.",
+      "Workload: pass a token source that issues a token for each attempt, or request tokens with a longer lifetime.",
     evidence: { secondsLeft },
   };
 }

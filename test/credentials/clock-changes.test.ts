@@ -26,7 +26,7 @@ describe("a clock that is set back", () => {
     ["by less than their age", 40, -30],
     ["to before they were fetched", 40, -24 * 60],
     ["by a little", 5, -2],
-    ["at once", 0, -60],
+    ["immediately", 0, -60],
   ])("%s leaves credentials as they are until their refresh is due", async (_, elapsed, by) => {
     const bench = await cacheAfter(elapsed * MINUTE, by * MINUTE);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 1]);

@@ -51,7 +51,7 @@ const ANSWERS = {
 const REFRESH_RUNS_BEHIND = [2, 14, 16];
 const NOT_RAISED_WHILE_VALID = [16, 17, 18];
 const WITH_SERVE_EXPIRED = [7, 21, 23];
-/** Here no failed refresh is repeated at once: the backoff, 1 s at most at first, must pass. */
+/** Here no failed refresh is repeated immediately: the backoff, 1 s at most at first, must pass. */
 const AFTER_THE_BACKOFF = [8];
 
 const scenarios = readSharedJson(
@@ -59,7 +59,7 @@ const scenarios = readSharedJson(
   "the refresh scenarios that the AWS SDKs share",
 ) as Scenario[] | undefined;
 
-/** The bench as a scenario begins. Whatever key id it speaks of, ours is `AKID-1`. */
+/** The bench as a scenario begins. Whatever key ID it speaks of, ours is `AKID-1`. */
 async function begin({ given }: Scenario, number: number): Promise<CacheBench> {
   const backoff = given.refreshBackoffSeconds ?? 300;
   const bench = new CacheBench({

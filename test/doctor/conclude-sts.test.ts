@@ -22,7 +22,7 @@ describe("a path to STS that is blocked is explained by the part that failed", (
     ],
     [
       { failedIn: "connect", error: "ECONNREFUSED" },
-      /cannot be reached/,
+      /can't be reached/,
       /no connection is established/,
       /firewall/,
     ],
@@ -114,9 +114,9 @@ describe("a response of STS is classified by its words", () => {
     expect(finding.detail).toContain(failure.message);
   });
 
-  test("and its detail has the region, the status and the request id", () => {
+  test("and its detail has the region, the status and the request ID", () => {
     expect(answerFinding(refusal("Incorrect token audience")).detail).toBe(
-      "STS in eu-west-1 said (HTTP 400): InvalidIdentityToken: Incorrect token audience (request id r-1)",
+      "STS in eu-west-1 said (HTTP 400): InvalidIdentityToken: Incorrect token audience (request ID r-1)",
     );
   });
 

@@ -167,7 +167,7 @@ test("an expired token is only suspected if no response of STS shows the time", 
   expect(findings.find(({ id }) => id === "token-expired")).toMatchObject({ severity: "suspect" });
 });
 
-test("a Date that cannot be right is ignored and reported", async () => {
+test("a Date that can't be right is ignored and reported", async () => {
   const diagnosis = await examine(async (site) => {
     const { idp, sts } = await healthy(site);
     const { port } = site.keep(await startLyingFront(sts));
@@ -272,7 +272,7 @@ describe("a profile whose file is never read to its end", () => {
   });
 });
 
-test("a run rejects at once with the reason of a signal that aborts", async () => {
+test("a run rejects immediately with the reason of a signal that aborts", async () => {
   await using site = new Site();
   const { port } = site.keep(await startSilentServer());
   const controller = new AbortController();
@@ -313,7 +313,7 @@ function masked(text: string, subject?: string): string {
   return mask(diagnosis, { token: undefined, isRedacted: true, subject }).facts.startedAt;
 }
 
-describe("a redacted diagnosis has no account id", () => {
+describe("a redacted diagnosis has no account ID", () => {
   test.each([
     ["arn:aws:iam::123456789012:role/app", "arn:aws:iam::************:role/app"],
     ["is not activated for account:123456789012.", "is not activated for account:************."],
@@ -326,7 +326,7 @@ describe("a redacted diagnosis has no account id", () => {
   ])("%j", (text, expected) => expect(masked(text)).toBe(expected));
 
   test.each([
-    ["a request id", "request id 750a3f61-a4a5-42db-b3ae-135600000000"],
+    ["a request ID", "request ID 750a3f61-a4a5-42db-b3ae-135600000000"],
     ["a thumbprint", "a0b1123456789012ffee"],
     ["a longer number", "1234567890123"],
   ])("but keeps %s", (_, text) => expect(masked(text)).toBe(text));

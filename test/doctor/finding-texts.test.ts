@@ -197,7 +197,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
   [
     "store-directory-unsafe",
     () => one(failed("/run/a is open to other users; run: chmod go-rwx /run/a")),
-    /not closed to other users.*chmod go-rwx/,
+    /not private to this user.*chmod go-rwx/,
     /^Workload: choose a directory that only this user can use/,
     {},
   ],
@@ -246,7 +246,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
   [
     "store-key-unknown",
     () => one(store({ keyIds: ["a"], sample: [{ keyId: "a", count: 1, problem: "…" }] })),
-    /different key of the same id.*1 stored value of the key a/,
+    /different key of the same ID.*1 stored value of the key a/,
     /^Workload: give every process the same key a/,
     {},
   ],

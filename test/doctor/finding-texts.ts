@@ -118,7 +118,7 @@ export const PROVIDER_ROWS: readonly TextRow[] = [
   [
     "issuer-private",
     () => problem({ kind: "not-public", address: "10.0.0.1" }, "discovery"),
-    /cannot reach.*10\.0\.0\.1, which is not public/,
+    /can't reach.*10\.0\.0\.1, which is not public/,
     /^Network: publish .*allowPrivateIssuers/,
     { address: "10.0.0.1" },
   ],

@@ -105,7 +105,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     "discovery-field-missing",
   ),
   {
-    name: "the key has key_ops, which STS reports as a token that it cannot validate",
+    name: "the key has key_ops, which STS reports as a token that it can't validate",
     async build(site) {
       const { idp, options } = await healthy(site);
       changeKeys((key) => ({ ...key, key_ops: ["verify"] }))(idp);
@@ -141,7 +141,7 @@ export const ISSUER_ROWS: readonly Row[] = [
     "its modulus has a line break": (n: string) => `${n.slice(0, 64)}\n${n.slice(64)}`,
   }).map(
     ([name, write]): Row => ({
-      name: `${name}, which STS reports as a token that it cannot validate`,
+      name: `${name}, which STS reports as a token that it can't validate`,
       async build(site) {
         const { idp, options } = await healthy(site, { idp: { algorithm: "RS256" } });
         changeKeys((key) => ({ ...key, n: write(String(key.n)) }))(idp);

@@ -2,7 +2,7 @@ import { healthy, ROLE_ARN, settingsFor } from "../support/matrix-world.js";
 import type { Row } from "./matrix-row.js";
 import { closedPort, startFirewalledPort, startSilentServer } from "./odd-servers.js";
 
-/** Two faults at once: the doctor names the one that explains, and hides neither. */
+/** Two faults together: the doctor names the one that explains, and hides neither. */
 export const PAIR_ROWS: readonly Row[] = [
   {
     name: "a firewalled IdP and no region",

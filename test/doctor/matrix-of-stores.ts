@@ -111,7 +111,7 @@ export const STORE_ROWS: readonly Row[] = [
     "store-clock-skew",
   ]),
   stored(
-    "two keys with the same id",
+    "two keys with the same ID",
     () => {
       const sample = [{ keyId: "2026-11", count: 1, problem: "it can't be decrypted" }];
       return inspected({ keyIds: ["2026-11"], sample });
@@ -145,7 +145,7 @@ export const STORE_ROWS: readonly Row[] = [
     "store-not-writable",
   ),
   stored(
-    "a store that evicts a value at once",
+    "a store that evicts a value immediately",
     () => spoilt({ publish: async () => true }),
     "store-broken",
   ),

@@ -66,7 +66,7 @@ function clockOff(name: string, offMs: number, cause: FindingId | null): Row {
 
 export const STS_ROWS: readonly Row[] = [
   said(
-    "STS cannot get the key, though all is well from here",
+    "STS can't get the key, though all is well from here",
     "idp-unreachable",
     "sts-verification-key",
   ),

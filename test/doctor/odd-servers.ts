@@ -54,7 +54,7 @@ export async function startLyingFront(sts: { readonly url: string }): Promise<Od
   return await listening(front, () => front.closeAllConnections());
 }
 
-/** Resets every connection at once. */
+/** Resets every connection immediately. */
 export async function startResettingServer(): Promise<OddServer> {
   return await listening(createServer((socket) => socket.resetAndDestroy()));
 }

@@ -255,11 +255,11 @@ if (REDIS_SERVER === undefined) {
       expect(checked.findings[0]?.remedy).toContain("add the key 2026-12 behind the others");
     });
 
-    test("with values of a wrong key under the same id is suspected", async () => {
+    test("with values of a wrong key under the same ID is suspected", async () => {
       await publishWith([{ id: "2026-11", key: keyOf(4) }]);
       const checked = await check(storeOf(admin));
       expect(shown(checked)).toEqual(["suspect store-key-unknown"]);
-      expect(checked.findings[0]?.title).toContain("a different key of the same id");
+      expect(checked.findings[0]?.title).toContain("a different key of the same ID");
     });
 
     test("needs no other permissions than the documented ones", async () => {

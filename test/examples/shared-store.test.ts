@@ -28,7 +28,7 @@ async function runTwice(
 describe("the second process of shared-store.ts gets its credentials", {
   timeout: 60_000,
 }, () => {
-  test("from the folder that the first process wrote", async () => {
+  test("from the directory that the first process wrote", async () => {
     await using world = await startWorld();
     await using folder = await temporaryFolder();
     const env = { XDG_RUNTIME_DIR: folder.path };

@@ -136,7 +136,7 @@ describe("a busy caller without credentials", () => {
     },
   );
 
-  test("gets the cached error at once, and the error and the status show the end of the backoff", async () => {
+  test("gets the cached error immediately, and the error and the status show the end of the backoff", async () => {
     await using world = await startWorld();
     world.sts.setFault("sts-unavailable");
     const provider = world.provide({ retry: { maxAttempts: 1 } });
@@ -169,7 +169,7 @@ describe("a busy caller without credentials", () => {
     expect(clock.monotonic() - recoveredAt).toBeLessThanOrEqual(4_100);
   });
 
-  test("that aborts every wait at once starts one refresh, and not one for each wait", async () => {
+  test("that aborts every wait immediately starts one refresh, and not one for each wait", async () => {
     await using world = await startWorld();
     world.sts.setFault("hang");
     const provider = world.provide();

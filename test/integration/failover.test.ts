@@ -16,7 +16,7 @@ const fault =
   (sts) =>
     sts.setFault(kind);
 
-describe("the next region is called at once when the first", () => {
+describe("the next region is called immediately when the first", () => {
   test.each<[string, Break, string]>([
     ["is unavailable", fault("sts-unavailable"), "ServiceUnavailable"],
     ["resets the connection", fault("reset"), "ECONNRESET"],

@@ -77,21 +77,24 @@ describe("with hedgeAfterMs, a first region", () => {
     ["access-denied", "ERR_ACCESS_DENIED"],
     ["token-rejected", "ERR_TOKEN_REJECTED"],
     ["request-invalid", "ERR_REQUEST_INVALID"],
-  ])("that refuses late ends the refresh and the second call at once: %s", async (fault, code) => {
-    await using world = await twoRegions();
-    const answer = gate();
-    world.first.setFault(fault);
-    world.second.setFault("hang");
-    const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
-    const credentials = rejection(provider());
-    await inFlight(world.first);
-    await world.clock.advance(200);
-    await inFlight(world.second);
-    answer.open();
-    expect(await credentials).toMatchObject({ code, attempts: { length: 1 } });
-    expect(world.clock.monotonic()).toBe(200);
-    await until(() => world.second.connections.open === 0);
-  });
+  ])(
+    "that refuses late ends the refresh and the second call immediately: %s",
+    async (fault, code) => {
+      await using world = await twoRegions();
+      const answer = gate();
+      world.first.setFault(fault);
+      world.second.setFault("hang");
+      const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
+      const credentials = rejection(provider());
+      await inFlight(world.first);
+      await world.clock.advance(200);
+      await inFlight(world.second);
+      answer.open();
+      expect(await credentials).toMatchObject({ code, attempts: { length: 1 } });
+      expect(world.clock.monotonic()).toBe(200);
+      await until(() => world.second.connections.open === 0);
+    },
+  );
 
   test.each<[StsFault, WebIdentityInit]>([
     ["sts-unavailable", {}],

@@ -40,7 +40,7 @@ const severities = (events: readonly WebIdentityEvent[]) =>
   );
 
 async function inOutage(isSilent: boolean) {
-  // Under this clock the 5 s of a look pass at once, as waits do; STS's own 5 s are real ones.
+  // Under this clock the 5 s of a look pass immediately, as waits do; STS's own 5 s are real ones.
   const world = await (isSilent
     ? startPreflightWorld(new VirtualClock(), { idpTimeoutMs: 50 })
     : startPreflightWorld());

@@ -93,7 +93,7 @@ describe("a key that STS refuses in the form of one of three replicas", () => {
     key_ops: (key) => ({ ...key, key_ops: ["verify"] }),
     "a leading zero octet": (key) => ({ ...key, x: withZero(key.x) }),
   };
-  // Who responses whom: STS gets the faulty form first, and the check gets it never, at once or later.
+  // STS gets the faulty form first; the check gets it never, immediately or later.
   test.each(
     Object.keys(FORMS).flatMap((form) =>
       [

@@ -120,7 +120,7 @@ describe("a region that did not respond", () => {
 });
 
 describe("a region that fails while many calls wait for their turn there", () => {
-  test("gets none of those calls: they go to the next region at once", async () => {
+  test("gets none of those calls: they go to the next region immediately", async () => {
     await using world = await startRegions([FIRST, SECOND], new VirtualClock(0));
     const [first] = world.stss;
     first?.setFault("hang");

@@ -105,7 +105,7 @@ describe("a source that can't renew its token", () => {
     return Object.assign(calls, { renewable: false });
   };
 
-  test("ends the refresh at once when STS reports the token as expired", async () => {
+  test("ends the refresh immediately when STS reports the token as expired", async () => {
     await using world = await startWorld();
     world.sts.setFault("token-expired");
     const token = fixed(await world.idp.issueToken());

@@ -172,7 +172,7 @@ describe("fromWebIdentity({ token: detectTokenSource(), roleArn }) works unchang
   });
 });
 
-test("a source that can't renew its expired token ends the refresh at once, and the error says so", async () => {
+test("a source that can't renew its expired token ends the refresh immediately, and the error says so", async () => {
   await using world = await startWorld();
   const token = await world.idp.issueToken();
   const source = detectTokenSource({ env: { BITBUCKET_STEP_OIDC_TOKEN: token } });

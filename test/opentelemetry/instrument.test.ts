@@ -302,7 +302,7 @@ test("store operations and endpoint requests are counted", async () => {
   ]);
 });
 
-test("no token, subject, key id or role ARN is recorded", async () => {
+test("no token, subject, key ID or role ARN is recorded", async () => {
   await using world = await startWorld();
   await using telemetry = observed();
   let token = "";

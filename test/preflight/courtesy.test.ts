@@ -102,7 +102,7 @@ test("an expired document is revalidated with its entity tag, and stays in use i
   expect(idp.requests[3]?.headers["if-none-match"]).toMatch(/^".+"$/);
 });
 
-test("a new JWKS is fetched at once when the cached one does not fit the token", async () => {
+test("a new JWKS is fetched immediately when the cached one does not fit the token", async () => {
   await using idp = await startLocalIdp({ kid: "same" });
   const { check, clock } = checkWorld();
   await check(await idp.issueToken());

@@ -55,7 +55,7 @@ test("a key that was published between two fetches is found", async () => {
   expect(idp.counts.jwks).toBe(2);
 });
 
-test("a key that the cached JWKS lacks causes a new fetch at once", async () => {
+test("a key that the cached JWKS lacks causes a new fetch immediately", async () => {
   await using idp = await startLocalIdp();
   const { check, clock } = checkWorld();
   await check(await idp.issueToken());

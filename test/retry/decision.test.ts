@@ -138,7 +138,7 @@ describe("another attempt", () => {
     changes: Partial<DecisionContext> = {},
   ) => decide(verdict, context({ failure: failure(facts), ...changes }));
 
-  test("follows at once when another region can be called", () => {
+  test("follows immediately when another region can be called", () => {
     for (const verdict of ["sts-unavailable", "sts-blocked", "region-disabled"] as const) {
       expect(wait(verdict, { alternative: true })).toBe(0);
     }
@@ -277,12 +277,12 @@ describe("a verdict of its own rule", () => {
     },
   );
 
-  test("a blocked connection to STS leads to another region at once, if there is one", () => {
+  test("a blocked connection to STS leads to another region immediately, if there is one", () => {
     const blocked = context({ failure: failure({ alternative: true }), timesSeen: 9 });
     expect(decide("sts-blocked", blocked)).toBe(0);
   });
 
-  test("an expired token is replaced at once, and the next ones after a wait", () => {
+  test("an expired token is replaced immediately, and the next ones after a wait", () => {
     expect(decide("token-expired", context())).toBe(0);
     expect(decide("token-expired", context({ timesSeen: 2, failures: 2 }))).toBe(750);
   });

@@ -115,7 +115,7 @@ describe("an error's whole message", () => {
     expect(explained(answer("InvalidIdentityToken", KEY), { attempts: 12 }).message).toBe(
       "STS could not get the verification key from the identity provider: InvalidIdentityToken: " +
         `${KEY} (role ${ROLE}, issuer https://issuer.example.com, kid key-1, 12 attempts in 24.0 s ` +
-        "in eu-west-1, last request id req-7). IdP and network: make sure that the issuer's " +
+        "in eu-west-1, last request ID req-7). IdP and network: make sure that the issuer's " +
         "/.well-known/openid-configuration and its jwks_uri return 200 to the internet within 5 s, " +
         "without a login, a rate limit or a firewall in the way, and that the JWKS has the token's key. " +
         "Details: npx resilient-sts explain ERR_IDP_UNREACHABLE",
@@ -125,8 +125,8 @@ describe("an error's whole message", () => {
   test("for a role that does not trust the token", () => {
     const words = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
     expect(explained(answer("AccessDenied", words, 403)).message).toBe(
-      `The role cannot be assumed with this token: AccessDenied: ${words} (role ${ROLE}, issuer ` +
-        "https://issuer.example.com, kid key-1, 1 attempt in 2.0 s in eu-west-1, last request id " +
+      `The role can't be assumed with this token: AccessDenied: ${words} (role ${ROLE}, issuer ` +
+        "https://issuer.example.com, kid key-1, 1 attempt in 2.0 s in eu-west-1, last request ID " +
         "req-7). AWS account: check that the role exists in that account, and that its trust policy " +
         "names this OIDC provider and exactly the token's sub and aud. IAM changes take up to 12 s to " +
         "take effect; retryAccessDenied waits for them. " +
@@ -247,7 +247,7 @@ describe("an error", () => {
     expect(message).toContain("4 attempts in 2.0 s in eu-west-1, eu-central-1)");
   });
 
-  test("is complete without a token, a kid, a region and a request id", () => {
+  test("is complete without a token, a kid, a region and a request ID", () => {
     const failure: Failure = { kind: "local", message: "words" };
     const attempts = [{ attempt: 1, verdict: "unknown" as const, message: "words", ms: 0 }];
     const outcome = new AttemptsFailed({ verdict: "unknown", failure, attempts, elapsedMs: 49 });

@@ -98,7 +98,7 @@ describe("the retry loop", () => {
     ]);
   });
 
-  test("stops at once after a failure that no retry can help", async () => {
+  test("stops immediately after a failure that no retry can help", async () => {
     const run = start([failWith(DOWN), failWith(DENIED)]);
     const { verdict, failure } = await outcomeOf(run);
     expect([verdict, failure, run.contexts.length]).toEqual(["access-denied", DENIED, 2]);
@@ -191,7 +191,7 @@ describe("the budget", () => {
 });
 
 describe("an abort", () => {
-  test("in a wait ends it at once with the signal's reason", async () => {
+  test("in a wait ends it immediately with the signal's reason", async () => {
     const run = start([failWith(DOWN)]);
     while (run.clock.pending === 0) await run.clock.flush();
     run.controller.abort("closed");
@@ -199,7 +199,7 @@ describe("an abort", () => {
     expect([run.clock.pending, run.clock.monotonic(), run.contexts.length]).toEqual([0, 0, 1]);
   });
 
-  test("in a later wait also ends it at once", async () => {
+  test("in a later wait also ends it immediately", async () => {
     const run = start([failWith(DOWN)]);
     while (run.contexts.length < 3) await run.clock.advance(100);
     run.controller.abort("closed");

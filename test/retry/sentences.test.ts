@@ -95,7 +95,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     said("IDPRejectedClaim", "words", 403),
     ...(["sts-token-refused", "fatal", "token-rejected"] as const),
-    /identity provider told STS/,
+    /identity provider reported to STS/,
     /^Workload: sign in again/,
   ],
   [
@@ -125,7 +125,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     said("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", 403),
     ...(["sts-access-denied", "fatal", "access-denied"] as const),
-    /role cannot be assumed/,
+    /role can't be assumed/,
     /^AWS account: .*trust policy.*12 s.*retryAccessDenied/,
   ],
   [
@@ -227,7 +227,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     network("ENOTFOUND"),
     ...(["sts-unreachable", "fatal", "sts-unavailable"] as const),
-    /cannot be reached from this machine/,
+    /can't be reached from this machine/,
     /^Network: .*DNS.*firewall.*Workload: /,
   ],
   [

@@ -167,7 +167,7 @@ describe("closeOnAbort", () => {
     expect(closed).toEqual([0, 2]);
   });
 
-  test("closes an owner at once for a signal that has already aborted", () => {
+  test("closes an owner immediately for a signal that has already aborted", () => {
     const { reasons, all } = owners(1);
     for (const owner of all) closeOnAbort(AbortSignal.abort("before"), owner);
     expect(reasons).toEqual(["before"]);

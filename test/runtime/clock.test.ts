@@ -16,7 +16,7 @@ describe("the system's clock", () => {
     vi.useRealTimers();
   });
 
-  test("does not fire at once for a delay that is too long for setTimeout", () => {
+  test("does not fire immediately for a delay that is too long for setTimeout", () => {
     let fired = false;
     const cancel = systemClock.schedule(2 ** 31 + 5, () => {
       fired = true;

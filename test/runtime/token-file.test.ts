@@ -95,13 +95,13 @@ describe("a token file", () => {
   test.each([
     ["a folder", "EISDIR", () => mkdirSync(path("token"))],
     ["a link to itself", "ELOOP", () => symlinkSync("token", path("token"))],
-  ])("that is %s causes an error at once", async (_, code, make) => {
+  ])("that is %s causes an error immediately", async (_, code, make) => {
     make();
     await expect(read(path("token"))).rejects.toMatchObject({ code });
     expect(clock.scheduled).toEqual([]);
   });
 
-  test("in a folder that is a file causes an error at once", async () => {
+  test("in a directory that is a file causes an error immediately", async () => {
     writeFileSync(path("file"), "x");
     await expect(read(path("file/token"))).rejects.toMatchObject({ code: "ENOTDIR" });
   });
@@ -111,7 +111,7 @@ describe("a token file", () => {
     expect((await read(path("token"))).length).toBeGreaterThan(20_000);
   });
 
-  test("that is not UTF-8 (UTF-16 of PowerShell, binary) causes an error at once", async () => {
+  test("that is not UTF-8 (UTF-16 of PowerShell, binary) causes an error immediately", async () => {
     for (const bytes of [Buffer.from("\uFEFFeyJ", "utf16le"), Buffer.from([0x80, 0x00])]) {
       writeFileSync(path("token"), bytes);
       await expect(read(path("token"))).rejects.toThrow("the file is not UTF-8 text");

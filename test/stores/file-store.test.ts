@@ -68,7 +68,7 @@ describe("the folder", () => {
     const { key } = await published(directory);
     const link = join(folder, newKey());
     await symlink(directory, link);
-    await expect(fileStore({ directory: link }).read(key)).rejects.toThrow(/not a folder/);
+    await expect(fileStore({ directory: link }).read(key)).rejects.toThrow(/not a directory/);
     await expect(fileStore({ directory: link }).claim(key, LEASE_MS)).rejects.toThrow();
   });
 
@@ -113,7 +113,7 @@ describe("a file", () => {
     await expect(store.read(key)).rejects.toThrow(/open to other users/);
   });
 
-  test("that is a folder is refused", async () => {
+  test("that is a directory is refused", async () => {
     const { store, key, file } = await published(newDirectory());
     await rm(file);
     await mkdir(file, { mode: 0o700 });
@@ -186,7 +186,7 @@ describe("a lease", () => {
     ["a process that is gone", { pid: 4_194_305 }],
     ["a process whose pid is another's by now", { startedAt: "1" }],
     ["a process of an earlier boot", { bootId: "00000000-0000-0000-0000-000000000000" }],
-  ])("of %s can be claimed at once, with a higher fence", async (_, changes) => {
+  ])("of %s can be claimed immediately, with a higher fence", async (_, changes) => {
     const { store, key } = await heldBy(changes);
     expect((await store.read(key)).isLeased).toBe(false);
     expect((await store.claim(key, LEASE_MS))?.fence).toBeGreaterThan(7);

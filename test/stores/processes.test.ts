@@ -73,7 +73,7 @@ async function prepare(
   sts.clearFaults();
 }
 
-/** All processes request credentials at once. */
+/** All processes request credentials at the same time. */
 async function refreshAll(members: readonly SharingProcess[] = processes) {
   const reports = await Promise.all(members.map((member) => member.go()));
   return {
@@ -144,7 +144,7 @@ async function killHolder(changes: Partial<SharingInstructions>): Promise<void> 
   await until(() => calls() === 1);
 }
 
-/** The only value in a folder: it is published after its process has reported. */
+/** The only value in a directory: it is published after its process has reported. */
 async function stored(directory: string) {
   const store = fileStore({ directory });
   for (;;) {

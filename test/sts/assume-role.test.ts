@@ -67,11 +67,11 @@ describe("the credentials in a response", () => {
     ["nothing", {}],
     ["no credentials", { Credentials: undefined }],
     ["empty credentials", { Credentials: {} }],
-    ["no access key id", { Credentials: { ...ISSUED, AccessKeyId: "" } }],
+    ["no access key ID", { Credentials: { ...ISSUED, AccessKeyId: "" } }],
     ["no secret", { Credentials: { ...ISSUED, SecretAccessKey: undefined } }],
     ["a blank secret", { Credentials: { ...ISSUED, SecretAccessKey: " \n" } }],
-    ["a line break in the access key id", { Credentials: { ...ISSUED, AccessKeyId: "AKIA\r\n" } }],
-    ["an escape in the access key id", { Credentials: { ...ISSUED, AccessKeyId: "AK\u001b[31m" } }],
+    ["a line break in the access key ID", { Credentials: { ...ISSUED, AccessKeyId: "AKIA\r\n" } }],
+    ["an escape in the access key ID", { Credentials: { ...ISSUED, AccessKeyId: "AK\u001b[31m" } }],
     ["a blank in the session token", { Credentials: { ...ISSUED, SessionToken: "a b" } }],
   ])("are undefined for a response with %s", (_, answer) => {
     expect(read(answer)).toBeUndefined();

@@ -44,7 +44,7 @@ describe("a concurrency limit", () => {
     expect(order).toEqual([1, 2, 3, 4]);
   });
 
-  test("starts the next call when one fails, even if it fails at once", async () => {
+  test("starts the next call when one fails, even if it fails immediately", async () => {
     const room = new ConcurrencyLimit(1);
     await expect(room.run(signal, async () => Promise.reject(new Error("a")))).rejects.toThrow("a");
     const throwing = () => {

@@ -116,7 +116,7 @@ describe("of two calls", () => {
 });
 
 describe("a final failure", () => {
-  test("of the first call ends both at once", async () => {
+  test("of the first call ends both immediately", async () => {
     const { clock, first, second, outcome } = race();
     await clock.advance(100);
     first.fail("refused");

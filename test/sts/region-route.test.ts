@@ -35,7 +35,7 @@ function regions(first: string, ...others: string[]) {
             return region;
           }
           handle.failed(verdict, verdict !== DOWN);
-          return `${region}${handle.hasAlternative() ? " at once" : ""}`;
+          return `${region}${handle.hasAlternative() ? " immediately" : ""}`;
         }),
     };
   };
@@ -47,9 +47,9 @@ describe("a route", () => {
     expect(regions("a", "b").startRefresh().ask("ok", "ok", "ok")).toEqual(["a", "a", "a"]);
   });
 
-  test("calls the regions in order, and at once while there is another one", () => {
+  test("calls the regions in order, and immediately while there is another one", () => {
     const asked = regions("a", "b", "c").startRefresh().ask(DOWN, DOWN, DOWN);
-    expect(asked).toEqual(["a at once", "b at once", "c"]);
+    expect(asked).toEqual(["a immediately", "b immediately", "c"]);
   });
 
   test("begins again when every region has failed", async () => {
@@ -60,7 +60,7 @@ describe("a route", () => {
       asked.push(...ask(DOWN));
       await clock.advance(1_000);
     }
-    expect(asked).toEqual(["a at once", "b", "a", "b", "a"]);
+    expect(asked).toEqual(["a immediately", "b", "a", "b", "a"]);
   });
 
   test("with one region calls it every time, whether its circuit is open or closed", () => {
@@ -121,15 +121,15 @@ describe("a route", () => {
   });
 });
 
-describe("a region where STS cannot reach the identity provider", () => {
+describe("a region where STS can't reach the identity provider", () => {
   test("is skipped after two failures", () => {
     const asked = regions("a", "b").startRefresh().ask(IDP, IDP, IDP, IDP, IDP, IDP, IDP);
-    expect(asked).toEqual(["a", "a at once", "b", "b", "a", "a at once", "b"]);
+    expect(asked).toEqual(["a", "a immediately", "b", "b", "a", "a immediately", "b"]);
   });
 
   test("is skipped after two such failures, whatever happens between them", () => {
     const asked = regions("a", "b").startRefresh().ask(IDP, "throttled", IDP, IDP);
-    expect(asked).toEqual(["a", "a", "a at once", "b"]);
+    expect(asked).toEqual(["a", "a", "a immediately", "b"]);
   });
 
   test("keeps its circuit closed, so that the next refresh begins there", () => {
@@ -143,7 +143,7 @@ describe("a region where STS cannot reach the identity provider", () => {
 describe("a region that is disabled for the account", () => {
   test("is not called again in the same refresh, however long that takes", () => {
     const asked = regions("a", "b").startRefresh().ask("region-disabled", DOWN, DOWN, DOWN);
-    expect(asked).toEqual(["a at once", "b", "b", "b"]);
+    expect(asked).toEqual(["a immediately", "b", "b", "b"]);
   });
 
   test("keeps its circuit closed, because a role of another account may use it", () => {
@@ -154,12 +154,17 @@ describe("a region that is disabled for the account", () => {
 
   test("has no alternative when every region is disabled", () => {
     const { ask } = regions("a", "b").startRefresh();
-    expect(ask("region-disabled", "region-disabled")).toEqual(["a at once", "b"]);
+    expect(ask("region-disabled", "region-disabled")).toEqual(["a immediately", "b"]);
   });
 
   test("sends the refresh back to the regions that only failed", () => {
     const { ask } = regions("a", "b").startRefresh();
-    expect(ask(DOWN, "region-disabled", DOWN, "ok")).toEqual(["a at once", "b at once", "a", "a"]);
+    expect(ask(DOWN, "region-disabled", DOWN, "ok")).toEqual([
+      "a immediately",
+      "b immediately",
+      "a",
+      "a",
+    ]);
   });
 });
 
@@ -264,7 +269,7 @@ describe("a region that did not respond", () => {
     },
   );
 
-  test("is not an alternative that can be called at once", () => {
+  test("is not an alternative that can be called immediately", () => {
     const { startRefresh } = regions("a", "b");
     startRefresh().ask(DOWN, "ok");
     expect(startRefresh().ask(DOWN)).toEqual(["b"]);
@@ -273,7 +278,7 @@ describe("a region that did not respond", () => {
   test("is called when all circuits are open and its own closes first", async () => {
     const { clock, startRefresh } = regions("a", "b");
     const { ask } = startRefresh();
-    expect(ask(DOWN)).toEqual(["a at once"]);
+    expect(ask(DOWN)).toEqual(["a immediately"]);
     await clock.advance(1_000);
     expect(ask(DOWN)).toEqual(["b"]);
     await clock.advance(1_000);
@@ -295,7 +300,7 @@ describe("a region that is skipped", () => {
 
   test("always has an alternative, because the last region is never skipped", () => {
     const { route, ask } = regions("a", "b").startRefresh();
-    expect(ask(DOWN)).toEqual(["a at once"]);
+    expect(ask(DOWN)).toEqual(["a immediately"]);
     expect(route.next().skip()).toBe(false);
     expect(regions("a").startRefresh().route.next().skip()).toBe(false);
   });
@@ -333,9 +338,9 @@ describe("the region of a hedged request", () => {
 
   test("does not exist when the other regions failed, are open or are disabled", () => {
     const { route, ask } = regions("a", "b", "c").startRefresh();
-    expect(ask(DOWN)).toEqual(["a at once"]);
+    expect(ask(DOWN)).toEqual(["a immediately"]);
     expect(route.hedgeFor(route.next())?.target.region).toBe("c");
-    expect(ask("region-disabled")).toEqual(["b at once"]);
+    expect(ask("region-disabled")).toEqual(["b immediately"]);
     expect(route.hedgeFor(route.next())).toBeUndefined();
     const alone = regions("a").startRefresh().route;
     expect(alone.hedgeFor(alone.next())).toBeUndefined();

@@ -93,7 +93,7 @@ describe("a regional caller", () => {
     expect([sts.region, world.events]).toEqual([FIRST, []]);
   });
 
-  test("reports that another region can be called at once, calls it, and reports the switch", async () => {
+  test("reports that another region can be called immediately, calls it, and reports the switch", async () => {
     const world = stsInTwoRegions();
     world.behavior[FIRST] = "refuses the connection";
     const { sts, call } = world.caller();

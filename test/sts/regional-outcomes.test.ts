@@ -112,7 +112,7 @@ describe("a hedged call", () => {
     ["token-expired", "ExpiredTokenException"],
     ["request-invalid", "ValidationError"],
     ["access-denied", "AccessDenied"],
-  ])("ends at once with the verdict %s of the first region", async (verdict, code) => {
+  ])("ends immediately with the verdict %s of the first region", async (verdict, code) => {
     const { late, sent } = hedged(refusal(code));
     const { outcome } = await late();
     const failure = await outcome;

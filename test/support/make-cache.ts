@@ -15,7 +15,7 @@ export interface TestCredentials {
 export interface RefreshCall {
   readonly signal: AbortSignal;
   readonly request: CacheRequest | undefined;
-  /** Credentials with the next key id, `AKID-1` first, that live for so many seconds. */
+  /** Credentials with the next key ID, `AKID-1` first, that live for so many seconds. */
   readonly issue: (lifetimeSeconds?: number) => TestCredentials;
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { StoredCredentials } from "../../src/model/credential-store.js";
 
-/** Credentials for 15 minutes, each with an access key id of its own. */
+/** Credentials for 15 minutes, each with an access key ID of its own. */
 export function someCredentials(key: string): StoredCredentials {
   return {
     kind: "credentials",

@@ -4,7 +4,7 @@ import { FakeClock } from "./fake-clock.js";
 const LONGEST_WAIT_MS = 5_000;
 
 /**
- * A clock for real sockets: waits between attempts pass at once, and by as much as they are long;
+ * A clock for real sockets: waits between attempts pass immediately, and by as much as they are long;
  * the limits of a call pass only when a test says so, however slow the machine is.
  */
 export class VirtualClock extends FakeClock {

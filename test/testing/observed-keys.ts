@@ -123,7 +123,7 @@ export const OBSERVED_KEYS: readonly ObservedScenario[] = [
     scenario: "JWKS object replaced between calls ~2 s apart (Cache-Control: no-cache)",
     ...OK,
     cases: {
-      "the new one counts at once": async ({ idp, clock }) => {
+      "the new one counts immediately": async ({ idp, clock }) => {
         await using sts = await startLocalSts({ now: () => clock.seconds * 1000 });
         const old = await idp.issueToken();
         expect(await assumeRole(sts, old)).toMatchObject(OK);

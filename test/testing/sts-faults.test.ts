@@ -141,7 +141,7 @@ describe("the local STS as a server", () => {
     expect(sts.requests[0]?.outcome).toBe("failed");
   });
 
-  test("closes at once while a request hangs", async () => {
+  test("closes immediately while a request hangs", async () => {
     const sts = await startLocalSts();
     sts.failNext("hang");
     const hung = assumeRole(sts, "token");
@@ -151,7 +151,7 @@ describe("the local STS as a server", () => {
     expect(sts.connections).toEqual({ total: 1, open: 0 });
   });
 
-  test("closes at once while it waits for an IdP", async () => {
+  test("closes immediately while it waits for an IdP", async () => {
     await using idp = await startIdp();
     idp.setFault({ kind: "hang" });
     const sts = await startLocalSts({ providers: [idp] });

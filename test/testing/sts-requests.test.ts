@@ -72,7 +72,7 @@ describe("the local STS refuses a request with", () => {
       failed("", "webIdentityToken", "have length greater than or equal to 4"),
     ],
     [
-      "several of these faults at once",
+      "several of these faults together",
       { RoleSessionName: "x", DurationSeconds: 1, RoleArn: "role" },
       "ValidationError",
       "3 validation errors detected: Value 'role' at 'roleArn' failed to satisfy constraint: Member must have length greater than or equal to 20; Value 'x' at 'roleSessionName' failed to satisfy constraint: Member must have length greater than or equal to 2; Value '1' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900",

@@ -116,7 +116,7 @@ describe("detectTokenSource", () => {
     {},
     { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" },
     { AWS_WEB_IDENTITY_TOKEN_FILE: " " },
-  ])("fails at once when no variable of %j identifies a source", async (env) => {
+  ])("fails immediately when no variable of %j identifies a source", async (env) => {
     const source = detectTokenSource({ env });
     expect([source.name, source.renewable]).toEqual(["detectTokenSource", true]);
     const error = await failureOf(source);

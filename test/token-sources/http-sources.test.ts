@@ -113,7 +113,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     expect(await failureOf(world.source())).toMatchObject({ retryable: true });
   });
 
-  test("reports a response that switches protocols as retryable, at once", async () => {
+  test("reports a response that switches protocols as retryable, immediately", async () => {
     await using world = await platform.start();
     world.server.answer(({ socket }) => {
       socket?.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");

@@ -217,7 +217,7 @@ describe("azureWorkloadIdentityFile", () => {
     await expect(callSource(source)).resolves.toBe(next);
   });
 
-  test("reports a missing file as retryable, and a folder as permanent", async () => {
+  test("reports a missing file as retryable, and a directory as permanent", async () => {
     using folder = temporaryFolder();
     const missing = azureWorkloadIdentityFile({ file: join(folder.path, "missing") });
     expect(await failureOf(missing)).toMatchObject({ retryable: true });

@@ -190,7 +190,7 @@ describe("the checks", () => {
   });
 });
 
-/** JSON of any value. Leaves out what JSON cannot express. */
+/** JSON of any value. Leaves out what JSON can't express. */
 function toJson(value: object): string {
   return JSON.stringify(value, (_, entry: unknown) =>
     typeof entry === "bigint" ? `${entry}` : entry,

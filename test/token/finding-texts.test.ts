@@ -67,17 +67,17 @@ test("the findings about a token's times say what is certain, and by whose clock
       "advice token-expires-soon
     The token is about to expire.
     The token expires in 20 s, which may be before the last retry.
-    Workload: pass a source that mints a token for every attempt, or request a longer lifetime.
+    Workload: pass a token source that issues a token for each attempt, or request tokens with a longer lifetime.
     {"secondsLeft":20}",
       "advice token-expires-soon
     The token has expired, but STS still accepts it for a short time.
     The token expired 0 ms ago, at 08:00 UTC; STS tolerates 5 min.
-    Workload: pass a source that mints a token for every attempt, or request a longer lifetime.
+    Workload: pass a token source that issues a token for each attempt, or request tokens with a longer lifetime.
     {"secondsLeft":0}",
       "advice token-expires-soon
     The token has expired, but STS still accepts it for a short time.
     The token expired 20 s ago, at 07:59 UTC; STS tolerates 5 min.
-    Workload: pass a source that mints a token for every attempt, or request a longer lifetime.
+    Workload: pass a token source that issues a token for each attempt, or request tokens with a longer lifetime.
     {"secondsLeft":-20}",
       "suspect token-claim-invalid
     A claim of the token has a value that STS refuses.

@@ -190,7 +190,7 @@ describe("a TokenSourceError", () => {
     });
   });
 
-  test("can be permanent, and can allow a retry at once", async () => {
+  test("can be permanent, and can allow a retry immediately", async () => {
     const permanent = new TokenSourceError("refused", { retryable: false, retryAfterMs: 0, hint });
     const failure = await failureOf(() => Promise.reject(permanent));
     expect(failure).toMatchObject({ retryable: false, retryAfterMs: 0 });

@@ -1,8 +1,8 @@
 /**
  * `resilient-sts credential-process`: prints credentials for the SDK or CLI that runs it as the
- * `credential_process` of a profile. SDKs don't share the response between processes, and run the command
- * again in the last 15 minutes of a session. So it stores its response for all processes of the user.
- * Printing a stored response loads neither the AWS SDK nor any other package.
+ * `credential_process` of a profile. SDKs don't share the credentials between processes, and run the
+ * command again when less than 15 minutes are left. So the command stores the credentials for all
+ * processes of the user. To print stored ones, it loads neither the AWS SDK nor any other package.
  */
 import { isAbsolute, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -258,7 +258,7 @@ function checkWord(word: string): void {
   );
 }
 
-/** The arguments of this call, changed so that they mean the same in every folder and every shell. */
+/** The arguments of this call, changed so that they mean the same in every directory and every shell. */
 function portableArguments(
   values: Readonly<Record<string, string | boolean | readonly string[] | undefined>>,
   env: Environment,
@@ -283,7 +283,7 @@ function portableArguments(
   });
 }
 
-/** `npx` keeps its programs in a folder that it may empty. */
+/** `npx` keeps its programs in a directory that it may empty. */
 function isKeptByNpx(script: string): boolean {
   return isAbsolute(script) && /[\\/]_npx[\\/]/.test(script);
 }

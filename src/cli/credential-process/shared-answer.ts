@@ -19,7 +19,7 @@ const REFUSAL_MS = { permanent: 5_000, transient: 1_000 };
 /** After a failed refresh, processes with valid credentials wait this long before the next one, in milliseconds. */
 const PAUSE_MS = 30_000;
 
-/** A lease that isn't extended expires after this, in milliseconds; that of a dead process expires at once. */
+/** A lease that isn't extended expires after this, in milliseconds; that of a dead process expires immediately. */
 const LEASE_MS = 15_000;
 
 /** A clock that is this far behind the time of storing was set back. In milliseconds. */

@@ -1,6 +1,6 @@
 /**
- * Reads a `credential-process` command line, and the response that another process of this user stored
- * for it. Most calls end here, so this file loads no package and little else.
+ * Reads a `credential-process` command line, and the credentials that another process of this user
+ * stored for it. Most calls end here, so this file loads no package and little else.
  */
 import { resolve } from "node:path";
 import { STS_DURATION_SECONDS } from "../../model/sts-limits.js";
@@ -45,7 +45,7 @@ token, 4 out of time.`,
       type: "string",
       value: "DIR",
       complete: "directory",
-      help: "Private folder for the credentials that processes share, or off to share nothing. Default: $XDG_RUNTIME_DIR/resilient-sts, or the user's cache folder.",
+      help: "Private directory for the credentials that processes share, or off to share nothing. Default: $XDG_RUNTIME_DIR/resilient-sts, or the user's cache directory.",
     },
     "min-ttl": {
       type: "string",

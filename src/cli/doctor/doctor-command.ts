@@ -274,7 +274,7 @@ async function checkTokenFile(path: string): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
     const problem = READ_PROBLEMS[code] ?? code;
-    throw wrongUsage(`cannot read the token file ${named}: ${problem}`);
+    throw wrongUsage(`can't read the token file ${named}: ${problem}`);
   }
 }
 
@@ -351,17 +351,17 @@ async function checkCanWrite(path: string): Promise<void> {
   const named = quoted(path);
   const folder = await stat(dirname(path)).catch(() => undefined);
   if (!folder?.isDirectory()) {
-    throw wrongUsage(`cannot write ${named}: its folder does not exist; create it first`);
+    throw wrongUsage(`can't write ${named}: its directory does not exist; create it first`);
   }
   const existing = await stat(path).catch(() => undefined);
   if (existing?.isDirectory()) {
-    throw wrongUsage(`cannot write ${named}: it is a directory; name a file`);
+    throw wrongUsage(`can't write ${named}: it is a directory; name a file`);
   }
   const isAllowed = await access(existing ? path : dirname(path), constants.W_OK).then(
     () => true,
     () => false,
   );
-  if (!isAllowed) throw wrongUsage(`cannot write ${named}: permission denied`);
+  if (!isAllowed) throw wrongUsage(`can't write ${named}: permission denied`);
 }
 
 async function writeReport(
@@ -374,7 +374,7 @@ async function writeReport(
     await writeFile(path, redact(htmlReport(diagnosis)));
   } catch (error) {
     const { code = "unknown error" } = error as NodeJS.ErrnoException;
-    throw new CommandFailure(`cannot write ${quoted(path)}: ${code}`, EXIT.failed);
+    throw new CommandFailure(`can't write ${quoted(path)}: ${code}`, EXIT.failed);
   }
   await print(stderr, `wrote the report to ${safeText(path)}\n`);
 }

@@ -85,7 +85,7 @@ export function verdictSentence({ verdict, rootCause, facts }: Diagnosis): strin
     case "broken":
       if (mayPass) return "No credentials now. The cause may be temporary, and may return.";
       return isIssuerAlone
-        ? "STS cannot use this issuer until the cause is fixed."
+        ? "STS can't use this issuer until the cause is fixed."
         : "No credentials until the cause is fixed.";
     case "degraded":
       if (rootCause !== null && groupOf(rootCause) === "store") {

@@ -188,7 +188,7 @@ class KeptTokenFile implements AsyncDisposable {
           `the token file ${named} already exists; name a new one, because it is removed at the end`,
         );
       }
-      throw new CommandFailure(`cannot write the token file ${named}: ${code}`, EXIT.usage);
+      throw new CommandFailure(`can't write the token file ${named}: ${code}`, EXIT.usage);
     }
     return new KeptTokenFile(full, folder);
   }
@@ -203,7 +203,7 @@ class KeptTokenFile implements AsyncDisposable {
     return `${this.path}.${process.pid}.next`;
   }
 
-  /** What to remove. Only the folder that this object created is removed with its contents. */
+  /** What to remove. Only the directory that this object created is removed with its contents. */
   #paths(): [path: string, recursive: boolean][] {
     const files: [string, boolean][] = [
       [this.path, false],

@@ -64,7 +64,7 @@ next three requests, ",probability=0.3" to three out of ten.`,
       type: "string",
       value: "FILE",
       complete: "file",
-      help: "New file for the token. Default: one in the temporary folder.",
+      help: "New file for the token. Default: one in the temporary directory.",
     },
     "token-lifetime": {
       type: "string",

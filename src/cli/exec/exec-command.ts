@@ -53,7 +53,7 @@ code. exec does not pass on AWS keys, profiles and files that would override the
   },
   examples: [
     [
-      "A job that runs longer than its session, in GitHub Actions or on EKS",
+      "A job of many hours, in GitHub Actions or on EKS",
       "resilient-sts exec --role-arn arn:aws:iam::123456789012:role/ci \\\n    -- terraform apply",
     ],
     [
@@ -124,7 +124,7 @@ class OutageReport {
   }
 }
 
-/** A private folder with the bearer tokens and the AWS config file of one child. */
+/** A private directory with the bearer tokens and the AWS config file of one child. */
 class ChildFolder implements AsyncDisposable {
   readonly tokens: string;
 

@@ -139,7 +139,7 @@ function severityMark(standing: Standing): Markup {
   return markup`<span class="mark ${tone}" role="img" aria-label="${standing}">${mark}</span>`;
 }
 
-/** All parts in one line, so that the failing one is visible at once. */
+/** All parts in one line, so that the failing one is visible at a glance. */
 function partsInShort(diagnosis: Diagnosis): Markup {
   const news = goodNews(diagnosis);
   const items = groupsOf(diagnosis).map((group) => {

@@ -297,7 +297,7 @@ function documentLane(request: RequestTiming, atMs: number, nowMs: number): Cach
   const age = ageSeconds === 0 ? "" : `, ${ageSeconds} s old at that time (Age)`;
   const until =
     staleMs <= atMs
-      ? `stale at once (${source})`
+      ? `stale immediately (${source})`
       : `may be cached until ${clockTime(staleMs, nowMs)} (${source}, ${fromNow(staleMs, nowMs)})`;
   return {
     name,

@@ -59,7 +59,7 @@ Runs until SIGTERM or Ctrl-C.`,
       type: "string",
       value: "DIRECTORY",
       complete: "directory",
-      help: "Private folder for the token file of each role. Programs that use a role must run as the same user.",
+      help: "Private directory for the token file of each role. Programs that use a role must run as the same user.",
     },
     "print-env": {
       type: "string",
@@ -103,7 +103,7 @@ export const SERVE = defineCommand(SPEC, async ({ values }, context) => {
   }
   if (tokenDirectory === undefined) {
     throw wrongUsage(
-      "there is no --token-dir; name a private folder in which other programs find the tokens",
+      "there is no --token-dir; name a private directory in which other programs find the tokens",
     );
   }
   await using roles = await RoleProviders.open(values, context.env, (role, event) =>

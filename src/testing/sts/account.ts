@@ -297,7 +297,7 @@ export class Sessions {
   }
 }
 
-/** One character for each byte, from the alphabet of AWS ids. */
+/** One character for each byte, from the alphabet of AWS IDs. */
 function base32(bytes: Buffer): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   return [...bytes].map((byte) => alphabet.charAt(byte % 32)).join("");

@@ -11,7 +11,7 @@ describe("a simulated fleet that shares a store", { timeout: 60_000 }, () => {
     expect(fleet.allServedMs).toBeLessThan(3_000);
     expect(fleet.longestWaitMs).toBeLessThan(1_000);
     expect(fleet.peakOverCapacity).toBeLessThanOrEqual(1);
-    // Half of a workload more than its first look: most of them adopt at once.
+    // Half of a workload more than its first look: most of them adopt immediately.
     expect(fleet.storeOperations).toBeLessThan(1.5 * FLEET.workloads);
   });
 

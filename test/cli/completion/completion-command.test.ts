@@ -20,7 +20,7 @@ describe.each(["bash", "zsh", "fish"] as const)("%s completes", (name) => {
 
   const candidates = async (line: string) => {
     const found = await shell.candidates(`resilient-sts ${line}`);
-    // Shells differ in whether they show the slash after a folder and the equals sign of an option.
+    // Shells differ in whether they show the slash after a directory and the equals sign of an option.
     return found.map((word) => word.replace(/(?<=.)[/=]$/, ""));
   };
 
@@ -76,7 +76,7 @@ describe.each(["bash", "zsh", "fish"] as const)("%s completes", (name) => {
     ]);
   });
 
-  test("files and folders", async () => {
+  test("files and directories", async () => {
     expect(await candidates("exec --token-file tok")).toEqual(["token.txt", "tokens"]);
     expect(await candidates("serve --token-dir tok")).toEqual(["tokens"]);
   });

@@ -110,7 +110,7 @@ describe("processes with the same settings", () => {
     expect(world.calls()).toBe(1);
   });
 
-  test("refresh at once if the process that was refreshing was killed", async () => {
+  test("refresh immediately if the process that was refreshing was killed", async () => {
     await using world = await startCredentialsWorld();
     world.sts.setFault("hang", { times: 1 });
     const killed = execFile(process.execPath, [cli.script, ...PROCESS], {
@@ -245,7 +245,7 @@ describe("credential-process, run by the profile that it uses itself,", () => {
     expect(await profile.runs()).toBe(1);
   });
 
-  test("ends at once with an error if the program of its token source uses the profile", async () => {
+  test("ends immediately with an error if the program of its token source uses the profile", async () => {
     await using world = await startCredentialsWorld();
     const args = `--token-source buildkite --role-arn ${world.env.AWS_ROLE_ARN}`;
     const profile = await countedProfile(world, "", args);

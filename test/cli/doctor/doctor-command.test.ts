@@ -176,7 +176,7 @@ test("a page that can't be written does not suppress the diagnosis", async () =>
   });
   expect(exitCode).toBe(3);
   expect(stdout).toMatch(/^✓ HEALTHY/);
-  expect(stderr).toBe('resilient-sts: cannot write "/dev/full": ENOSPC\n');
+  expect(stderr).toBe(`resilient-sts: can't write "/dev/full": ENOSPC\n`);
 });
 
 test("--commands prints AWS's steps with the real URLs, and does not call AssumeRoleWithWebIdentity", async () => {

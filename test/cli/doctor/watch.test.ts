@@ -92,7 +92,7 @@ describe("changes", () => {
   });
 });
 
-test("changes distinguish findings of the same id by their evidence", () => {
+test("changes distinguish findings of the same ID by their evidence", () => {
   const unreachable = (region: string) => {
     return { ...sampleFinding("sts-unreachable", "advice"), evidence: { region } };
   };

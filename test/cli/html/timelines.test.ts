@@ -226,8 +226,8 @@ describe("the cache lifetime of a document", () => {
   test.each([
     [{ headers: { "cache-control": "no-store" } }, /no-store: STS does not cache it/, true],
     [{ headers: {} }, /do not say how long/, false],
-    [{ headers: { "cache-control": "max-age=0" } }, /stale at once \(max-age=0\)/, false],
-    [{ headers: { expires: "-1" } }, /stale at once \(Expires\)/, false],
+    [{ headers: { "cache-control": "max-age=0" } }, /stale immediately \(max-age=0\)/, false],
+    [{ headers: { expires: "-1" } }, /stale immediately \(Expires\)/, false],
     [{ status: 304, headers: { "cache-control": "max-age=9" } }, /may be cached until/, false],
     [{ status: 429, headers: { "retry-after": "30" } }, /Returned 429 .*Retry-After: 30/, true],
     [{ status: undefined, error: "ECONNRESET", headers: {} }, /No response .*ECONNRESET/, true],

@@ -40,7 +40,7 @@ export class Internet {
     return internet;
   }
 
-  /** STS finds the issuers by the hosts file; what is not in it is unknown at once. */
+  /** STS finds the issuers by the hosts file; what is not in it is unknown immediately. */
   #connect(): void {
     const places = this.#rows.flatMap((row, index) => {
       const numbers = RUNS.map((pass) => this.#numberOf(index, pass));

@@ -47,7 +47,7 @@ export function refusal(): Refusal | undefined {
   return { reason: `the system refuses: ${said}`, isMissingTool: false };
 }
 
-/** What is said in place of the worlds that cannot be built. */
+/** What is said in place of the worlds that can't be built. */
 export function leftOut(worlds: number, { reason }: Refusal): string {
   return `no network namespaces here (${reason}): left out ${worlds} worlds of the doctor`;
 }
