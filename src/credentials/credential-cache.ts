@@ -1,6 +1,7 @@
 import { AsyncResource } from "node:async_hooks";
-import { closeOnAbort, untilAborted, withTimeout } from "../runtime/abort.js";
+import { closeOnAbort, throwIfAborted, untilAborted, withTimeout } from "../runtime/abort.js";
 import type { Clock, Elapsed } from "../runtime/clock.js";
+import { checkSignal } from "../runtime/validators.js";
 import { InFlightRefresh } from "./in-flight-refresh.js";
 import {
   backoffWhileCachedMs,
@@ -192,7 +193,8 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
 
   async #getWithRefresh(request: R | undefined): Promise<F["credentials"]> {
     this.#throwIfClosed();
-    request?.abortSignal?.throwIfAborted();
+    checkSignal("abortSignal", request?.abortSignal ?? undefined);
+    throwIfAborted(request?.abortSignal);
     const cached = this.#cached;
     const situation = cached?.situation ?? "expired";
     if (cached === undefined || situation === "expired") return this.#initialRefresh(request);
@@ -252,7 +254,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
     try {
       return await wait(inFlight);
     } catch (error) {
-      request?.abortSignal?.throwIfAborted();
+      throwIfAborted(request?.abortSignal);
       this.#throwIfClosed();
       return this.#validOr(error);
     }

@@ -11,6 +11,7 @@
 import { decodeToken } from "../model/jwt.js";
 import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import { resolveHost, resolveStsHost } from "../preflight/guarded-lookup.js";
+import { linkedController, throwIfAborted } from "../runtime/abort.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import { redact, replaceSecrets, safeText } from "../runtime/redact.js";
 import { ClientPool } from "../sts/client-pool.js";
@@ -79,11 +80,14 @@ export async function diagnoseWith(
 ): Promise<Diagnosis> {
   validateOptions(options);
   const {
-    signal = new AbortController().signal,
+    signal: caller = new AbortController().signal,
     timeoutMs = DEFAULT_TIMEOUT_MS,
     onProgress,
   } = options;
-  signal.throwIfAborted();
+  throwIfAborted(caller);
+  // The caller's signal may be of an older library, whose signals lack members that Node uses.
+  const { controller, unlink } = linkedController(caller);
+  const { signal } = controller;
   const run = new Run({ runtime, signal, timeoutMs, onProgress });
   const release = runtime.clock.hold();
   try {
@@ -91,6 +95,7 @@ export async function diagnoseWith(
     const isRedacted = options.redact ?? false;
     return mask(conclude(gathered), { token, isRedacted, subject: subjectOf(token) });
   } finally {
+    unlink();
     release();
   }
 }

@@ -110,7 +110,7 @@ export function validateOptions(options: DiagnoseOptions): void {
   }
   checkNumber("timeoutMs", options.timeoutMs, { min: 1_000, max: 60_000 });
   checkType("onProgress", options.onProgress, "function");
-  checkSignal(options.signal);
+  checkSignal("signal", options.signal);
   const { tokenSource } = options;
   if (tokenSource !== undefined) {
     const known = ["auto", ...TOKEN_SOURCE_NAMES];

@@ -18,6 +18,7 @@
 
 import type { Finding, IssuerReport } from "../model/findings.js";
 import { trimToken } from "../model/jwt.js";
+import { linkedController, throwIfAborted } from "../runtime/abort.js";
 import { systemClock } from "../runtime/clock.js";
 import {
   checkKeys,
@@ -86,16 +87,20 @@ export async function checkIssuerWith(
 ): Promise<IssuerReport> {
   const subject = readInput(input);
   validateOptions(options);
-  const { signal = new AbortController().signal, fresh = true, ...settings } = options;
-  signal.throwIfAborted();
+  const { signal: caller = new AbortController().signal, fresh = true, ...settings } = options;
+  throwIfAborted(caller);
   if ("severity" in subject) return { issuer: "", findings: [subject], requests: [] };
+  // The caller's signal may be of an older library, whose signals lack members that Node uses.
+  const { controller, unlink } = linkedController(caller);
   // The caller waits for this check, and perhaps nothing else keeps the process alive.
   const release = runtime.clock.hold();
   try {
     const { runIssuerCheck } = await loadIssuerCheck();
+    const { signal } = controller;
     const how = { signal, fresh, mustAgree: false, listKeys: true };
     return await runIssuerCheck({ subject, settings, runtime, ...how });
   } finally {
+    unlink();
     release();
   }
 }
@@ -181,5 +186,5 @@ function validateOptions(options: CheckIssuerOptions): void {
   checkStrings("allowedIssuers", allowedIssuers);
   checkType("allowPrivateIssuers", allowPrivateIssuers, "boolean");
   checkType("fresh", fresh, "boolean");
-  checkSignal(signal);
+  checkSignal("signal", signal);
 }

@@ -41,7 +41,7 @@ export function resolveOptions(init: WebIdentityInit): ResolvedOptions {
   checkSdkFields(init);
   checkRegion("region", init.region);
   checkType("onEvent", init.onEvent, "function");
-  checkSignal(init.signal);
+  checkSignal("signal", init.signal);
   checkStore(init.store);
   return {
     retry: resolveRetry(init.retry),

@@ -6,6 +6,21 @@ import type { Clock } from "./clock.js";
  * promise that, and a fake clock does not control them.
  */
 
+/**
+ * Throws the signal's reason if it has aborted. A caller's signal may be of an older library, whose signals
+ * have neither `throwIfAborted` nor a reason.
+ */
+export function throwIfAborted(signal: AbortSignal | null | undefined): void {
+  if (signal?.aborted) throw reasonOf(signal);
+}
+
+/** The signal's reason; of a signal without one, the reason that `abort()` sets by itself. */
+function reasonOf({ reason }: AbortSignal): unknown {
+  return reason === undefined
+    ? new DOMException("This operation was aborted", "AbortError")
+    : reason;
+}
+
 /** The callbacks of one signal, which share one listener. */
 class Callbacks {
   readonly #signal: AbortSignal;
@@ -63,11 +78,11 @@ const waitersOf = new WeakMap<Promise<unknown>, Set<Waiter>>();
  */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const waiters = waitersOf.get(work) ?? gatherWaiters(work);
-  if (signal.aborted) return Promise.reject(signal.reason);
+  if (signal.aborted) return Promise.reject(reasonOf(signal));
   return new Promise<unknown>((resolve, reject) => {
     const ignoreSignal = onAbort(signal, () => {
       waiters.delete(waiter);
-      reject(signal.reason);
+      reject(reasonOf(signal));
     });
     const waiter: Waiter = {
       resolve(value) {
@@ -115,11 +130,11 @@ const collected = new FinalizationRegistry<() => void>((remove) => remove());
  */
 export function closeOnAbort(signal: AbortSignal, owner: Closable): () => void {
   if (signal.aborted) {
-    owner.close(signal.reason);
+    owner.close(reasonOf(signal));
     return () => {};
   }
   const ref = new WeakRef(owner);
-  const remove = onAbort(signal, () => ref.deref()?.close(signal.reason));
+  const remove = onAbort(signal, () => ref.deref()?.close(reasonOf(signal)));
   collected.register(owner, remove);
   return remove;
 }
@@ -181,8 +196,8 @@ interface LinkedController {
 export function linkedController(signal: AbortSignal | undefined): LinkedController {
   const controller = new AbortController();
   if (signal === undefined) return { controller, unlink: () => {} };
-  if (signal.aborted) controller.abort(signal.reason);
-  const unlink = onAbort(signal, () => controller.abort(signal.reason));
+  if (signal.aborted) controller.abort(reasonOf(signal));
+  const unlink = onAbort(signal, () => controller.abort(reasonOf(signal)));
   return { controller, unlink };
 }
 
@@ -190,7 +205,7 @@ export function linkedController(signal: AbortSignal | undefined): LinkedControl
 export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
-      reject(signal.reason);
+      reject(reasonOf(signal));
       return;
     }
     const cancel = clock.schedule(ms, () => {
@@ -199,7 +214,7 @@ export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
     });
     const ignoreSignal = onAbort(signal, () => {
       cancel();
-      reject(signal.reason);
+      reject(reasonOf(signal));
     });
   });
 }

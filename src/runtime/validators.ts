@@ -143,15 +143,19 @@ export function checkType(
   throw expected(name, what, type === "boolean" || type === "number" ? word(value) : value);
 }
 
-export function checkSignal(signal: unknown): void {
+/** @throws TypeError when an optional field is present, but is not a signal. */
+export function checkSignal(name: string, signal: unknown): void {
   if (signal === undefined || isSignal(signal)) return;
-  throw expected("signal", "to be an AbortSignal", signal);
+  throw expected(name, "to be an AbortSignal", signal);
 }
 
-/** Checks the members that are used, not the class: a signal may come from another realm. */
+/**
+ * Checks the members that are used, not the class: a signal may come from another realm, or from an older
+ * library that has no other members.
+ */
 function isSignal(value: unknown): boolean {
   if (typeof readField(value, "aborted") !== "boolean") return false;
-  return ["addEventListener", "removeEventListener", "throwIfAborted"].every(
+  return ["addEventListener", "removeEventListener"].every(
     (method) => typeof readField(value, method) === "function",
   );
 }

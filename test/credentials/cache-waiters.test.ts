@@ -2,6 +2,7 @@ import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { holdsAfterCollection } from "../support/garbage.js";
 import { CacheBench, fail, HOUR, hang } from "../support/make-cache.js";
+import { OldController } from "../support/old-signal.js";
 
 describe("a caller that aborts", () => {
   test("gets its own reason, while the refresh continues for the others", async () => {
@@ -34,6 +35,39 @@ describe("a caller that aborts", () => {
     expect(await bench.get({ abortSignal: AbortSignal.abort("no time") })).toBe("no time");
     expect(bench.calls).toEqual([]);
   });
+
+  test("gets an AbortError if its signal is of an older library and has no reason", async () => {
+    const bench = new CacheBench();
+    bench.answer = hang;
+    const [controller, late] = [new OldController(), new OldController()];
+    const waiting = bench.get({ abortSignal: controller.signal });
+    late.abort();
+    expect(await bench.get({ abortSignal: late.signal })).toHaveProperty("name", "AbortError");
+    await bench.clock.flush();
+    controller.abort();
+    expect(await waiting).toHaveProperty("name", "AbortError");
+  });
+
+  test("may have a signal of an older library in every window", async () => {
+    const { signal: abortSignal } = new OldController();
+    for (const secondsLeft of [3_600, 600, 30, -1]) {
+      const bench = new CacheBench();
+      await bench.fill(HOUR, secondsLeft);
+      expect(await bench.clock.run(bench.get({ abortSignal }))).toMatch(/^AKID-/);
+    }
+  });
+
+  test.each([new AbortController(), {}, "signal"])(
+    "gets a TypeError for a signal that is none",
+    async (value) => {
+      const bench = new CacheBench();
+      const error = await bench.get({ abortSignal: value as AbortSignal });
+      expect(error).toMatchObject({
+        message: expect.stringContaining("Expected `abortSignal` to be an AbortSignal"),
+      });
+      expect(bench.calls).toEqual([]);
+    },
+  );
 
   test("does not end the refresh, and the next caller gets its result", async () => {
     const bench = new CacheBench();

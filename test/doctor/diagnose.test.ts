@@ -16,6 +16,7 @@ import {
   settingsFor,
   TO_LOOPBACK,
 } from "../support/matrix-world.js";
+import { OldController } from "../support/old-signal.js";
 import { temporaryFolder } from "../support/sdk-environment.js";
 import {
   closedPort,
@@ -281,6 +282,18 @@ test("a run rejects immediately with the reason of a signal that aborts", async 
   const running = diagnose(options);
   setImmediate(() => controller.abort(new Error("enough")));
   await expect(running).rejects.toThrow("enough");
+});
+
+test("a run ends with a signal of an older library, and leaves nothing on it", async () => {
+  await using site = new Site();
+  const { port } = site.keep(await startSilentServer());
+  const controller = new OldController();
+  const issuer = `http://127.0.0.1:${port}`;
+  const running = diagnose({ issuer, allowPrivateIssuers: true, signal: controller.signal });
+  expect(controller.listeners).toBe(1);
+  setImmediate(() => controller.abort());
+  await expect(running).rejects.toHaveProperty("name", "AbortError");
+  expect(controller.listeners).toBe(0);
 });
 
 test("onProgress is called for the start and the end of every step, even if it throws", async () => {

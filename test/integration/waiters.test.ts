@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { TokenSource } from "../../src/model/token-source.js";
+import { OldController } from "../support/old-signal.js";
 import { until } from "../support/virtual-clock.js";
 import { rejection, startWorld } from "../support/world.js";
 
@@ -78,6 +79,19 @@ describe("the provider's end", () => {
     ]);
     expect(provider.status()).toMatchObject({ state: "empty", closed: true });
     expect(world.calls()).toBe(1);
+  });
+
+  test("may come by a signal of an older library, whose callers get an AbortError", async () => {
+    await using world = await startWorld();
+    world.sts.setFault("hang");
+    const life = new OldController();
+    const provider = world.provide({ signal: life.signal });
+    const waiting = rejection(provider());
+    await until(() => world.calls() === 1);
+    life.abort();
+    for (const call of [waiting, rejection(provider())]) {
+      expect(await call).toHaveProperty("name", "AbortError");
+    }
   });
 
   test("by close() rejects waiting and later callers, also with credentials in the cache", async () => {

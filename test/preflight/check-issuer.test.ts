@@ -5,6 +5,7 @@ import {
   checkIssuerWith,
 } from "../../src/preflight/issuer-check.js";
 import { startLocalIdp } from "../../src/testing/index.js";
+import { OldController } from "../support/old-signal.js";
 import { checkWorld, found } from "./check-world.js";
 
 const PRIVATE = { allowPrivateIssuers: true };
@@ -133,4 +134,21 @@ test("the process stays alive while a caller waits for the check", async () => {
   expect(clock.holds).toBe(1);
   await checking;
   expect(clock.holds).toBe(0);
+});
+
+test("the check ends with a signal of an older library, and leaves nothing on it", async () => {
+  await using idp = await startLocalIdp();
+  idp.setFault({ kind: "hang" });
+  const { runtime } = checkWorld();
+  const controller = new OldController();
+  const options = { ...PRIVATE, signal: controller.signal };
+  const checking = checkIssuerWith({ issuer: idp.issuer }, options, runtime);
+  expect(controller.listeners).toBe(1);
+  setImmediate(() => controller.abort());
+  await expect(checking).rejects.toHaveProperty("name", "AbortError");
+  await expect(checkIssuer({ issuer: idp.issuer }, options)).rejects.toHaveProperty(
+    "name",
+    "AbortError",
+  );
+  expect(controller.listeners).toBe(0);
 });
