@@ -50,7 +50,7 @@ export interface Line {
 }
 
 const SIZE = { width: 880, height: 460 };
-/** The palette of Okabe and Ito, which colour-blind readers can distinguish. Ours is the first. */
+/** The palette of Okabe and Ito, which color-blind readers can distinguish. Ours is the first. */
 const COLOURS = ["#0072b2", "#d55e00", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#555555"];
 
 export function lineChart(

@@ -42,9 +42,9 @@ const INDENT = " ".repeat("[ 0.0 s] resilient  ".length);
 /** Breaks lines only on a terminal, and uses colors only there and without NO_COLOR. */
 export function createPrinter(output: NodeJS.WriteStream): Printer {
   // hasColors() reads NO_COLOR, FORCE_COLOR, TERM and others.
-  const coloured = output.isTTY === true && output.hasColors();
+  const colored = output.isTTY === true && output.hasColors();
   const paint = (style: Style | undefined, text: string) =>
-    coloured && style !== undefined ? styleText(style, text) : text;
+    colored && style !== undefined ? styleText(style, text) : text;
   const write = (line: string) => output.write(`${line}\n`);
   // Read for every line, because a window may be resized.
   const width = () => (output.isTTY ? Math.min(output.columns || 80, MAX_WIDTH) : undefined);

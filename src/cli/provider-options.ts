@@ -33,7 +33,7 @@ export const PROVIDER_OPTIONS = {
     type: "string",
     value: "FILE",
     complete: "file",
-    help: "File that holds the OIDC token. Default: AWS_WEB_IDENTITY_TOKEN_FILE.",
+    help: "File with the OIDC token. Default: AWS_WEB_IDENTITY_TOKEN_FILE.",
   },
   "token-source": {
     type: "string",

@@ -50,7 +50,7 @@ const SHORT_LIVED_MS = 5 * MINUTE_MS;
 const MANDATORY_MS = MINUTE_MS;
 
 /**
- * The windows of credentials that live for `lifetimeMs`. Neither is longer than half of the lifetime,
+ * The windows of credentials that are valid for `lifetimeMs`. Neither is longer than half of the lifetime,
  * so that sessions of a few minutes are not refreshed all the time. The exceptions are the 15 and 60
  * minutes of the table, which the SDKs' shared tests require (15 minutes for a lifetime of 20.5).
  */

@@ -174,7 +174,7 @@ const LATE: readonly (string | undefined)[] = ["timeout", "ETIMEDOUT"];
 /**
  * Finds that some of the issuer's addresses accept connections and others do not. The issuer check still
  * succeeds, because Node tries the next address. Only addresses of one family are compared, because
- * IPv6 may be broken on this machine alone.
+ * IPv6 may be broken only on this machine.
  */
 export function addressFindings({ addresses, host = "the issuer" }: IssuerFacts): Finding[] {
   const dead = addresses.filter(

@@ -88,7 +88,7 @@ function wrongDate(rejected: RejectedDate | undefined, { host }: EndpointFacts):
   const { date, expiration, reason } = rejected;
   const consequence =
     reason === "session-too-long"
-      ? "would live longer than requested"
+      ? "would last longer than requested"
       : "would have expired on arrival";
   return [
     {

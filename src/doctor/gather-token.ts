@@ -191,7 +191,7 @@ const VARIABLE_UNREAD: Finding = {
 const NOT_A_PATH: Finding = {
   ...NOT_CONFIGURED,
   title: "The path of the token file is a token.",
-  detail: "The setting that names the token file holds a token.",
+  detail: "The setting that names the token file contains a token.",
   remedy:
     "Workload: write the token to a file and set AWS_WEB_IDENTITY_TOKEN_FILE (or the option) to its path. Treat the token as leaked: it may be in logs.",
 };

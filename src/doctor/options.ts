@@ -50,7 +50,7 @@ export interface DiagnoseOptions {
   readonly region?: string | undefined;
   /** Regions whose STS is measured too. @default [] */
   readonly failoverRegions?: readonly string[] | undefined;
-  /** Checks this issuer alone, without a token and without STS. */
+  /** Checks only this issuer, without a token and without STS. */
   readonly issuer?: string | undefined;
   /** URL of the STS endpoint. @default AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the region's endpoint */
   readonly endpointUrl?: string | undefined;

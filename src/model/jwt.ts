@@ -24,9 +24,9 @@ export interface TokenFacts {
   readonly iat?: number | undefined;
   /** Seconds since the epoch. */
   readonly exp?: number | undefined;
-  /** Whether the token carries session tags, for which a trust policy must allow `sts:TagSession`. */
+  /** Whether the token has session tags, for which a trust policy must allow `sts:TagSession`. */
   readonly hasSessionTags?: true | undefined;
-  /** Whether it carries a source identity, for which it must allow `sts:SetSourceIdentity`. */
+  /** Whether it has a source identity, for which it must allow `sts:SetSourceIdentity`. */
   readonly hasSourceIdentity?: true | undefined;
   /** The first 16 hex digits of the SHA-256 of `sub`: distinguishes subjects without naming them. */
   readonly subjectHash?: string | undefined;

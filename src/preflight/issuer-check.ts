@@ -170,7 +170,7 @@ function readInput(input: CheckIssuerInput): Subject | Finding {
   checkKeys("input", input, ["token", "issuer", "kid"]);
   const { token, issuer, kid } = input as Partial<Record<"token" | "issuer" | "kid", unknown>>;
   if (token !== undefined && (issuer ?? kid) !== undefined) {
-    throw expected("input", "to have `token` alone, which names both, or `issuer`", input);
+    throw expected("input", "to have only `token`, which names both, or `issuer`", input);
   }
   if (token !== undefined) return subjectOfToken(trimToken(requireString("token", token)));
   if (kid !== "") checkString("kid", kid);

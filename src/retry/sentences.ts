@@ -380,11 +380,11 @@ function alsoNeeded({ azp, hasSessionTags, hasSourceIdentity }: TokenFacts): str
           `The token has the azp ${JSON.stringify(azp)}; the trust policy's condition on aud is compared with it.`,
         ]),
     ...(hasSessionTags
-      ? ["The token carries session tags, so the trust policy must also allow sts:TagSession."]
+      ? ["The token has session tags, so the trust policy must also allow sts:TagSession."]
       : []),
     ...(hasSourceIdentity
       ? [
-          "The token carries a source identity, so the trust policy must also allow sts:SetSourceIdentity.",
+          "The token has a source identity, so the trust policy must also allow sts:SetSourceIdentity.",
         ]
       : []),
   ];

@@ -29,7 +29,7 @@ const NO_SECRETS: readonly string[] = [];
 const UNPRINTABLE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   /[\0-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g;
-/** Invisible marks, and halves of surrogate pairs: two names may differ in these alone. */
+/** Invisible marks, and halves of surrogate pairs: two names may differ only in these. */
 const INVISIBLE = /\p{Cf}|\p{Cs}|\u034f|[\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
 const LINE_BREAK = /\r\n|[\n\v\f\r\x85\u2028\u2029]/;
 

@@ -7,7 +7,7 @@ import { isWhole, parseJson } from "./store-entry.js";
 
 /*
  * The leases of a file store. Each key has one lease file. It stays when its lease is released, as a
- * lease that has lapsed, because the next lease must have a higher fence.
+ * lease that has expired, because the next lease must have a higher fence.
  *
  * A lease file is created only if there is none, and is then only replaced under a lock: of all processes
  * that claim, extend or release the same lease at the same time, at most one succeeds. A lock is a file that is
@@ -25,7 +25,7 @@ const ABANDONED_AFTER_MS = 2_000;
 
 /** The content of a lease file. */
 interface LeaseRecord extends Pick<StoreLease, "owner" | "fence"> {
-  /** When the lease lapses, in milliseconds since the epoch. */
+  /** When the lease expires, in milliseconds since the epoch. */
   readonly until: number;
   readonly process: LeaseOwner;
 }
@@ -64,13 +64,13 @@ export class FileLeases {
     return isClaimed ? lease : undefined;
   }
 
-  /** Returns `false` for a lease that was released or has lapsed, even if no process has claimed it since. */
+  /** Returns `false` for a lease that was released or has expired, even if no process has claimed it since. */
   async extend(lease: StoreLease, leaseMs: number): Promise<boolean> {
     const text = this.#text(lease, leaseMs);
     return await this.#replace(lease, text, (current) => this.#isCurrent(current));
   }
 
-  /** If another process is changing the lease at this moment, the lease is not released, and lapses later. */
+  /** If another process is changing the lease at this moment, the lease is not released, and expires later. */
   async release(lease: StoreLease): Promise<void> {
     await this.#replace(lease, this.#text(lease, 0), () => true);
   }
@@ -183,7 +183,7 @@ interface LeaseOwner {
   readonly pidNamespace: string;
 }
 
-/** Facts that the system does not report are empty: then a lease of a process that ended lapses by time. */
+/** Facts that the system does not report are empty: then a lease of a process that ended expires by time. */
 export function thisProcess(): LeaseOwner {
   const { pid } = process;
   return { pid, startedAt: startOf(pid), bootId: bootId(), pidNamespace: pidNamespace() };

@@ -100,7 +100,7 @@ class FileStore implements InspectableStore {
   }
 
   /**
-   * Between the read of the stored value and the rename, a process that claimed the lease after it lapsed
+   * Between the read of the stored value and the rename, a process that claimed the lease after it expired
    * may publish: then the older value replaces the newer one. Both are valid, and only time is lost.
    */
   async publish(

@@ -100,7 +100,7 @@ export function testCredentialStore({ test, createStore }: CredentialStoreTests)
     }
   });
 
-  test("a lease that lapsed can be claimed, and its holder can't extend or release the next one", async () => {
+  test("a lease that expired can be claimed, and its holder can't extend or release the next one", async () => {
     const { one, other, key } = await pair();
     const lapsed = await claimed(one, key, 200);
     const next = await claimed(other, key);
@@ -118,7 +118,7 @@ export function testCredentialStore({ test, createStore }: CredentialStoreTests)
     equal((await other.read(key)).isLeased, false);
   });
 
-  test("an extended lease does not lapse at its first end", async () => {
+  test("an extended lease does not expire at its first end", async () => {
     const { one, other, key } = await pair();
     const lease = await claimed(one, key, 1_000);
     equal(await one.extend(lease, LEASE_MS), true);

@@ -94,7 +94,7 @@ function identityEndpoint(
         : ["IDENTITY_HEADER", "IDENTITY_ENDPOINT"];
     throw notConfigured(
       `${present} is set, but ${missing} is not`,
-      `Workload: pass both on, as App Service sets them. Azure Arc, which sets IDENTITY_ENDPOINT alone, is not supported.`,
+      `Workload: pass both on, as App Service sets them. Azure Arc, which sets only IDENTITY_ENDPOINT, is not supported.`,
     );
   }
   const host = (readVariable(env, IMDS_HOST_VARIABLE) ?? IMDS_HOST).replace(/\/+$/, "");

@@ -23,7 +23,7 @@ export interface FlyInit extends TokenSourceInit {
 const SOCKET = "/.fly/api";
 
 /**
- * Tokens of a Fly Machine, from the machine's own API. Each lives for 10 minutes.
+ * Tokens of a Fly Machine, from the machine's own API. Each is valid for 10 minutes.
  *
  * Optional variable: `FLY_MACHINE_ID`. If it is not set and there is no socket, the source fails immediately:
  * this is not a Fly Machine.

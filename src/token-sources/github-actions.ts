@@ -21,7 +21,7 @@ const URL_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const BEARER_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
 /**
- * Tokens of a GitHub Actions job. Each lives for 5 minutes; the source requests a new one for each attempt,
+ * Tokens of a GitHub Actions job. Each is valid for 5 minutes; the source requests a new one for each attempt,
  * for as long as the job runs.
  *
  * Required variables: `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`. The runner

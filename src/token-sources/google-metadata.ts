@@ -25,7 +25,7 @@ export interface GoogleMetadataInit extends TokenSourceInit {
 
 /**
  * Tokens of the metadata server: Cloud Run, Cloud Functions, App Engine, GKE and Compute Engine. Each
- * lives for an hour.
+ * is valid for an hour.
  *
  * Optional variable: `GCE_METADATA_HOST`, another host and port of the metadata server. The request
  * goes to a link-local address and never through a proxy.

@@ -27,7 +27,7 @@ export interface KubernetesTokenRequestInit extends TokenSourceInit {
   /** Namespace of the service account. @default the pod's own */
   readonly namespace?: string | undefined;
   /**
-   * How long the token should live, in seconds; 600 to 4,294,967,296. The API server may choose another
+   * How long the token should be valid, in seconds; 600 to 4,294,967,296. The API server may choose another
    * lifetime.
    * @default 3600
    */

@@ -20,7 +20,7 @@ import {
 export interface BuildkiteInit extends TokenSourceInit {
   /** The token's `aud`. @default "sts.amazonaws.com" */
   readonly audience?: string | undefined;
-  /** How long a token lives, in seconds; 0 to 86,400. @default chosen by Buildkite: 5 minutes */
+  /** How long a token is valid, in seconds; 0 to 86,400. @default chosen by Buildkite: 5 minutes */
   readonly lifetimeSeconds?: number | undefined;
 }
 
@@ -89,7 +89,7 @@ export interface CircleciInit extends TokenSourceInit {
 }
 
 /**
- * Tokens of a CircleCI job, by `circleci run oidc get`. Each lives for an hour.
+ * Tokens of a CircleCI job, by `circleci run oidc get`. Each is valid for an hour.
  *
  * Required: the `circleci` program on the PATH, which every CircleCI job has; with `variable`, that
  * variable instead.

@@ -109,13 +109,13 @@ export function requireVariable(env: Environment, name: string, hint: string): s
 /**
  * Parses a URL from a variable.
  *
- * @throws TokenSourceError when the variable holds no http or https URL.
+ * @throws TokenSourceError when the variable does not contain an http or https URL.
  */
 export function parseUrl(text: string, variable: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
   throw notConfigured(
-    `${variable} does not hold an http or https URL`,
+    `${variable} does not contain an http or https URL`,
     `Workload: leave ${variable} as the platform sets it.`,
   );
 }

@@ -31,7 +31,7 @@ const SECURITY_HEADER = "workload.spiffe.io";
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 /**
- * JWT-SVIDs of a SPIFFE Workload API, such as SPIRE's agent. Each lives for about 5 minutes.
+ * JWT-SVIDs of a SPIFFE Workload API, such as SPIRE's agent. Each is valid for about 5 minutes.
  *
  * Required: `SPIFFE_ENDPOINT_SOCKET`, unless `socket` is given, and the package `@grpc/grpc-js`, which is
  * loaded at the first call and only by this source.

@@ -204,7 +204,7 @@ export function terraformCloud(init: TerraformCloudInit = {}): PlatformTokenSour
   checkString("tag", init.tag);
   const { audience, tag } = init;
   if (tag !== undefined && !/^\w+$/.test(tag)) {
-    throw expected("tag", "to have letters, digits and `_` alone", word(tag));
+    throw expected("tag", "to have only letters, digits and `_`", word(tag));
   }
   const suffix = tag === undefined ? "" : `_${tag}`;
   const hint = `Workload: set the environment variable TFC_WORKLOAD_IDENTITY_AUDIENCE${suffix} of the workspace to the audience, such as aws.workload.identity.`;

@@ -36,7 +36,7 @@ describe("the windows of credentials", () => {
     ["2 hours", minutes(120), minutes(60), MINUTE],
     ["6 hours", minutes(360), minutes(60), MINUTE],
     ["ever", Number.POSITIVE_INFINITY, minutes(60), MINUTE],
-  ])("that live for %s", (_, lifetimeMs, advisoryMs, mandatoryMs) => {
+  ])("that are valid for %s", (_, lifetimeMs, advisoryMs, mandatoryMs) => {
     expect(windowsFor(lifetimeMs, {})).toEqual({ advisoryMs, mandatoryMs });
   });
 

@@ -47,7 +47,7 @@ const inToken = (claims: object, header: object = {}) =>
 
 const proxy = new URL("http://proxy.example:3128");
 
-/** The findings of the local checks and the pre-flight. */
+/** The findings of the local checks and the issuer check. */
 export const PROVIDER_ROWS: readonly TextRow[] = [
   [
     "token-malformed",

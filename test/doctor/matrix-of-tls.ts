@@ -52,7 +52,7 @@ function openSslTime(ms: number): string {
   return new Date(ms).toISOString().replace(/^..|[-T:]|\.\d+/g, "");
 }
 
-/** An issuer that speaks these versions alone, and is looked at alone. */
+/** An issuer that supports only these versions. It is checked without a token. */
 function speaks(
   name: string,
   versions: Parameters<typeof startTlsServer>[1],

@@ -113,7 +113,7 @@ describe("the error for an unusable token file names its path, and STS gets no c
     expect(requestHandler.requests).toEqual([]);
   });
 
-  test("a folder", async () => {
+  test("a directory", async () => {
     using folder = temporaryFolder();
     mkdirSync(join(folder.path, "token"));
     const requestHandler = new RecordingHandler();

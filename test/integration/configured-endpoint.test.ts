@@ -90,7 +90,7 @@ describe("the endpoint is the one that the SDK calls:", () => {
     of("none where a variable ignores them", AWS_HOST, OWN, {
       AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true",
     }),
-    of("one where the variable is misspelt", "own.example", OWN, {
+    of("one where the variable is misspelled", "own.example", OWN, {
       AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "TRUE",
     }),
     of(

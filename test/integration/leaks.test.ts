@@ -8,7 +8,7 @@ withoutAwsSettings();
 
 const SUBJECT = "system:serviceaccount:payments:very-secret-subject";
 
-/** Calls a provider whose every word is kept, and tells what of its secrets got out. */
+/** Calls a provider, records everything that it shows, and returns the secrets that this contains. */
 async function leaksOf(
   world: World,
   token: () => unknown,

@@ -62,7 +62,7 @@ describe.each(FAULTS)("a listener, while STS responds with %s,", (fault) => {
       const [outcome] = await Promise.allSettled([provider()]);
       if (!types.includes(last)) continue;
       expect(outcome, last).toMatchObject({ reason: { code: "ERR_CLOSED" } });
-      expect(types.at(-1), "nothing is told after the end").toBe(last);
+      expect(types.at(-1), "no event follows the end").toBe(last);
       expect([world.clock.pending, world.clock.holds]).toEqual([0, 0]);
       expect(provider.status()).toMatchObject({ closed: true, state: "empty", refreshing: false });
       expect(await rejection(provider())).toMatchObject({ code: "ERR_CLOSED" });

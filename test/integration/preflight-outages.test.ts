@@ -14,7 +14,7 @@ const fault =
   (idp) =>
     idp.setFault(scripted);
 
-/** Outages, with what is suspected; in the silent ones a look takes its whole 5 s. */
+/** Outages, with what is suspected; in the silent ones a check takes its whole 5 s. */
 const OUTAGES: readonly (readonly [name: string, strike: Strike, suspect: string])[] = [
   ["429 for discovery", fault({ kind: "rate-limit", on: "discovery" }), "discovery-http-status"],
   ["429 for the JWKS", fault({ kind: "rate-limit", on: "jwks" }), "jwks-rate-limited"],
@@ -33,14 +33,14 @@ const SILENT_OUTAGES: typeof OUTAGES = [
 
 const MODES = ["advisory", "strict"] as const;
 
-/** Severities of everything that any look has found. */
+/** Severities of everything that any check has found. */
 const severities = (events: readonly WebIdentityEvent[]) =>
   events.flatMap((event) =>
     event.type === "preflight.finished" ? event.findings.map(({ severity }) => severity) : [],
   );
 
 async function inOutage(isSilent: boolean) {
-  // Under this clock the 5 s of a look pass immediately, as waits do; STS's own 5 s are real ones.
+  // Under this clock the 5 s of a check pass immediately, as waits do; STS's own 5 s are real ones.
   const world = await (isSilent
     ? startPreflightWorld(new VirtualClock(), { idpTimeoutMs: 50 })
     : startPreflightWorld());

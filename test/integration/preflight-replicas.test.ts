@@ -44,7 +44,7 @@ describe("with three replicas that each have a key, behind a balancer that choos
     expect((await Promise.all(starts)).filter(Boolean)).toHaveLength(12);
   });
 
-  test("the error names the replicas if the budget is used up", async () => {
+  test("the error names the replicas if the budget runs out", async () => {
     await using world = await startPreflightWorld();
     await replicate(world.idp, 3, seededRandom(1));
     world.sts.setFault("idp-unreachable");
@@ -132,7 +132,7 @@ describe("a key that STS refuses in the form of one of three replicas", () => {
 });
 
 describe("a discovery document that names a cluster's address", () => {
-  /** The first responses to the issuer check name it; STS does not ask the issuer. */
+  /** The first responses to the issuer check name it; STS does not call the issuer. */
   async function fail(wrongAnswers: number, refusals: number) {
     const env = { RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true" };
     const world = await startPreflightWorld(undefined, { env });

@@ -87,7 +87,7 @@ describe("an error of a token source", () => {
     expect(token).toHaveBeenCalledTimes(3);
   });
 
-  test("shows no token that its hint carries", async () => {
+  test("shows no token that its hint contains", async () => {
     await using world = await startWorld();
     const secret = await world.idp.issueToken();
     const hint = `Workload: replace ${secret}.`;

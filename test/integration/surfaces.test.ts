@@ -6,7 +6,7 @@ import { REGION, startWorld, type World } from "../support/world.js";
 
 withoutAwsSettings();
 
-/** Colours, C1, marks that reorder or hide text, halves of pairs, and a line that was never logged. */
+/** Colors, C1, marks that reorder or hide text, halves of pairs, and a line that was never logged. */
 const NOISE =
   "\u001b[31mred\u009b2J\u0085\u202e\u2066\u200b\u00ad\ufeff\u061c\u2028\ud800\u0000\r\n2026-01-01 ERROR root logged in";
 

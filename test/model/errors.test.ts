@@ -30,7 +30,7 @@ describe("a WebIdentityError", () => {
     );
   });
 
-  test("lets a chain go on to its next provider only when tryNextLink is set", () => {
+  test("lets a chain continue with its next provider only when tryNextLink is set", () => {
     expect(new WebIdentityError(init).tryNextLink).toBe(false);
     expect(new WebIdentityError({ ...init, tryNextLink: true }).tryNextLink).toBe(true);
   });

@@ -27,7 +27,7 @@ const LIST_REQUIRED = `
 const files = Object.keys(require.cache).map((file) => file.split("/node_modules/").at(-1));
 console.log(JSON.stringify(files.filter((file) => /^(@aws-sdk|@smithy|jose)\\//.test(file))));`;
 
-/** Tells on stderr which files are loaded as ES modules, or by them. */
+/** Prints on stderr which files are loaded as ES modules, or by them. */
 const TRACE_IMPORTS = `
 import { createRequire, register } from "node:module";
 const require = createRequire(import.meta.url);
@@ -48,7 +48,7 @@ afterAll(async () => {
 });
 
 describe("the tarball", () => {
-  test("has the build, the licence, the manifest, the documents and the schema of a diagnosis", () => {
+  test("has the build, the license, the manifest, the documents and the schema of a diagnosis", () => {
     const others = consumer.packed.filter((file) => !/^(?:dist|docs|examples)\//.test(file));
     expect(others.toSorted()).toEqual([
       "CHANGELOG.md",
@@ -71,7 +71,7 @@ describe("the tarball", () => {
     expect((await Promise.all(texts)).filter((text) => text.includes('from "../'))).toEqual([]);
   });
 
-  test("has nothing in dist but code, types and third-party licences", () => {
+  test("has nothing in dist but code, types and third-party licenses", () => {
     const dist = consumer.packed.filter((file) => file.startsWith("dist/"));
     const other = dist.filter((file) => !/\.(?:c?js|d\.c?ts)$/.test(file));
     expect(other).toEqual(["dist/THIRD-PARTY-LICENSES.txt"]);

@@ -265,7 +265,7 @@ describe("the address of a JWKS", () => {
 describe("RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS", () => {
   const env = { RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true" };
 
-  test("lets the pre-flight check an issuer on this machine", async () => {
+  test("lets the issuer check check an issuer on this machine", async () => {
     await using idp = await startLocalIdp();
     const { check } = checkWorld({ allowPrivateIssuers: undefined }, { env });
     expect(found(await check(await idp.issueToken()))).toEqual([]);

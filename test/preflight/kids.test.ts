@@ -88,7 +88,7 @@ describe("a kid that is not a string", () => {
   });
 });
 
-test("the pre-flight is never certain about a kid that the local STS accepts, and always reports one that it refuses", async () => {
+test("the issuer check is never certain about a kid that the local STS accepts, and always reports one that it refuses", async () => {
   const kid = fc.constantFrom<unknown>(undefined, "", null, "a", "b", 1);
   const ofKeys = fc.array(fc.constantFrom<unknown>("", "a", "b"), { minLength: 1, maxLength: 3 });
   await fc.assert(

@@ -6,7 +6,7 @@ import { Provider } from "oidc-provider";
 import { checkIssuer } from "../../src/preflight/issuer-check.js";
 
 // A process of its own, since Node reads NODE_EXTRA_CA_CERTS when it starts: a certified OIDC server
-// over https, a token from it, and what the pre-flight says of both.
+// over https, a token from it, and what the issuer check says of both.
 const [, , keyFile = "", certFile = ""] = process.argv;
 const server = createServer({ key: readFileSync(keyFile), cert: readFileSync(certFile) });
 await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));

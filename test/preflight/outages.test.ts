@@ -229,13 +229,13 @@ test("a check with an aborted signal rejects with its reason, and sends no reque
   expect(idp.counts.discovery).toBe(0);
 });
 
-test("the pre-flight reports nothing for a token whose issuer is not a URL", async () => {
+test("the issuer check reports nothing for a token whose issuer is not a URL", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid " } });
   expect(await checkWorld().check(token)).toEqual({ issuer: "", findings: [], requests: [] });
 });
 
-test("the pre-flight reports nothing for a text that is not a token", async () => {
+test("the issuer check reports nothing for a text that is not a token", async () => {
   const { preflight } = checkWorld();
   for (const token of ["", "opaque", "a.b.c", "e30.e30.e30"]) {
     const report = await preflight.check(token, anySignal());

@@ -8,7 +8,7 @@ import { checkWorld, found } from "./check-world.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
-const LEFT_OUT = "the pre-flight of documents that real identity providers served";
+const LEFT_OUT = "the issuer check of documents that real identity providers served";
 const PROVIDERS = listSharedFiles("idp", LEFT_OUT)
   .filter((file) => file.endsWith("-discovery.json"))
   .map((file) => file.replace(/-discovery\.json$/, ""));

@@ -31,7 +31,7 @@ const PERMANENT: Readonly<Record<string, (idp: LocalIdp) => void>> = {
   ]),
 };
 
-/** STS calls until the pre-flight is certain, when checks run at the same time. */
+/** STS calls until the issuer check is certain, when checks run at the same time. */
 async function callsInAdvisory({ check, preflight, clock }: World, token: string, limit = 20) {
   await using sts = await startLocalSts();
   for (let calls = 1; calls <= limit; calls += 1) {
@@ -48,7 +48,7 @@ async function callsInAdvisory({ check, preflight, clock }: World, token: string
   return { calls: limit };
 }
 
-/** The number of STS calls until the pre-flight, which runs before each, is certain. */
+/** The number of STS calls until the issuer check, which runs before each, is certain. */
 async function callsInStrict({ preflight, clock }: World, token: string, limit = 20) {
   await using sts = await startLocalSts();
   for (let calls = 0; calls < limit; calls += 1) {

@@ -222,7 +222,7 @@ describe("an unknown failure", () => {
 });
 
 describe("an error", () => {
-  test("carries the attempts, the token's facts and the safe cause", () => {
+  test("has the attempts, the token's facts and the safe cause", () => {
     const cause = new Error("inner");
     const error = explained({ ...answer("AccessDenied", "no", 403), cause }, { attempts: 3 });
     expect(error.attempts).toHaveLength(3);

@@ -84,7 +84,7 @@ const CALLS: readonly [string, readonly string[], (wrong: Options) => unknown][]
 ];
 
 /** A name with one letter doubled, left out, or in the other case. */
-function misspelt(name: string, at: number, how: number): string {
+function misspelled(name: string, at: number, how: number): string {
   const index = at % name.length;
   const letter = name.charAt(index);
   const other = letter === letter.toUpperCase() ? letter.toLowerCase() : letter.toUpperCase();
@@ -102,7 +102,7 @@ async function errorOf(call: () => unknown): Promise<unknown> {
   }
 }
 
-describe("a misspelt name", () => {
+describe("a misspelled name", () => {
   test.each(CALLS)(
     "of %s is a TypeError with the name that was probably meant",
     async (_, names, call) => {
@@ -112,7 +112,7 @@ describe("a misspelt name", () => {
           fc.nat(30),
           fc.nat(2),
           async (name, at, how) => {
-            const wrong = misspelt(name, at, how);
+            const wrong = misspelled(name, at, how);
             fc.pre(!names.includes(wrong));
             const error = await errorOf(() => call({ [wrong]: 1 }));
             expect(error).toBeInstanceOf(TypeError);
@@ -140,13 +140,13 @@ describe("a name that is not an option", () => {
     ["aheadOfTime", true, "`aheadOfTime`; did you mean `refresh.aheadOfTime`?"],
     ["maxRetries", 3, "`maxRetries`; did you mean `retry.maxAttempts`?"],
     ["timeoutMs", 3, "`timeoutMs`; did you mean `attemptTimeoutMs`?"],
-    ["colour", 3, "`colour`; known are webIdentityTokenFile, roleArn, "],
+    ["color", 3, "`color`; known are webIdentityTokenFile, roleArn, "],
   ])("%s is a TypeError that helps", (name, value, words) => {
     expect(() => fromTokenFile({ [name]: value })).toThrow(words);
   });
 
   test("is ignored without a value", () => {
-    expect(() => fromTokenFile({ colour: undefined } as object)).not.toThrow();
+    expect(() => fromTokenFile({ color: undefined } as object)).not.toThrow();
   });
 
   test("shows no token, and no more than 60 characters", () => {

@@ -72,7 +72,7 @@ describe("printable", () => {
     );
   });
 
-  test("replaces colours, line ends and marks that reverse text by spaces", () => {
+  test("replaces colors, line ends and marks that reverse text by spaces", () => {
     expect(printable("a\u001b[31mred\r\nb\u202ec\u061cd\u2028e")).toBe("a [31mred b c d e");
   });
 

@@ -139,14 +139,14 @@ describe("a plain text", () => {
     ["invisible marks", "a\u200bb\u00adc\ufeffd\u202ee\0f\u0001g\u007fh"],
     ["pluses and backslashes", "a+bc++d\\ef\\\\\\g\\h"],
     ["short escapes", "a\\nb\\rc\\td\\be\\ff\\vg\\\\nh"],
-    ["colours", "\u001b[31ma\u001b[0mb\u001b[1;38:5?mc\u001b[Kd\u001b[12;34Hefgh"],
-    ["escaped colours", "a\\u001b[31mb\\x1b[0mc\\033[0md%1B[0mefgh"],
+    ["colors", "\u001b[31ma\u001b[0mb\u001b[1;38:5?mc\u001b[Kd\u001b[12;34Hefgh"],
+    ["escaped colors", "a\\u001b[31mb\\x1b[0mc\\033[0md%1B[0mefgh"],
     ["escaped marks", "a%E2%80%8Bb%C2%ADc\\u200bd&#8203;e%EF%BB%BFf%C2%A0g%E2%80%A8h"],
   ])("leaves out %s", (_, text) => {
     expect(plain(text)).toEqual(["abcdefgh"]);
   });
 
-  test("contains text that only looks like a colour", () => {
+  test("contains text that only looks like a color", () => {
     expect(plain("a\u001b31mb")).toEqual(["a31mb"]);
     expect(plain("a\u001b[31b\u001b[<1mc")).toEqual(["ac".replace("c", "[<1mc")]);
     expect(plain("a[31mb")).toEqual(["a[31mb"]);

@@ -93,7 +93,7 @@ describe("a token file", () => {
   });
 
   test.each([
-    ["a folder", "EISDIR", () => mkdirSync(path("token"))],
+    ["a directory", "EISDIR", () => mkdirSync(path("token"))],
     ["a link to itself", "ELOOP", () => symlinkSync("token", path("token"))],
   ])("that is %s causes an error immediately", async (_, code, make) => {
     make();

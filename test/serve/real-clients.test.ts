@@ -121,7 +121,7 @@ describe.each(MINUTES_LEFT.map((minutes, index) => ({ minutes, index })))(
       expect(asked() - before.asked).toBeLessThanOrEqual(most);
     }
 
-    describe("the endpoint is asked as often as the guide says by", () => {
+    describe("the endpoint is called as often as the guide says by", () => {
       for (const client of ENDPOINT_CLIENTS) {
         if (!client.command) leaveOut("requests to the endpoint", client.name);
         else {

@@ -45,7 +45,7 @@ describe("a role's response", () => {
     ["without a readable expiration", { ...CREDENTIALS, expiration: new Date("never") }],
     ["without a session token", { ...CREDENTIALS, sessionToken: undefined }],
     ["with an empty secret", { ...CREDENTIALS, secretAccessKey: "" }],
-  ])("is never made of credentials %s", async (_, { expiration, sessionToken, ...rest }) => {
+  ])("is never made from credentials %s", async (_, { expiration, sessionToken, ...rest }) => {
     const credentials = {
       ...rest,
       ...(expiration && { expiration }),
@@ -177,7 +177,7 @@ describe("each role", () => {
 });
 
 describe("token files", () => {
-  test("are private, hold the token without a newline, and go with the server", async () => {
+  test("are private, contain the token without a newline, and are removed with the server", async () => {
     await using folder = await temporaryFolder();
     const directory = join(folder.path, "tokens");
     const server = await serveCredentials({ roles: { app }, tokenDirectory: directory });
@@ -214,7 +214,7 @@ describe("/healthz", () => {
     expect({ status, body }).toEqual({ status: 200, body: { status: "ok", roles: { app: {} } } });
   });
 
-  test("is 503 when a role has none, and holds no secret", async () => {
+  test("is 503 when a role has none, and contains no secret", async () => {
     const status = () => ({ state: "empty", lastError: unreachable }) as never;
     const broken = Object.assign(() => Promise.reject(unreachable), { status });
     await using server = await serveCredentials({ roles: { app, broken } });

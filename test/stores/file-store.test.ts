@@ -45,7 +45,7 @@ async function published(directory: string) {
   return { store, key, value, file: join(directory, `${key}.credentials.json`) };
 }
 
-describe("the folder", () => {
+describe("the directory", () => {
   test("and its files are created for their owner only", async () => {
     const directory = newDirectory();
     await published(directory);
@@ -204,8 +204,8 @@ describe("a lease", () => {
     return (await Promise.all(claiming)).filter((lease) => lease !== undefined).length;
   }
 
-  /** A lease that has lapsed, and its holder, which doesn't know that yet. */
-  async function lapsed() {
+  /** A lease that has expired, and its holder, which doesn't know that yet. */
+  async function expiredLease() {
     const directory = newDirectory();
     const holder = fileStore({ directory });
     const lease = (await holder.claim(newKey(), 0)) as StoreLease;
@@ -213,16 +213,16 @@ describe("a lease", () => {
   }
 
   // On a busy machine, a process that is too slow stops its claim: then no process has the lease.
-  test("that lapsed is claimed by one process at most, however many try", async () => {
+  test("that expired is claimed by one process at most, however many try", async () => {
     for (let round = 0; round < 20; round += 1) {
-      const { directory, key } = await lapsed();
+      const { directory, key } = await expiredLease();
       expect(await countClaimed(claims(directory, key))).toBeLessThanOrEqual(1);
     }
   });
 
-  test("that lapsed is not both extended by its holder and claimed by another process", async () => {
+  test("that expired is not both extended by its holder and claimed by another process", async () => {
     for (let round = 0; round < 20; round += 1) {
-      const { directory, holder, lease, key } = await lapsed();
+      const { directory, holder, lease, key } = await expiredLease();
       const claiming = claims(directory, key);
       for (let steps = 0; steps < round; steps += 1) await setImmediate();
       const isExtended = await holder.extend(lease, LEASE_MS);
@@ -230,8 +230,8 @@ describe("a lease", () => {
     }
   });
 
-  test("that lapsed or was released can't be extended, although no process has claimed it", async () => {
-    const { holder, lease } = await lapsed();
+  test("that expired or was released can't be extended, although no process has claimed it", async () => {
+    const { holder, lease } = await expiredLease();
     expect(await holder.extend(lease, LEASE_MS)).toBe(false);
     const released = (await holder.claim(newKey(), LEASE_MS)) as StoreLease;
     await holder.release(released);
@@ -241,7 +241,7 @@ describe("a lease", () => {
 
   test("stays held when the holder of the previous one releases that one late", async () => {
     for (let round = 0; round < 20; round += 1) {
-      const { directory, holder, lease, key } = await lapsed();
+      const { directory, holder, lease, key } = await expiredLease();
       const claiming = claims(directory, key);
       for (let steps = 0; steps < round; steps += 1) await setImmediate();
       await holder.release(lease);
@@ -254,7 +254,7 @@ describe("a lease", () => {
   test("is claimed by one process at most when a process was killed in the middle of a claim", async () => {
     const past = new Date(Date.now() - 2_100);
     for (let round = 0; round < 20; round += 1) {
-      const { directory, lease, key } = await lapsed();
+      const { directory, lease, key } = await expiredLease();
       const lock = join(directory, `${key}.${lease.fence}.1.lock`);
       await writeFile(lock, "", { mode: 0o600 });
       await utimes(lock, past, past);

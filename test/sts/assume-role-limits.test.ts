@@ -150,7 +150,7 @@ describe("the body of a response", () => {
     }
   });
 
-  test("is not read on when it is too long, and its stream is closed", async () => {
+  test("is not read further when it is too long, and its stream is closed", async () => {
     let pieces = 0;
     const body = Readable.from(
       (function* () {

@@ -293,7 +293,7 @@ describe("two requests at the same time", () => {
     return send.mock.calls.length;
   }
 
-  test("are sent once if they are equal, whosever connections they use", async () => {
+  test("are sent once if they are equal, whichever connections they use", async () => {
     const lent = (userAgentAppId: string) => {
       return withConfig({ ...base, userAgentAppId, requestHandler: handler() as never });
     };

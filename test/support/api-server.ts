@@ -4,7 +4,7 @@ import type { LocalIdp } from "../../src/testing/index.js";
 
 /**
  * An issuer with the keys of an IdP that is as strict about media types as the API server of
- * Kubernetes (go-restful): the JWKS is `application/jwk-set+json` alone, and whoever does not accept
+ * Kubernetes (go-restful): the JWKS is `application/jwk-set+json` only, and a client that does not accept
  * that gets 406.
  */
 export async function startApiServer(idp: LocalIdp) {

@@ -46,5 +46,5 @@ export const jwts = fc
 const opaque = fc
   .array(fc.stringMatching(/^[A-Za-z0-9]{7,20}[+/=|~.:%&;_-]$/), { minLength: 4, maxLength: 12 })
   .map((words) => words.join(""));
-/** What nobody may read, with a shape of its own or without one. */
+/** Secrets, with the form of a token or without one. */
 export const secrets = fc.oneof(jwts, opaque);

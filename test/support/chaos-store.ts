@@ -2,12 +2,12 @@ import type { CredentialStore, StoreEntry } from "../../src/model/credential-sto
 import { sleep } from "../../src/runtime/abort.js";
 import type { Clock } from "../../src/runtime/clock.js";
 
-/** How often a store of chaos does what; each from 0 to 1. */
+/** How often a chaos store plays each fault; from 0 to 1. */
 export interface Chaos {
   readonly errors: number;
   /** Responds after the limit of an operation, or never. */
   readonly delays: number;
-  /** Responses that are not true. */
+  /** Returns wrong values. */
   readonly lies: number;
 }
 

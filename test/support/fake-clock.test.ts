@@ -15,7 +15,7 @@ describe("the fake clock", () => {
     expect(fired).toEqual(["10a", "10b", "20"]);
   });
 
-  test("what a timer sets off runs before the next timer, at the time it was due", async () => {
+  test("what a timer starts runs before the next timer, at the time it was due", async () => {
     const clock = new FakeClock(0);
     const seen: number[] = [];
     const { signal } = new AbortController();

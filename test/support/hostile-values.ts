@@ -1,4 +1,4 @@
-/** What somebody may throw, and what throws when it is looked at. */
+/** Values that code may throw, among them some that throw when they are read. */
 export const HOSTILE: readonly (readonly [string, () => unknown])[] = [
   ["an object without a prototype", () => Object.create(null)],
   ["a getter that throws", () => thrower("message")],

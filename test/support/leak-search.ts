@@ -24,7 +24,7 @@ export class Witness implements Disposable {
     unsubscribe("resilient-sts", this.#see);
   }
 
-  /** Options that make a provider tell all it can. */
+  /** Options that make a provider report all that it can. */
   init(clientConfig: WebIdentityInit["clientConfig"] = {}): WebIdentityInit {
     return {
       onEvent: this.#see,

@@ -25,7 +25,7 @@ export interface PlatformAnswer {
 
 type Play = (response: ServerResponse, seen: SeenRequest) => void;
 
-/** A server that speaks a platform's wire, or fails as it is told. */
+/** A server that speaks a platform's protocol, or plays a fault. */
 export interface PlatformServer extends AsyncDisposable {
   readonly url: string;
   readonly requests: readonly SeenRequest[];

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TlsIdentity } from "../../src/testing/index.js";
 
-/** Makes a key and a certificate for localhost that only those trust who are told to. */
+/** Makes a key and a self-signed certificate for localhost. Clients trust it if they get it as their CA. */
 export function makeTlsIdentity(): TlsIdentity {
   const folder = mkdtempSync(join(tmpdir(), "resilient-sts-tls-"));
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];

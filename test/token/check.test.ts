@@ -161,7 +161,7 @@ describe("the checks", () => {
     );
   });
 
-  test("never show a subject, a nonce or an e-mail address", () => {
+  test("never show a subject, a nonce or an email address", () => {
     const secret = "private-private-private";
     const shown = JSON.stringify(check(makeToken({ sub: secret, nonce: secret, email: secret })));
     expect(shown).not.toContain(secret);

@@ -141,7 +141,7 @@ export const DOCTOR = defineCommand(DOCTOR_SPEC, async ({ values }, context) => 
   const { htmlFile, watchMs, json } = options;
   if (htmlFile !== undefined) await checkCanWrite(htmlFile);
   const tokenRequest = await withToken(options, context);
-  // A check of an issuer alone ignores a store that the environment names.
+  // A check of only an issuer ignores a store that the environment names.
   const storeChoice = values.issuer ? undefined : await readStoreChoice(values, context.env);
   const request = { ...tokenRequest, storeChoice };
   const diagnose = () => diagnoseWithProgress(request, context);
@@ -232,7 +232,7 @@ function checkCombinations(values: DoctorValues): void {
   const clash = EXCLUSIVE.find(([a, b]) => values[a] !== undefined && values[b] !== undefined);
   if (clash === undefined) return;
   const [a, b] = clash;
-  const why = a === "issuer" ? "; --issuer checks an issuer alone" : "";
+  const why = a === "issuer" ? "; --issuer checks only an issuer" : "";
   throw wrongUsage(`--${a} and --${b} can't be used together; leave one out${why}`);
 }
 
@@ -318,7 +318,7 @@ function decodeToken(what: string, bytes: Uint8Array): string {
 
 function tooLong(what: string): CommandFailure {
   return wrongUsage(
-    `${what} has more than ${MAX_TOKEN_BYTES / 1024} KiB, which is too long for a token; give the JWT alone`,
+    `${what} has more than ${MAX_TOKEN_BYTES / 1024} KiB, which is too long for a token; give only the JWT`,
   );
 }
 

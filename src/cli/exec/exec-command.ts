@@ -47,7 +47,7 @@ code. exec does not pass on AWS keys, profiles and files that would override the
     },
     "keep-config": {
       type: "boolean",
-      help: "Pass the AWS config files and profile on to the command. Refused if they hold credentials, which would override the endpoint.",
+      help: "Pass the AWS config files and profile on to the command. Refused if they contain credentials, which would override the endpoint.",
     },
     ...COMMON_OPTIONS,
   },

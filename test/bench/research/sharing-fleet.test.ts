@@ -11,7 +11,7 @@ describe("a simulated fleet that shares a store", { timeout: 60_000 }, () => {
     expect(fleet.allServedMs).toBeLessThan(3_000);
     expect(fleet.longestWaitMs).toBeLessThan(1_000);
     expect(fleet.peakOverCapacity).toBeLessThanOrEqual(1);
-    // Half of a workload more than its first look: most of them adopt immediately.
+    // Less than one and a half operations for each workload: most of them find the credentials at their first read.
     expect(fleet.storeOperations).toBeLessThan(1.5 * FLEET.workloads);
   });
 
@@ -25,7 +25,7 @@ describe("a simulated fleet that shares a store", { timeout: 60_000 }, () => {
   test("has credentials seconds after an outage that outlasted its waits", async () => {
     const { allServedMs, wastedCalls } = await runSharingFleet({ ...SMALL, outageMs: 10_000 });
     expect(allServedMs).toBeLessThan(16_000);
-    // Callers wait 5 s for the holder of the lease, then ask for themselves.
+    // Callers wait 5 s for the holder of the lease, then call STS themselves.
     expect(wastedCalls).toBeLessThan(8 * SMALL.workloads);
   });
 

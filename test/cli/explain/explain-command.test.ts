@@ -12,7 +12,7 @@ const places = (query: string) =>
   findSections(DOCS, query).map(({ page, anchor }) => `${page}#${anchor}`);
 
 describe("explain finds", () => {
-  test("every finding by its id", () => {
+  test("every finding by its ID", () => {
     const missing = RANKING.filter((id) => !places(id).includes(`findings.md#${id}`));
     expect(missing).toEqual([]);
   });

@@ -71,7 +71,7 @@ export function workloadLines({ workload, workloadV6 }: Addresses): string[] {
 function interfaceLines(name: string, v4: readonly string[], v6: readonly string[]): string[] {
   return [
     ...v4.map((address) => `address add ${address}/24 dev ${name}`),
-    // Nobody else may have it: there is nothing to wait for.
+    // No other interface has the address, so `nodad` skips the check for duplicates.
     ...v6.map((address) => `address add ${address}/64 dev ${name} nodad`),
     `link set ${name} up`,
   ];

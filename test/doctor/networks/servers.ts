@@ -16,7 +16,7 @@ export interface Certificates extends Disposable {
   readonly ca: Buffer;
   readonly issuer: TlsIdentity;
   readonly sts: Readonly<Record<(typeof STS_NAMES)[number], TlsIdentity>>;
-  /** Nobody trusts it. */
+  /** No client trusts its certificate. */
   readonly portal: TlsIdentity;
 }
 
