@@ -7,6 +7,12 @@ import type { Readable, Writable } from "node:stream";
 import type { Environment } from "../runtime/environment.js";
 import { redact } from "../runtime/redact.js";
 
+/** The names of the commands that only this program runs, in a process of their own. */
+export const INTERNAL_COMMANDS = {
+  endpoint: "endpoint-credentials",
+  diagnosis: "diagnosis-process",
+} as const;
+
 /** Exit codes. They are part of the command line's interface. */
 export const EXIT = {
   ok: 0,

@@ -5,6 +5,7 @@ import {
   type CommandFailure,
   EXIT,
   type ExitCode,
+  INTERNAL_COMMANDS,
   print,
   wrongUsage,
 } from "./command.js";
@@ -49,10 +50,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
 };
 
-/** Commands that only this program runs, in a process of their own. */
 const INTERNAL: Readonly<Record<string, () => Promise<Command["run"]>>> = {
-  "endpoint-credentials": async () => (await import("./exec/endpoint-command.js")).endpointCommand,
-  "diagnosis-process": async () =>
+  [INTERNAL_COMMANDS.endpoint]: async () =>
+    (await import("./exec/endpoint-command.js")).endpointCommand,
+  [INTERNAL_COMMANDS.diagnosis]: async () =>
     (await import("./doctor/diagnosis-process.js")).diagnosisProcessCommand,
 };
 

@@ -1,5 +1,6 @@
 import type { Finding, FindingId } from "../model/findings.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
+import { unresolved } from "../preflight/document-findings.js";
 import { quoteForPosix as quote } from "../runtime/shell-quote.js";
 import type { Facts, IssuerFacts, TlsFacts } from "./diagnosis.js";
 
@@ -31,13 +32,7 @@ function refine(finding: Finding, issuer: IssuerFacts): Finding {
   const { host = "the issuer", dnsError, tls } = issuer;
   const { id, evidence } = finding;
   if (id === "issuer-timeout" && dnsError !== undefined) {
-    return {
-      ...finding,
-      id: "issuer-dns-failure",
-      title: "The issuer's name does not resolve here.",
-      detail: `${host} can't be resolved (${dnsError}).`,
-      remedy: "Network: check the name in `iss`, and this machine's DNS.",
-    };
+    return { ...finding, ...unresolved(host, dnsError) };
   }
   const isUnconnected = evidence.phase === "dns" || evidence.phase === "connect";
   if (id === "jwks-timeout" && isUnconnected) {

@@ -14,6 +14,7 @@ import { openTunnel, proxyFor } from "../preflight/proxy.js";
 import { discoveryUrl } from "../preflight/subject.js";
 import { startLimit, withTimeout } from "../runtime/abort.js";
 import { safeText } from "../runtime/redact.js";
+import { roundMs } from "../runtime/time-text.js";
 import { bareHostname } from "../runtime/url-host.js";
 import type { IssuerFacts, Latency } from "./diagnosis.js";
 import {
@@ -24,7 +25,7 @@ import {
   type Resolved,
   resolveName,
 } from "./probe.js";
-import { type Run, requestParts, round } from "./run.js";
+import { type Run, requestParts } from "./run.js";
 
 /** How often each document is requested, including the issuer check. */
 const TRIES = 3;
@@ -205,7 +206,7 @@ function recorder(run: Run): (timing: RequestTiming) => void {
       party: "issuer",
       label: `${name} (request ${counts[document]})`,
       url,
-      startMs: round(Math.max(0, run.elapsedMs() - totalMs)),
+      startMs: roundMs(Math.max(0, run.elapsedMs() - totalMs)),
       ...requestParts(timing),
       limitMs: STS_ISSUER_TIMEOUT_MS,
     });
@@ -283,7 +284,7 @@ async function gatherIssuerNetwork(run: Run, issuer: string, reach: Reach): Prom
       label: `TLS of ${host}`,
       url: url.origin,
       startMs,
-      totalMs: round(run.elapsedMs() - startMs),
+      totalMs: roundMs(run.elapsedMs() - startMs),
       error: tls.error,
     });
     return { ...known, tls };

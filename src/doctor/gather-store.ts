@@ -9,8 +9,9 @@ import {
 import { withTimeout } from "../runtime/abort.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { errorCode } from "../runtime/system-errors.js";
+import { roundMs } from "../runtime/time-text.js";
 import type { StoreFacts } from "./diagnosis.js";
-import { type Run, round } from "./run.js";
+import type { Run } from "./run.js";
 
 /** The limit of one operation, in milliseconds. A provider waits only 250 ms; a longer wait shows a slow store. */
 const OPERATION_LIMIT_MS = 3_000;
@@ -143,7 +144,7 @@ class StoreCheck {
     const startMs = this.#run.elapsedMs();
     try {
       const result = await this.#limited(signal, work);
-      this.#operations.push({ operation, ms: round(this.#run.elapsedMs() - startMs) });
+      this.#operations.push({ operation, ms: roundMs(this.#run.elapsedMs() - startMs) });
       return result;
     } catch (error) {
       signal.throwIfAborted();
@@ -181,7 +182,7 @@ function readInspection(
   const skewMs = readField(inspection, "clockSkewMs");
   return {
     ...(place !== undefined && { place }),
-    clockSkewMs: Number.isFinite(skewMs) ? round(skewMs as number) : undefined,
+    clockSkewMs: Number.isFinite(skewMs) ? roundMs(skewMs as number) : undefined,
     keyIds: listIn(inspection, "keyIds")?.flatMap((id) => textIn(id, 100) ?? []),
     sample: listIn(inspection, "sample")?.flatMap((one) => {
       const count = readField(one, "count");

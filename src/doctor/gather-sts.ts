@@ -10,7 +10,7 @@ import { DEFAULTS } from "../provider/options.js";
 import { judge } from "../retry/verdict.js";
 import { startLimit } from "../runtime/abort.js";
 import { safeCause, safeText } from "../runtime/redact.js";
-import { parseHttpDate } from "../runtime/time-text.js";
+import { parseHttpDate, roundMs } from "../runtime/time-text.js";
 import { bareHostname } from "../runtime/url-host.js";
 import { assumeRole, type IssuedCredentials } from "../sts/assume-role.js";
 import { checkRequest, spanPartitions } from "../sts/check-request.js";
@@ -21,7 +21,7 @@ import type { AssumeRoleFacts, EndpointFacts } from "./diagnosis.js";
 import type { LoadedToken } from "./gather-token.js";
 import type { ResolvedSettings } from "./options.js";
 import { resolveName } from "./probe.js";
-import { type Run, requestParts, round } from "./run.js";
+import { type Run, requestParts } from "./run.js";
 
 /** An STS endpoint to measure: the region, and the URL to which the SDK would send its calls. */
 interface ChosenTarget {
@@ -207,7 +207,7 @@ function partOf(problem: FetchProblem): NonNullable<EndpointFacts["failedIn"]> {
 /** The skew by a `Date`. It has whole seconds, rounded down, so half a second is added. */
 function skew(date: string, now: number): number | undefined {
   const at = parseHttpDate(date, now);
-  return at === undefined ? undefined : round(at + 500 - now);
+  return at === undefined ? undefined : roundMs(at + 500 - now);
 }
 
 /** Checks the request before it is sent. */
@@ -280,7 +280,7 @@ export async function gatherAssumeRole(
   const issued = "credentials" in outcome ? outcome : undefined;
   const failure = "credentials" in outcome ? undefined : outcome;
   const { code, message, httpStatus, requestId } = failure ?? {};
-  const ms = round(run.elapsedMs() - startMs);
+  const ms = roundMs(run.elapsedMs() - startMs);
   run.timings.push({
     step: "assume-role",
     party: "sts",

@@ -8,6 +8,7 @@ import { STS_MAX_TOKEN_LENGTH } from "../model/sts-limits.js";
 import type { TokenSource } from "../model/token-source.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
+import { roundMs } from "../runtime/time-text.js";
 import { fromFile } from "../runtime/token-file.js";
 import { checkToken, tokenFacts } from "../token/check.js";
 import { seconds } from "../token/check-claims.js";
@@ -19,7 +20,7 @@ import {
 } from "../token-sources/detect.js";
 import type { TokenReport } from "./diagnosis.js";
 import type { DiagnoseOptions } from "./options.js";
-import { type Run, round } from "./run.js";
+import type { Run } from "./run.js";
 
 /** The limit of the token source, in milliseconds. */
 const TOKEN_LIMIT_MS = 5_000;
@@ -53,7 +54,7 @@ export async function gatherToken(
   const { read, name: source, findings: about = [] } = place;
   const startMs = run.elapsedMs();
   const record = (error?: string) => {
-    const totalMs = round(run.elapsedMs() - startMs);
+    const totalMs = roundMs(run.elapsedMs() - startMs);
     run.timings.push({ step: "token", party: "token", label: "token", startMs, totalMs, error });
   };
   const step = {

@@ -1,7 +1,7 @@
 // The options of a run, and the settings that follow from them: the option, else the environment, else the
 // profile, else the default.
 
-import type { CredentialStore } from "../model/credential-store.js";
+import { type CredentialStore, checkStore } from "../model/credential-store.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
 import {
@@ -9,7 +9,6 @@ import {
   checkNumber,
   checkRegion,
   checkSignal,
-  checkStore,
   checkString,
   checkStrings,
   checkType,

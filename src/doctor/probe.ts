@@ -13,8 +13,9 @@ import { isPublicAddress, type ResolveHost } from "../preflight/guarded-lookup.j
 import { withTimeout } from "../runtime/abort.js";
 import { safeText } from "../runtime/redact.js";
 import { errorCode } from "../runtime/system-errors.js";
+import { roundMs } from "../runtime/time-text.js";
 import type { AddressFacts, CertificateFacts, TlsFacts } from "./diagnosis.js";
-import { type Run, round } from "./run.js";
+import type { Run } from "./run.js";
 
 /** How many addresses of a name are tried: more show nothing new. */
 const MAX_ADDRESSES = 4;
@@ -51,10 +52,10 @@ export async function resolveName(
       family: family === 6 ? (6 as const) : (4 as const),
       isPublic: isPublicAddress(address),
     }));
-    return { dnsMs: round(run.elapsedMs() - startMs), addresses };
+    return { dnsMs: roundMs(run.elapsedMs() - startMs), addresses };
   } catch (error) {
     signal.throwIfAborted();
-    return { dnsMs: round(run.elapsedMs() - startMs), dnsError: codeOf(error), addresses: [] };
+    return { dnsMs: roundMs(run.elapsedMs() - startMs), dnsError: codeOf(error), addresses: [] };
   }
 }
 
@@ -75,7 +76,7 @@ export async function connectToEach(
     const opened = await openSocket(run, each.address, options);
     if (!("socket" in opened)) return { ...each, error: opened.error };
     opened.socket.destroy();
-    return { ...each, connectMs: round(run.elapsedMs() - startMs) };
+    return { ...each, connectMs: roundMs(run.elapsedMs() - startMs) };
   });
   return [...(await Promise.all(tried)), ...addresses.slice(MAX_ADDRESSES)];
 }

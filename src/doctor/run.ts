@@ -3,6 +3,7 @@ import type { ResolveHost } from "../preflight/guarded-lookup.js";
 import { withTimeout } from "../runtime/abort.js";
 import { type Clock, type Deadline, startDeadline } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
+import { roundMs } from "../runtime/time-text.js";
 import type { ClientPool } from "../sts/client-pool.js";
 import type { Progress, Step, Timing } from "./diagnosis.js";
 
@@ -65,7 +66,7 @@ export class Run {
 
   /** The time since the run began, in milliseconds. */
   elapsedMs(): number {
-    return round(this.runtime.clock.monotonic() - this.#start);
+    return roundMs(this.runtime.clock.monotonic() - this.#start);
   }
 
   /**
@@ -122,9 +123,4 @@ export class Run {
 export function requestParts(timing: RequestParts): RequestParts {
   const { status, error, dnsMs, connectMs, tlsMs, firstByteMs, totalMs } = timing;
   return { status, error, dnsMs, connectMs, tlsMs, firstByteMs, totalMs };
-}
-
-/** Rounds to a hundredth of a millisecond. */
-export function round(ms: number): number {
-  return Math.round(ms * 100) / 100;
 }

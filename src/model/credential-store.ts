@@ -1,4 +1,5 @@
 import { readField, safeText } from "../runtime/redact.js";
+import { expected } from "../runtime/validators.js";
 
 /**
  * Where processes that assume the same role share what STS returned, so that one of them refreshes
@@ -79,6 +80,25 @@ export interface StoredSample {
 
 /** The operations of a store. */
 export type StoreOperation = Exclude<keyof CredentialStore, "name">;
+
+/** A record, so that the compiler reports a missing name. */
+const OPERATIONS: Readonly<Record<StoreOperation, true>> = {
+  read: true,
+  claim: true,
+  extend: true,
+  publish: true,
+  release: true,
+  remove: true,
+};
+
+/** @throws TypeError when an optional store lacks a method of the contract. */
+export function checkStore(store: unknown): void {
+  if (store === undefined) return;
+  const methods = Object.keys(OPERATIONS).map((name) => typeof readField(store, name));
+  const isComplete = methods.every((type) => type === "function");
+  if (isComplete && typeof readField(store, "name") === "string") return;
+  throw expected("store", "to be a store, such as fileStore() of resilient-sts/stores", store);
+}
 
 /** What is stored under one key. */
 export interface StoreEntry {

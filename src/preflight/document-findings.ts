@@ -136,10 +136,7 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
       if (problem.phase === "dns" && !problem.code.startsWith("PROXY_")) {
         return {
           ...base,
-          id: "issuer-dns-failure",
-          title: "The issuer's name does not resolve here.",
-          detail: `${host} can't be resolved (${problem.code}).`,
-          remedy: "Network: check the name in `iss`, and this machine's DNS.",
+          ...unresolved(host, problem.code),
         };
       }
       return {
@@ -151,6 +148,16 @@ function findingOf(problem: FetchProblem, failed: Failed): Finding {
           "IdP and network: make sure that the issuer is up and that no firewall or proxy refuses the connection.",
       };
   }
+}
+
+/** The words of the finding for a host name that does not resolve. */
+export function unresolved(host: string, code: string) {
+  return {
+    id: "issuer-dns-failure",
+    title: "The issuer's name does not resolve here.",
+    detail: `${host} can't be resolved (${code}).`,
+    remedy: "Network: check the name in `iss`, and this machine's DNS.",
+  } as const;
 }
 
 /** Nothing is known about the issuer, because its name was not resolved. */

@@ -9,6 +9,7 @@ import type { Clock } from "../runtime/clock.js";
 import type { Environment } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
 import { errorCode } from "../runtime/system-errors.js";
+import { roundMs } from "../runtime/time-text.js";
 import { bareHostname, isLoopbackUrl } from "../runtime/url-host.js";
 import {
   AddressRefused,
@@ -277,7 +278,7 @@ class Stopwatch {
 
   answered(status: number, headers: IncomingHttpHeaders): void {
     this.#next("body");
-    const firstByteMs = round(this.#clock.monotonic() - this.#start);
+    const firstByteMs = roundMs(this.#clock.monotonic() - this.#start);
     this.#times = { ...this.#times, firstByteMs };
     this.#answer = { status, headers: selected(headers) };
   }
@@ -293,7 +294,7 @@ class Stopwatch {
       url: shownUrl(this.#url),
       ...(error !== undefined && { error: safeText(error, 100) }),
       ...this.#times,
-      totalMs: round(this.#clock.monotonic() - this.#start),
+      totalMs: roundMs(this.#clock.monotonic() - this.#start),
       bytes: this.#bytes,
       headers: {},
       ...this.#peer,
@@ -306,7 +307,7 @@ class Stopwatch {
     const took = now - this.#phaseStart;
     this.#phase = phase;
     this.#phaseStart = now;
-    return round(took);
+    return roundMs(took);
   }
 }
 
@@ -347,8 +348,4 @@ function selected(headers: IncomingHttpHeaders): Record<string, string> {
       return typeof value === "string" ? [[name, safeText(value, 200)]] : [];
     }),
   );
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 100) / 100;
 }

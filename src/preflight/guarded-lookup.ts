@@ -18,7 +18,7 @@ export type Reach = "public" | "loopback" | "any";
  * Set by `resilient-sts emulate`, so that a service treats a local issuer as it treats its issuer in
  * production. Requests for a loopback issuer may then go to loopback addresses as well.
  */
-const LOOPBACK_VARIABLE = "RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS";
+export const LOOPBACK_VARIABLE = "RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS";
 
 /** @param allowPrivate - the option, which overrules the environment */
 export function reachOf(

@@ -177,14 +177,20 @@ function readInput(input: CheckIssuerInput): Subject | Finding {
   return subjectOfIssuer(requireString("issuer", issuer), kid as string | undefined);
 }
 
-const OPTIONS = ["timeoutMs", "allowedIssuers", "allowPrivateIssuers", "fresh", "signal"];
+/** The settings that a provider's `preflight` and {@link checkIssuer} have in common. */
+export const PREFLIGHT_SETTINGS = ["timeoutMs", "allowedIssuers", "allowPrivateIssuers"] as const;
+
+/** @throws TypeError that names the setting, with `prefix` before its name. */
+export function checkPreflightSettings(settings: PreflightSettings, prefix = ""): void {
+  const { timeoutMs, allowedIssuers, allowPrivateIssuers } = settings;
+  checkNumber(`${prefix}timeoutMs`, timeoutMs, { min: 1, max: 60_000 });
+  checkStrings(`${prefix}allowedIssuers`, allowedIssuers);
+  checkType(`${prefix}allowPrivateIssuers`, allowPrivateIssuers, "boolean");
+}
 
 function validateOptions(options: CheckIssuerOptions): void {
-  checkKeys("options", options, OPTIONS);
-  const { timeoutMs, allowedIssuers, allowPrivateIssuers, fresh, signal } = options;
-  checkNumber("timeoutMs", timeoutMs, { min: 1, max: 60_000 });
-  checkStrings("allowedIssuers", allowedIssuers);
-  checkType("allowPrivateIssuers", allowPrivateIssuers, "boolean");
-  checkType("fresh", fresh, "boolean");
-  checkSignal("signal", signal);
+  checkKeys("options", options, [...PREFLIGHT_SETTINGS, "fresh", "signal"]);
+  checkPreflightSettings(options);
+  checkType("fresh", options.fresh, "boolean");
+  checkSignal("signal", options.signal);
 }

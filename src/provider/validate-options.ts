@@ -1,4 +1,6 @@
+import { checkStore } from "../model/credential-store.js";
 import { STS_DURATION_SECONDS } from "../model/sts-limits.js";
+import { checkPreflightSettings, PREFLIGHT_SETTINGS } from "../preflight/issuer-check.js";
 import { MAX_TIMER_MS } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
 import {
@@ -6,7 +8,6 @@ import {
   checkNumber,
   checkRegion,
   checkSignal,
-  checkStore,
   checkString,
   checkStrings,
   checkType,
@@ -30,7 +31,7 @@ const PREFLIGHT_MODES = ["advisory", "strict", "off"];
 const ONE_MODE = 'to be "advisory", "strict" or "off"';
 const RETRY_KEYS = ["maxAttempts", "baseDelayMs", "maxDelayMs", "budgetMs"];
 const REFRESH_KEYS = ["advisoryWindowSeconds", "mandatoryWindowSeconds", "aheadOfTime"];
-const PREFLIGHT_KEYS = ["mode", "audiences", "timeoutMs", "allowedIssuers", "allowPrivateIssuers"];
+const PREFLIGHT_KEYS = ["mode", "audiences", ...PREFLIGHT_SETTINGS];
 
 /**
  * The options with their defaults.
@@ -212,9 +213,7 @@ function resolvePreflight(init: ResilienceOptions): ResolvedOptions["preflight"]
   const options: PreflightOptions = typeof preflight === "string" ? { mode: preflight } : preflight;
   checkKeys("preflight", options, PREFLIGHT_KEYS);
   checkStrings("preflight.audiences", options.audiences);
-  checkStrings("preflight.allowedIssuers", options.allowedIssuers);
-  checkType("preflight.allowPrivateIssuers", options.allowPrivateIssuers, "boolean");
-  checkNumber("preflight.timeoutMs", options.timeoutMs, { min: 1, max: 60_000 });
+  checkPreflightSettings(options, "preflight.");
   // A token that is not checked may not be a JWT, and then names no issuer.
   const byDefault = validateToken === false ? "off" : DEFAULTS.preflight.mode;
   const { mode = byDefault } = options;

@@ -76,6 +76,11 @@ function waitUntil(text: string, { date = "" }: RetryHeaders, now: number): numb
   return until === undefined ? undefined : Math.max(0, until - sentAt);
 }
 
+/** Rounds a measured time to a hundredth of a millisecond. */
+export function roundMs(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
+
 /** Formats a duration for people: `1.2 s`, `340 ms`, `12 min`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${ms < 1 && ms > 0 ? "<1" : Math.round(ms)} ms`;

@@ -183,14 +183,3 @@ function describe(value: unknown): string {
   if (Array.isArray(value)) return "an array";
   return `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
 }
-
-const STORE_METHODS = ["read", "claim", "extend", "publish", "release", "remove"] as const;
-
-/** @throws TypeError when an optional store lacks a method of the contract. */
-export function checkStore(store: unknown): void {
-  if (store === undefined) return;
-  const missing = STORE_METHODS.find((name) => typeof readField(store, name) !== "function");
-  const what = "to be a store, such as fileStore() of resilient-sts/stores";
-  if (missing === undefined && typeof readField(store, "name") === "string") return;
-  throw expected("store", what, store);
-}

@@ -9,9 +9,7 @@ import { rememberSecret } from "../runtime/known-secrets.js";
 import { safeCause, safeText } from "../runtime/redact.js";
 import { isCertificateFault } from "../runtime/system-errors.js";
 import { readRetryAfter } from "../runtime/time-text.js";
-
-/** More than any token with the JSON around it. */
-const MAX_ANSWER_BYTES = 64 * 1024;
+import { MAX_READ_BYTES } from "./source.js";
 
 /** One request of a token source. */
 export interface TokenRequest {
@@ -112,7 +110,7 @@ async function readBounded(
   for await (const piece of answer) {
     pieces.push(piece as Buffer);
     length += (piece as Buffer).length;
-    if (length <= MAX_ANSWER_BYTES) continue;
+    if (length <= MAX_READ_BYTES) continue;
     answer.destroy();
     throw new TokenSourceError(`${service} responded with more than 64 KiB`, {
       retryable: true,

@@ -7,6 +7,7 @@ import { checkNumber, checkString } from "../runtime/validators.js";
 import {
   checkInit,
   defineSource,
+  MAX_READ_BYTES,
   notConfigured,
   type PlatformTokenSource,
   requireVariable,
@@ -139,9 +140,6 @@ export function circleci(init: CircleciInit = {}): PlatformTokenSource {
   });
 }
 
-/** More than any token. */
-const MAX_OUTPUT_BYTES = 64 * 1024;
-
 /** The output of a program whose same call can never work: wrong options, no permission. */
 const PERMANENT =
   /\b(40[0134]|422)\b|unauthori[sz]ed|forbidden|not (authorized|allowed|defined|permitted)|permission denied|unknown (flag|command|option)|invalid/i;
@@ -170,7 +168,7 @@ async function runProgram(program: Program): Promise<string> {
   for (const secret of secrets) rememberSecret(secret);
   const { execFile } = await import("node:child_process");
   return await new Promise<string>((resolve, reject) => {
-    const options = { env, signal, maxBuffer: MAX_OUTPUT_BYTES, windowsHide: true } as const;
+    const options = { env, signal, maxBuffer: MAX_READ_BYTES, windowsHide: true } as const;
     execFile(file, args, { ...options, killSignal: "SIGKILL" }, (error, stdout, stderr) => {
       if (error === null && stdout.trim() !== "") {
         resolve(stdout);

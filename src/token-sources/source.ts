@@ -39,6 +39,9 @@ export interface TokenSourceInit {
   readonly env?: Environment | undefined;
 }
 
+/** The most that a source reads, in bytes: more than any token with the JSON around it. */
+export const MAX_READ_BYTES = 64 * 1024;
+
 const DEFAULT_TIMEOUT_MS = 5_000;
 const COMMON_KEYS: readonly string[] = ["timeoutMs", "env"];
 

@@ -5,6 +5,7 @@ import { checkString } from "../runtime/validators.js";
 import {
   checkInit,
   defineSource,
+  MAX_READ_BYTES,
   notConfigured,
   type PlatformTokenSource,
   requireVariable,
@@ -26,9 +27,6 @@ export interface SpiffeInit extends TokenSourceInit {
 /** The method and the header that the SPIFFE Workload API requires (sections 6.2.1 and 5). */
 const FETCH_JWT_SVID = "/SpiffeWorkloadAPI/FetchJWTSVID";
 const SECURITY_HEADER = "workload.spiffe.io";
-
-/** More than any response with a few SVIDs. */
-const MAX_ANSWER_BYTES = 64 * 1024;
 
 /**
  * JWT-SVIDs of a SPIFFE Workload API, such as SPIRE's agent. Each is valid for about 5 minutes.
@@ -88,7 +86,7 @@ async function fetchJwtSvids(
     "grpc.enable_http_proxy": 0,
     // The provider's loop does the retries.
     "grpc.enable_retries": 0,
-    "grpc.max_receive_message_length": MAX_ANSWER_BYTES,
+    "grpc.max_receive_message_length": MAX_READ_BYTES,
   });
   const metadata = new Metadata();
   metadata.set(SECURITY_HEADER, "true");

@@ -14,6 +14,7 @@ import {
   CommandFailure,
   EXIT,
   type ExitCode,
+  INTERNAL_COMMANDS,
   wrongUsage,
 } from "../command.js";
 import { openStore, type StoreChoice } from "../shared-store.js";
@@ -40,7 +41,7 @@ export async function diagnoseApart(
   { env, signal, script }: CommandContext,
 ): Promise<Diagnosis> {
   signal.throwIfAborted();
-  const child = fork(script, ["diagnosis-process"], {
+  const child = fork(script, [INTERNAL_COMMANDS.diagnosis], {
     env,
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
@@ -85,7 +86,9 @@ export async function diagnosisProcessCommand(
   { env }: CommandContext,
 ): Promise<ExitCode> {
   if (process.send === undefined) {
-    throw wrongUsage("diagnosis-process is internal; run resilient-sts doctor instead");
+    throw wrongUsage(
+      `${INTERNAL_COMMANDS.diagnosis} is internal; run resilient-sts doctor instead`,
+    );
   }
   const send = (message: Message) => void process.send?.(message);
   // The parent has ended. A regular exit would wait for whatever hangs.

@@ -7,6 +7,7 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { LOOPBACK_VARIABLE } from "../../preflight/guarded-lookup.js";
 import { safeText } from "../../runtime/redact.js";
 import { quoteForPosix, quoteForPowerShell } from "../../runtime/shell-quote.js";
 import { formatDuration } from "../../runtime/time-text.js";
@@ -76,7 +77,7 @@ function emulatedVariables(
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     // So that the issuer check reads the documents of the local issuer, as in production.
-    RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true",
+    [LOOPBACK_VARIABLE]: "true",
   };
 }
 

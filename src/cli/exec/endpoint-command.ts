@@ -5,6 +5,7 @@ import {
   CommandFailure,
   EXIT,
   type ExitCode,
+  INTERNAL_COMMANDS,
   printCredentials,
   wrongUsage,
 } from "../command.js";
@@ -21,7 +22,7 @@ export async function endpointCommand(
   { stdout }: CommandContext,
 ): Promise<ExitCode> {
   if (!url.startsWith("http://"))
-    throw wrongUsage("endpoint-credentials is internal; run resilient-sts exec instead");
+    throw wrongUsage(`${INTERNAL_COMMANDS.endpoint} is internal; run resilient-sts exec instead`);
   const answer = await request(url, await readFile(tokenFile, "utf8"));
   const body = JSON.parse(answer.text) as Readonly<Record<string, string | undefined>>;
   if (answer.status !== 200) {

@@ -11,7 +11,7 @@ import { safeText } from "../../runtime/redact.js";
 import { type CredentialsServer, serveCredentials } from "../../serve/serve-credentials.js";
 import { CREDENTIAL_KEYS, profileReader } from "../../sts/shared-config.js";
 import { childEnvironment, runChild } from "../child-command.js";
-import { type CommandContext, print, wrongUsage } from "../command.js";
+import { type CommandContext, INTERNAL_COMMANDS, print, wrongUsage } from "../command.js";
 import { COMMON_OPTIONS, type CommandSpec, defineCommand } from "../command-spec.js";
 import { PROVIDER_OPTION_NAMES, PROVIDER_OPTIONS } from "../provider-options.js";
 import { RoleProviders } from "../role-provider.js";
@@ -62,9 +62,6 @@ code. exec does not pass on AWS keys, profiles and files that would override the
     ],
   ],
 } as const satisfies CommandSpec;
-
-/** The internal command with which a profile of the child gets its role's credentials from the endpoint. */
-const ENDPOINT_COMMAND = "endpoint-credentials";
 
 export const EXEC = defineCommand(SPEC, async ({ values, operands: command }, context) => {
   if (command.length === 0) {
@@ -146,7 +143,7 @@ class ChildFolder implements AsyncDisposable {
     const sections = roles.map((role) => {
       const env = server.env(role);
       const words = [
-        ...[process.execPath, script, ENDPOINT_COMMAND],
+        ...[process.execPath, script, INTERNAL_COMMANDS.endpoint],
         ...[env.AWS_CONTAINER_CREDENTIALS_FULL_URI, env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE],
       ];
       const process_ = words.map((word) => `"${word}"`).join(" ");
