@@ -15,7 +15,7 @@ import {
 } from "./options.js";
 import { ProviderReporter, type Refreshed } from "./provider-reporter.js";
 import { Refresher } from "./refresh.js";
-import { checkNames, resolveOptions } from "./validate-options.js";
+import { resolveOptions, takeOptions } from "./validate-options.js";
 import type { ProviderProperties, WebIdentityProvider } from "./web-identity-provider.js";
 
 /*
@@ -53,10 +53,10 @@ export interface FromTokenFileInit extends WebIdentityInit {
  */
 export function fromTokenFile(init: FromTokenFileInit = {}): WebIdentityProvider {
   requireInit("fromTokenFile", init);
-  checkNames(init, { token: "fromWebIdentity", webIdentityToken: "fromWebToken" });
-  checkString("webIdentityTokenFile", init.webIdentityTokenFile);
-  checkString("roleArn", init.roleArn);
-  return createProvider(() => tokenFileIdentity(init, processRuntime), init);
+  const options = takeOptions(init, { token: "fromWebIdentity", webIdentityToken: "fromWebToken" });
+  checkString("webIdentityTokenFile", options.webIdentityTokenFile);
+  checkString("roleArn", options.roleArn);
+  return createProvider(() => tokenFileIdentity(options, processRuntime), options);
 }
 
 /** @internal Resolves the identity for each refresh of {@link fromTokenFile}; tests pass their own runtime. */
@@ -121,10 +121,13 @@ export interface FromWebIdentityInit extends WebIdentityInit {
  */
 export function fromWebIdentity(init: FromWebIdentityInit): WebIdentityProvider {
   requireInit("fromWebIdentity", init);
-  checkNames(init, { webIdentityToken: "fromWebToken", webIdentityTokenFile: "fromTokenFile" });
-  requireFunction("token", init.token);
-  requireString("roleArn", init.roleArn);
-  const { token, roleArn, roleSessionName } = init;
+  const options = takeOptions(init, {
+    webIdentityToken: "fromWebToken",
+    webIdentityTokenFile: "fromTokenFile",
+  });
+  requireFunction("token", options.token);
+  requireString("roleArn", options.roleArn);
+  const { token, roleArn, roleSessionName } = options;
   return createProvider(
     () => ({
       source: token,
@@ -133,7 +136,7 @@ export function fromWebIdentity(init: FromWebIdentityInit): WebIdentityProvider 
       roleSessionName,
       marks: {},
     }),
-    init,
+    options,
   );
 }
 
@@ -164,10 +167,10 @@ export interface FromWebTokenInit extends WebIdentityInit {
  */
 export function fromWebToken(init: FromWebTokenInit): WebIdentityProvider {
   requireInit("fromWebToken", init);
-  checkNames(init, { token: "fromWebIdentity" });
-  requireString("webIdentityToken", init.webIdentityToken);
-  requireString("roleArn", init.roleArn);
-  const { webIdentityToken, roleArn, roleSessionName } = init;
+  const options = takeOptions(init, { token: "fromWebIdentity" });
+  requireString("webIdentityToken", options.webIdentityToken);
+  requireString("roleArn", options.roleArn);
+  const { webIdentityToken, roleArn, roleSessionName } = options;
   const source = Object.assign(async () => webIdentityToken, { renewable: false });
   return createProvider(
     () => ({
@@ -177,7 +180,7 @@ export function fromWebToken(init: FromWebTokenInit): WebIdentityProvider {
       roleSessionName,
       marks: {},
     }),
-    init,
+    options,
   );
 }
 

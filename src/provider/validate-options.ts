@@ -281,22 +281,31 @@ function placesIn(group: string, keys: readonly string[]): Record<string, string
 }
 
 /**
- * Refuses the token option of another factory, and every name that is not an option. Otherwise a misspelled
+ * A copy of a factory's init, with the options alone: a caller may change its object for the next provider.
+ * Refuses the token option of another factory, and every name that is not an option. Otherwise a misspelt
  * `roleArn` would silently select the role of the environment.
  *
  * @throws TypeError that names it, and the option that was probably meant.
  */
-export function checkNames(init: object, foreign: Readonly<Record<string, string>>): void {
+export function takeOptions<I extends object>(
+  init: I,
+  foreign: Readonly<Record<string, string>>,
+): I {
   for (const [name, value] of Object.entries(init)) {
     if (value === undefined || name in OPTIONS || OF_SDK_PROVIDERS.has(name)) continue;
     const known = Object.keys(OPTIONS).filter((option) => !(option in foreign));
     const place = nearest(name, [...known, ...Object.keys(PLACES)]);
     throw unknownOption(name, place && (PLACES[place] ?? place), known);
   }
-  const other = Object.keys(foreign).find(
-    (name) => (init as Record<string, unknown>)[name] !== undefined,
-  );
+  const options: Record<string, unknown> = {};
+  for (const name of Object.keys(OPTIONS)) {
+    // By name, because the init may be an instance of a class with getters.
+    const value = (init as Record<string, unknown>)[name];
+    if (value !== undefined) options[name] = Array.isArray(value) ? [...value] : value;
+  }
+  const other = Object.keys(foreign).find((name) => name in options);
   if (other !== undefined) {
     throw new TypeError(`\`${other}\` is not an option here; use ${foreign[other]}().`);
   }
+  return options as I;
 }

@@ -54,3 +54,52 @@ test("fromWebToken accepts the init of fromTokenFile besides its token, as the S
     create.fromWebToken?.({ roleArn, webIdentityTokenFile, webIdentityToken } as never);
   expect(make).not.toThrow();
 });
+
+/** What a provider passes to STS. */
+type Requested = Readonly<Record<string, unknown>>;
+
+test.each([
+  ["fromTokenFile", { webIdentityTokenFile: "package.json" }],
+  ["fromWebIdentity", { token }],
+  ["fromWebToken", { webIdentityToken }],
+])(
+  "%s uses the options as they were when it was called, whatever its object becomes",
+  async (name, source) => {
+    const requests: Requested[] = [];
+    const policyArns = [{ arn: "arn:aws:iam::aws:policy/First" }];
+    const init = {
+      ...{ ...source, roleArn, policy: "first", policyArns, durationSeconds: 900 },
+      ...{ roleSessionName: "first", validateToken: false, region: "us-east-1" },
+      roleAssumerWithWebIdentity: async (request: Requested) => {
+        requests.push(request);
+        return { accessKeyId: "ASIAEXAMPLE", secretAccessKey: "secret" };
+      },
+    };
+    const provider = create[name]?.(init as never) as () => Promise<unknown>;
+    policyArns.push({ arn: "arn:aws:iam::aws:policy/Second" });
+    const second = { roleArn: `${roleArn}-2`, policy: "second", durationSeconds: 1_800 };
+    Object.assign(init, second, { roleSessionName: "second", validateToken: true });
+    await provider();
+    expect(requests).toMatchObject([
+      {
+        RoleArn: roleArn,
+        RoleSessionName: "first",
+        Policy: "first",
+        PolicyArns: [{ arn: "arn:aws:iam::aws:policy/First" }],
+        DurationSeconds: 900,
+      },
+    ]);
+  },
+);
+
+test("an init may be an instance of a class with getters", () => {
+  class Settings {
+    get webIdentityToken() {
+      return webIdentityToken;
+    }
+    get roleArn() {
+      return roleArn;
+    }
+  }
+  expect(() => fromWebToken(new Settings())).not.toThrow();
+});
