@@ -63,7 +63,7 @@ function slower(chosen: EndpointFacts, others: readonly EndpointFacts[]): Findin
       severity: "advice",
       title: "Another configured region responds in less than half the time.",
       detail: `${region} took ${Math.round(own)} ms, ${best.region} ${Math.round(best.ms)} ms.`,
-      remedy: `Workload: put ${best.region} first, if this machine stays in place.`,
+      remedy: `Workload: if the workload stays where it is, list ${best.region} first.`,
       evidence: { region, ms: own, fasterRegion: best.region, fasterMs: best.ms },
     },
   ];

@@ -171,10 +171,10 @@ function isInspectable(store: CredentialStore): store is InspectableStore {
   return ["inspect", "forget"].every((name) => typeof readField(store, name) === "function");
 }
 
-/** Of longer lists, only this many entries are shown. */
+/** A longer list is cut to this many entries. */
 const MAX_SHOWN = 40;
 
-/** How a store describes itself. A store may be any code: what is not of the expected type is left out. */
+/** How a store describes itself. A user's own store may return anything: fields without the expected type are left out. */
 function readInspection(
   inspection: unknown,
 ): Pick<StoreFacts, "place" | "clockSkewMs" | "keyIds" | "sample"> {

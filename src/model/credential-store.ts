@@ -42,7 +42,7 @@ export interface CredentialStore {
   remove(key: string, accessKeyId: string): Promise<void>;
 }
 
-/** The store's name as events, metrics and reports show it. A store may be any code, and its name any text. */
+/** The store's name as events, metrics and reports show it. A user's own store may have any text as its name. */
 export function storeName(store: CredentialStore): string {
   const name = readField(store, "name");
   return typeof name === "string" ? safeText(name, 40) : "store";

@@ -9,8 +9,8 @@ export interface TokenSourceContext {
 }
 
 /**
- * Returns the OIDC token. Called again for every attempt, so that a retry never carries a token
- * that expired while it waited.
+ * Returns the OIDC token. The provider calls it for every attempt, so that a retry never sends a token
+ * that expired during the wait.
  */
 export interface TokenSource {
   (context: TokenSourceContext): Promise<string>;

@@ -328,8 +328,8 @@ class SpanRecorder {
 }
 
 /**
- * Calls OpenTelemetry. A span processor or an exporter may be any code. What a subscriber of a diagnostics
- * channel throws ends the process, so this reports it to OpenTelemetry's own log.
+ * Calls OpenTelemetry. Span processors and exporters are the user's code, and may throw. An error in a
+ * subscriber of a diagnostics channel would end the process, so this reports it to OpenTelemetry's log.
  */
 function safely(call: () => void): void {
   callListener(call, (error) => diag.error(`resilient-sts: ${safeCause(error).message}`));

@@ -84,7 +84,7 @@ function insideCluster(problem: FetchProblem, { document, timing }: Failed): Fin
       ? "The discovery document names the cluster's internal address for the JWKS."
       : "The issuer is the cluster's internal name, which STS can't reach.",
     detail: `${isJwks ? `jwks_uri is ${safeText(timing.url, 200)}; ` : ""}${where} is inside the cluster's network, and STS connects from the internet.`,
-    remedy: `IdP: publish ${isJwks ? "the JWKS" : "discovery document and JWKS"} at a public https URL, and set the API server's --service-account-issuer and --service-account-jwks-uri to the public URLs, so that tokens and discovery document name them. A managed cluster (EKS, GKE, AKS, OpenShift) has a public issuer of its own: use that one.`,
+    remedy: `IdP: publish ${isJwks ? "the JWKS" : "the discovery document and the JWKS"} at a public https URL, and set the API server's --service-account-issuer and --service-account-jwks-uri to the public URLs, so that the tokens and the discovery document name them. A managed cluster (EKS, GKE, AKS, OpenShift) has a public issuer of its own: use that one.`,
     evidence: { url: timing.url, document, ...problem },
     // STS returns the verification-key message when it does not reach the JWKS, and a private address
     // (RFC 1918, RFC 4193, RFC 6598) can't be reached from the internet.
@@ -195,7 +195,7 @@ function timedOut(phase: string, { document, timing, timeoutMs }: Failed) {
     : ({
         id: "issuer-timeout",
         title: "No connection to the issuer: a firewall that drops packets looks like this.",
-        detail: `${host} could not be connected to ${within}.`,
+        detail: `No connection to ${host} was established ${within}.`,
         remedy: "Network: let this machine, and STS, reach the issuer on its port.",
       } as const);
 }

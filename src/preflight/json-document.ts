@@ -21,7 +21,7 @@ export type NoObject =
 const MAX_DEPTH = 32;
 
 /**
- * Members and entries at most: a JWKS at both of STS's limits (100 RSA and 100 EC keys) has some
+ * The limit of members and entries: a JWKS at both of STS's limits (100 RSA and 100 EC keys) has about
  * 3,000. The parser's time and memory grow with their number, not with the bytes.
  */
 const MAX_VALUES = 30_000;

@@ -221,7 +221,7 @@ export class IssuerCheckStep {
     const mustAgree = keyRefusalOf(failure) === "not-validated";
     const how = { fresh: true, mustAgree };
     const report = await this.#checkWithin(deadline.remainingMs(), token, how);
-    // The budget is used up, so no attempt follows: an earlier suspicion is better than none.
+    // The budget has run out, so no attempt follows: an earlier suspicion is better than none.
     const findings = report?.findings ?? this.#suspected;
     return { ...failure, findings: confirmedBy(findings, failure) };
   }

@@ -268,7 +268,7 @@ class CredentialSharing {
   readonly #options: RefresherOptions;
   /** Absent without a store, and when its credentials can't be shared. */
   readonly #store: CredentialStore | undefined;
-  /** Absent without a store. Read once: a store may be any code. */
+  /** Absent without a store. Read once: the name of a user's own store may not be readable later. */
   readonly #name: string | undefined;
   readonly #unusedBecause: string | undefined;
   #shared: SharedStore | undefined;

@@ -118,7 +118,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_TOKEN_REJECTED",
     id: "sts-token-refused",
     severity: "fatal",
-    what: "STS refused the token for its form, its claims or its signature",
+    what: "STS refused the token because of its form, its claims or its signature",
     remedy:
       "Workload: send an ID token or a projected service account token, not an access token or a legacy Kubernetes secret. IdP: issue it with iss, sub, aud, iat and exp, and with times in whole seconds.",
   },
@@ -187,7 +187,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unavailable",
     severity: "suspect",
-    what: "STS failed with an error of its own",
+    what: "STS failed with an internal error",
     remedy:
       "Workload: retry later, or let the provider call another region (failoverRegions). AWS Support can look up the response by its request ID.",
   },
@@ -317,7 +317,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     severity: "fatal",
     what: "Code in this process threw an error during the STS call",
     remedy:
-      "Workload: look at the error's `cause`. A client plugin, a request handler, a role assumer or an option of `clientConfig` threw it.",
+      "Workload: read the error's `cause`. A client plugin, a request handler, a role assumer or an option of `clientConfig` threw it.",
   },
   unrecognized: {
     code: "ERR_STS_UNAVAILABLE",

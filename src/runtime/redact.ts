@@ -160,8 +160,8 @@ function framesOf(stack: string, message: string, secrets: readonly string[]): s
 }
 
 /**
- * The first `errors` of an AggregateError. Reads them one by one: the methods of a list that was thrown may
- * be any code, and so may what they return.
+ * The first `errors` of an AggregateError. Reads them one by one: the list itself was thrown, so its
+ * methods may do and return anything.
  */
 export function readErrors(thrown: unknown, atMost: number): unknown[] {
   const errors = readField(thrown, "errors");

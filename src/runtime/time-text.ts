@@ -58,8 +58,8 @@ interface RetryHeaders {
 
 /**
  * The wait that a `Retry-After` header (seconds or a date; RFC 9110, section 10.2.3) requests, in
- * milliseconds; at most the longest delay of a timer. A date counts from the response's own `Date`: both are by the server's clock, and this
- * machine's may be wrong.
+ * milliseconds; at most the longest delay of a timer. A date counts from the response's own `Date`: both
+ * are by the server's clock, and this machine's may be wrong.
  *
  * @param now - this machine's time, for a response without a `Date`; milliseconds since the epoch.
  */

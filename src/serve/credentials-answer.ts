@@ -24,8 +24,8 @@ const MAX_WAIT_MS = 1_800;
 
 /**
  * Responds with credentials in the format that every SDK accepts, or with 503 and what boto3 and the
- * AWS CLI print: the error code, and who must change what. A provider may be any code: whatever it returns or throws,
- * there is a response.
+ * AWS CLI print: the error code, and who must change what. The provider may be the user's own code:
+ * whatever it returns or throws, there is a response.
  */
 export async function answerFor(provider: ServedProvider, clock: Clock): Promise<EndpointAnswer> {
   try {

@@ -360,7 +360,7 @@ interface Health {
   readonly error: string | undefined;
 }
 
-/** The provider may be any code, so fields without the expected type are left out. */
+/** The provider may be the user's own code, so fields without the expected type are left out. */
 function healthOf(provider: ServedProvider): Health {
   const status = statusOf(provider);
   const text = (value: unknown) => (typeof value === "string" ? safeText(value, 100) : undefined);

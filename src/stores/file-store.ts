@@ -26,7 +26,7 @@ export interface FileStoreInit {
 
 /**
  * A store in files, for the processes of one user on one host. Values are not encrypted, because the key
- * would be stored beside them. No other user than root can open their directory and files.
+ * would be stored beside them. No user other than root can open their directory and files.
  *
  * Don't put the directory on a network file system: leases rely on exclusive creation and on rename.
  *
@@ -101,7 +101,7 @@ class FileStore implements InspectableStore {
 
   /**
    * Between the read of the stored value and the rename, a process that claimed the lease after it expired
-   * may publish: then the older value replaces the newer one. Both are valid, and only time is lost.
+   * may publish: then the older value replaces the newer one. Both are valid, so this only causes an earlier refresh.
    */
   async publish(
     value: StoredValue,

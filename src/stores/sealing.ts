@@ -105,7 +105,8 @@ function toRing(keys: unknown): readonly RingKey[] {
   const ring = keys.map(toRingKey);
   const ids = ring.map(({ id }) => id);
   const twice = ids.find((id, index) => ids.indexOf(id) !== index);
-  if (twice !== undefined) throw new TypeError(`Expected \`keys\` to have the ID ${twice} once.`);
+  if (twice !== undefined)
+    throw new TypeError(`Expected \`keys\` to have the ID ${twice} only once.`);
   return ring;
 }
 

@@ -32,7 +32,7 @@ export function defaultDirectory(env: Environment, platform: NodeJS.Platform): s
 
 /**
  * A directory that only its owner can use, with small files that are replaced as a whole. It refuses a
- * directory or file that belongs to another user, that others may read or write, or that is a symbolic link.
+ * directory or file that belongs to another user, that others can read or write, or that is a symbolic link.
  */
 export class StoreDirectory {
   readonly #path: string;

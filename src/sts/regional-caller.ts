@@ -29,7 +29,7 @@ export interface StsCaller {
   readonly region: string | undefined;
   /** The clock of the STS endpoint that the next call goes to; `undefined` when that is unknown. */
   readonly serverClock: ServerClock | undefined;
-  /** @throws AttemptError for a request that STS is certain to refuse, in whichever region. */
+  /** @throws AttemptError for a request that STS is certain to refuse in every region. */
   check(request: Omit<AssumeRoleInput, "WebIdentityToken">): Promise<void>;
   /** @throws AttemptError, or the signal's reason. */
   call(input: AssumeRoleInput, deadline: Deadline): Promise<IssuedCredentials>;

@@ -140,7 +140,7 @@ export interface ResolvedEndpoint {
   readonly url: URL;
   readonly isFips: boolean;
   readonly isDualStack: boolean;
-  /** The global endpoint of the early days of STS, which is in us-east-1. */
+  /** The original, global endpoint of STS, which is in us-east-1. */
   readonly isGlobal: boolean;
   /** The host of the regional endpoint. */
   readonly regionalHost: string;

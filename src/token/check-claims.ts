@@ -29,7 +29,7 @@ export interface CheckContext {
   readonly isVerified?: boolean | undefined;
   /** Whether STS has refused this token as expired: that counts if the clock is in doubt. */
   readonly isRefused?: boolean | undefined;
-  /** How long the token must last, in seconds; otherwise a finding advises of it. */
+  /** How long the token must be valid, in seconds; if it expires sooner, there is advice. */
   readonly neededSeconds?: number | undefined;
   /** Audiences that are expected besides `sts.amazonaws.com`. */
   readonly audiences?: readonly string[] | undefined;
@@ -41,7 +41,7 @@ interface CheckedClaims {
   readonly validInMs?: number | undefined;
 }
 
-/** Checks which claims there are and what they hold, then the audience, then the times. */
+/** Checks the claims and their values, then the audience, then the times. */
 export function checkClaims(claims: Claims, context: CheckContext): CheckedClaims {
   const times = checkTimes(claims, context);
   const findings = [

@@ -22,8 +22,8 @@ interface LoadOptions extends TokenSourceContext {
 }
 
 /**
- * Reads a token from its source, and trims it. A source may be any code: after `timeoutMs` its result no
- * longer counts, and anything that it throws becomes one failure that names the source.
+ * Reads a token from its source, and trims it. A source may be the user's own code: after `timeoutMs` its
+ * result no longer counts, and anything that it throws becomes one failure that names the source.
  */
 export async function loadToken(source: TokenSource, options: LoadOptions): Promise<string> {
   const { name, clock, signal, attempt, remainingMs = options.timeoutMs } = options;

@@ -65,7 +65,7 @@ const DOCTOR_ROWS: readonly TextRow[] = [
         ),
       ),
     /less than half the time.*eu-west-1.*eu-north-1/,
-    /^Workload: put eu-north-1 first/,
+    /^Workload: if the workload stays where it is, list eu-north-1 first/,
     { fasterRegion: "eu-north-1" },
   ],
   [

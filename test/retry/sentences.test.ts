@@ -149,7 +149,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
   [
     said("ServiceUnavailable", "words", 503),
     ...(["sts-unavailable", "suspect", "sts-unavailable"] as const),
-    /^STS failed with an error of its own$/,
+    /^STS failed with an internal error$/,
     /^Workload: retry later.*failoverRegions/,
   ],
   [
@@ -276,7 +276,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
     { kind: "local", code: "RangeError", message: "Rate exceeded" },
     ...(["sts-unknown", "fatal", "unknown"] as const),
     /^Code in this process threw/,
-    /^Workload: look at the error's `cause`/,
+    /^Workload: read the error's `cause`/,
   ],
   [
     said("Strange", "words", 418),

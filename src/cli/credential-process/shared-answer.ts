@@ -171,8 +171,8 @@ const PLATFORM_VARIABLE =
 const JWT = /^\s*ey[\w-]+\./;
 
 /**
- * The name under which processes share a response: an HMAC over everything that decides which
- * credentials STS returns. For a token file, that includes the claims of its token, so that another
+ * The name under which processes share credentials: an HMAC over everything that decides which
+ * ones STS returns. For a token file, that includes the claims of its token, so that another
  * login gets other credentials. For a platform, it includes the variables that name the workload, so that no
  * token is needed to read the cache. The name is empty if nothing can be shared: a token file that is a pipe
  * can be read only once, by the refresh.

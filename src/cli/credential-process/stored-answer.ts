@@ -80,7 +80,7 @@ export type CredentialProcessValues = ReturnType<typeof readOptions<typeof SPEC.
 /** The credentials that a command line requests. */
 export interface CredentialRequest {
   readonly settings: ProviderSettings & { readonly roleArn: string };
-  /** All processes whose requests have this key share their responses; empty if nothing can be shared. */
+  /** All processes whose requests have this key share credentials; empty if nothing can be shared. */
   readonly key: string;
   readonly minTtlMs: number;
 }
@@ -105,7 +105,7 @@ export async function readRequest(
   return { settings: { ...settings, roleArn, env: { ...env, [INSIDE]: key } }, key, minTtlMs };
 }
 
-/** The response that all processes with this request share. */
+/** What all processes with this request share. */
 export function shareAnswer(
   { key, minTtlMs, settings: { roleArn } }: CredentialRequest,
   cache: string | undefined,
@@ -117,8 +117,8 @@ export function shareAnswer(
 }
 
 /**
- * The response to a command line, if fresh credentials are stored for it. If not, or after any error, the
- * command itself starts from the beginning and reports what is wrong.
+ * The credentials for a command line, as it prints them, if fresh ones are stored. If not, or after any
+ * error, the command itself starts from the beginning and reports what is wrong.
  */
 export async function storedAnswer(
   args: readonly string[],
@@ -127,7 +127,7 @@ export async function storedAnswer(
   try {
     const { values } = readOptions(SPEC, args);
     if (values.help || values.version || values["print-config"]) return undefined;
-    // The command reports a limit that can't be used, even if a response is stored.
+    // The command reports a limit that can't be used, even if credentials are stored.
     timeoutOf(values);
     const request = await readRequest(values, env);
     const { credentials, isFresh } = await shareAnswer(request, values.cache, () => {}).read();
