@@ -16,7 +16,7 @@ import {
   type ProviderValues,
   readProviderSettings,
 } from "./provider-options.js";
-import { openSharedStore, type SharedStore, type StoreValues } from "./shared-store.js";
+import { type OpenedStore, openSharedStore, type StoreValues } from "./shared-store.js";
 
 /** @throws CommandFailure when there is no role or no token. */
 export function createRoleProvider(
@@ -61,12 +61,12 @@ export class RoleProviders implements AsyncDisposable {
   readonly byName: Readonly<Record<string, WebIdentityProvider>>;
   /** The region that an option or the environment names. */
   readonly region: string | undefined;
-  readonly #store: SharedStore;
+  readonly #store: OpenedStore;
 
   private constructor(
     byName: Readonly<Record<string, WebIdentityProvider>>,
     region: string | undefined,
-    store: SharedStore,
+    store: OpenedStore,
   ) {
     this.byName = byName;
     this.region = region;

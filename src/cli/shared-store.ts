@@ -30,7 +30,7 @@ export const STORE_OPTION_NAMES = Object.keys(STORE_OPTIONS) as (keyof typeof ST
 export type StoreValues = { readonly [Name in keyof typeof STORE_OPTIONS]?: string | undefined };
 
 /** A store. Disposing of it ends its connection. */
-export interface SharedStore extends AsyncDisposable {
+export interface OpenedStore extends AsyncDisposable {
   /** `undefined` when nothing is shared. */
   readonly store: CredentialStore | undefined;
   /** Settles with the first connection, or with the first error. The store keeps trying to connect. */
@@ -46,7 +46,7 @@ export type StoreChoice =
 const NAMESPACE = "resilient-sts";
 
 /** Opens the store that the options or the environment name. @throws CommandFailure when that is impossible. */
-export async function openSharedStore(values: StoreValues, env: Environment): Promise<SharedStore> {
+export async function openSharedStore(values: StoreValues, env: Environment): Promise<OpenedStore> {
   return await openStore(await readStoreChoice(values, env));
 }
 
@@ -73,7 +73,7 @@ export async function readStoreChoice(
 }
 
 /** @throws CommandFailure when the Redis client isn't installed. */
-export async function openStore(choice: StoreChoice | undefined): Promise<SharedStore> {
+export async function openStore(choice: StoreChoice | undefined): Promise<OpenedStore> {
   const nothing = { [Symbol.asyncDispose]: async () => {} };
   if (choice === undefined) return { store: undefined, ...nothing };
   if (choice.kind === "redis") return await openRedis(choice.url, choice.keys);
@@ -81,7 +81,7 @@ export async function openStore(choice: StoreChoice | undefined): Promise<Shared
   return { store: fileStore({ directory: choice.directory }), ...nothing };
 }
 
-async function openRedis(url: string, keys: readonly StoreKey[]): Promise<SharedStore> {
+async function openRedis(url: string, keys: readonly StoreKey[]): Promise<OpenedStore> {
   rememberSecret(new URL(url).password);
   const { createClient } = await import("@redis/client").catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;

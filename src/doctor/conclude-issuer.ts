@@ -147,8 +147,8 @@ const FIGURES = quote("%{http_code} in %{time_total} s\\n");
 export function tryElsewhere({ issuer, discoveryUrl }: IssuerFacts, url = discoveryUrl): string[] {
   const curl = `curl -gsS -m ${STS_ISSUER_TIMEOUT_MS / 1000} -o /dev/null -w ${FIGURES} --url`;
   return [
-    ...(isWhole(url) ? [`${curl} ${quote(url)}`] : []),
-    ...(isWhole(issuer) ? [`npx resilient-sts doctor --issuer ${quote(issuer)}`] : []),
+    ...(isComplete(url) ? [`${curl} ${quote(url)}`] : []),
+    ...(isComplete(issuer) ? [`npx resilient-sts doctor --issuer ${quote(issuer)}`] : []),
   ];
 }
 
@@ -159,7 +159,7 @@ export function withCommands(remedy: string, commands: readonly string[]): strin
 }
 
 /** Whether a URL in the facts is complete: facts may be shortened or redacted. */
-function isWhole(text: string | undefined): text is string {
+function isComplete(text: string | undefined): text is string {
   return text !== undefined && !/…$|\[redacted\]/.test(text);
 }
 

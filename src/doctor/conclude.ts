@@ -3,7 +3,7 @@
 
 import type { Failure } from "../model/failure.js";
 import { bySeverity, type Finding, type FindingId } from "../model/findings.js";
-import { confirmedBy } from "../retry/verdict.js";
+import { confirmFindings } from "../retry/verdict.js";
 import { issuerFindings, unreadFindings } from "./conclude-issuer.js";
 import { storeFindings } from "./conclude-store.js";
 import { answerFinding, answerInFull, stsFindings, weakenCutOff } from "./conclude-sts.js";
@@ -27,7 +27,7 @@ export interface Gathered {
 export function conclude(gathered: Gathered): Diagnosis {
   const { facts, timings, failure } = gathered;
   const isAccepted = facts.assumeRole?.outcome === "ok";
-  const issuer = failure ? confirmedBy(gathered.issuer, failure) : gathered.issuer;
+  const issuer = failure ? confirmFindings(gathered.issuer, failure) : gathered.issuer;
   const seen = [
     ...gathered.token.map((each) => (isAccepted ? overruled(each) : each)),
     ...gathered.request,

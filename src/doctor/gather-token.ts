@@ -12,7 +12,7 @@ import { roundMs } from "../runtime/time-text.js";
 import { fromFile } from "../runtime/token-file.js";
 import { checkToken, tokenFacts } from "../token/check.js";
 import { seconds } from "../token/check-claims.js";
-import { loadToken } from "../token/token-source.js";
+import { loadToken } from "../token/load-token.js";
 import {
   type DetectTokenSourceInit,
   detectTokenSource,

@@ -5,13 +5,13 @@ import { type Finding, firstFatal } from "../model/findings.js";
 import type { TokenFacts } from "../model/jwt.js";
 import type { Preflight, PreflightCheckOptions } from "../preflight/issuer-check.js";
 import type { Attempt } from "../retry/retry-loop.js";
-import { confirmedBy, judge, keyRefusalOf } from "../retry/verdict.js";
+import { confirmFindings, judge, keyRefusalOf } from "../retry/verdict.js";
 import { withTimeout } from "../runtime/abort.js";
 import type { Clock, Deadline } from "../runtime/clock.js";
 import { safeText } from "../runtime/redact.js";
 import type { ServerClock } from "../sts/server-clock.js";
 import { type CheckedToken, checkToken } from "../token/check.js";
-import { loadToken } from "../token/token-source.js";
+import { loadToken } from "../token/load-token.js";
 import type { Identity, PreflightMode } from "./options.js";
 import type { ProviderReporter } from "./provider-reporter.js";
 
@@ -125,7 +125,7 @@ export class TokenStep {
     const serverClock = this.#serverClock;
     // The clock of STS counts. Until a response has shown it, no token is refused for its times.
     const { now, isVerified } = serverClock?.read() ?? { now: clock.now(), isVerified: false };
-    const isRefused = serverClock?.hasCalledExpired(token) ?? false;
+    const isRefused = serverClock?.isKnownExpired(token) ?? false;
     return checkToken(token, { now, isVerified, isRefused, neededSeconds, audiences });
   }
 }
@@ -223,7 +223,7 @@ export class IssuerCheckStep {
     const report = await this.#checkWithin(deadline.remainingMs(), token, how);
     // The budget has run out, so no attempt follows: an earlier suspicion is better than none.
     const findings = report?.findings ?? this.#suspected;
-    return { ...failure, findings: confirmedBy(findings, failure) };
+    return { ...failure, findings: confirmFindings(findings, failure) };
   }
 
   /** Returns `undefined` if the check takes longer than `timeoutMs`. */

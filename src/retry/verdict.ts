@@ -221,7 +221,10 @@ export function keyRefusalOf({ kind, code = "", message }: Failure): KeyRefusal 
  * The findings after STS's response. A finding with only one report behind it is a suspicion, and does not
  * stop the call. It becomes certain (`fatal`) when STS refuses the token in the words of that report.
  */
-export function confirmedBy(findings: readonly Finding[], failure: Failure): readonly Finding[] {
+export function confirmFindings(
+  findings: readonly Finding[],
+  failure: Failure,
+): readonly Finding[] {
   const refusal = keyRefusalOf(failure);
   return findings.map((finding) => {
     const { confirmedBy: reported, ...rest } = finding;

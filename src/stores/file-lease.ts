@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import type { StoreLease } from "../model/credential-store.js";
 import { readField } from "../runtime/redact.js";
 import type { StoreDirectory } from "./store-directory.js";
-import { isWhole, parseJson } from "./store-entry.js";
+import { isInteger, parseJson } from "./store-entry.js";
 
 /*
  * The leases of a file store. Each key has one lease file. It stays when its lease is released, as a
@@ -159,7 +159,7 @@ function parseRecord(text: string): LeaseRecord | undefined {
   const until = readField(parsed, "until");
   const process = readField(parsed, "process");
   const pid = readField(process, "pid");
-  if (typeof owner !== "string" || !isWhole(fence) || !isWhole(until) || !isPid(pid)) {
+  if (typeof owner !== "string" || !isInteger(fence) || !isInteger(until) || !isPid(pid)) {
     return undefined;
   }
   const fact = (name: string) => String(readField(process, name) ?? "");
@@ -170,7 +170,7 @@ function parseRecord(text: string): LeaseRecord | undefined {
 
 /** Signals to 0 and to negative numbers go to groups of processes. */
 function isPid(value: unknown): value is number {
-  return isWhole(value) && value > 0;
+  return isInteger(value) && value > 0;
 }
 
 /** Identifies a process: of which boot, and in which container. */

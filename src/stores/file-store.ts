@@ -12,7 +12,7 @@ import { readField, safeCause } from "../runtime/redact.js";
 import { checkKeys, checkString, expected, requireInit } from "../runtime/validators.js";
 import { FileLeases } from "./file-lease.js";
 import { defaultDirectory, StoreDirectory } from "./store-directory.js";
-import { countSample, isWhole, MAX_SAMPLE, parseJson, parseStoredValue } from "./store-entry.js";
+import { countSample, isInteger, MAX_SAMPLE, parseJson, parseStoredValue } from "./store-entry.js";
 
 /** Init of {@link fileStore}. */
 export interface FileStoreInit {
@@ -192,7 +192,7 @@ function readValueRecord(
   const until = readField(parsed, "until");
   const value = parseStoredValue(JSON.stringify(readField(parsed, "value") ?? null));
   if ("problem" in value) return value;
-  if (!isWhole(fence) || !isWhole(until)) return { problem: "it is not a record of a store" };
+  if (!isInteger(fence) || !isInteger(until)) return { problem: "it is not a record of a store" };
   if (value.key !== key || value.kind !== kind) return { problem: "it belongs to another key" };
   return { record: { fence, until, value } };
 }

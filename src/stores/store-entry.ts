@@ -176,6 +176,6 @@ export function parseJson(text: string): unknown {
   }
 }
 
-export function isWhole(value: unknown): value is number {
+export function isInteger(value: unknown): value is number {
   return Number.isSafeInteger(value);
 }

@@ -85,7 +85,7 @@ export async function assumeRole(
       if (credentials === undefined) throw new AttemptError(emptyAnswer(output.$metadata));
       const requestedMs = (input.DurationSeconds ?? STS_DURATION_SECONDS.default) * 1000;
       const times = { date, expiration: output.Credentials?.Expiration, requestedMs, sentAt };
-      const { skewMs, rejectedDate } = serverClock.session(times);
+      const { skewMs, rejectedDate } = serverClock.learnFromSession(times);
       const expiration = new Date((credentials.expiration?.getTime() ?? Number.NaN) - skewMs);
       return { credentials: { ...credentials, expiration }, rejectedDate };
     };
@@ -139,7 +139,7 @@ async function sendRequest(
     return { output, date: headers.date, sentAt };
   } catch (error) {
     // Without the request ID of STS, a proxy may have sent it.
-    if (headers["x-amzn-requestid"] !== undefined) serverClock.refusal(headers.date);
+    if (headers["x-amzn-requestid"] !== undefined) serverClock.learnFromRefusal(headers.date);
     throw error;
   }
 }

@@ -216,7 +216,7 @@ class RegionalCaller implements StsCaller {
       const { kind, cutShort } = error.failure;
       const verdict = judge(error.failure);
       const answered = kind === "answer";
-      if (answered && verdict === "token-expired") pool.serverClock(target).calledExpired(token);
+      if (answered && verdict === "token-expired") pool.serverClock(target).noteExpired(token);
       // A call that the budget cut short says nothing about the region.
       if (!cutShort) region.failed(verdict, answered);
       throw error;

@@ -35,7 +35,7 @@ export interface RejectedDate {
   readonly reason: "session-too-long" | "expired-on-arrival";
 }
 
-export interface SessionJudged {
+export interface SessionSkew {
   /** STS's clock minus this machine's, in milliseconds. */
   readonly skewMs: number;
   readonly rejectedDate?: RejectedDate | undefined;
@@ -76,7 +76,7 @@ export class ServerClock {
   }
 
   /** Compares the times of a response with a session, and learns from them. */
-  session({ date = "", expiration, requestedMs, sentAt }: SessionTimes): SessionJudged {
+  learnFromSession({ date = "", expiration, requestedMs, sentAt }: SessionTimes): SessionSkew {
     const now = this.#clock.now();
     const dateMs = parseHttpDate(date, now) ?? Number.NaN;
     const expiresMs = expiration?.getTime() ?? Number.NaN;
@@ -97,7 +97,7 @@ export class ServerClock {
       // The safe assumption: `Date` was written when the call began.
       return { skewMs: dateMs + tookMs - now };
     }
-    const rejected = (believed: number): SessionJudged => ({
+    const rejected = (believed: number): SessionSkew => ({
       skewMs: believed - now,
       rejectedDate: {
         date: new Date(dateMs).toISOString(),
@@ -122,7 +122,7 @@ export class ServerClock {
   }
 
   /** Learns from the `Date` of a refusal. */
-  refusal(date: string | undefined): void {
+  learnFromRefusal(date: string | undefined): void {
     const now = this.#clock.now();
     const dateMs = parseHttpDate(date ?? "", now) ?? Number.NaN;
     if (Math.abs(dateMs - now) < MIN_SKEW_MS)
@@ -130,13 +130,13 @@ export class ServerClock {
   }
 
   /** Notes that STS has refused this token as expired. */
-  calledExpired(token: string): void {
+  noteExpired(token: string): void {
     const until = this.#clock.monotonic() + REMEMBERED_MS;
     this.#refused = { token: digest(token), until };
   }
 
   /** Whether STS has recently refused this token as expired. */
-  hasCalledExpired(token: string): boolean {
+  isKnownExpired(token: string): boolean {
     const refused = this.#refused;
     if (refused === undefined || this.#clock.monotonic() >= refused.until) return false;
     return refused.token === digest(token);

@@ -29,7 +29,7 @@ export interface CheckedToken {
  * Checks a token by itself: what STS certainly refuses, what it probably refuses, and what may fail
  * later. Pure: no network, no clock of its own.
  *
- * This folder reads a token from its source (`token-source.ts`) and checks its form (here) and its claims
+ * This folder reads a token from its source (`load-token.ts`) and checks its form (here) and its claims
  * (`check-claims.ts`).
  */
 export function checkToken(token: string, context: CheckContext): CheckedToken {

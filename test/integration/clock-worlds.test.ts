@@ -75,7 +75,7 @@ class Server {
       const now = world.trueNow() + offMs;
       const endMs = Math.floor(now / 1000) * 1000 + HOUR;
       const times = { date: LIES[this.lie](now), expiration: new Date(endMs), sentAt };
-      const { skewMs } = serverClock.session({ ...times, requestedMs: HOUR });
+      const { skewMs } = serverClock.learnFromSession({ ...times, requestedMs: HOUR });
       this.#issued += 1;
       this.last = {
         accessKeyId: `AKID-${this.#issued}`,

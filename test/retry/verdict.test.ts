@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { Finding, KeyRefusal } from "../../src/model/findings.js";
-import { confirmedBy, judge, type Situation, situationOf } from "../../src/retry/verdict.js";
+import { confirmFindings, judge, type Situation, situationOf } from "../../src/retry/verdict.js";
 import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
 import { readSharedJson } from "../support/shared-data.js";
 
@@ -313,7 +313,7 @@ describe("a finding that rests on one report", () => {
     ...(refusal && { confirmedBy: refusal }),
   });
   const severities = (failure: Failure, ...refusals: (KeyRefusal | undefined)[]) =>
-    confirmedBy(refusals.map(suspicion), failure).map(({ severity }) => severity);
+    confirmFindings(refusals.map(suspicion), failure).map(({ severity }) => severity);
   const answerOf = (facts: Partial<Failure>): Failure => ({
     kind: "answer",
     message: "",
@@ -333,7 +333,7 @@ describe("a finding that rests on one report", () => {
         "suspect",
         "suspect",
       ]);
-      const [certain] = confirmedBy([suspicion(refusal)], answerOf(said));
+      const [certain] = confirmFindings([suspicion(refusal)], answerOf(said));
       expect(certain).not.toHaveProperty("confirmedBy");
     },
   );

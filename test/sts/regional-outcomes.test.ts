@@ -212,13 +212,13 @@ describe("an outcome of a region", () => {
   test("shows a token that STS refused as expired to the clock of the endpoint", async () => {
     const { caller, pool, target } = regions({ [FIRST]: refusal("ExpiredTokenException") });
     expect(await failureOf(caller().call())).toMatchObject({ code: "ExpiredTokenException" });
-    expect(pool.serverClock(target).hasCalledExpired(INPUT.WebIdentityToken)).toBe(true);
+    expect(pool.serverClock(target).isKnownExpired(INPUT.WebIdentityToken)).toBe(true);
   });
 
   test("shows no expired token to that clock if STS refused it for another reason", async () => {
     const { caller, pool, target } = regions({ [FIRST]: refusal("InvalidIdentityToken") });
     await failureOf(caller().call());
-    expect(pool.serverClock(target).hasCalledExpired(INPUT.WebIdentityToken)).toBe(false);
+    expect(pool.serverClock(target).isKnownExpired(INPUT.WebIdentityToken)).toBe(false);
   });
 
   test("with a Date that can't be right is reported as an event", async () => {

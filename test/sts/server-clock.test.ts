@@ -34,7 +34,7 @@ function world() {
     const date = typeof lie === "string" ? lie : httpDate(stsNow + lie);
     const sentAt = momentOf(clock);
     clock.suspend(tookMs);
-    const judged = server.session({ date, expiration, requestedMs, sentAt });
+    const judged = server.learnFromSession({ date, expiration, requestedMs, sentAt });
     const lifetimeMs = expiration.getTime() - judged.skewMs - clock.now();
     return { lifetimeMs, rejected: judged.rejectedDate?.reason };
   };
@@ -90,10 +90,10 @@ describe("the clock of an STS endpoint", () => {
     const { clock, server } = world();
     const dates = [0, clock.now() + 15_000, clock.now() - 15_000].map(httpDate);
     for (const date of [undefined, "", "soon", ...dates]) {
-      server.refusal(date);
+      server.learnFromRefusal(date);
       expect(server.read().isVerified).toBe(false);
     }
-    server.refusal(httpDate(clock.now() - 2_000));
+    server.learnFromRefusal(httpDate(clock.now() - 2_000));
     expect(server.read()).toEqual({ now: clock.now(), isVerified: true });
   });
 });
@@ -126,7 +126,7 @@ describe("a Date that can't be right", () => {
     const { clock, server } = world();
     const expiration = new Date(second(clock.now()) + HOUR);
     const times = { expiration, requestedMs: HOUR, sentAt: momentOf(clock) };
-    const { skewMs, rejectedDate } = server.session({ date: httpDate(0), ...times });
+    const { skewMs, rejectedDate } = server.learnFromSession({ date: httpDate(0), ...times });
     expect(skewMs).toBe(0);
     expect(rejectedDate).toEqual({
       date: "1970-01-01T00:00:00.000Z",
@@ -186,15 +186,15 @@ describe("the lifetime of a session", () => {
     const server = new ServerClock(Object.assign(new FakeClock(), { now }));
     const expiration = new Date("2099-01-01T00:00:00Z");
     const sentAt = momentOf(clock);
-    expect(server.session({ date: undefined, expiration, requestedMs: HOUR, sentAt }).skewMs).toBe(
-      0,
-    );
+    expect(
+      server.learnFromSession({ date: undefined, expiration, requestedMs: HOUR, sentAt }).skewMs,
+    ).toBe(0);
   });
 
   test("is unknown without an expiration, and is not corrected", () => {
     const { clock, server } = world();
     const answer = { expiration: undefined, requestedMs: HOUR, sentAt: momentOf(clock) };
-    expect(server.session({ date: httpDate(0), ...answer })).toEqual({ skewMs: 0 });
+    expect(server.learnFromSession({ date: httpDate(0), ...answer })).toEqual({ skewMs: 0 });
     expect(server.read().isVerified).toBe(false);
   });
 
@@ -211,7 +211,7 @@ describe("the lifetime of a session", () => {
       const [date, start] = [httpDate(clock.now()), second(clock.now())];
       clock.suspend(40 * MINUTE);
       const expiration = new Date(start + HOUR);
-      const { skewMs } = server.session({ date, expiration, requestedMs: HOUR, sentAt });
+      const { skewMs } = server.learnFromSession({ date, expiration, requestedMs: HOUR, sentAt });
       expect(expiration.getTime() - skewMs - clock.now()).toBeCloseTo(20 * MINUTE, -4);
     },
   );
@@ -260,12 +260,12 @@ describe("the lifetime of a session", () => {
 describe("a token that STS refused as expired", () => {
   test("is remembered for five minutes", async () => {
     const { clock, server } = world();
-    expect(server.hasCalledExpired("a")).toBe(false);
-    server.calledExpired("a");
-    expect([server.hasCalledExpired("a"), server.hasCalledExpired("b")]).toEqual([true, false]);
+    expect(server.isKnownExpired("a")).toBe(false);
+    server.noteExpired("a");
+    expect([server.isKnownExpired("a"), server.isKnownExpired("b")]).toEqual([true, false]);
     await clock.advance(299_999);
-    expect(server.hasCalledExpired("a")).toBe(true);
+    expect(server.isKnownExpired("a")).toBe(true);
     await clock.advance(1);
-    expect(server.hasCalledExpired("a")).toBe(false);
+    expect(server.isKnownExpired("a")).toBe(false);
   });
 });

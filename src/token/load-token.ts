@@ -51,18 +51,18 @@ export async function loadToken(source: TokenSource, options: LoadOptions): Prom
 function failed(name: string, error: unknown): Failure {
   const cause = safeCause(error);
   const { code } = cause as { code?: string };
-  const { hint, ...verdict } = readSourceError(error);
-  return { ...unavailable(name, `failed: ${cause.message}`, hint), code, cause, ...verdict };
+  const { hint, ...facts } = readSourceError(error);
+  return { ...unavailable(name, `failed: ${cause.message}`, hint), code, cause, ...facts };
 }
 
-interface SourceVerdict {
+interface SourceFailure {
   readonly retryable?: boolean;
   readonly retryAfterMs?: number | undefined;
   readonly hint?: string | undefined;
 }
 
 /** Reads the `TokenSourceError` that was thrown, or that caused the error. */
-function readSourceError(thrown: unknown): SourceVerdict {
+function readSourceError(thrown: unknown): SourceFailure {
   const error = errorChain(thrown).find(isTokenSourceError);
   if (error === undefined) return {};
   // It may come from another copy of this package, with other fields.

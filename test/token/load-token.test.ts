@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { AttemptError, type Failure } from "../../src/model/failure.js";
 import { type TokenSource, TokenSourceError } from "../../src/model/token-source.js";
-import { loadToken } from "../../src/token/token-source.js";
+import { loadToken } from "../../src/token/load-token.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { HOSTILE } from "../support/hostile-values.js";
 import { makeToken, SIGNATURE } from "../support/make-token.js";
