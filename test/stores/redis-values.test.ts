@@ -238,7 +238,7 @@ describe("redisStore() refuses", () => {
     ["an empty list of keys", { keys: [] }, /`keys`/],
     ["a key that is too short", { keys: [{ id: "a", key: secret }] }, /`keys\[0\]\.key`.*32 bytes/],
     ["a key without an id", { keys: [{ key: NEW.key }] }, /`keys\[0\]\.id`/],
-    ["one id for two keys", { keys: [NEW, { ...OLD, id: NEW.id }] }, /2026-11 once/],
+    ["one ID for two keys", { keys: [NEW, { ...OLD, id: NEW.id }] }, /2026-11 only once/],
     ["no namespace", { namespace: undefined }, /`namespace`/],
     ["a namespace with braces", { namespace: "a{b}" }, /`namespace`/],
   ])("%s", (_, changes, message) => {
