@@ -1,5 +1,12 @@
 import { equalJitterMs } from "../retry/decision.js";
-import { type Clock, type Elapsed, elapsedSince, type Moment, momentOf } from "../runtime/clock.js";
+import {
+  type Clock,
+  type Elapsed,
+  elapsedSince,
+  MIN_STEP_MS,
+  type Moment,
+  momentOf,
+} from "../runtime/clock.js";
 
 /*
  * When a refresh starts: the windows before the expiration, the cached credentials with the times at
@@ -124,15 +131,18 @@ interface CachedCredentialsOptions {
  * of the machine, because the wall clock may be set at any time.
  */
 export class CachedCredentials<T extends CachedIdentity> {
-  readonly credentials: T;
   readonly fetchedAt: Moment;
   /** The ages, in milliseconds, at which the windows begin. */
   readonly advisoryAfterMs: number;
   readonly mandatoryAfterMs: number;
   /** Infinite for credentials without an expiration. */
   readonly lifetimeMs: number;
+  /** As they arrived. */
+  readonly #issued: T;
+  /** As callers get them. */
+  #credentials: T;
   /** Settled, and the same for every caller: a cached call allocates nothing. */
-  readonly #promise: Promise<T>;
+  #promise: Promise<T>;
   readonly #clock: Clock;
   readonly #now: () => number;
   #isInvalidated = false;
@@ -143,7 +153,8 @@ export class CachedCredentials<T extends CachedIdentity> {
   constructor(credentials: T, { clock, windows, random }: CachedCredentialsOptions) {
     this.#clock = clock;
     this.#now = clock.now;
-    this.credentials = credentials;
+    this.#issued = credentials;
+    this.#credentials = credentials;
     this.#promise = Promise.resolve(credentials);
     this.fetchedAt = momentOf(clock);
     const expiresAt = credentials.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
@@ -160,6 +171,15 @@ export class CachedCredentials<T extends CachedIdentity> {
     const now = this.#now();
     const isValid = now < this.#validUntil && now >= this.#validFrom;
     return isValid ? this.#promise : this.#checkedByAllClocks();
+  }
+
+  /**
+   * The credentials. If the wall clock was set back, their expiration is earlier by as much: programs that
+   * keep them (the clients of `serve`) compare it with that clock.
+   */
+  get credentials(): T {
+    this.#followWallClock();
+    return this.#credentials;
   }
 
   /** Whether a service rejected the credentials: they are served only while a refresh fails. */
@@ -203,7 +223,23 @@ export class CachedCredentials<T extends CachedIdentity> {
     if (leftMs <= 0) return undefined;
     this.#validFrom = this.#now();
     this.#validUntil = this.#validFrom + Math.min(leftMs, CHECK_EVERY_MS);
+    this.#followWallClock();
     return this.#promise;
+  }
+
+  /** The expiration is computed from the original one, because the clock may be set forward again. */
+  #followWallClock(): void {
+    const { expiration } = this.#issued;
+    if (expiration === undefined) return;
+    const endsAt = Math.floor(this.#now() + this.validForMs());
+    const setBackMs = expiration.getTime() - endsAt;
+    const shownMs = this.#credentials.expiration?.getTime() ?? 0;
+    const shown =
+      setBackMs < MIN_STEP_MS ? this.#issued : { ...this.#issued, expiration: new Date(endsAt) };
+    // Each copy is a new object, so small differences don't count.
+    if (Math.abs((shown.expiration?.getTime() ?? 0) - shownMs) < MIN_STEP_MS) return;
+    this.#credentials = shown;
+    this.#promise = Promise.resolve(shown);
   }
 }
 

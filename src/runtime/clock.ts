@@ -55,7 +55,7 @@ export const systemClock: Clock = {
 };
 
 /** Smaller differences don't count: clocks drift, and some only have whole seconds. */
-const MIN_STEP_MS = 1_000;
+export const MIN_STEP_MS = 1_000;
 
 /** One moment by every clock of the machine, in milliseconds. */
 export interface Moment {

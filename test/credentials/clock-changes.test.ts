@@ -58,6 +58,34 @@ describe("a clock that is set back", () => {
     expect(entry?.lifetimeMs).toBe(age.certainMs);
   });
 
+  test("makes the expiration that callers get earlier by as much, until it is set forward again", async () => {
+    const bench = await cacheAfter(10 * MINUTE, 0);
+    const first = await bench.cache.get();
+    const leftMs = async () => {
+      const { expiration } = await bench.cache.get();
+      const { entry } = bench.cache.snapshot();
+      expect(entry?.credentials.expiration).toEqual(expiration);
+      return (expiration?.getTime() ?? 0) - bench.clock.now();
+    };
+    for (const byMs of [-2 * HOURS, -30 * MINUTE, -365 * 24 * HOURS]) {
+      bench.clock.setWallClock(bench.clock.now() + byMs);
+      expect(await leftMs()).toBe(50 * MINUTE);
+      expect(await bench.cache.get()).toBe(await bench.cache.get());
+      bench.clock.setWallClock(bench.clock.now() - byMs);
+      expect(await bench.cache.get()).toBe(first);
+    }
+    bench.clock.setWallClock(bench.clock.now() - HOURS);
+    await bench.clock.advance(20 * MINUTE);
+    expect([await leftMs(), bench.calls.length]).toEqual([30 * MINUTE, 1]);
+  });
+
+  test("by less than a second leaves the expiration as it is", async () => {
+    const bench = await cacheAfter(10 * MINUTE, 0);
+    const first = await bench.cache.get();
+    bench.clock.setWallClock(bench.clock.now() - 999);
+    expect(await bench.cache.get()).toBe(first);
+  });
+
   test("repeatedly is noticed every time", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
@@ -90,6 +118,13 @@ describe("a clock that is set back", () => {
 });
 
 describe("a clock that is set forward", () => {
+  test("leaves the expiration as it is: the machine may have been paused", async () => {
+    const bench = await cacheAfter(10 * MINUTE, 0);
+    const { expiration } = await bench.cache.get();
+    bench.clock.setWallClock(bench.clock.now() + 20 * MINUTE);
+    expect((await bench.cache.get()).expiration).toEqual(expiration);
+  });
+
   test("by hours, as after a suspension, makes callers wait for a refresh", async () => {
     const bench = await cacheAfter(10 * MINUTE, 5 * HOURS);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 2]);
