@@ -1,5 +1,5 @@
 import ts from "typescript";
-import { nodesOf, type Source } from "../support/sources.js";
+import { commentsOf, nodesOf, type Source } from "../support/sources.js";
 
 const MAX_POSITIONAL = 3;
 /** A file below this with one importer belongs in that importer. */
@@ -30,6 +30,20 @@ const RETIRED_IN: Readonly<Record<string, readonly string[]>> = {
   sts: ["stop", "stops"],
 };
 const RETIRED_PHRASES = /\b(?:gave up|gives up|give up)\b/;
+/** Words of comments and texts that another word has replaced, so that each thing has one name. */
+const RETIRED_PROSE = new RegExp(
+  `\\b(?:${[
+    "at once",
+    "behaviours?",
+    "cannot",
+    "colours?",
+    "lapse[sd]?",
+    "mint(?:s|ed)",
+    "used up",
+    "(?:access key|account|key|request) ids?(?! *[=:])",
+    "(?:STS|issuer|proxy|Redis|region|server|store)(?:'s)? answer(?:s|ed)?",
+  ].join("|")})\\b`,
+);
 
 /** The folder of a source file that the rules count by. */
 export function folderOf(path: string): string {
@@ -87,5 +101,20 @@ export function retiredWords(
         phrase ?? words?.find((each) => RETIRED_WORDS.has(each) || retiredHere.includes(each));
       return word === undefined ? [] : [{ path, identifier, word }];
     });
+  });
+}
+
+/** Words in comments, string literals and templates that another word has replaced. */
+export function retiredProse(sources: readonly Source[]): string[] {
+  return sources.flatMap((source) => {
+    const texts = [...nodesOf(source.tree)].filter(
+      (node) => ts.isStringLiteralLike(node) || ts.isTemplateLiteralToken(node),
+    );
+    return [...commentsOf(source), ...texts.map((node) => node.getText(source.tree))].flatMap(
+      (text) => {
+        const word = RETIRED_PROSE.exec(text.replace(/\s+(?:\*\s+)?/g, " "))?.[0];
+        return word === undefined ? [] : [`${source.path}: ${word}`];
+      },
+    );
   });
 }

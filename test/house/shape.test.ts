@@ -3,6 +3,7 @@ import { parse, readSources, type Source } from "../support/sources.js";
 import {
   folderOf,
   importsOfTests,
+  retiredProse,
   retiredWords,
   smallFilesOfOneImporter,
   tooManyParameters,
@@ -95,5 +96,23 @@ describe("no identifier has a word that the glossary has replaced", () => {
 
   test.each(["lookup", "delegate", "Closed"])("the rule accepts %s", (identifier) => {
     expect(retiredWords(tree({ "src/sts/a.ts": `export const ${identifier} = 1;` }))).toEqual([]);
+  });
+});
+
+describe("no comment or text has a word that another one has replaced", () => {
+  test("holds in the library", () => expect(retiredProse(library)).toEqual([]));
+
+  test.each([
+    ["cannot", "// The file cannot be read."],
+    ["at once", "/**\n * It ends at\n * once.\n */"],
+    ["request id", "export const a = `the request id` + b;"],
+    ["STS answered", 'export const a = "STS answered";'],
+  ])("the rule finds %s in %j", (word, text) => {
+    expect(retiredProse(tree({ "src/a.ts": text }))).toEqual([`src/a.ts: ${word}`]);
+  });
+
+  test("the rule accepts other words", () => {
+    const text = "/** STS's response has the request ID. */\nexport const answered = 1;";
+    expect(retiredProse(tree({ "src/a.ts": text }))).toEqual([]);
   });
 });
