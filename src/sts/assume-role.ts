@@ -161,19 +161,18 @@ export function assumeRoleWith(
 ): Promise<IssuedCredentials> {
   return bounded(input, options, async () => {
     const credentials = await assumer(input);
-    if (!credentials?.accessKeyId || !credentials.secretAccessKey) {
-      throw new AttemptError(emptyAnswer());
-    }
+    if (!areUsable(credentials)) throw new AttemptError(emptyAnswer());
     // Which service it calls, and the clock of that service, are unknown.
     return { credentials: withDate(credentials) };
   });
 }
 
-/** An assumer that reads JSON may return a string or a number where the type says `Date`. */
+/** An assumer that reads JSON may return a string, a number or null where the type says `Date`. */
 function withDate(credentials: AttributedCredentials): AttributedCredentials {
-  const expiration: unknown = credentials.expiration ?? undefined;
-  if (expiration === undefined) return credentials;
-  return { ...credentials, expiration: new Date(expiration as Date | string | number) };
+  const { expiration, ...others } = credentials;
+  const given: unknown = expiration ?? undefined;
+  if (given === undefined) return others;
+  return { ...others, expiration: new Date(given as Date | string | number) };
 }
 
 interface BoundedOptions extends AssumerOptions {
@@ -231,18 +230,17 @@ export function toCredentials(
   now: number,
 ): AttributedCredentials | undefined {
   const { Credentials: issued, AssumedRoleUser: user } = answer;
-  if (!issued?.AccessKeyId || !issued.SecretAccessKey) return undefined;
-  const { AccessKeyId, SecretAccessKey, SessionToken = "" } = issued;
-  const areUsable =
-    FOR_HEADERS.test(`${AccessKeyId}${SessionToken}`) && SecretAccessKey.trim() !== "";
-  if (!areUsable) return undefined;
+  const keys = {
+    accessKeyId: issued?.AccessKeyId,
+    secretAccessKey: issued?.SecretAccessKey,
+    ...(issued?.SessionToken && { sessionToken: issued.SessionToken }),
+  };
+  if (issued === undefined || !areUsable(keys)) return undefined;
 
   const accountId = accountOf(user?.Arn);
   const scope = (issued as { CredentialScope?: string }).CredentialScope;
   return {
-    accessKeyId: issued.AccessKeyId,
-    secretAccessKey: issued.SecretAccessKey,
-    ...(issued.SessionToken && { sessionToken: issued.SessionToken }),
+    ...keys,
     expiration:
       issued.Expiration ?? new Date(now + (durationSeconds ?? STS_DURATION_SECONDS.default) * 1000),
     ...(scope && { credentialScope: scope }),
@@ -252,6 +250,21 @@ export function toCredentials(
       CREDENTIALS_STS_ASSUME_ROLE_WEB_ID: "k",
     },
   };
+}
+
+interface Keys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** Whether requests can be signed with these keys. An assumer may return anything. */
+function areUsable<K>(keys: K): keys is K & Keys {
+  const fields = (keys ?? {}) as Readonly<Record<string, unknown>>;
+  const { accessKeyId: id, secretAccessKey: secret, sessionToken } = fields;
+  const token = sessionToken ?? "";
+  if (typeof id !== "string" || typeof secret !== "string" || typeof token !== "string")
+    return false;
+  return id !== "" && secret.trim() !== "" && FOR_HEADERS.test(`${id}${token}`);
 }
 
 /** `arn:aws:sts::123456789012:assumed-role/…` names the account in its fifth part. */

@@ -38,3 +38,12 @@ test("no region is reported for a role assumer, whose region is unknown", async 
   expect(events.at(-1)).toMatchObject({ region: undefined });
   expect(provider.status()).toMatchObject({ state: "fresh", region: undefined, regions: [] });
 });
+
+test("an expiration of null is none: calls and status() work", async () => {
+  await using world = await startWorld();
+  const keys = { accessKeyId: "AKID", secretAccessKey: "secret", expiration: null };
+  const provider = world.provide({ roleAssumerWithWebIdentity: async () => keys as never });
+  await provider();
+  expect(await provider()).not.toHaveProperty("expiration");
+  expect(provider.status()).toMatchObject({ state: "fresh", expiresAt: undefined });
+});

@@ -234,17 +234,22 @@ describe("a role assumer", () => {
 
   test.each([undefined, null])("may return the expiration %j", async (expiration) => {
     const { credentials } = await call(async () => ({ ...KEYS, expiration }));
-    expect(credentials.expiration ?? undefined).toBeUndefined();
+    // `null` is no `Date`: the cache and the status read its time.
+    expect(credentials.expiration).toBeUndefined();
   });
 
-  test.each([undefined, null, {}, { accessKeyId: "key" }, { secretAccessKey: "secret" }])(
-    "fails with a bad response when it returns %j",
-    async (value) => {
-      const failure = await failureOf(call(async () => value));
-      expect(failure).toMatchObject({ kind: "bad-answer" });
-      expect([failure.httpStatus, failure.requestId]).toEqual([undefined, undefined]);
-    },
-  );
+  test.each([
+    ...[undefined, null, {}, { accessKeyId: "key" }, { secretAccessKey: "secret" }],
+    { ...KEYS, sessionToken: "token\r\nx-amz-meta: a" },
+    { ...KEYS, sessionToken: 5 },
+    { ...KEYS, accessKeyId: "key\u0000" },
+    { ...KEYS, accessKeyId: 5 },
+    { ...KEYS, secretAccessKey: " \n" },
+  ])("fails with a bad response when it returns %j", async (value) => {
+    const failure = await failureOf(call(async () => value));
+    expect(failure).toMatchObject({ kind: "bad-answer" });
+    expect([failure.httpStatus, failure.requestId]).toEqual([undefined, undefined]);
+  });
 
   test("fails with what its error says, without the token", async () => {
     const reset = Object.assign(new Error(`no ${INPUT.WebIdentityToken}`), { code: "ECONNRESET" });
