@@ -65,6 +65,7 @@ export default defineConfig({
       AWS_CONFIG_FILE: "/nonexistent/config",
       AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
     },
+    setupFiles: ["test/support/rsa-key-pairs.ts"],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     // CI counts the tests of all its runs from these reports.
@@ -100,6 +101,9 @@ export default defineConfig({
             ...(isOtherLine ? [] : [alone]),
           ],
         }
-      : { include: mutated.split(","), setupFiles: ["test/support/few-runs.ts"] }),
+      : {
+          include: mutated.split(","),
+          setupFiles: ["test/support/rsa-key-pairs.ts", "test/support/few-runs.ts"],
+        }),
   },
 });
