@@ -62,7 +62,7 @@ const LOAD_SDK = `
   }
 `;
 
-const sdkAsCommonJs: EsbuildPlugin = {
+export const sdkAsCommonJs: EsbuildPlugin = {
   name: "sdk-as-commonjs",
   setup(build) {
     build.onResolve({ filter: /\/sdk\.js$/ }, ({ path }) => ({ path, external: true }));

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { build } from "esbuild";
+import { bundlePrograms } from "../support/bundle-programs.js";
 import { ROOT } from "../support/sources.js";
 import type { Finished } from "./run-cli.js";
 
@@ -25,18 +25,8 @@ export async function buildCli({ withPackages, without }: BuildOptions): Promise
   const parent = withPackages ? join(ROOT, "node_modules", ".test-builds") : tmpdir();
   await mkdir(parent, { recursive: true });
   const folder = await mkdtemp(join(parent, "cli-"));
-  await build({
-    entryPoints: [join(ROOT, "src/cli/bin.ts")],
-    outdir: folder,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node20.19",
-    packages: "external",
-    ...(without !== undefined && { alias: { [without]: `${without}-that-is-not-installed` } }),
-  });
+  const alias = without === undefined ? {} : { [without]: `${without}-that-is-not-installed` };
+  await bundlePrograms({ bin: "src/cli/bin.ts" }, folder, alias);
   const script = join(folder, "bin.mjs");
   return {
     script,

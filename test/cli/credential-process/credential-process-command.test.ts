@@ -74,7 +74,7 @@ describe("the response of credential-process", () => {
     const { exitCode, stderr } = await alone.run([...PROCESS, "--cache", "off"], world.env);
     expect({ exitCode, stderr }).toEqual({
       exitCode: 1,
-      stderr: expect.stringContaining("Cannot find package"),
+      stderr: expect.stringContaining("Cannot find module"),
     });
   });
 
