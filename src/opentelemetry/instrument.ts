@@ -101,6 +101,9 @@ const BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 /** If credentials expired this long ago, their provider was dropped without close(); milliseconds. */
 const FORGOTTEN_AFTER_MS = 3_600_000;
 
+/** With fewer providers, the dropped ones are forgotten only when the gauge is observed. */
+const MIN_SWEEP = 100;
+
 /** Turns the messages of the diagnostics channels into metrics. */
 class MetricRecorder {
   readonly #subscriptions = new Subscriptions();
@@ -108,6 +111,7 @@ class MetricRecorder {
   readonly #stopGauge: () => void;
   /** When the credentials of each open provider expire; milliseconds since the epoch. */
   readonly #expirations = new Map<object, { readonly role: string; readonly expiresAt: number }>();
+  #sweepAt = MIN_SWEEP;
   readonly #startedAt = new WeakMap<RefreshTrace, number>();
 
   constructor(meter: Meter, showsRole: boolean) {
@@ -178,8 +182,8 @@ class MetricRecorder {
     const observe: Parameters<typeof gauge.addCallback>[0] = (result) => {
       const at = Date.now();
       const soonest = new Map<string, number>();
-      for (const [provider, { role, expiresAt }] of this.#expirations) {
-        if (at - expiresAt > FORGOTTEN_AFTER_MS) this.#expirations.delete(provider);
+      this.#forgetDropped(at);
+      for (const { role, expiresAt } of this.#expirations.values()) {
         const series = this.#showsRole ? role : "";
         soonest.set(series, Math.min(expiresAt, soonest.get(series) ?? expiresAt));
       }
@@ -194,6 +198,16 @@ class MetricRecorder {
   #noteExpiration({ provider, roleArn: role = "", expiration }: RefreshTrace): void {
     if (expiration === undefined) return;
     this.#expirations.set(provider, { role, expiresAt: expiration.getTime() });
+    // Without a reader of metrics, nothing observes the gauge.
+    if (this.#expirations.size < this.#sweepAt) return;
+    this.#forgetDropped(Date.now());
+    this.#sweepAt = Math.max(MIN_SWEEP, 2 * this.#expirations.size);
+  }
+
+  #forgetDropped(at: number): void {
+    for (const [provider, { expiresAt }] of this.#expirations) {
+      if (at - expiresAt > FORGOTTEN_AFTER_MS) this.#expirations.delete(provider);
+    }
   }
 
   #refreshAttributes({ outcome, source, region, errorType, roleArn }: RefreshTrace): Attributes {

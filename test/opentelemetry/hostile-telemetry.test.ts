@@ -2,8 +2,9 @@ import { hasSubscribers } from "node:diagnostics_channel";
 import { diag } from "@opentelemetry/api";
 import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
 import { describe, expect, test } from "vitest";
-import { SERVE_CHANNEL_NAME } from "../../src/model/events.js";
+import { type RefreshTrace, SERVE_CHANNEL_NAME, traceRefresh } from "../../src/model/events.js";
 import { instrument } from "../../src/opentelemetry/index.js";
+import { holdsAfterCollection } from "../support/garbage.js";
 import { startWorld } from "../support/world.js";
 
 /** A subscriber's exception ends the process, so Node reports it as an uncaught one. */
@@ -99,4 +100,19 @@ describe("telemetry that throws", () => {
     expect(() => instrument(options)).toThrow("the exporter is broken");
     expect(names.map((name) => hasSubscribers(name))).toEqual([false, false]);
   });
+});
+
+test("providers that were dropped without close() are forgotten, even if no metric is ever read", async () => {
+  using _running = instrument();
+  const publish = (): WeakRef<object> => {
+    const provider = {};
+    const trace: RefreshTrace = { provider, isBackground: false };
+    const end = traceRefresh(trace);
+    Object.assign(trace, { outcome: "refreshed", expiration: new Date(0) });
+    end();
+    return new WeakRef(provider);
+  };
+  const providers = Array.from({ length: 150 }, publish);
+  const kept = () => providers.filter((each) => each.deref() !== undefined).length;
+  expect(await holdsAfterCollection(() => kept() <= 100)).toBe(true);
 });
