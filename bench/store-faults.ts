@@ -244,7 +244,11 @@ async function runRound(
 ) {
   const webIdentityToken = await idp.issueToken();
   const instructions = {
-    ...{ webIdentityToken, roleArn: ROLE_ARN, endpoint: sts.url, key: KEY, refreshes: 1 },
+    webIdentityToken,
+    roleArn: ROLE_ARN,
+    endpoint: sts.url,
+    key: KEY,
+    refreshes: 1,
     ...store,
   };
   await Promise.all(members.map((member) => member.prepare(instructions)));
@@ -267,7 +271,11 @@ async function killHolder({ idp, sts, program }: Place, store: Round["store"]): 
   using holder = await program.start();
   const webIdentityToken = await idp.issueToken();
   await holder.prepare({
-    ...{ webIdentityToken, roleArn: ROLE_ARN, endpoint: sts.url, key: KEY, refreshes: 1 },
+    webIdentityToken,
+    roleArn: ROLE_ARN,
+    endpoint: sts.url,
+    key: KEY,
+    refreshes: 1,
     ...store,
   });
   sts.resetRequests();

@@ -74,7 +74,10 @@ async function filled(store: CredentialStore) {
   const now = Date.now();
   const value = {
     kind: "credentials" as const,
-    ...{ key, roleArn: ROLE_ARN, issuedAt: now, expiresAt: now + 3_600_000 },
+    key,
+    roleArn: ROLE_ARN,
+    issuedAt: now,
+    expiresAt: now + 3_600_000,
     accessKeyId: "ASIABENCH",
     secretAccessKey: randomBytes(30).toString("base64"),
     sessionToken: randomBytes(TOKEN_BYTES).toString("base64"),
@@ -142,7 +145,9 @@ async function cachedCalls(place: Place, store: CredentialStore): Promise<Promis
   });
   const webIdentityToken = await place.idp.issueToken();
   const init = {
-    ...{ webIdentityToken, roleArn: ROLE_ARN, preflight: "off" as const },
+    webIdentityToken,
+    roleArn: ROLE_ARN,
+    preflight: "off" as const,
     clientConfig: { endpoint: place.sts.url, region: REGION },
   };
   await using shared = fromWebToken({ ...init, store: counting });

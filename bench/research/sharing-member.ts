@@ -89,7 +89,12 @@ export function sharingMember(options: SharingMemberOptions): SharingMember {
     refresh: async (_, signal) => {
       const snapshot = cache.snapshot();
       const sharedRefresh = shared.begin({
-        ...{ identity, target: TARGET, snapshot, isForced: false, emit, signal },
+        identity,
+        target: TARGET,
+        snapshot,
+        isForced: false,
+        emit,
+        signal,
       });
       try {
         const { credentials, issued } = await attempts(sharedRefresh, signal);

@@ -63,8 +63,12 @@ export async function runOutage(printer: Printer): Promise<boolean> {
   const program = await finding;
   introduce(printer, { issuer: issuer.url, sts: sts.url, program: program?.name });
   const otherOptions = program && {
-    ...{ program, printer, roleArn: ROLE_ARN, token: await issuer.mintToken() },
-    ...{ credentials: resilient, servedSession: "resilient" },
+    program,
+    printer,
+    roleArn: ROLE_ARN,
+    token: await issuer.mintToken(),
+    credentials: resilient,
+    servedSession: "resilient",
     variables: { AWS_ENDPOINT_URL_STS: sts.url, AWS_REGION: REGION, AWS_DEFAULT_REGION: REGION },
   };
   printer.startClock();

@@ -231,7 +231,9 @@ async function readProfile(
     throw wrongUsage(`duration_seconds of the profile ${safeText(profile, 60)} is not a number`);
   }
   return {
-    ...{ roleArn, tokenFile, durationSeconds },
+    roleArn,
+    tokenFile,
+    durationSeconds,
     roleSessionName:
       (isByVariable ? readVariable(env, "AWS_ROLE_SESSION_NAME") : undefined) ?? roleSessionName,
     region: (isByVariable ? regionOf(env) : undefined) ?? region,

@@ -15,6 +15,13 @@ import {
   type WindowOptions,
 } from "./refresh-timing.js";
 
+/*
+ * This folder keeps credentials and decides when to refresh them. This file has the cache: one refresh for
+ * all callers, three situations in which a caller gets credentials (advisory, mandatory, initial), and the
+ * backoff after a failed refresh. `in-flight-refresh.ts` is the refresh that callers wait for, and
+ * `refresh-timing.ts` has the windows, the lengths of the backoff and the timer.
+ */
+
 /** The request of one caller. */
 export interface CacheRequest {
   /** Refresh even if no refresh is due. */

@@ -232,7 +232,10 @@ class MetricRecorder {
 function storeAttributes(message: StoreOperationMessage): Attributes {
   const { store, operation, outcome, errorType, isClaimed } = message;
   return defined({
-    ...{ operation, outcome, "error.type": errorType, "resilient_sts.store": store },
+    operation,
+    outcome,
+    "error.type": errorType,
+    "resilient_sts.store": store,
     "resilient_sts.lease": isClaimed === undefined ? undefined : isClaimed ? "claimed" : "held",
   });
 }

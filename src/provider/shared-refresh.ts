@@ -365,7 +365,11 @@ export class SharedRefresh {
     const text = safeText(message);
     publishUnusableValue({ store });
     this.#options.emit({
-      ...{ type: "store.failed", store, operation: "read", reason: "bad-value", message: text },
+      type: "store.failed",
+      store,
+      operation: "read",
+      reason: "bad-value",
+      message: text,
       openUntil: undefined,
     });
   }

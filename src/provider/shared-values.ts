@@ -42,7 +42,12 @@ export function toStoredCredentials(
     kind: "credentials",
     ...common,
     expiresAt: Math.floor(common.issuedAt + leftMs),
-    ...{ accessKeyId, secretAccessKey, sessionToken, accountId, credentialScope, region },
+    accessKeyId,
+    secretAccessKey,
+    sessionToken,
+    accountId,
+    credentialScope,
+    region,
   };
 }
 
@@ -50,7 +55,8 @@ export function toStoredCredentials(
 export function toCredentials(stored: StoredCredentials, expiration: Date): AttributedCredentials {
   const { accessKeyId, secretAccessKey, sessionToken, accountId, credentialScope } = stored;
   return {
-    ...{ accessKeyId, secretAccessKey },
+    accessKeyId,
+    secretAccessKey,
     ...(sessionToken !== undefined && { sessionToken }),
     expiration,
     ...(credentialScope !== undefined && { credentialScope }),

@@ -10,8 +10,10 @@ import { sentenceFor } from "./sentences.js";
 import { judge } from "./verdict.js";
 
 /*
- * The attempts of one refresh: retryLoop() runs them, and explain() makes the error of a refresh in which
- * none succeeded.
+ * This folder decides what a failure means, and whether another attempt can help. `verdict.ts` judges a
+ * failure, `decision.ts` decides whether and when there is another attempt, and `sentences.ts` has the words
+ * for each situation. This file has the attempts of one refresh: retryLoop() runs them, and explain() makes
+ * the error of a refresh in which none succeeded.
  */
 
 /** How long and how often to try. */

@@ -5,6 +5,12 @@
  * @module resilient-sts/stores
  */
 
+/*
+ * `file-store.ts` keeps values in files (`store-directory.ts`; the leases are in `file-lease.ts`), and
+ * `redis-store.ts` in Redis (`redis-place.ts`), encrypted by `sealing.ts`. `store-entry.ts` has the form of
+ * keys and values. A provider calls every store through `guarded-store.ts`.
+ */
+
 export type {
   CredentialStore,
   StoredCredentials,

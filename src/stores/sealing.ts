@@ -146,8 +146,13 @@ export async function seal(value: StoredValue, { id, secret }: RingKey, bound: S
   const { name, fence, expiresAt } = bound;
   return await new CompactEncrypt(Buffer.from(JSON.stringify(value)))
     .setProtectedHeader({
-      ...{ alg: "dir", enc: "A256GCM", kid: id, cty: `${value.kind}+json` },
-      ...{ name, fence, expiresAt },
+      alg: "dir",
+      enc: "A256GCM",
+      kid: id,
+      cty: `${value.kind}+json`,
+      name,
+      fence,
+      expiresAt,
     })
     .encrypt(secret);
 }

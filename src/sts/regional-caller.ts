@@ -21,6 +21,9 @@ import type { StsTarget } from "./target.js";
  * the region, the circuit breakers (`circuit-breaker.ts`) remember which regions fail, `hedged()` calls
  * a second region when the first one is slow, and `assume-role.ts` sends the request. The retry loop
  * decides whether there is another call.
+ *
+ * The rest of the folder: `target.ts` resolves the regions and endpoints, `client-pool.ts` keeps the
+ * SDK's clients, `server-clock.ts` learns an endpoint's clock, and `read-failure.ts` reads what a call threw.
  */
 
 /** Calls STS for one refresh. */

@@ -60,7 +60,9 @@ export function azureManagedIdentity(init: AzureManagedIdentityInit): PlatformTo
   requireString("audience", init.audience);
   checkString("clientId", init.clientId);
   return defineSource({
-    ...{ name: "azureManagedIdentity", renewable: true, init },
+    name: "azureManagedIdentity",
+    renewable: true,
+    init,
     async mint(signal, env) {
       const options = { ...identityEndpoint(init, env), signal };
       return tokenIn(await requestText(options, MANAGED_IDENTITY_RULES), ["access_token"], options);
@@ -159,7 +161,9 @@ export function azureWorkloadIdentityFile(
   const hint =
     'Workload: label the pod azure.workload.identity/use: "true" and use a service account of Azure Workload Identity.';
   return defineSource({
-    ...{ name: "azureWorkloadIdentityFile", renewable: true, init },
+    name: "azureWorkloadIdentityFile",
+    renewable: true,
+    init,
     async mint(signal, env) {
       const file = init.file ?? requireVariable(env, "AZURE_FEDERATED_TOKEN_FILE", hint);
       const token = await fromFile(file, systemClock)({ signal });

@@ -94,7 +94,9 @@ export function clientCredentials(init: ClientCredentialsInit): PlatformTokenSou
   let authentication: ClientAuth | undefined;
 
   return defineSource({
-    ...{ name: "clientCredentials", renewable: true, init },
+    name: "clientCredentials",
+    renewable: true,
+    init,
     async mint(signal) {
       // An error of a library that reads the key may quote a part of it, before any request.
       for (const secret of secrets) rememberSecret(secret);
@@ -116,8 +118,11 @@ export function clientCredentials(init: ClientCredentialsInit): PlatformTokenSou
           await oauth.discoveryRequest(issuerUrl, options),
         );
         const answer = await oauth.clientCredentialsGrantRequest(
-          ...([server, client, authentication] as const),
-          ...([parameters, options] as const),
+          server,
+          client,
+          authentication,
+          parameters,
+          options,
         );
         const { access_token: token } = await oauth.processClientCredentialsResponse(
           server,
@@ -217,7 +222,9 @@ function boundedFetch(fixed: Pick<TokenRequest, "service" | "ca" | "signal" | "s
     const text = await requestText(
       {
         ...fixed,
-        ...{ url, headers, method: method === "POST" ? "POST" : "GET" },
+        url,
+        headers,
+        method: method === "POST" ? "POST" : "GET",
         body: body === undefined || body === null ? undefined : String(body),
         whenUnreachable: `Network: let this workload reach ${url.host}.`,
       },

@@ -246,7 +246,9 @@ function isGoogleServerless(env: Environment): boolean {
 /** EKS (IRSA), and any other platform that mounts a token for AWS. */
 function webIdentityTokenFile(init: SourceInit): PlatformTokenSource {
   return defineSource({
-    ...{ name: "webIdentityTokenFile", renewable: true, init },
+    name: "webIdentityTokenFile",
+    renewable: true,
+    init,
     async mint(signal, env) {
       const hint = `Workload: set AWS_WEB_IDENTITY_TOKEN_FILE; on EKS, ${ANNOTATE_SERVICE_ACCOUNT}.`;
       const file = requireVariable(env, "AWS_WEB_IDENTITY_TOKEN_FILE", hint);

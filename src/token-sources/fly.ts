@@ -46,10 +46,15 @@ export function fly(init: FlyInit = {}): PlatformTokenSource {
   checkString("socketPath", init.socketPath);
   const { audience = DEFAULT_AUDIENCE, socketPath = SOCKET } = init;
   return defineSource({
-    ...{ name: "fly", renewable: true, init },
+    name: "fly",
+    renewable: true,
+    init,
     async mint(signal, env) {
       const options: TokenRequest = {
-        ...{ service: "the API of the Fly Machine", method: "POST", signal, socketPath },
+        service: "the API of the Fly Machine",
+        method: "POST",
+        signal,
+        socketPath,
         url: new URL("http://localhost/v1/tokens/oidc"),
         direct: true,
         headers: { "content-type": "application/json" },

@@ -44,7 +44,9 @@ export function githubActions(init: GithubActionsInit = {}): PlatformTokenSource
   checkInit("githubActions", init, ["audience"]);
   const { audience = DEFAULT_AUDIENCE } = init;
   return defineSource({
-    ...{ name: "githubActions", renewable: true, init },
+    name: "githubActions",
+    renewable: true,
+    init,
     async mint(signal, env) {
       const address = requireJobVariable(env, URL_VARIABLE);
       const bearer = requireJobVariable(env, BEARER_VARIABLE);

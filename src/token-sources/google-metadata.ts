@@ -48,7 +48,9 @@ export function googleMetadata(init: GoogleMetadataInit = {}): PlatformTokenSour
   checkString("serviceAccount", init.serviceAccount);
   const { audience = DEFAULT_AUDIENCE, serviceAccount = "default" } = init;
   return defineSource({
-    ...{ name: "googleMetadata", renewable: true, init },
+    name: "googleMetadata",
+    renewable: true,
+    init,
     async mint(signal, env) {
       const host = readVariable(env, "GCE_METADATA_HOST") ?? "metadata.google.internal";
       const account = encodeURIComponent(serviceAccount);

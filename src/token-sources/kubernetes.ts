@@ -74,12 +74,17 @@ export function kubernetesTokenRequest(init: KubernetesTokenRequestInit = {}): P
     max: 2 ** 32,
   });
   return defineSource({
-    ...{ name: "kubernetesTokenRequest", renewable: true, init },
+    name: "kubernetesTokenRequest",
+    renewable: true,
+    init,
     async mint(signal, env) {
       const { bearer, ca, path } = await readPod(init, signal);
       const spec = { audiences: [audience], expirationSeconds: Math.floor(lifetime) };
       const options: TokenRequest = {
-        ...{ service: "the Kubernetes API server", method: "POST", signal, ca },
+        service: "the Kubernetes API server",
+        method: "POST",
+        signal,
+        ca,
         url: parseUrl(`${serverOf(env)}${path}`, "KUBERNETES_SERVICE_HOST"),
         direct: true,
         headers: {

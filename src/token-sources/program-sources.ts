@@ -49,7 +49,9 @@ export function buildkite(init: BuildkiteInit = {}): PlatformTokenSource {
   checkNumber("lifetimeSeconds", init.lifetimeSeconds, { min: 0, max: 86_400 });
   const { audience = DEFAULT_AUDIENCE, lifetimeSeconds } = init;
   return defineSource({
-    ...{ name: "buildkite", renewable: true, init },
+    name: "buildkite",
+    renewable: true,
+    init,
     async mint(signal, env) {
       for (const name of ["BUILDKITE_JOB_ID", "BUILDKITE_AGENT_ACCESS_TOKEN"]) {
         requireVariable(
@@ -62,7 +64,8 @@ export function buildkite(init: BuildkiteInit = {}): PlatformTokenSource {
       return await runProgram({
         file: "buildkite-agent",
         args: ["oidc", "request-token", "--audience", audience, ...lifetime],
-        ...{ env, signal },
+        env,
+        signal,
         secrets: [readVariable(env, "BUILDKITE_AGENT_ACCESS_TOKEN") ?? ""],
         whenMissing:
           "Workload: run this where the `buildkite-agent` program is on the PATH; in a container, mount it (docker plugin: mount-buildkite-agent: true).",
@@ -113,7 +116,9 @@ export function circleci(init: CircleciInit = {}): PlatformTokenSource {
   checkString("variable", init.variable);
   const { audience, variable } = init;
   return defineSource({
-    ...{ name: "circleci", renewable: variable === undefined, init },
+    name: "circleci",
+    renewable: variable === undefined,
+    init,
     async mint(signal, env) {
       if (variable !== undefined) {
         const token = requireVariable(env, variable, "Workload: run this in a CircleCI job.");
@@ -130,7 +135,9 @@ export function circleci(init: CircleciInit = {}): PlatformTokenSource {
       return await runProgram({
         file: "circleci",
         args: ["run", "oidc", "get", "--claims", claims],
-        ...{ env, signal, secrets: secrets.filter((secret) => secret !== undefined) },
+        env,
+        signal,
+        secrets: secrets.filter((secret) => secret !== undefined),
         whenMissing:
           "Workload: run this in a CircleCI job, whose PATH has the `circleci` program; in a container of your own, read CIRCLE_OIDC_TOKEN_V2 with `variable`.",
         whenFailed:

@@ -52,7 +52,9 @@ export function spiffe(init: SpiffeInit = {}): PlatformTokenSource {
   for (const name of ["spiffeId", "hint", "socket"] as const) checkString(name, init[name]);
   const { audience = DEFAULT_AUDIENCE } = init;
   return defineSource({
-    ...{ name: "spiffe", renewable: true, init },
+    name: "spiffe",
+    renewable: true,
+    init,
     async mint(signal, env) {
       const socket = init.socket ?? requireVariable(env, "SPIFFE_ENDPOINT_SOCKET", NO_SOCKET);
       const request = encodeJwtSvidRequest(audience, init.spiffeId);

@@ -46,7 +46,9 @@ export interface BitbucketInit extends TokenSourceInit {
 export function bitbucket(init: BitbucketInit = {}): PlatformTokenSource {
   checkInit("bitbucket", init, ["audience"]);
   return defineSource({
-    ...{ name: "bitbucket", renewable: false, init },
+    name: "bitbucket",
+    renewable: false,
+    init,
     async mint(_signal, env) {
       const hint = "Workload: add `oidc: true` to the step in bitbucket-pipelines.yml.";
       return withAudience(
@@ -96,7 +98,9 @@ export function gitlab(init: GitlabInit = {}): PlatformTokenSource {
   checkString("variable", init.variable);
   const { audience, variable } = init;
   return defineSource({
-    ...{ name: "gitlab", renewable: false, init },
+    name: "gitlab",
+    renewable: false,
+    init,
     async mint(_signal, env) {
       if (variable === undefined) return findIdToken(env, audience);
       return withAudience(requireVariable(env, variable, NO_ID_TOKEN), audience, NO_ID_TOKEN);
@@ -209,7 +213,9 @@ export function terraformCloud(init: TerraformCloudInit = {}): PlatformTokenSour
   const suffix = tag === undefined ? "" : `_${tag}`;
   const hint = `Workload: set the environment variable TFC_WORKLOAD_IDENTITY_AUDIENCE${suffix} of the workspace to the audience, such as aws.workload.identity.`;
   return defineSource({
-    ...{ name: "terraformCloud", renewable: false, init },
+    name: "terraformCloud",
+    renewable: false,
+    init,
     async mint(_signal, env) {
       const variable = tag === undefined ? terraformVariable(env) : `${TERRAFORM_VARIABLE}_${tag}`;
       return withAudience(requireVariable(env, variable, hint), audience, hint);

@@ -53,12 +53,17 @@ export function vercel(init: VercelInit = {}): PlatformTokenSource {
   const { audience, exchangeUrl = EXCHANGE_URL } = init;
   const url = parseUrl(exchangeUrl, "exchangeUrl");
   return defineSource({
-    ...{ name: "vercel", renewable: true, init },
+    name: "vercel",
+    renewable: true,
+    init,
     async mint(signal, env) {
       const token = await ownToken(signal, env);
       if (audience === undefined) return token;
       const options: TokenRequest = {
-        ...{ service: "Vercel's token exchange", method: "POST", url, signal },
+        service: "Vercel's token exchange",
+        method: "POST",
+        url,
+        signal,
         headers: { "content-type": "application/json", accept: "application/json" },
         body: JSON.stringify({ token, aud: audience }),
         secrets: [token],

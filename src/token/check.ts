@@ -17,6 +17,11 @@ import {
 import { safeText } from "../runtime/redact.js";
 import { type CheckContext, checkClaims, seconds } from "./check-claims.js";
 
+/*
+ * This folder reads a token from its source (`load-token.ts`), and checks its form (this file) and its
+ * claims (`check-claims.ts`).
+ */
+
 export interface CheckedToken {
   readonly findings: readonly Finding[];
   /** Computed when they are first read: most refreshes need none. */
@@ -28,9 +33,6 @@ export interface CheckedToken {
 /**
  * Checks a token by itself: what STS certainly refuses, what it probably refuses, and what may fail
  * later. Pure: no network, no clock of its own.
- *
- * This folder reads a token from its source (`load-token.ts`) and checks its form (here) and its claims
- * (`check-claims.ts`).
  */
 export function checkToken(token: string, context: CheckContext): CheckedToken {
   const { length } = token;

@@ -77,6 +77,16 @@ export function smallFilesOfOneImporter(sources: readonly Source[]): string[] {
   });
 }
 
+/** Object literals that are spread into another: `{ ...{ a, b }, c }` is `{ a, b, c }`. */
+export function spreadLiterals(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, tree }) =>
+    [...nodesOf(tree)]
+      .filter((node) => ts.isSpreadAssignment(node))
+      .filter(({ expression }) => ts.isObjectLiteralExpression(expression))
+      .map((node) => `${path}: ${node.getText(tree).replace(/\s+/g, " ")}`),
+  );
+}
+
 /** Imports that leave the given folders for `test`. */
 export function importsOfTests(sources: readonly Source[]): string[] {
   return sources.flatMap(({ path, imports }) =>

@@ -6,6 +6,7 @@ import {
   retiredProse,
   retiredWords,
   smallFilesOfOneImporter,
+  spreadLiterals,
   tooManyParameters,
 } from "./shape-rules.js";
 
@@ -58,6 +59,17 @@ describe("a file under 40 lines with one importer belongs in that importer", () 
 
   test("the rule accepts a lazy seam", () => {
     expect(smallFilesOfOneImporter(importer('await import("./small.js");'))).toEqual([]);
+  });
+});
+
+describe("no object literal is spread into another", () => {
+  test("holds in the library, the benchmarks and the examples", () => {
+    expect(spreadLiterals([...library, ...readSources("bench", "examples")])).toEqual([]);
+  });
+
+  test("the rule finds one", () => {
+    const text = "export const a = { ...{ b, c }, d: 1 };";
+    expect(spreadLiterals(tree({ "src/sts/a.ts": text }))).toEqual(["src/sts/a.ts: ...{ b, c }"]);
   });
 });
 

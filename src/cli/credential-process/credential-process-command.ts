@@ -49,7 +49,8 @@ export const CREDENTIAL_PROCESS = defineCommand(SPEC, async ({ values }, context
     return EXIT.ok;
   }
   const answer = new Answer({
-    ...{ request, context },
+    request,
+    context,
     shared: shareAnswer(request, values.cache, (message) => note(context, message)),
     endsAt: startedAt + timeoutMs,
   });
@@ -138,7 +139,7 @@ class Answer {
       await shared.release(
         expiresAt === undefined || expiresAt <= now
           ? undefined
-          : { ...issued, ...{ kind: "credentials", key, roleArn, issuedAt: now, expiresAt } },
+          : { ...issued, kind: "credentials", key, roleArn, issuedAt: now, expiresAt },
       );
       return issued;
     } catch (error) {

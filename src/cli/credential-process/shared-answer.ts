@@ -126,8 +126,13 @@ export class SharedAnswer {
     const { key, roleArn } = this.#options;
     const now = Date.now();
     return {
-      ...{ kind: "refusal", key, roleArn, issuedAt: now, expiresAt: now + PAUSE_MS },
-      ...{ code: String(exitCode), message: safeText(message, 2_000) },
+      kind: "refusal",
+      key,
+      roleArn,
+      issuedAt: now,
+      expiresAt: now + PAUSE_MS,
+      code: String(exitCode),
+      message: safeText(message, 2_000),
     };
   }
 

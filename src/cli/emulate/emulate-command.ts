@@ -37,7 +37,9 @@ export const EMULATE = defineCommand(EMULATE_SPEC, async (call, context) => {
   if (options.command.length > 0) {
     context.handOverSignals();
     const env = childEnvironment(context.env, {
-      ...{ region: options.region, keepsConfig: false, configFile: undefined },
+      region: options.region,
+      keepsConfig: false,
+      configFile: undefined,
       credentials: variables,
     });
     const child = await runChild(options.command, env, context);

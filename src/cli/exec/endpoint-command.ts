@@ -38,7 +38,11 @@ export async function endpointCommand(
   }
   const { AccountId: accountId } = body;
   await printCredentials(stdout, {
-    ...{ accessKeyId, secretAccessKey, sessionToken, accountId, expiresAt },
+    accessKeyId,
+    secretAccessKey,
+    sessionToken,
+    accountId,
+    expiresAt,
   });
   return EXIT.ok;
 }

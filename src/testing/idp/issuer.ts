@@ -208,8 +208,15 @@ export interface TokenRequest {
 
 /** A record, so that the compiler reports a missing name. */
 const KNOWN: Readonly<Record<keyof TokenRequest, true>> = {
-  ...{ subject: true, audience: true, expiresInSeconds: true, claims: true, payload: true },
-  ...{ header: true, key: true, algorithm: true, breakSignature: true },
+  subject: true,
+  audience: true,
+  expiresInSeconds: true,
+  claims: true,
+  payload: true,
+  header: true,
+  key: true,
+  algorithm: true,
+  breakSignature: true,
 };
 
 /** The default lifetime of a token. */

@@ -128,8 +128,15 @@ export interface IdpRequest {
 
 /** A record, so that the compiler reports a missing name. */
 const IDP_KEYS: Readonly<Record<keyof LocalIdpOptions, true>> = {
-  ...{ path: true, host: true, port: true, tls: true, algorithm: true, kid: true },
-  ...{ headers: true, now: true, random: true },
+  path: true,
+  host: true,
+  port: true,
+  tls: true,
+  algorithm: true,
+  kid: true,
+  headers: true,
+  now: true,
+  random: true,
 };
 
 const DEFAULT_HEADERS = { "cache-control": "public, max-age=3600" };

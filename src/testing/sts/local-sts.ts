@@ -133,16 +133,31 @@ export interface LocalStsOptions extends StsAnswerOptions {
 
 /** Records, so that the compiler reports a missing name. */
 const ANSWER_KEYS: Readonly<Record<keyof StsAnswerOptions, true>> = {
-  ...{ omit: true, expirationPrecision: true, credentialLifetimeSeconds: true },
+  omit: true,
+  expirationPrecision: true,
+  credentialLifetimeSeconds: true,
 };
 const FAULT_KEYS: Readonly<Record<keyof StsFaultOptions, true>> = {
-  ...{ times: true, probability: true, when: true, delayMs: true, retryAfterSeconds: true },
-  ...{ httpStatus: true, limit: true },
+  times: true,
+  probability: true,
+  when: true,
+  delayMs: true,
+  retryAfterSeconds: true,
+  httpStatus: true,
+  limit: true,
 };
 const STS_KEYS: Readonly<Record<keyof LocalStsOptions, true>> = {
   ...ANSWER_KEYS,
-  ...{ providers: true, roles: true, port: true, tls: true, host: true, ca: true },
-  ...{ idpTimeoutMs: true, jwksCacheSeconds: true, now: true, random: true },
+  providers: true,
+  roles: true,
+  port: true,
+  tls: true,
+  host: true,
+  ca: true,
+  idpTimeoutMs: true,
+  jwksCacheSeconds: true,
+  now: true,
+  random: true,
 };
 
 /**
