@@ -78,7 +78,7 @@ describe("clientCredentials, with oidc-provider over TLS with a private CA", () 
       const error = await failureOf(clientCredentials(init(more)));
       expect(error).toMatchObject({ retryable: false });
       expect(error.message).toMatch(words);
-      expect(error.hint).toMatch(/^IdP: compare the client's id, secret or key/);
+      expect(error.hint).toMatch(/^IdP: compare the client's ID, secret or key/);
       expect(everythingOf(error)).not.toContain("wrong-secret-of-this-test");
     },
   );
