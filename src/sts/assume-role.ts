@@ -1,12 +1,12 @@
 import type { AssumeRoleWithWebIdentityCommandOutput, STSClient } from "@aws-sdk/client-sts";
-import type { AwsCredentialIdentity } from "@smithy/types";
+import type { AwsCredentialIdentity, ResponseMetadata } from "@smithy/types";
 import { AttemptError, type Failure } from "../model/failure.js";
 import { FOR_HEADERS, STS_DURATION_SECONDS } from "../model/sts-limits.js";
 import { startLimit, untilAborted, withTimeout } from "../runtime/abort.js";
 import { type Clock, type Deadline, momentOf } from "../runtime/clock.js";
 import type { ClientPool, StsAnswer } from "./client-pool.js";
 import { loadSdk } from "./load-sdk.js";
-import { readFailure } from "./read-failure.js";
+import { readFailure, shownRequestId } from "./read-failure.js";
 import type { RejectedDate, ServerClock } from "./server-clock.js";
 import type { StsTarget } from "./target.js";
 
@@ -82,7 +82,8 @@ export async function assumeRole(
       );
       const { output, date, sentAt } = answer;
       const credentials = toCredentials(output, input.DurationSeconds, clock.now());
-      if (credentials === undefined) throw new AttemptError(emptyAnswer(output.$metadata));
+      if (credentials === undefined)
+        throw new AttemptError(emptyAnswer(input.WebIdentityToken, output.$metadata));
       const requestedMs = (input.DurationSeconds ?? STS_DURATION_SECONDS.default) * 1000;
       const times = { date, expiration: output.Credentials?.Expiration, requestedMs, sentAt };
       const { skewMs, rejectedDate } = serverClock.learnFromSession(times);
@@ -161,7 +162,7 @@ export function assumeRoleWith(
 ): Promise<IssuedCredentials> {
   return bounded(input, options, async () => {
     const credentials = await assumer(input);
-    if (!areUsable(credentials)) throw new AttemptError(emptyAnswer());
+    if (!areUsable(credentials)) throw new AttemptError(emptyAnswer(input.WebIdentityToken));
     // Which service it calls, and the clock of that service, are unknown.
     return { credentials: withDate(credentials) };
   });
@@ -211,12 +212,13 @@ function leftInQueue({ region }: StsTarget): Failure {
   return { kind: "timeout", code: "TimeoutError", message, cutShort: true, region };
 }
 
-function emptyAnswer(metadata?: { httpStatusCode?: number; requestId?: string }): Failure {
+/** A success without usable credentials. A proxy may have written anything in its headers. */
+function emptyAnswer(token: string, metadata?: ResponseMetadata): Failure {
   return {
     kind: "bad-answer",
     message: "a success without credentials in it: a proxy or another server may have sent it",
     httpStatus: metadata?.httpStatusCode,
-    requestId: metadata?.requestId,
+    requestId: shownRequestId(metadata?.requestId, token),
   };
 }
 

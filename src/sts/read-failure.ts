@@ -137,6 +137,11 @@ function notFromSts(httpStatus: number, marks: readonly string[]): string {
   return `HTTP ${httpStatus} with a body that is not an STS response${sender}`;
 }
 
+/** The request ID of a response to a request with this token, as it may be shown. */
+export function shownRequestId(requestId: string | undefined, token: string): string | undefined {
+  return requestId === undefined ? undefined : safeText(requestId, 100, secretsOf(token));
+}
+
 /** The texts that must not be shown: the token, of which every part is removed, and its subject. */
 function secretsOf(token: string): string[] {
   const decoded = token.length > STS_MAX_TOKEN_LENGTH ? undefined : decodeToken(token);

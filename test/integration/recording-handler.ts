@@ -11,6 +11,7 @@ export interface RecordedAnswer {
   readonly status?: number;
   /** The whole body, in place of a response of STS. */
   readonly body?: string;
+  readonly headers?: Record<string, string>;
 }
 
 /** Takes the place of the network: remembers every request and responds with credentials. */
@@ -18,11 +19,13 @@ export class RecordingHandler {
   readonly requests: HttpRequest[] = [];
   readonly metadata: RequestHandlerMetadata;
   readonly #status: number;
+  readonly #headers: Record<string, string>;
   readonly #body: Uint8Array;
 
   constructor(answer: RecordedAnswer = {}) {
     this.metadata = answer.metadata ?? { handlerProtocol: "http/1.1" };
     this.#status = answer.status ?? 200;
+    this.#headers = answer.headers ?? {};
     const assumedRoleArn = "arn:aws:sts::123456789012:assumed-role/app/test";
     const body = answer.body ?? answerWith({ assumedRoleArn, ...answer });
     this.#body = new TextEncoder().encode(body);
@@ -30,7 +33,7 @@ export class RecordingHandler {
 
   async handle(request: HttpRequest) {
     this.requests.push(request);
-    const answer = { statusCode: this.#status, headers: {}, body: this.#body };
+    const answer = { statusCode: this.#status, headers: this.#headers, body: this.#body };
     return { response: new HttpResponse(answer) };
   }
 

@@ -3,6 +3,7 @@ import { Witness } from "../support/leak-search.js";
 import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { partIn, piecesOf, SPELLINGS } from "../support/spellings.js";
 import { REGION, startWorld, type World } from "../support/world.js";
+import { RecordingHandler } from "./recording-handler.js";
 
 withoutAwsSettings();
 
@@ -58,6 +59,11 @@ const WAYS: Readonly<Record<string, Way>> = {
       init: { roleAssumerWithWebIdentity: () => Promise.reject(thrown) },
       token: () => token,
     };
+  },
+  "a success without credentials has it as its request ID": (_, echo, token) => {
+    const headers = { "x-amzn-requestid": echo };
+    const requestHandler = new RecordingHandler({ body: "<R><Result/></R>", headers });
+    return { init: { clientConfig: { requestHandler, region: REGION } }, token: () => token };
   },
   "STS repeats it": (world, echo, token) => {
     // XML has no form for most controls.
