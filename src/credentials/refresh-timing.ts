@@ -231,7 +231,7 @@ export class CachedCredentials<T extends CachedIdentity> {
   #followWallClock(): void {
     const { expiration } = this.#issued;
     if (expiration === undefined) return;
-    const endsAt = Math.floor(this.#now() + this.validForMs());
+    const endsAt = Math.floor(this.#now() + this.lifetimeMs - this.age().certainMs);
     const setBackMs = expiration.getTime() - endsAt;
     const shownMs = this.#credentials.expiration?.getTime() ?? 0;
     const shown =

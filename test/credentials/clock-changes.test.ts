@@ -79,6 +79,18 @@ describe("a clock that is set back", () => {
     expect([await leftMs(), bench.calls.length]).toEqual([30 * MINUTE, 1]);
   });
 
+  test("leaves the time at which served credentials expired in the past", async () => {
+    const bench = new CacheBench({ serveExpired: true });
+    await bench.fill(HOUR, 50 * 60);
+    bench.clock.setWallClock(bench.clock.now() - 2 * HOURS);
+    bench.answer = fail;
+    await bench.clock.advance(55 * MINUTE);
+    const { expiration } = await bench.cache.get();
+    expect((expiration?.getTime() ?? 0) - bench.clock.now()).toBe(-5 * MINUTE);
+    await bench.clock.advance(MINUTE);
+    expect((await bench.cache.get()).expiration).toEqual(expiration);
+  });
+
   test("by less than a second leaves the expiration as it is", async () => {
     const bench = await cacheAfter(10 * MINUTE, 0);
     const first = await bench.cache.get();
