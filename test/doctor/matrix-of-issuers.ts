@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { FindingId } from "../../src/model/findings.js";
 import type { IdpFault, LocalIdp } from "../../src/testing/index.js";
-import { assumeRole } from "../support/ask-sts.js";
+import { assumeRole } from "../support/call-sts.js";
 import { healthy, settingsFor } from "../support/matrix-world.js";
 import type { Row } from "./matrix-row.js";
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { bareKey, keyFormProblem } from "../../src/model/jwk.js";
 import { checkIssuerWith } from "../../src/preflight/issuer-check.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { assumeRole } from "../support/ask-sts.js";
+import { assumeRole } from "../support/call-sts.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 import { checkWorld, found } from "./check-world.js";
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkIssuerWith } from "../../src/preflight/issuer-check.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { assumeRole } from "../support/ask-sts.js";
+import { assumeRole } from "../support/call-sts.js";
 import { checkWorld, found } from "./check-world.js";
 
 type Jwk = Readonly<Record<string, unknown>>;

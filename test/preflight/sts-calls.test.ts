@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { firstFatal } from "../../src/model/findings.js";
 import { type LocalIdp, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { assumeRole } from "../support/ask-sts.js";
+import { assumeRole } from "../support/call-sts.js";
 import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
 import { checkWorld } from "./check-world.js";
 

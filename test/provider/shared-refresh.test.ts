@@ -7,8 +7,8 @@ import type { CredentialStore, StoreEntry } from "../../src/model/credential-sto
 import type { EventBody } from "../../src/model/events.js";
 import { sleep } from "../../src/runtime/abort.js";
 import type { AttributedCredentials } from "../../src/sts/assume-role.js";
-import { type Chaos, chaosStore } from "../support/chaos-store.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { type Chaos, chaosStore } from "./chaos-store.js";
 
 interface MemberOptions {
   readonly role: string;

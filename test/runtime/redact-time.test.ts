@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { redact, safeCause, safeText } from "../../src/runtime/redact.js";
-import { processorMs } from "../support/processor-time.js";
+import { processorMs } from "./processor-time.js";
 
 describe("the time that redaction takes", () => {
   test("is linear in the text, whatever an outsider sends", () => {

@@ -3,9 +3,9 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { startCredentialsWorld } from "../cli/credentials-world.js";
-import { hostileEnvironment } from "../support/hostile-environment.js";
 import { stormBeforeEachSession } from "../support/issuer-storm.js";
 import { ROOT } from "../support/sources.js";
+import { hostileEnvironment } from "./hostile-environment.js";
 
 const run = promisify(execFile);
 

@@ -4,9 +4,9 @@ import {
   startLocalIdp,
   startLocalSts,
   type TrustedRole,
-} from "../../src/testing/index.js";
-import { startApiServer } from "../support/api-server.js";
-import { assumeRole, ROLE_ARN } from "../support/ask-sts.js";
+} from "../../../src/testing/index.js";
+import { startApiServer } from "../../support/api-server.js";
+import { assumeRole, ROLE_ARN } from "../../support/call-sts.js";
 
 const DENIED = {
   code: "AccessDenied",

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { jwksUri, usableKeys } from "../../src/testing/sts/issuer-keys.js";
-import { assumeRole } from "../support/ask-sts.js";
-import { listSharedFiles, readSharedJson } from "../support/shared-data.js";
+import { startLocalIdp, startLocalSts } from "../../../src/testing/index.js";
+import { jwksUri, usableKeys } from "../../../src/testing/sts/issuer-keys.js";
+import { assumeRole } from "../../support/call-sts.js";
+import { listSharedFiles, readSharedJson } from "../../support/shared-data.js";
 
 type Discovery = Readonly<Record<string, unknown>> & { readonly issuer: string };
 

@@ -5,8 +5,8 @@ import {
   type StsFault,
   startLocalIdp,
   startLocalSts,
-} from "../../src/testing/index.js";
-import { assumeRole } from "../support/ask-sts.js";
+} from "../../../src/testing/index.js";
+import { assumeRole } from "../../support/call-sts.js";
 
 async function outcomes(sts: LocalSts, idp: LocalIdp, times: number): Promise<string[]> {
   const token = await idp.issueToken();

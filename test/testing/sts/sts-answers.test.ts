@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { type StsVerdictFault, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { assumeRole, clientOf, ROLE_ARN } from "../support/ask-sts.js";
-import { makeTlsIdentity } from "../support/tls-identity.js";
+import { type StsVerdictFault, startLocalIdp, startLocalSts } from "../../../src/testing/index.js";
+import { assumeRole, clientOf, ROLE_ARN } from "../../support/call-sts.js";
+import { makeTlsIdentity } from "../../support/tls-identity.js";
 
 const NOW = 1_789_123_700_000;
 const TAGS = "https://aws.amazon.com/tags";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { WIRE_ERRORS, type WireError } from "../../src/testing/sts/wire-error.js";
-import { readSharedJson } from "../support/shared-data.js";
+import { WIRE_ERRORS, type WireError } from "../../../src/testing/sts/wire-error.js";
+import { readSharedJson } from "../../support/shared-data.js";
 
 interface RecordedError {
   readonly code: string;

@@ -5,8 +5,8 @@ import {
   startLocalSts,
   type TokenRequest,
   type TrustedRole,
-} from "../../src/testing/index.js";
-import { type AssumeRoleReply, assumeRole } from "../support/ask-sts.js";
+} from "../../../src/testing/index.js";
+import { type AssumeRoleReply, assumeRole } from "../../support/call-sts.js";
 
 /** One IdP with a key for every algorithm, and the time that IdP and STS share. */
 export interface ObservedWorld {

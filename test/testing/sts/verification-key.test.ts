@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { type SigningAlgorithm, startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { assumeRole } from "../support/ask-sts.js";
-import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
+import { type SigningAlgorithm, startLocalIdp, startLocalSts } from "../../../src/testing/index.js";
+import { assumeRole } from "../../support/call-sts.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../../support/certificate.js";
 
 type Jwk = Readonly<Record<string, unknown>>;
 

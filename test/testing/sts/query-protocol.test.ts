@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { escapeXml, writeXml } from "../../src/testing/sts/query-protocol.js";
+import { escapeXml, writeXml } from "../../../src/testing/sts/query-protocol.js";
 
 test.each([
   ["<&>\"'", "&lt;&amp;&gt;&quot;&apos;"],

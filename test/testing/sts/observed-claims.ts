@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import type { SigningAlgorithm } from "../../src/testing/index.js";
-import { type AssumeRoleReply, ROLE_ARN } from "../support/ask-sts.js";
+import type { SigningAlgorithm } from "../../../src/testing/index.js";
+import { type AssumeRoleReply, ROLE_ARN } from "../../support/call-sts.js";
 import {
   callSts,
   INVALID,

@@ -2,8 +2,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { startLocalIdp, startLocalSts } from "../../src/testing/index.js";
-import { assumeRole } from "../support/ask-sts.js";
+import { startLocalIdp, startLocalSts } from "../../../src/testing/index.js";
+import { assumeRole } from "../../support/call-sts.js";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");

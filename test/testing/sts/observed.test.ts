@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
-import { readSharedJson } from "../support/shared-data.js";
+import { type LocalIdp, startLocalIdp } from "../../../src/testing/index.js";
+import { readSharedJson } from "../../support/shared-data.js";
 import { OBSERVED_CLAIMS } from "./observed-claims.js";
 import { OBSERVED_KEYS } from "./observed-keys.js";
 import type { ObservedWorld } from "./observed-world.js";

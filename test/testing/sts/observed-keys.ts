@@ -1,7 +1,7 @@
 import { expect } from "vitest";
-import { startLocalSts, type TokenRequest } from "../../src/testing/index.js";
-import { type AssumeRoleReply, assumeRole } from "../support/ask-sts.js";
-import { CERTIFICATE_OF_ANOTHER_KEY } from "../support/certificate.js";
+import { startLocalSts, type TokenRequest } from "../../../src/testing/index.js";
+import { type AssumeRoleReply, assumeRole } from "../../support/call-sts.js";
+import { CERTIFICATE_OF_ANOTHER_KEY } from "../../support/certificate.js";
 import {
   callSts,
   INVALID,

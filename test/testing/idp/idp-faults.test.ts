@@ -4,8 +4,8 @@ import {
   type LocalIdp,
   startLocalIdp,
   startLocalSts,
-} from "../../src/testing/index.js";
-import { assumeRole } from "../support/ask-sts.js";
+} from "../../../src/testing/index.js";
+import { assumeRole } from "../../support/call-sts.js";
 
 const VERIFICATION_KEY =
   /^Couldn't retrieve verification key from your identity provider, {2}please/;

@@ -3,7 +3,7 @@ import { createLocalJWKSet } from "jose/jwks/local";
 import { decodeJwt } from "jose/jwt/decode";
 import { jwtVerify } from "jose/jwt/verify";
 import { describe, expect, test } from "vitest";
-import { type LocalIdp, type SigningAlgorithm, startLocalIdp } from "../../src/testing/index.js";
+import { type LocalIdp, type SigningAlgorithm, startLocalIdp } from "../../../src/testing/index.js";
 
 const startIdp = (options = {}) => startLocalIdp({ algorithm: "ES256", ...options });
 

@@ -1,7 +1,7 @@
 import type { AssumeRoleWithWebIdentityCommandInput, Credentials } from "@aws-sdk/client-sts";
 import { describe, expect, test } from "vitest";
-import { startLocalIdp, startLocalSts, type TokenRequest } from "../../src/testing/index.js";
-import { assumeRole, getCallerIdentity, ROLE_ARN } from "../support/ask-sts.js";
+import { startLocalIdp, startLocalSts, type TokenRequest } from "../../../src/testing/index.js";
+import { assumeRole, getCallerIdentity, ROLE_ARN } from "../../support/call-sts.js";
 
 const failed = (value: string, member: string, constraint: string) =>
   `1 validation error detected: Value ${value}at '${member}' failed to satisfy constraint: Member must ${constraint}`;
