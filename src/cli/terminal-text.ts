@@ -150,7 +150,7 @@ export function wrapRemedy(text: string, width: number, indent: string): string[
   return [...wrap(prose, width, indent), ...commands.map((line) => `${indent}  ${shown(line)}`)];
 }
 
-/** What JSON does not escape but a terminal acts on or hides: C1 controls, characters that reorder text. */
+/** Characters that JSON does not escape and a terminal acts on or hides: C1 controls, marks that reorder text. */
 const UNESCAPED = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** JSON for people and programs: the same data, without characters that a terminal acts on. */

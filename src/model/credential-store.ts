@@ -130,7 +130,7 @@ export interface StoreLease {
   readonly fence: number;
 }
 
-/** What processes share. */
+/** The fields of every value that processes share. */
 export type StoredValue = StoredCredentials | StoredRefusal;
 
 interface StoredBase {

@@ -102,7 +102,7 @@ export function isForKubernetesApi(audience: TokenFacts["audience"] = []): boole
   return audiences.length > 0 && audiences.every((each) => KUBERNETES_API.test(each));
 }
 
-/** What gives a pod on EKS a token for AWS: it completes a sentence. */
+/** The step that gives a pod on EKS a token for AWS; completes a sentence. */
 export const ANNOTATE_SERVICE_ACCOUNT =
   "annotate the service account with eks.amazonaws.com/role-arn and restart the pod";
 

@@ -133,7 +133,7 @@ function mayPass(status: number): boolean {
  * first rule that matches counts.
  */
 const TOKEN_MESSAGES: readonly (readonly [RegExp, Situation])[] = [
-  // "No OpenIDConnect provider found in your account for ...": first, since what follows is the
+  // "No OpenIDConnect provider found in your account for ...": first, because what follows is the
   // issuer's URL and may contain any word.
   [/no\s+open\s?id\s?connect\s+provider/i, "provider-missing"],
   // "Couldn't retrieve verification key from your identity provider,  please reference ..."

@@ -87,7 +87,7 @@ export function hasStepped(since: Moment, clock: Clock): boolean {
  *
  * A wall clock that was set back is ignored. If it jumped forward, it was set or the machine was suspended:
  * the time since boot shows which. Where the system does not report that time, the jump counts as passed
- * time. A virtual machine that its host paused looks like one whose clock was set, since its other clocks
+ * time. A virtual machine that its host paused looks like one whose clock was set, because its other clocks
  * stood still.
  */
 export function elapsedSince(since: Moment, clock: Clock): Elapsed {

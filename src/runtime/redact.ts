@@ -118,7 +118,7 @@ function withoutSpans(text: string, spans: readonly Span[], mark = MARK): string
 /**
  * A copy of any thrown value that is safe to keep as a `cause`: name, message, code, stack, causes, and
  * the errors of an AggregateError, each through {@link safeText}. The errors of the SDK and of HTTP clients
- * hold the whole request and response, and thus the token. Never throws, whatever was thrown.
+ * contain the whole request and response, and with them the token. Never throws, whatever was thrown.
  */
 export function safeCause(
   thrown: unknown,

@@ -26,7 +26,7 @@ interface Reading {
 
 /**
  * Reads the plain facts of any value that the STS client threw, from the shapes of the error and of its
- * causes. The error itself is not kept: it holds the request, and thus the token.
+ * causes. The error itself is not kept: it contains the request, and with it the token.
  */
 export function readFailure(thrown: unknown, token: string, now: number): Failure {
   const secrets = secretsOf(token);

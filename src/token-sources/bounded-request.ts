@@ -145,7 +145,7 @@ export async function requestText(options: TokenRequest, rules: AnswerRules): Pr
   if (status >= 300 && status < 400) {
     throw new TokenSourceError(`${service} responded with a redirect (${status})`, {
       retryable: false,
-      hint: "Network: let the request reach the service itself; redirects are not followed, since the request carries a secret.",
+      hint: "Network: let the request reach the service itself; redirects are not followed, because the request contains a secret.",
     });
   }
   if (status < 200 || status >= 300) {

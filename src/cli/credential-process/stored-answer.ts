@@ -105,7 +105,7 @@ export async function readRequest(
   return { settings: { ...settings, roleArn, env: { ...env, [INSIDE]: key } }, key, minTtlMs };
 }
 
-/** What all processes with this request share. */
+/** The cache that all processes with this request share. */
 export function shareAnswer(
   { key, minTtlMs, settings: { roleArn } }: CredentialRequest,
   cache: string | undefined,
