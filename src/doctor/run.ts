@@ -1,3 +1,4 @@
+import { callListener } from "../model/events.js";
 import type { RequestParts } from "../model/findings.js";
 import type { ResolveHost } from "../preflight/guarded-lookup.js";
 import { withTimeout } from "../runtime/abort.js";
@@ -111,11 +112,12 @@ export class Run {
   }
 
   #report(step: Step, state: "started" | "finished", label: string): void {
-    try {
-      this.#onProgress?.({ step, state, label, elapsedMs: this.elapsedMs() });
-    } catch {
-      // A display that fails does not end the run.
-    }
+    const progress = { step, state, label, elapsedMs: this.elapsedMs() };
+    // A display that fails does not end the run, nor the process if it is async.
+    callListener(
+      () => this.#onProgress?.(progress),
+      () => {},
+    );
   }
 }
 

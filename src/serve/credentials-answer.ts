@@ -1,5 +1,6 @@
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isWebIdentityError } from "../model/errors.js";
+import { callListener } from "../model/events.js";
 import type { ProviderStatus } from "../provider/web-identity-provider.js";
 import type { Clock } from "../runtime/clock.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
@@ -88,11 +89,16 @@ function textIn(credentials: unknown, name: string): string | undefined {
 
 /** The provider's status, whatever its type; `undefined` for a provider without one. */
 export function statusOf(provider: ServedProvider): unknown {
-  try {
-    return provider.status?.();
-  } catch {
-    return undefined;
-  }
+  let status: unknown;
+  // Other code's may be async: its rejection must not end the process.
+  callListener(
+    () => {
+      status = provider.status?.();
+      return status;
+    },
+    () => {},
+  );
+  return status;
 }
 
 function stillFetching(provider: ServedProvider): EndpointAnswer {

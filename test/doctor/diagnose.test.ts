@@ -296,21 +296,31 @@ test("a run ends with a signal of an older library, and leaves nothing on it", a
   expect(controller.listeners).toBe(0);
 });
 
-test("onProgress is called for the start and the end of every step, even if it throws", async () => {
-  await using site = new Site();
-  const { options } = await healthy(site);
-  const reported: Progress[] = [];
-  const onProgress = (progress: Progress) => {
-    reported.push(progress);
-    throw new Error("a broken display");
-  };
-  await diagnose({ ...options, env: {}, onProgress });
-  const steps = ["assume-role", "issuer-documents", "issuer-network", "sts-endpoint", "token"];
-  for (const state of ["started", "finished"]) {
-    const those = reported.filter((each) => each.state === state).map(({ step }) => step);
-    expect(those.toSorted()).toEqual(steps);
-  }
-});
+const throwing = () => {
+  throw new Error("a broken display");
+};
+
+test.each([
+  ["throws", throwing],
+  ["is async and rejects", async () => throwing()],
+])(
+  "onProgress is called for the start and the end of every step, even if it %s",
+  async (_, fail) => {
+    await using site = new Site();
+    const { options } = await healthy(site);
+    const reported: Progress[] = [];
+    const onProgress = (progress: Progress) => {
+      reported.push(progress);
+      return fail();
+    };
+    await diagnose({ ...options, env: {}, onProgress });
+    const steps = ["assume-role", "issuer-documents", "issuer-network", "sts-endpoint", "token"];
+    for (const state of ["started", "finished"]) {
+      const those = reported.filter((each) => each.state === state).map(({ step }) => step);
+      expect(those.toSorted()).toEqual(steps);
+    }
+  },
+);
 
 /** One masked text of a diagnosis. */
 function masked(text: string, subject?: string): string {

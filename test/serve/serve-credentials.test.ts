@@ -248,6 +248,7 @@ describe("a provider's status", () => {
 
   test.each<[string, () => unknown]>([
     ["throws", throwing],
+    ["is async and rejects", async () => throwing()],
     ["is null", () => null],
     ["has fields that throw", () => Object.defineProperty({}, "state", { get: throwing })],
     ["has times and errors of any type", () => ({ state: {}, expiresAt: 1e300, lastError: 5n })],
