@@ -15,6 +15,8 @@ for (const name of Object.keys(process.env)) {
   if (OF_THE_MACHINE.test(name)) delete process.env[name];
 }
 
+const SETUP = ["test/support/rsa-key-pairs.ts", "test/support/undo-stubs.ts"];
+
 /** Many processes against limits of real time: nothing else runs beside them. */
 const CROWDS = [
   "test/cli/credential-process/many-processes.test.ts",
@@ -61,11 +63,12 @@ export default defineConfig({
     env: {
       // The SDK's advice about Node's version, once for each worker.
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-      // Not the profiles in the home of whoever runs the tests.
+      // Not the profiles in the home of whoever runs the tests, and not the role of the machine.
       AWS_CONFIG_FILE: "/nonexistent/config",
       AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
+      AWS_EC2_METADATA_DISABLED: "true",
     },
-    setupFiles: ["test/support/rsa-key-pairs.ts"],
+    setupFiles: SETUP,
     testTimeout: 20_000,
     hookTimeout: 20_000,
     // CI counts the tests of all its runs from these reports.
@@ -103,7 +106,7 @@ export default defineConfig({
         }
       : {
           include: mutated.split(","),
-          setupFiles: ["test/support/rsa-key-pairs.ts", "test/support/few-runs.ts"],
+          setupFiles: [...SETUP, "test/support/few-runs.ts"],
         }),
   },
 });

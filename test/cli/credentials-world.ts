@@ -9,7 +9,7 @@ export const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
 export async function startCredentialsWorld(options: LocalStsOptions = {}) {
   const idp = await startLocalIdp({ algorithm: "ES256" });
   const sts = await startLocalSts({ ...options, providers: [idp] });
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   const tokenFile = join(folder.path, "token");
   await writeFile(tokenFile, await idp.issueToken());
   return {
@@ -28,7 +28,7 @@ export async function startCredentialsWorld(options: LocalStsOptions = {}) {
     calls: () => sts.requests.filter(({ action }) => action === "AssumeRoleWithWebIdentity").length,
     async [Symbol.asyncDispose]() {
       await Promise.all([idp.close(), sts.close()]);
-      await folder[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
     },
   };
 }

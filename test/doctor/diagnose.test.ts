@@ -17,7 +17,7 @@ import {
   TO_LOOPBACK,
 } from "../support/matrix-world.js";
 import { OldController } from "../support/old-signal.js";
-import { temporaryFolder } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import {
   closedPort,
   startEndlessServer,
@@ -243,7 +243,6 @@ describe("a profile whose file is never read to its end", () => {
     vi.stubEnv("AWS_CONFIG_FILE", path);
     return {
       [Symbol.dispose]() {
-        vi.unstubAllEnvs();
         closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
         folder[Symbol.dispose]();
       },

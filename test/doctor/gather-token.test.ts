@@ -6,7 +6,7 @@ import { systemClock } from "../../src/runtime/clock.js";
 import { startDoctorWorld } from "../support/doctor-world.js";
 import { makePool } from "../support/make-pool.js";
 import { startPlatform } from "../support/platform-server.js";
-import { temporaryFolder } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 type Env = Readonly<Record<string, string>>;
 
@@ -177,12 +177,8 @@ region = eu-central-1
     const file = world.env.AWS_WEB_IDENTITY_TOKEN_FILE ?? "";
     vi.stubEnv("AWS_CONFIG_FILE", folder.write("config", CONFIG(file)));
     vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", folder.write("credentials", ""));
-    try {
-      await run(file, { AWS_ENDPOINT_URL_STS: world.sts.url });
-      expect(world.sts.requests.at(-1)).toMatchObject({ outcome: "ok" });
-    } finally {
-      vi.unstubAllEnvs();
-    }
+    await run(file, { AWS_ENDPOINT_URL_STS: world.sts.url });
+    expect(world.sts.requests.at(-1)).toMatchObject({ outcome: "ok" });
   }
 
   const FROM_PROFILE = [

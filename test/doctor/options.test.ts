@@ -2,9 +2,6 @@ import { describe, expect, test } from "vitest";
 import { diagnose } from "../../src/doctor/diagnose.js";
 import type { DiagnoseOptions } from "../../src/doctor/options.js";
 import { healthy, REGION, ROLE_ARN, Site } from "../support/matrix-world.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
-
-withoutAwsSettings();
 
 test.each<[string, unknown]>([
   ["roleArn", { roleArn: 1 }],

@@ -62,7 +62,7 @@ const OURS = [{ id: "2026-11", key: keyOf(1) }];
 
 test("diagnose() checks the store that it is given, and reports it among the facts", async () => {
   await using site = new Site();
-  await using folder = await temporaryFolder();
+  using folder = temporaryFolder();
   const { options } = await healthy(site);
   const store = fileStore({ directory: folder.path });
   const { verdict, facts } = await diagnose({ ...options, env: {}, store });
@@ -153,7 +153,7 @@ describe("a file store", () => {
     // Only root may give a directory away.
     ...(process.getuid?.() === 0 ? [OF_ANOTHER] : []),
   ])("in a directory that %s is unsafe", async (words, spoil, detail) => {
-    await using folder = await temporaryFolder();
+    using folder = temporaryFolder();
     await spoil(folder.path);
     const checked = await check(fileStore({ directory: folder.path }));
     expect(shown(checked)).toEqual(["suspect store-directory-unsafe"]);
@@ -181,7 +181,7 @@ describe("a file store", () => {
         "The store's directory is on a read-only file system.",
       ],
     ])("on a disk that is %s can't be written", async (_, prepare, title) => {
-      await using folder = await temporaryFolder();
+      using folder = temporaryFolder();
       const { stdout } = checkMounted(folder.path, prepare.replace("PATH", folder.path));
       expect(JSON.parse(stdout.toString())).toMatchObject([{ id: "store-not-writable", title }]);
     });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { temporaryFolder } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { ROLE_ARN, startSmallServer, startWorld } from "./example-world.js";
 import { runExample } from "./run-example.js";
 

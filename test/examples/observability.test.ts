@@ -174,7 +174,7 @@ describe("Prometheus's own checker", { timeout: 30_000 }, () => {
   });
 
   test("accepts every query of the dashboard", async () => {
-    await using folder = await temporaryFolder();
+    using folder = temporaryFolder();
     const file = join(folder.path, "rules.yaml");
     const rules = QUERIES.map(([, query], at) => ({
       record: `query:${at}`,

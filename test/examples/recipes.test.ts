@@ -31,7 +31,7 @@ test.each(Object.entries(RECIPES))("the guide quotes %s exactly", async (name, l
 
 /** A machine with a folder of programs. There, `resilient-sts` and `npx resilient-sts` run this package. */
 async function startMachine(world: ExampleWorld) {
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   const bin = join(folder.path, "bin");
   await mkdir(bin);
   const addProgram = async (name: string, script: string) => {
@@ -53,7 +53,7 @@ async function startMachine(world: ExampleWorld) {
       AWS_ENDPOINT_URL_STS: world.sts.url,
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
     },
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    [Symbol.dispose]: () => folder[Symbol.dispose](),
   };
 }
 
@@ -86,7 +86,7 @@ describe("the workflow for GitHub Actions", { timeout: 60_000 }, () => {
     await using world = await startWorld();
     // Like a session of one hour in a job of three.
     world.sts.configure({ credentialLifetimeSeconds: 4 });
-    await using machine = await startMachine(world);
+    using machine = await startMachine(world);
     let tokens = 0;
     await using github = await startSmallServer(async (_, response) => {
       tokens += 1;
@@ -149,7 +149,7 @@ interface Pod {
 describe("the Kubernetes sidecar", { timeout: 60_000 }, () => {
   test("serves credentials to the app, which starts when the probe succeeds", async () => {
     await using world = await startWorld();
-    await using machine = await startMachine(world);
+    using machine = await startMachine(world);
     await machine.addProgram("report", PRINT_ARN);
     const volume = join(machine.folder, "volume");
     await mkdir(volume);
@@ -215,7 +215,7 @@ describe("a developer's profile", { timeout: 60_000 }, () => {
 
   test("gives the AWS CLI credentials after the script has run", async () => {
     await using world = await startWorld();
-    await using machine = await startMachine(world);
+    using machine = await startMachine(world);
     // Without this option, older versions call AWS's STS.
     await machine.addProgram("aws", `exec "${aws}" "$@" --endpoint-url "$AWS_ENDPOINT_URL_STS"`);
     await mkdir(join(machine.folder, ".oidc"));
@@ -235,7 +235,7 @@ describe("a developer's profile", { timeout: 60_000 }, () => {
 describe("the crontab", { timeout: 60_000 }, () => {
   test("runs its command with the variables that it sets, and its jobs share one session", async () => {
     await using world = await startWorld();
-    await using machine = await startMachine(world);
+    using machine = await startMachine(world);
     await machine.addProgram("report", PRINT_ARN);
     const lines = (await readRecipe("crontab")).split("\n").filter((line) => /^[^#]/.test(line));
     const variables = lines.flatMap((line) => {

@@ -30,7 +30,7 @@ describe("the second process of shared-store.ts gets its credentials", {
 }, () => {
   test("from the directory that the first process wrote", async () => {
     await using world = await startWorld();
-    await using folder = await temporaryFolder();
+    using folder = temporaryFolder();
     const env = { XDG_RUNTIME_DIR: folder.path };
     expect(await runTwice(world, env)).toEqual(["sts", "store"]);
     expect(world.sts.requests).toHaveLength(1);

@@ -25,7 +25,7 @@ const readJson = <T>(name: string) => JSON.parse(readFileSync(join(ROOT, name), 
 
 /** What the check says of a project with this manifest and this line in its changelog. */
 async function check(manifest: object, heading: string): Promise<string> {
-  await using folder = await temporaryFolder();
+  using folder = temporaryFolder();
   await writeFile(join(folder.path, "package.json"), JSON.stringify(manifest));
   await writeFile(join(folder.path, "CHANGELOG.md"), `# Changelog\n\n${heading}\n\n- A change.\n`);
   return await new Promise((resolve) => {

@@ -8,11 +8,9 @@ import {
   fromWebToken,
 } from "../../src/index.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-
-withoutAwsSettings();
 
 /** A value of a type that the compiler would not let through. */
 const wrong = (value: unknown) => value as never;

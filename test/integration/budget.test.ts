@@ -1,11 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { TokenSource } from "../../src/model/token-source.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { REGION, rejection, startWorld, type World } from "../support/world.js";
-
-withoutAwsSettings();
 
 /** A world whose time passes only when a test says so. */
 const stillWorld = () => startWorld({ clock: new VirtualClock(0) });

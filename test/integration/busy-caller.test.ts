@@ -1,10 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { VirtualClock } from "../support/virtual-clock.js";
 import { rejection, startWorld, type World } from "../support/world.js";
-
-withoutAwsSettings();
 
 interface Busy {
   readonly init?: WebIdentityInit;

@@ -7,10 +7,8 @@ import { QUIET_CACHE } from "../../bench/support/quiet-cache.js";
 import { CredentialCache } from "../../src/credentials/credential-cache.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import type { ClientPlugin } from "../../src/sts/target.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { rejection, startWorld } from "../support/world.js";
 
-withoutAwsSettings();
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 

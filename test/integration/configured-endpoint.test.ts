@@ -4,11 +4,9 @@ import { fromWebToken } from "../../src/index.js";
 import { resolveEndpoint } from "../../src/sts/sts-client.js";
 import { resolveTarget } from "../../src/sts/target.js";
 import { makeSettings } from "../support/make-target.js";
-import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { REGION } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-
-withoutAwsSettings();
 
 /** A role ARN that only an STS other than AWS's accepts. */
 const roleArn = "role/app";

@@ -1,11 +1,8 @@
 import { HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { describe, expect, test, vi } from "vitest";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { REGION, rejection, startWorld } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-
-withoutAwsSettings();
 
 describe("the connections to STS", () => {
   test("are shared by providers with equal options only", async () => {

@@ -4,11 +4,9 @@ import type { Logger } from "@smithy/types";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type FromWebTokenInit, fromWebToken } from "../../src/index.js";
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
-import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { ROLE_ARN } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-
-withoutAwsSettings();
 
 let idp: LocalIdp;
 let token: string;

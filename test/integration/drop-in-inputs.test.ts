@@ -6,11 +6,9 @@ import type { Pluggable } from "@smithy/types";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type FromWebTokenInit, fromTokenFile, fromWebToken } from "../../src/index.js";
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
-import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { ROLE_ARN, rejection } from "../support/world.js";
 import { type RecordedAnswer, RecordingHandler } from "./recording-handler.js";
-
-withoutAwsSettings();
 
 let idp: LocalIdp;
 let token: string;

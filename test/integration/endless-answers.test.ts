@@ -13,10 +13,7 @@ import type { WebIdentityInit } from "../../src/provider/options.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { makePool } from "../support/make-pool.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { REGION, ROLE_ARN, rejection } from "../support/world.js";
-
-withoutAwsSettings();
 
 const CHUNK = Buffer.alloc(64 * 1024, "<a>text</a>");
 

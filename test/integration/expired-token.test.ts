@@ -4,10 +4,7 @@ import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { type HttpRequest, HttpResponse } from "@smithy/core/protocols";
 import { describe, expect, test } from "vitest";
 import { refreshOnExpiredToken, type WebIdentityProvider } from "../../src/index.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { REGION, rejection, startWorld, type World } from "../support/world.js";
-
-withoutAwsSettings();
 
 const EXPIRED = {
   code: "ExpiredToken",

@@ -1,12 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { isWebIdentityError } from "../../src/index.js";
 import type { LocalSts, StsFault } from "../../src/testing/index.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { rejection } from "../support/world.js";
 import { startRegions } from "./region-world.js";
-
-withoutAwsSettings();
 
 const [FIRST, SECOND, THIRD] = ["eu-west-1", "eu-central-1", "eu-north-1"] as const;
 

@@ -2,12 +2,9 @@ import { describe, expect, test } from "vitest";
 import { isWebIdentityError } from "../../src/index.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { LocalSts, StsFault } from "../../src/testing/index.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { rejection } from "../support/world.js";
 import { FIRST, gate, heldBack, inFlight, SECOND, twoRegions } from "./two-regions.js";
-
-withoutAwsSettings();
 
 const HEDGE = { hedgeAfterMs: 200 };
 const outcomes = ({ requests }: LocalSts) => requests.map(({ outcome }) => outcome);

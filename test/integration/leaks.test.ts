@@ -1,10 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { StsFault, TokenRequest } from "../../src/testing/index.js";
 import { secretsOf, Witness } from "../support/leak-search.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { REGION, startWorld, type World } from "../support/world.js";
-
-withoutAwsSettings();
 
 const SUBJECT = "system:serviceaccount:payments:very-secret-subject";
 

@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { WebIdentityEvent } from "../../src/index.js";
 import type { StsFault } from "../../src/testing/index.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { rejection, startWorld } from "../support/world.js";
-
-withoutAwsSettings();
 
 const unhandled: unknown[] = [];
 const note = (reason: unknown) => void unhandled.push(reason);

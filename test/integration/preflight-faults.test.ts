@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { rejection } from "../support/world.js";
 import {
@@ -9,8 +8,6 @@ import {
   PERMANENT_FAULTS,
   startPreflightWorld,
 } from "./preflight-world.js";
-
-withoutAwsSettings();
 
 describe.each(Object.entries(PERMANENT_FAULTS))("a permanent fault (%s)", (_, fault) => {
   const { make, token, id, code = "ERR_IDP_UNUSABLE" } = fault;

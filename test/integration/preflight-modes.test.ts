@@ -1,12 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { WebIdentityEvent } from "../../src/index.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { rejection, startWorld } from "../support/world.js";
 import { checkingIn, found, issuerRequests, startPreflightWorld } from "./preflight-world.js";
-
-withoutAwsSettings();
 
 const finished = (events: readonly WebIdentityEvent[]) =>
   events.flatMap((event) => (event.type === "preflight.finished" ? [event] : []));

@@ -1,12 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { isWebIdentityError, type WebIdentityEvent } from "../../src/index.js";
 import type { IdpFault, LocalIdp } from "../../src/testing/index.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { rejection, startWorld } from "../support/world.js";
 import { checkingIn, found, startPreflightWorld } from "./preflight-world.js";
-
-withoutAwsSettings();
 
 type Strike = (idp: LocalIdp) => unknown;
 const fault =

@@ -3,11 +3,8 @@ import { seededRandom } from "../../bench/support/seeded-random.js";
 import type { WebIdentityError } from "../../src/model/errors.js";
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
 import { WIRE_ERRORS } from "../../src/testing/sts/wire-error.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { rejection } from "../support/world.js";
 import { checkingIn, found, issuerRequests, startPreflightWorld } from "./preflight-world.js";
-
-withoutAwsSettings();
 
 type Jwk = Readonly<Record<string, unknown>>;
 

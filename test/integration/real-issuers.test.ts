@@ -8,10 +8,7 @@ import {
   mintWithClientCredentials,
   startOidcProvider,
 } from "../support/oidc-provider-issuer.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { REGION, ROLE_ARN, rejection } from "../support/world.js";
-
-withoutAwsSettings();
 
 const SUBJECT = "system:serviceaccount:default:app";
 

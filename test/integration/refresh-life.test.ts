@@ -3,11 +3,8 @@ import type { WebIdentityEvent, WebIdentityProvider } from "../../src/index.js";
 import { createProvider } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import { makePool } from "../support/make-pool.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
-
-withoutAwsSettings();
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

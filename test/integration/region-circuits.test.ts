@@ -1,10 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until, VirtualClock } from "../support/virtual-clock.js";
 import { rejection } from "../support/world.js";
 import { type RegionWorld, startRegions } from "./region-world.js";
-
-withoutAwsSettings();
 
 const [FIRST, SECOND] = ["eu-west-1", "eu-central-1"] as const;
 const role = (number: number) => ({ roleArn: `arn:aws:iam::123456789012:role/app-${number}` });

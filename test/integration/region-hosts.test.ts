@@ -1,9 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { rejection } from "../support/world.js";
 import { startRegions } from "./region-world.js";
-
-withoutAwsSettings();
 
 describe("the host of the second region", () => {
   test.each<[string, object, [string, string]]>([

@@ -6,11 +6,8 @@ import pRetry from "p-retry";
 import { describe, expect, test, vi } from "vitest";
 import { seededRandom } from "../../bench/support/seeded-random.js";
 import type { StsFault } from "../../src/testing/index.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
-
-withoutAwsSettings();
 
 const COMMUNICATION_ERROR = {
   code: "IDPCommunicationError",

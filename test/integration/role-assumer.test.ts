@@ -1,9 +1,6 @@
 import { expect, test } from "vitest";
 import type { WebIdentityEvent } from "../../src/index.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { rejection, startWorld } from "../support/world.js";
-
-withoutAwsSettings();
 
 test("no region is reported for a role assumer, whose region is unknown", async () => {
   await using world = await startWorld();

@@ -11,11 +11,9 @@ import {
   WebIdentityError,
   type WebIdentityProvider,
 } from "../../src/index.js";
-import { temporaryFolder, withoutAwsSettings } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-
-withoutAwsSettings();
 
 const providerFor = async ({ idp, sts }: World, roleSessionName = "client") =>
   fromWebToken({

@@ -2,11 +2,8 @@ import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { fromWebToken as stockFromWebToken } from "@aws-sdk/credential-provider-web-identity";
 import { describe, expect, test } from "vitest";
 import { type FromWebTokenInit, fromWebToken } from "../../src/index.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
-
-withoutAwsSettings();
 
 async function initOf({ idp, sts }: World): Promise<FromWebTokenInit> {
   return {

@@ -1,9 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { FIRST, gate, heldBack, inFlight, twoRegions } from "./two-regions.js";
-
-withoutAwsSettings();
 
 const HEDGE = { hedgeAfterMs: 400 };
 

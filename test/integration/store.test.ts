@@ -12,11 +12,8 @@ import {
   startLocalSts,
 } from "../../src/testing/index.js";
 import { makePool } from "../support/make-pool.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { until } from "../support/virtual-clock.js";
 import { REGION, ROLE_ARN, rejection } from "../support/world.js";
-
-withoutAwsSettings();
 
 interface SharingWorld extends AsyncDisposable {
   readonly idp: LocalIdp;

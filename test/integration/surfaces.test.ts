@@ -1,11 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Witness } from "../support/leak-search.js";
-import { withoutAwsSettings } from "../support/sdk-environment.js";
 import { partIn, piecesOf, SPELLINGS } from "../support/spellings.js";
 import { REGION, startWorld, type World } from "../support/world.js";
 import { RecordingHandler } from "./recording-handler.js";
-
-withoutAwsSettings();
 
 /** Colors, C1, marks that reorder or hide text, halves of pairs, and a line that was never logged. */
 const NOISE =

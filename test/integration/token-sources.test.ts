@@ -3,7 +3,7 @@ import type { TokenSource } from "../../src/model/token-source.js";
 import { detectTokenSource, githubActions } from "../../src/token-sources/index.js";
 import { Witness } from "../support/leak-search.js";
 import { type PlatformAnswer, startPlatform } from "../support/platform-server.js";
-import { temporaryFolder } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { until } from "../support/virtual-clock.js";
 import { rejection, startWorld, type World } from "../support/world.js";
 import {

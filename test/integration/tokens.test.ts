@@ -5,7 +5,7 @@ import { seededRandom } from "../../bench/support/seeded-random.js";
 import { createProvider, tokenFileIdentity } from "../../src/provider/create-provider.js";
 import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { TokenRequest } from "../../src/testing/index.js";
-import { temporaryFolder } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { REGION, ROLE_ARN, rejection, startWorld, type World } from "../support/world.js";
 
 /** A provider that reads the token from a file, with waits that cost no time. */

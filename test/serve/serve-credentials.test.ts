@@ -178,7 +178,7 @@ describe("each role", () => {
 
 describe("token files", () => {
   test("are private, contain the token without a newline, and are removed with the server", async () => {
-    await using folder = await temporaryFolder();
+    using folder = temporaryFolder();
     const directory = join(folder.path, "tokens");
     const server = await serveCredentials({ roles: { app }, tokenDirectory: directory });
     const { AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file = "", ...others } = server.env();
@@ -195,7 +195,7 @@ describe("token files", () => {
   });
 
   test("are not written where others could read or replace them", async () => {
-    await using folder = await temporaryFolder();
+    using folder = temporaryFolder();
     const base = folder.path;
     await symlink(base, join(base, "link"));
     await chmod(base, 0o755);

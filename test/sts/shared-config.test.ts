@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { configuredEndpoint, profileReader } from "../../src/sts/shared-config.js";
 
 const folder = mkdtempSync(join(tmpdir(), "sts-shared-config-"));
@@ -21,11 +21,7 @@ function useFiles(config: string, credentials = ""): void {
 }
 
 beforeEach(() => {
-  vi.stubEnv("AWS_PROFILE", undefined);
   useFiles("");
-});
-afterEach(() => {
-  vi.unstubAllEnvs();
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   type CallerClientConfig,
   resolveTarget,
@@ -23,12 +23,7 @@ function useProfiles(content: string): void {
 }
 
 beforeEach(() => {
-  for (const name of ["AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"])
-    vi.stubEnv(name, undefined);
   useProfiles("");
-});
-afterEach(() => {
-  vi.unstubAllEnvs();
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { detectTokenSource, type TokenSourceName } from "../../src/token-sources
 import { TOKEN_SOURCE_NAMES } from "../../src/token-sources/source-names.js";
 import { makeToken } from "../support/make-token.js";
 import { startPlatform } from "../support/platform-server.js";
-import { temporaryFolder } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { callSource, failureOf } from "./call-source.js";
 
 type Env = Readonly<Record<string, string>>;

@@ -18,7 +18,7 @@ import {
   type PlatformServer,
   startPlatform,
 } from "../support/platform-server.js";
-import { temporaryFolder } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 export const TOKEN = makeToken();
 export const SECRET = "s3cret/of+this=test";

@@ -2,7 +2,7 @@ import { chmodSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { buildkite, circleci, type PlatformTokenSource } from "../../src/token-sources/index.js";
 import { makeToken } from "../support/make-token.js";
-import { temporaryFolder } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { abortSoon, callSource, everythingOf, failureOf } from "./call-source.js";
 
 const TOKEN = makeToken();

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { decodeJwtSvids, encodeJwtSvidRequest, spiffe } from "../../src/token-sources/spiffe.js";
 import { makeToken } from "../support/make-token.js";
-import { temporaryFolder } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { abortSoon, callSource, failureOf } from "./call-source.js";
 
 const TOKEN = makeToken();

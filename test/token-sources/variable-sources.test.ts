@@ -15,7 +15,7 @@ import {
   vercel,
 } from "../../src/token-sources/index.js";
 import { makeToken } from "../support/make-token.js";
-import { temporaryFolder } from "../support/sdk-environment.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { callSource, everythingOf, failureOf } from "./call-source.js";
 
 type Env = Readonly<Record<string, string>>;

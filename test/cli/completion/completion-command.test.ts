@@ -16,7 +16,9 @@ describe.each(["bash", "zsh", "fish"] as const)("%s completes", (name) => {
     await writeFile(join(shell.folder, "token.txt"), "");
     await mkdir(join(shell.folder, "tokens"));
   });
-  afterAll(() => shell[Symbol.asyncDispose]());
+  afterAll(() => {
+    shell[Symbol.dispose]();
+  });
 
   const candidates = async (line: string) => {
     const found = await shell.candidates(`resilient-sts ${line}`);

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 export type ShellName = "bash" | "zsh" | "fish";
 
 /** A shell that has loaded the script of `resilient-sts completion`. */
-export interface CompletingShell extends AsyncDisposable {
+export interface CompletingShell extends Disposable {
   /** The working directory of the completions. */
   readonly folder: string;
   /** What the shell offers at the end of a line, in alphabetical order. */
@@ -18,7 +18,7 @@ export interface CompletingShell extends AsyncDisposable {
 }
 
 export async function startShell(shell: ShellName): Promise<CompletingShell> {
-  const temporary = await temporaryFolder();
+  const temporary = temporaryFolder();
   const folder = temporary.path;
   const script = join(folder, `.completion.${shell}`);
   const { stdout } = await runCli(["completion", shell]);
@@ -35,7 +35,7 @@ export async function startShell(shell: ShellName): Promise<CompletingShell> {
       const found = stdout.split(/\r?\n/).filter((word) => word !== "");
       return [...new Set(found)].toSorted();
     },
-    [Symbol.asyncDispose]: () => temporary[Symbol.asyncDispose](),
+    [Symbol.dispose]: () => temporary[Symbol.dispose](),
   };
 }
 

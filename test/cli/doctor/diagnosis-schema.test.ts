@@ -56,7 +56,7 @@ describe("the schema describes every field of", () => {
   });
 
   test("a store, whether it works or not", async () => {
-    await using folder = await temporaryFolder();
+    using folder = temporaryFolder();
     const env = { AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" };
     const sound = fileStore({ directory: folder.path });
     expect(problemsOf(await diagnose({ env, store: sound }))).toEqual([]);

@@ -14,7 +14,7 @@ import { CLIENT_PACKAGES, CLIENTS, checkClient } from "./sdk-clients.js";
 
 await using idp = await startLocalIdp();
 await using sts = await startLocalSts({ providers: [idp] });
-await using secrets = await temporaryFolder();
+using secrets = temporaryFolder();
 const tokenFile = join(secrets.path, "token");
 await writeFile(tokenFile, await idp.issueToken());
 
