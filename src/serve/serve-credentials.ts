@@ -251,6 +251,8 @@ class EndpointServer {
       this.#server.once("error", reject);
       this.#server.listen({ host: name, port, exclusive: true }, () => {
         this.#server.off("error", reject);
+        // A connection that the system can't accept (EMFILE). Without a listener, it would end the process.
+        this.#server.on("error", () => {});
         resolve();
       });
     });

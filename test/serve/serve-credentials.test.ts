@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { chmod, readdir, readFile, stat, symlink } from "node:fs/promises";
+import type { Server } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -325,6 +326,20 @@ test("responds to every program of a crowd once before it responds to one of the
   await expect.poll(() => answered.length).toBeGreaterThanOrEqual(120);
   for (const socket of crowd) socket.destroy();
   expect(new Set(answered.slice(0, 40)).size).toBe(40);
+});
+
+test("goes on when the system can't accept a connection", async () => {
+  await using server = await serveCredentials({ roles: { app } });
+  const { url, token } = clientOf(server);
+  let http: Server | undefined;
+  const onStart = (message: unknown) => {
+    http = (message as { server: Server }).server;
+  };
+  subscribe("http.server.request.start", onStart);
+  await getJson(url, token);
+  unsubscribe("http.server.request.start", onStart);
+  expect(http?.emit("error", new Error("accept EMFILE"))).toBe(true);
+  expect(await getJson(url, token)).toMatchObject({ status: 200 });
 });
 
 test("close() finishes the request in progress and accepts no other", async () => {
