@@ -1,6 +1,7 @@
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isWebIdentityError } from "../model/errors.js";
 import { callListener } from "../model/events.js";
+import { FOR_HEADERS } from "../model/sts-limits.js";
 import type { ProviderStatus } from "../provider/web-identity-provider.js";
 import type { Clock } from "../runtime/clock.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
@@ -60,6 +61,12 @@ function granted(credentials: AwsCredentialIdentity, now: number): EndpointAnswe
     // botocore fails with a KeyError for a missing field, and other SDKs refuse the response.
     const message = "The provider returned credentials without a session token or an expiration.";
     return unavailable("ERR_INCOMPLETE_CREDENTIALS", message);
+  }
+  if (!FOR_HEADERS.test(`${accessKeyId}${sessionToken}`) || secretAccessKey.trim() === "") {
+    // From a file with a line break at its end, for example.
+    const message =
+      "The provider returned credentials that no request can be signed with: they contain a blank, a line break or a control character.";
+    return unavailable("ERR_UNUSABLE_CREDENTIALS", message);
   }
   const accountId = textIn(credentials, "accountId");
   // A provider that reads JSON may return a string where the type says `Date`.

@@ -46,6 +46,9 @@ describe("a role's response", () => {
     ["without a readable expiration", { ...CREDENTIALS, expiration: new Date("never") }],
     ["without a session token", { ...CREDENTIALS, sessionToken: undefined }],
     ["with an empty secret", { ...CREDENTIALS, secretAccessKey: "" }],
+    ["with a blank secret", { ...CREDENTIALS, secretAccessKey: " \n" }],
+    ["with a line break at the end", { ...CREDENTIALS, sessionToken: "token\n" }],
+    ["with a control character", { ...CREDENTIALS, accessKeyId: "ASIA\u0000" }],
   ])("is never made from credentials %s", async (_, { expiration, sessionToken, ...rest }) => {
     const credentials = {
       ...rest,
