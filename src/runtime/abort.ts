@@ -156,7 +156,7 @@ export async function withTimeout<T>(
   options: TimeoutOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  options.signal?.throwIfAborted();
+  throwIfAborted(options.signal);
   const limit = startLimit(options);
   try {
     // `async` turns a synchronous throw into a rejection.
@@ -195,7 +195,8 @@ interface LinkedController {
 /** A new controller that aborts with the signal, if there is one, and with the signal's reason. */
 export function linkedController(signal: AbortSignal | undefined): LinkedController {
   const controller = new AbortController();
-  if (signal === undefined) return { controller, unlink: () => {} };
+  // A caller in JavaScript may pass null.
+  if (!signal) return { controller, unlink: () => {} };
   if (signal.aborted) controller.abort(reasonOf(signal));
   const unlink = onAbort(signal, () => controller.abort(reasonOf(signal)));
   return { controller, unlink };

@@ -14,11 +14,17 @@ import {
   type TokenSourceContext,
   TokenSourceError,
 } from "../model/token-source.js";
-import { withTimeout } from "../runtime/abort.js";
+import { throwIfAborted, withTimeout } from "../runtime/abort.js";
 import { systemClock } from "../runtime/clock.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { safeCause, safeText } from "../runtime/redact.js";
-import { checkKeys, checkNumber, checkString, checkType } from "../runtime/validators.js";
+import {
+  checkKeys,
+  checkNumber,
+  checkSignal,
+  checkString,
+  checkType,
+} from "../runtime/validators.js";
 
 /** A source of this package. It has a name, and says whether it can return a newer token. */
 export interface PlatformTokenSource extends TokenSource {
@@ -56,7 +62,10 @@ interface Definition {
 /** Makes a source from one attempt, with a time limit. Any failure becomes a `TokenSourceError`. */
 export function defineSource({ name, renewable, init, mint }: Definition): PlatformTokenSource {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = init;
-  const source = async ({ signal }: TokenSourceContext): Promise<string> => {
+  const source = async (context?: TokenSourceContext): Promise<string> => {
+    // A caller in JavaScript may leave the context out.
+    const signal = context?.signal ?? undefined;
+    checkSignal("signal", signal);
     const reason = new TokenSourceError(`no token within ${timeoutMs} ms`, {
       retryable: true,
       hint: "Network: find out what delays the response. Workload: raise timeoutMs if the platform is known to be slow.",
@@ -66,7 +75,7 @@ export function defineSource({ name, renewable, init, mint }: Definition): Platf
       const limit = { clock: systemClock, signal, timeoutMs, reason };
       return trimToken(await withTimeout(limit, (limited) => mint(limited, env)));
     } catch (error) {
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       throw isTokenSourceError(error) ? error : unexpected(error);
     }
   };

@@ -1,5 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
+import type { CacheRequest } from "../../src/credentials/credential-cache.js";
 import { holdsAfterCollection } from "../support/garbage.js";
 import { CacheBench, fail, HOUR, hang } from "../support/make-cache.js";
 import { OldController } from "../support/old-signal.js";
@@ -48,12 +49,17 @@ describe("a caller that aborts", () => {
     expect(await waiting).toHaveProperty("name", "AbortError");
   });
 
-  test("may have a signal of an older library in every window", async () => {
-    const { signal: abortSignal } = new OldController();
-    for (const secondsLeft of [3_600, 600, 30, -1]) {
-      const bench = new CacheBench();
-      await bench.fill(HOUR, secondsLeft);
-      expect(await bench.clock.run(bench.get({ abortSignal }))).toMatch(/^AKID-/);
+  test.each<[string, AbortSignal | null]>([
+    ["a signal of an older library", new OldController().signal],
+    ["null instead of a signal", null],
+  ])("may have %s in every window", async (_, abortSignal) => {
+    for (const callerTimeoutMs of [undefined, 1_000]) {
+      for (const secondsLeft of [3_600, 600, 30, -1]) {
+        const bench = new CacheBench({ callerTimeoutMs });
+        await bench.fill(HOUR, secondsLeft);
+        const request = { abortSignal, forceRefresh: secondsLeft === 600 } as CacheRequest;
+        expect(await bench.clock.run(bench.get(request))).toMatch(/^AKID-/);
+      }
     }
   });
 

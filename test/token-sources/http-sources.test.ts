@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { githubActions, googleMetadata } from "../../src/token-sources/index.js";
+import { OldController } from "../support/old-signal.js";
 import { type PlatformAnswer, startPlatform } from "../support/platform-server.js";
 import { callSource, everythingOf, failureOf } from "./call-source.js";
 import { HTTP_PLATFORMS, type PlatformRow, POD_TOKEN, SECRET, TOKEN } from "./http-platforms.js";
@@ -13,6 +14,19 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     await using world = await platform.start();
     await expect(callSource(world.source())).resolves.toBe(TOKEN);
     expect(world.server.requests).toHaveLength(1);
+  });
+
+  test("needs no context, and accepts a signal of an older library", async () => {
+    await using world = await platform.start();
+    const source = world.source() as (context?: unknown) => Promise<string>;
+    await expect(source()).resolves.toBe(TOKEN);
+    const controller = new OldController();
+    const context = { signal: controller.signal, attempt: 1 };
+    await expect(source(context)).resolves.toBe(TOKEN);
+    controller.abort();
+    await expect(source(context)).rejects.toHaveProperty("name", "AbortError");
+    await expect(source({ signal: {} })).rejects.toThrow("Expected `signal` to be an AbortSignal");
+    expect(controller.listeners).toBe(0);
   });
 
   test.each(["sts.amazonaws.com", "a&b=c d", "a+b%20c/ü?#", '"quoted"'])(
