@@ -79,6 +79,8 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
     socket.on("close", () => open.delete(socket));
     socket.on("error", () => socket.destroy());
   });
+  // A connection that the system can't accept (EMFILE). Without a listener, it would end the process.
+  server.on("error", () => {});
   // Over TLS, a request carries the encrypted socket and not the accepted one. The server may have
   // accepted other connections meanwhile.
   server.on("secureConnection", (socket: Socket) => {

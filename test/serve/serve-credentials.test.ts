@@ -1,6 +1,5 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { chmod, readdir, readFile, stat, symlink } from "node:fs/promises";
-import type { Server } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -12,6 +11,7 @@ import {
   startEndpoint,
 } from "../../src/serve/serve-credentials.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { httpServerOf } from "../support/http-server-of.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { CREDENTIALS, clientOf, getJson, turn } from "./endpoint-world.js";
 
@@ -334,14 +334,8 @@ test("responds to every program of a crowd once before it responds to one of the
 test("goes on when the system can't accept a connection", async () => {
   await using server = await serveCredentials({ roles: { app } });
   const { url, token } = clientOf(server);
-  let http: Server | undefined;
-  const onStart = (message: unknown) => {
-    http = (message as { server: Server }).server;
-  };
-  subscribe("http.server.request.start", onStart);
-  await getJson(url, token);
-  unsubscribe("http.server.request.start", onStart);
-  expect(http?.emit("error", new Error("accept EMFILE"))).toBe(true);
+  const http = await httpServerOf(() => getJson(url, token));
+  expect(http.emit("error", new Error("accept EMFILE"))).toBe(true);
   expect(await getJson(url, token)).toMatchObject({ status: 200 });
 });
 
