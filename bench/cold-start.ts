@@ -5,7 +5,7 @@ import { figure, type PartResult, type Promised, ratio } from "./report.js";
 import { median, quantile, takeTurns } from "./sampling.js";
 
 /** The headline is a service; a process that does nothing else comes second. */
-const ROUNDS = { beside: 16, alone: 6 };
+const ROUNDS = { withClient: 16, alone: 6 };
 
 interface Contender {
   readonly name: string;
@@ -22,7 +22,7 @@ const ADVISORY = "ours, pre-flight advisory";
 const BOTH: readonly System[] = ["ESM", "CJS"];
 
 /** The most that a cold start may cost, in medians of the stock provider. */
-const MOST_BESIDE: Readonly<Record<System, number>> = { ESM: 1.03, CJS: 1.05 };
+const MAX_RATIO_WITH_CLIENT: Readonly<Record<System, number>> = { ESM: 1.03, CJS: 1.05 };
 const MOST_ALONE = 1.2;
 
 const STOCK_PACKAGE = "@aws-sdk/credential-provider-web-identity";
@@ -53,18 +53,18 @@ export async function coldStartPart(): Promise<PartResult> {
   using surroundings = workload(await idp.issueToken(), sts.url);
   const { env } = surroundings;
   const endings: number[] = [];
-  const beside = await sampleAll(
+  const withClient = await sampleAll(
     CONTENDERS.filter(({ inService }) => inService),
-    { env: { ...env, LOADED_BEFORE: "@aws-sdk/client-s3" }, rounds: ROUNDS.beside, endings },
+    { env: { ...env, LOADED_BEFORE: "@aws-sdk/client-s3" }, rounds: ROUNDS.withClient, endings },
   );
   const alone = await sampleAll(CONTENDERS, { env, rounds: ROUNDS.alone, endings });
   return {
     tables: [
       {
         title: "Cold start in a service: client-s3 is loaded, then the provider gets credentials",
-        note: `A service loads a client for its work, which loads most of the SDK. ${ROUNDS.beside} processes each, alternating; ratios to the stock provider.`,
+        note: `A service loads a client for its work, which loads most of the SDK. ${ROUNDS.withClient} processes each, alternating; ratios to the stock provider.`,
         columns: COLUMNS,
-        rows: coldRows(beside),
+        rows: coldRows(withClient),
       },
       {
         title: "Cold start alone: a fresh process from its first line to its first credentials",
@@ -76,7 +76,11 @@ export async function coldStartPart(): Promise<PartResult> {
     promises: [
       ...BOTH.flatMap((system) =>
         [ADVISORY, OFF].map((name) =>
-          promise("beside client-s3", beside, { system, name, limit: MOST_BESIDE[system] }),
+          promise("beside client-s3", withClient, {
+            system,
+            name,
+            limit: MAX_RATIO_WITH_CLIENT[system],
+          }),
         ),
       ),
       ...BOTH.flatMap((system) =>
@@ -89,7 +93,7 @@ export async function coldStartPart(): Promise<PartResult> {
         kept: Math.max(...endings) < 1_000,
       },
     ],
-    charts: { "cold-start.svg": chart(beside) },
+    charts: { "cold-start.svg": chart(withClient) },
   };
 }
 

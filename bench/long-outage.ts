@@ -25,7 +25,7 @@ const END_MS = 75 * MINUTE_MS;
 const FAULTS: readonly VirtualFault[] = ["verification-key", "reset", "silence"];
 const CALL_EVERY_MS = 1_000;
 /** No caller waits longer than this for its credentials. */
-const CALLER_GIVES_UP_MS = 30_000;
+const CALLER_LIMIT_MS = 30_000;
 const MAX_STALL_MS = 150;
 
 const CONTENDERS: Readonly<Record<string, (world: VirtualWorld) => GetCredentials>> = {
@@ -133,29 +133,29 @@ async function survive(
   while (clock.monotonic() < END_MS) {
     if (clock.monotonic() < startMs) callsBefore = world.calls;
     if (isOutage()) callsInOutage = world.calls - callsBefore;
-    const askedAt = clock.monotonic();
+    const calledAt = clock.monotonic();
     const wallAtCall = clock.now();
     const credentials = await clock.run(patiently(clock, getCredentials));
     const isValid = wallAtCall < (last.expiration?.getTime() ?? 0);
     if (credentials === undefined) failed += 1;
     if (credentials === undefined && isValid) failedWhileValid += 1;
-    if (isValid) longestStallMs = Math.max(longestStallMs, clock.monotonic() - askedAt);
+    if (isValid) longestStallMs = Math.max(longestStallMs, clock.monotonic() - calledAt);
     if (credentials !== undefined && credentials.accessKeyId !== last.accessKeyId) {
       renewedAt = clock.monotonic();
       last = credentials;
     }
-    await clock.advance(Math.max(0, askedAt + CALL_EVERY_MS - clock.monotonic()));
+    await clock.advance(Math.max(0, calledAt + CALL_EVERY_MS - clock.monotonic()));
   }
   return { failed, failedWhileValid, longestStallMs, callsInOutage, renewedAt };
 }
 
 async function patiently(clock: VirtualWorld["clock"], getCredentials: GetCredentials) {
   const enough = new AbortController();
-  const tired = sleep(clock, CALLER_GIVES_UP_MS, enough.signal).catch(() => {});
+  const timeIsUp = sleep(clock, CALLER_LIMIT_MS, enough.signal).catch(() => {});
   try {
     return await Promise.race([
       getCredentials().catch(() => undefined),
-      tired.then(() => undefined),
+      timeIsUp.then(() => undefined),
     ]);
   } finally {
     enough.abort();

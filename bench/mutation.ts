@@ -7,14 +7,14 @@ import { Stryker } from "@stryker-mutator/core";
  * survives shows a rule that no test checks. Further arguments name the test files to run instead.
  */
 const [target = "", ...named] = process.argv.slice(2).map((path) => path.replace(/\/$/, ""));
-const [, room] = /^src\/([\w-]+)(?:\/|$)/.exec(target) ?? [];
-if (room === undefined || !existsSync(target) || !existsSync(`test/${room}`)) {
+const [, folder] = /^src\/([\w-]+)(?:\/|$)/.exec(target) ?? [];
+if (folder === undefined || !existsSync(target) || !existsSync(`test/${folder}`)) {
   console.error("Usage: npm run mutation -- src/FOLDER[/FILE.ts] [TEST.test.ts …]");
   process.exit(2);
 }
 
 const own = target.replace(/^src\/(.+)\.ts$/, "test/$1.test.ts");
-const ofTarget = own !== target && existsSync(own) ? own : `test/${room}/**/*.test.ts`;
+const ofTarget = own !== target && existsSync(own) ? own : `test/${folder}/**/*.test.ts`;
 process.env.MUTATION_TESTS = (named.length > 0 ? named : [ofTarget]).join(",");
 const results = await new Stryker({
   mutate: [statSync(target).isDirectory() ? `${target}/**/*.ts` : target],

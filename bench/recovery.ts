@@ -80,12 +80,12 @@ async function once(
   let failedRequests = 0;
   const service = async () => {
     for (;;) {
-      const askedAt = clock.monotonic();
+      const calledAt = clock.monotonic();
       try {
         return await getCredentials();
       } catch {
         failedRequests += 1;
-        const tookMs = clock.monotonic() - askedAt;
+        const tookMs = clock.monotonic() - calledAt;
         await sleep(clock, Math.max(0, REQUEST_EVERY_MS - tookMs), signal);
       }
     }

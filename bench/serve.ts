@@ -24,18 +24,18 @@ export async function servePart(): Promise<PartResult> {
   using surroundings = workload(await idp.issueToken(), sts.url);
   await using warmUp = await startPlainServer();
   // Warm up, so that the first connections of this process are not measured.
-  await askByTurns(warmUp.url, warmUp.token);
+  await callInTurn(warmUp.url, warmUp.token);
   const plain: Percentiles[] = [];
   const built: Percentiles[] = [];
   let calls = 0;
   for (let server = 0; server < SERVERS; server += 1) {
     await using plainServer = await startPlainServer();
-    plain.push(percentiles(await askByTurns(plainServer.url, plainServer.token)));
+    plain.push(percentiles(await callInTurn(plainServer.url, plainServer.token)));
     await using builtServer = await startServer(surroundings.env);
     // After its first response, the server has credentials.
-    await askByTurns(builtServer.url, builtServer.token, 1);
+    await callInTurn(builtServer.url, builtServer.token, 1);
     const callsBefore = sts.requests.length;
-    built.push(percentiles(await askByTurns(builtServer.url, builtServer.token)));
+    built.push(percentiles(await callInTurn(builtServer.url, builtServer.token)));
     calls += sts.requests.length - callsBefore;
   }
   const p99 = median(built.map((times) => times.p99));
@@ -129,7 +129,7 @@ async function startProgram(args: readonly string[], env: NodeJS.ProcessEnv) {
   };
 }
 
-async function askByTurns(
+async function callInTurn(
   url: string,
   authorization: string,
   requests = REQUESTS,

@@ -76,10 +76,10 @@ export class StsModel {
     if (atMs < (this.#failsUntil[cache] as number)) return undefined;
     const waitMs = this.#issuer.waitMs(atMs);
     const refusedMs = Math.max(this.#issuer.refusalMs, ISSUER_MS);
-    const askedMs = waitMs === undefined ? refusedMs : waitMs + ISSUER_MS;
-    this.tookMs += askedMs;
+    const callMs = waitMs === undefined ? refusedMs : waitMs + ISSUER_MS;
+    this.tookMs += callMs;
     if (waitMs === undefined && this.#remembersFailureMs > 0) {
-      this.#failsUntil[cache] = atMs + askedMs + this.#remembersFailureMs;
+      this.#failsUntil[cache] = atMs + callMs + this.#remembersFailureMs;
     }
     return waitMs;
   }

@@ -36,10 +36,10 @@ describe("an example", { timeout: 90_000 }, () => {
 
   test("github-actions.ts requests a token for every attempt, and again after a 503", async () => {
     await using world = await startWorld();
-    const asked: (string | undefined)[] = [];
+    const received: (string | undefined)[] = [];
     await using github = await startSmallServer(async ({ url, headers }, response) => {
-      asked.push(`${headers.authorization} ${url}`);
-      if (asked.length === 1) response.writeHead(503).end();
+      received.push(`${headers.authorization} ${url}`);
+      if (received.length === 1) response.writeHead(503).end();
       else response.end(JSON.stringify({ value: await world.idp.issueToken() }));
     });
     world.sts.failNext("idp-unreachable");
@@ -50,7 +50,7 @@ describe("an example", { timeout: 90_000 }, () => {
       GITHUB_RUN_ID: "4711",
     });
     const line = "Bearer bearer /token?api-version=2.0&audience=sts.amazonaws.com";
-    expect(asked).toEqual([line, line, line]);
+    expect(received).toEqual([line, line, line]);
     expect(stdout).toContain("GitHub's token service returned 503");
     expect(stdout).toContain("This job is arn:aws:sts::123456789012:assumed-role/deploy/run-4711");
     expect(exitCode).toBe(0);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { PUBLIC_ENTRIES, parse, ROOT, readSources, type Source } from "../support/sources.js";
 import { badNames, forbidden, realmBound, tooLong } from "./file-rules.js";
-import { barrels, cycles, sharedPackages, wrongDirections } from "./room-rules.js";
+import { barrels, cycles, sharedPackages, wrongDirections } from "./import-rules.js";
 
 const library = readSources("src");
 const everything = readSources(

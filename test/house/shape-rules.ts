@@ -1,5 +1,6 @@
 import ts from "typescript";
 import { commentsOf, nodesOf, type Source } from "../support/sources.js";
+import { folderOf } from "./import-rules.js";
 
 const MAX_POSITIONAL = 3;
 /** A file below this with one importer belongs in that importer. */
@@ -44,12 +45,6 @@ const RETIRED_PROSE = new RegExp(
     "(?:STS|issuer|proxy|Redis|region|server|store)(?:'s)? answer(?:s|ed)?",
   ].join("|")})\\b`,
 );
-
-/** The folder of a source file that the rules count by. */
-export function folderOf(path: string): string {
-  const [, folder = "", rest] = path.split("/");
-  return rest === undefined ? "entry" : folder;
-}
 
 /** Functions that take more than three positional parameters. */
 export function tooManyParameters(sources: readonly Source[]): string[] {

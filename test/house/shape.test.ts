@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parse, readSources, type Source } from "../support/sources.js";
+import { folderOf } from "./import-rules.js";
 import {
-  folderOf,
   importsOfTests,
   retiredProse,
   retiredWords,
@@ -90,6 +90,10 @@ describe("no identifier has a word that the glossary has replaced", () => {
   test.each(folders)("holds in src/%s", (folder) => {
     const found = retiredWords(library.filter(({ path }) => folderOf(path) === folder));
     expect(found).toEqual([]);
+  });
+
+  test.each(["bench", "examples", "test"])("holds in %s", (folder) => {
+    expect(retiredWords(readSources(folder))).toEqual([]);
   });
 
   test.each([

@@ -34,11 +34,11 @@ describe("the AsyncLocalStorage context of a caller", () => {
     await using world = await startWorld();
     world.sts.failNext("sts-unavailable");
     const seen = new Map<string, unknown>();
-    const look = (where: string) => seen.set(where, requests.getStore());
+    const note = (where: string) => seen.set(where, requests.getStore());
     const plugin: ClientPlugin = {
       applyToStack: (stack) => {
         const middleware: InitializeMiddleware<object, object> = (next) => async (args) => {
-          look("request");
+          note("request");
           return next(args);
         };
         stack.add(middleware, { step: "initialize", name: "look" });
@@ -46,15 +46,15 @@ describe("the AsyncLocalStorage context of a caller", () => {
     };
     const provider = world.provide(
       {
-        onEvent: ({ type }) => look(type),
+        onEvent: ({ type }) => note(type),
         logger: Object.fromEntries(
-          ["trace", "debug", "info", "warn", "error"].map((level) => [level, () => look("logger")]),
+          ["trace", "debug", "info", "warn", "error"].map((level) => [level, () => note("logger")]),
         ) as never,
         clientPlugins: [plugin],
       },
       {
         token: () => {
-          look("token source");
+          note("token source");
           return world.idp.issueToken();
         },
       },

@@ -33,7 +33,7 @@ describe("the next region is called immediately when the first", () => {
       },
     });
     await expect(provider()).resolves.toHaveProperty("accessKeyId");
-    expect(world.asked()).toEqual([FIRST, SECOND]);
+    expect(world.called()).toEqual([FIRST, SECOND]);
     expect(world.clock.monotonic()).toBe(0);
     expect(failures).toEqual([[FIRST, code, 0]]);
     expect(world.switches).toEqual([`${FIRST} -> ${SECOND} failover`]);
@@ -84,7 +84,7 @@ describe("the regions", () => {
     for (const sts of world.stss.slice(0, 2)) sts.setFault("sts-unavailable");
     const provider = world.provide();
     await provider();
-    expect(world.asked()).toEqual([FIRST, SECOND, THIRD]);
+    expect(world.called()).toEqual([FIRST, SECOND, THIRD]);
     expect(world.switches).toEqual([
       `${FIRST} -> ${SECOND} failover`,
       `${SECOND} -> ${THIRD} failover`,
@@ -96,7 +96,7 @@ describe("the regions", () => {
     world.stss[0]?.setFault("sts-unavailable");
     const provider = world.provide({ failoverRegions: [SECOND, FIRST] });
     await provider();
-    expect(world.asked()).toEqual([FIRST, SECOND]);
+    expect(world.called()).toEqual([FIRST, SECOND]);
     expect(provider.status().regions.map(({ region }) => region)).toEqual([FIRST, SECOND]);
   });
 
@@ -111,14 +111,14 @@ describe("the regions", () => {
     expect(waits[0]).toBe(0);
     for (const wait of waits.slice(1, -1)) expect(wait).toBeGreaterThan(0);
     for (const count of world.counts()) expect(count).toBeGreaterThan(3);
-    expect(error.attempts.map(({ region }) => region)).toEqual(world.asked());
+    expect(error.attempts.map(({ region }) => region)).toEqual(world.called());
   });
 
   test("end the refresh when they recover", async () => {
     await using world = await startRegions([FIRST, SECOND]);
     for (const sts of world.stss) sts.failNext("sts-unavailable", { times: 2 });
     await expect(world.provide()()).resolves.toHaveProperty("accessKeyId");
-    expect(world.asked().length).toBeLessThanOrEqual(5);
+    expect(world.called().length).toBeLessThanOrEqual(5);
   });
 
   test("are reduced to the one that only failed when the other is disabled", async () => {
@@ -174,7 +174,7 @@ describe("a region that sends Retry-After", () => {
       world.stss[0]?.setFault(kind, TOO_LONG);
       const provider = world.provide();
       await expect(provider()).resolves.toHaveProperty("accessKeyId");
-      expect(world.asked()).toEqual([FIRST, SECOND]);
+      expect(world.called()).toEqual([FIRST, SECOND]);
       expect(world.clock.monotonic()).toBeLessThanOrEqual(1_000);
       expect(world.switches).toEqual([`${FIRST} -> ${SECOND} failover`]);
     },
@@ -184,7 +184,7 @@ describe("a region that sends Retry-After", () => {
     await using world = await startRegions([FIRST, SECOND]);
     world.stss[0]?.failNext("throttled", { retryAfterSeconds: 3 });
     await world.provide()();
-    expect(world.asked()).toEqual([FIRST, FIRST]);
+    expect(world.called()).toEqual([FIRST, FIRST]);
     expect(world.clock.monotonic()).toBeGreaterThanOrEqual(3_000);
   });
 
@@ -200,8 +200,8 @@ describe("a region that sends Retry-After", () => {
         retryAfterMs: 120_000,
         nextRefreshAllowedAt: world.clock.now() + 30_000,
       });
-      expect(world.asked().length).toBeGreaterThan(regions.length);
-      expect(world.asked().length).toBeLessThan(12);
+      expect(world.called().length).toBeGreaterThan(regions.length);
+      expect(world.called().length).toBeLessThan(12);
       expect(world.clock.monotonic()).toBeLessThanOrEqual(120_000);
       expect(await rejection(provider({ forceRefresh: true }))).toBe(error);
     },
@@ -228,7 +228,7 @@ describe("an identity provider that STS can't reach", () => {
       world.stss[0]?.setFault(name === "idp-unreachable" ? name : wire);
       const provider = world.provide();
       await expect(provider()).resolves.toHaveProperty("accessKeyId");
-      expect(world.asked()).toEqual([FIRST, FIRST, SECOND]);
+      expect(world.called()).toEqual([FIRST, FIRST, SECOND]);
       expect(world.clock.monotonic()).toBeGreaterThan(0);
       expect(provider.status().regions.map(({ openUntil }) => openUntil)).toEqual([
         undefined,
@@ -243,7 +243,7 @@ describe("an identity provider that STS can't reach", () => {
     const error = await rejection(world.provide()());
     expect(error).toMatchObject({ code: "ERR_IDP_UNREACHABLE" });
     const round = [FIRST, FIRST, SECOND, SECOND];
-    expect(world.asked().slice(0, 8)).toEqual([...round, ...round]);
+    expect(world.called().slice(0, 8)).toEqual([...round, ...round]);
     expect(world.clock.monotonic()).toBeLessThanOrEqual(60_000);
   });
 });

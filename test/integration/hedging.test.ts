@@ -4,7 +4,7 @@ import type { WebIdentityInit } from "../../src/provider/options.js";
 import type { LocalSts, StsFault } from "../../src/testing/index.js";
 import { until } from "../support/virtual-clock.js";
 import { rejection } from "../support/world.js";
-import { FIRST, gate, heldBack, inFlight, SECOND, twoRegions } from "./two-regions.js";
+import { FIRST, heldBack, inFlight, latch, SECOND, twoRegions } from "./two-regions.js";
 
 const HEDGE = { hedgeAfterMs: 200 };
 const outcomes = ({ requests }: LocalSts) => requests.map(({ outcome }) => outcome);
@@ -40,7 +40,7 @@ describe("with hedgeAfterMs, a first region", () => {
 
   test("that responds before the second wins, and the second call is cancelled", async () => {
     await using world = await twoRegions();
-    const answer = gate();
+    const answer = latch();
     world.second.setFault("hang");
     const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
     const credentials = provider();
@@ -78,7 +78,7 @@ describe("with hedgeAfterMs, a first region", () => {
     "that refuses late ends the refresh and the second call immediately: %s",
     async (fault, code) => {
       await using world = await twoRegions();
-      const answer = gate();
+      const answer = latch();
       world.first.setFault(fault);
       world.second.setFault("hang");
       const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
@@ -102,7 +102,7 @@ describe("with hedgeAfterMs, a first region", () => {
     ["access-denied", { retryAccessDenied: true }],
   ])("that fails late leaves the refresh to the second: %s", async (fault, init) => {
     await using world = await twoRegions();
-    const [one, two] = [gate(), gate()];
+    const [one, two] = [latch(), latch()];
     world.first.setFault(fault);
     const clientPlugins = [heldBack(FIRST, one.opened), heldBack(SECOND, two.opened)];
     const provider = world.provide({ ...HEDGE, ...init, clientPlugins });
@@ -155,7 +155,7 @@ describe("two regions that both fail", () => {
       const other = last === "first" ? "second" : "first";
       world.first.setFault("sts-unavailable");
       world.second.setFault("sts-unavailable");
-      const answers = { first: gate(), second: gate() };
+      const answers = { first: latch(), second: latch() };
       const clientPlugins = [
         heldBack(FIRST, answers.first.opened),
         heldBack(SECOND, answers.second.opened),

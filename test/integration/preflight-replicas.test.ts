@@ -218,8 +218,8 @@ describe("a key that is missing from every response", () => {
     const error = await world.fail("advisory", token);
     expect(found(error)).toEqual(["fatal jwks-key-not-found"]);
     expect(world.calls()).toBe(1);
-    const asked = issuerRequests(world.idp).filter(({ document }) => document === "jwks");
-    expect(asked).toHaveLength(8);
-    expect(new Set(asked.map(({ connection }) => connection)).size).toBe(8);
+    const keyRequests = issuerRequests(world.idp).filter(({ document }) => document === "jwks");
+    expect(keyRequests).toHaveLength(8);
+    expect(new Set(keyRequests.map(({ connection }) => connection)).size).toBe(8);
   });
 });

@@ -69,7 +69,7 @@ describe("the host of the second region", () => {
     await using world = await startRegions(["us-gov-west-1", "us-gov-east-1"]);
     world.stss[0]?.setFault("sts-unavailable");
     await world.provide({}, { roleArn: "arn:aws-us-gov:iam::123456789012:role/app" })();
-    expect(world.asked()).toEqual(["us-gov-west-1", "us-gov-east-1"]);
+    expect(world.called()).toEqual(["us-gov-west-1", "us-gov-east-1"]);
   });
 });
 
@@ -85,7 +85,7 @@ describe("a region of another partition", () => {
       message: expect.stringContaining("eu-west-1"),
       findings: [{ id: "role-partition-mismatch", evidence: { region: "eu-west-1" } }],
     });
-    expect(world.asked()).toEqual([]);
+    expect(world.called()).toEqual([]);
   });
 });
 

@@ -62,7 +62,7 @@ export interface RegionWorld extends AsyncDisposable {
   /** How often each was asked, in that order. */
   counts(): number[];
   /** The regions that were asked since the start, in order. */
-  asked(): string[];
+  called(): string[];
   /** What the events of all providers said of switches, in order: `a -> b failover`. */
   readonly switches: string[];
   /** A provider that prefers the first region and fails over to the others. */
@@ -94,7 +94,7 @@ export async function startRegions(
     stss,
     switches,
     counts: () => stss.map(({ requests }) => requests.length),
-    asked: () => router.hosts.map((host) => host.split(".")[1] ?? ""),
+    called: () => router.hosts.map((host) => host.split(".")[1] ?? ""),
     provide(init = {}, { roleArn = ROLE_ARN, env } = {}) {
       const pool = env === undefined ? shared : makePool({ clock, random, env });
       const source = () => idp.issueToken();

@@ -154,12 +154,12 @@ describe("a permanent refusal", () => {
       const provider = world.provide({}, { token: source });
       const first = await rejection(provider());
       expect(first).toMatchObject({ code: "ERR_TOKEN_EXPIRED" });
-      const asked = [source.mock.calls.length, world.calls()];
+      const before = [source.mock.calls.length, world.calls()];
       expect(await rejection(provider())).toBe(first);
-      expect([source.mock.calls.length, world.calls()]).toEqual(asked);
+      expect([source.mock.calls.length, world.calls()]).toEqual(before);
       await world.clock.advance(5_000);
       await rejection(provider());
-      expect(source.mock.calls.length).toBeGreaterThan(asked[0] ?? 0);
+      expect(source.mock.calls.length).toBeGreaterThan(before[0] ?? 0);
     }
   });
 

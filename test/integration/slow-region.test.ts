@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { until } from "../support/virtual-clock.js";
-import { FIRST, gate, heldBack, inFlight, twoRegions } from "./two-regions.js";
+import { FIRST, heldBack, inFlight, latch, twoRegions } from "./two-regions.js";
 
 const HEDGE = { hedgeAfterMs: 400 };
 
@@ -8,9 +8,9 @@ describe("a silent first region that is hedged", () => {
   test("is not called after a few hedged requests got the first response, and then delays no refresh", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
-    for (let lost = 1; lost <= 3; lost += 1) {
+    for (let silentCalls = 1; silentCalls <= 3; silentCalls += 1) {
       const credentials = world.provide(HEDGE)();
-      await inFlight(world.first, lost);
+      await inFlight(world.first, silentCalls);
       await world.clock.advance(400);
       await credentials;
     }
@@ -24,12 +24,12 @@ describe("a silent first region that is hedged", () => {
   test("is probed by one refresh after the pause, and is preferred again when it responds", async () => {
     await using world = await twoRegions();
     world.first.setFault("hang");
-    for (const lost of [1, 2, 3, 4]) {
+    for (const silentCalls of [1, 2, 3, 4]) {
       const credentials = world.provide(HEDGE)();
-      await inFlight(world.first, lost);
+      await inFlight(world.first, silentCalls);
       await world.clock.advance(400);
       await credentials;
-      if (lost >= 3) {
+      if (silentCalls >= 3) {
         await world.provide(HEDGE)();
         await world.clock.advance(60_000);
       }
@@ -42,7 +42,7 @@ describe("a silent first region that is hedged", () => {
 
   test("keeps its circuit closed for calls that were never sent there", async () => {
     await using world = await twoRegions();
-    const answers = gate();
+    const answers = latch();
     const clientPlugins = [heldBack(FIRST, answers.opened)];
     const patient = Array.from({ length: 40 }, () => world.provide({ clientPlugins })());
     await inFlight(world.first, 40);
@@ -70,7 +70,7 @@ describe("a second region whose pause is over", () => {
     expect(world.counts()).toEqual([1, 1]);
 
     world.second.setFault("hang");
-    const answer = gate();
+    const answer = latch();
     const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
     const credentials = provider();
     await inFlight(world.first, 2);

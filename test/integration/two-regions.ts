@@ -19,7 +19,7 @@ export async function twoRegions(): Promise<RegionWorld & { first: LocalSts; sec
 export const inFlight = (sts: LocalSts, count = 1) => until(() => sts.requests.length === count);
 
 /** What waits for it goes on once it is opened. */
-export function gate() {
+export function latch() {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {
     open = resolve;

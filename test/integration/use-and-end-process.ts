@@ -12,14 +12,14 @@ const clock = { ...systemClock, now: () => Date.now() + aheadMs };
 const source = how === "hung-source" ? () => new Promise<string>(() => {}) : async () => token;
 const caller = new AbortController();
 /** Ends the caller's wait once the request is on its way. */
-const giveUp: ClientPlugin = {
+const abandon: ClientPlugin = {
   applyToStack: (stack) =>
     stack.add(
       (next) => (args) => {
         if (how === "gave-up") setTimeout(() => caller.abort({ code: "gave up" }), 100);
         return next(args);
       },
-      { step: "finalizeRequest", name: "giveUp" },
+      { step: "finalizeRequest", name: "abandon" },
     ),
 };
 const provider = createProvider(
@@ -36,7 +36,7 @@ const provider = createProvider(
     attemptTimeoutMs: ["silent-sts", "hung-source"].includes(how) ? 300 : 60_000,
     retry: { maxAttempts: how === "background" ? 20 : 2, baseDelayMs: 10 },
     clientConfig: { endpoint, region: "eu-west-1" },
-    clientPlugins: [giveUp],
+    clientPlugins: [abandon],
   },
   { clock, random: Math.random, env: process.env, pool: makePool({ env: process.env }) },
 );

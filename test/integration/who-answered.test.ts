@@ -19,15 +19,15 @@ const IAM = /IAM|trust policy|OIDC provider/;
 
 /** An HTTP proxy that responds to CONNECT with this status, and what it was asked for. */
 async function startProxy(status: number) {
-  const asked: string[] = [];
+  const requested: string[] = [];
   const server = createServer().listen(0, "127.0.0.1");
   server.on("connect", ({ url = "" }, socket) => {
-    asked.push(url);
+    requested.push(url);
     socket.end(`HTTP/1.1 ${status} Said by the proxy\r\ncontent-length: 0\r\n\r\n`);
   });
   await new Promise((resolve) => server.once("listening", resolve));
   return {
-    asked,
+    requested,
     port: (server.address() as AddressInfo).port,
     [Symbol.dispose]: () => void server.close(),
   };
@@ -74,9 +74,9 @@ describe("a proxy that refuses CONNECT", () => {
       `The proxy in front of STS ${words}: PROXY_STATUS_${status}: Bad`,
     );
     expect(error.hint).not.toMatch(IAM);
-    expect(proxy.asked.length).toBe(error.attempts.length);
+    expect(proxy.requested.length).toBe(error.attempts.length);
     expect(error.attempts.length).toBeLessThanOrEqual(attempts);
-    expect(new Set(proxy.asked)).toEqual(new Set(["sts.example.invalid:443"]));
+    expect(new Set(proxy.requested)).toEqual(new Set(["sts.example.invalid:443"]));
   });
 });
 

@@ -15,16 +15,16 @@ const ADDRESSES: readonly LookupAddress[] = [
 
 /** A resolver that responds when the test wants. */
 function slowResolver() {
-  const asked: string[] = [];
+  const requested: string[] = [];
   let settle: (end: readonly LookupAddress[] | Error) => void = () => {};
   const resolve = oneAtATime((hostname) => {
-    asked.push(hostname);
+    requested.push(hostname);
     return new Promise((answer, fail) => {
       settle = (end) => (end instanceof Error ? fail(end) : answer(end));
     });
   });
   return {
-    asked,
+    requested,
     resolve,
     settle: async (end: readonly LookupAddress[] | Error) => {
       await nextTurn();
@@ -36,25 +36,25 @@ function slowResolver() {
 
 describe("a name that is already being resolved", () => {
   test("is resolved once for all callers", async () => {
-    const { asked, resolve, settle } = slowResolver();
+    const { requested, resolve, settle } = slowResolver();
     const both = [resolve("a.invalid"), resolve("a.invalid")];
     await settle(ADDRESSES);
     expect(await Promise.all(both)).toEqual([ADDRESSES, ADDRESSES]);
-    expect(asked).toEqual(["a.invalid"]);
+    expect(requested).toEqual(["a.invalid"]);
   });
 
   test("is resolved again after the response, because responses are not cached", async () => {
-    const { asked, resolve, settle } = slowResolver();
+    const { requested, resolve, settle } = slowResolver();
     const first = resolve("a.invalid");
     await settle(ADDRESSES);
     await first;
     void resolve("a.invalid");
     await nextTurn();
-    expect(asked).toEqual(["a.invalid", "a.invalid"]);
+    expect(requested).toEqual(["a.invalid", "a.invalid"]);
   });
 
   test("fails for every caller, and the failure is not cached", async () => {
-    const { asked, resolve, settle } = slowResolver();
+    const { requested, resolve, settle } = slowResolver();
     const both = Promise.allSettled([resolve("a.invalid"), resolve("a.invalid")]);
     const failure = Object.assign(new Error("no such name"), { code: "ENOTFOUND" });
     await settle(failure);
@@ -64,28 +64,28 @@ describe("a name that is already being resolved", () => {
     ]);
     void resolve("a.invalid");
     await nextTurn();
-    expect(asked).toHaveLength(2);
+    expect(requested).toHaveLength(2);
   });
 });
 
 describe("several names", () => {
   test("are resolved one at a time, in the order of the calls", async () => {
-    const { asked, resolve, settle } = slowResolver();
+    const { requested, resolve, settle } = slowResolver();
     const steps: string[] = [];
-    const lookUps = ["a", "b", "c"].map((hostname) =>
+    const lookups = ["a", "b", "c"].map((hostname) =>
       resolve(hostname, {
         onQueued: () => steps.push(`${hostname} waits`),
         onStarted: () => steps.push(`${hostname} is started`),
       }),
     );
-    const answers = Promise.allSettled(lookUps);
+    const answers = Promise.allSettled(lookups);
     await nextTurn();
-    expect(asked).toEqual(["a"]);
+    expect(requested).toEqual(["a"]);
     await settle(new Error("no such name"));
-    expect(asked).toEqual(["a", "b"]);
+    expect(requested).toEqual(["a", "b"]);
     await settle(ADDRESSES);
     await settle(ADDRESSES);
-    expect(asked).toEqual(["a", "b", "c"]);
+    expect(requested).toEqual(["a", "b", "c"]);
     expect(steps).toEqual([
       ...["a is started", "b waits", "c waits"],
       ...["b is started", "c is started"],
@@ -96,7 +96,7 @@ describe("several names", () => {
   });
 
   test("leave the queue with the last caller that waits for them", async () => {
-    const { asked, resolve, settle } = slowResolver();
+    const { requested, resolve, settle } = slowResolver();
     const [one, other] = [new AbortController(), new AbortController()];
     const waits = Promise.allSettled([
       resolve("silent"),
@@ -106,7 +106,7 @@ describe("several names", () => {
     ]);
     one.abort("enough");
     await settle(ADDRESSES);
-    expect(asked).toEqual(["silent", "wanted"]);
+    expect(requested).toEqual(["silent", "wanted"]);
     await settle(ADDRESSES);
     expect(await waits).toMatchObject([
       { value: ADDRESSES },
@@ -117,7 +117,7 @@ describe("several names", () => {
   });
 
   test("wait for an abandoned name only if the resolver has already begun with it", async () => {
-    const { asked, resolve, settle } = slowResolver();
+    const { requested, resolve, settle } = slowResolver();
     const controller = new AbortController();
     const silent = resolve("silent", { signal: controller.signal });
     await nextTurn();
@@ -125,7 +125,7 @@ describe("several names", () => {
     await expect(silent).rejects.toBe("enough");
     const next = resolve("next");
     await nextTurn();
-    expect(asked).toEqual(["silent"]);
+    expect(requested).toEqual(["silent"]);
     await settle(new Error("timeout"));
     await settle(ADDRESSES);
     expect(await next).toEqual(ADDRESSES);
@@ -133,15 +133,15 @@ describe("several names", () => {
 });
 
 describe("the lookup of a connection", () => {
-  const lookUp = (resolve: ResolveHost, all: boolean) =>
+  const start = (resolve: ResolveHost, all: boolean) =>
     new Promise((done) => {
       const lookup = guardedLookup(resolve, isPublicAddress);
       lookup("a.invalid", { all }, (error, address, family) => done([error, address, family]));
     });
 
   test("returns one address or all addresses, as the connection requires", async () => {
-    expect(await lookUp(async () => ADDRESSES, false)).toEqual([null, "203.0.114.7", 4]);
-    expect(await lookUp(async () => ADDRESSES, true)).toEqual([null, ADDRESSES, undefined]);
+    expect(await start(async () => ADDRESSES, false)).toEqual([null, "203.0.114.7", 4]);
+    expect(await start(async () => ADDRESSES, true)).toEqual([null, ADDRESSES, undefined]);
   });
 
   test.each([false, true])(
@@ -149,7 +149,7 @@ describe("the lookup of a connection", () => {
     async (all) => {
       const none = all ? [] : "";
       const error = expect.objectContaining({ code: "ENODATA" });
-      expect(await lookUp(async () => [], all)).toEqual([error, none, 0]);
+      expect(await start(async () => [], all)).toEqual([error, none, 0]);
     },
   );
 });

@@ -115,15 +115,15 @@ for (const [name, addresses] of Object.entries(LIES)) {
 test("each connection resolves the name once, so that a second response can't differ", async () => {
   const tls = makeTlsIdentity();
   await using idp = await startLocalIdp({ tls, host: "localhost" });
-  let asked = 0;
+  let calls = 0;
   const resolve = async () => {
-    asked += 1;
+    calls += 1;
     return [{ address: "127.0.0.1", family: 4 }];
   };
   const { check } = checkWorld({}, { resolve, ca: tls.cert as Buffer });
   const report = await check(await idp.issueToken());
   expect(found(report)).toEqual([]);
-  expect(asked).toBe(2);
+  expect(calls).toBe(2);
   expect(report.requests.map(({ address }) => address)).toEqual(["127.0.0.1", "127.0.0.1"]);
 });
 

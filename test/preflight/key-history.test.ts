@@ -42,9 +42,9 @@ describe("the fetches that do not have a key", () => {
 
   test("do not count when they are older than the check that needs the key", async () => {
     const { clock, missing, fetched } = world();
-    const askedAt = clock.monotonic();
-    expect(missing.note("a", fetched(askedAt - FETCHES_APART_MS - 1), askedAt)).toBe(0);
-    expect(missing.note("a", fetched(askedAt - FETCHES_APART_MS), askedAt)).toBe(1);
+    const checkedAt = clock.monotonic();
+    expect(missing.note("a", fetched(checkedAt - FETCHES_APART_MS - 1), checkedAt)).toBe(0);
+    expect(missing.note("a", fetched(checkedAt - FETCHES_APART_MS), checkedAt)).toBe(1);
   });
 
   test("start again at zero for a key that a JWKS has, and for no other key", async () => {

@@ -124,10 +124,10 @@ test("a name that does not resolve is reported", async () => {
 test("a resolver that never responds is abandoned when the time is up", async () => {
   await using idp = await startLocalIdp();
   const token = await idp.issueToken({ claims: { iss: "https://issuer.invalid" } });
-  let asked = false;
-  const { check, clock } = checkWorld({}, { resolve: () => new Promise(() => (asked = true)) });
+  let isCalled = false;
+  const { check, clock } = checkWorld({}, { resolve: () => new Promise(() => (isCalled = true)) });
   const checking = check(token);
-  await expect.poll(() => asked, { interval: 1 }).toBe(true);
+  await expect.poll(() => isCalled, { interval: 1 }).toBe(true);
   await clock.advance(5_000);
   expect(found(await checking)).toEqual(["suspect issuer-timeout"]);
 });

@@ -206,19 +206,19 @@ async function runWorld(seed: number, chaos: Chaos): Promise<World> {
     const store = chaosStore(fleet.store(), { clock, random, chaos, seen });
     return { role, cache: fleet.member({ role, store }), expiresAt: 0 };
   };
-  const ask = async (asked: Process) => {
+  const ask = async (caller: Process) => {
     // For whom has none: a wait for the holder of the lease, and one for STS. Else 100 ms of patience.
-    const limitMs = asked.expiresAt === 0 ? 6_000 : 100;
+    const limitMs = caller.expiresAt === 0 ? 6_000 : 100;
     const startedAt = clock.monotonic();
-    const credentials = await asked.cache.get().catch((error: Error) => error.message);
+    const credentials = await caller.cache.get().catch((error: Error) => error.message);
     const waitedMs = clock.monotonic() - startedAt;
-    const expiresAt = fleet.expirationOf(credentials) ?? asked.expiresAt;
-    const fault = fleet.fault(asked.role, credentials);
+    const expiresAt = fleet.expirationOf(credentials) ?? caller.expiresAt;
+    const fault = fleet.fault(caller.role, credentials);
     if (fault !== undefined) faults.push(`world ${seed}: ${fault}`);
     if (waitedMs > limitMs) faults.push(`world ${seed}: a caller waited ${waitedMs} ms`);
-    if (expiresAt < asked.expiresAt)
+    if (expiresAt < caller.expiresAt)
       faults.push(`world ${seed}: a process went back to older ones`);
-    asked.expiresAt = expiresAt;
+    caller.expiresAt = expiresAt;
   };
   const processes = ROLES.map(start);
   await clock.run(Promise.all(processes.map(ask)));

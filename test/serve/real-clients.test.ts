@@ -13,11 +13,11 @@ import { findPythonWithBoto3, leaveOut } from "../support/program.js";
 import { ROOT } from "../support/sources.js";
 import { type ClientWorld, runProgram, startClientWorld } from "./client-world.js";
 import {
-  type Asked,
   ENDPOINT_CLIENTS,
   MINUTES_LEFT,
   PROCESS_CLIENTS,
   type RealClient,
+  type RequestCount,
 } from "./real-clients.js";
 
 const run = promisify(execFile);
@@ -41,7 +41,7 @@ async function serveRole({ tokenFile, sts }: ClientWorld) {
   return {
     env: server.env(),
     // The first call is the server's own, before any client asks.
-    asked: () => calls - 1,
+    requestCount: () => calls - 1,
     async [Symbol.asyncDispose]() {
       await server.close();
       provider.close();
@@ -76,7 +76,7 @@ async function makeProfile({ folder, tokenFile, sts }: ClientWorld) {
       AWS_SDK_LOAD_CONFIG: "1",
       NO_PROXY: "127.0.0.1",
     },
-    asked: () => readFileSync(runs ?? "", "utf8").length,
+    requestCount: () => readFileSync(runs ?? "", "utf8").length,
   };
 }
 
@@ -85,8 +85,8 @@ function withoutKeys(env: Readonly<Record<string, string>>): Record<string, stri
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/_KEY(_ID)?$/.test(name)));
 }
 
-function bounds(asked: Asked): readonly [number, number] {
-  return typeof asked === "number" ? [asked, asked] : asked;
+function bounds(requestCount: RequestCount): readonly [number, number] {
+  return typeof requestCount === "number" ? [requestCount, requestCount] : requestCount;
 }
 
 describe.each(MINUTES_LEFT.map((minutes, index) => ({ minutes, index })))(
@@ -107,18 +107,18 @@ describe.each(MINUTES_LEFT.map((minutes, index) => ({ minutes, index })))(
 
     /** Runs a client, and holds it to what it asks for and to whose requests it makes. */
     async function hold(
-      { command = [], asks }: RealClient,
+      { command = [], requestCounts }: RealClient,
       env: Readonly<Record<string, string>>,
-      asked: () => number,
+      requestCount: () => number,
     ): Promise<void> {
-      const before = { asked: asked(), signed: world.signed().length };
+      const before = { requestCount: requestCount(), signed: world.signed().length };
       await runProgram(command, env);
       const signed = world.signed().slice(before.signed);
       expect(signed).toEqual(Array(5).fill({ isGranted: true }));
       expect(world.proxied).toEqual([]);
-      const [least, most] = bounds(asks[index] ?? 0);
-      expect(asked() - before.asked).toBeGreaterThanOrEqual(least);
-      expect(asked() - before.asked).toBeLessThanOrEqual(most);
+      const [least, most] = bounds(requestCounts[index] ?? 0);
+      expect(requestCount() - before.requestCount).toBeGreaterThanOrEqual(least);
+      expect(requestCount() - before.requestCount).toBeLessThanOrEqual(most);
     }
 
     describe("the endpoint is called as often as the guide says by", () => {
@@ -130,7 +130,7 @@ describe.each(MINUTES_LEFT.map((minutes, index) => ({ minutes, index })))(
               ...{ region: REGION, keepsConfig: false, configFile: undefined },
               credentials: role.env,
             });
-            await hold(client, env, role.asked);
+            await hold(client, env, role.requestCount);
           });
         }
       }
@@ -142,7 +142,7 @@ describe.each(MINUTES_LEFT.map((minutes, index) => ({ minutes, index })))(
         else {
           test(client.name, async () => {
             const env = { ...withoutKeys(world.env), ...profile.env };
-            await hold(client, env, profile.asked);
+            await hold(client, env, profile.requestCount);
           });
         }
       }
@@ -162,9 +162,10 @@ describe("the guide", () => {
   ])("has the number of %s for each client", async (_, clients) => {
     const guide = await readFile(join(ROOT, "docs/reach.md"), "utf8");
     const rows = guide.split("\n").map((line) => line.replace(/ +/g, " "));
-    const words = (asked: Asked) => bounds(asked).filter((n, at, all) => n !== all[at - 1]);
-    for (const { name, asks } of clients) {
-      const cells = asks.map((asked) => words(asked).join(" to "));
+    const words = (requestCount: RequestCount) =>
+      bounds(requestCount).filter((n, at, all) => n !== all[at - 1]);
+    for (const { name, requestCounts } of clients) {
+      const cells = requestCounts.map((requestCount) => words(requestCount).join(" to "));
       expect(rows).toContain(`| ${[name, ...cells].join(" | ")} |`);
     }
   });

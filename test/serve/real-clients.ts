@@ -9,14 +9,14 @@ import { findProgram, findPythonWithBoto3, findRubyWithAwsSdk } from "../support
 export const MINUTES_LEFT = [60, 12, 5] as const;
 
 /** How often the client asks: an exact number, or the bounds where its own timers decide. */
-export type Asked = number | readonly [least: number, most: number];
+export type RequestCount = number | readonly [least: number, most: number];
 
 export interface RealClient {
   readonly name: string;
   /** The program and its arguments; `undefined` where it is not installed. */
   readonly command: readonly string[] | undefined;
   /** For each of {@link MINUTES_LEFT}. */
-  readonly asks: readonly [Asked, Asked, Asked];
+  readonly requestCounts: readonly [RequestCount, RequestCount, RequestCount];
 }
 
 /** The AWS CLI runs a process for each request. */
@@ -68,28 +68,28 @@ function javascript(provider: string): readonly string[] {
 
 /** Requests to the container-credentials endpoint. */
 export const ENDPOINT_CLIENTS = [
-  { ...awsCli, asks: [5, 10, 10] },
-  { ...boto3, asks: [1, 6, 6] },
+  { ...awsCli, requestCounts: [5, 10, 10] },
+  { ...boto3, requestCounts: [1, 6, 6] },
   // Close to the expiration it refreshes in the background, at most once at a time.
-  { ...javascriptChain, asks: [1, 1, [2, 5]] },
+  { ...javascriptChain, requestCounts: [1, 1, [2, 5]] },
   {
     name: "AWS SDK for JavaScript, `fromHttp()`",
     command: javascript("fromHttp"),
-    asks: [1, 1, 11],
+    requestCounts: [1, 1, 11],
   },
-  { ...rclone, asks: [1, 1, 5] },
+  { ...rclone, requestCounts: [1, 1, 5] },
 ] as const satisfies readonly RealClient[];
 
 /** Runs of a profile's `credential_process`. */
 export const PROCESS_CLIENTS = [
-  { ...awsCli, asks: [5, 10, 10] },
-  { ...boto3, asks: [1, 6, 6] },
-  { ...javascriptChain, asks: [1, 1, [2, 5]] },
+  { ...awsCli, requestCounts: [5, 10, 10] },
+  { ...boto3, requestCounts: [1, 6, 6] },
+  { ...javascriptChain, requestCounts: [1, 1, [2, 5]] },
   {
     name: "AWS SDK for JavaScript, `fromProcess()`",
     command: javascript("fromProcess"),
-    asks: [1, 1, 11],
+    requestCounts: [1, 1, 11],
   },
-  { name: "AWS SDK for Ruby", command: RUBY_COMMAND, asks: [2, 2, 9] },
-  { ...rclone, asks: [1, 1, 1] },
+  { name: "AWS SDK for Ruby", command: RUBY_COMMAND, requestCounts: [2, 2, 9] },
+  { ...rclone, requestCounts: [1, 1, 1] },
 ] as const satisfies readonly RealClient[];

@@ -48,19 +48,19 @@ describe("a route", () => {
   });
 
   test("calls the regions in order, and immediately while there is another one", () => {
-    const asked = regions("a", "b", "c").startRefresh().ask(DOWN, DOWN, DOWN);
-    expect(asked).toEqual(["a immediately", "b immediately", "c"]);
+    const called = regions("a", "b", "c").startRefresh().ask(DOWN, DOWN, DOWN);
+    expect(called).toEqual(["a immediately", "b immediately", "c"]);
   });
 
   test("begins again when every region has failed", async () => {
     const { clock, startRefresh } = regions("a", "b");
     const { ask } = startRefresh();
-    const asked: string[] = [];
+    const called: string[] = [];
     for (let round = 0; round < 5; round += 1) {
-      asked.push(...ask(DOWN));
+      called.push(...ask(DOWN));
       await clock.advance(1_000);
     }
-    expect(asked).toEqual(["a immediately", "b", "a", "b", "a"]);
+    expect(called).toEqual(["a immediately", "b", "a", "b", "a"]);
   });
 
   test("with one region calls it every time, whether its circuit is open or closed", () => {
@@ -123,13 +123,13 @@ describe("a route", () => {
 
 describe("a region where STS can't reach the identity provider", () => {
   test("is skipped after two failures", () => {
-    const asked = regions("a", "b").startRefresh().ask(IDP, IDP, IDP, IDP, IDP, IDP, IDP);
-    expect(asked).toEqual(["a", "a immediately", "b", "b", "a", "a immediately", "b"]);
+    const called = regions("a", "b").startRefresh().ask(IDP, IDP, IDP, IDP, IDP, IDP, IDP);
+    expect(called).toEqual(["a", "a immediately", "b", "b", "a", "a immediately", "b"]);
   });
 
   test("is skipped after two such failures, whatever happens between them", () => {
-    const asked = regions("a", "b").startRefresh().ask(IDP, "throttled", IDP, IDP);
-    expect(asked).toEqual(["a", "a", "a immediately", "b"]);
+    const called = regions("a", "b").startRefresh().ask(IDP, "throttled", IDP, IDP);
+    expect(called).toEqual(["a", "a", "a immediately", "b"]);
   });
 
   test("keeps its circuit closed, so that the next refresh begins there", () => {
@@ -142,8 +142,8 @@ describe("a region where STS can't reach the identity provider", () => {
 
 describe("a region that is disabled for the account", () => {
   test("is not called again in the same refresh, however long that takes", () => {
-    const asked = regions("a", "b").startRefresh().ask("region-disabled", DOWN, DOWN, DOWN);
-    expect(asked).toEqual(["a immediately", "b", "b", "b"]);
+    const called = regions("a", "b").startRefresh().ask("region-disabled", DOWN, DOWN, DOWN);
+    expect(called).toEqual(["a immediately", "b", "b", "b"]);
   });
 
   test("keeps its circuit closed, because a role of another account may use it", () => {
@@ -241,8 +241,8 @@ describe("a region that did not respond", () => {
     const { clock, startRefresh } = regions("a", "b");
     startRefresh().ask(DOWN, "ok");
     await clock.advance(30_000);
-    const asked = Array.from({ length: 20 }, () => startRefresh().route.next().target.region);
-    expect(asked.filter((region) => region === "a")).toHaveLength(1);
+    const called = Array.from({ length: 20 }, () => startRefresh().route.next().target.region);
+    expect(called.filter((region) => region === "a")).toHaveLength(1);
   });
 
   test("is probed by the next refresh when the probe is abandoned", async () => {

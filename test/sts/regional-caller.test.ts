@@ -28,7 +28,7 @@ function stsInTwoRegions() {
   const clock = new FakeClock();
   const pool = makePool({ clock, random: () => 0 });
   const behavior: Record<string, Behavior> = { [FIRST]: "answers", [SECOND]: "answers" };
-  const asked: string[] = [];
+  const called: string[] = [];
   const events: EventBody[] = [];
   const requestHandler = {
     metadata: { handlerProtocol: "http/1.1" },
@@ -36,7 +36,7 @@ function stsInTwoRegions() {
     httpHandlerConfigs: () => ({}),
     async handle({ hostname }: { hostname: string }) {
       const region = hostname.split(".")[1] ?? "";
-      asked.push(region);
+      called.push(region);
       if (behavior[region] === "hangs") await new Promise(() => {});
       if (behavior[region] === "refuses the connection") {
         throw Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
@@ -69,7 +69,7 @@ function stsInTwoRegions() {
       );
     return { sts, call, close: () => life.abort(new Error("closed")) };
   };
-  return { clock, pool, behavior, asked, events, caller };
+  return { clock, pool, behavior, called, events, caller };
 }
 
 function success(now: number, region: string): Uint8Array {
@@ -82,8 +82,8 @@ function success(now: number, region: string): Uint8Array {
   return new TextEncoder().encode(xml);
 }
 
-const untilAsked = (world: { readonly asked: string[] }, times: number) =>
-  untilSent({ sent: world.asked }, times);
+const untilCalled = (world: { readonly called: string[] }, times: number) =>
+  untilSent({ sent: world.called }, times);
 
 describe("a regional caller", () => {
   test("calls the preferred region, and keeps it while it responds", async () => {
@@ -116,7 +116,7 @@ describe("a regional caller", () => {
     const world = stsInTwoRegions();
     world.behavior[FIRST] = "hangs";
     const call = world.caller({ budgetMs: 8_000 }).call();
-    await untilAsked(world, 1);
+    await untilCalled(world, 1);
     await world.clock.advance(3_999);
     expect(world.clock.pending).toBeGreaterThan(0);
     await world.clock.advance(1);
@@ -128,7 +128,7 @@ describe("a regional caller", () => {
     const world = stsInTwoRegions();
     world.behavior[FIRST] = "hangs";
     const call = world.caller({ budgetMs: 12_000 }, [FIRST]).call();
-    await untilAsked(world, 1);
+    await untilCalled(world, 1);
     await world.clock.advance(10_000);
     const message = "no response from STS within 10000 ms";
     expect(await call).toMatchObject({ failure: { message, alternative: false } });
@@ -142,7 +142,7 @@ describe("a regional caller", () => {
     world.behavior[FIRST] = "hangs";
     const probing = world.caller();
     const probe = probing.call();
-    await untilAsked(world, 2);
+    await untilCalled(world, 2);
     expect(await world.caller().call()).toBe(`key-of-${SECOND}`);
     probing.close();
     expect(await probe).toEqual(new Error("closed"));
@@ -155,7 +155,7 @@ describe("a regional caller", () => {
     world.behavior[FIRST] = "hangs";
     const { sts, call } = world.caller({ hedgeAfterMs: 500 });
     const hedged = call();
-    await untilAsked(world, 1);
+    await untilCalled(world, 1);
     await world.clock.advance(500);
     expect([await hedged, sts.region]).toEqual([`key-of-${SECOND}`, SECOND]);
     expect(world.events).toMatchObject([{ type: "region.switched", reason: "hedge" }]);

@@ -49,8 +49,8 @@ function regions(answers: Readonly<Record<string, Answer>>) {
       sts.call({ ...INPUT, ...input }, startDeadline(world.clock, budgetMs));
     return { sts, call };
   };
-  const asked = () => world.sent.map(({ region }) => region);
-  return { ...world, answers: current, events, caller, asked };
+  const called = () => world.sent.map(({ region }) => region);
+  return { ...world, answers: current, events, caller, called };
 }
 
 const busy = (seconds: number, code = "ThrottlingException") =>
@@ -58,13 +58,13 @@ const busy = (seconds: number, code = "ThrottlingException") =>
 
 describe("a region that requests a wait", () => {
   test("is left for another one if the wait takes most of the remaining time", async () => {
-    const { caller, asked } = regions({ [FIRST]: busy(31), [SECOND]: answered() });
+    const { caller, called } = regions({ [FIRST]: busy(31), [SECOND]: answered() });
     const { call } = caller();
     const failure = await failureOf(call());
     expect(failure).toMatchObject({ code: "ThrottlingException", alternative: true });
     expect(failure.retryAfterMs).toBeUndefined();
     await call();
-    expect(asked()).toEqual([FIRST, SECOND]);
+    expect(called()).toEqual([FIRST, SECOND]);
   });
 
   test.each<[string, Answer, readonly [string, ...string[]]]>([
@@ -72,13 +72,13 @@ describe("a region that requests a wait", () => {
     ["no other region can be called", busy(31), [FIRST]],
     ["every region would refuse the call", busy(31, "AccessDenied"), [FIRST, SECOND]],
   ])("is called again after the wait if %s", async (_, answer, names) => {
-    const { caller, asked } = regions({ [FIRST]: answer, [SECOND]: answered() });
+    const { caller, called } = regions({ [FIRST]: answer, [SECOND]: answered() });
     const { call } = caller({}, names);
     const failure = await failureOf(call());
     expect(failure.alternative).toBe(false);
     expect(failure.retryAfterMs).toBeGreaterThanOrEqual(30_000);
     await failureOf(call());
-    expect(asked()).toEqual([FIRST, FIRST]);
+    expect(called()).toEqual([FIRST, FIRST]);
   });
 });
 
@@ -141,7 +141,7 @@ describe("a hedged call", () => {
       await world.clock.advance(500);
       await outcome;
     }
-    expect(world.asked()).toEqual([FIRST, SECOND, FIRST, SECOND, FIRST, SECOND]);
+    expect(world.called()).toEqual([FIRST, SECOND, FIRST, SECOND, FIRST, SECOND]);
     expect(world.pool.breaker(world.targetIn(FIRST)).openForMs).toBe(30_000);
   });
 
@@ -171,7 +171,7 @@ describe("a hedged call", () => {
     await (await world.late()).outcome.catch(() => {});
     await silent(3);
     await silent(5);
-    expect(world.asked()).toEqual([FIRST, SECOND, FIRST, SECOND, FIRST, SECOND]);
+    expect(world.called()).toEqual([FIRST, SECOND, FIRST, SECOND, FIRST, SECOND]);
     expect(world.pool.breaker(world.targetIn(FIRST)).openForMs).toBe(0);
   });
 
@@ -181,7 +181,7 @@ describe("a hedged call", () => {
     await untilSent(world, 1);
     await world.clock.advance(5_000);
     expect(await outcome).toMatchObject({ kind: "timeout", region: FIRST });
-    expect(world.asked()).toEqual([FIRST]);
+    expect(world.called()).toEqual([FIRST]);
   });
 
   test("passes its probe of the second region to the next caller if the first one responds", async () => {

@@ -241,9 +241,9 @@ describe("the lifetime of a session", () => {
       fc.integer({ min: -50 * HOUR, max: 50 * HOUR }),
       fc.constantFrom(httpDate(0), "Fri, 31 Dec 9999 23:59:59 GMT", "", "nonsense"),
     );
-    const asked = fc.constantFrom(900_000, HOUR, 12 * HOUR);
+    const requested = fc.constantFrom(900_000, HOUR, 12 * HOUR);
     fc.assert(
-      fc.property(off, lie, asked, (stsMs, lied, requestedMs) => {
+      fc.property(off, lie, requested, (stsMs, lied, requestedMs) => {
         const { issue } = world();
         const { lifetimeMs } = issue({ stsMs, lie: lied, requestedMs });
         // A Date with the error of this machine's clock, or a missing one, can't be recognized as wrong.

@@ -25,7 +25,7 @@ const TOOLS: Readonly<Record<string, string>> = {
   nft: "nftables",
 };
 
-const TRIAL = `set -e
+const CHECK = `set -e
 ip link add one type veth peer name two
 tc qdisc add dev one root tbf rate 1mbit burst 10kb latency 1s
 nft add table inet trial
@@ -41,7 +41,7 @@ export function refusal(): Refusal | undefined {
     const reason = `there is no ${missing} (Debian's package ${TOOLS[missing]})`;
     return { reason, isMissingTool: true };
   }
-  const { status, stderr } = spawnSync("unshare", [...UNSHARE, "sh", "-c", TRIAL]);
+  const { status, stderr } = spawnSync("unshare", [...UNSHARE, "sh", "-c", CHECK]);
   if (status === 0) return undefined;
   const said = stderr.toString().trim().split("\n")[0] ?? "";
   return { reason: `the system refuses: ${said}`, isMissingTool: false };

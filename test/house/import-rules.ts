@@ -1,6 +1,6 @@
 import type { Source } from "../support/sources.js";
 
-/** What each room may import besides itself and the foundations. */
+/** What each folder may import besides itself and the foundations. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   model: [],
   runtime: [],
@@ -27,10 +27,10 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   entry: ["retry", "token", "sts", "preflight", "credentials", "provider"],
 };
 
-/** The vocabulary and the seams to the machine, which every room may use. */
+/** The vocabulary and the seams to the machine, which every folder may use. */
 const FOUNDATIONS = ["model", "runtime"];
 
-/** Packages that need more than one room, and which. */
+/** Packages that need more than one folder, and which. */
 const SHARED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   jose: ["preflight", "stores", "testing"],
 };
@@ -38,20 +38,21 @@ const SHARED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
 /** Their types are the vocabulary of the whole library. */
 const TYPES_ANYWHERE = new Set(["@smithy/types", "@aws-sdk/client-sts"]);
 
-function roomOf(path: string): string {
-  const [, room = "", rest] = path.split("/");
-  return rest === undefined && room === "index.ts" ? "entry" : room;
+/** The folder of a source file that the rules count by. */
+export function folderOf(path: string): string {
+  const [, folder = "", rest] = path.split("/");
+  return rest === undefined && folder === "index.ts" ? "entry" : folder;
 }
 
-/** Imports that go up, sideways, or into a room that does not exist. */
+/** Imports that go up, sideways, or into a folder that does not exist. */
 export function wrongDirections(sources: readonly Source[]): string[] {
   return sources.flatMap((source) => {
-    const room = roomOf(source.path);
-    const allowed = BELOW[room];
-    if (allowed === undefined) return [`${source.path}: no such room`];
-    const reachable = new Set([room, ...(room === "runtime" ? [] : FOUNDATIONS), ...allowed]);
+    const folder = folderOf(source.path);
+    const allowed = BELOW[folder];
+    if (allowed === undefined) return [`${source.path}: no such folder`];
+    const reachable = new Set([folder, ...(folder === "runtime" ? [] : FOUNDATIONS), ...allowed]);
     return source.imports
-      .filter(({ file }) => file !== undefined && !reachable.has(roomOf(file)))
+      .filter(({ file }) => file !== undefined && !reachable.has(folderOf(file)))
       .map(({ file }) => `${source.path} -> ${file}`);
   });
 }
@@ -61,34 +62,34 @@ export function cycles(sources: readonly Source[]): string[] {
   const found: string[] = [];
   const next = new Map(sources.map(({ path, imports }) => [path, imports.map(({ file }) => file)]));
   const done = new Set<string>();
-  const visit = (path: string, trail: readonly string[]) => {
+  const follow = (path: string, trail: readonly string[]) => {
     const start = trail.indexOf(path);
     if (start !== -1) found.push([...trail.slice(start), path].join(" -> "));
     if (start !== -1 || done.has(path)) return;
     for (const file of next.get(path) ?? []) {
-      if (file !== undefined) visit(file, [...trail, path]);
+      if (file !== undefined) follow(file, [...trail, path]);
     }
     done.add(path);
   };
-  for (const { path } of sources) visit(path, []);
+  for (const { path } of sources) follow(path, []);
   return found;
 }
 
-/** Third-party packages that more than one room imports. */
+/** Third-party packages that more than one folder imports. */
 export function sharedPackages(sources: readonly Source[]): string[] {
-  const rooms = new Map<string, Set<string>>();
+  const folders = new Map<string, Set<string>>();
   for (const source of sources) {
     for (const { specifier, file, typeOnly } of source.imports) {
       if (file !== undefined || specifier.startsWith("node:")) continue;
       const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
       if (typeOnly && TYPES_ANYWHERE.has(name)) continue;
-      rooms.set(name, (rooms.get(name) ?? new Set()).add(roomOf(source.path)));
+      folders.set(name, (folders.get(name) ?? new Set()).add(folderOf(source.path)));
     }
   }
-  return [...rooms]
+  return [...folders]
     .filter(([name, users]) => {
       const allowed = SHARED_PACKAGES[name];
-      return allowed ? [...users].some((room) => !allowed.includes(room)) : users.size > 1;
+      return allowed ? [...users].some((folder) => !allowed.includes(folder)) : users.size > 1;
     })
     .map(([name, users]) => `${name}: ${[...users].join(", ")}`);
 }
