@@ -102,6 +102,9 @@ export function isForKubernetesApi(audience: TokenFacts["audience"] = []): boole
   return audiences.length > 0 && audiences.every((each) => KUBERNETES_API.test(each));
 }
 
+export const EXPIRED_TOKEN_REMEDY =
+  "Workload: get a new token, and find out why the old one was not replaced in time. Check this machine's clock too.";
+
 /** The step that gives a pod on EKS a token for AWS; completes a sentence. */
 export const ANNOTATE_SERVICE_ACCOUNT =
   "annotate the service account with eks.amazonaws.com/role-arn and restart the pod";

@@ -1,7 +1,12 @@
 import type { WebIdentityErrorCode } from "../model/errors.js";
 import type { Failure } from "../model/failure.js";
 import { type FindingId, firstFatal, type Severity } from "../model/findings.js";
-import { isForKubernetesApi, POD_TOKEN, type TokenFacts } from "../model/jwt.js";
+import {
+  EXPIRED_TOKEN_REMEDY,
+  isForKubernetesApi,
+  POD_TOKEN,
+  type TokenFacts,
+} from "../model/jwt.js";
 import { STS_ISSUER_TIMEOUT_MS } from "../model/sts-limits.js";
 import { judge, type Situation, situationOf } from "./verdict.js";
 
@@ -50,8 +55,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     id: "sts-token-expired",
     severity: "fatal",
     what: "The token has expired",
-    remedy:
-      "Workload: get a new token, and find out why the old one was not replaced in time. Check this machine's clock too.",
+    remedy: EXPIRED_TOKEN_REMEDY,
   },
   "token-early": {
     code: "ERR_TOKEN_INVALID",

@@ -1,6 +1,7 @@
 import type { Finding } from "../model/findings.js";
 import {
   DEFAULT_AUDIENCE,
+  EXPIRED_TOKEN_REMEDY,
   ISSUERS_WITHOUT_SCHEME,
   isForKubernetesApi,
   POD_TOKEN,
@@ -298,8 +299,7 @@ function expired(exp: number, now: number, by: Proof): Finding {
     severity: by === "machine" ? "suspect" : "fatal",
     title: by === "machine" ? "The token seems to have expired." : "The token has expired.",
     detail: details[by],
-    remedy:
-      "Workload: get a new token, and find out why the old one was not replaced in time. Check this machine's clock too.",
+    remedy: EXPIRED_TOKEN_REMEDY,
     evidence: { exp, secondsAgo },
   };
 }

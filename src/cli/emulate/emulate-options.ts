@@ -22,10 +22,8 @@ const IDP_FAULTS = [
   ...["idp:down", "idp:no-cache", "idp:missing-key"],
 ];
 const STS_FAULTS = [
-  ...["sts:slow=3s", "sts:hang", "sts:reset", "sts:html", "sts:empty-200", "sts:down"],
-  ...["sts:idp-unreachable", "sts:throttled", "sts:sts-unavailable", "sts:token-expired"],
-  ...["sts:token-early", "sts:token-rejected", "sts:access-denied", "sts:region-disabled"],
-  ...["sts:request-invalid", "sts:unknown"],
+  ...STS_FAULT_NAMES.map((name) => (name === "slow" ? "sts:slow=3s" : `sts:${name}`)),
+  "sts:down",
 ];
 
 export const EMULATE_SPEC = {
