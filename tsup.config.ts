@@ -107,17 +107,17 @@ function lazyApart(extension: string): EsbuildPlugin {
 const bin = {
   name: "bin",
   setup(build) {
-    build.onResolve({ filter: /\/stored-answer\.js$/ }, () => {
-      return { path: "./stored-answer.cjs", external: true };
+    build.onResolve({ filter: /\/stored-credentials\.js$/ }, () => {
+      return { path: "./stored-credentials.cjs", external: true };
     });
     build.onResolve({ filter: /\/main\.js$/ }, () => ({ path: "./cli.js", external: true }));
   },
 } satisfies EsbuildPlugin;
 
-const requireStoredAnswer = {
-  name: "require-stored-answer",
+const requireStoredCredentials = {
+  name: "require-stored-credentials",
   renderChunk(source: string) {
-    const call = 'import("./stored-answer.cjs")';
+    const call = 'import("./stored-credentials.cjs")';
     return { code: source.replace(call, call.replace("import", "require")) };
   },
 };
@@ -158,11 +158,11 @@ export default defineConfig([
   {
     ...{ ...code, format: "cjs", entry: { bin: "src/cli/bin.ts" } },
     // With splitting, tsup turns each `import()` into `require`.
-    ...{ splitting: false, esbuildPlugins: [bin], plugins: [requireStoredAnswer] },
+    ...{ splitting: false, esbuildPlugins: [bin], plugins: [requireStoredCredentials] },
   },
   {
     ...{ ...cjs, esbuildPlugins: [sdkOnce] },
-    entry: { "stored-answer": "src/cli/credential-process/stored-answer.ts" },
+    entry: { "stored-credentials": "src/cli/credential-process/stored-credentials.ts" },
   },
   { format: ["esm", "cjs"], entry: library, dts: { only: true } },
 ]);

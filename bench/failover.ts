@@ -41,8 +41,8 @@ export async function failoverPart(): Promise<PartResult> {
   const first = await timed(() => provider());
   const second = await timed(() => provider({ forceRefresh: true }));
   provider.close();
-  const answered = timed(() => stockFromWebToken(init)()).then((ms) => figure(ms, "ms"));
-  const stock = await Promise.race([answered, patience()]);
+  const responded = timed(() => stockFromWebToken(init)()).then((ms) => figure(ms, "ms"));
+  const stock = await Promise.race([responded, patience()]);
   const floor = await timed(() =>
     stockFromWebToken({ ...init, clientConfig: { region: NEXT_REGION, requestHandler } })(),
   );

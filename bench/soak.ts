@@ -28,7 +28,7 @@ export async function soakPart(): Promise<PartResult> {
   await using idp = await startLocalIdp({ algorithm: "ES256" });
   const clock = new SoakClock(Date.now());
   const token = await idp.issueToken({ expiresInSeconds: 10 * 365 * 86_400 });
-  const handler = new AnsweringHandler(clock.now);
+  const handler = new RespondingHandler(clock.now);
   const seams = { clock, env: {}, random: seededRandom(1) };
   const provider = createProvider(
     () => ({
@@ -134,7 +134,7 @@ class SoakClock extends FakeClock {
 }
 
 /** STS without a network: credentials that are valid for an hour of the clock. */
-class AnsweringHandler {
+class RespondingHandler {
   calls = 0;
   readonly metadata = { handlerProtocol: "http/1.1" };
   readonly #now: () => number;

@@ -105,7 +105,7 @@ export function sharingMember(options: SharingMemberOptions): SharingMember {
         throw error;
       }
     },
-    staleAnswer: () => new Error("STS returned expired credentials"),
+    staleResponse: () => new Error("STS returned expired credentials"),
     ...QUIET_CACHE,
     aheadOfTime: true,
     clock,

@@ -140,18 +140,18 @@ class Fleet {
     const { now } = this.#wheel;
     if (this.#failures[who] === 0) this.#startedAt[who] = now;
     const success = this.#sts.succeeds(now);
-    const answeredAt = now + this.#sts.tookMs;
+    const respondedAt = now + this.#sts.tookMs;
     const silenceMs = policy.checks?.afterSilenceMs ?? Number.POSITIVE_INFINITY;
     if (silenceMs < this.#sts.tookMs) this.#wheel.schedule(workloads + who, now + silenceMs);
     if (!success) {
       this.#next[who] = HAS_FAILED;
-      this.#wheel.schedule(who, answeredAt);
+      this.#wheel.schedule(who, respondedAt);
       return;
     }
     this.#served += 1;
-    if (answeredAt > (this.#expiresAt[who] as number)) this.#expired += 1;
-    this.#lastServedMs = Math.max(this.#lastServedMs, answeredAt);
-    const second = Math.floor(answeredAt / 1000);
+    if (respondedAt > (this.#expiresAt[who] as number)) this.#expired += 1;
+    this.#lastServedMs = Math.max(this.#lastServedMs, respondedAt);
+    const second = Math.floor(respondedAt / 1000);
     this.#servedIn[second] = (this.#servedIn[second] ?? 0) + 1;
   }
 

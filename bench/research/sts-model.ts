@@ -5,7 +5,7 @@ import type { IssuerCapacity } from "./issuer-capacity.js";
 const { code, message, httpStatus } = WIRE_ERRORS.verificationKey;
 
 /** The only failure of this model, with STS's exact message. */
-export const NO_KEY: Failure = { kind: "answer", code, message, httpStatus };
+export const NO_KEY: Failure = { kind: "response", code, message, httpStatus };
 
 /** How long STS takes to respond, and how long its request to the identity provider takes, in milliseconds. */
 export const STS_MS = 40;

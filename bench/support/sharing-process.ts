@@ -52,7 +52,7 @@ process.on("message", (message: SharingInstructions | WriteInstructions | "go") 
     if (message === "go") return share();
     return "writeTo" in message ? write(message) : prepare(message);
   };
-  work().then((answer) => process.send?.(answer));
+  work().then((report) => process.send?.(report));
 });
 process.send?.("ready");
 

@@ -63,9 +63,9 @@ async function startProcess(script: string): Promise<SharingProcess> {
   });
   await once(child, "message");
   const ask = async (message: SharingInstructions | "go") => {
-    const answer = once(child, "message");
+    const reported = once(child, "message");
     child.send(message);
-    const [report] = await answer;
+    const [report] = await reported;
     return report as SharingReport;
   };
   return {

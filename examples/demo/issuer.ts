@@ -11,7 +11,7 @@ const TOKEN_LIFETIME_SECONDS = 600;
 const CLIENT = { id: "checkout", secret: "not-a-secret-outside-of-this-demo" };
 
 /** How the issuer responds to requests for its keys. */
-export type Condition = "answers" | "returns 429" | "is down";
+export type Condition = "responds" | "returns 429" | "is down";
 
 /** `oidc-provider`, whose public listener can fail on demand. */
 export interface Issuer extends AsyncDisposable {
@@ -33,15 +33,15 @@ export interface Issuer extends AsyncDisposable {
 export async function startIssuer(): Promise<Issuer> {
   const front = createServer();
   const url = `http://${LOOPBACK}:${await listenOutsideEphemeralPorts(front)}`;
-  const answer = await oidcServer(url);
-  const inner = createServer(answer);
+  const respond = await oidcServer(url);
+  const inner = createServer(respond);
   inner.listen(0, LOOPBACK);
   await listening(inner);
   const tokenUrl = `http://${LOOPBACK}:${portOf(inner)}/token`;
 
-  let condition: Condition = "answers";
+  let condition: Condition = "responds";
   front.on("request", (request, response) => {
-    if (condition === "answers") answer(request, response);
+    if (condition === "responds") respond(request, response);
     else response.writeHead(429, { "content-type": "text/plain" }).end("slow down\n");
   });
   const port = portOf(front);
@@ -65,7 +65,7 @@ export async function startIssuer(): Promise<Issuer> {
     async comeBack() {
       front.listen(port, LOOPBACK);
       await listening(front);
-      condition = "answers";
+      condition = "responds";
     },
     [Symbol.asyncDispose]: stop,
   };

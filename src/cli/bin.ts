@@ -10,9 +10,9 @@ const [, , command, ...args] = process.argv;
 
 async function start(): Promise<void> {
   if (command === "credential-process") {
-    const { storedAnswer } = await import("./credential-process/stored-answer.js");
-    const answer = await storedAnswer(args, process.env);
-    if (answer !== undefined && (await print(answer))) process.exit();
+    const { storedCredentials } = await import("./credential-process/stored-credentials.js");
+    const credentials = await storedCredentials(args, process.env);
+    if (credentials !== undefined && (await print(credentials))) process.exit();
   }
   await import("./main.js");
 }

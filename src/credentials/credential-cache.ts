@@ -46,7 +46,7 @@ export interface CacheOptions<F extends RefreshResult, R extends CacheRequest> {
   /** Called when a caller begins to wait for the in-flight refresh, in that caller's context. */
   readonly onWait?: () => void;
   /** Makes the error for credentials that have expired on arrival, or expire within a second. */
-  readonly staleAnswer: (credentials: F["credentials"]) => Error;
+  readonly staleResponse: (credentials: F["credentials"]) => Error;
   /** Reads from the error of a failed refresh when the next one may start. */
   readonly adviceOf: (error: unknown) => FailureAdvice;
   /** Called when new credentials are in the cache, before any caller gets them. */
@@ -280,7 +280,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
 
   /** Gets new credentials and caches them. A failure is remembered for the backoff. */
   async #singleRefresh(request: R | undefined): Promise<F["credentials"]> {
-    const { refresh, staleAnswer, onRefreshed } = this.#options;
+    const { refresh, staleResponse, onRefreshed } = this.#options;
     const abort = new AbortController();
     this.#abort = abort;
     try {
@@ -290,7 +290,7 @@ export class CredentialCache<F extends RefreshResult, R extends CacheRequest> {
       const result = await untilAborted(running, abort.signal);
       const cached = new CachedCredentials(result.credentials, this.#options);
       // Written so that an invalid expiration (NaN) fails too.
-      if (!(cached.lifetimeMs >= MIN_LIFETIME_MS)) throw staleAnswer(result.credentials);
+      if (!(cached.lifetimeMs >= MIN_LIFETIME_MS)) throw staleResponse(result.credentials);
       this.#throwIfClosed();
       this.#cached = cached;
       this.#failure = undefined;

@@ -146,10 +146,11 @@ export function brokenEndpoint(
   const id = isLate ? "sts-timeout" : failedIn === "tls" ? "sts-tls-untrusted" : "sts-unreachable";
   const title = titleOf(failedIn, isLate);
   const late = status === undefined ? "no response" : "its response did not end";
-  const answer = isLate
+  const trouble = isLate
     ? `${late} in ${Math.round(totalMs)} ms`
     : "it was closed before a response";
-  const problem = failedIn === "answer" ? `there is a connection, but ${answer}` : WORDS[failedIn];
+  const problem =
+    failedIn === "response" ? `there is a connection, but ${trouble}` : WORDS[failedIn];
   const ignored =
     proxy === undefined
       ? ""
@@ -178,14 +179,14 @@ function titleOf(part: Part, isLate: boolean): string {
       return isLate
         ? "STS does not finish the TLS handshake in time"
         : "The TLS certificate of the STS endpoint is not trusted";
-    case "answer":
+    case "response":
       return isLate
         ? "STS did not respond in time"
         : "STS closes the connection without a response";
   }
 }
 
-const WORDS: Readonly<Record<Exclude<Part, "answer">, string>> = {
+const WORDS: Readonly<Record<Exclude<Part, "response">, string>> = {
   dns: "its name does not resolve",
   connect: "no connection is established",
   tls: "the TLS handshake fails",
@@ -199,7 +200,7 @@ function remedyOf(part: Part, host: string): string {
       return `let this machine connect to ${host} (route to the internet or VPC endpoint, security group, firewall).`;
     case "tls":
       return `exempt ${host} from TLS inspection, or trust the inspecting proxy's CA (NODE_EXTRA_CA_CERTS).`;
-    case "answer":
+    case "response":
       return `find what accepts connections for ${host} without forwarding them (firewall, load balancer, VPC endpoint).`;
   }
 }
@@ -216,7 +217,7 @@ function chosenBy({ kind, region }: EndpointFacts, settings: Facts["settings"]):
 }
 
 /** The finding for the failed call: the words of STS, or what prevented a response. */
-export function answerFinding(failure: Failure, token?: TokenFacts): Finding {
+export function callFinding(failure: Failure, token?: TokenFacts): Finding {
   const { kind, code, message, httpStatus, requestId, region } = failure;
   const { id, severity, what, remedy } = sentenceFor(failure, token);
   const where = region === undefined ? "" : ` in ${region}`;
@@ -224,7 +225,7 @@ export function answerFinding(failure: Failure, token?: TokenFacts): Finding {
   const request = requestId === undefined ? "" : ` (request ID ${requestId})`;
   const words = code === undefined ? message : `${code}: ${message}`;
   // Without a code, the message is from this library and not from STS.
-  const isFromSts = kind === "answer" && code !== undefined;
+  const isFromSts = kind === "response" && code !== undefined;
   const detail = isFromSts
     ? `STS${where} said${status}: ${words}${request}`
     : `The call to STS${where} failed: ${words}${request}`;
@@ -233,7 +234,7 @@ export function answerFinding(failure: Failure, token?: TokenFacts): Finding {
 }
 
 /** By then, STS has reported an issuer that does not respond: its limit and a second of transit, in milliseconds. */
-const STS_ANSWERS_BY_MS = STS_ISSUER_TIMEOUT_MS + 1_000;
+const STS_RESPONDS_BY_MS = STS_ISSUER_TIMEOUT_MS + 1_000;
 
 /**
  * Weakens the finding for a call that the end of the run cut off, if the path to STS works: STS may
@@ -242,34 +243,34 @@ const STS_ANSWERS_BY_MS = STS_ISSUER_TIMEOUT_MS + 1_000;
  * @param seen - the other findings.
  */
 export function weakenCutOff(
-  answer: Finding,
+  finding: Finding,
   { cutShort = false }: Failure,
-  { facts, seen }: { readonly facts: AnswerFacts; readonly seen: readonly Finding[] },
+  { facts, seen }: { readonly facts: CallFacts; readonly seen: readonly Finding[] },
 ): Finding {
   const { assumeRole } = facts;
   const [chosen] = facts.sts;
-  const isEarly = cutShort && assumeRole !== undefined && assumeRole.ms < STS_ANSWERS_BY_MS;
-  if (!isEarly || chosen?.status === undefined || chosen.failedIn !== undefined) return answer;
+  const isEarly = cutShort && assumeRole !== undefined && assumeRole.ms < STS_RESPONDS_BY_MS;
+  if (!isEarly || chosen?.status === undefined || chosen.failedIn !== undefined) return finding;
   const isExplained = seen.some(({ severity }) => severity === "fatal" || severity === "suspect");
   return {
-    ...answer,
+    ...finding,
     severity: isExplained ? "advice" : "suspect",
     title: "STS did not respond before the time limit of this run.",
-    detail: `${answer.detail}; ${chosen.host} responds to a bare GET.`,
+    detail: `${finding.detail}; ${chosen.host} responds to a bare GET.`,
     remedy:
       "Workload: run the doctor again with a longer --timeout: STS waits up to 5 s for the identity provider.",
   };
 }
 
-type AnswerFacts = Pick<Facts, "sts" | "assumeRole">;
+type CallFacts = Pick<Facts, "sts" | "assumeRole">;
 
 /** Completes the finding for a response that no other finding explains, so that a reader can investigate it. */
-export function answerInFull(answer: Finding, facts: Facts): Finding {
+export function completeFinding(finding: Finding, facts: Facts): Finding {
   const { issuer } = facts;
-  if (answer.id !== "sts-verification-key" || issuer === undefined) {
-    return inTrustPolicyTerms(answer, facts);
+  if (finding.id !== "sts-verification-key" || issuer === undefined) {
+    return inTrustPolicyTerms(finding, facts);
   }
-  return { ...answer, remedy: withCommands(answer.remedy, tryElsewhere(issuer)) };
+  return { ...finding, remedy: withCommands(finding.remedy, tryElsewhere(issuer)) };
 }
 
 /** The claims that decide about a refusal, for a comparison with the role's trust policy. */
@@ -284,9 +285,9 @@ const DECIDING: Readonly<Partial<Record<FindingId, readonly ("aud" | "sub")[]>>>
  * keys for AWS OIDC federation"): the issuer without its scheme, and `azp` as the audience if the token
  * has one.
  */
-function inTrustPolicyTerms(answer: Finding, { token, settings }: Facts): Finding {
-  const claims = DECIDING[answer.id];
-  if (claims === undefined || token?.issuer === undefined) return answer;
+function inTrustPolicyTerms(finding: Finding, { token, settings }: Facts): Finding {
+  const claims = DECIDING[finding.id];
+  if (claims === undefined || token?.issuer === undefined) return finding;
   const provider = token.issuer.replace(/^https?:\/\//, "");
   const values: Readonly<Record<string, string | undefined>> = {
     aud: token.azp ?? [token.audience ?? []].flat().join(", "),
@@ -297,9 +298,9 @@ function inTrustPolicyTerms(answer: Finding, { token, settings }: Facts): Findin
   );
   const role = settings.find(({ name }) => name === "roleArn")?.value;
   const sentences = [
-    answer.detail.replace(/\.?$/, "."),
+    finding.detail.replace(/\.?$/, "."),
     ...(shown.length > 0 ? [`The token has ${shown.join(" and ")}.`] : []),
     ...(role === undefined ? [] : [`The role is ${role}.`]),
   ];
-  return { ...answer, detail: sentences.join(" ") };
+  return { ...finding, detail: sentences.join(" ") };
 }

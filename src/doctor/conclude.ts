@@ -6,7 +6,7 @@ import { bySeverity, type Finding, type FindingId } from "../model/findings.js";
 import { confirmFindings } from "../retry/verdict.js";
 import { issuerFindings, unreadFindings } from "./conclude-issuer.js";
 import { storeFindings } from "./conclude-store.js";
-import { answerFinding, answerInFull, stsFindings, weakenCutOff } from "./conclude-sts.js";
+import { callFinding, completeFinding, stsFindings, weakenCutOff } from "./conclude-sts.js";
 import type { Diagnosis, Facts, Timing } from "./diagnosis.js";
 
 /** Everything from which the conclusions are drawn. */
@@ -36,18 +36,18 @@ export function conclude(gathered: Gathered): Diagnosis {
     ...certificateFindings(facts),
     ...storeFindings(facts),
   ];
-  const answer =
-    failure && weakenCutOff(answerFinding(failure, facts.token), failure, { facts, seen });
+  const ofCall =
+    failure && weakenCutOff(callFinding(failure, facts.token), failure, { facts, seen });
   // Without a response, STS refused nothing: the finding for the failed call is one among others.
-  const isAnswered = failure?.kind === "answer" || failure?.kind === "bad-answer";
-  const isSeen = seen.some(({ id, severity }) => id === answer?.id && severity === "fatal");
+  const hasResponse = failure?.kind === "response" || failure?.kind === "bad-response";
+  const isSeen = seen.some(({ id, severity }) => id === ofCall?.id && severity === "fatal");
   const findings = withoutRepeats(
-    answer === undefined || (isSeen && !isAnswered) ? seen : [...seen, answer],
+    ofCall === undefined || (isSeen && !hasResponse) ? seen : [...seen, ofCall],
   );
-  const refusal = isAnswered ? answer : undefined;
+  const refusal = hasResponse ? ofCall : undefined;
   const { rootCause, ranked } = rank(findings, refusal);
   const inFull = <Each extends Finding | null>(each: Each) =>
-    each !== null && each === rootCause && each === answer ? answerInFull(each, facts) : each;
+    each !== null && each === rootCause && each === ofCall ? completeFinding(each, facts) : each;
   return {
     schemaVersion: 1,
     verdict: verdictOf(rootCause, findings, failure),
@@ -274,23 +274,23 @@ export const EXPLAINED_BY: Readonly<Partial<Record<FindingId, readonly FindingId
 /**
  * Orders the findings by weight, and chooses the one that explains the others.
  *
- * @param answer - the finding for STS's own refusal, if it refused.
+ * @param refusal - the finding for STS's own refusal, if it refused.
  */
 export function rank(
   findings: readonly Finding[],
-  answer: Finding | undefined,
+  refusal: Finding | undefined,
 ): { readonly rootCause: Finding | null; readonly ranked: readonly Finding[] } {
   const sorted = findings.toSorted(byWeight);
   const causes = sorted.filter(({ severity }) => severity === "fatal" || severity === "suspect");
-  const behind = causes.filter((each) => isBehind(each, answer));
-  const isFinal = answer?.severity === "fatal" || causes[0]?.severity !== "fatal";
-  const rootCause = behind[0] ?? (isFinal ? answer : undefined) ?? causes[0] ?? null;
+  const behind = causes.filter((each) => isBehind(each, refusal));
+  const isFinal = refusal?.severity === "fatal" || causes[0]?.severity !== "fatal";
+  const rootCause = behind[0] ?? (isFinal ? refusal : undefined) ?? causes[0] ?? null;
   if (rootCause === null) return { rootCause, ranked: sorted };
   return { rootCause, ranked: [rootCause, ...sorted.filter((each) => each !== rootCause)] };
 }
 
-function isBehind({ id }: Finding, answer: Finding | undefined): boolean {
-  return answer !== undefined && (EXPLAINED_BY[answer.id]?.includes(id) ?? false);
+function isBehind({ id }: Finding, refusal: Finding | undefined): boolean {
+  return refusal !== undefined && (EXPLAINED_BY[refusal.id]?.includes(id) ?? false);
 }
 
 function byWeight(a: Finding, b: Finding): number {

@@ -263,7 +263,7 @@ export interface EndpointFacts extends RequestParts {
   /** When the host's own certificate becomes valid and when it expires (ISO 8601). */
   readonly certificate?: { readonly validFrom: string; readonly validTo: string } | undefined;
   /** The part in which the request failed, if it did. */
-  readonly failedIn?: "dns" | "connect" | "tls" | "answer" | undefined;
+  readonly failedIn?: "dns" | "connect" | "tls" | "response" | undefined;
   /** The endpoint's clock minus this machine's, in milliseconds, with an accuracy of a second. */
   readonly clockSkewMs?: number | undefined;
 }

@@ -126,18 +126,18 @@ export async function gatherEndpoint(
       addresses: [],
       isPrivate: false,
       totalMs: ENDPOINT_LIMIT_MS,
-      failedIn: "answer" as const,
+      failedIn: "response" as const,
       error: "timeout",
     }),
   } as const;
   return await run.step<EndpointFacts>(step, async (signal) => {
     const limits = { resolve: stsResolver(run), limitMs: ENDPOINT_LIMIT_MS, signal };
-    const [{ addresses }, answer] = await Promise.all([
+    const [{ addresses }, probed] = await Promise.all([
       resolveName(run, bareHostname(url), limits),
       probe(run, endpoint.url, { region, signal }),
     ]);
     const isPrivate = addresses.some(({ isPublic }) => !isPublic);
-    return { ...known, addresses, isPrivate, ...answer };
+    return { ...known, addresses, isPrivate, ...probed };
   });
 }
 
@@ -172,8 +172,8 @@ async function probe(
   limit.end();
   const { headers, tlsProtocol, certificate, status, firstByteMs, totalMs } = outcome.timing;
   // A page that is too long or compressed counts as a response. One that does not end does not.
-  const isAnswer = status !== undefined && !("problem" in outcome && isTimeout(outcome.problem));
-  const problem = !isAnswer && "problem" in outcome ? outcome.problem : undefined;
+  const isResponse = status !== undefined && !("problem" in outcome && isTimeout(outcome.problem));
+  const problem = !isResponse && "problem" in outcome ? outcome.problem : undefined;
   const parts = { ...requestParts(outcome.timing), ...(!problem && { error: undefined }) };
   run.timings.push({
     step: "sts-endpoint",
@@ -201,7 +201,7 @@ function isTimeout({ kind }: FetchProblem): boolean {
 function partOf(problem: FetchProblem): NonNullable<EndpointFacts["failedIn"]> {
   if (problem.kind === "tls") return "tls";
   const phase = "phase" in problem ? problem.phase : undefined;
-  return phase === "dns" || phase === "connect" || phase === "tls" ? phase : "answer";
+  return phase === "dns" || phase === "connect" || phase === "tls" ? phase : "response";
 }
 
 /** The skew by a `Date`. It has whole seconds, rounded down, so half a second is added. */

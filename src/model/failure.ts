@@ -28,8 +28,8 @@ export interface Failure {
    * - `token`: there is no usable token. STS was not called.
    * - `request`: the request can't be sent as configured. STS was not called.
    * - `preflight`: STS can't use what the issuer publishes. STS was not called.
-   * - `answer`: STS returned an error. Without a `code`, something in front of STS may have returned it.
-   * - `bad-answer`: STS reported success, but returned no usable credentials.
+   * - `response`: STS returned an error. Without a `code`, something in front of STS may have returned it.
+   * - `bad-response`: STS reported success, but returned no usable credentials.
    * - `proxy`: a proxy refused the connection to STS (`PROXY_STATUS_403`).
    * - `network`: no response: the connection was refused or reset, the name did not resolve, or TLS failed.
    * - `timeout`: no response in time.
@@ -39,8 +39,8 @@ export interface Failure {
     | "token"
     | "request"
     | "preflight"
-    | "answer"
-    | "bad-answer"
+    | "response"
+    | "bad-response"
     | "proxy"
     | "network"
     | "timeout"

@@ -3,7 +3,7 @@ import { STS_ALGORITHMS, STS_DISCOVERY_MEMBERS } from "../model/sts-limits.js";
 import {
   byteOrderMark,
   CAME_INSTEAD,
-  isErrorAnswer,
+  isErrorResponse,
   type JsonObject,
   member,
   type NoObject,
@@ -31,7 +31,7 @@ export function checkDiscovery(body: Uint8Array, issuer: string, url: string): C
   if (
     named === undefined &&
     missing.length === STS_DISCOVERY_MEMBERS.length &&
-    isErrorAnswer(document)
+    isErrorResponse(document)
   ) {
     return { findings: [...marked, notJson(url, "page")] };
   }

@@ -174,7 +174,7 @@ function timedOut(phase: string, { document, timing, timeoutMs }: Failed) {
     const detail = `Other names were resolved first: ${host} was still in the queue after ${timeoutMs} ms.`;
     return { ...NOT_RESOLVED, detail };
   }
-  const isConnected = phase === "answer" || phase === "body";
+  const isConnected = phase === "response" || phase === "body";
   const within = `within ${timeoutMs} ms (phase "${phase}")`;
   if (document === "jwks") {
     return {
@@ -258,10 +258,10 @@ const SLOW_MS = 2_000;
 export function slow(requests: readonly RequestTiming[]): Finding[] {
   // 304 is the response to a request that revalidates a cached document.
   const isServed = (status: number | undefined) => status === 200 || status === 304;
-  const answered = requests.filter(({ error, status }) => error === undefined && isServed(status));
-  const total = answered.reduce((sum, { totalMs }) => sum + totalMs, 0);
-  const slowest = Math.max(...answered.map(({ totalMs }) => totalMs));
-  return answered.flatMap(({ document, url, totalMs }) => {
+  const served = requests.filter(({ error, status }) => error === undefined && isServed(status));
+  const total = served.reduce((sum, { totalMs }) => sum + totalMs, 0);
+  const slowest = Math.max(...served.map(({ totalMs }) => totalMs));
+  return served.flatMap(({ document, url, totalMs }) => {
     const isTooLate =
       totalMs > STS_ISSUER_TIMEOUT_MS || (total > STS_ISSUER_TIMEOUT_MS && totalMs === slowest);
     if (!isTooLate && totalMs <= SLOW_MS) return [];

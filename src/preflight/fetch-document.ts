@@ -95,8 +95,8 @@ export async function guardedGet(url: URL, options: GetOptions): Promise<Outcome
     return { timing: watch.stop(), problem: { kind: "not-public", address: literal } };
   }
   try {
-    const answer = await untilAborted(exchange(url, options, watch), options.signal);
-    return { ...answer, timing: watch.stop() };
+    const result = await untilAborted(exchange(url, options, watch), options.signal);
+    return { ...result, timing: watch.stop() };
   } catch (error) {
     const problem = problemOf(error, watch.phase, options.signal.aborted);
     return { timing: watch.stop(codeOf(problem)), problem };
@@ -112,7 +112,7 @@ async function exchange(url: URL, options: GetOptions, watch: Stopwatch) {
   const ignoreSignal = onAbort(options.signal, () => request.destroy());
   try {
     const response = await responseOf(request);
-    watch.answered(response.statusCode ?? 0, response.headers);
+    watch.responded(response.statusCode ?? 0, response.headers);
     // Some object stores send an empty header.
     const encoding = response.headers["content-encoding"] || "identity";
     if (response.statusCode === 200 && encoding.toLowerCase() !== "identity") {
@@ -214,7 +214,7 @@ function codeOf(problem: FetchProblem): string {
 }
 
 /** The part of a request that is in progress. */
-export type Phase = "dns-queue" | "dns" | "connect" | "tls" | "answer" | "body";
+export type Phase = "dns-queue" | "dns" | "connect" | "tls" | "response" | "body";
 
 /** The times and the response of one request, for a document or not. */
 export type MeasuredRequest = Omit<RequestTiming, "document" | "fromCache">;
@@ -228,7 +228,7 @@ class Stopwatch {
   #phaseStart: number;
   #times: Partial<Pick<RequestTiming, "dnsMs" | "connectMs" | "tlsMs" | "firstByteMs">> = {};
   #bytes = 0;
-  #answer: Partial<Pick<RequestTiming, "status" | "headers">> = {};
+  #response: Partial<Pick<RequestTiming, "status" | "headers">> = {};
   #peer: Partial<Pick<RequestTiming, "address" | "tlsProtocol" | "certificate">> = {};
 
   /** @param isResolved - whether no name has to be resolved here: the host is an address, or a proxy resolves it */
@@ -257,7 +257,7 @@ class Stopwatch {
       const tls = socket as TLSSocket;
       const tlsProtocol = tls.getProtocol() ?? undefined;
       this.#peer = { ...this.#peer, tlsProtocol, certificate: validityOf(tls) };
-      this.#times = { ...this.#times, tlsMs: this.#next("answer") };
+      this.#times = { ...this.#times, tlsMs: this.#next("response") };
     });
   }
 
@@ -272,15 +272,15 @@ class Stopwatch {
   }
 
   connected(): void {
-    const phase = this.#url.protocol === "https:" ? "tls" : "answer";
+    const phase = this.#url.protocol === "https:" ? "tls" : "response";
     this.#times = { ...this.#times, connectMs: this.#next(phase) };
   }
 
-  answered(status: number, headers: IncomingHttpHeaders): void {
+  responded(status: number, headers: IncomingHttpHeaders): void {
     this.#next("body");
     const firstByteMs = roundMs(this.#clock.monotonic() - this.#start);
     this.#times = { ...this.#times, firstByteMs };
-    this.#answer = { status, headers: selected(headers) };
+    this.#response = { status, headers: selected(headers) };
   }
 
   /** Counts bytes of the body, and returns the number so far. */
@@ -298,7 +298,7 @@ class Stopwatch {
       bytes: this.#bytes,
       headers: {},
       ...this.#peer,
-      ...this.#answer,
+      ...this.#response,
     };
   }
 

@@ -155,7 +155,7 @@ export function member(object: JsonObject, name: string): unknown {
 }
 
 /** Whether the object is an error that some gateways send with status 200: nothing certain follows from it. */
-export function isErrorAnswer(object: JsonObject): boolean {
+export function isErrorResponse(object: JsonObject): boolean {
   return ["error", "errors", "message", "Message", "code", "status", "fault"].some((name) =>
     Object.hasOwn(object, name),
   );

@@ -92,7 +92,7 @@ function shortened(kid: string): string {
  * Behind a load balancer that picks one of three replicas at random, seven responses would all come
  * from the same wrong replica for one token in 1,000; eight responses for one in 3,000.
  */
-export const ANSWERS_THAT_AGREE = 8;
+export const RESPONSES_THAT_AGREE = 8;
 
 /** Responses older than this, in milliseconds, do not count as agreeing. */
 const AGREE_MS = 30_000;
@@ -145,7 +145,7 @@ export class KeySetsSeen {
     const members = new Set(entries.map(memberOf));
     const digest = digestOf([...members, ...faults].toSorted().join());
     const known = this.#sets.get(digest);
-    const seenAt = [...(known?.seenAt ?? []), this.#clock.monotonic()].slice(-ANSWERS_THAT_AGREE);
+    const seenAt = [...(known?.seenAt ?? []), this.#clock.monotonic()].slice(-RESPONSES_THAT_AGREE);
     this.#sets.delete(digest);
     this.#sets.set(digest, { members, shown: shownOf(entries), seenAt });
     const [oldest] = this.#sets.keys();
@@ -167,8 +167,8 @@ export class KeySetsSeen {
   get doAgree(): boolean {
     const [seen, ...others] = this.#recent();
     const since = this.#clock.monotonic() - AGREE_MS;
-    const answers = seen?.seenAt.filter((at) => at > since).length ?? 0;
-    return others.length === 0 && answers >= ANSWERS_THAT_AGREE;
+    const responses = seen?.seenAt.filter((at) => at > since).length ?? 0;
+    return others.length === 0 && responses >= RESPONSES_THAT_AGREE;
   }
 
   /** Whether recent responses have different keys. */

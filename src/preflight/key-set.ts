@@ -7,7 +7,7 @@ import { STS_MAX_KEYS_PER_TYPE } from "../model/sts-limits.js";
 import {
   byteOrderMark,
   CAME_INSTEAD,
-  isErrorAnswer,
+  isErrorResponse,
   isJsonObject,
   type JsonObject,
   member,
@@ -71,7 +71,7 @@ export function readKeySet(body: Uint8Array, url: string): ReadKeySet {
   const marked = parsed.hasByteOrderMark ? [byteOrderMark("jwks", url)] : [];
   if (parsed.kind !== "object") return { findings: [...marked, notJson(url, parsed.kind)] };
   const keys = member(parsed.value, "keys");
-  if (keys === undefined && isErrorAnswer(parsed.value)) {
+  if (keys === undefined && isErrorResponse(parsed.value)) {
     return { findings: [...marked, notJson(url, "page")] };
   }
   if (!Array.isArray(keys) || keys.length === 0) {

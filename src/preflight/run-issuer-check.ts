@@ -15,7 +15,7 @@ import type { Environment } from "../runtime/environment.js";
 import { safeText } from "../runtime/redact.js";
 import { type ResolveHost, reachOf, resolveHost } from "./guarded-lookup.js";
 import { IssuerCache, type MaxAge, type SharedIssuer, type Snapshot } from "./issuer-cache.js";
-import { ANSWERS_THAT_AGREE, FETCHES_APART_MS } from "./key-history.js";
+import { FETCHES_APART_MS, RESPONSES_THAT_AGREE } from "./key-history.js";
 import type { Subject } from "./subject.js";
 import { judgeKey, keyNotFound, keyTable, kids } from "./token-key.js";
 
@@ -184,7 +184,7 @@ class IssuerCheck {
       judged = { ...judged, findings: judged.findings.map(withoutCertainty) };
     }
     judged = await this.#confirmMissingKey(judged);
-    judged = await this.#fetchUntilAnswersAgree(judged);
+    judged = await this.#fetchUntilResponsesAgree(judged);
     const { missingKid, snapshot } = judged;
     const { kid } = this.#subject;
     if (missingKid === undefined && typeof kid === "string" && snapshot.keys) {
@@ -228,10 +228,10 @@ class IssuerCheck {
   }
 
   /** Fetches the documents on new connections until enough responses agree, or one differs. */
-  async #fetchUntilAnswersAgree(first: Judgement): Promise<Judgement> {
+  async #fetchUntilResponsesAgree(first: Judgement): Promise<Judgement> {
     const { missingKids, keySets } = this.#issuer;
     let judged = first;
-    for (let answers = 1; answers < ANSWERS_THAT_AGREE; answers += 1) {
+    for (let responses = 1; responses < RESPONSES_THAT_AGREE; responses += 1) {
       const grave = judged.findings.filter(isGrave);
       const isOpen = grave.length > 0 || this.#isSuspected;
       const isSettled = keySets.doAgree || keySets.doDiffer || judged.snapshot.isFailure;

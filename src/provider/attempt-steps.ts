@@ -144,7 +144,7 @@ function expiredForGood(sourceName: string, expired: Finding | undefined): Findi
 
 /** STS called this token expired, and the source returned it again. */
 const EXPIRED_AGAIN: Failure = {
-  kind: "answer",
+  kind: "response",
   code: "ExpiredTokenException",
   message: "the token source returned the expired token again",
   sameToken: true,

@@ -232,7 +232,7 @@ export function createProvider(
       reporter.closed();
       refresher.close();
     },
-    staleAnswer,
+    staleResponse,
     adviceOf,
     callerTimeoutMs: options.callerTimeoutMs,
     callerTimedOut: () => callerTimedOut(options.callerTimeoutMs),
@@ -280,7 +280,7 @@ function adviceOf(error: unknown): FailureAdvice {
   };
 }
 
-function staleAnswer({ expiration }: AttributedCredentials): WebIdentityError {
+function staleResponse({ expiration }: AttributedCredentials): WebIdentityError {
   return new WebIdentityError({
     code: "ERR_STS_UNAVAILABLE",
     message: `STS returned credentials that have expired, or expire within 1 s (${expiration?.toJSON()}).`,

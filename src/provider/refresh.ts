@@ -162,12 +162,12 @@ export class Refresher {
       return { ...found, source: "store", attempts: attempt.attempt - 1 };
     }
     await issuer.beforeCall(token, deadline);
-    const answered = issuer.duringCall(token);
+    const callEnded = issuer.duringCall(token);
     try {
       const call = () => sts.call({ ...request, WebIdentityToken: token }, deadline);
       const { credentials } = await reporter
         .stsCall(attempt.attempt, call, () => sts.region)
-        .finally(answered);
+        .finally(callEnded);
       return { credentials, region: sts.region, source: "sts", attempts: attempt.attempt };
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;

@@ -71,7 +71,7 @@ export function toCredentials(stored: StoredCredentials, expiration: Date): Attr
 /** The stored form of a refusal; `undefined` if it is temporary, or concerns only this token. */
 export function toStoredRefusal(failure: Failure, common: CommonFields): StoredRefusal | undefined {
   const { kind, code = "", message, httpStatus, requestId } = failure;
-  if (kind !== "answer" || code === "" || message === "") return undefined;
+  if (kind !== "response" || code === "" || message === "") return undefined;
   if (!SHARED_REFUSALS.includes(judge(failure))) return undefined;
   const expiresAt = common.issuedAt + REFUSAL_MS;
   return { kind: "refusal", ...common, expiresAt, code, message, httpStatus, requestId };
@@ -91,7 +91,7 @@ export function toFailure(
   const leftMs = expiresAt - now;
   if (leftMs <= 0 || leftMs > REFUSAL_MS) return undefined;
   const failure: Failure = {
-    kind: "answer",
+    kind: "response",
     code: safeText(code, 100),
     message: safeText(message),
     httpStatus,

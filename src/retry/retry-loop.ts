@@ -260,7 +260,7 @@ function words(failure: Failure, finding: Finding | undefined): string {
   const said = failure.code === undefined ? failure.message : `${failure.code}: ${failure.message}`;
   if (finding === undefined) return said;
   const detail = finding.detail.replace(/\.$/, "");
-  if (failure.kind !== "answer") return detail;
+  if (failure.kind !== "response") return detail;
   return finding.severity === "fatal"
     ? `${detail}; STS said ${said}`
     : `${said}; seen from here: ${detail}`;

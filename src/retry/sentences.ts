@@ -223,7 +223,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     what: "The service that responded does not offer AssumeRoleWithWebIdentity",
     remedy: CORRECT_THE_ENDPOINT,
   },
-  "answer-hidden": {
+  "response-hidden": {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unknown",
     severity: "fatal",
@@ -238,7 +238,7 @@ const SENTENCES: Readonly<Record<Situation, Sentence>> = {
     what: "The response is not from STS: it reports success without credentials",
     remedy: FIND_THE_OTHER_SERVER,
   },
-  "answer-too-long": {
+  "response-too-long": {
     code: "ERR_STS_UNAVAILABLE",
     id: "sts-unavailable",
     severity: "suspect",

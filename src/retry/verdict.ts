@@ -33,9 +33,9 @@ const VERDICTS = {
   "other-server-refused": "sts-blocked",
   "other-aws-server": "sts-blocked",
   "action-unknown": "request-invalid",
-  "answer-hidden": "unknown",
+  "response-hidden": "unknown",
   "no-credentials": "sts-unavailable",
-  "answer-too-long": "sts-unavailable",
+  "response-too-long": "sts-unavailable",
   unreachable: "sts-unavailable",
   timeout: "sts-unavailable",
   "tls-handshake": "sts-unavailable",
@@ -65,18 +65,18 @@ export function situationOf(failure: Failure): Situation {
       return "request-unsendable";
     case "preflight":
       return "issuer-unusable";
-    case "bad-answer":
-      return failure.code === "AnswerTooLong" ? "answer-too-long" : "no-credentials";
+    case "bad-response":
+      return failure.code === "ResponseTooLong" ? "response-too-long" : "no-credentials";
     case "timeout":
       return "timeout";
     case "network":
-      return unanswered(failure);
+      return withoutResponse(failure);
     case "proxy":
       return refusedByProxy(failure);
     case "local":
       return "thrown-here";
-    case "answer":
-      return answered(failure);
+    case "response":
+      return ofResponse(failure);
   }
 }
 
@@ -94,7 +94,7 @@ const DATES = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
 const NAMES = ["ERR_TLS_CERT_ALTNAME_INVALID", "HOSTNAME_MISMATCH"];
 
 /** There was no response. A fault of a certificate lasts until someone corrects it; the others may pass. */
-function unanswered({ code = "", message }: Failure): Situation {
+function withoutResponse({ code = "", message }: Failure): Situation {
   if (NAMES.includes(code)) return "certificate-name";
   if (DATES.includes(code)) return "certificate-dates";
   if (isCertificateFault(code)) return "certificate-untrusted";
@@ -183,11 +183,11 @@ const CODES: readonly (readonly [RegExp, Situation])[] = [
 ];
 
 /** A response with a code is from STS; one without is from a server in front of it. */
-function answered({ code, message, httpStatus = 0, requestId }: Failure): Situation {
+function ofResponse({ code, message, httpStatus = 0, requestId }: Failure): Situation {
   // This status has the same meaning with every code.
   if (httpStatus === 429 || /^rate exceeded|too many requests/i.test(message)) return "throttled";
   if (code === undefined || code === "") return withoutCode(httpStatus, requestId);
-  if (code.startsWith("HTTP_STATUS_")) return mayPass(httpStatus) ? "sts-error" : "answer-hidden";
+  if (code.startsWith("HTTP_STATUS_")) return mayPass(httpStatus) ? "sts-error" : "response-hidden";
   if (/^invalididentitytoken/i.test(code)) {
     return TOKEN_MESSAGES.find(([pattern]) => pattern.test(message))?.[1] ?? "token-refused";
   }
@@ -213,7 +213,7 @@ const WORDS: Readonly<Record<KeyRefusal, RegExp>> = {
 
 /** Which refusal about a key the response is; `undefined` for any other response. */
 export function keyRefusalOf({ kind, code = "", message }: Failure): KeyRefusal | undefined {
-  if (kind !== "answer" || !/^invalididentitytoken/i.test(code)) return undefined;
+  if (kind !== "response" || !/^invalididentitytoken/i.test(code)) return undefined;
   return (Object.keys(WORDS) as KeyRefusal[]).find((refusal) => WORDS[refusal].test(message));
 }
 

@@ -5,7 +5,7 @@
  * @module resilient-sts/serve
  */
 
-export type { ServedProvider } from "./credentials-answer.js";
+export type { ServedProvider } from "./credentials-response.js";
 export {
   type CredentialsServer,
   type ServeCredentialsOptions,

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Clock } from "../runtime/clock.js";
-import type { EndpointAnswer } from "./credentials-answer.js";
+import type { EndpointResponse } from "./credentials-response.js";
 
 /** A role and the bearer token that gives access to it. */
 export interface GuardedRole {
@@ -20,7 +20,7 @@ interface GuardOptions<Role extends GuardedRole> {
 type Decision<Role> =
   | { readonly page: "role"; readonly role: Role }
   | { readonly page: "health" }
-  | { readonly refusal: EndpointAnswer };
+  | { readonly refusal: EndpointResponse };
 
 /** Headers that only browsers and proxies send, and no AWS SDK. */
 const FOREIGN_HEADERS = /^(?:origin|referer|forwarded|via|sec-fetch-.*|x-forwarded-.*)$/;
@@ -64,7 +64,7 @@ export class RequestGuard<Role extends GuardedRole = GuardedRole> {
     return this.#authenticate(role, headers);
   }
 
-  #refuse(headers: Headers, method: string | undefined): EndpointAnswer | undefined {
+  #refuse(headers: Headers, method: string | undefined): EndpointResponse | undefined {
     const hosts = headers.get("host") ?? [];
     if (hosts.length !== 1 || !this.#hosts.has((hosts[0] ?? "").toLowerCase())) {
       return refused(403, "HostRefused", "The Host header does not name this server.");
@@ -75,8 +75,8 @@ export class RequestGuard<Role extends GuardedRole = GuardedRole> {
       return refused(403, "ForeignRequest", message);
     }
     if (method !== "GET") {
-      const answer = refused(405, "MethodNotAllowed", "Only GET is allowed.");
-      return { ...answer, allow: "GET" };
+      const response = refused(405, "MethodNotAllowed", "Only GET is allowed.");
+      return { ...response, allow: "GET" };
     }
     const length = headers.get("content-length") ?? ["0"];
     if (headers.has("transfer-encoding") || length.some((bytes) => bytes !== "0")) {
@@ -140,6 +140,6 @@ function isEqual(expected: Buffer, presented: Buffer): boolean {
   return expected.length === presented.length && timingSafeEqual(expected, presented);
 }
 
-function refused(status: number, code: string, message: string): EndpointAnswer {
+function refused(status: number, code: string, message: string): EndpointResponse {
   return { status, body: { Code: code, Message: message } };
 }

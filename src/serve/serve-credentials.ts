@@ -2,7 +2,7 @@
  * The container-credentials endpoint: the protocol by which every AWS SDK and the AWS CLI read
  * credentials from an HTTP server (`AWS_CONTAINER_CREDENTIALS_FULL_URI`).
  *
- * `request-guard.ts` decides whether a request gets credentials, `credentials-answer.ts` makes the
+ * `request-guard.ts` decides whether a request gets credentials, `credentials-response.ts` makes the
  * response from a provider's credentials or error, and `token-files.ts` writes the bearer tokens for
  * other containers. This file runs the server: its address, limits and connections.
  */
@@ -22,11 +22,11 @@ import { rememberSecret } from "../runtime/known-secrets.js";
 import { readField, safeText } from "../runtime/redact.js";
 import { checkKeys, checkString, checkType, expected, requireInit } from "../runtime/validators.js";
 import {
-  answerFor,
-  type EndpointAnswer,
+  type EndpointResponse,
+  responseFor,
   type ServedProvider,
   statusOf,
-} from "./credentials-answer.js";
+} from "./credentials-response.js";
 import { type GuardedRole, RequestGuard } from "./request-guard.js";
 import { TokenFiles } from "./token-files.js";
 
@@ -304,8 +304,8 @@ class EndpointServer {
     this.#use(socket, 1);
     response.on("close", () => this.#use(socket, -1));
     await this.#accepted;
-    const { role, answer } = await this.#answer(request);
-    const body = JSON.stringify(answer.body);
+    const { role, reply } = await this.#reply(request);
+    const body = JSON.stringify(reply.body);
     const headers: OutgoingHttpHeaders = {
       "content-type": "application/json",
       // Without a length the response goes out in chunks.
@@ -313,32 +313,32 @@ class EndpointServer {
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
     };
-    const isRefused = answer.status !== 200 && answer.status !== 503;
+    const isRefused = reply.status !== 200 && reply.status !== 503;
     // A refused client connects again, and a server that closes waits only for the requests in progress.
     if (isRefused || !this.#server.listening) headers.connection = "close";
-    if (answer.allow !== undefined) headers.allow = answer.allow;
-    response.writeHead(answer.status, headers);
+    if (reply.allow !== undefined) headers.allow = reply.allow;
+    response.writeHead(reply.status, headers);
     response.end(body);
     publishServeRequest({
       role,
-      status: answer.status,
+      status: reply.status,
       ms: Math.round(this.#clock.monotonic() - startedAt),
     });
   }
 
-  async #answer(
+  async #reply(
     request: IncomingMessage,
-  ): Promise<{ role: string | undefined; answer: EndpointAnswer }> {
+  ): Promise<{ role: string | undefined; reply: EndpointResponse }> {
     const decision = this.#guard?.decide(request);
-    if (decision === undefined) return { role: undefined, answer: NOT_READY };
-    if ("refusal" in decision) return { role: undefined, answer: decision.refusal };
-    if (decision.page === "health") return { role: undefined, answer: this.#health() };
+    if (decision === undefined) return { role: undefined, reply: NOT_READY };
+    if ("refusal" in decision) return { role: undefined, reply: decision.refusal };
+    if (decision.page === "health") return { role: undefined, reply: this.#health() };
     const { role } = decision;
-    return { role: role.name, answer: await answerFor(role.provider, this.#clock) };
+    return { role: role.name, reply: await responseFor(role.provider, this.#clock) };
   }
 
   /** Reports the state of each role, without secrets, role ARNs and error texts. */
-  #health(): EndpointAnswer {
+  #health(): EndpointResponse {
     const roles = this.#roles.map(({ name, provider }) => [name, healthOf(provider)] as const);
     const isServing = roles.every(([, { state }]) => state !== "empty" && state !== "expired");
     const status = isServing ? "ok" : "unavailable";
@@ -376,7 +376,7 @@ function healthOf(provider: ServedProvider): Health {
   };
 }
 
-const NOT_READY: EndpointAnswer = {
+const NOT_READY: EndpointResponse = {
   status: 503,
   body: { Code: "NotReady", Message: "The server is starting." },
 };

@@ -103,9 +103,9 @@ export class RedisPlace {
   }
 
   async read(): Promise<StoreEntry> {
-    const answer = await this.run(READ, []);
-    if (!Array.isArray(answer)) throw new Error("Redis returned no entry");
-    const [leases, credentials, ttlMs, refusal] = answer;
+    const reply = await this.run(READ, []);
+    if (!Array.isArray(reply)) throw new Error("Redis returned no entry");
+    const [leases, credentials, ttlMs, refusal] = reply;
     const [opened, refused] = await Promise.all([
       this.#open("credentials", credentials),
       this.#open("refusal", refusal),
@@ -157,8 +157,8 @@ export class RedisPlace {
   }
 
   async remove(accessKeyId: string): Promise<void> {
-    const answer = await this.run(READ, []);
-    const fields = Array.isArray(answer) ? answer[1] : undefined;
+    const reply = await this.run(READ, []);
+    const fields = Array.isArray(reply) ? reply[1] : undefined;
     const { value } = await this.#open("credentials", fields);
     if (value?.kind !== "credentials" || value.accessKeyId !== accessKeyId) return;
     await this.#discard("credentials", fields);
@@ -204,8 +204,8 @@ interface Opened {
   readonly problem?: string;
 }
 
-function isDone(answer: unknown): boolean {
-  return Number(answer) === 1;
+function isDone(reply: unknown): boolean {
+  return Number(reply) === 1;
 }
 
 /** A client may be configured to return bulk strings as bytes. */

@@ -194,9 +194,9 @@ async function inspectRedis(
   run: (script: string, args: readonly (string | number)[]) => Promise<unknown>,
 ): Promise<StoreInspection> {
   const before = Date.now();
-  const answer = await run(INSPECT, [`${namespace}:{*}:credentials`, MAX_SAMPLE]);
+  const reply = await run(INSPECT, [`${namespace}:{*}:credentials`, MAX_SAMPLE]);
   const now = (before + Date.now()) / 2;
-  const [time, found] = Array.isArray(answer) ? answer : [];
+  const [time, found] = Array.isArray(reply) ? reply : [];
   const [seconds, microseconds] = texts(time);
   const fields = texts(found);
   const values = fields.flatMap((name, index) =>

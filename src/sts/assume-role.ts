@@ -4,7 +4,7 @@ import { AttemptError, type Failure } from "../model/failure.js";
 import { FOR_HEADERS, STS_DURATION_SECONDS } from "../model/sts-limits.js";
 import { startLimit, untilAborted, withTimeout } from "../runtime/abort.js";
 import { type Clock, type Deadline, momentOf } from "../runtime/clock.js";
-import type { ClientPool, StsAnswer } from "./client-pool.js";
+import type { ClientPool, StsResponse } from "./client-pool.js";
 import { loadSdk } from "./load-sdk.js";
 import { readFailure, shownRequestId } from "./read-failure.js";
 import type { RejectedDate, ServerClock } from "./server-clock.js";
@@ -77,13 +77,14 @@ export async function assumeRole(
   return pool.use(target, async ({ limit }) => {
     const request = requestName(input);
     const send = async (waiting: AbortSignal) => {
-      const answer = await pool.share({ target, request, signal: waiting }, (client, abortSignal) =>
-        sendRequest(client, input, { clock, serverClock, abortSignal }),
+      const response = await pool.share(
+        { target, request, signal: waiting },
+        (client, abortSignal) => sendRequest(client, input, { clock, serverClock, abortSignal }),
       );
-      const { output, date, sentAt } = answer;
+      const { output, date, sentAt } = response;
       const credentials = toCredentials(output, input.DurationSeconds, clock.now());
       if (credentials === undefined)
-        throw new AttemptError(emptyAnswer(input.WebIdentityToken, output.$metadata));
+        throw new AttemptError(emptyResponse(input.WebIdentityToken, output.$metadata));
       const requestedMs = (input.DurationSeconds ?? STS_DURATION_SECONDS.default) * 1000;
       const times = { date, expiration: output.Credentials?.Expiration, requestedMs, sentAt };
       const { skewMs, rejectedDate } = serverClock.learnFromSession(times);
@@ -120,7 +121,7 @@ async function sendRequest(
   client: STSClient,
   input: AssumeRoleInput,
   { clock, serverClock, abortSignal }: RequestOptions,
-): Promise<StsAnswer> {
+): Promise<StsResponse> {
   const { AssumeRoleWithWebIdentityCommand } = await loadSdk();
   const command = new AssumeRoleWithWebIdentityCommand(input);
   let headers: Readonly<Record<string, string | undefined>> = {};
@@ -132,7 +133,7 @@ async function sendRequest(
       return { ...result, response: await withBoundedBody(result.response, abortSignal) };
     },
     // The innermost position: it sees refusals too, before the SDK turns them into errors.
-    { step: "deserialize", priority: "low", name: "boundedAnswer" },
+    { step: "deserialize", priority: "low", name: "boundedResponse" },
   );
   const sentAt = momentOf(clock);
   try {
@@ -162,7 +163,7 @@ export function assumeRoleWith(
 ): Promise<IssuedCredentials> {
   return bounded(input, options, async () => {
     const credentials = await assumer(input);
-    if (!areUsable(credentials)) throw new AttemptError(emptyAnswer(input.WebIdentityToken));
+    if (!areUsable(credentials)) throw new AttemptError(emptyResponse(input.WebIdentityToken));
     // Which service it calls, and the clock of that service, are unknown.
     return { credentials: withDate(credentials) };
   });
@@ -213,9 +214,9 @@ function leftInQueue({ region }: StsTarget): Failure {
 }
 
 /** A success without usable credentials. A proxy may have written anything in its headers. */
-function emptyAnswer(token: string, metadata?: ResponseMetadata): Failure {
+function emptyResponse(token: string, metadata?: ResponseMetadata): Failure {
   return {
-    kind: "bad-answer",
+    kind: "bad-response",
     message: "a success without credentials in it: a proxy or another server may have sent it",
     httpStatus: metadata?.httpStatusCode,
     requestId: shownRequestId(metadata?.requestId, token),
@@ -227,11 +228,11 @@ function emptyAnswer(token: string, metadata?: ResponseMetadata): Failure {
  * implementations may leave out `AssumedRoleUser`, the session token and the expiration.
  */
 export function toCredentials(
-  answer: AssumeRoleWithWebIdentityCommandOutput,
+  output: AssumeRoleWithWebIdentityCommandOutput,
   durationSeconds: number | undefined,
   now: number,
 ): AttributedCredentials | undefined {
-  const { Credentials: issued, AssumedRoleUser: user } = answer;
+  const { Credentials: issued, AssumedRoleUser: user } = output;
   const keys = {
     accessKeyId: issued?.AccessKeyId,
     secretAccessKey: issued?.SecretAccessKey,
@@ -278,7 +279,7 @@ function accountOf(arn: string | undefined): string | undefined {
  * The longest response that is read, in bytes. A successful response of STS has 1 to 3 KiB, and at
  * most about 20 KiB: with a packed policy, and a subject and audience of the maximum length.
  */
-const MAX_ANSWER_BYTES = 1024 * 1024;
+const MAX_RESPONSE_BYTES = 1024 * 1024;
 
 /**
  * The longest response that the SDK parses, in bytes. Its parser blocks the process for up to half a second
@@ -286,7 +287,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
  */
 const MAX_PARSED_BYTES = 128 * 1024;
 
-interface Answer {
+interface RawResponse {
   readonly statusCode?: number;
   readonly body?: unknown;
 }
@@ -297,17 +298,17 @@ interface Answer {
  *
  * @throws AttemptError as soon as a response is too long; any error of the body.
  */
-async function withBoundedBody<A>(answer: A, signal: AbortSignal): Promise<A> {
-  const { body, statusCode } = (answer ?? {}) as Answer;
+async function withBoundedBody<A>(response: A, signal: AbortSignal): Promise<A> {
+  const { body, statusCode } = (response ?? {}) as RawResponse;
   if (!isStream(body)) {
     const size = sizeOf(body);
-    if (size > MAX_ANSWER_BYTES) throw tooLong(statusCode);
-    return size > MAX_PARSED_BYTES ? { ...answer, body: NOTHING } : answer;
+    if (size > MAX_RESPONSE_BYTES) throw tooLong(statusCode);
+    return size > MAX_PARSED_BYTES ? { ...response, body: NOTHING } : response;
   }
   const reading = body[Symbol.asyncIterator]();
   try {
     const bytes = await untilAborted(readAll(reading, statusCode), signal);
-    return { ...answer, body: bytes.length > MAX_PARSED_BYTES ? NOTHING : bytes };
+    return { ...response, body: bytes.length > MAX_PARSED_BYTES ? NOTHING : bytes };
   } catch (error) {
     // The rest is never read, so the connection is closed. Nothing waits for a read that hangs.
     (body as { destroy?: () => void }).destroy?.();
@@ -327,7 +328,7 @@ async function readAll(
     if (done) return Buffer.concat(chunks);
     const chunk = Buffer.from(value as Uint8Array);
     bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) throw tooLong(httpStatus);
+    if (bytes > MAX_RESPONSE_BYTES) throw tooLong(httpStatus);
     chunks.push(chunk);
   }
 }
@@ -350,9 +351,9 @@ function sizeOf(body: unknown): number {
 
 function tooLong(httpStatus: number | undefined): AttemptError {
   return new AttemptError({
-    kind: "bad-answer",
-    code: "AnswerTooLong",
-    message: `the response is longer than ${MAX_ANSWER_BYTES} bytes; reading stopped there`,
+    kind: "bad-response",
+    code: "ResponseTooLong",
+    message: `the response is longer than ${MAX_RESPONSE_BYTES} bytes; reading stopped there`,
     httpStatus,
   });
 }

@@ -18,7 +18,7 @@ const MAX_SOCKETS = 40;
 const MAX_IDLE_CLIENTS = 16;
 
 /** A successful response, and the facts that the check of its times needs. */
-export interface StsAnswer {
+export interface StsResponse {
   readonly output: AssumeRoleWithWebIdentityCommandOutput;
   /** The `Date` header. */
   readonly date: string | undefined;
@@ -70,7 +70,7 @@ export class ClientPool {
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #seams: PoolSeams;
   readonly #keys: TargetKeys;
-  readonly #calls: SharedCalls<StsAnswer>;
+  readonly #calls: SharedCalls<StsResponse>;
 
   constructor(seams: PoolSeams) {
     this.#seams = seams;
@@ -114,9 +114,9 @@ export class ClientPool {
    */
   share(
     { target, request, signal }: SharedRequest,
-    send: (client: STSClient, signal: AbortSignal) => Promise<StsAnswer>,
-  ): Promise<StsAnswer> {
-    const name = JSON.stringify([this.#keys.ofAnswer(target), request]);
+    send: (client: STSClient, signal: AbortSignal) => Promise<StsResponse>,
+  ): Promise<StsResponse> {
+    const name = JSON.stringify([this.#keys.ofResponse(target), request]);
     return this.#calls.join(name, signal, (abortSignal) =>
       // Lent until the last caller stops waiting for the response.
       this.use(target, ({ client }) => send(client, abortSignal)),
@@ -247,7 +247,7 @@ class TargetKeys {
    * Names what a response depends on. The connection that it comes over is not part of that, unless the
    * request handler is one of the provider's options.
    */
-  ofAnswer({ config, plugins, isHandlerLent }: StsTarget): string {
+  ofResponse({ config, plugins, isHandlerLent }: StsTarget): string {
     const { requestHandler, logger: _, userAgentAppId: __, ...rest } = config;
     const options = isHandlerLent ? rest : { ...rest, requestHandler };
     const parts = plugins.map((plugin) => this.#part(plugin));

@@ -57,7 +57,7 @@ export class ConcurrencyLimit {
 const JOIN_WITHIN_MS = 1_000;
 
 interface SharedCall<T> {
-  readonly answer: Promise<T>;
+  readonly result: Promise<T>;
   readonly abort: AbortController;
   readonly startedAt: number;
   callers: number;
@@ -83,7 +83,7 @@ export class SharedCalls<T> {
     const call = this.#joinable(name) ?? this.#start(name, make);
     call.callers += 1;
     try {
-      return await untilAborted(call.answer, signal);
+      return await untilAborted(call.result, signal);
     } finally {
       call.callers -= 1;
       if (call.callers === 0 && !call.isSettled) this.#end(name, call, signal.reason);
@@ -108,7 +108,7 @@ export class SharedCalls<T> {
     };
     const call: SharedCall<T> = {
       // In a later microtask, because `run` uses `call` even if it fails immediately.
-      answer: Promise.resolve().then(run),
+      result: Promise.resolve().then(run),
       abort,
       startedAt: this.clock.monotonic(),
       callers: 0,

@@ -32,8 +32,8 @@ export function readFailure(thrown: unknown, token: string, now: number): Failur
   const secrets = secretsOf(token);
   const reading: Reading = { thrown, cause: safeCause(thrown, secrets), secrets, now };
   const chain = errorChain(thrown);
-  const answer = chain.find((error) => statusOf(error) !== undefined);
-  if (answer !== undefined) return readAnswer(answer, reading);
+  const withStatus = chain.find((error) => statusOf(error) !== undefined);
+  if (withStatus !== undefined) return readResponse(withStatus, reading);
 
   const links = chain.map((error) => linkOf(error, reading));
   const status = links.map(thrownStatus).find((each) => each !== undefined);
@@ -99,7 +99,7 @@ function statusOf(error: unknown): number | undefined {
   return typeof status === "number" ? status : undefined;
 }
 
-function readAnswer(error: unknown, { thrown, cause, secrets, now }: Reading): Failure {
+function readResponse(error: unknown, { thrown, cause, secrets, now }: Reading): Failure {
   const shown = (value: string) => safeText(value, 100, secrets);
   const field = (name: string) => text(readField(error, name));
   const header = (name: string) =>
@@ -116,7 +116,7 @@ function readAnswer(error: unknown, { thrown, cause, secrets, now }: Reading): F
     return value === undefined ? [] : [`${name}: ${shown(value)}`];
   });
   return {
-    kind: httpStatus < 300 ? "bad-answer" : "answer",
+    kind: httpStatus < 300 ? "bad-response" : "response",
     code: known ? shown(code) : undefined,
     message: known ? message : notFromSts(httpStatus, marks),
     httpStatus,
@@ -169,7 +169,7 @@ function readStatus(httpStatus: number, links: readonly Link[], reading: Reading
   const facts = { ...shown(link, reading), httpStatus };
   // Only a proxy returns this status (RFC 9110, section 15.5.8).
   if (httpStatus === 407) return { kind: "proxy", ...facts, code: "PROXY_STATUS_407" };
-  return { kind: "answer", ...facts, code: `HTTP_STATUS_${httpStatus}` };
+  return { kind: "response", ...facts, code: `HTTP_STATUS_${httpStatus}` };
 }
 
 /**

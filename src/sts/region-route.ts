@@ -31,9 +31,9 @@ export interface RegionHandle {
   /**
    * The call failed.
    *
-   * @param answered - whether STS sent the error, which shows that the region is reachable.
+   * @param responded - whether STS sent the error, which shows that the region is reachable.
    */
-  failed(verdict: Verdict, answered: boolean): void;
+  failed(verdict: Verdict, responded: boolean): void;
   /** The call ended and showed nothing about the region. If it was a probe, the next caller probes. */
   abandoned(): void;
   /** A hedged request to another region got the first response. A call that was not sent shows nothing. */
@@ -111,8 +111,8 @@ export class RegionRoute {
         sentAt = this.#clock.monotonic();
       },
       succeeded: () => breaker.succeeded(),
-      failed: (verdict, answered) => {
-        if (answered) breaker.succeeded();
+      failed: (verdict, responded) => {
+        if (responded) breaker.succeeded();
         noteFailure(region, verdict);
       },
       abandoned: () => {

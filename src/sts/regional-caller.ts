@@ -218,10 +218,10 @@ class RegionalCaller implements StsCaller {
       if (!(error instanceof AttemptError)) throw error;
       const { kind, cutShort } = error.failure;
       const verdict = judge(error.failure);
-      const answered = kind === "answer";
-      if (answered && verdict === "token-expired") pool.serverClock(target).noteExpired(token);
+      const responded = kind === "response";
+      if (responded && verdict === "token-expired") pool.serverClock(target).noteExpired(token);
       // A call that the budget cut short says nothing about the region.
-      if (!cutShort) region.failed(verdict, answered);
+      if (!cutShort) region.failed(verdict, responded);
       throw error;
     }
   }

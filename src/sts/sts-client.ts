@@ -114,7 +114,7 @@ export function withoutSecrets(logger: Logger): Logger {
     (...content: unknown[]) => {
       // A logger that throws must not fail the call.
       callListener(
-        () => logger[level]?.(...content.map(withoutAnswer)),
+        () => logger[level]?.(...content.map(withoutResponse)),
         () => {},
       );
     };
@@ -128,7 +128,7 @@ export function withoutSecrets(logger: Logger): Logger {
 }
 
 /** Which command was called, and the status of the response. */
-function withoutAnswer(content: unknown): unknown {
+function withoutResponse(content: unknown): unknown {
   if (typeof content === "string") return safeText(content, MAX_LOGGED);
   const { clientName, commandName, metadata } = (content ?? {}) as Record<string, unknown>;
   const { httpStatusCode } = (metadata ?? {}) as { httpStatusCode?: unknown };

@@ -29,11 +29,11 @@ export { startLocalIdp } from "./idp/local-idp.js";
 export type { LocalServer, TlsIdentity } from "./loopback-server.js";
 export type { RoleTrust, TrustedAction, TrustedProvider, TrustedRole } from "./sts/account.js";
 export type {
-  AnswerField,
-  AnswerShape,
   LocalSts,
   LocalStsOptions,
-  StsAnswerOptions,
+  ResponseField,
+  ResponseShape,
+  StsResponseOptions,
 } from "./sts/local-sts.js";
 export { startLocalSts } from "./sts/local-sts.js";
 export type { GrantedSession, StsRequest } from "./sts/query-protocol.js";

@@ -141,16 +141,16 @@ export async function startLoopbackServer(options: LoopbackServerOptions): Promi
 }
 
 /** A whole response. */
-export interface Answer {
+export interface FullResponse {
   readonly httpStatus: number;
   readonly body: string;
   readonly headers: OutgoingHttpHeaders;
 }
 
 /** Sends a response with its `content-length`, so that the client can keep the connection. */
-export function sendAnswer(
+export function sendResponse(
   { request, response }: Exchange,
-  { httpStatus, body, headers }: Answer,
+  { httpStatus, body, headers }: FullResponse,
 ): void {
   const bytes = Buffer.from(body);
   response.sendDate = false;
@@ -161,9 +161,9 @@ export function sendAnswer(
 }
 
 /** Sends the headers immediately, and then one byte of the body every `intervalMs` milliseconds. */
-export async function trickleAnswer(
+export async function trickleResponse(
   { response, signal }: Exchange,
-  { httpStatus, body, headers }: Answer,
+  { httpStatus, body, headers }: FullResponse,
   intervalMs: number,
 ): Promise<void> {
   const bytes = Buffer.from(body);
@@ -186,7 +186,7 @@ export function resetConnection({ request }: Exchange): void {
 }
 
 /** Waits before the response; rejects when the exchange ends first. */
-export async function waitBeforeAnswer({ signal }: Exchange, delayMs: number): Promise<void> {
+export async function waitBeforeResponse({ signal }: Exchange, delayMs: number): Promise<void> {
   if (delayMs > 0) await delay(delayMs, undefined, { signal });
 }
 

@@ -2,7 +2,7 @@ import { systemClock } from "../runtime/clock.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { fromFile } from "../runtime/token-file.js";
 import { checkString, requireString } from "../runtime/validators.js";
-import { type AnswerRules, requestText, type TokenRequest, tokenIn } from "./bounded-request.js";
+import { type ResponseRules, requestText, type TokenRequest, tokenIn } from "./bounded-request.js";
 import {
   checkInit,
   defineSource,
@@ -112,7 +112,7 @@ function identityEndpoint(
   };
 }
 
-const MANAGED_IDENTITY_RULES: AnswerRules = {
+const MANAGED_IDENTITY_RULES: ResponseRules = {
   // The service is starting, or is updated, for at most 70 s (Microsoft, "How to use managed
   // identities for Azure resources on an Azure VM to acquire an access token", Retry guidance).
   isPassing: ({ status }) => status === 404 || status === 410,

@@ -34,7 +34,7 @@ export interface TokenRequest {
 }
 
 /** A response of at most 64 KiB. */
-export interface TokenAnswer {
+export interface TokenResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
@@ -47,7 +47,7 @@ export interface TokenAnswer {
  *
  * @throws TokenSourceError when there is no response, or more than 64 KiB of one.
  */
-async function request(options: TokenRequest): Promise<TokenAnswer> {
+async function request(options: TokenRequest): Promise<TokenResponse> {
   for (const secret of options.secrets ?? []) rememberSecret(secret);
   try {
     return await send(options);
@@ -71,7 +71,7 @@ async function request(options: TokenRequest): Promise<TokenAnswer> {
   }
 }
 
-async function send(options: TokenRequest): Promise<TokenAnswer> {
+async function send(options: TokenRequest): Promise<TokenResponse> {
   const { url, method, headers, body, signal, socketPath, ca, direct } = options;
   signal.throwIfAborted();
   const isTls = url.protocol === "https:";
@@ -89,7 +89,7 @@ async function send(options: TokenRequest): Promise<TokenAnswer> {
     // The global agent may go through a proxy, by NODE_USE_ENV_PROXY.
     ...(direct === true && { agent: new Agent() }),
   };
-  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const sent: ClientRequest = start(url, settings, resolve);
     // Also catches errors after the response has begun; the response reports those itself.
     sent.on("error", reject);
@@ -97,21 +97,21 @@ async function send(options: TokenRequest): Promise<TokenAnswer> {
     sent.once("close", () => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
     sent.end(body);
   });
-  const { statusCode: status = 0, headers: received } = answer;
-  return { status, headers: received, text: await readBounded(answer, options) };
+  const { statusCode: status = 0, headers: received } = response;
+  return { status, headers: received, text: await readBounded(response, options) };
 }
 
 async function readBounded(
-  answer: IncomingMessage,
+  response: IncomingMessage,
   { service, whenUnreachable }: TokenRequest,
 ): Promise<string> {
   const pieces: Buffer[] = [];
   let length = 0;
-  for await (const piece of answer) {
+  for await (const piece of response) {
     pieces.push(piece as Buffer);
     length += (piece as Buffer).length;
     if (length <= MAX_READ_BYTES) continue;
-    answer.destroy();
+    response.destroy();
     throw new TokenSourceError(`${service} responded with more than 64 KiB`, {
       retryable: true,
       hint: whenUnreachable,
@@ -121,11 +121,11 @@ async function readBounded(
 }
 
 /** How to read one service's responses. */
-export interface AnswerRules {
+export interface ResponseRules {
   /** Whether a refusal is temporary, in addition to 408, 425, 429 and 5xx. */
-  readonly isPassing?: ((answer: TokenAnswer) => boolean) | undefined;
+  readonly isPassing?: ((response: TokenResponse) => boolean) | undefined;
   /** Throws when a successful response came from something other than the service. */
-  readonly check?: ((answer: TokenAnswer) => void) | undefined;
+  readonly check?: ((response: TokenResponse) => void) | undefined;
   /** The hint for a refusal with this status: who must do what. */
   readonly hintFor: (status: number) => string;
 }
@@ -138,10 +138,10 @@ const PASSING_STATUS: readonly number[] = [408, 425, 429];
  *
  * @throws TokenSourceError for any other response, and for one that can't hold a token.
  */
-export async function requestText(options: TokenRequest, rules: AnswerRules): Promise<string> {
-  const answer = await request(options);
+export async function requestText(options: TokenRequest, rules: ResponseRules): Promise<string> {
+  const response = await request(options);
   const { service, secrets } = options;
-  const { status, text } = answer;
+  const { status, text } = response;
   if (status >= 300 && status < 400) {
     throw new TokenSourceError(`${service} responded with a redirect (${status})`, {
       retryable: false,
@@ -150,14 +150,14 @@ export async function requestText(options: TokenRequest, rules: AnswerRules): Pr
   }
   if (status < 200 || status >= 300) {
     const isPassing =
-      status >= 500 || PASSING_STATUS.includes(status) || (rules.isPassing?.(answer) ?? false);
+      status >= 500 || PASSING_STATUS.includes(status) || (rules.isPassing?.(response) ?? false);
     throw new TokenSourceError(`${service} returned ${status}${quoted(text, secrets)}`, {
       retryable: isPassing,
-      retryAfterMs: readRetryAfter(answer.headers, Date.now()),
+      retryAfterMs: readRetryAfter(response.headers, Date.now()),
       hint: rules.hintFor(status),
     });
   }
-  rules.check?.(answer);
+  rules.check?.(response);
   if (text.trim() === "") throw noToken(options, "with an empty body");
   if (isHtml(text)) throw noToken(options, "with an HTML page instead of a token");
   return text;

@@ -4,7 +4,7 @@ import { rememberSecret } from "../runtime/known-secrets.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
 import { isLoopbackUrl } from "../runtime/url-host.js";
 import { checkString, expected, requireString, word } from "../runtime/validators.js";
-import { type AnswerRules, requestText, type TokenRequest } from "./bounded-request.js";
+import { type ResponseRules, requestText, type TokenRequest } from "./bounded-request.js";
 import {
   checkInit,
   defineSource,
@@ -117,7 +117,7 @@ export function clientCredentials(init: ClientCredentialsInit): PlatformTokenSou
           issuerUrl,
           await oauth.discoveryRequest(issuerUrl, options),
         );
-        const answer = await oauth.clientCredentialsGrantRequest(
+        const response = await oauth.clientCredentialsGrantRequest(
           server,
           client,
           authentication,
@@ -127,7 +127,7 @@ export function clientCredentials(init: ClientCredentialsInit): PlatformTokenSou
         const { access_token: token } = await oauth.processClientCredentialsResponse(
           server,
           client,
-          answer,
+          response,
         );
         return token;
       } catch (error) {
@@ -196,7 +196,7 @@ const CURVES: Readonly<Record<string, string>> = {
   secp521r1: "P-521",
 };
 
-const RULES: AnswerRules = {
+const RULES: ResponseRules = {
   hintFor: (status) =>
     status === 429 || status >= 500
       ? "IdP: this is usually temporary; if it persists, find out what limits or stops the token endpoint."

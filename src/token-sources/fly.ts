@@ -2,7 +2,7 @@ import { DEFAULT_AUDIENCE } from "../model/jwt.js";
 import { isTokenSourceError, type TokenSourceError } from "../model/token-source.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { checkString } from "../runtime/validators.js";
-import { type AnswerRules, requestText, type TokenRequest } from "./bounded-request.js";
+import { type ResponseRules, requestText, type TokenRequest } from "./bounded-request.js";
 import {
   checkInit,
   defineSource,
@@ -70,7 +70,7 @@ export function fly(init: FlyInit = {}): PlatformTokenSource {
   });
 }
 
-const RULES: AnswerRules = {
+const RULES: ResponseRules = {
   hintFor: (status) =>
     status === 429 || status >= 500
       ? "Fly.io: this is usually temporary; if it persists, see status.flyio.net."

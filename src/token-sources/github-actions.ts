@@ -1,7 +1,7 @@
 import { DEFAULT_AUDIENCE } from "../model/jwt.js";
 import type { Environment } from "../runtime/environment.js";
 import { readVariable } from "../runtime/environment.js";
-import { type AnswerRules, requestText, type TokenRequest, tokenIn } from "./bounded-request.js";
+import { type ResponseRules, requestText, type TokenRequest, tokenIn } from "./bounded-request.js";
 import {
   checkInit,
   defineSource,
@@ -66,7 +66,7 @@ export function githubActions(init: GithubActionsInit = {}): PlatformTokenSource
   });
 }
 
-const RULES: AnswerRules = {
+const RULES: ResponseRules = {
   // GitHub returns this for a moment after the job has started (aws-actions/configure-aws-credentials#469).
   isPassing: ({ status, text }) => status === 403 && /pending/i.test(text),
   hintFor: (status) =>

@@ -2,7 +2,7 @@ import { DEFAULT_AUDIENCE } from "../model/jwt.js";
 import { TokenSourceError } from "../model/token-source.js";
 import { readVariable } from "../runtime/environment.js";
 import { checkString } from "../runtime/validators.js";
-import { type AnswerRules, requestText, type TokenRequest } from "./bounded-request.js";
+import { type ResponseRules, requestText, type TokenRequest } from "./bounded-request.js";
 import {
   checkInit,
   defineSource,
@@ -79,7 +79,7 @@ export function googleMetadata(init: GoogleMetadataInit = {}): PlatformTokenSour
   });
 }
 
-const RULES: AnswerRules = {
+const RULES: ResponseRules = {
   // The metadata server of a new instance or pod returns 404 while it is starting.
   isPassing: ({ status }) => status === 404,
   hintFor: (status) =>

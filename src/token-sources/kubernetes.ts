@@ -7,7 +7,7 @@ import { rememberSecret } from "../runtime/known-secrets.js";
 import { readField } from "../runtime/redact.js";
 import { fromFile } from "../runtime/token-file.js";
 import { checkString, resolveNumber } from "../runtime/validators.js";
-import { type AnswerRules, requestText, type TokenRequest, tokenIn } from "./bounded-request.js";
+import { type ResponseRules, requestText, type TokenRequest, tokenIn } from "./bounded-request.js";
 import {
   checkInit,
   defineSource,
@@ -105,7 +105,7 @@ export function kubernetesTokenRequest(init: KubernetesTokenRequestInit = {}): P
   });
 }
 
-const RULES: AnswerRules = {
+const RULES: ResponseRules = {
   hintFor: (status) => {
     if (status === 403) {
       return "Cluster: allow this service account the verb `create` on `serviceaccounts/token` (a Role and a RoleBinding).";

@@ -2,7 +2,7 @@ import { systemClock } from "../runtime/clock.js";
 import { type Environment, readVariable } from "../runtime/environment.js";
 import { readField } from "../runtime/redact.js";
 import { fromFile } from "../runtime/token-file.js";
-import { type AnswerRules, requestText, type TokenRequest, tokenIn } from "./bounded-request.js";
+import { type ResponseRules, requestText, type TokenRequest, tokenIn } from "./bounded-request.js";
 import {
   checkInit,
   defineSource,
@@ -74,7 +74,7 @@ export function vercel(init: VercelInit = {}): PlatformTokenSource {
   });
 }
 
-const EXCHANGE_RULES: AnswerRules = {
+const EXCHANGE_RULES: ResponseRules = {
   hintFor: (status) =>
     status === 429 || status >= 500
       ? "Vercel: this is usually temporary; if it persists, see vercel-status.com."

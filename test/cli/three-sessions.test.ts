@@ -72,8 +72,8 @@ async function startStormyWorld() {
       const { exitCode, stdout, stderr } = await ended;
       const { requests, failures } = JSON.parse(stdout || "{}");
       // On a slow machine, further sessions may have begun.
-      const stsAnswers = sessionOutcomes(sts).slice(0, NO_FAILURES.stsAnswers.length);
-      return { exitCode, stderr, requests, failures, stsAnswers };
+      const stsResponses = sessionOutcomes(sts).slice(0, NO_FAILURES.stsResponses.length);
+      return { exitCode, stderr, requests, failures, stsResponses };
     },
     async [Symbol.asyncDispose]() {
       storm[Symbol.dispose]();
@@ -87,12 +87,12 @@ async function sessionsUsed({ requests }: LocalSts, moreThan: number): Promise<v
   const areUsed = () => {
     const sessions = requests.flatMap(({ granted }) => granted?.accessKeyId ?? []);
     const last = sessions[SESSIONS - 1];
-    const answered = requests.filter(
+    const responded = requests.filter(
       ({ action, outcome }) => action === "GetCallerIdentity" && outcome === "ok",
     );
     const isLastUsed =
-      last !== undefined && answered.some(({ accessKeyId }) => accessKeyId === last);
-    return isLastUsed && answered.length > moreThan;
+      last !== undefined && responded.some(({ accessKeyId }) => accessKeyId === last);
+    return isLastUsed && responded.length > moreThan;
   };
   await expect.poll(areUsed, { timeout: 100_000, interval: 100 }).toBe(true);
 }
@@ -102,7 +102,7 @@ const NO_FAILURES = {
   exitCode: 0,
   stderr: "",
   failures: [],
-  stsAnswers: Array.from({ length: SESSIONS }, () => [
+  stsResponses: Array.from({ length: SESSIONS }, () => [
     ...Array<string>(FAILURES_PER_SESSION).fill("InvalidIdentityToken"),
     "ok",
   ]).flat(),

@@ -23,11 +23,11 @@ describe("ahead of time", () => {
   test("a failed refresh is repeated after the backoff while the credentials are valid", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR, 901);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.clock.advance(1_000);
     await bench.clock.advance(299_999);
     expect(bench.calls).toHaveLength(2);
-    bench.answer = succeed;
+    bench.respond = succeed;
     await bench.clock.advance(1);
     expect([bench.calls.length, await bench.get()]).toEqual([3, "AKID-2"]);
   });
@@ -35,7 +35,7 @@ describe("ahead of time", () => {
   test("an outage that outlasts the credentials causes a bounded number of refreshes, and then none without a caller", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR, 901);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.clock.advance(2_000_000);
     expect(bench.calls.length).toBeLessThan(16);
     expect(bench.clock.pending).toBe(0);
@@ -59,14 +59,14 @@ describe("ahead of time", () => {
   });
 
   test("a machine that was suspended past the expiration starts one refresh after waking up", async () => {
-    for (const answer of [succeed, fail]) {
+    for (const respond of [succeed, fail]) {
       const bench = new CacheBench({ aheadOfTime });
       await bench.fill(HOUR);
-      bench.answer = answer;
+      bench.respond = respond;
       bench.clock.setWallClock(bench.clock.now() + 5 * HOUR * 1000);
       await bench.clock.advance(300_000);
       expect(bench.calls).toHaveLength(2);
-      if (answer === succeed) continue;
+      if (respond === succeed) continue;
       await bench.clock.advance(HOUR * 1000);
       expect([bench.calls.length, bench.clock.pending]).toEqual([2, 0]);
     }
@@ -75,7 +75,7 @@ describe("ahead of time", () => {
   test("a forced refresh that fails does not make the next one due earlier", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR);
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
     await bench.clock.advance(2_699_999);
     expect(bench.calls).toHaveLength(2);
@@ -86,7 +86,7 @@ describe("ahead of time", () => {
   test("rejected credentials are refreshed again after the backoff, although no refresh is due", async () => {
     const bench = new CacheBench({ aheadOfTime });
     await bench.fill(HOUR);
-    bench.answer = fail;
+    bench.respond = fail;
     bench.cache.invalidate();
     expect(await bench.get()).toBe("AKID-1");
     await bench.clock.advance(300_000);
@@ -133,7 +133,7 @@ describe("ahead of time", () => {
     const off = new CacheBench();
     await off.fill(HOUR);
     const forEver = new CacheBench({ aheadOfTime });
-    forEver.answer = async () => ({ accessKeyId: "for-ever" });
+    forEver.respond = async () => ({ accessKeyId: "for-ever" });
     await forEver.get();
     expect([off.clock.pending, forEver.clock.pending]).toEqual([0, 0]);
   });

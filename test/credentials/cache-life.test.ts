@@ -20,7 +20,7 @@ describe("expired credentials", () => {
     bench.delayMs = 2_000;
     expect(await bench.clock.run(bench.get())).toBe("AKID-2");
     await bench.clock.advance(HOUR * 1000);
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.clock.run(Promise.all([bench.get(), bench.get()]))).toEqual([
       outage,
       outage,
@@ -31,20 +31,20 @@ describe("expired credentials", () => {
   test("have the same backoff as no credentials", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, -1);
-    bench.answer = fail;
+    bench.respond = fail;
     const nextRefreshAllowedAt = bench.clock.now() + 500;
     expect([await bench.get(), await bench.get()]).toEqual([outage, outage]);
     expect(bench.calls).toHaveLength(2);
     expect(bench.failures).toMatchObject([{ servedFromCache: false, nextRefreshAllowedAt }]);
     await bench.clock.advance(500);
-    bench.answer = succeed;
+    bench.respond = succeed;
     expect(await bench.get()).toBe("AKID-2");
   });
 
   test("are not refreshed by the timer when a refresh failed after their expiration", async () => {
     const bench = new CacheBench({ aheadOfTime: true });
     await bench.fill(HOUR, HOUR);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.clock.advance(2 * HOUR * 1000);
     const calls = bench.calls.length;
     expect(await bench.get()).toBe(outage);
@@ -56,9 +56,9 @@ describe("expired credentials", () => {
   test("are refreshed without the backoff of a failure that happened while they were valid", async () => {
     const bench = new CacheBench({ random: () => 0.999 });
     await bench.fill(HOUR, 900);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.get();
-    bench.answer = succeed;
+    bench.respond = succeed;
     await bench.clock.advance(900_000);
     expect(await bench.get()).toBe("AKID-2");
   });
@@ -66,7 +66,7 @@ describe("expired credentials", () => {
   test("are served with serveExpired when the refresh has failed, and that is reported", async () => {
     const bench = new CacheBench({ serveExpired: true });
     await bench.fill(HOUR, -1);
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.get()).toBe("AKID-1");
     expect(bench.expiredServed).toEqual(["AKID-1"]);
     expect(bench.failures).toMatchObject([{ error: outage, servedFromCache: true }]);
@@ -75,9 +75,9 @@ describe("expired credentials", () => {
   test("are served with serveExpired for the whole backoff, and then the next refresh starts", async () => {
     const bench = new CacheBench({ serveExpired: true, random: () => 0 });
     await bench.fill(HOUR, -1);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.get();
-    bench.answer = succeed;
+    bench.respond = succeed;
     await bench.clock.advance(299_999);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
     await bench.clock.advance(1);
@@ -92,7 +92,7 @@ describe("expired credentials", () => {
 
   test("are not served if they were never cached", async () => {
     const bench = new CacheBench({ serveExpired: true });
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.get()).toBe(outage);
   });
 });
@@ -125,14 +125,14 @@ describe("credentials that a service rejected", () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     bench.cache.invalidate("AKID-1");
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.get()).toBe("AKID-1");
   });
 
   test("do not end the refresh backoff", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 600);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.get();
     await bench.clock.flush();
     bench.cache.invalidate("AKID-1");
@@ -174,7 +174,7 @@ describe("a closed cache", () => {
 
   test("gives its reason to every waiting caller, although the source ignores its signal", async () => {
     const bench = new CacheBench();
-    bench.answer = hang;
+    bench.respond = hang;
     const waiters = [bench.get(), bench.get({ abortSignal: new AbortController().signal })];
     await bench.clock.flush();
     bench.cache.close(reason);

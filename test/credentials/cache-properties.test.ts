@@ -26,7 +26,7 @@ const steps = fc.array(
     {
       weight: 2,
       arbitrary: fc.record({
-        do: fc.constant("answer" as const),
+        do: fc.constant("respond" as const),
         how: fc.constantFrom<"succeed" | "fail" | "refuse">("succeed", "fail", "refuse"),
         delayMs: fc.constantFrom(0, 50, 150, 5_000, 60_000),
       }),
@@ -65,11 +65,11 @@ test("callers get valid credentials in time from one refresh at a time, whatever
         const wallStart = clock.now();
         const calls: Call[] = [];
         let [refreshes, most] = [0, 0];
-        const answers = { succeed, fail, refuse };
-        const play = (how: keyof typeof answers) => {
-          bench.answer = async (call) => {
+        const responses = { succeed, fail, refuse };
+        const play = (how: keyof typeof responses) => {
+          bench.respond = async (call) => {
             refreshes -= 1;
-            return how === "succeed" ? call.issue(lifetime) : answers[how](call);
+            return how === "succeed" ? call.issue(lifetime) : responses[how](call);
           };
         };
         bench.onRefresh = () => {
@@ -97,7 +97,7 @@ test("callers get valid credentials in time from one refresh at a time, whatever
         for (const step of plan) {
           if (step.do === "pass") await clock.advance(step.ms);
           else if (step.do === "invalidate") cache.invalidate();
-          else if (step.do === "answer") {
+          else if (step.do === "respond") {
             // A refresh in progress keeps its response.
             if (cache.snapshot().refreshing) continue;
             play(step.how);

@@ -21,7 +21,7 @@ describe("a caller that aborts", () => {
 
   test("shares one listener with all callers that have the same signal", async () => {
     const bench = new CacheBench();
-    bench.answer = hang;
+    bench.respond = hang;
     const controller = new AbortController();
     const { signal } = controller;
     const waiters = Array.from({ length: 20 }, () => bench.get({ abortSignal: signal }));
@@ -39,7 +39,7 @@ describe("a caller that aborts", () => {
 
   test("gets an AbortError if its signal is of an older library and has no reason", async () => {
     const bench = new CacheBench();
-    bench.answer = hang;
+    bench.respond = hang;
     const [controller, late] = [new OldController(), new OldController()];
     const waiting = bench.get({ abortSignal: controller.signal });
     late.abort();
@@ -89,7 +89,7 @@ describe("a caller that aborts", () => {
   test("in the mandatory window gets its reason, not the cached credentials", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 30);
-    bench.answer = hang;
+    bench.respond = hang;
     const controller = new AbortController();
     const leaving = bench.get({ abortSignal: controller.signal });
     await bench.clock.flush();
@@ -114,7 +114,7 @@ describe("the process", () => {
 
   test("may end when the last waiting caller aborts", async () => {
     const bench = new CacheBench();
-    bench.answer = hang;
+    bench.respond = hang;
     const controllers = [new AbortController(), new AbortController()];
     const waiters = controllers.map(({ signal }) => bench.get({ abortSignal: signal }));
     await bench.clock.flush();
@@ -129,7 +129,7 @@ describe("the process", () => {
   test("is kept alive again for a caller that joins a refresh in the background", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 900);
-    bench.answer = hang;
+    bench.respond = hang;
     await bench.get();
     const waiting = bench.get({ forceRefresh: true });
     await bench.clock.flush();
@@ -146,7 +146,7 @@ test("a failed refresh in the background is not an unhandled rejection", async (
   process.on("unhandledRejection", note);
   const bench = new CacheBench();
   await bench.fill(HOUR, 900);
-  bench.answer = fail;
+  bench.respond = fail;
   await bench.get();
   await bench.clock.flush();
   await bench.clock.flush();
@@ -157,7 +157,7 @@ test("a failed refresh in the background is not an unhandled rejection", async (
 describe("a caller that stops waiting", () => {
   test("leaves nothing in memory until the refresh settles", async () => {
     const bench = new CacheBench();
-    bench.answer = hang;
+    bench.respond = hang;
     const staying = bench.get();
     const left: WeakRef<object>[] = [];
     const leave = async () => {
@@ -185,7 +185,7 @@ describe("a caller that stops waiting", () => {
     const { signal } = controller;
     const leaving = Array.from({ length: 30 }, () => {
       const bench = new CacheBench();
-      bench.answer = hang;
+      bench.respond = hang;
       return bench.get({ abortSignal: signal });
     });
     await new Promise((resolve) => setImmediate(resolve));
@@ -225,7 +225,7 @@ describe("a caller with a limit", () => {
     const bench = limited();
     bench.delayMs = 999;
     expect(await bench.clock.run(bench.get())).toBe("AKID-1");
-    bench.answer = fail;
+    bench.respond = fail;
     const forced = bench.get({ forceRefresh: true });
     expect(await bench.clock.run(forced)).toBe("AKID-1");
   });
@@ -233,7 +233,7 @@ describe("a caller with a limit", () => {
   test("gets the cached credentials if they are valid, as after a failed refresh", async () => {
     const bench = limited();
     await bench.fill(HOUR);
-    bench.answer = hang;
+    bench.respond = hang;
     const forced = bench.get({ forceRefresh: true });
     await bench.clock.advance(1_000);
     expect(await forced).toBe("AKID-1");
@@ -246,7 +246,7 @@ describe("a caller with a limit", () => {
       serveExpired: true,
     });
     await bench.fill(HOUR, -1);
-    bench.answer = hang;
+    bench.respond = hang;
     const call = bench.get();
     await bench.clock.advance(1_000);
     expect([await call, bench.expiredServed]).toEqual(["AKID-1", ["AKID-1"]]);
@@ -254,7 +254,7 @@ describe("a caller with a limit", () => {
 
   test("gets its own reason when it aborts first", async () => {
     const bench = limited();
-    bench.answer = hang;
+    bench.respond = hang;
     const controller = new AbortController();
     const leaving = bench.get({ abortSignal: controller.signal });
     await bench.clock.advance(500);

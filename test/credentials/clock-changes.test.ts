@@ -49,7 +49,7 @@ describe("a clock that is set back", () => {
 
   test("does not let credentials be served after their expiration when refreshes fail", async () => {
     const bench = await cacheAfter(40 * MINUTE, -30 * MINUTE);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.clock.advance(19 * MINUTE);
     expect(await bench.get()).toBe("AKID-1");
     await bench.clock.advance(MINUTE);
@@ -83,7 +83,7 @@ describe("a clock that is set back", () => {
     const bench = new CacheBench({ serveExpired: true });
     await bench.fill(HOUR, 50 * 60);
     bench.clock.setWallClock(bench.clock.now() - 2 * HOURS);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.clock.advance(55 * MINUTE);
     const { expiration } = await bench.cache.get();
     expect((expiration?.getTime() ?? 0) - bench.clock.now()).toBe(-5 * MINUTE);
@@ -149,7 +149,7 @@ describe("a clock that is set forward", () => {
 
   test("and back again changes nothing", async () => {
     const bench = await cacheAfter(10 * MINUTE, 5 * HOURS);
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.get()).toBe(outage);
     bench.clock.setWallClock(bench.clock.now() - 5 * HOURS);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
@@ -159,13 +159,13 @@ describe("a clock that is set forward", () => {
     const bench = new CacheBench();
     bench.delayMs = 1_000;
     const expiration = new Date(bench.clock.now() + HOURS);
-    bench.answer = async () => ({ accessKeyId: "old", expiration });
+    bench.respond = async () => ({ accessKeyId: "old", expiration });
     const waiting = bench.get();
     await bench.clock.advance(500);
     bench.clock.setWallClock(bench.clock.now() + 5 * HOURS);
     await bench.clock.advance(500);
     expect(await waiting).toBe(stale);
-    bench.answer = succeed;
+    bench.respond = succeed;
     await bench.clock.advance(1_000);
     expect(await bench.clock.run(bench.get())).toBe("AKID-1");
   });
@@ -184,7 +184,7 @@ describe("on a machine that reports how long ago it booted", () => {
 
   test("a clock that is set forward while STS is down leaves valid credentials in use", async () => {
     const bench = await bootedCacheAfter(10 * MINUTE);
-    bench.answer = fail;
+    bench.respond = fail;
     setForward(bench, 5 * HOURS);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
     // After one failed refresh, no caller waits while they are valid.
@@ -206,7 +206,7 @@ describe("on a machine that reports how long ago it booted", () => {
 
   test("a machine that was suspended past the expiration serves no expired credentials", async () => {
     const bench = await bootedCacheAfter(10 * MINUTE);
-    bench.answer = fail;
+    bench.respond = fail;
     bench.clock.suspend(50 * MINUTE - 1);
     expect(await bench.get()).toBe("AKID-1");
     bench.clock.suspend(5 * HOURS);
@@ -215,7 +215,7 @@ describe("on a machine that reports how long ago it booted", () => {
 
   test("a suspended machine whose clock is set back afterwards serves no expired credentials", async () => {
     const bench = await bootedCacheAfter(10 * MINUTE);
-    bench.answer = fail;
+    bench.respond = fail;
     bench.clock.suspend(5 * HOURS);
     setForward(bench, -5 * HOURS + MINUTE);
     await bench.clock.advance(10 * MINUTE);
@@ -230,7 +230,7 @@ describe("a clock that is wrong for a moment", () => {
     ["forward", 30],
   ])("(%s) changes no time permanently", async (_, by) => {
     const bench = await cacheAfter(5 * MINUTE, 0);
-    bench.answer = fail;
+    bench.respond = fail;
     const before = bench.cache.snapshot();
     bench.clock.setWallClock(bench.clock.now() + by * MINUTE);
     await bench.get();
@@ -244,7 +244,7 @@ describe("a clock that is wrong for a moment", () => {
 
   test("does not move the mandatory window", async () => {
     const bench = await cacheAfter(40 * MINUTE, -30 * MINUTE);
-    bench.answer = fail;
+    bench.respond = fail;
     bench.delayMs = 5_000;
     await bench.clock.advance(19 * MINUTE - 5);
     const soon = bench.get();
@@ -265,12 +265,12 @@ describe("a clock that is wrong for a moment", () => {
       const bench = new CacheBench({ aheadOfTime: true });
       bench.clock.withBootClock();
       await bench.fill(HOUR, HOUR / 2);
-      bench.answer = fail;
+      bench.respond = fail;
       await bench.get({ forceRefresh: true });
       bench.clock.setWallClock(bench.clock.now() + by * HOURS);
       const { nextRefreshAllowedAt = 0 } = bench.cache.snapshot();
       expect(nextRefreshAllowedAt - bench.clock.now()).toBe(5 * MINUTE);
-      bench.answer = succeed;
+      bench.respond = succeed;
       await bench.clock.advance(15 * MINUTE);
       expect([await bench.get(), bench.calls.length]).toEqual(["AKID-2", 3]);
     }

@@ -21,7 +21,7 @@ describe("with nothing cached", () => {
 
   test("a failure reaches every waiting caller, and the next refresh waits for the backoff", async () => {
     const bench = new CacheBench();
-    bench.answer = fail;
+    bench.respond = fail;
     bench.delayMs = 500;
     const callers = [bench.get(), bench.get(), bench.get()];
     expect(await bench.clock.run(Promise.all(callers))).toEqual(Array(3).fill(outage));
@@ -30,7 +30,7 @@ describe("with nothing cached", () => {
       { error: outage, servedFromCache: false, nextRefreshAllowedAt },
     ]);
     expect(bench.cache.snapshot()).toMatchObject({ nextRefreshAllowedAt });
-    bench.answer = succeed;
+    bench.respond = succeed;
     await bench.clock.advance(499);
     expect([await bench.get(), bench.calls.length]).toEqual([outage, 1]);
     await bench.clock.advance(1);
@@ -39,7 +39,7 @@ describe("with nothing cached", () => {
 
   test("the backoff doubles up to four seconds while refreshes fail, and starts again after a success", async () => {
     const bench = new CacheBench();
-    bench.answer = fail;
+    bench.respond = fail;
     const backoffs = async (count: number) => {
       const seen: number[] = [];
       for (let i = 0; i < count; i += 1) {
@@ -51,10 +51,10 @@ describe("with nothing cached", () => {
       return seen;
     };
     expect(await backoffs(5)).toEqual([500, 1_000, 2_000, 2_000, 2_000]);
-    bench.answer = async ({ issue }) => issue(1);
+    bench.respond = async ({ issue }) => issue(1);
     await bench.get();
     await bench.clock.advance(1_000);
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await backoffs(2)).toEqual([500, 1_000]);
   });
 
@@ -66,13 +66,13 @@ describe("with nothing cached", () => {
     ] as const) {
       const advice = { isRejection: false, isFree: false, retryAfterMs };
       const bench = new CacheBench({ adviceOf: () => advice });
-      bench.answer = fail;
+      bench.respond = fail;
       await bench.get();
       await bench.clock.advance(backoffMs - 1);
       expect(await bench.get({ forceRefresh: true })).toBe(outage);
       expect([await bench.get(), bench.calls.length]).toEqual([outage, 1]);
       await bench.clock.advance(1);
-      bench.answer = succeed;
+      bench.respond = succeed;
       expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
     }
   });
@@ -80,20 +80,20 @@ describe("with nothing cached", () => {
   test("a failed refresh that sent no request causes no backoff", async () => {
     const advice = { isRejection: false, isFree: true, retryAfterMs: undefined };
     const bench = new CacheBench({ adviceOf: () => advice });
-    bench.answer = fail;
+    bench.respond = fail;
     expect([await bench.get(), bench.failures[0]?.nextRefreshAllowedAt]).toEqual([
       outage,
       undefined,
     ]);
-    bench.answer = succeed;
+    bench.respond = succeed;
     expect(await bench.get()).toBe("AKID-1");
   });
 
   test("a rejection is cached with serveExpired too, while no credentials were ever cached", async () => {
     const bench = new CacheBench({ serveExpired: true, random: () => 0.5 });
-    bench.answer = refuse;
+    bench.respond = refuse;
     expect(await bench.get()).toBe(refusal);
-    bench.answer = succeed;
+    bench.respond = succeed;
     await bench.clock.advance(2_999);
     expect([await bench.get(), bench.calls.length]).toEqual([refusal, 1]);
     await bench.clock.advance(1);
@@ -102,7 +102,7 @@ describe("with nothing cached", () => {
 
   test("an empty request is the same as no request", async () => {
     const bench = new CacheBench();
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.get({})).toBe(outage);
     expect(await bench.get({})).toBe(outage);
   });
@@ -123,9 +123,9 @@ describe("with nothing cached", () => {
       [0.5, 3_000],
     ] as const) {
       const bench = new CacheBench({ random: () => random });
-      bench.answer = refuse;
+      bench.respond = refuse;
       expect(await bench.get()).toBe(refusal);
-      bench.answer = succeed;
+      bench.respond = succeed;
       await bench.clock.advance(memoryMs - 1);
       expect([await bench.get(), bench.calls.length]).toEqual([refusal, 1]);
       await bench.clock.advance(1);
@@ -137,10 +137,10 @@ describe("with nothing cached", () => {
     "a clock that is set by %d s does not change how long a rejection is cached",
     async (seconds) => {
       const bench = new CacheBench();
-      bench.answer = refuse;
+      bench.respond = refuse;
       expect(await bench.get()).toBe(refusal);
       bench.clock.setWallClock(bench.clock.now() + seconds * 1000);
-      bench.answer = succeed;
+      bench.respond = succeed;
       expect([await bench.get(), bench.calls.length]).toEqual([refusal, 1]);
       await bench.clock.advance(5_000);
       expect(await bench.get()).toBe("AKID-1");
@@ -149,9 +149,9 @@ describe("with nothing cached", () => {
 
   test("forceRefresh passes a cached rejection, but not the backoff", async () => {
     const bench = new CacheBench({ random: () => 0.5 });
-    bench.answer = refuse;
+    bench.respond = refuse;
     await bench.get();
-    bench.answer = succeed;
+    bench.respond = succeed;
     await bench.clock.advance(749);
     expect(await bench.get({ forceRefresh: true })).toBe(refusal);
     await bench.clock.advance(1);
@@ -162,7 +162,7 @@ describe("with nothing cached", () => {
   test("credentials that have already expired are a failed refresh", async () => {
     const bench = new CacheBench();
     for (const expiration of [new Date(bench.clock.now()), new Date(0), new Date(Number.NaN)]) {
-      bench.answer = async () => ({ accessKeyId: "stale", expiration });
+      bench.respond = async () => ({ accessKeyId: "stale", expiration });
       expect(await bench.get()).toBe(stale);
       await bench.clock.advance(4_000);
     }
@@ -172,7 +172,7 @@ describe("with nothing cached", () => {
 
   test("credentials without an expiration are never refreshed", async () => {
     const bench = new CacheBench();
-    bench.answer = async () => ({ accessKeyId: "for-ever" });
+    bench.respond = async () => ({ accessKeyId: "for-ever" });
     await bench.get();
     await bench.clock.advance(365 * 24 * HOUR * 1000);
     expect([await bench.get(), bench.calls.length]).toEqual(["for-ever", 1]);
@@ -213,7 +213,7 @@ describe("valid credentials", () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
     expect(await bench.get()).toBe("AKID-1");
-    bench.answer = async ({ issue }) => issue(20);
+    bench.respond = async ({ issue }) => issue(20);
     expect(await bench.get({ forceRefresh: true })).toBe("AKID-2");
     expect(await bench.get()).toBe("AKID-2");
     await bench.clock.advance(10_000);
@@ -223,7 +223,7 @@ describe("valid credentials", () => {
   test("are served to the caller when forceRefresh fails", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR);
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
     expect(bench.failures).toMatchObject([{ servedFromCache: true }]);
   });
@@ -245,7 +245,7 @@ describe("in the advisory window", () => {
   test("a failure reaches no caller, and no refresh starts for five to ten minutes", async () => {
     const bench = new CacheBench({ random: () => 0.2 });
     await bench.fill(6 * HOUR, 3_600);
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.get()).toBe("AKID-1");
     await bench.clock.advance(359_999);
     expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
@@ -258,7 +258,7 @@ describe("in the advisory window", () => {
   test("the backoff is reported, and is half of the remaining lifetime at most", async () => {
     const bench = new CacheBench({ random: () => 0.999 });
     await bench.fill(900, 200);
-    bench.answer = fail;
+    bench.respond = fail;
     const now = bench.clock.now();
     await bench.get();
     await bench.clock.flush();
@@ -267,11 +267,11 @@ describe("in the advisory window", () => {
   });
 
   test("a refusal and expired credentials are failures like any other", async () => {
-    const answers = [refuse, async () => ({ accessKeyId: "stale", expiration: new Date(0) })];
-    for (const answer of answers) {
+    const responses = [refuse, async () => ({ accessKeyId: "stale", expiration: new Date(0) })];
+    for (const respond of responses) {
       const bench = new CacheBench();
       await bench.fill(HOUR, 600);
-      bench.answer = answer;
+      bench.respond = respond;
       expect(await bench.get()).toBe("AKID-1");
       await bench.clock.flush();
       expect([await bench.get(), bench.calls.length]).toEqual(["AKID-1", 2]);
@@ -281,10 +281,10 @@ describe("in the advisory window", () => {
   test("a success ends the backoff: short-lived credentials are refreshed when they are due", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 600);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.get();
     await bench.clock.flush();
-    bench.answer = async ({ issue }) => issue(600);
+    bench.respond = async ({ issue }) => issue(600);
     expect(await bench.get({ forceRefresh: true })).toBe("AKID-1");
     await bench.clock.advance(500);
     expect(await bench.get({ forceRefresh: true })).toBe("AKID-2");
@@ -329,7 +329,7 @@ describe("in the mandatory window", () => {
   test("a failure reaches no caller, and leaves no timer", async () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 60);
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.get()).toBe("AKID-1");
     expect([bench.clock.pending, bench.clock.holds]).toEqual([0, 0]);
     expect(bench.failures[0]?.nextRefreshAllowedAt).toBe(bench.clock.now() + 30_000);
@@ -339,7 +339,7 @@ describe("in the mandatory window", () => {
     const bench = new CacheBench();
     await bench.fill(HOUR, 0.05);
     bench.delayMs = 80;
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.clock.run(bench.get())).toBe(outage);
   });
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import {
-  type Answer,
   CacheBench,
   fail,
   HOUR,
   outage,
+  type Respond,
   refusal,
   refuse,
   succeed,
@@ -27,7 +27,7 @@ interface Step {
   readonly type: "getCredentials" | "invalidate" | "advanceTime";
   readonly seconds?: number;
   readonly rejectedAccessKeyId?: string;
-  readonly response?: keyof typeof ANSWERS;
+  readonly response?: keyof typeof RESPONSES;
   readonly lifetimeSeconds?: number;
   readonly expected?: {
     readonly result: Result;
@@ -40,11 +40,11 @@ interface Step {
 /** What is left of an hour. */
 const LEFT_SECONDS = { valid: HOUR, advisory: 600, mandatory: 30, expired: -1 };
 
-const ANSWERS = {
+const RESPONSES = {
   freshCredentials: succeed,
   error: fail,
   nonRecoverableError: refuse,
-  staleCredentials: (async () => ({ accessKeyId: "stale", expiration: new Date(0) })) as Answer,
+  staleCredentials: (async () => ({ accessKeyId: "stale", expiration: new Date(0) })) as Respond,
 };
 
 /** Counted from 1, as in the notes on the differences. */
@@ -78,8 +78,8 @@ async function begin({ given }: Scenario, number: number): Promise<CacheBench> {
 async function play(bench: CacheBench, { response = "freshCredentials", lifetimeSeconds }: Step) {
   const { calls, cache, clock } = bench;
   const before = { id: cache.snapshot().entry?.credentials.accessKeyId, calls: calls.length };
-  const answer = ANSWERS[response];
-  bench.answer = answer === succeed ? async ({ issue }) => issue(lifetimeSeconds) : answer;
+  const respond = RESPONSES[response];
+  bench.respond = respond === succeed ? async ({ issue }) => issue(lifetimeSeconds) : respond;
   const isGated = clock.now() < (cache.snapshot().nextRefreshAllowedAt ?? 0);
   const got = await bench.get();
   await clock.flush();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { conclude } from "../../src/doctor/conclude.js";
-import { answerFinding, brokenEndpoint, weakenCutOff } from "../../src/doctor/conclude-sts.js";
+import { brokenEndpoint, callFinding, weakenCutOff } from "../../src/doctor/conclude-sts.js";
 import { diagnose } from "../../src/doctor/diagnose.js";
 import type { Diagnosis, EndpointFacts, TokenReport } from "../../src/doctor/diagnosis.js";
 import type { Failure } from "../../src/model/failure.js";
@@ -39,13 +39,13 @@ describe("a path to STS that is blocked is explained by the part that failed", (
       /NODE_EXTRA/,
     ],
     [
-      { failedIn: "answer", error: "timeout", totalMs: 6000.4 },
+      { failedIn: "response", error: "timeout", totalMs: 6000.4 },
       /did not respond in time/,
       /no response in 6000 ms/,
       /accepts/,
     ],
     [
-      { failedIn: "answer", error: "ECONNRESET" },
+      { failedIn: "response", error: "ECONNRESET" },
       /closes the connection/,
       /closed before/,
       /accepts/,
@@ -81,7 +81,7 @@ test("an endpoint that responds is no finding", () => {
 
 describe("a response of STS is classified by its words", () => {
   const refusal = (message: string, code = "InvalidIdentityToken", httpStatus = 400): Failure => {
-    return { kind: "answer", code, message, httpStatus, requestId: "r-1", region: "eu-west-1" };
+    return { kind: "response", code, message, httpStatus, requestId: "r-1", region: "eu-west-1" };
   };
 
   test.each<[string, Failure]>([
@@ -109,25 +109,30 @@ describe("a response of STS is classified by its words", () => {
     ["sts-unreachable", { kind: "network", code: "ECONNREFUSED", message: "refused" }],
     ["sts-timeout", { kind: "timeout", code: "TimeoutError", message: "late" }],
   ])("as %s", (id, failure) => {
-    const finding = answerFinding(failure);
+    const finding = callFinding(failure);
     expect(finding.id).toBe(id);
     expect(finding.detail).toContain(failure.message);
   });
 
   test("and its detail has the region, the status and the request ID", () => {
-    expect(answerFinding(refusal("Incorrect token audience")).detail).toBe(
+    expect(callFinding(refusal("Incorrect token audience")).detail).toBe(
       "STS in eu-west-1 said (HTTP 400): InvalidIdentityToken: Incorrect token audience (request ID r-1)",
     );
   });
 
   test("and a message that is not STS's is not quoted as STS's", () => {
-    const failure: Failure = { kind: "answer", message: "HTTP 502 with a page", httpStatus: 502 };
-    expect(answerFinding(failure).detail).toBe("The call to STS failed: HTTP 502 with a page");
+    const failure: Failure = { kind: "response", message: "HTTP 502 with a page", httpStatus: 502 };
+    expect(callFinding(failure).detail).toBe("The call to STS failed: HTTP 502 with a page");
   });
 });
 
 describe("a refusal of the role", () => {
-  const failure: Failure = { kind: "answer", code: "AccessDenied", message: "No", httpStatus: 403 };
+  const failure: Failure = {
+    kind: "response",
+    code: "AccessDenied",
+    message: "No",
+    httpStatus: 403,
+  };
   const ROLE = "arn:aws:iam::123456789012:role/app";
 
   function detailOf(token: Partial<TokenReport>, refused: Partial<Failure> = {}): string {
@@ -185,7 +190,7 @@ test("a key that STS can't get, and this machine can, comes with commands for an
   const facts = sampleFacts({ issuer });
   const message = "Couldn't retrieve verification key from your identity provider,  please";
   const failure: Failure = {
-    kind: "answer",
+    kind: "response",
     code: "InvalidIdentityToken",
     message,
     httpStatus: 400,
@@ -200,18 +205,18 @@ test("a key that STS can't get, and this machine can, comes with commands for an
   expect(findings).toEqual([rootCause]);
 });
 
-const answered = { host: "sts.invalid", status: 302 } as EndpointFacts;
-const silent = { host: "sts.invalid", failedIn: "answer" } as EndpointFacts;
+const responding = { host: "sts.invalid", status: 302 } as EndpointFacts;
+const silent = { host: "sts.invalid", failedIn: "response" } as EndpointFacts;
 const slow = sampleFinding("jwks-slow", "suspect");
 
 describe("a call without a response", () => {
   test.each<[string, Severity, number | false, EndpointFacts | undefined, readonly Finding[]]>([
-    ["is fatal if the run ended later than STS waits", "fatal", 6_000, answered, []],
-    ["is fatal if it had its full time", "fatal", false, answered, []],
+    ["is fatal if the run ended later than STS waits", "fatal", 6_000, responding, []],
+    ["is fatal if it had its full time", "fatal", false, responding, []],
     ["is fatal if a bare GET gets no response either", "fatal", 5_999, silent, []],
     ["is fatal if nothing is known about the endpoint", "fatal", 5_999, undefined, []],
-    ["is suspected if the run ended earlier than STS responds", "suspect", 5_999, answered, []],
-    ["is advice if another finding explains it", "advice", 5_999, answered, [slow]],
+    ["is suspected if the run ended earlier than STS responds", "suspect", 5_999, responding, []],
+    ["is advice if another finding explains it", "advice", 5_999, responding, [slow]],
   ])("%s", (_name, severity, cutAtMs, endpoint, seen) => {
     const failure: Failure = { kind: "timeout", message: "", cutShort: cutAtMs !== false };
     const assumeRole = { region: "", outcome: "sts-unavailable", ms: cutAtMs || 10_000 } as const;

@@ -197,7 +197,7 @@ describe("when STS has just accepted the token", () => {
   });
 
   test("a bare GET that failed is no finding", () => {
-    const sts = [endpoint({ failedIn: "answer", error: "timeout" })];
+    const sts = [endpoint({ failedIn: "response", error: "timeout" })];
     expect(shown({ facts: facts({ assumeRole, sts }) })).toEqual(["healthy"]);
   });
 });
@@ -219,10 +219,10 @@ describe("when the only call failed", () => {
   const failed = (failure: Failure) => conclude(gathered({ failure })).verdict;
 
   test.each<Failure>([
-    { kind: "answer", code: "ServiceUnavailable", message: "down", httpStatus: 503 },
-    { kind: "answer", code: "Throttling", message: "Rate exceeded", httpStatus: 400 },
-    { kind: "answer", message: "HTTP 502 with a page", httpStatus: 502 },
-    { kind: "bad-answer", message: "a success without credentials", httpStatus: 200 },
+    { kind: "response", code: "ServiceUnavailable", message: "down", httpStatus: 503 },
+    { kind: "response", code: "Throttling", message: "Rate exceeded", httpStatus: 400 },
+    { kind: "response", message: "HTTP 502 with a page", httpStatus: 502 },
+    { kind: "bad-response", message: "a success without credentials", httpStatus: 200 },
     { kind: "proxy", code: "PROXY_STATUS_502", message: "Bad response: 502" },
     { kind: "network", code: "ECONNRESET", message: "reset" },
   ])("the verdict is broken, even if the cause may pass: %j", (failure) => {

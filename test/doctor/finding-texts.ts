@@ -164,14 +164,14 @@ export const PROVIDER_ROWS: readonly TextRow[] = [
   ],
   [
     "discovery-slow",
-    () => problem({ kind: "timeout", phase: "answer" }, "discovery"),
+    () => problem({ kind: "timeout", phase: "response" }, "discovery"),
     /discovery document did not arrive in time; STS also stops waiting after 5 s/,
     /^IdP: serve the document .*5 s/,
-    { phase: "answer" },
+    { phase: "response" },
   ],
   [
     "jwks-timeout",
-    () => problem({ kind: "timeout", phase: "answer" }),
+    () => problem({ kind: "timeout", phase: "response" }),
     /JWKS did not arrive in time; STS also stops waiting after 5 s/,
     /^IdP: serve the JWKS .*5 s/,
     { url: URL_OF_KEYS },

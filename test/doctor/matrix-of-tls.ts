@@ -65,12 +65,12 @@ function speaks(
       const made = authority();
       const idp = await site.idp();
       let issuer = "";
-      const answer = (path: string) => {
+      const bodyFor = (path: string) => {
         if (path === "/jwks") return idp.jwksText;
         const right = JSON.parse(idp.discoveryText) as object;
         return JSON.stringify({ ...right, issuer, jwks_uri: `${issuer}/jwks` });
       };
-      const { port } = site.keep(await startTlsServer(made.chain(), versions, answer));
+      const { port } = site.keep(await startTlsServer(made.chain(), versions, bodyFor));
       issuer = `https://localhost:${port}`;
       return { options: { issuer, allowPrivateIssuers: true }, runtime: { ca: made.ca } };
     },

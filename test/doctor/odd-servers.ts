@@ -39,17 +39,17 @@ export async function startLyingFront(sts: { readonly url: string }): Promise<Od
   const front = createHttpServer(async (request, response) => {
     const { method = "GET", headers } = request;
     const body = await text(request);
-    const answer = await fetch(sts.url, {
+    const reply = await fetch(sts.url, {
       method,
       headers: { "content-type": headers["content-type"] ?? "" },
       ...(method === "POST" && { body }),
     });
-    response.writeHead(answer.status, {
+    response.writeHead(reply.status, {
       "content-type": "text/xml",
       "x-amzn-requestid": "1",
       date: "Thu, 01 Jan 1970 00:00:00 GMT",
     });
-    response.end(await answer.text());
+    response.end(await reply.text());
   });
   return await listening(front, () => front.closeAllConnections());
 }
@@ -98,7 +98,7 @@ export async function startFirewalledPort(): Promise<OddServer> {
 export async function startTlsServer(
   identity: TlsIdentity,
   versions: { readonly min: SecureVersion; readonly max: SecureVersion },
-  answer: (path: string) => string | undefined,
+  bodyFor: (path: string) => string | undefined,
 ): Promise<OddServer> {
   const isOld = versions.max === "TLSv1.1";
   const server = createHttpsServer(
@@ -109,7 +109,7 @@ export async function startTlsServer(
       ...(isOld && { ciphers: "ALL:@SECLEVEL=0" }),
     },
     (request, response) => {
-      const body = answer(request.url ?? "");
+      const body = bodyFor(request.url ?? "");
       response.writeHead(body === undefined ? 404 : 200, { "content-type": "application/json" });
       response.end(body);
     },

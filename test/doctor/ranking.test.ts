@@ -10,8 +10,8 @@ const finding = (text: string): Finding => {
   return { id, severity, title: id, detail: "", remedy: "", evidence: {} };
 };
 
-function cause(answer: string | undefined, ...findings: string[]): string | undefined {
-  const said = answer === undefined ? undefined : finding(answer);
+function cause(refusal: string | undefined, ...findings: string[]): string | undefined {
+  const said = refusal === undefined ? undefined : finding(refusal);
   const all = [...findings.map(finding), ...(said ? [said] : [])];
   return rank(all, said).rootCause?.id;
 }
@@ -24,8 +24,8 @@ test("every finding has one rank", () => {
 });
 
 test("only responses of STS are explained by other findings, and by ranked ones", () => {
-  for (const [answer, causes] of Object.entries(EXPLAINED_BY)) {
-    expect(answer).toMatch(/^sts-/);
+  for (const [refusal, causes] of Object.entries(EXPLAINED_BY)) {
+    expect(refusal).toMatch(/^sts-/);
     expect(causes.filter((id) => !RANKING.includes(id))).toEqual([]);
   }
 });
@@ -58,20 +58,20 @@ test.each([
   [undefined, ["fatal sts-unreachable", "suspect issuer-timeout"], "sts-unreachable"],
   [undefined, ["fatal role-arn-invalid", "fatal token-unreadable"], "token-unreadable"],
   [undefined, ["suspect jwks-slow", "suspect issuer-dns-failure"], "issuer-dns-failure"],
-] as const)("after %s, of %j the cause is %s", (answer, findings, expected) => {
-  expect(cause(answer, ...findings)).toBe(expected);
-  expect(cause(answer, ...findings.toReversed())).toBe(expected);
+] as const)("after %s, of %j the cause is %s", (refusal, findings, expected) => {
+  expect(cause(refusal, ...findings)).toBe(expected);
+  expect(cause(refusal, ...findings.toReversed())).toBe(expected);
 });
 
 test("the cause comes first, the others follow by weight", () => {
-  const answer = finding("suspect sts-verification-key");
+  const refusal = finding("suspect sts-verification-key");
   const others = [
     "info proxy-in-use",
     "advice certificate-expires-soon",
     "advice region-defaulted",
     "suspect issuer-timeout",
   ];
-  const { ranked } = rank([...others.map(finding), answer], answer);
+  const { ranked } = rank([...others.map(finding), refusal], refusal);
   expect(ranked.map(({ id }) => id)).toEqual([
     "issuer-timeout",
     "sts-verification-key",
@@ -82,10 +82,10 @@ test("the cause comes first, the others follow by weight", () => {
 });
 
 test("the cause comes first, even if another finding weighs more", () => {
-  const answer = finding("fatal sts-thumbprint");
+  const refusal = finding("fatal sts-thumbprint");
   const { ranked } = rank(
-    [finding("fatal token-expired"), finding("suspect issuer-tls-untrusted"), answer],
-    answer,
+    [finding("fatal token-expired"), finding("suspect issuer-tls-untrusted"), refusal],
+    refusal,
   );
   expect(ranked.map(({ id }) => id)).toEqual([
     "issuer-tls-untrusted",

@@ -57,9 +57,9 @@ export function startS3(sts: LocalSts): Promise<SmallServer> {
   return startSmallServer((request, response) => {
     if (request.method === "POST") {
       const { method, headers, url = "/" } = request;
-      const passed = httpRequest(new URL(url, sts.url), { method, headers }, (answer) => {
-        response.writeHead(answer.statusCode ?? 500, answer.headers);
-        answer.pipe(response);
+      const passed = httpRequest(new URL(url, sts.url), { method, headers }, (reply) => {
+        response.writeHead(reply.statusCode ?? 500, reply.headers);
+        reply.pipe(response);
       });
       request.pipe(passed);
       return;

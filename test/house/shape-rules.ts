@@ -21,6 +21,7 @@ const RETIRED_WORDS = new Set([
     "shut",
   ],
   ...["tired", "trial", "vain", "visit", "visits"],
+  ...["answer", "answered", "answering", "answers", "unanswered"],
   ...["look", "looked", "looking", "looks"],
 ]);
 /** Words that the glossary has replaced in one meaning, by the folders that had it. */

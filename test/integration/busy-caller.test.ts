@@ -16,8 +16,8 @@ const fails = (...[fault, options]: Parameters<World["sts"]["setFault"]>): Busy 
 const throws = (): never => {
   throw new Error("out of order");
 };
-const assumer = (answer: () => unknown): Busy => ({
-  init: { roleAssumerWithWebIdentity: answer as never },
+const assumer = (respond: () => unknown): Busy => ({
+  init: { roleAssumerWithWebIdentity: respond as never },
 });
 
 /** Every way a refresh can end fast. */

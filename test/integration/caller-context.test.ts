@@ -24,7 +24,7 @@ function realCache(lifetimeMs: number, refresh: () => unknown) {
       const expiration = new Date(Date.now() + lifetimeMs);
       return { credentials: { accessKeyId: `AKID-${issued}`, expiration } };
     },
-    staleAnswer: () => new Error("stale"),
+    staleResponse: () => new Error("stale"),
     ...{ ...QUIET_CACHE, aheadOfTime: true, clock: systemClock, random: () => 0 },
   });
 }

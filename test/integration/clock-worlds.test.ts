@@ -86,7 +86,7 @@ class Server {
     };
     this.cache = new CredentialCache({
       refresh,
-      staleAnswer: () => new Error("a stale response"),
+      staleResponse: () => new Error("a stale response"),
       ...QUIET_CACHE,
       clock,
       random: () => 0.5,

@@ -8,7 +8,7 @@ import { type FromWebTokenInit, fromTokenFile, fromWebToken } from "../../src/in
 import { type LocalIdp, startLocalIdp } from "../../src/testing/index.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { ROLE_ARN, rejection } from "../support/world.js";
-import { type RecordedAnswer, RecordingHandler } from "./recording-handler.js";
+import { type RecordedResponse, RecordingHandler } from "./recording-handler.js";
 
 let idp: LocalIdp;
 let token: string;
@@ -33,10 +33,10 @@ interface SharedSettings {
 /** The same call of the SDK's provider and of ours, each on its own line. */
 async function sideBySide(
   call: (stock: boolean, init: SharedSettings) => Promise<unknown>,
-  answer?: RecordedAnswer,
+  response?: RecordedResponse,
 ): Promise<readonly [stock: Outcome, ours: Outcome]> {
   const run = async (stock: boolean): Promise<Outcome> => {
-    const handler = new RecordingHandler(answer);
+    const handler = new RecordingHandler(response);
     const clientConfig = { region: "eu-west-1", requestHandler: handler };
     const credentials = await call(stock, { clientConfig });
     return { credentials, handler };
@@ -44,7 +44,7 @@ async function sideBySide(
   return [await run(true), await run(false)];
 }
 
-const webToken = (more: SharedInit, answer?: RecordedAnswer) =>
+const webToken = (more: SharedInit, response?: RecordedResponse) =>
   sideBySide((stock, { clientConfig, ...init }) => {
     const full = {
       webIdentityToken: token,
@@ -56,7 +56,7 @@ const webToken = (more: SharedInit, answer?: RecordedAnswer) =>
     return stock
       ? stockFromWebToken(full as Parameters<typeof stockFromWebToken>[0])()
       : fromWebToken({ ...full, preflight: "off" })();
-  }, answer);
+  }, response);
 
 const header: Pluggable<object, object> = {
   applyToStack: (stack) =>
@@ -107,14 +107,14 @@ describe("fromWebToken sends and returns the same as the SDK's own provider:", (
     expect(shape(ours)).toEqual(shape(stock));
   });
 
-  test.each<[string, RecordedAnswer]>([
+  test.each<[string, RecordedResponse]>([
     ["a response of AWS", {}],
     ["no assumed role", { assumedRoleArn: undefined }],
     ["an ARN without an account", { assumedRoleArn: "arn:aws:sts:::assumed-role/app/x" }],
     ["an ARN that is none", { assumedRoleArn: "app" }],
     ["a credential scope", { more: "<CredentialScope>us-east-1</CredentialScope>" }],
-  ])("from %s", async (_, answer) => {
-    const [stock, ours] = await webToken({}, answer);
+  ])("from %s", async (_, response) => {
+    const [stock, ours] = await webToken({}, response);
     expect(ours.credentials).toEqual(stock.credentials);
     expect(ours.credentials).toHaveProperty("expiration", new Date("2099-01-01T00:00:00Z"));
     expect(ours.credentials).toHaveProperty("$source.CREDENTIALS_STS_ASSUME_ROLE_WEB_ID", "k");

@@ -40,14 +40,14 @@ describe("with hedgeAfterMs, a first region", () => {
 
   test("that responds before the second wins, and the second call is cancelled", async () => {
     await using world = await twoRegions();
-    const answer = latch();
+    const response = latch();
     world.second.setFault("hang");
-    const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
+    const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, response.opened)] });
     const credentials = provider();
     await inFlight(world.first);
     await world.clock.advance(200);
     await inFlight(world.second);
-    answer.open();
+    response.open();
     const { accessKeyId } = await credentials;
     expect(world.first.requests[0]?.granted?.accessKeyId).toBe(accessKeyId);
     expect([world.switches, provider.status().region]).toEqual([[], FIRST]);
@@ -78,15 +78,18 @@ describe("with hedgeAfterMs, a first region", () => {
     "that refuses late ends the refresh and the second call immediately: %s",
     async (fault, code) => {
       await using world = await twoRegions();
-      const answer = latch();
+      const response = latch();
       world.first.setFault(fault);
       world.second.setFault("hang");
-      const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
+      const provider = world.provide({
+        ...HEDGE,
+        clientPlugins: [heldBack(FIRST, response.opened)],
+      });
       const credentials = rejection(provider());
       await inFlight(world.first);
       await world.clock.advance(200);
       await inFlight(world.second);
-      answer.open();
+      response.open();
       expect(await credentials).toMatchObject({ code, attempts: { length: 1 } });
       expect(world.clock.monotonic()).toBe(200);
       await until(() => world.second.connections.open === 0);
@@ -155,10 +158,10 @@ describe("two regions that both fail", () => {
       const other = last === "first" ? "second" : "first";
       world.first.setFault("sts-unavailable");
       world.second.setFault("sts-unavailable");
-      const answers = { first: latch(), second: latch() };
+      const responses = { first: latch(), second: latch() };
       const clientPlugins = [
-        heldBack(FIRST, answers.first.opened),
-        heldBack(SECOND, answers.second.opened),
+        heldBack(FIRST, responses.first.opened),
+        heldBack(SECOND, responses.second.opened),
       ];
       const retry = { maxAttempts: 2 };
       const waits: (number | undefined)[] = [];
@@ -170,9 +173,9 @@ describe("two regions that both fail", () => {
       await inFlight(world.first);
       await world.clock.advance(200);
       await inFlight(world.second);
-      answers[other].open();
+      responses[other].open();
       await until(() => provider.status().regions.some(({ openUntil }) => openUntil));
-      answers[last].open();
+      responses[last].open();
       await until(() => waits.length === 1);
       expect(waits[0], last).toBeGreaterThan(0);
       await world.clock.advance(5_000);

@@ -20,12 +20,12 @@ describe("an STS that is not AWS's", () => {
     ],
     ["with milliseconds", { expirationPrecision: "milliseconds" }],
     ["with nanoseconds", { expirationPrecision: "nanoseconds" }],
-  ])("may return %s", async (_, answers) => {
-    await using world = await startWorld(answers);
+  ])("may return %s", async (_, responses) => {
+    await using world = await startWorld(responses);
     const { expiration, accountId, sessionToken } = await world.provide()();
     const hour = Math.floor(world.clock.now() / 1000) + 3600;
     expect(Math.floor((expiration?.getTime() ?? 0) / 1000)).toBe(hour);
-    const named = answers.omit?.includes("AssumedRoleUser") ? undefined : "123456789012";
+    const named = responses.omit?.includes("AssumedRoleUser") ? undefined : "123456789012";
     expect(accountId).toBe(named);
     expect(sessionToken).toMatch(/\w/);
   });

@@ -29,12 +29,12 @@ describe("advisory mode", () => {
 
   test("checks the issuer when STS has not responded for a second, and does not wait for the result", async () => {
     await using world = await silentIssuer(checkingIn("advisory"));
-    let answer = () => {};
-    const answered = new Promise<void>((resolve) => {
-      answer = resolve;
+    let respond = () => {};
+    const responded = new Promise<void>((resolve) => {
+      respond = resolve;
     });
     const roleAssumerWithWebIdentity = async () => {
-      await answered;
+      await responded;
       return { accessKeyId: "ASIA", secretAccessKey: "secret" };
     };
     const provider = world.provide({ ...checkingIn("advisory"), roleAssumerWithWebIdentity });
@@ -43,7 +43,7 @@ describe("advisory mode", () => {
     expect(issuerRequests(world.idp)).toEqual([]);
     await world.clock.advance(1);
     await until(() => issuerRequests(world.idp).length === 1);
-    answer();
+    respond();
     await expect(credentials).resolves.toHaveProperty("accessKeyId");
     expect(world.clock.monotonic()).toBe(1_000);
     expect(provider.status().preflight).toBeUndefined();

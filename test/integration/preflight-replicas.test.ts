@@ -66,14 +66,14 @@ describe("replicas with keys of the same kid", () => {
   ] as const)(
     "are not treated as a bad signature when two responses differ (%s)",
     async (...row) => {
-      const [mode, answers, calls] = row;
+      const [mode, responses, calls] = row;
       await using world = await startPreflightWorld();
       const start = () => startLocalIdp({ kid: "same", now: world.clock.now });
       await using first = await start();
       await using second = await start();
       await using third = await start();
       const texts = [first, second, third].map(({ jwksText }) => jwksText);
-      const turns = [...answers];
+      const turns = [...responses];
       world.idp.setJwks(() => texts[turns.shift() ?? 0]);
       const token = await first.issueToken({ claims: { iss: world.idp.issuer } });
       const provider = world.provide(checkingIn(mode), { token: async () => token });
@@ -113,12 +113,12 @@ describe("a key that STS refuses in the form of one of three replicas", () => {
 
   test("is named with its form when every attempt meets it", async () => {
     await using world = await startPreflightWorld();
-    let answers = 0;
+    let responses = 0;
     world.idp.setJwks((right) => {
-      answers += 1;
+      responses += 1;
       const keys = right.keys as Jwk[];
       return {
-        keys: answers % 2 === 1 ? keys.map((key) => ({ ...key, key_ops: ["verify"] })) : keys,
+        keys: responses % 2 === 1 ? keys.map((key) => ({ ...key, key_ops: ["verify"] })) : keys,
       };
     });
     world.sts.setFault(WIRE_ERRORS.notValidated);
@@ -130,14 +130,14 @@ describe("a key that STS refuses in the form of one of three replicas", () => {
 
 describe("a discovery document that names a cluster's address", () => {
   /** The first responses to the issuer check name it; STS does not call the issuer. */
-  async function fail(wrongAnswers: number, refusals: number) {
+  async function fail(wrongResponses: number, refusals: number) {
     const env = { RESILIENT_STS_ALLOW_LOOPBACK_ISSUERS: "true" };
     const world = await startPreflightWorld(undefined, { env });
     world.sts.setFault("idp-unreachable", { times: refusals });
     let requests = 0;
     world.idp.setDiscovery((right) => {
       requests += 1;
-      return requests <= wrongAnswers ? { ...right, jwks_uri: "https://10.178.0.2/keys" } : right;
+      return requests <= wrongResponses ? { ...right, jwks_uri: "https://10.178.0.2/keys" } : right;
     });
     const provider = world.provide({ preflight: { mode: "advisory" } });
     const result = await provider().catch((error: WebIdentityError) => error);

@@ -2,7 +2,7 @@ import { type HttpRequest, HttpResponse } from "@smithy/core/protocols";
 import type { RequestHandlerMetadata } from "@smithy/types";
 
 /** The response; the defaults are what AWS would say. */
-export interface RecordedAnswer {
+export interface RecordedResponse {
   readonly metadata?: RequestHandlerMetadata;
   readonly assumedRoleArn?: string | undefined;
   /** XML to add to the credentials. */
@@ -22,19 +22,19 @@ export class RecordingHandler {
   readonly #headers: Record<string, string>;
   readonly #body: Uint8Array;
 
-  constructor(answer: RecordedAnswer = {}) {
-    this.metadata = answer.metadata ?? { handlerProtocol: "http/1.1" };
-    this.#status = answer.status ?? 200;
-    this.#headers = answer.headers ?? {};
+  constructor(response: RecordedResponse = {}) {
+    this.metadata = response.metadata ?? { handlerProtocol: "http/1.1" };
+    this.#status = response.status ?? 200;
+    this.#headers = response.headers ?? {};
     const assumedRoleArn = "arn:aws:sts::123456789012:assumed-role/app/test";
-    const body = answer.body ?? answerWith({ assumedRoleArn, ...answer });
+    const body = response.body ?? bodyWith({ assumedRoleArn, ...response });
     this.#body = new TextEncoder().encode(body);
   }
 
   async handle(request: HttpRequest) {
     this.requests.push(request);
-    const answer = { statusCode: this.#status, headers: this.#headers, body: this.#body };
-    return { response: new HttpResponse(answer) };
+    const response = { statusCode: this.#status, headers: this.#headers, body: this.#body };
+    return { response: new HttpResponse(response) };
   }
 
   updateHttpClientConfig(): void {}
@@ -56,7 +56,7 @@ export class RecordingHandler {
   }
 }
 
-function answerWith({ assumedRoleArn, more = "" }: RecordedAnswer): string {
+function bodyWith({ assumedRoleArn, more = "" }: RecordedResponse): string {
   const user =
     assumedRoleArn === undefined
       ? ""

@@ -84,17 +84,17 @@ describe("a region that did not respond", () => {
   });
 
   test("has recovered for all providers when the probe gets a response, whatever it is", async () => {
-    for (const answer of ["throttled", "idp-unreachable", "access-denied"] as const) {
+    for (const fault of ["throttled", "idp-unreachable", "access-denied"] as const) {
       await using world = await afterFailover();
       const [first] = world.stss;
       first?.clearFaults();
-      first?.failNext(answer);
+      first?.failNext(fault);
       await world.clock.advance(60_000);
       await world
         .provide({}, role(1))()
         .catch(() => {});
       await world.provide({}, role(2))();
-      expect(world.counts()[1], answer).toBe(1);
+      expect(world.counts()[1], fault).toBe(1);
     }
   });
 

@@ -42,8 +42,8 @@ describe("a silent first region that is hedged", () => {
 
   test("keeps its circuit closed for calls that were never sent there", async () => {
     await using world = await twoRegions();
-    const answers = latch();
-    const clientPlugins = [heldBack(FIRST, answers.opened)];
+    const responses = latch();
+    const clientPlugins = [heldBack(FIRST, responses.opened)];
     const patient = Array.from({ length: 40 }, () => world.provide({ clientPlugins })());
     await inFlight(world.first, 40);
     const hasty = Array.from({ length: 3 }, () => world.provide({ ...HEDGE, clientPlugins }));
@@ -53,7 +53,7 @@ describe("a silent first region that is hedged", () => {
     await credentials;
     expect(world.counts()).toEqual([40, 3]);
     expect(hasty[0]?.status().regions[0]).toEqual({ region: FIRST, openUntil: undefined });
-    answers.open();
+    responses.open();
     await Promise.all(patient);
   });
 });
@@ -70,14 +70,14 @@ describe("a second region whose pause is over", () => {
     expect(world.counts()).toEqual([1, 1]);
 
     world.second.setFault("hang");
-    const answer = latch();
-    const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, answer.opened)] });
+    const response = latch();
+    const provider = world.provide({ ...HEDGE, clientPlugins: [heldBack(FIRST, response.opened)] });
     const credentials = provider();
     await inFlight(world.first, 2);
     await world.clock.advance(400);
     await inFlight(world.second, 2);
     expect(provider.status().regions[1]?.openUntil).toBeGreaterThan(world.clock.now());
-    answer.open();
+    response.open();
     await credentials;
     expect(provider.status().regions.map(({ openUntil }) => openUntil)).toEqual([
       undefined,

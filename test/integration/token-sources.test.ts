@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { TokenSource } from "../../src/model/token-source.js";
 import { detectTokenSource, githubActions } from "../../src/token-sources/index.js";
 import { Witness } from "../support/leak-search.js";
-import { type PlatformAnswer, startPlatform } from "../support/platform-server.js";
+import { type PlatformResponse, startPlatform } from "../support/platform-server.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { until } from "../support/virtual-clock.js";
 import { rejection, startWorld, type World } from "../support/world.js";
@@ -17,7 +17,7 @@ import {
 const PLATFORMS: readonly (readonly [string, PlatformRow])[] = Object.entries(HTTP_PLATFORMS);
 
 /** The platform's response with a token that STS grants. */
-async function granted(world: World, { body = "", ...good }: PlatformAnswer) {
+async function granted(world: World, { body = "", ...good }: PlatformResponse) {
   return { ...good, body: body.replace(TOKEN, await world.idp.issueToken()) };
 }
 
@@ -27,7 +27,7 @@ describe.each(PLATFORMS)("a provider on %s", (_, platform) => {
     await using site = await platform.start();
     const good = await granted(world, platform.good);
     const faults = [...platform.passing, ...platform.passing];
-    site.server.answer((response) => {
+    site.server.respond((response) => {
       const status = faults.shift();
       if (status !== undefined) response.writeHead(status).end('{"error":"busy"}');
       else response.writeHead(good.status ?? 200, good.headers).end(good.body);
@@ -41,7 +41,7 @@ describe.each(PLATFORMS)("a provider on %s", (_, platform) => {
     for (const status of platform.permanent) {
       await using world = await startWorld();
       await using site = await platform.start();
-      site.server.answer({ status, body: '{"error":"no"}' });
+      site.server.respond({ status, body: '{"error":"no"}' });
       const error = await rejection(world.provide({}, { token: site.source() })());
       expect(error).toMatchObject({ code: "ERR_TOKEN_UNAVAILABLE", attempts: [{ attempt: 1 }] });
       expect(site.server.requests).toHaveLength(1);
@@ -52,7 +52,7 @@ describe.each(PLATFORMS)("a provider on %s", (_, platform) => {
     await using world = await startWorld();
     await using site = await platform.start();
     using witness = new Witness();
-    site.server.answer((response, { headers, body }) => {
+    site.server.respond((response, { headers, body }) => {
       response.writeHead(403).end(JSON.stringify([headers, body, TOKEN]));
     });
     const { clientConfig } = { clientConfig: { endpoint: world.sts.url, region: "eu-west-1" } };
@@ -69,7 +69,7 @@ test("azureManagedIdentity gets a token after 70 s of 404 and 410, with a long e
   await using site = await HTTP_PLATFORMS["azureManagedIdentity (IMDS)"].start();
   const good = await granted(world, HTTP_PLATFORMS["azureManagedIdentity (IMDS)"].good);
   const start = world.clock.monotonic();
-  site.server.answer((response) => {
+  site.server.respond((response) => {
     const elapsedMs = world.clock.monotonic() - start;
     if (elapsedMs < 70_000) response.writeHead(elapsedMs < 35_000 ? 404 : 410).end("{}");
     else response.writeHead(200, good.headers).end(good.body);

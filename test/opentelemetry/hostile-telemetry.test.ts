@@ -73,15 +73,15 @@ describe("telemetry that throws", () => {
       broken();
     };
     const running = instrument({ tracerProvider: tracesTo({ onEnd }) });
-    let answer = (_: string) => {};
-    const token = () => new Promise<string>((resolve) => (answer = resolve));
+    let resolveToken = (_: string) => {};
+    const token = () => new Promise<string>((resolve) => (resolveToken = resolve));
     const calls = [
       world.provide({}, { token })(),
       world.provide({}, { token: () => world.idp.issueToken() })(),
     ];
     await calls[1];
     running.disable();
-    answer(await world.idp.issueToken());
+    resolveToken(await world.idp.issueToken());
     await Promise.all(calls);
     expect(ended).toBe(3);
   });

@@ -341,12 +341,12 @@ test("nothing is recorded after disable()", async () => {
 
 test("a refresh that began before the instrumentation is not measured", async () => {
   await using world = await startWorld();
-  let answer = (_: string) => {};
-  const token = () => new Promise<string>((resolve) => (answer = resolve));
+  let resolveToken = (_: string) => {};
+  const token = () => new Promise<string>((resolve) => (resolveToken = resolve));
   const call = world.provide({}, { token })();
   await new Promise(setImmediate);
   await using telemetry = observed();
-  answer(await world.idp.issueToken());
+  resolveToken(await world.idp.issueToken());
   await call;
   expect(await telemetry.points("resilient_sts.refresh.duration")).toEqual([]);
   expect(await telemetry.points("resilient_sts.credentials.time_to_expiry")).toHaveLength(1);

@@ -11,7 +11,7 @@ const controller = new AbortController();
 const checking = preflight.check(token, { signal: controller.signal });
 process.stdout.write("checking\n");
 process.stdin.once("data", () => {
-  controller.abort(new Error("answered"));
+  controller.abort(new Error("responded"));
   process.stdin.destroy();
 });
 await checking.catch((error: Error) => process.stdout.write(`${error.message}\n`));

@@ -19,8 +19,8 @@ function slowResolver() {
   let settle: (end: readonly LookupAddress[] | Error) => void = () => {};
   const resolve = oneAtATime((hostname) => {
     requested.push(hostname);
-    return new Promise((answer, fail) => {
-      settle = (end) => (end instanceof Error ? fail(end) : answer(end));
+    return new Promise((succeed, fail) => {
+      settle = (end) => (end instanceof Error ? fail(end) : succeed(end));
     });
   });
   return {
@@ -78,7 +78,7 @@ describe("several names", () => {
         onStarted: () => steps.push(`${hostname} is started`),
       }),
     );
-    const answers = Promise.allSettled(lookups);
+    const results = Promise.allSettled(lookups);
     await nextTurn();
     expect(requested).toEqual(["a"]);
     await settle(new Error("no such name"));
@@ -90,7 +90,7 @@ describe("several names", () => {
       ...["a is started", "b waits", "c waits"],
       ...["b is started", "c is started"],
     ]);
-    expect((await answers).map(({ status }) => status)).toEqual([
+    expect((await results).map(({ status }) => status)).toEqual([
       ...["rejected", "fulfilled", "fulfilled"],
     ]);
   });

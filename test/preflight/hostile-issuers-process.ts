@@ -72,11 +72,11 @@ server.closeAllConnections();
 const histories = Array.from({ length: 10 }, () => new KeySetsSeen(systemClock));
 const beforeHistories = process.memoryUsage().heapUsed;
 for (const history of histories) {
-  for (let answer = 0; answer < 8; answer += 1) {
+  for (let response = 0; response < 8; response += 1) {
     const types = ["RSA", "EC"].map((kty) =>
       Array.from({ length: 100 }, (_, index) => ({
         kty,
-        kid: `${answer} ${index} ${"k".repeat(2_000)}`,
+        kid: `${response} ${index} ${"k".repeat(2_000)}`,
       })),
     );
     const text = JSON.stringify({ keys: types.flat() });

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  ANSWERS_THAT_AGREE,
   FETCHES_APART_MS,
   KeySetsSeen,
   MissingKids,
+  RESPONSES_THAT_AGREE,
 } from "../../src/preflight/key-history.js";
 import { type FetchedKeys, readKeySet } from "../../src/preflight/key-set.js";
 import { FakeClock } from "../support/fake-clock.js";
@@ -118,7 +118,7 @@ const times = (count: number, set: ReturnType<typeof keySet>) =>
 describe("responses with the same keys", () => {
   test("agree when there are eight of them within 30 s", async () => {
     const set = keySet(key("a"));
-    const { clock, seen } = seenBy(...times(ANSWERS_THAT_AGREE - 1, set));
+    const { clock, seen } = seenBy(...times(RESPONSES_THAT_AGREE - 1, set));
     expect(seen.doAgree).toBe(false);
     await clock.advance(29_999);
     seen.note(set);
@@ -143,7 +143,7 @@ describe("responses with the same keys", () => {
     ["one key more", [key("a"), key("b")]],
     ["none of them", []],
   ])("do not have %s", (_, keys) => {
-    const { seen } = seenBy(...times(ANSWERS_THAT_AGREE, keySet(key("a"))), keySet(...keys));
+    const { seen } = seenBy(...times(RESPONSES_THAT_AGREE, keySet(key("a"))), keySet(...keys));
     expect(seen.doDiffer).toBe(true);
     expect(seen.doAgree).toBe(false);
     expect(seen.finding(true)).toMatchObject({ id: "jwks-inconsistent", severity: "suspect" });
@@ -151,10 +151,12 @@ describe("responses with the same keys", () => {
 });
 
 describe("an agreement of responses", () => {
-  const agreed = () => seenBy(...times(ANSWERS_THAT_AGREE, keySet(key("a"))));
+  const agreed = () => seenBy(...times(RESPONSES_THAT_AGREE, keySet(key("a"))));
 
   test("needs eight of them", () => {
-    expect(seenBy(...times(ANSWERS_THAT_AGREE - 1, keySet(key("a")))).seen.haveAgreed).toBe(false);
+    expect(seenBy(...times(RESPONSES_THAT_AGREE - 1, keySet(key("a")))).seen.haveAgreed).toBe(
+      false,
+    );
     expect(agreed().seen.haveAgreed).toBe(true);
   });
 

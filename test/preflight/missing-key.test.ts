@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ANSWERS_THAT_AGREE } from "../../src/preflight/key-history.js";
+import { RESPONSES_THAT_AGREE } from "../../src/preflight/key-history.js";
 import { startLocalIdp } from "../../src/testing/index.js";
 import { checkWorld, found } from "./check-world.js";
 
@@ -16,7 +16,7 @@ test("a missing key is suspected after the first fetch, and certain after the se
   await clock.advance(1_000);
   expect(found(await check(token))).toEqual(FATAL);
   // The second check fetches until eight responses agree: each replica may have keys of its own.
-  expect(idp.counts).toEqual({ discovery: 1, jwks: ANSWERS_THAT_AGREE });
+  expect(idp.counts).toEqual({ discovery: 1, jwks: RESPONSES_THAT_AGREE });
 });
 
 test("after a failure of STS, the check waits for the second fetch", async () => {
@@ -73,7 +73,7 @@ test("both fetches must be newer than the check", async () => {
   const token = await idp.issueToken({ header: { kid: "nobody" } });
   expect(found(await check(token))).toEqual(SUSPECT);
   expect(found(await checkFresh(token, 1_000))).toEqual(FATAL);
-  expect(idp.counts.jwks).toBe(ANSWERS_THAT_AGREE);
+  expect(idp.counts.jwks).toBe(RESPONSES_THAT_AGREE);
 });
 
 test("unknown keys cause at most two fetches in 30 s, however many there are", async () => {
@@ -95,7 +95,7 @@ test("a missing key causes another fetch after the cooldown, and is not reported
   await check(token);
   expect(found(await checkFresh(token, 1_000))).toEqual(FATAL);
   expect(found(await check(token))).toEqual(FATAL);
-  expect(idp.counts.jwks).toBe(ANSWERS_THAT_AGREE);
+  expect(idp.counts.jwks).toBe(RESPONSES_THAT_AGREE);
   idp.publishKey(idp.kid);
   await clock.advance(30_001);
   expect(found(await check(token))).toEqual([]);

@@ -41,7 +41,7 @@ const provider = new Provider(issuer, {
 });
 server.on("request", provider.callback());
 
-const answer = await fetch(`${issuer}/token`, {
+const response = await fetch(`${issuer}/token`, {
   method: "POST",
   body: new URLSearchParams({
     grant_type: "client_credentials",
@@ -50,7 +50,7 @@ const answer = await fetch(`${issuer}/token`, {
     authorization: `Basic ${Buffer.from("workload:not-a-secret").toString("base64")}`,
   },
 });
-const { access_token: token } = (await answer.json()) as { access_token: string };
+const { access_token: token } = (await response.json()) as { access_token: string };
 const report = await checkIssuer({ token }, { allowPrivateIssuers: true });
 // oidc-provider warns on the same stream.
 process.stdout.write(`\n${JSON.stringify(report)}`);

@@ -54,5 +54,5 @@ test("an abandoned check does not keep the process alive", async () => {
   await expect.poll(() => idp.counts.discovery, { timeout: 15_000 }).toBe(1);
   child.stdin.write("go\n");
   const [code] = await once(child, "exit");
-  expect([code, output]).toEqual([0, "checking\nanswered\n"]);
+  expect([code, output]).toEqual([0, "checking\nresponded\n"]);
 });

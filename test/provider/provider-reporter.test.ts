@@ -17,7 +17,7 @@ describe("the state", () => {
   test("is empty before the first credentials, and during their refresh", async () => {
     const { bench, clock, status } = world();
     expect(status()).toMatchObject({ state: "empty", refreshing: false, expiresAt: undefined });
-    bench.answer = hang;
+    bench.respond = hang;
     void bench.get();
     await clock.flush();
     expect(status()).toMatchObject({ state: "empty", refreshing: true });
@@ -45,10 +45,10 @@ describe("the state", () => {
     expect(status().state).toBe("fresh");
     cache.invalidate("AKID-1");
     expect(status().state).toBe("refresh-urgent");
-    bench.answer = fail;
+    bench.respond = fail;
     expect(await bench.get()).toBe("AKID-1");
     expect(status().state).toBe("refresh-urgent");
-    bench.answer = async ({ issue }) => issue();
+    bench.respond = async ({ issue }) => issue();
     await bench.clock.advance(500);
     await bench.get({ forceRefresh: true });
     expect(status().state).toBe("fresh");
@@ -75,7 +75,7 @@ describe("the state", () => {
   test("is empty after the provider is closed", async () => {
     const { bench, clock, cache, status } = world();
     await bench.fill(HOUR, 600);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.get();
     await clock.flush();
     cache.close(outage);
@@ -99,7 +99,7 @@ describe("the next refresh", () => {
   test("is announced after a failed one, in whole milliseconds, until it may start", async () => {
     const { bench, clock, status } = world({ random: () => 1 / 3 });
     await bench.fill(12 * HOUR, 3_000);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.get();
     await clock.flush();
     expect(status().nextRefreshAllowedAt).toBe(clock.now() + 400_000);
@@ -115,7 +115,7 @@ describe("the next refresh", () => {
     async (chance) => {
       const { bench, clock, status } = world({ random: () => chance });
       await bench.fill(12 * HOUR, 3_000);
-      bench.answer = fail;
+      bench.respond = fail;
       await bench.get();
       await clock.flush();
       expect(status().nextRefreshAllowedAt).toSatisfy(Number.isInteger);
@@ -124,7 +124,7 @@ describe("the next refresh", () => {
 
   test("is announced after a refusal with nothing cached, while the rejection is cached", async () => {
     const { bench, clock, cache, status } = world({ random: () => 1 / 3 });
-    bench.answer = refuse;
+    bench.respond = refuse;
     await bench.get();
     expect(status().nextRefreshAllowedAt).toBe(clock.now() + 2_333);
     expect(bench.failures[0]?.nextRefreshAllowedAt).toBe(clock.now() + 2_333);
@@ -140,7 +140,7 @@ describe("the next refresh", () => {
     const { bench, clock, status } = world();
     clock.withBootClock();
     await bench.fill(HOUR, 600);
-    bench.answer = fail;
+    bench.respond = fail;
     await bench.get();
     await clock.flush();
     const awayMs = () => (status().nextRefreshAllowedAt ?? 0) - clock.now();

@@ -14,7 +14,7 @@ const VERDICTS: readonly Verdict[] = [
 ];
 const ALMOST_ONE = 1 - Number.EPSILON / 2;
 const failure = (facts: Partial<Failure> = {}): Failure => ({
-  kind: "answer",
+  kind: "response",
   message: "",
   ...facts,
 });
@@ -330,8 +330,8 @@ describe("a token that STS could not validate", () => {
 
   test("is not sent again if a finding is certain, or if STS names another cause", () => {
     expect(refused(inconsistent, finding("fatal"))).toBeUndefined();
-    const answer = WIRE_ERRORS.providerNotFound("https://issuer.invalid");
-    const other = failure({ ...answer, findings: [inconsistent] });
+    const refusal = WIRE_ERRORS.providerNotFound("https://issuer.invalid");
+    const other = failure({ ...refusal, findings: [inconsistent] });
     expect(decide("token-rejected", context({ failure: other }))).toBeUndefined();
   });
 });

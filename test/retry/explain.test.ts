@@ -11,8 +11,8 @@ const TOKEN = { issuer: "https://issuer.example.com", kid: "key-1", alg: "RS256"
 const KEY =
   "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";
 
-const answer = (code: string, message: string, httpStatus = 400): Failure => ({
-  ...{ kind: "answer", code, message, httpStatus, requestId: "req-7", region: "eu-west-1" },
+const response = (code: string, message: string, httpStatus = 400): Failure => ({
+  ...{ kind: "response", code, message, httpStatus, requestId: "req-7", region: "eu-west-1" },
 });
 
 /** The error that a failure ends in after so many attempts, each of which lasted two seconds. */
@@ -46,20 +46,20 @@ describe("each situation has its code, a hint, and the words of the response", (
     ...{ kind: "token", code: id, message: "", findings: [finding(id)] },
   });
   test.each<[WebIdentityErrorCode, Failure]>([
-    ["ERR_IDP_UNREACHABLE", answer("InvalidIdentityToken", KEY)],
-    ["ERR_THROTTLED", answer("Throttling", "Rate exceeded")],
-    ["ERR_STS_UNAVAILABLE", answer("ServiceUnavailable", "words", 503)],
-    ["ERR_STS_UNAVAILABLE", { kind: "answer", message: "HTTP 403", httpStatus: 403 }],
+    ["ERR_IDP_UNREACHABLE", response("InvalidIdentityToken", KEY)],
+    ["ERR_THROTTLED", response("Throttling", "Rate exceeded")],
+    ["ERR_STS_UNAVAILABLE", response("ServiceUnavailable", "words", 503)],
+    ["ERR_STS_UNAVAILABLE", { kind: "response", message: "HTTP 403", httpStatus: 403 }],
     ["ERR_STS_UNAVAILABLE", { kind: "proxy", code: "PROXY_STATUS_407", message: "words" }],
     ["ERR_STS_UNAVAILABLE", { kind: "network", code: "CERT_HAS_EXPIRED", message: "words" }],
     ["ERR_TOKEN_UNAVAILABLE", checked("token-unreadable")],
     ["ERR_TOKEN_INVALID", checked("token-malformed")],
-    ["ERR_TOKEN_EXPIRED", answer("ExpiredTokenException", "words")],
-    ["ERR_TOKEN_INVALID", answer("InvalidIdentityToken", "Token not yet valid")],
-    ["ERR_TOKEN_REJECTED", answer("InvalidIdentityToken", "Incorrect token audience")],
-    ["ERR_ACCESS_DENIED", answer("AccessDenied", "words", 403)],
-    ["ERR_REGION_DISABLED", answer("RegionDisabledException", "words", 403)],
-    ["ERR_REQUEST_INVALID", answer("ValidationError", "words")],
+    ["ERR_TOKEN_EXPIRED", response("ExpiredTokenException", "words")],
+    ["ERR_TOKEN_INVALID", response("InvalidIdentityToken", "Token not yet valid")],
+    ["ERR_TOKEN_REJECTED", response("InvalidIdentityToken", "Incorrect token audience")],
+    ["ERR_ACCESS_DENIED", response("AccessDenied", "words", 403)],
+    ["ERR_REGION_DISABLED", response("RegionDisabledException", "words", 403)],
+    ["ERR_REQUEST_INVALID", response("ValidationError", "words")],
   ])("%s for %j", (code, failure) => {
     const error = explained(failure);
     expect(error).toMatchObject({ name: "WebIdentityError", code, tryNextLink: false });
@@ -75,11 +75,11 @@ describe("each situation has its code, a hint, and the words of the response", (
 });
 
 describe("a finding explains a failure", () => {
-  const KEY_REFUSED = answer("InvalidIdentityToken", "The token could not be validated");
+  const KEY_REFUSED = response("InvalidIdentityToken", "The token could not be validated");
 
   test("after any response, if it may be why STS could not get the key", () => {
     const findings = [finding("discovery-http-status", "suspect")];
-    const error = explained({ ...answer("InvalidIdentityToken", KEY), findings });
+    const error = explained({ ...response("InvalidIdentityToken", KEY), findings });
     expect(error.message).toContain(`${KEY}; seen from here: The detail is here (role`);
   });
 
@@ -93,14 +93,14 @@ describe("a finding explains a failure", () => {
   test("with its detail up to the last full stop", () => {
     const detail = "The host issuer.example.com is slow.";
     const findings = [{ ...finding("discovery-http-status", "suspect"), detail }];
-    const error = explained({ ...answer("InvalidIdentityToken", KEY), findings });
+    const error = explained({ ...response("InvalidIdentityToken", KEY), findings });
     expect(error.message).toContain("The host issuer.example.com is slow (role");
   });
 
   test("and names the issuer's fault or the token's, whichever it is", () => {
     const said = (id: Finding["id"], failure: Failure) =>
       explained({ ...failure, findings: [finding(id)] }).message;
-    const unreachable = answer("InvalidIdentityToken", KEY);
+    const unreachable = response("InvalidIdentityToken", KEY);
     const tokenRefused = /^STS refused the token: /;
     for (const failure of [KEY_REFUSED, unreachable]) {
       expect(said("signature-invalid", failure)).toMatch(tokenRefused);
@@ -112,7 +112,7 @@ describe("a finding explains a failure", () => {
 
 describe("an error's whole message", () => {
   test("for a verification key that STS could not get", () => {
-    expect(explained(answer("InvalidIdentityToken", KEY), { attempts: 12 }).message).toBe(
+    expect(explained(response("InvalidIdentityToken", KEY), { attempts: 12 }).message).toBe(
       "STS could not get the verification key from the identity provider: InvalidIdentityToken: " +
         `${KEY} (role ${ROLE}, issuer https://issuer.example.com, kid key-1, 12 attempts in 24.0 s ` +
         "in eu-west-1, last request ID req-7). IdP and network: make sure that the issuer's " +
@@ -124,7 +124,7 @@ describe("an error's whole message", () => {
 
   test("for a role that does not trust the token", () => {
     const words = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
-    expect(explained(answer("AccessDenied", words, 403)).message).toBe(
+    expect(explained(response("AccessDenied", words, 403)).message).toBe(
       `The role can't be assumed with this token: AccessDenied: ${words} (role ${ROLE}, issuer ` +
         "https://issuer.example.com, kid key-1, 1 attempt in 2.0 s in eu-west-1, last request ID " +
         "req-7). AWS account: check that the role exists in that account, and that its trust policy " +
@@ -147,7 +147,7 @@ describe("an error's whole message", () => {
 
 describe("a finding", () => {
   test("that is certain comes before the response's words, and its remedy is the hint", () => {
-    const failure = { ...answer("InvalidIdentityToken", KEY), findings: [finding("jwks-empty")] };
+    const failure = { ...response("InvalidIdentityToken", KEY), findings: [finding("jwks-empty")] };
     const error = explained(failure);
     expect(error).toMatchObject({ code: "ERR_IDP_UNUSABLE", hint: "IdP: do this." });
     expect(error.message).toMatch(/: The detail is here; STS said InvalidIdentityToken: Couldn't/);
@@ -159,14 +159,14 @@ describe("a finding", () => {
       finding("issuer-timeout", "suspect"),
       finding("jwks-not-cacheable", "advice"),
     ];
-    const error = explained({ ...answer("InvalidIdentityToken", KEY), findings });
+    const error = explained({ ...response("InvalidIdentityToken", KEY), findings });
     expect(error.code).toBe("ERR_IDP_UNREACHABLE");
     expect(error.message).toContain(KEY);
   });
 
   test("that is only advice is never given as the cause", () => {
     const findings = [finding("jwks-not-cacheable", "advice"), finding("proxy-in-use", "info")];
-    const { message, hint } = explained({ ...answer("InvalidIdentityToken", KEY), findings });
+    const { message, hint } = explained({ ...response("InvalidIdentityToken", KEY), findings });
     expect(message).not.toContain("The detail is here");
     expect(hint).not.toBe("IdP: do this.");
   });
@@ -177,7 +177,7 @@ describe("a finding", () => {
     ["explains a refused token if it is about the key", "jwks-key-not-found", true],
   ])("%s", (_, id, isShown) => {
     const findings = [finding(id, "suspect")];
-    const failure = { ...answer("InvalidIdentityToken", "Incorrect token audience"), findings };
+    const failure = { ...response("InvalidIdentityToken", "Incorrect token audience"), findings };
     const { message, hint, findings: reported } = explained(failure);
     expect(message.includes("; seen from here: The detail is here")).toBe(isShown);
     expect(hint === "IdP: do this.").toBe(isShown);
@@ -187,12 +187,12 @@ describe("a finding", () => {
 
 describe("an unknown failure", () => {
   test.each<[string, Failure, WebIdentityErrorCode]>([
-    ["words about the token", answer("InvalidIdentityToken", "new words"), "ERR_TOKEN_REJECTED"],
-    ["a 4xx", answer("Strange", "new words", 418), "ERR_REQUEST_INVALID"],
-    ["a redirection", answer("Strange", "new words", 302), "ERR_STS_UNAVAILABLE"],
+    ["words about the token", response("InvalidIdentityToken", "new words"), "ERR_TOKEN_REJECTED"],
+    ["a 4xx", response("Strange", "new words", 418), "ERR_REQUEST_INVALID"],
+    ["a redirection", response("Strange", "new words", 302), "ERR_STS_UNAVAILABLE"],
     [
       "a permanent fault with status 500",
-      answer("InternalFailure", "validating third-party token", 500),
+      response("InternalFailure", "validating third-party token", 500),
       "ERR_STS_UNAVAILABLE",
     ],
     ["a fault on this side", { kind: "local", message: "new words" }, "ERR_STS_UNAVAILABLE"],
@@ -211,12 +211,12 @@ describe("an unknown failure", () => {
 
   test("with STS's response to a null sub names the claim", () => {
     const words = "Unknown error validating third-party token";
-    const error = explained(answer("InternalFailure", words, 500));
+    const error = explained(response("InternalFailure", words, 500));
     expect(error.hint).toMatch(/^IdP: .*`sub`/);
   });
 
   test("has no code in its message when the response has none", () => {
-    const { message } = explained({ kind: "answer", message: "HTTP 418 with a page" });
+    const { message } = explained({ kind: "response", message: "HTTP 418 with a page" });
     expect(message).toContain("before it reached STS: HTTP 418 with a page (role");
   });
 });
@@ -224,7 +224,7 @@ describe("an unknown failure", () => {
 describe("an error", () => {
   test("has the attempts, the token's facts and the safe cause", () => {
     const cause = new Error("inner");
-    const error = explained({ ...answer("AccessDenied", "no", 403), cause }, { attempts: 3 });
+    const error = explained({ ...response("AccessDenied", "no", 403), cause }, { attempts: 3 });
     expect(error.attempts).toHaveLength(3);
     expect(error.token).toEqual(TOKEN);
     expect(error.cause).toBe(cause);
@@ -258,7 +258,7 @@ describe("an error", () => {
   });
 
   test("names the audience, which is the cause of many refusals", () => {
-    const failure = answer("InvalidIdentityToken", "Incorrect token audience");
+    const failure = response("InvalidIdentityToken", "Incorrect token audience");
     const messageFor = (audience: string | string[]) => {
       const outcome = new AttemptsFailed({
         verdict: "token-rejected",
@@ -277,12 +277,14 @@ describe("an error", () => {
 
   test("does not show a token that was passed as the role", () => {
     const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
-    const error = explained(answer("AccessDenied", "no", 403), { roleArn: token });
+    const error = explained(response("AccessDenied", "no", 403), { roleArn: token });
     expect(inspect(error, { depth: 9 })).not.toMatch(/eyJ|c2lnb/);
   });
 
   test("is one line, whatever the role's name is", () => {
-    const error = explained(answer("AccessDenied", "no", 403), { roleArn: `${ROLE}\r\n\u001b[2J` });
+    const error = explained(response("AccessDenied", "no", 403), {
+      roleArn: `${ROLE}\r\n\u001b[2J`,
+    });
     expect(error.message).not.toMatch(/\p{Cc}/u);
   });
 });

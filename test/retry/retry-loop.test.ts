@@ -12,13 +12,13 @@ import { startDeadline } from "../../src/runtime/clock.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 const DOWN: Failure = {
-  kind: "answer",
+  kind: "response",
   code: "ServiceUnavailable",
   message: "down",
   httpStatus: 503,
 };
-const DENIED: Failure = { kind: "answer", code: "AccessDenied", message: "no", httpStatus: 403 };
-const STRANGE: Failure = { kind: "answer", code: "Strange", message: "?", httpStatus: 400 };
+const DENIED: Failure = { kind: "response", code: "AccessDenied", message: "no", httpStatus: 403 };
+const STRANGE: Failure = { kind: "response", code: "Strange", message: "?", httpStatus: 400 };
 const CUT_SHORT: Failure = { kind: "timeout", message: "no response", cutShort: true };
 const fail = (failure: Failure) => new AttemptError(failure);
 

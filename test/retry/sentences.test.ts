@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { answerFinding } from "../../src/doctor/conclude-sts.js";
+import { callFinding } from "../../src/doctor/conclude-sts.js";
 import type { Failure, Verdict } from "../../src/model/failure.js";
 import type { FindingId, Severity } from "../../src/model/findings.js";
 import type { TokenFacts } from "../../src/model/jwt.js";
@@ -10,7 +10,7 @@ import { CERTIFICATE_FAULTS } from "../../src/runtime/system-errors.js";
 
 const IAM = /IAM|trust policy|OIDC provider/;
 const said = (code: string | undefined, message = "words", httpStatus = 400): Failure => ({
-  ...{ kind: "answer", code, message, httpStatus },
+  ...{ kind: "response", code, message, httpStatus },
 });
 const token = (message: string) => said("InvalidIdentityToken", message);
 const network = (code: string, message = "words"): Failure => ({ kind: "network", code, message });
@@ -21,7 +21,7 @@ const proxy = (status: number): Failure => ({
 /** What a person reads at 3 a.m., by what happened: the id, the weight, and what must be in it. */
 const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, RegExp])[] = [
   [
-    { kind: "bad-answer", code: "AnswerTooLong", message: "longer", httpStatus: 403 },
+    { kind: "bad-response", code: "ResponseTooLong", message: "longer", httpStatus: 403 },
     ...(["sts-unavailable", "suspect", "sts-unavailable"] as const),
     /longer than any response of STS/,
     /^Network: find the proxy/,
@@ -201,7 +201,7 @@ const TABLE: readonly (readonly [Failure, FindingId, Severity, Verdict, RegExp, 
     /^Workload: .*credentials for the proxy/,
   ],
   [
-    { kind: "bad-answer", message: "a success", httpStatus: 200 },
+    { kind: "bad-response", message: "a success", httpStatus: 200 },
     ...(["sts-unavailable", "suspect", "sts-unavailable"] as const),
     /success without credentials/,
     /^Network: find the proxy/,
@@ -310,7 +310,7 @@ describe("the sentence about a failure", () => {
   );
 
   test.each(TABLE)("of %j is the same in the provider and in the doctor", (failure) => {
-    const { title, remedy } = answerFinding(failure);
+    const { title, remedy } = callFinding(failure);
     const error = errorFor(failure);
     expect(error.message.startsWith(`${title.replace(/\.$/, "")}: `)).toBe(true);
     expect(error.hint).toBe(remedy);
@@ -338,7 +338,7 @@ describe("the sentence about a failure", () => {
   test("of every fault of a certificate names the certificate, and the fault has few retries", () => {
     for (const code of Object.keys(CERTIFICATE_FAULTS)) {
       expect(judge(network(code)), code).toBe("sts-blocked");
-      expect(answerFinding(network(code)), code).toMatchObject({
+      expect(callFinding(network(code)), code).toMatchObject({
         id: "sts-tls-untrusted",
         title: expect.stringContaining("certificate"),
       });
@@ -358,7 +358,7 @@ describe("a refused audience", () => {
       expect(message).toContain(", audience registered, azp 0b07f429-9f4b-4714-9392-cc5e8e80c8b0,");
       expect(hint).toContain('azp "0b07f429-9f4b-4714-9392-cc5e8e80c8b0"');
       expect(hint).toContain("STS compares azp with them, and not aud");
-      expect(answerFinding(failure, facts).remedy).toBe(hint);
+      expect(callFinding(failure, facts).remedy).toBe(hint);
     },
   );
 

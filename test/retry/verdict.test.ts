@@ -9,8 +9,8 @@ import { readSharedJson } from "../support/shared-data.js";
 const KEY =
   "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";
 
-const answer = (code: string | undefined, message = "", httpStatus = 400): Failure => ({
-  kind: "answer",
+const response = (code: string | undefined, message = "", httpStatus = 400): Failure => ({
+  kind: "response",
   code,
   message,
   httpStatus,
@@ -48,17 +48,17 @@ describe("a response's code decides, with and without `Exception`", () => {
   ];
   test.each(codes)("%s means %s", (code, verdict) => {
     for (const status of [400, 403]) {
-      expect(judge(answer(code, "words", status))).toBe(verdict);
-      expect(judge(answer(`${code}Exception`, "words", status))).toBe(verdict);
-      expect(judge(answer(code.toLowerCase(), "words", status))).toBe(verdict);
+      expect(judge(response(code, "words", status))).toBe(verdict);
+      expect(judge(response(`${code}Exception`, "words", status))).toBe(verdict);
+      expect(judge(response(code.toLowerCase(), "words", status))).toBe(verdict);
     }
   });
 
   test("and both spellings of InvalidIdentityToken are judged by their message", () => {
     for (const code of ["InvalidIdentityToken", "InvalidIdentityTokenException"]) {
-      expect(judge(answer(code, KEY))).toBe("idp-unreachable");
-      expect(judge(answer(code, "Incorrect token audience"))).toBe("token-rejected");
-      expect(judge(answer(code, "words that no rule matches"))).toBe("unknown");
+      expect(judge(response(code, KEY))).toBe("idp-unreachable");
+      expect(judge(response(code, "Incorrect token audience"))).toBe("token-rejected");
+      expect(judge(response(code, "words that no rule matches"))).toBe("unknown");
     }
   });
 });
@@ -91,13 +91,13 @@ describe("InvalidIdentityToken is judged by the subject of its message", () => {
     ["", "unknown"],
     ["Something else entirely", "unknown"],
   ])("%j means %s", (message, verdict) => {
-    expect(judge(answer("InvalidIdentityToken", message))).toBe(verdict);
+    expect(judge(response("InvalidIdentityToken", message))).toBe(verdict);
   });
 
   test("and no word in an issuer's URL changes that", () => {
     for (const word of ["expired", "not-before", "timeout", "unreachable", "verification key"]) {
       const message = `No OpenIDConnect provider found in your account for https://${word}.example`;
-      expect(judge(answer("InvalidIdentityToken", message)), word).toBe("token-rejected");
+      expect(judge(response("InvalidIdentityToken", message)), word).toBe("token-rejected");
     }
   });
 });
@@ -117,31 +117,31 @@ describe("a response without a code is judged by its status", () => {
     [503, "sts-unavailable"],
     [599, "sts-unavailable"],
   ])("%d means %s", (status, verdict) => {
-    expect(judge(answer(undefined, "", status))).toBe(verdict);
+    expect(judge(response(undefined, "", status))).toBe(verdict);
   });
 
   test("and one with an unknown code is judged by a 5xx status, but not by a 403", () => {
-    expect(judge(answer("Strange", "", 503))).toBe("sts-unavailable");
-    expect(judge(answer("Strange", "", 403))).toBe("unknown");
-    expect(judge({ kind: "answer", code: "Strange", message: "" })).toBe("unknown");
+    expect(judge(response("Strange", "", 503))).toBe("sts-unavailable");
+    expect(judge(response("Strange", "", 403))).toBe("unknown");
+    expect(judge({ kind: "response", code: "Strange", message: "" })).toBe("unknown");
   });
 
   test("and one with AWS's request ID but no code is from another service", () => {
     for (const status of [400, 403, 404, 405]) {
-      const failure = { ...answer(undefined, "", status), requestId: "ABC" };
+      const failure = { ...response(undefined, "", status), requestId: "ABC" };
       expect([situationOf(failure), judge(failure)]).toEqual(["other-aws-server", "sts-blocked"]);
     }
-    expect(judge({ ...answer(undefined, "", 503), requestId: "ABC" })).toBe("sts-unavailable");
+    expect(judge({ ...response(undefined, "", 503), requestId: "ABC" })).toBe("sts-unavailable");
   });
 
   test("status 429 means throttled, with every code", () => {
-    expect(judge(answer("ValidationError", "", 429))).toBe("throttled");
-    expect(judge(answer("InvalidIdentityToken", KEY, 429))).toBe("throttled");
+    expect(judge(response("ValidationError", "", 429))).toBe("throttled");
+    expect(judge(response("InvalidIdentityToken", KEY, 429))).toBe("throttled");
   });
 
   test("a permanent fault with status 500 is not retried until the budget ends", () => {
     const message = "Unknown error validating third-party token";
-    expect(judge(answer("InternalFailure", message, 500))).toBe("unknown");
+    expect(judge(response("InternalFailure", message, 500))).toBe("unknown");
   });
 });
 
@@ -151,7 +151,7 @@ describe("a failure in this process", () => {
     ["preflight", "idp-unreachable"],
     ["network", "sts-unavailable"],
     ["timeout", "sts-unavailable"],
-    ["bad-answer", "sts-unavailable"],
+    ["bad-response", "sts-unavailable"],
     ["local", "unknown"],
   ])("of the kind %s is %s", (kind, verdict) => {
     expect(judge({ kind, message: KEY })).toBe(verdict);
@@ -209,17 +209,17 @@ describe("a call without a response is described by its code, or by the words of
 
 describe("a response", () => {
   test("with an empty code is one without a code", () => {
-    expect(situationOf(answer("", "", 403))).toBe("other-server-refused");
-    expect(situationOf(answer(undefined, "", 403))).toBe("other-server-refused");
+    expect(situationOf(response("", "", 403))).toBe("other-server-refused");
+    expect(situationOf(response(undefined, "", 403))).toBe("other-server-refused");
   });
 
   test("whose message only mentions a rate is not throttling", () => {
-    expect(situationOf(answer("Odd", "Rate exceeded"))).toBe("throttled");
-    expect(situationOf(answer("Odd", "no rate exceeded the limit"))).toBe("unrecognized");
+    expect(situationOf(response("Odd", "Rate exceeded"))).toBe("throttled");
+    expect(situationOf(response("Odd", "no rate exceeded the limit"))).toBe("unrecognized");
   });
 
   test("whose code only ends like InvalidIdentityToken is not judged by its message", () => {
-    expect(situationOf(answer("NotInvalidIdentityToken", KEY))).toBe("unrecognized");
+    expect(situationOf(response("NotInvalidIdentityToken", KEY))).toBe("unrecognized");
   });
 });
 
@@ -229,8 +229,8 @@ test("every failure has one verdict, which is always the same", () => {
       kind: fc.constantFrom(
         "token",
         "request",
-        "answer",
-        "bad-answer",
+        "response",
+        "bad-response",
         "network",
         "timeout",
         "local",
@@ -297,7 +297,7 @@ describe.runIf(seen !== undefined)("what STS was observed to return", () => {
     const verdict = SEEN.find(([beginning]) => message.startsWith(beginning))?.[1];
     expect(verdict).toBeDefined();
     if (verdict !== "not from STS") {
-      expect(judge({ kind: "answer", code, message, httpStatus })).toBe(verdict);
+      expect(judge({ kind: "response", code, message, httpStatus })).toBe(verdict);
     }
   });
 });
@@ -314,8 +314,8 @@ describe("a finding that rests on one report", () => {
   });
   const severities = (failure: Failure, ...refusals: (KeyRefusal | undefined)[]) =>
     confirmFindings(refusals.map(suspicion), failure).map(({ severity }) => severity);
-  const answerOf = (facts: Partial<Failure>): Failure => ({
-    kind: "answer",
+  const responseOf = (facts: Partial<Failure>): Failure => ({
+    kind: "response",
     message: "",
     ...facts,
   });
@@ -328,12 +328,12 @@ describe("a finding that rests on one report", () => {
     (...row) => {
       const [refusal, said] = row;
       const other = refusal === "not-validated" ? "verification-key" : "not-validated";
-      expect(severities(answerOf(said), refusal, other, undefined)).toEqual([
+      expect(severities(responseOf(said), refusal, other, undefined)).toEqual([
         "fatal",
         "suspect",
         "suspect",
       ]);
-      const [certain] = confirmFindings([suspicion(refusal)], answerOf(said));
+      const [certain] = confirmFindings([suspicion(refusal)], responseOf(said));
       expect(certain).not.toHaveProperty("confirmedBy");
     },
   );
@@ -341,11 +341,11 @@ describe("a finding that rests on one report", () => {
   test("stays a suspicion after any other response, and after none", () => {
     const { message, code } = WIRE_ERRORS.verificationKey;
     const failures: Failure[] = [
-      answerOf(WIRE_ERRORS.providerNotFound("https://issuer.invalid")),
-      answerOf({ code: "InvalidIdentityToken", message: "Incorrect token audience" }),
-      answerOf({ code: "IDPCommunicationError", message }),
-      answerOf({ message }),
-      answerOf({ code: "NotInvalidIdentityToken", message }),
+      responseOf(WIRE_ERRORS.providerNotFound("https://issuer.invalid")),
+      responseOf({ code: "InvalidIdentityToken", message: "Incorrect token audience" }),
+      responseOf({ code: "IDPCommunicationError", message }),
+      responseOf({ message }),
+      responseOf({ code: "NotInvalidIdentityToken", message }),
       { kind: "preflight", code, message },
       { kind: "network", code: "ECONNRESET", message },
     ];
@@ -358,12 +358,12 @@ describe("a finding that rests on one report", () => {
   });
 
   test("without words of its own is never made certain", () => {
-    expect(severities(answerOf({ code: "Odd" }), undefined)).toEqual(["suspect"]);
+    expect(severities(responseOf({ code: "Odd" }), undefined)).toEqual(["suspect"]);
   });
 
   test("is also confirmed by the name that the SDK gives the error", () => {
     const { message } = WIRE_ERRORS.verificationKey;
     const code = "InvalidIdentityTokenException";
-    expect(severities(answerOf({ code, message }), "verification-key")).toEqual(["fatal"]);
+    expect(severities(responseOf({ code, message }), "verification-key")).toEqual(["fatal"]);
   });
 });

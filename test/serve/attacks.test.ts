@@ -13,7 +13,7 @@ const SECRETS = [
 ];
 
 /** The response of a well-behaved client, which every attack has to leave as it was. */
-async function goodAnswer(server: CredentialsServer) {
+async function goodResponse(server: CredentialsServer) {
   const { url, token } = clientOf(server);
   return await getJson(url, token);
 }
@@ -283,14 +283,14 @@ describe("the endpoint refuses", () => {
       status,
     } = attackOf(client, other.token ?? "");
 
-    const answer = await sendRaw(client.url, request(line, headers, body));
+    const response = await sendRaw(client.url, request(line, headers, body));
 
-    expect(answer.status).toBe(status);
+    expect(response.status).toBe(status);
     for (const secret of [...SECRETS, client.token ?? "", other.token ?? ""]) {
-      expect(answer.text).not.toContain(secret);
+      expect(response.text).not.toContain(secret);
     }
-    expect(answer.text).not.toMatch(/access-control-/i);
-    expect(await goodAnswer(server)).toMatchObject({
+    expect(response.text).not.toMatch(/access-control-/i);
+    expect(await goodResponse(server)).toMatchObject({
       status: 200,
       body: { Token: CREDENTIALS.sessionToken },
     });
@@ -313,7 +313,7 @@ describe("the endpoint refuses", () => {
     for (let sent = 0; sent < 102; sent += 1) statuses.push((await sendRaw(url, wrong)).status);
     expect(statuses.slice(0, 100).every((status) => status === 401)).toBe(true);
     expect(statuses.slice(100)).toEqual([429, 429]);
-    expect(await goodAnswer(server)).toMatchObject({ status: 200 });
+    expect(await goodResponse(server)).toMatchObject({ status: 200 });
   });
 });
 
@@ -328,7 +328,7 @@ describe("the endpoint serves its clients", () => {
       await new Promise((resolve) => socket.once("connect", resolve));
       sockets.push(socket);
     }
-    expect(await goodAnswer(server)).toMatchObject({ status: 200 });
+    expect(await goodResponse(server)).toMatchObject({ status: 200 });
     await expect
       .poll(() => sockets.filter((socket) => !socket.closed).length)
       .toBeLessThanOrEqual(256);
@@ -344,7 +344,7 @@ describe("the endpoint serves its clients", () => {
       socket.write(`GET /v1/roles/app HTTP/1.1\r\nHost: ${host}\r\nX-Slow: `);
       return socket;
     });
-    expect(await goodAnswer(server)).toMatchObject({ status: 200 });
+    expect(await goodResponse(server)).toMatchObject({ status: 200 });
     for (const socket of slow) socket.destroy();
   });
 });

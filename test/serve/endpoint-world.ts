@@ -19,14 +19,14 @@ export function clientOf(server: CredentialsServer, role?: string) {
   return { url, host: url.host, path: url.pathname, token: env.AWS_CONTAINER_AUTHORIZATION_TOKEN };
 }
 
-export interface JsonAnswer {
+export interface JsonResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: Record<string, unknown>;
 }
 
 /** Asks as an SDK does. Not `fetch`, which sends `Sec-Fetch-Mode` as a browser does. */
-export function getJson(url: URL, token = ""): Promise<JsonAnswer> {
+export function getJson(url: URL, token = ""): Promise<JsonResponse> {
   return new Promise((resolve, reject) => {
     httpGet(url, { headers: { authorization: token } }, async (response) => {
       const chunks: Buffer[] = [];
@@ -37,14 +37,14 @@ export function getJson(url: URL, token = ""): Promise<JsonAnswer> {
   });
 }
 
-export interface RawAnswer {
+export interface RawResponse {
   /** 0 when the connection was closed without a response. */
   readonly status: number;
   readonly text: string;
 }
 
 /** Sends bytes as they are and reads until the server closes, which `Connection: close` asks for. */
-export async function sendRaw(url: URL, text: string, signal?: AbortSignal): Promise<RawAnswer> {
+export async function sendRaw(url: URL, text: string, signal?: AbortSignal): Promise<RawResponse> {
   const socket = connect({
     host: url.hostname.replace(/[[\]]/g, ""),
     port: Number(url.port),
@@ -57,8 +57,8 @@ export async function sendRaw(url: URL, text: string, signal?: AbortSignal): Pro
   } catch {
     // A reset is an end too.
   }
-  const answer = Buffer.concat(chunks).toString();
-  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0), text: answer };
+  const received = Buffer.concat(chunks).toString();
+  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(received)?.[1] ?? 0), text: received };
 }
 
 /** A request from its lines; headers are sent as given, in that order. */

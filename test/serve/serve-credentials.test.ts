@@ -141,10 +141,10 @@ describe("a role's response", () => {
     const roles = { app: () => new Promise<never>(() => {}) };
     await using server = await startEndpoint({ roles }, clock);
     const { url, token } = clientOf(server);
-    const answer = getJson(url, token);
+    const response = getJson(url, token);
     await expect.poll(() => clock.scheduled).toEqual([1_800]);
     clock.advance(1_800);
-    expect(await answer).toMatchObject({ status: 503, body: { Code: "ERR_NOT_READY" } });
+    expect(await response).toMatchObject({ status: 503, body: { Code: "ERR_NOT_READY" } });
   });
 
   test("is fetched before the first request", async () => {
@@ -222,9 +222,9 @@ describe("/healthz", () => {
     const status = () => ({ state: "empty", lastError: unreachable }) as never;
     const broken = Object.assign(() => Promise.reject(unreachable), { status });
     await using server = await serveCredentials({ roles: { app, broken } });
-    const answer = await getJson(new URL(`${server.url}/healthz`));
-    expect(answer.status).toBe(503);
-    expect(answer.body).toEqual({
+    const response = await getJson(new URL(`${server.url}/healthz`));
+    expect(response.status).toBe(503);
+    expect(response.body).toEqual({
       status: "unavailable",
       roles: { app: {}, broken: { state: "empty", error: "ERR_IDP_UNREACHABLE" } },
     });
@@ -263,10 +263,10 @@ describe("a provider's status", () => {
     const { url, token } = clientOf(server);
     const health = await getJson(new URL("/healthz", url));
     expect(health.body).toEqual({ status: "ok", roles: { app: {} } });
-    const answer = getJson(url, token);
+    const response = getJson(url, token);
     while (clock.pending === 0) await turn();
     await clock.advance(1_800);
-    expect((await answer).body).toMatchObject({ Code: expect.stringMatching(/^ERR_/) });
+    expect((await response).body).toMatchObject({ Code: expect.stringMatching(/^ERR_/) });
   });
 });
 
@@ -316,19 +316,19 @@ test("responds to every program of a crowd once before it responds to one of the
   await using server = await serveCredentials({ roles: { app } });
   const { url, host, path, token } = clientOf(server);
   const get = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${token}\r\n\r\n`;
-  const answered: number[] = [];
+  const served: number[] = [];
   const crowd = Array.from({ length: 40 }, (_, program) => {
     const socket = connect({ host: url.hostname, port: Number(url.port) });
     socket.on("data", () => {
-      answered.push(program);
+      served.push(program);
       socket.write(get);
     });
     socket.write(get);
     return socket;
   });
-  await expect.poll(() => answered.length).toBeGreaterThanOrEqual(120);
+  await expect.poll(() => served.length).toBeGreaterThanOrEqual(120);
   for (const socket of crowd) socket.destroy();
-  expect(new Set(answered.slice(0, 40)).size).toBe(40);
+  expect(new Set(served.slice(0, 40)).size).toBe(40);
 });
 
 test("goes on when the system can't accept a connection", async () => {
@@ -340,20 +340,20 @@ test("goes on when the system can't accept a connection", async () => {
 });
 
 test("close() finishes the request in progress and accepts no other", async () => {
-  let answer = (_: typeof CREDENTIALS) => {};
+  let respond = (_: typeof CREDENTIALS) => {};
   const roles = {
     app: () =>
       new Promise<typeof CREDENTIALS>((resolve) => {
-        answer = resolve;
+        respond = resolve;
       }),
   };
   const server = await serveCredentials({ roles });
   const { url, token } = clientOf(server);
   const inProgress = getJson(url, token);
-  const first = answer;
-  await expect.poll(() => answer !== first).toBe(true);
+  const first = respond;
+  await expect.poll(() => respond !== first).toBe(true);
   const closed = server.close();
-  answer(CREDENTIALS);
+  respond(CREDENTIALS);
   expect(await inProgress).toMatchObject({ status: 200 });
   await closed;
   await expect(getJson(url, token)).rejects.toThrow();

@@ -116,17 +116,17 @@ describe("a guarded store", () => {
   });
 
   test("passes on a result that arrives after the limit", async () => {
-    let answer = (_: StoreLease | undefined) => {};
+    let respond = (_: StoreLease | undefined) => {};
     const { clock, guard, onFailure } = guarded({
       claim: () =>
         new Promise((resolve) => {
-          answer = resolve;
+          respond = resolve;
         }),
     });
     const late = vi.fn();
     await clock.run(guard.run("claim", (store) => store.claim("key", 1), { onFailure, late }));
     const lease = { key: "key", owner: "me", fence: 1 };
-    answer(lease);
+    respond(lease);
     await clock.flush();
     expect(late).toHaveBeenCalledExactlyOnceWith(lease);
   });

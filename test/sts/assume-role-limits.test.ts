@@ -1,20 +1,20 @@
 import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import {
-  answered,
-  answeringEndpoint,
   bytes,
   failureOf,
+  granted,
   never,
+  respondingEndpoint,
   sessionXml,
   untilSent,
-} from "../support/answering-endpoint.js";
+} from "../support/responding-endpoint.js";
 
 const [MAX_PARSED, MAX_BYTES] = [128 * 1024, 1024 * 1024] as const;
 
 describe("the time limit of a call", () => {
   test("ends a call without a response, and its request", async () => {
-    const world = answeringEndpoint(never);
+    const world = respondingEndpoint(never);
     const failure = failureOf(world.call());
     await untilSent(world, 1);
     await world.clock.advance(4_999);
@@ -29,7 +29,7 @@ describe("the time limit of a call", () => {
   });
 
   test("is the rest of the budget if that is shorter, and then cuts the call short", async () => {
-    const world = answeringEndpoint(never);
+    const world = respondingEndpoint(never);
     const failure = failureOf(world.call({}, { budgetMs: 1_200 }));
     await untilSent(world, 1);
     await world.clock.advance(1_200);
@@ -38,7 +38,7 @@ describe("the time limit of a call", () => {
   });
 
   test("does not include the wait in the queue of the endpoint", async () => {
-    const world = answeringEndpoint(never);
+    const world = respondingEndpoint(never);
     const first = Array.from({ length: 40 }, (_, n) =>
       failureOf(world.call({ RoleSessionName: `s${n}` })),
     );
@@ -54,7 +54,7 @@ describe("the time limit of a call", () => {
   });
 
   test("is the budget in the queue of the endpoint, and the call is then not sent", async () => {
-    const world = answeringEndpoint(never);
+    const world = respondingEndpoint(never);
     const first = Array.from({ length: 40 }, (_, n) =>
       failureOf(world.call({ RoleSessionName: `s${n}` })),
     );
@@ -72,7 +72,7 @@ describe("the time limit of a call", () => {
   });
 
   test("leaves no timer after a response", async () => {
-    const world = answeringEndpoint(answered());
+    const world = respondingEndpoint(granted());
     await world.call();
     expect(world.clock.pending).toBe(0);
   });
@@ -80,7 +80,7 @@ describe("the time limit of a call", () => {
 
 describe("the signal of a caller", () => {
   test("ends the call with its reason", async () => {
-    const world = answeringEndpoint(never);
+    const world = respondingEndpoint(never);
     const controller = new AbortController();
     const call = world.call({}, { signal: controller.signal });
     await untilSent(world, 1);
@@ -91,7 +91,7 @@ describe("the signal of a caller", () => {
   });
 
   test("ends the wait in the queue of the endpoint, and leaves no timer", async () => {
-    const world = answeringEndpoint(never);
+    const world = respondingEndpoint(never);
     const first = Array.from({ length: 40 }, (_, n) =>
       failureOf(world.call({ RoleSessionName: `s${n}` })),
     );
@@ -109,7 +109,7 @@ describe("the signal of a caller", () => {
   });
 
   test("prevents the call if it has already aborted", async () => {
-    const world = answeringEndpoint(answered());
+    const world = respondingEndpoint(granted());
     await expect(world.call({}, { signal: AbortSignal.abort("closed") })).rejects.toBe("closed");
     expect(world.sent).toHaveLength(0);
   });
@@ -120,10 +120,10 @@ describe("the body of a response", () => {
   const ofSize = (length: number) => bytes(sessionXml({ padding: length - size }));
   const long = () => ofSize(MAX_BYTES + 1);
   const tooLong = {
-    ...{ kind: "bad-answer", code: "AnswerTooLong", httpStatus: 200 },
+    ...{ kind: "bad-response", code: "ResponseTooLong", httpStatus: 200 },
     message: "the response is longer than 1048576 bytes; reading stopped there",
   };
-  const callWith = (body: unknown) => answeringEndpoint(async () => ({ body })).call();
+  const callWith = (body: unknown) => respondingEndpoint(async () => ({ body })).call();
 
   test.each<[string, (content: Uint8Array) => unknown]>([
     ["bytes", (content) => content],
@@ -136,7 +136,7 @@ describe("the body of a response", () => {
     expect(credentials.accessKeyId).toBe("ASIA1");
     for (const length of [MAX_PARSED + 1, MAX_BYTES]) {
       const failure = await failureOf(callWith(make(ofSize(length))));
-      expect(failure).toMatchObject({ kind: "bad-answer", httpStatus: 200 });
+      expect(failure).toMatchObject({ kind: "bad-response", httpStatus: 200 });
       expect(failure.code).toBeUndefined();
     }
     expect(await failureOf(callWith(make(long())))).toMatchObject(tooLong);
@@ -161,7 +161,7 @@ describe("the body of a response", () => {
       })(),
       { highWaterMark: 1 },
     );
-    const failure = await failureOf(answeringEndpoint(async () => ({ body })).call());
+    const failure = await failureOf(respondingEndpoint(async () => ({ body })).call());
     expect(failure).toMatchObject(tooLong);
     expect(body.destroyed).toBe(true);
     expect(pieces).toBeLessThan(6);
@@ -169,7 +169,7 @@ describe("the body of a response", () => {
 
   test("is closed when the time is up while it is read", async () => {
     const body = new Readable({ read() {} });
-    const world = answeringEndpoint(async () => ({ body }));
+    const world = respondingEndpoint(async () => ({ body }));
     const failure = failureOf(world.call());
     await untilSent(world, 1);
     body.push("<");
@@ -186,7 +186,7 @@ describe("the body of a response", () => {
         this.destroy(reset);
       },
     });
-    const failure = await failureOf(answeringEndpoint(async () => ({ body })).call());
+    const failure = await failureOf(respondingEndpoint(async () => ({ body })).call());
     expect(failure).toMatchObject({ kind: "network", code: "ECONNRESET" });
   });
 });

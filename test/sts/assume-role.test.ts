@@ -6,15 +6,15 @@ import {
   assumeRoleWith,
   toCredentials,
 } from "../../src/sts/assume-role.js";
+import { FakeClock } from "../support/fake-clock.js";
 import {
-  answered,
-  answeringEndpoint,
   bytes,
   failureOf,
+  granted,
   INPUT,
+  respondingEndpoint,
   sessionXml,
-} from "../support/answering-endpoint.js";
-import { FakeClock } from "../support/fake-clock.js";
+} from "../support/responding-endpoint.js";
 
 const NOW = Date.UTC(2026, 0, 1);
 const ISSUED = {
@@ -29,8 +29,8 @@ const USER = {
 };
 
 /** What comes out of a response; other implementations leave out what the SDK's types promise. */
-const read = (answer: object, durationSeconds?: number) =>
-  toCredentials({ $metadata: {}, ...answer }, durationSeconds, NOW);
+const read = (response: object, durationSeconds?: number) =>
+  toCredentials({ $metadata: {}, ...response }, durationSeconds, NOW);
 
 describe("the credentials in a response", () => {
   test("have the fields and the `$source` of the SDK's own providers", () => {
@@ -73,8 +73,8 @@ describe("the credentials in a response", () => {
     ["a line break in the access key ID", { Credentials: { ...ISSUED, AccessKeyId: "AKIA\r\n" } }],
     ["an escape in the access key ID", { Credentials: { ...ISSUED, AccessKeyId: "AK\u001b[31m" } }],
     ["a blank in the session token", { Credentials: { ...ISSUED, SessionToken: "a b" } }],
-  ])("are undefined for a response with %s", (_, answer) => {
-    expect(read(answer)).toBeUndefined();
+  ])("are undefined for a response with %s", (_, response) => {
+    expect(read(response)).toBeUndefined();
   });
 
   test.each(["", "not-an-arn", "arn:aws:sts:::assumed-role/x"])(
@@ -91,7 +91,7 @@ const [MINUTE, HOUR] = [60_000, 3_600_000] as const;
 
 describe("a session", () => {
   test("expires by this machine's clock, although STS's clock differs", async () => {
-    const world = answeringEndpoint(async () => {
+    const world = respondingEndpoint(async () => {
       const stsNow = world.clock.now() + 10 * MINUTE;
       return {
         headers: { date: new Date(stsNow).toUTCString() },
@@ -109,7 +109,7 @@ describe("a session", () => {
   });
 
   test("comes with the Date of its response if that can't be right", async () => {
-    const world = answeringEndpoint(async () => ({
+    const world = respondingEndpoint(async () => ({
       headers: { date: new Date(0).toUTCString() },
       body: bytes(sessionXml({ expiresAt: world.clock.now() + 900_000 })),
     }));
@@ -119,7 +119,7 @@ describe("a session", () => {
   });
 
   test("is requested once for equal requests at the same time", async () => {
-    const world = answeringEndpoint(answered());
+    const world = respondingEndpoint(granted());
     const sessions = await Promise.all([world.call(), world.call(), world.call()]);
     expect(sessions.map(({ credentials }) => credentials.accessKeyId)).toEqual(
       Array(3).fill("ASIA1"),
@@ -128,7 +128,7 @@ describe("a session", () => {
   });
 
   test("is requested once when only the session names differ, which the SDK made from the time", async () => {
-    const world = answeringEndpoint(answered());
+    const world = respondingEndpoint(granted());
     const names = ["aws-sdk-js-session-1767323045000", "aws-sdk-js-session-1767323045001"];
     await Promise.all(names.map((RoleSessionName) => world.call({ RoleSessionName })));
     expect(world.sent).toHaveLength(1);
@@ -142,7 +142,7 @@ describe("a session", () => {
     ["token", { WebIdentityToken: "another.token.b" }],
     ["duration", { DurationSeconds: 900 }],
   ])("is requested again for another %s", async (_, change) => {
-    const world = answeringEndpoint(answered());
+    const world = respondingEndpoint(granted());
     const sdkName = { RoleSessionName: "aws-sdk-js-session-1" };
     await Promise.all([world.call(sdkName), world.call({ ...sdkName, ...change })]);
     expect(world.sent).toHaveLength(2);
@@ -151,7 +151,7 @@ describe("a session", () => {
 
 describe("a refusal", () => {
   const refused = (headers: (now: number) => Record<string, string>) => {
-    const world = answeringEndpoint(async () => ({
+    const world = respondingEndpoint(async () => ({
       statusCode: 403,
       headers: headers(world.clock.now()),
       body: bytes("<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"),
@@ -162,7 +162,7 @@ describe("a refusal", () => {
 
   test("is a failure with the facts of the response and the region", async () => {
     const failure = await failureOf(refused(date).call());
-    const facts = { kind: "answer", code: "AccessDenied", httpStatus: 403, region: "eu-west-1" };
+    const facts = { kind: "response", code: "AccessDenied", httpStatus: 403, region: "eu-west-1" };
     expect(failure).toMatchObject(facts);
   });
 
@@ -181,14 +181,14 @@ describe("a refusal", () => {
 
 describe("a success without credentials", () => {
   test("is a bad response with its status, its request ID and the region", async () => {
-    const world = answeringEndpoint(async () => ({
+    const world = respondingEndpoint(async () => ({
       headers: { "x-amzn-requestid": "r-1" },
       body: bytes(
         "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult/></AssumeRoleWithWebIdentityResponse>",
       ),
     }));
     expect(await failureOf(world.call())).toEqual({
-      kind: "bad-answer",
+      kind: "bad-response",
       message: "a success without credentials in it: a proxy or another server may have sent it",
       httpStatus: 200,
       requestId: "r-1",
@@ -247,7 +247,7 @@ describe("a role assumer", () => {
     { ...KEYS, secretAccessKey: " \n" },
   ])("fails with a bad response when it returns %j", async (value) => {
     const failure = await failureOf(call(async () => value));
-    expect(failure).toMatchObject({ kind: "bad-answer" });
+    expect(failure).toMatchObject({ kind: "bad-response" });
     expect([failure.httpStatus, failure.requestId]).toEqual([undefined, undefined]);
   });
 

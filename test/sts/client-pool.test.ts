@@ -281,15 +281,15 @@ describe("two requests at the same time", () => {
   async function sent(one: StsTarget, other: StsTarget, names = ["request", "request"]) {
     const clock = new FakeClock();
     const pool = makePool({ clock });
-    const answer = { output: { $metadata: {} }, date: undefined, sentAt: momentOf(clock) };
-    const send = vi.fn(async () => answer);
+    const response = { output: { $metadata: {} }, date: undefined, sentAt: momentOf(clock) };
+    const send = vi.fn(async () => response);
     const { signal } = new AbortController();
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       [one, other].map((target, n) =>
         pool.share({ target, request: names[n] ?? "", signal }, send),
       ),
     );
-    expect(answers).toEqual([answer, answer]);
+    expect(responses).toEqual([response, response]);
     return send.mock.calls.length;
   }
 

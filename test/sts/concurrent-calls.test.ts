@@ -133,7 +133,7 @@ describe("a concurrency limit", () => {
 /** A call that was made, and how it ends. */
 interface Made {
   readonly signal: AbortSignal;
-  resolve(answer: string): void;
+  resolve(response: string): void;
   reject(error: Error): void;
 }
 
@@ -164,8 +164,8 @@ describe("a call in progress", () => {
     const all = Promise.all([join("a"), join("a"), join("a")]);
     await turn();
     expect(made).toHaveLength(1);
-    made[0]?.resolve("answer");
-    await expect(all).resolves.toEqual(["answer", "answer", "answer"]);
+    made[0]?.resolve("response");
+    await expect(all).resolves.toEqual(["response", "response", "response"]);
     expect(made[0]?.signal.aborted).toBe(false);
   });
 
@@ -205,8 +205,8 @@ describe("a call in progress", () => {
     gone.abort(new Error("gone"));
     await expect(first).rejects.toThrow("gone");
     expect(made[0]?.signal.aborted).toBe(false);
-    made[0]?.resolve("answer");
-    await expect(second).resolves.toBe("answer");
+    made[0]?.resolve("response");
+    await expect(second).resolves.toBe("response");
   });
 
   test("ends with the last caller that waits for it", async () => {
@@ -247,7 +247,7 @@ describe("a call in progress", () => {
     const third = join("a");
     await turn();
     expect(made).toHaveLength(2);
-    made[1]?.resolve("answer");
-    await expect(Promise.all([young, third])).resolves.toEqual(["answer", "answer"]);
+    made[1]?.resolve("response");
+    await expect(Promise.all([young, third])).resolves.toEqual(["response", "response"]);
   });
 });

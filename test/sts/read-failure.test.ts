@@ -9,7 +9,7 @@ const NOW = Date.UTC(2026, 0, 1);
 const read = (thrown: unknown, token = TOKEN) => readFailure(thrown, token, NOW);
 
 /** An error as the STS client throws it. */
-const answer = (status: number, facts: object = {}, headers: Record<string, string> = {}) =>
+const response = (status: number, facts: object = {}, headers: Record<string, string> = {}) =>
   Object.assign(new Error("the words"), {
     name: "AccessDenied",
     $metadata: { httpStatusCode: status, requestId: "req-1" },
@@ -19,9 +19,9 @@ const answer = (status: number, facts: object = {}, headers: Record<string, stri
 
 describe("a response", () => {
   test("is read for its code, message, status and request ID", () => {
-    const { cause, ...failure } = read(answer(403, { Code: "AccessDenied" }));
+    const { cause, ...failure } = read(response(403, { Code: "AccessDenied" }));
     expect(failure).toEqual({
-      ...{ kind: "answer", code: "AccessDenied", message: "the words", httpStatus: 403 },
+      ...{ kind: "response", code: "AccessDenied", message: "the words", httpStatus: 403 },
       ...{ requestId: "req-1", retryAfterMs: undefined },
     });
     expect(cause).toBeInstanceOf(Error);
@@ -29,16 +29,16 @@ describe("a response", () => {
 
   test("has the code of its body, or else the name that the SDK gave it", () => {
     const name = "InvalidIdentityTokenException";
-    expect(read(answer(400, { Code: "InvalidIdentityToken", name })).code).toBe(
+    expect(read(response(400, { Code: "InvalidIdentityToken", name })).code).toBe(
       "InvalidIdentityToken",
     );
-    expect(read(answer(400, { name })).code).toBe(name);
+    expect(read(response(400, { name })).code).toBe(name);
   });
 
   test.each(["Unknown", "UnknownError", "Error", "NotFound"])(
     "with the name %s has no code, and does not come from STS",
     (name) => {
-      const { code, message } = read(answer(502, { name }));
+      const { code, message } = read(response(502, { name }));
       expect(code).toBeUndefined();
       expect(message).toMatch(/^HTTP 502 with a body that is not an STS response$/);
     },
@@ -46,18 +46,18 @@ describe("a response", () => {
 
   test("has the request ID of its body if the SDK has none", () => {
     const facts = { Code: "AccessDenied", $metadata: { httpStatusCode: 403 }, RequestId: "body-1" };
-    expect(read(answer(403, facts)).requestId).toBe("body-1");
+    expect(read(response(403, facts)).requestId).toBe("body-1");
   });
 
   test("names the server that sent it instead of STS, from that server's headers", () => {
     const headers = { server: "squid/5.7", via: "1.1 proxy01 (squid)" };
-    expect(read(answer(403, { name: "Unknown" }, headers)).message).toBe(
+    expect(read(response(403, { name: "Unknown" }, headers)).message).toBe(
       "HTTP 403 with a body that is not an STS response (server: squid/5.7, via: 1.1 proxy01 (squid))",
     );
   });
 
   test.each([null, 7, {}, ["AccessDenied"], ""])("has no code when that is %j", (value) => {
-    expect(read(answer(403, { Code: value, name: value })).code).toBeUndefined();
+    expect(read(response(403, { Code: value, name: value })).code).toBeUndefined();
   });
 
   test("that could not be parsed does not come from STS, even with status 200", () => {
@@ -65,7 +65,7 @@ describe("a response", () => {
       name: "SyntaxError",
       message: "Deserialization error: char '<' is not expected",
     };
-    expect(read(answer(200, facts))).toMatchObject({ kind: "bad-answer", code: undefined });
+    expect(read(response(200, facts))).toMatchObject({ kind: "bad-response", code: undefined });
   });
 
   test.each<[string | undefined, number | undefined]>([
@@ -79,7 +79,7 @@ describe("a response", () => {
     ["soon", undefined],
   ])("with Retry-After %j requests a wait of %j ms", (value, expected) => {
     const headers: Record<string, string> = value === undefined ? {} : { "retry-after": value };
-    expect(read(answer(503, {}, headers)).retryAfterMs).toBe(expected);
+    expect(read(response(503, {}, headers)).retryAfterMs).toBe(expected);
   });
 
   test.each([-2, 2])("counts a date in Retry-After by STS's clock, %d hours off", (hours) => {
@@ -88,7 +88,7 @@ describe("a response", () => {
       "retry-after": new Date(sentAt + 30_000).toUTCString(),
       date: new Date(sentAt).toUTCString(),
     };
-    expect(read(answer(503, {}, headers)).retryAfterMs).toBe(30_000);
+    expect(read(response(503, {}, headers)).retryAfterMs).toBe(30_000);
   });
 });
 
@@ -245,9 +245,9 @@ describe("a fault anywhere in the chain", () => {
   });
 
   test("is a response when a role assumer wraps it", () => {
-    const inner = answer(403, { Code: "AccessDenied" });
+    const inner = response(403, { Code: "AccessDenied" });
     expect(read(new Error("the assumer failed", { cause: inner }))).toMatchObject({
-      ...{ kind: "answer", code: "AccessDenied", httpStatus: 403, message: "the words" },
+      ...{ kind: "response", code: "AccessDenied", httpStatus: 403, message: "the words" },
     });
   });
 
@@ -273,16 +273,16 @@ describe("an error that looks like another one", () => {
   });
 
   test("is a bad response with a status below 300, and a response from 300", () => {
-    expect(read(answer(299)).kind).toBe("bad-answer");
-    expect(read(answer(300)).kind).toBe("answer");
+    expect(read(response(299)).kind).toBe("bad-response");
+    expect(read(response(300)).kind).toBe("response");
   });
 
   test("has the request ID of the body if the header has none", () => {
     const $metadata = { httpStatusCode: 400 };
-    expect(read(answer(400, { $metadata, RequestId: "of-body" })).requestId).toBe("of-body");
-    expect(read(answer(400, { $metadata })).requestId).toBeUndefined();
-    expect(read(answer(400, { $metadata, RequestId: 7 })).requestId).toBeUndefined();
-    expect(read(answer(400, { Code: "" })).code).toBe("AccessDenied");
+    expect(read(response(400, { $metadata, RequestId: "of-body" })).requestId).toBe("of-body");
+    expect(read(response(400, { $metadata })).requestId).toBeUndefined();
+    expect(read(response(400, { $metadata, RequestId: 7 })).requestId).toBeUndefined();
+    expect(read(response(400, { Code: "" })).code).toBe("AccessDenied");
   });
 
   test.each<[string, object, string, string]>([
@@ -322,22 +322,22 @@ describe("a failure", () => {
     const places = ["message", "name", "Code", "code", "RequestId", "stack"];
     const inner = Object.assign(new Error(echo), { stack: echo });
     for (const facts of [...places.map((place) => ({ [place]: echo })), { cause: inner }]) {
-      expect(shown(answer(400, facts), token)).not.toContain(token);
+      expect(shown(response(400, facts), token)).not.toContain(token);
       expect(shown(Object.assign(new Error("x"), facts), token)).not.toContain(token);
     }
     const $metadata = { httpStatusCode: 400, requestId: echo };
-    expect(shown(answer(400, { $metadata }), token)).not.toContain(token);
+    expect(shown(response(400, { $metadata }), token)).not.toContain(token);
   });
 
   test("keeps a part of a token that is too short to be a secret", () => {
     const words = "Not authorized: kurz";
-    expect(read(answer(403, { message: words }), "header.kurz.short").message).toBe(words);
+    expect(read(response(403, { message: words }), "header.kurz.short").message).toBe(words);
   });
 
   test("contains no part of a token", () => {
     const [, payload = "", signature = ""] = TOKEN.split(".");
     for (const part of [payload, signature]) {
-      expect(shown(answer(400, { message: `bad part: ${part}` }), TOKEN)).not.toContain(part);
+      expect(shown(response(400, { message: `bad part: ${part}` }), TOKEN)).not.toContain(part);
     }
   });
 
@@ -345,7 +345,7 @@ describe("a failure", () => {
     const token = "Atza|IQEBLjAsAhRmHjNgHpi0U-Dme37rR6CuUpSREXAMPLE";
     const pieces = spell(piecesOf(token));
     const echo = `got ${pieces.join("")} here`;
-    for (const thrown of [answer(400, { message: echo, Code: echo }), new Error(echo)]) {
+    for (const thrown of [response(400, { message: echo, Code: echo }), new Error(echo)]) {
       const { cause, ...failure } = read(thrown, token);
       const texts = [failure.code, failure.message, cause?.message, cause?.stack, cause?.name];
       expect(partIn(texts.join("\n"), pieces, 20)).toBeUndefined();
@@ -357,10 +357,10 @@ describe("a failure", () => {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const token = `${part({ alg: "RS256" })}.${part({ sub })}.c2lnbmF0dXJlLXNpZ25hdHVyZQ`;
     for (const echo of [sub, encodeURIComponent(sub), sub.replaceAll("/", "&#47;")]) {
-      expect(shown(answer(403, { message: `${echo} is denied` }), token)).toContain(
+      expect(shown(response(403, { message: `${echo} is denied` }), token)).toContain(
         "[redacted] is",
       );
-      expect(shown(answer(403, { message: `${echo} is denied` }), token)).not.toContain(echo);
+      expect(shown(response(403, { message: `${echo} is denied` }), token)).not.toContain(echo);
     }
   });
 
@@ -368,9 +368,9 @@ describe("a failure", () => {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const tokenOf = (sub: unknown) => `${part({ alg: "RS256" })}.${part({ sub })}.c2ln`;
     const messageFor = (sub: string) =>
-      read(answer(403, { message: `no ${sub}` }), tokenOf(sub)).message;
+      read(response(403, { message: `no ${sub}` }), tokenOf(sub)).message;
     expect(messageFor("fifteen-letters")).toBe("no fifteen-letters");
     expect(messageFor("sixteen--letters")).toBe("no [redacted]");
-    expect(read(answer(403, { message: "no 7" }), tokenOf(7)).message).toBe("no 7");
+    expect(read(response(403, { message: "no 7" }), tokenOf(7)).message).toBe("no 7");
   });
 });

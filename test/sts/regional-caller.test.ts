@@ -9,10 +9,10 @@ import {
   createRegionalCaller,
 } from "../../src/sts/regional-caller.js";
 import type { StsTarget } from "../../src/sts/target.js";
-import { untilSent } from "../support/answering-endpoint.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { makePool } from "../support/make-pool.js";
 import { makeTarget } from "../support/make-target.js";
+import { untilSent } from "../support/responding-endpoint.js";
 
 const INPUT = {
   RoleArn: "arn:aws:iam::123456789012:role/app",
@@ -21,13 +21,13 @@ const INPUT = {
 };
 const [FIRST, SECOND] = ["eu-west-1", "eu-central-1"] as const;
 
-type Behavior = "answers" | "hangs" | "refuses the connection";
+type Behavior = "responds" | "hangs" | "refuses the connection";
 
 /** STS in two regions, over a request handler with one behavior for each region. */
 function stsInTwoRegions() {
   const clock = new FakeClock();
   const pool = makePool({ clock, random: () => 0 });
-  const behavior: Record<string, Behavior> = { [FIRST]: "answers", [SECOND]: "answers" };
+  const behavior: Record<string, Behavior> = { [FIRST]: "responds", [SECOND]: "responds" };
   const called: string[] = [];
   const events: EventBody[] = [];
   const requestHandler = {
@@ -146,7 +146,7 @@ describe("a regional caller", () => {
     expect(await world.caller().call()).toBe(`key-of-${SECOND}`);
     probing.close();
     expect(await probe).toEqual(new Error("closed"));
-    world.behavior[FIRST] = "answers";
+    world.behavior[FIRST] = "responds";
     expect(await world.caller().call()).toBe(`key-of-${FIRST}`);
   });
 

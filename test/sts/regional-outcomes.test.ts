@@ -5,25 +5,25 @@ import { judge } from "../../src/retry/verdict.js";
 import { startDeadline } from "../../src/runtime/clock.js";
 import { createRegionalCaller, type RegionalCallerOptions } from "../../src/sts/regional-caller.js";
 import {
-  answered,
-  answeringEndpoint,
   bytes,
   failureOf,
+  granted,
   INPUT,
   never,
   refusal,
+  respondingEndpoint,
   sessionXml,
   untilSent,
-} from "../support/answering-endpoint.js";
+} from "../support/responding-endpoint.js";
 
 const [FIRST, SECOND] = ["eu-west-1", "eu-central-1"] as const;
 
-type Answer = Parameters<typeof answeringEndpoint>[0];
+type Respond = Parameters<typeof respondingEndpoint>[0];
 
 /** STS in regions that respond as the test says, and the callers of one process. */
-function regions(answers: Readonly<Record<string, Answer>>) {
-  const current = { ...answers };
-  const world = answeringEndpoint((request) => (current[request.region ?? ""] ?? never)(request));
+function regions(responses: Readonly<Record<string, Respond>>) {
+  const current = { ...responses };
+  const world = respondingEndpoint((request) => (current[request.region ?? ""] ?? never)(request));
   const events: EventBody[] = [];
   const caller = (
     options: Partial<RegionalCallerOptions["limits"]> & {
@@ -50,7 +50,7 @@ function regions(answers: Readonly<Record<string, Answer>>) {
     return { sts, call };
   };
   const called = () => world.sent.map(({ region }) => region);
-  return { ...world, answers: current, events, caller, called };
+  return { ...world, responses: current, events, caller, called };
 }
 
 const busy = (seconds: number, code = "ThrottlingException") =>
@@ -58,7 +58,7 @@ const busy = (seconds: number, code = "ThrottlingException") =>
 
 describe("a region that requests a wait", () => {
   test("is left for another one if the wait takes most of the remaining time", async () => {
-    const { caller, called } = regions({ [FIRST]: busy(31), [SECOND]: answered() });
+    const { caller, called } = regions({ [FIRST]: busy(31), [SECOND]: granted() });
     const { call } = caller();
     const failure = await failureOf(call());
     expect(failure).toMatchObject({ code: "ThrottlingException", alternative: true });
@@ -67,12 +67,12 @@ describe("a region that requests a wait", () => {
     expect(called()).toEqual([FIRST, SECOND]);
   });
 
-  test.each<[string, Answer, readonly [string, ...string[]]]>([
+  test.each<[string, Respond, readonly [string, ...string[]]]>([
     ["the wait takes half of the remaining time", busy(30), [FIRST, SECOND]],
     ["no other region can be called", busy(31), [FIRST]],
     ["every region would refuse the call", busy(31, "AccessDenied"), [FIRST, SECOND]],
-  ])("is called again after the wait if %s", async (_, answer, names) => {
-    const { caller, called } = regions({ [FIRST]: answer, [SECOND]: answered() });
+  ])("is called again after the wait if %s", async (_, respond, names) => {
+    const { caller, called } = regions({ [FIRST]: respond, [SECOND]: granted() });
     const { call } = caller({}, names);
     const failure = await failureOf(call());
     expect(failure.alternative).toBe(false);
@@ -83,25 +83,25 @@ describe("a region that requests a wait", () => {
 });
 
 describe("a hedged call", () => {
-  const hedged = (answer: Answer, options = {}) => {
-    const world = regions({ [FIRST]: never, [SECOND]: answered() });
+  const hedged = (respond: Respond, options = {}) => {
+    const world = regions({ [FIRST]: never, [SECOND]: granted() });
     const { call } = world.caller({ hedgeAfterMs: 500, ...options });
     /** The first region responds after the hedged request was sent, which gets no response. */
     const late = async () => {
-      world.answers[SECOND] = never;
-      let answerNow = () => {};
+      world.responses[SECOND] = never;
+      let respondNow = () => {};
       const released = new Promise<void>((resolve) => {
-        answerNow = resolve;
+        respondNow = resolve;
       });
-      world.answers[FIRST] = async (request) => {
+      world.responses[FIRST] = async (request) => {
         await released;
-        return answer(request);
+        return respond(request);
       };
       const outcome = failureOf(call());
       await untilSent(world, 1);
       await world.clock.advance(500);
       await untilSent(world, 2);
-      answerNow();
+      respondNow();
       return { outcome };
     };
     return { ...world, call, late };
@@ -120,11 +120,11 @@ describe("a hedged call", () => {
     expect(sent[1]?.abortSignal?.aborted).toBe(true);
   });
 
-  test.each<[string, Answer, object]>([
+  test.each<[string, Respond, object]>([
     ["is throttled", refusal("ThrottlingException"), {}],
     ["denies access, which may pass", refusal("AccessDenied"), { retryAccessDenied: true }],
-  ])("waits for the second region if the first one %s", async (_, answer, options) => {
-    const world = hedged(answer, options);
+  ])("waits for the second region if the first one %s", async (_, respond, options) => {
+    const world = hedged(respond, options);
     const { outcome } = await world.late();
     await world.clock.flush();
     expect(world.sent[1]?.abortSignal?.aborted).toBe(false);
@@ -133,7 +133,7 @@ describe("a hedged call", () => {
   });
 
   test("opens the circuit of a region that three such calls found silent for a second", async () => {
-    const world = hedged(answered());
+    const world = hedged(granted());
     for (const count of [1, 2, 3]) {
       expect(world.pool.breaker(world.targetIn(FIRST)).openForMs).toBe(0);
       const outcome = world.caller({ hedgeAfterMs: 500 }).call();
@@ -146,7 +146,7 @@ describe("a hedged call", () => {
   });
 
   test("does not open a circuit while its region was silent for less than a second in total", async () => {
-    const world = hedged(answered());
+    const world = hedged(granted());
     await world.clock.advance(60_000);
     for (const count of [1, 2, 3]) {
       const outcome = world.caller({ hedgeAfterMs: 300 }).call();
@@ -158,11 +158,11 @@ describe("a hedged call", () => {
   });
 
   test("does not count a slow response of the first region as silence", async () => {
-    const world = hedged(async () => answered()());
+    const world = hedged(async () => granted()());
     const { call } = world.caller({ hedgeAfterMs: 500 });
     const silent = async (sent: number) => {
-      world.answers[FIRST] = never;
-      world.answers[SECOND] = answered();
+      world.responses[FIRST] = never;
+      world.responses[SECOND] = granted();
       const outcome = call();
       await untilSent(world, sent);
       await world.clock.advance(500);
@@ -188,20 +188,20 @@ describe("a hedged call", () => {
     const world = regions({ [FIRST]: never, [SECOND]: never });
     world.pool.breaker(world.targetIn(SECOND)).failed();
     await world.clock.advance(30_000);
-    let answerNow = () => {};
+    let respondNow = () => {};
     const released = new Promise<void>((resolve) => {
-      answerNow = resolve;
+      respondNow = resolve;
     });
-    world.answers[FIRST] = async () => {
+    world.responses[FIRST] = async () => {
       await released;
-      return answered()();
+      return granted()();
     };
     const outcome = world.caller({ hedgeAfterMs: 500 }).call();
     await untilSent(world, 1);
     await world.clock.advance(500);
     await untilSent(world, 2);
     expect(world.pool.breaker(world.targetIn(SECOND)).permit()).toBeUndefined();
-    answerNow();
+    respondNow();
     await outcome;
     expect(world.pool.breaker(world.targetIn(SECOND)).permit()).toBe("probe");
     expect(world.events).toEqual([]);
@@ -238,7 +238,7 @@ describe("an outcome of a region", () => {
   });
 
   test("closes the circuit of a region that responds to its probe", async () => {
-    const world = regions({ [FIRST]: answered() });
+    const world = regions({ [FIRST]: granted() });
     const breaker = world.pool.breaker(world.target);
     breaker.failed();
     await world.clock.advance(30_000);

@@ -11,7 +11,7 @@ const HOUR = 60 * MINUTE;
 const second = (ms: number) => Math.floor(ms / 1000) * 1000;
 const httpDate = (ms: number) => new Date(ms).toUTCString();
 
-interface Answer {
+interface ResponseFacts {
   /** STS's clock minus this machine's, in milliseconds. */
   readonly stsMs?: number;
   /** The error of the `Date`, in milliseconds; or the header itself. */
@@ -27,8 +27,8 @@ function world() {
   const clock = new FakeClock();
   const server = new ServerClock(clock);
   /** How long the session lasts by the corrected expiration, and what was rejected. */
-  const issue = (answer: Answer) => {
-    const { stsMs = 0, lie = 0, requestedMs = HOUR, givenMs = requestedMs, tookMs = 0 } = answer;
+  const issue = (response: ResponseFacts) => {
+    const { stsMs = 0, lie = 0, requestedMs = HOUR, givenMs = requestedMs, tookMs = 0 } = response;
     const stsNow = clock.now() + stsMs;
     const expiration = new Date(second(stsNow) + givenMs);
     const date = typeof lie === "string" ? lie : httpDate(stsNow + lie);
@@ -152,7 +152,7 @@ describe("a Date that can't be right", () => {
 });
 
 describe("the lifetime of a session", () => {
-  test.each<[string, Answer, number]>([
+  test.each<[string, ResponseFacts, number]>([
     ["counts by this machine's clock without a Date", { lie: "" }, HOUR],
     ["counts by this machine's clock with a Date that is not a date", { lie: "soon" }, HOUR],
     ["may be longer than requested without a Date", { lie: "", givenMs: 12 * HOUR }, 12 * HOUR],
@@ -172,8 +172,8 @@ describe("the lifetime of a session", () => {
       { stsMs: 10 * MINUTE, givenMs: 900_000, tookMs: MINUTE },
       14 * MINUTE,
     ],
-  ])("%s", (_, answer, lifetimeMs) => {
-    expect(world().issue(answer).lifetimeMs / 1000).toBeCloseTo(lifetimeMs / 1000, -1);
+  ])("%s", (_, response, lifetimeMs) => {
+    expect(world().issue(response).lifetimeMs / 1000).toBeCloseTo(lifetimeMs / 1000, -1);
   });
 
   test("is not changed by the milliseconds in which a response is read", () => {
@@ -193,8 +193,8 @@ describe("the lifetime of a session", () => {
 
   test("is unknown without an expiration, and is not corrected", () => {
     const { clock, server } = world();
-    const answer = { expiration: undefined, requestedMs: HOUR, sentAt: momentOf(clock) };
-    expect(server.learnFromSession({ date: httpDate(0), ...answer })).toEqual({ skewMs: 0 });
+    const response = { expiration: undefined, requestedMs: HOUR, sentAt: momentOf(clock) };
+    expect(server.learnFromSession({ date: httpDate(0), ...response })).toEqual({ skewMs: 0 });
     expect(server.read().isVerified).toBe(false);
   });
 

@@ -13,8 +13,8 @@ import {
   withoutSecrets,
 } from "../../src/sts/sts-client.js";
 import { startLoopbackServer } from "../../src/testing/loopback-server.js";
-import { INPUT } from "../support/answering-endpoint.js";
 import { makeTarget } from "../support/make-target.js";
+import { INPUT } from "../support/responding-endpoint.js";
 
 interface Agents {
   readonly httpAgent: Agent;
@@ -29,9 +29,9 @@ const held = () => process.getActiveResourcesInfo().filter((name) => name === "T
 /** Sends a request. @returns whether its socket was used before. */
 const ask = (port: number, agent: Agent) =>
   new Promise<boolean>((resolve, reject) => {
-    const onAnswer = (answer: IncomingMessage) =>
-      answer.resume().on("end", () => resolve(request.reusedSocket));
-    const request = get({ host: "127.0.0.1", port, agent }, onAnswer).on("error", reject);
+    const onResponse = (response: IncomingMessage) =>
+      response.resume().on("end", () => resolve(request.reusedSocket));
+    const request = get({ host: "127.0.0.1", port, agent }, onResponse).on("error", reject);
   });
 
 describe("the connections to STS", () => {

@@ -78,11 +78,11 @@ const THROWN: readonly (readonly [string, () => unknown, Situation])[] = [
   ["undici", () => error("x", { code: "UND_ERR_RESPONSE", statusCode: 503 }), "sts-error"],
   ["axios", () => error("Request failed with status code 503"), "sts-error"],
   ["axios", () => error("Request failed with status code 429"), "throttled"],
-  ["axios", () => error("Request failed with status code 400"), "answer-hidden"],
+  ["axios", () => error("Request failed with status code 400"), "response-hidden"],
   [
     "axios behind another error",
     () => new Error("x", { cause: error("Request failed with status code 403") }),
-    "answer-hidden",
+    "response-hidden",
   ],
   // Connections.
   [
@@ -181,7 +181,11 @@ const THROWN: readonly (readonly [string, () => unknown, Situation])[] = [
     () => error("x", { code: "UND_ERR_RESPONSE", status: 503 }),
     "sts-error",
   ],
-  ["a status at the lower bound", () => error("x", { response: { status: 300 } }), "answer-hidden"],
+  [
+    "a status at the lower bound",
+    () => error("x", { response: { status: 300 } }),
+    "response-hidden",
+  ],
   ["a status at the upper bound", () => error("x", { response: { status: 599 } }), "sts-error"],
   ["words", () => error("the request time out"), "timeout"],
   ["words", () => error("timedout"), "timeout"],
@@ -227,7 +231,7 @@ describe("an error that a library throws", () => {
   test("keeps the message and the number of a status", () => {
     const { cause: _, ...failure } = read(error("Request failed with status code 503"));
     expect(failure).toEqual({
-      ...{ kind: "answer", code: "HTTP_STATUS_503", httpStatus: 503 },
+      ...{ kind: "response", code: "HTTP_STATUS_503", httpStatus: 503 },
       message: "Request failed with status code 503",
     });
   });

@@ -19,17 +19,17 @@ export interface RefreshCall {
   readonly issue: (lifetimeSeconds?: number) => TestCredentials;
 }
 
-export type Answer = (call: RefreshCall) => Promise<TestCredentials>;
+export type Respond = (call: RefreshCall) => Promise<TestCredentials>;
 
 export const HOUR = 3_600;
 export const outage = new Error("an outage");
 export const refusal = new Error("a refusal");
 const stale = new Error("a stale response");
 
-export const succeed: Answer = async ({ issue }) => issue();
-export const fail: Answer = async () => Promise.reject(outage);
-export const refuse: Answer = async () => Promise.reject(refusal);
-export const hang: Answer = () => new Promise(() => {});
+export const succeed: Respond = async ({ issue }) => issue();
+export const fail: Respond = async () => Promise.reject(outage);
+export const refuse: Respond = async () => Promise.reject(refusal);
+export const hang: Respond = () => new Promise(() => {});
 export { stale };
 
 interface Refreshed {
@@ -45,7 +45,7 @@ export class CacheBench {
   readonly failures: (FailedRefresh & { readonly error: unknown })[] = [];
   readonly expiredServed: string[] = [];
   /** How the source responds from now on. */
-  answer: Answer = succeed;
+  respond: Respond = succeed;
   /** How long the source takes, in milliseconds. */
   delayMs = 0;
   /** Called whenever the source is asked. */
@@ -56,7 +56,7 @@ export class CacheBench {
   constructor(changes: Partial<Options> = {}) {
     this.cache = new CredentialCache({
       refresh: async (request, signal) => ({ credentials: await this.#refresh(request, signal) }),
-      staleAnswer: () => stale,
+      staleResponse: () => stale,
       adviceOf: (error) => ({
         isRejection: error === refusal,
         isFree: false,
@@ -86,10 +86,10 @@ export class CacheBench {
 
   /** Fills the cache with `AKID-1`, and lets time pass until it is this many seconds before its expiration. */
   async fill(lifetimeSeconds: number, leftSeconds = lifetimeSeconds): Promise<void> {
-    const { answer } = this;
-    this.answer = async ({ issue }) => issue(lifetimeSeconds);
+    const { respond } = this;
+    this.respond = async ({ issue }) => issue(lifetimeSeconds);
     await this.cache.get();
-    this.answer = answer;
+    this.respond = respond;
     await this.clock.advance((lifetimeSeconds - leftSeconds) * 1000);
   }
 
@@ -100,7 +100,7 @@ export class CacheBench {
     if (this.delayMs > 0) {
       await new Promise<void>((resolve) => this.clock.schedule(this.delayMs, resolve));
     }
-    return this.answer(call);
+    return this.respond(call);
   }
 
   #issue(lifetimeSeconds = HOUR): TestCredentials {

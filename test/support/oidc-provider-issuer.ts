@@ -68,12 +68,12 @@ export async function startOidcProvider(subject: string): Promise<Issuer> {
 /** RFC 6749, section 4.4. */
 export async function mintWithClientCredentials(url: string): Promise<string> {
   const basic = Buffer.from(`${CLIENT.id}:${CLIENT.secret}`).toString("base64");
-  const answer = await fetch(url, {
+  const response = await fetch(url, {
     method: "POST",
     headers: { authorization: `Basic ${basic}` },
     body: new URLSearchParams({ grant_type: "client_credentials" }),
   });
-  const body: unknown = await answer.json();
-  if (!answer.ok) throw new Error(`${answer.status} ${JSON.stringify(body)}`);
+  const body: unknown = await response.json();
+  if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(body)}`);
   return (body as { access_token: string }).access_token;
 }

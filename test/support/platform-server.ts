@@ -17,7 +17,7 @@ export interface SeenRequest {
 }
 
 /** What a platform returns. */
-export interface PlatformAnswer {
+export interface PlatformResponse {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -30,7 +30,7 @@ export interface PlatformServer extends AsyncDisposable {
   readonly url: string;
   readonly requests: readonly SeenRequest[];
   /** What it returns from here on. */
-  answer(answer: PlatformAnswer | Play): void;
+  respond(response: PlatformResponse | Play): void;
   /** Stops listening: connections are refused from here on. */
   close(): Promise<void>;
 }
@@ -42,7 +42,7 @@ interface PlatformOptions {
 }
 
 export async function startPlatform(
-  first: PlatformAnswer | Play,
+  first: PlatformResponse | Play,
   { socketPath, tls }: PlatformOptions = {},
 ): Promise<PlatformServer> {
   const requests: SeenRequest[] = [];
@@ -67,7 +67,7 @@ export async function startPlatform(
   return {
     url: `${tls ? "https://localhost" : "http://127.0.0.1"}:${port}`,
     requests,
-    answer(next) {
+    respond(next) {
       current = next;
     },
     close,

@@ -7,7 +7,7 @@ import { findProgram, leaveOut } from "../support/program.js";
 const run = promisify(execFile);
 const ROLE_ARN = "arn:aws:iam::123456789012:role/app";
 
-interface Answer {
+interface AwsOutput {
   readonly Credentials: Readonly<
     Record<"AccessKeyId" | "SecretAccessKey" | "SessionToken", string>
   >;
@@ -45,10 +45,10 @@ function testProgram(program: string): void {
     await using idp = await startLocalIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     const token = await idp.issueToken();
-    const answer = (await runSts(sts, assume(token, "--duration-seconds", "900"))) as Answer;
+    const output = (await runSts(sts, assume(token, "--duration-seconds", "900"))) as AwsOutput;
     const arn = "arn:aws:sts::123456789012:assumed-role/app/cli";
-    expect(answer).toMatchObject({ AssumedRoleUser: { Arn: arn }, Audience: "sts.amazonaws.com" });
-    const { AccessKeyId, SecretAccessKey, SessionToken } = answer.Credentials;
+    expect(output).toMatchObject({ AssumedRoleUser: { Arn: arn }, Audience: "sts.amazonaws.com" });
+    const { AccessKeyId, SecretAccessKey, SessionToken } = output.Credentials;
     const caller = await runSts(sts, ["get-caller-identity"], {
       AWS_ACCESS_KEY_ID: AccessKeyId,
       AWS_SECRET_ACCESS_KEY: SecretAccessKey,

@@ -14,7 +14,7 @@ import {
 import { createCertificateAuthority } from "../support/certificate-authority.js";
 import { makeToken } from "../support/make-token.js";
 import {
-  type PlatformAnswer,
+  type PlatformResponse,
   type PlatformServer,
   startPlatform,
 } from "../support/platform-server.js";
@@ -36,7 +36,7 @@ export interface Platform extends AsyncDisposable {
 
 export interface PlatformRow {
   /** Its response to a correct request. */
-  readonly good: PlatformAnswer;
+  readonly good: PlatformResponse;
   /** The statuses of its temporary and of its permanent refusals. */
   readonly passing: readonly number[];
   readonly permanent: readonly number[];
@@ -45,7 +45,7 @@ export interface PlatformRow {
   readonly start: () => Promise<Platform>;
 }
 
-const json = (value: unknown): PlatformAnswer => ({
+const json = (value: unknown): PlatformResponse => ({
   headers: { "content-type": "application/json" },
   body: JSON.stringify(value),
 });
@@ -54,7 +54,7 @@ const query = (name: string) => (request: { readonly line: string }) =>
 
 /** A source that reads the address of its server from the environment. */
 async function byEnvironment(
-  good: PlatformAnswer,
+  good: PlatformResponse,
   create: (url: string, options: CallOptions) => PlatformTokenSource,
 ): Promise<Platform> {
   const server = await startPlatform(good);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { githubActions, googleMetadata } from "../../src/token-sources/index.js";
 import { OldController } from "../support/old-signal.js";
-import { type PlatformAnswer, startPlatform } from "../support/platform-server.js";
+import { type PlatformResponse, startPlatform } from "../support/platform-server.js";
 import { callSource, everythingOf, failureOf } from "./call-source.js";
 import { HTTP_PLATFORMS, type PlatformRow, POD_TOKEN, SECRET, TOKEN } from "./http-platforms.js";
 
@@ -43,7 +43,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     "reports the status %i as retryable, after one request",
     async (status) => {
       await using world = await platform.start();
-      world.server.answer({ status, headers: { "retry-after": "3" }, body: '{"message":"busy"}' });
+      world.server.respond({ status, headers: { "retry-after": "3" }, body: '{"message":"busy"}' });
       const error = await failureOf(world.source());
       expect(error).toMatchObject({
         ...{ code: "ERR_SOURCE_UNAVAILABLE", retryable: true, retryAfterMs: 3_000 },
@@ -57,7 +57,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     "reports the status %i as permanent, after one request",
     async (status) => {
       await using world = await platform.start();
-      world.server.answer({ status, body: '{"error":"no","error_description":"not you"}' });
+      world.server.respond({ status, body: '{"error":"no","error_description":"not you"}' });
       const error = await failureOf(world.source());
       expect(error).toMatchObject({ code: "ERR_SOURCE_REFUSED", retryable: false });
       expect(error.message).toMatch(new RegExp(`returned ${status}: .*not you`));
@@ -69,7 +69,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
   test.each([301, 302, 307, 308])("does not follow a redirect with status %i", async (status) => {
     await using elsewhere = await startPlatform(platform.good);
     await using world = await platform.start();
-    world.server.answer({ status, headers: { location: `${elsewhere.url}/stolen` } });
+    world.server.respond({ status, headers: { location: `${elsewhere.url}/stolen` } });
     const error = await failureOf(world.source());
     expect(error).toMatchObject({ retryable: false });
     expect(error.message).toContain("redirect");
@@ -82,10 +82,10 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
     ["an HTML page", { body: HTML, headers: { "content-type": "text/html" } }, "HTML page"],
     ["an HTML page that claims to be JSON", { body: `\n${HTML}` }, "HTML page"],
     ["more than 64 KiB", { body: JSON.stringify({ value: "a".repeat(70_000) }) }, "64 KiB"],
-  ] as const)("reports a 200 with %s as retryable", async (__, answer, words) => {
+  ] as const)("reports a 200 with %s as retryable", async (__, response, words) => {
     await using world = await platform.start();
-    const { headers, body }: PlatformAnswer = answer;
-    world.server.answer({ headers: { ...platform.good.headers, ...headers }, body: body ?? "" });
+    const { headers, body }: PlatformResponse = response;
+    world.server.respond({ headers: { ...platform.good.headers, ...headers }, body: body ?? "" });
     const error = await failureOf(world.source());
     expect(error).toMatchObject({ retryable: true, message: expect.stringContaining(words) });
   });
@@ -93,7 +93,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
   test("stops reading an endless response", async () => {
     await using world = await platform.start();
     let isClosed = false;
-    world.server.answer((response) => {
+    world.server.respond((response) => {
       response.on("close", () => {
         isClosed = true;
       });
@@ -109,7 +109,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
   test("accepts a correct response with a wrong content type", async () => {
     await using world = await platform.start();
     const headers = { ...platform.good.headers, "content-type": "application/octet-stream" };
-    world.server.answer({ ...platform.good, headers });
+    world.server.respond({ ...platform.good, headers });
     await expect(callSource(world.source())).resolves.toBe(TOKEN);
   });
 
@@ -123,13 +123,13 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
 
   test("reports a reset connection as retryable", async () => {
     await using world = await platform.start();
-    world.server.answer((response) => response.destroy());
+    world.server.respond((response) => response.destroy());
     expect(await failureOf(world.source())).toMatchObject({ retryable: true });
   });
 
   test("reports a response that switches protocols as retryable, immediately", async () => {
     await using world = await platform.start();
-    world.server.answer(({ socket }) => {
+    world.server.respond(({ socket }) => {
       socket?.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
     });
     const error = await failureOf(world.source({ timeoutMs: 60_000 }));
@@ -138,7 +138,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
 
   test("reports a truncated response as retryable", async () => {
     await using world = await platform.start();
-    world.server.answer((response) => {
+    world.server.respond((response) => {
       response.writeHead(200, { "content-length": "1000" }).write("{");
       setImmediate(() => response.destroy());
     });
@@ -148,7 +148,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
   test("ends a hanging request at the limit", async () => {
     await using world = await platform.start();
     let closed: Promise<void> | undefined;
-    world.server.answer((response) => {
+    world.server.respond((response) => {
       closed = new Promise((resolve) => void response.on("close", resolve));
     });
     // On a busy machine, a short limit ends the attempt before its request arrives.
@@ -163,7 +163,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
   test("ends with the reason of the caller's signal, and ends the request", async () => {
     await using world = await platform.start();
     const controller = new AbortController();
-    world.server.answer((response) => {
+    world.server.respond((response) => {
       response.on("close", () => {});
       controller.abort(new Error("closed by the caller"));
     });
@@ -181,7 +181,7 @@ describe.each(PLATFORMS)("%s", (_, platform) => {
   test("shows neither the token nor a secret in an error, even if the service echoes them", async () => {
     await using world = await platform.start();
     const echo = (status: number) =>
-      world.server.answer((response, { headers, body, line }) => {
+      world.server.respond((response, { headers, body, line }) => {
         const { authorization = "" } = headers;
         const text = [JSON.stringify(headers), authorization, body, line, TOKEN].join(" ");
         response.writeHead(status).end(text);
@@ -204,9 +204,9 @@ describe("githubActions", () => {
   test("reports a 403 about a pending job as retryable, and any other 403 as permanent", async () => {
     await using world = await HTTP_PLATFORMS.githubActions.start();
     const body = '{"message":"Unable to get ID token: job in Pending state"}';
-    world.server.answer({ status: 403, body });
+    world.server.respond({ status: 403, body });
     expect(await failureOf(world.source())).toMatchObject({ retryable: true });
-    world.server.answer({ status: 403, body: '{"message":"no permission"}' });
+    world.server.respond({ status: 403, body: '{"message":"no permission"}' });
     const error = await failureOf(world.source());
     expect(error).toMatchObject({ retryable: false });
     expect(error.hint).toContain("permissions: { id-token: write }");
@@ -216,7 +216,7 @@ describe("githubActions", () => {
     "reports the response %s, which has no token, as retryable",
     async (body) => {
       await using world = await HTTP_PLATFORMS.githubActions.start();
-      world.server.answer({ body });
+      world.server.respond({ body });
       expect(await failureOf(world.source())).toMatchObject({ retryable: true });
     },
   );
@@ -250,7 +250,7 @@ describe("googleMetadata", () => {
     "refuses a response with the headers %j, without Metadata-Flavor: Google",
     async (headers) => {
       await using world = await HTTP_PLATFORMS.googleMetadata.start();
-      world.server.answer({ headers, body: TOKEN });
+      world.server.respond({ headers, body: TOKEN });
       const error = await failureOf(world.source());
       expect(error).toMatchObject({ retryable: false });
       expect(error.message).toBe("the response is not from Google's metadata server");

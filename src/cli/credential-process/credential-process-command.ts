@@ -22,14 +22,14 @@ import {
   wrongUsage,
 } from "../command.js";
 import { defineCommand, type OptionSpec } from "../command-spec.js";
-import type { SharedAnswer, SharedEntry } from "./shared-answer.js";
+import type { SharedCache, SharedEntry } from "./shared-cache.js";
 import {
   type CredentialRequest,
   readRequest,
   SPEC,
-  shareAnswer,
+  sharedCache,
   timeoutOf,
-} from "./stored-answer.js";
+} from "./stored-credentials.js";
 
 /** How long a refresh may delay a caller whose credentials are valid, in milliseconds. */
 const EARLY_REFRESH_MS = 10_000;
@@ -48,13 +48,13 @@ export const CREDENTIAL_PROCESS = defineCommand(SPEC, async ({ values }, context
     await printConfig(portableArguments(chosen(values), context.env), request.settings, context);
     return EXIT.ok;
   }
-  const answer = new Answer({
+  const credentials = new CommandCredentials({
     request,
     context,
-    shared: shareAnswer(request, values.cache, (message) => note(context, message)),
+    shared: sharedCache(request, values.cache, (message) => note(context, message)),
     endsAt: startedAt + timeoutMs,
   });
-  await printCredentials(context.stdout, await answer.get());
+  await printCredentials(context.stdout, await credentials.get());
   return EXIT.ok;
 });
 
@@ -84,19 +84,19 @@ function note({ stderr }: CommandContext, message: string): void {
   print(stderr, `resilient-sts: ${safeText(message, 1_000)}\n`).catch(() => {});
 }
 
-interface AnswerOptions {
+interface CommandCredentialsOptions {
   readonly request: CredentialRequest;
-  readonly shared: SharedAnswer;
+  readonly shared: SharedCache;
   readonly context: CommandContext;
   /** When the command must have ended, by the monotonic clock. */
   readonly endsAt: number;
 }
 
 /** How one command gets credentials: from the cache, from the process that refreshes, or from STS. */
-class Answer {
-  readonly #options: AnswerOptions;
+class CommandCredentials {
+  readonly #options: CommandCredentialsOptions;
 
-  constructor(options: AnswerOptions) {
+  constructor(options: CommandCredentialsOptions) {
     this.#options = options;
   }
 

@@ -173,16 +173,16 @@ function aboutIssuer(issuer: IssuerFacts, has: (...ids: FindingId[]) => boolean)
     news.push(`${tls.protocol ?? "TLS"}, trusted chain of ${count}${until}`);
   }
   for (const { document, triesMs, medianMs, maxMs } of issuer.latency) {
-    const answered = issuer.requests.find((request) => request.document === document);
+    const fetched = issuer.requests.find((request) => request.document === document);
     // 304 is the response to a repeated request.
-    const isServed = answered?.status === 200 || answered?.status === 304;
+    const isServed = fetched?.status === 200 || fetched?.status === 304;
     if (!isServed || has(`${document}-not-json`, `${document}-slow`)) continue;
     const tries =
       triesMs.length > 1
         ? `median of ${triesMs.length}, ${formatDuration(maxMs)} at most`
         : "one try";
     const name = document === "jwks" ? "JWKS" : "discovery document";
-    news.push(`${name} ${answered?.status} in ${formatDuration(medianMs)} (${tries})`);
+    news.push(`${name} ${fetched?.status} in ${formatDuration(medianMs)} (${tries})`);
   }
   return news;
 }
@@ -287,16 +287,16 @@ interface TimingPart {
 export function partsOf(timing: Timing): TimingPart[] {
   const { dnsMs = 0, connectMs = 0, tlsMs = 0, totalMs } = timing;
   const sentMs = Math.min(totalMs, dnsMs + connectMs + tlsMs);
-  const answeredMs = Math.min(totalMs, Math.max(sentMs, timing.firstByteMs ?? totalMs));
+  const respondedMs = Math.min(totalMs, Math.max(sentMs, timing.firstByteMs ?? totalMs));
   const lengths = new Map<PartName, number>([
     ["dns", dnsMs],
     ["connect", connectMs],
     ["tls", tlsMs],
     ["wait", 0],
-    ["read", totalMs - answeredMs],
+    ["read", totalMs - respondedMs],
   ]);
   const rest = unfinishedPart(timing);
-  lengths.set(rest, (lengths.get(rest) ?? 0) + answeredMs - sentMs);
+  lengths.set(rest, (lengths.get(rest) ?? 0) + respondedMs - sentMs);
   const parts: TimingPart[] = [];
   let fromMs = 0;
   for (const [name, length] of lengths) {
@@ -313,8 +313,8 @@ const OF_DNS = /^(?:ENOTFOUND|ENODATA|EAI_|timeout)/;
 function unfinishedPart({ step, url, error, firstByteMs, ...timing }: Timing): PartName {
   // The handshakes of the network check, which run in parallel.
   if (step === "issuer-network" && timing.dnsMs === undefined) return "tls";
-  const hasNoAnswer = error !== undefined && firstByteMs === undefined;
-  if (!hasNoAnswer || url === undefined || !URL.canParse(url)) return "wait";
+  const hasNoResponse = error !== undefined && firstByteMs === undefined;
+  if (!hasNoResponse || url === undefined || !URL.canParse(url)) return "wait";
   const { protocol, hostname } = new URL(url);
   const isName = isIP(bareHostname({ hostname })) === 0;
   if (timing.connectMs === undefined) {

@@ -23,9 +23,9 @@ export async function endpointCommand(
 ): Promise<ExitCode> {
   if (!url.startsWith("http://"))
     throw wrongUsage(`${INTERNAL_COMMANDS.endpoint} is internal; run resilient-sts exec instead`);
-  const answer = await request(url, await readFile(tokenFile, "utf8"));
-  const body = JSON.parse(answer.text) as Readonly<Record<string, string | undefined>>;
-  if (answer.status !== 200) {
+  const response = await request(url, await readFile(tokenFile, "utf8"));
+  const body = JSON.parse(response.text) as Readonly<Record<string, string | undefined>>;
+  if (response.status !== 200) {
     throw new CommandFailure(`${body.Code}: ${body.Message}`, EXIT.refused);
   }
   const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, Token: sessionToken } = body;

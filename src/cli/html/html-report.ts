@@ -76,8 +76,8 @@ ${about.length > 0 ? markup`<ul class="about" aria-label="Checked">${about}</ul>
 function sections(diagnosis: Diagnosis): Markup[] {
   const { issuer } = diagnosis.facts;
   const timeline = cacheTimeline(diagnosis);
-  const answers = issuer?.requests.length ? [cacheTable(issuer.requests)] : [];
-  const caching = timeline === NOTHING ? answers : [timeline, ...answers];
+  const responses = issuer?.requests.length ? [cacheTable(issuer.requests)] : [];
+  const caching = timeline === NOTHING ? responses : [timeline, ...responses];
   return [
     section("Checks", [checkList(diagnosis)]),
     section("Requests", [waterfall(diagnosis.timings)]),

@@ -3,13 +3,13 @@ import { MAX_TIMER_MS } from "../../runtime/clock.js";
 import { checkNumber, checkType, expected, requireString } from "../../runtime/validators.js";
 import { checkHttpStatus, checkOneOf, checkWaits, type RateLimit } from "../fault-script.js";
 import {
-  type Answer,
   type Exchange,
+  type FullResponse,
   htmlPage,
   resetConnection,
-  sendAnswer,
-  trickleAnswer,
-  waitBeforeAnswer,
+  sendResponse,
+  trickleResponse,
+  waitBeforeResponse,
 } from "../loopback-server.js";
 import type { IdpDocumentName } from "./issuer.js";
 
@@ -63,9 +63,9 @@ export type IdpFault = IdpFaultRule &
 export async function playIdpFault(
   fault: IdpFault,
   exchange: Exchange,
-  right: Answer,
+  right: FullResponse,
 ): Promise<boolean> {
-  await waitBeforeAnswer(exchange, fault.delayMs ?? 0);
+  await waitBeforeResponse(exchange, fault.delayMs ?? 0);
   const { date } = right.headers;
   const json = { date, "content-type": "application/json" };
   switch (fault.kind) {
@@ -77,7 +77,7 @@ export async function playIdpFault(
       resetConnection(exchange);
       return true;
     case "trickle":
-      await trickleAnswer(exchange, right, fault.intervalMs ?? 50);
+      await trickleResponse(exchange, right, fault.intervalMs ?? 50);
       return true;
     case "truncate": {
       const { response } = exchange;
@@ -87,7 +87,7 @@ export async function playIdpFault(
       return true;
     }
     case "redirect":
-      sendAnswer(exchange, {
+      sendResponse(exchange, {
         httpStatus: fault.httpStatus ?? 302,
         body: "",
         headers: { date, location: fault.location },
@@ -96,18 +96,18 @@ export async function playIdpFault(
     case "html": {
       const httpStatus = fault.httpStatus ?? 200;
       const headers = { date, "content-type": "text/html" };
-      sendAnswer(exchange, { httpStatus, body: htmlPage(httpStatus), headers });
+      sendResponse(exchange, { httpStatus, body: htmlPage(httpStatus), headers });
       return true;
     }
     case "rate-limit": {
       const headers: OutgoingHttpHeaders = { ...json };
       if (fault.retryAfterSeconds !== undefined)
         headers["retry-after"] = String(fault.retryAfterSeconds);
-      sendAnswer(exchange, { httpStatus: 429, body: '{"error":"too_many_requests"}', headers });
+      sendResponse(exchange, { httpStatus: 429, body: '{"error":"too_many_requests"}', headers });
       return true;
     }
     case "status":
-      sendAnswer(exchange, {
+      sendResponse(exchange, {
         httpStatus: fault.httpStatus,
         body: fault.body ?? '{"error":"server_error"}',
         headers: json,

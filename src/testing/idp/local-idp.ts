@@ -5,7 +5,7 @@ import { createRateLimit, FaultScript } from "../fault-script.js";
 import {
   type Exchange,
   type LocalServer,
-  sendAnswer,
+  sendResponse,
   startLoopbackServer,
   type TlsIdentity,
 } from "../loopback-server.js";
@@ -196,25 +196,25 @@ export async function startLocalIdp(options: LocalIdpOptions = {}): Promise<Loca
     requests.push({ ...received, at: now(), connection });
     const date = new Date(now()).toUTCString();
     if (name === undefined) {
-      sendAnswer(exchange, { httpStatus: 404, body: '{"error":"not_found"}', headers: { date } });
+      sendResponse(exchange, { httpStatus: 404, body: '{"error":"not_found"}', headers: { date } });
       return;
     }
     const text = body(name);
     const tag = entityTag(text);
-    const answerHeaders: OutgoingHttpHeaders = {
+    const responseHeaders: OutgoingHttpHeaders = {
       date,
       "content-type": "application/json",
       etag: tag,
     };
     for (const [header, value] of headers) {
-      if (value === null) delete answerHeaders[header];
-      else answerHeaders[header] = value;
+      if (value === null) delete responseHeaders[header];
+      else responseHeaders[header] = value;
     }
-    const right = { httpStatus: 200, body: text, headers: answerHeaders };
+    const right = { httpStatus: 200, body: text, headers: responseHeaders };
     const fault = faults.take(name);
     if (fault && (await playIdpFault(fault, exchange, right))) return;
     const unchanged = matchesEntityTag(request.headers["if-none-match"], tag);
-    sendAnswer(exchange, unchanged ? { ...right, httpStatus: 304 } : right);
+    sendResponse(exchange, unchanged ? { ...right, httpStatus: 304 } : right);
   }
 
   function setFault(fault: IdpFault): void {

@@ -36,7 +36,7 @@ interface Account {
 }
 
 /** The outcome of an AssumeRoleWithWebIdentity call. */
-export interface AssumeRoleAnswer extends SessionAttributes {
+export interface AssumeRoleOutcome extends SessionAttributes {
   readonly role: RoleArn;
   readonly identity: WebIdentity;
   readonly session: Session;
@@ -61,7 +61,7 @@ interface AssumeRoleCall {
 export async function assumeRole(
   account: Account,
   { parameters, credentialLifetimeSeconds, signal }: AssumeRoleCall,
-): Promise<AssumeRoleAnswer> {
+): Promise<AssumeRoleOutcome> {
   const request = readAssumeRoleRequest(parameters);
   const token = readToken(request);
   const verified = await verifyToken(token, account, signal);

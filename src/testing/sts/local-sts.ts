@@ -4,12 +4,12 @@ import { createRateLimit, FaultScript } from "../fault-script.js";
 import {
   type Exchange,
   type LocalServer,
-  sendAnswer,
+  sendResponse,
   startLoopbackServer,
   type TlsIdentity,
 } from "../loopback-server.js";
 import {
-  type AssumeRoleAnswer,
+  type AssumeRoleOutcome,
   assumeRole,
   callerIdentity,
   Sessions,
@@ -66,13 +66,13 @@ export interface LocalSts extends LocalServer {
   /** Ends every fault. */
   clearFaults(): void;
   /** Changes the form of the responses from now on. An option that is absent keeps its value. */
-  configure(answers: StsAnswerOptions): void;
+  configure(responses: StsResponseOptions): void;
   /** Clears `requests`. */
   resetRequests(): void;
 }
 
 /** A part of the response that another implementation of STS may leave out. */
-export type AnswerField =
+export type ResponseField =
   | "AssumedRoleUser"
   | "Audience"
   | "Credentials"
@@ -82,15 +82,15 @@ export type AnswerField =
   | "SubjectFromWebIdentityToken";
 
 /** The form of the responses. The default is the form of AWS; Ceph RGW, MinIO and others differ. */
-export interface AnswerShape {
+export interface ResponseShape {
   /** Fields to leave out of the response. @default none */
-  readonly omit?: readonly AnswerField[] | undefined;
+  readonly omit?: readonly ResponseField[] | undefined;
   /** The precision of `Expiration`. @default "seconds" */
   readonly expirationPrecision?: "seconds" | "milliseconds" | "nanoseconds" | undefined;
 }
 
 /** The form and the content of the local STS's responses. */
-export interface StsAnswerOptions extends AnswerShape {
+export interface StsResponseOptions extends ResponseShape {
   /**
    * The lifetime of the credentials, in seconds, in place of the requested one. A negative one makes
    * expired credentials. @default the requested duration
@@ -99,7 +99,7 @@ export interface StsAnswerOptions extends AnswerShape {
 }
 
 /** How to start a {@link LocalSts}. */
-export interface LocalStsOptions extends StsAnswerOptions {
+export interface LocalStsOptions extends StsResponseOptions {
   /**
    * The OIDC providers of the account. A `LocalIdp` can be passed as one.
    * @default every issuer on the loopback address, with any audience
@@ -132,7 +132,7 @@ export interface LocalStsOptions extends StsAnswerOptions {
 }
 
 /** Records, so that the compiler reports a missing name. */
-const ANSWER_KEYS: Readonly<Record<keyof StsAnswerOptions, true>> = {
+const RESPONSE_KEYS: Readonly<Record<keyof StsResponseOptions, true>> = {
   omit: true,
   expirationPrecision: true,
   credentialLifetimeSeconds: true,
@@ -147,7 +147,7 @@ const FAULT_KEYS: Readonly<Record<keyof StsFaultOptions, true>> = {
   limit: true,
 };
 const STS_KEYS: Readonly<Record<keyof LocalStsOptions, true>> = {
-  ...ANSWER_KEYS,
+  ...RESPONSE_KEYS,
   providers: true,
   roles: true,
   port: true,
@@ -194,7 +194,7 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
   const account = { now, providers, roles, keySource, sessions };
   const faults = new FaultScript<ScriptedStsFault, StsRequest>(random);
   const requests: OpenStsRequest[] = [];
-  let answers: StsAnswerOptions = options;
+  let responses: StsResponseOptions = options;
 
   async function act(
     request: QueryRequest,
@@ -203,11 +203,15 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
   ): Promise<XmlContent> {
     switch (record.action) {
       case "AssumeRoleWithWebIdentity": {
-        const { credentialLifetimeSeconds } = answers;
+        const { credentialLifetimeSeconds } = responses;
         const { parameters } = request;
-        const answer = await assumeRole(account, { parameters, credentialLifetimeSeconds, signal });
-        record.granted = grantedSession(answer);
-        return assumeRoleResult(answer, answers);
+        const outcome = await assumeRole(account, {
+          parameters,
+          credentialLifetimeSeconds,
+          signal,
+        });
+        record.granted = grantedSession(outcome);
+        return assumeRoleResult(outcome, responses);
       }
       case "GetCallerIdentity":
         return callerIdentity(request, sessions, now());
@@ -219,7 +223,7 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
   async function onRequest(exchange: Exchange): Promise<void> {
     const request = await readQueryRequest(exchange.request);
     if (!request) {
-      sendAnswer(exchange, { httpStatus: 413, body: "", headers: { connection: "close" } });
+      sendResponse(exchange, { httpStatus: 413, body: "", headers: { connection: "close" } });
       return;
     }
     const record = recordRequest(request, now(), exchange.connection);
@@ -232,7 +236,7 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
       record.outcome = "ok";
       sendResult(exchange, now(), { action: record.action, result });
     } catch (error) {
-      const refusal = error instanceof StsRefusal ? error.answer : undefined;
+      const refusal = error instanceof StsRefusal ? error.response : undefined;
       record.outcome = signal.aborted ? "aborted" : (refusal?.code ?? "failed");
       if (!refusal) throw error;
       sendError(exchange, now(), refusal);
@@ -259,8 +263,8 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
     setFault,
     clearFaults: () => faults.clear(),
     configure(changes) {
-      checkKeys("configure", changes, Object.keys(ANSWER_KEYS));
-      answers = { ...answers, ...changes };
+      checkKeys("configure", changes, Object.keys(RESPONSE_KEYS));
+      responses = { ...responses, ...changes };
     },
     resetRequests() {
       requests.length = 0;
@@ -272,17 +276,17 @@ export async function startLocalSts(options: LocalStsOptions = {}): Promise<Loca
   };
 }
 
-function grantedSession(answer: AssumeRoleAnswer): GrantedSession {
-  const { tags, transitiveTagKeys, sourceIdentity } = answer;
-  const { accessKeyId, arn, expiresAt } = answer.session;
+function grantedSession(outcome: AssumeRoleOutcome): GrantedSession {
+  const { tags, transitiveTagKeys, sourceIdentity } = outcome;
+  const { accessKeyId, arn, expiresAt } = outcome.session;
   return { accessKeyId, arn, expiresAt, tags, transitiveTagKeys, sourceIdentity };
 }
 
 /** The content of the result element. */
-function assumeRoleResult(answer: AssumeRoleAnswer, shape: AnswerShape): XmlContent {
-  const { role, identity, session, packedSize, sourceIdentity } = answer;
+function assumeRoleResult(outcome: AssumeRoleOutcome, shape: ResponseShape): XmlContent {
+  const { role, identity, session, packedSize, sourceIdentity } = outcome;
   const omitted = new Set(shape.omit);
-  const unless = (field: AnswerField, content: XmlContent) =>
+  const unless = (field: ResponseField, content: XmlContent) =>
     omitted.has(field) ? undefined : content;
   return {
     SubjectFromWebIdentityToken: unless("SubjectFromWebIdentityToken", identity.subject),
@@ -308,7 +312,7 @@ function providerArn({ partition, accountId }: RoleArn, issuer: string): string 
   return `arn:${partition}:iam::${accountId}:oidc-provider/${issuer.replace(/^https?:\/\//, "")}`;
 }
 
-function printTime(epochMs: number, { expirationPrecision }: AnswerShape): string {
+function printTime(epochMs: number, { expirationPrecision }: ResponseShape): string {
   const text = new Date(epochMs).toISOString();
   if (expirationPrecision === "milliseconds") return text;
   return text.replace(/\.(\d+)Z$/, expirationPrecision === "nanoseconds" ? ".$1456789Z" : "Z");

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { type Exchange, sendAnswer } from "../loopback-server.js";
+import { type Exchange, sendResponse } from "../loopback-server.js";
 import { type SentToken, sentToken } from "./web-identity-token.js";
 import type { WireError } from "./wire-error.js";
 
@@ -144,7 +144,7 @@ export function sendResult(
   const RequestId = randomUUID();
   const body = { [`${action}Result`]: result, ResponseMetadata: { RequestId } };
   const xml = writeXml(`${action}Response`, body, XMLNS);
-  sendAnswer(exchange, { httpStatus: 200, body: xml, headers: answerHeaders(RequestId, now) });
+  sendResponse(exchange, { httpStatus: 200, body: xml, headers: responseHeaders(RequestId, now) });
 }
 
 /** Sends an error. */
@@ -157,11 +157,11 @@ export function sendError(
   const Type = httpStatus >= 500 ? "Receiver" : "Sender";
   const content = { Error: { Type, Code: code, Message: message }, RequestId };
   const xml = writeXml("ErrorResponse", content, XMLNS);
-  const all = { ...answerHeaders(RequestId, now), ...headers };
-  sendAnswer(exchange, { httpStatus, body: xml, headers: all });
+  const all = { ...responseHeaders(RequestId, now), ...headers };
+  sendResponse(exchange, { httpStatus, body: xml, headers: all });
 }
 
-function answerHeaders(requestId: string, now: number): Record<string, string> {
+function responseHeaders(requestId: string, now: number): Record<string, string> {
   return {
     "x-amzn-requestid": requestId,
     "content-type": "text/xml",

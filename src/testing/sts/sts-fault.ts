@@ -11,8 +11,8 @@ import {
   type Exchange,
   htmlPage,
   resetConnection,
-  sendAnswer,
-  waitBeforeAnswer,
+  sendResponse,
+  waitBeforeResponse,
 } from "../loopback-server.js";
 import { type OpenStsRequest, type StsRequest, sendError, sendResult } from "./query-protocol.js";
 import { WIRE_ERRORS, type WireError } from "./wire-error.js";
@@ -152,7 +152,7 @@ export async function playStsFault(
   { fault, options }: ScriptedStsFault,
   { exchange, record, now }: FaultyExchange,
 ): Promise<boolean> {
-  await waitBeforeAnswer(exchange, options.delayMs ?? (fault === "slow" ? 1000 : 0));
+  await waitBeforeResponse(exchange, options.delayMs ?? (fault === "slow" ? 1000 : 0));
   if (fault === "slow") return false;
   if (typeof fault === "object" || isVerdictFault(fault)) {
     const error = typeof fault === "object" ? fault : wireErrorFor(fault, record);
@@ -170,7 +170,7 @@ export async function playStsFault(
     case "html": {
       const httpStatus = options.httpStatus ?? 502;
       const headers = { date: new Date(now()).toUTCString(), "content-type": "text/html" };
-      sendAnswer(exchange, { httpStatus, body: htmlPage(httpStatus), headers });
+      sendResponse(exchange, { httpStatus, body: htmlPage(httpStatus), headers });
       break;
     }
     case "empty-200":

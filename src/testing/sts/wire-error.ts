@@ -13,11 +13,11 @@ export interface WireError {
 /** Makes the local STS respond with an error. */
 export class StsRefusal extends Error {
   override readonly name = "StsRefusal";
-  readonly answer: WireError;
+  readonly response: WireError;
 
-  constructor(answer: WireError) {
-    super(answer.message);
-    this.answer = answer;
+  constructor(response: WireError) {
+    super(response.message);
+    this.response = response;
   }
 }
 

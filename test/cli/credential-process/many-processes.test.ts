@@ -18,8 +18,8 @@ type World = Awaited<ReturnType<typeof startCredentialsWorld>>;
 /** The different responses of processes that start together. */
 async function startTogether({ env }: World, count: number) {
   const started = Array.from({ length: count }, () => cli.run(["credential-process"], env));
-  const answers = await Promise.all(started);
-  return [...new Set(answers.map((answer) => JSON.stringify(answer)))].map((text) =>
+  const outputs = await Promise.all(started);
+  return [...new Set(outputs.map((output) => JSON.stringify(output)))].map((text) =>
     JSON.parse(text),
   );
 }

@@ -18,13 +18,13 @@ interface Received {
 }
 
 /** A server that records its requests, and whose responses are hostile. */
-async function startHostileServer(answer: (url: string, origin: string) => string) {
+async function startHostileServer(respond: (url: string, origin: string) => string) {
   const received: Received[] = [];
   const server = createServer(async (request, response) => {
     const { method = "", url = "" } = request;
     received.push({ method, url, body: await text(request) });
     response.setHeader("cache-control", "no-cache");
-    response.end(answer(url, origin));
+    response.end(respond(url, origin));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -69,8 +69,8 @@ describe("the terminal report", () => {
 
   test("gives no remedy for a response of STS that follows from the cause", () => {
     const slow = sampleFinding("jwks-slow", "suspect");
-    const answer = sampleFinding("sts-verification-key", "suspect");
-    const findings = [slow, answer, sampleFinding("sts-access-denied", "fatal")];
+    const refusal = sampleFinding("sts-verification-key", "suspect");
+    const findings = [slow, refusal, sampleFinding("sts-access-denied", "fatal")];
     const shown = terminalReport(sampleDiagnosis({ rootCause: slow, findings }), 80, plain);
     expect(shown).toContain("! The title of sts-verification-key. (follows from the cause)");
     expect(shown).toContain("The values that were seen for sts-verification-key.");

@@ -52,8 +52,8 @@ describe("the page", () => {
 
   test("gives no remedy for a response of STS that follows from the cause", () => {
     const rootCause = sampleFinding("jwks-key-not-found", "fatal");
-    const answer = sampleFinding("sts-verification-key", "suspect");
-    const findings = [rootCause, answer, sampleFinding("token-expires-soon", "advice")];
+    const refusal = sampleFinding("sts-verification-key", "suspect");
+    const findings = [rootCause, refusal, sampleFinding("token-expires-soon", "advice")];
     const report = htmlReport(sampleDiagnosis({ rootCause, findings }));
     expect(report).toContain("follows from the cause, <code>sts-verification-key</code>");
     expect(report).toContain("The values that were seen for sts-verification-key.");

@@ -81,7 +81,7 @@ const secondsAt = (ms: number) => Math.round((START_MS + ms) / 1000);
 interface CacheFacts {
   readonly token?: TokenReport | undefined;
   /** Differs from the sample's response for the JWKS; without it, no document was requested. */
-  readonly answer?: Partial<RequestTiming>;
+  readonly response?: Partial<RequestTiming>;
 }
 
 /** The sample with this token and this response alone. */
@@ -94,8 +94,8 @@ function diagnosisWith(change: CacheFacts, clockSkewMs?: number): Diagnosis {
       clockSkewMs,
       token: change.token,
       issuer:
-        facts.issuer && jwks && change.answer
-          ? { ...facts.issuer, requests: [{ ...jwks, ...change.answer }] }
+        facts.issuer && jwks && change.response
+          ? { ...facts.issuer, requests: [{ ...jwks, ...change.response }] }
           : undefined,
     },
   });
@@ -119,7 +119,7 @@ describe("the cache timeline", () => {
 
   test("shows a token of an hour next to a document cached for days, which continues beyond the edge", () => {
     const token = { source: "the token given", iat: secondsAt(0), exp: secondsAt(3_600_000) };
-    const html = drawn({ token, answer: { headers: { "cache-control": "max-age=864000" } } });
+    const html = drawn({ token, response: { headers: { "cache-control": "max-age=864000" } } });
     const [token_ = "", jwks = ""] =
       html.match(/<rect class="valid" x="[^"]+" width="([\d.]+)%"/g) ?? [];
     expect(Number(/width="([\d.]+)/.exec(token_)?.[1])).toBeGreaterThan(5);
@@ -137,7 +137,7 @@ describe("the cache timeline", () => {
     const token = { source: "the token given", iat: -(2 ** 62), exp: 2 ** 63 };
     const html = drawn({
       token,
-      answer: { headers: { "cache-control": "max-age=999999999999999" } },
+      response: { headers: { "cache-control": "max-age=999999999999999" } },
     });
     expect(html).toContain("after the year 9999");
     expect(html).not.toMatch(/NaN|Infinity/);
@@ -155,7 +155,8 @@ describe("the cache timeline", () => {
 const NOW = START_MS + 8000;
 const MINUTE = 60_000;
 
-const answered = (answer: Partial<RequestTiming>) => cacheLanes(diagnosisWith({ answer }), NOW)[0];
+const laneOf = (response: Partial<RequestTiming>) =>
+  cacheLanes(diagnosisWith({ response }), NOW)[0];
 const living = (token: Partial<TokenReport>) =>
   cacheLanes(diagnosisWith({ token: { source: "the token given", ...token } }), NOW)[0];
 
@@ -211,7 +212,7 @@ describe("the lifetime of a token", () => {
 
 describe("the cache lifetime of a document", () => {
   test("starts when the document was created, Age seconds before it arrived", () => {
-    const lane = answered({ headers: { "cache-control": "max-age=600", age: "60" } });
+    const lane = laneOf({ headers: { "cache-control": "max-age=600", age: "60" } });
     const arrivedMs = START_MS + 953 + 6400;
     expect(lane?.marks).toEqual([arrivedMs]);
     expect(lane?.spans).toEqual([
@@ -231,15 +232,15 @@ describe("the cache lifetime of a document", () => {
     [{ status: 304, headers: { "cache-control": "max-age=9" } }, /may be cached until/, false],
     [{ status: 429, headers: { "retry-after": "30" } }, /Returned 429 .*Retry-After: 30/, true],
     [{ status: undefined, error: "ECONNRESET", headers: {} }, /No response .*ECONNRESET/, true],
-  ])("is described in words for %j", (answer, words, isBad) => {
-    const lane = answered(answer);
+  ])("is described in words for %j", (response, words, isBad) => {
+    const lane = laneOf(response);
     expect(lane?.words).toMatch(words);
     expect(lane?.isBad).toBe(isBad);
     expect(lane?.marks).toHaveLength(1);
   });
 
   test("may be zero for the discovery document, because AWS requires caching of the JWKS only", () => {
-    const lane = answered({ document: "discovery", headers: { pragma: "no-cache" } });
+    const lane = laneOf({ document: "discovery", headers: { pragma: "no-cache" } });
     expect(lane?.words).toMatch(/no-cache: it may not be cached/);
     expect(lane?.isBad).toBe(false);
   });

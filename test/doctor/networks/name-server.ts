@@ -6,7 +6,7 @@ export type Zone = Readonly<Record<string, readonly string[] | "unknown" | "serv
 
 /** RFC 1035, section 4.1. */
 const HEADER_BYTES = 12;
-const IS_ANSWER = 0x8180;
+const IS_RESPONSE = 0x8180;
 const SERVFAIL = 2;
 const NXDOMAIN = 3;
 const TYPE = { a: 1, aaaa: 28 };
@@ -15,8 +15,8 @@ const TYPE = { a: 1, aaaa: 28 };
 export async function startNameServer(address: string, zone: Zone): Promise<AsyncDisposable> {
   const socket = createSocket("udp4");
   socket.on("message", (query, { port, address: asker }) => {
-    const answer = answerTo(query, zone);
-    if (answer !== undefined) socket.send(answer, port, asker);
+    const response = responseTo(query, zone);
+    if (response !== undefined) socket.send(response, port, asker);
   });
   await new Promise<void>((resolve, reject) => {
     socket.once("error", reject);
@@ -27,7 +27,7 @@ export async function startNameServer(address: string, zone: Zone): Promise<Asyn
   };
 }
 
-function answerTo(query: Buffer, zone: Zone): Buffer | undefined {
+function responseTo(query: Buffer, zone: Zone): Buffer | undefined {
   const { name, type, end } = readQuestion(query);
   const known = zone[name] ?? zone["*"];
   if (known === "silence") return undefined;
@@ -51,7 +51,7 @@ function readQuestion(query: Buffer) {
 function message(query: Buffer, question: Buffer, code: number, records: readonly Buffer[]) {
   const header = Buffer.alloc(HEADER_BYTES);
   query.copy(header, 0, 0, 2);
-  header.writeUInt16BE(IS_ANSWER | code, 2);
+  header.writeUInt16BE(IS_RESPONSE | code, 2);
   header.writeUInt16BE(1, 4);
   header.writeUInt16BE(records.length, 6);
   return Buffer.concat([header, question, ...records]);

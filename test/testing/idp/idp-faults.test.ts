@@ -79,8 +79,8 @@ describe("a fault of the local IdP", () => {
     await using idp = await startIdp();
     await using sts = await startLocalSts({ providers: [idp] });
     idp.setFault({ kind: "redirect", location: idp.jwksUrl, on: "discovery" });
-    const answer = await fetch(idp.discoveryUrl, { redirect: "manual" });
-    expect([answer.status, answer.headers.get("location")]).toEqual([302, idp.jwksUrl]);
+    const response = await fetch(idp.discoveryUrl, { redirect: "manual" });
+    expect([response.status, response.headers.get("location")]).toEqual([302, idp.jwksUrl]);
     const reply = await assumeRole(sts, await idp.issueToken());
     expect(reply.message).toMatch(VERIFICATION_KEY);
     expect(idp.counts).toEqual({ discovery: 2, jwks: 0 });

@@ -133,8 +133,8 @@ describe("the local STS as a server", () => {
       throw new RangeError("oops");
     };
     sts.setFault("throttled", { when });
-    const answer = await fetch(sts.url);
-    expect([answer.status, await answer.text()]).toEqual([
+    const response = await fetch(sts.url);
+    expect([response.status, await response.text()]).toEqual([
       500,
       "The local server failed: RangeError: oops",
     ]);

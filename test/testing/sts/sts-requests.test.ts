@@ -124,8 +124,8 @@ describe("the local STS refuses a request with", () => {
 
   test("no parameters at all", async () => {
     await using sts = await startLocalSts();
-    const answer = await fetch(`${sts.url}/?Action=AssumeRoleWithWebIdentity`);
-    expect(await answer.text()).toContain("3 validation errors detected: Value null at");
+    const response = await fetch(`${sts.url}/?Action=AssumeRoleWithWebIdentity`);
+    expect(await response.text()).toContain("3 validation errors detected: Value null at");
   });
 });
 
@@ -227,7 +227,7 @@ describe("GetCallerIdentity of the local STS", () => {
     ],
   ])("refuses a request with %s", async (_, headers, code) => {
     await using sts = await startLocalSts();
-    const answer = await fetch(`${sts.url}/?Action=GetCallerIdentity`, { headers });
-    expect(await answer.text()).toContain(`<Code>${code}</Code>`);
+    const response = await fetch(`${sts.url}/?Action=GetCallerIdentity`, { headers });
+    expect(await response.text()).toContain(`<Code>${code}</Code>`);
   });
 });

@@ -26,7 +26,7 @@ async function writeOn(response: ServerResponse): Promise<void> {
   await pipeline(chunksWithoutEnd, response).catch(() => {});
 }
 
-const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
+const RESPONSES: Readonly<Record<string, (response: ServerResponse) => void>> = {
   "without an end": (response) => void writeOn(response),
   "of 100 MB by its length": (response) => {
     response.setHeader("content-length", 100_000_000);
@@ -39,14 +39,14 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
 };
 
 /** A server in the place of STS, and a provider that asks it once. */
-async function startEndless(answer: (response: ServerResponse) => void) {
+async function startEndless(respond: (response: ServerResponse) => void) {
   const idp = await startLocalIdp();
   let closed = 0;
   const server = createServer((_, response) => {
     response.on("close", () => {
       closed += 1;
     });
-    answer(response);
+    respond(response);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -86,10 +86,10 @@ const HANDLERS = {
 } as const;
 
 describe.each(Object.entries(HANDLERS))("over %s", (_, handler) => {
-  test.each(Object.entries(ANSWERS))(
+  test.each(Object.entries(RESPONSES))(
     "a response %s is cut off, and the connection is closed",
-    async (_name, answer) => {
-      await using sts = await startEndless(answer);
+    async (_name, respond) => {
+      await using sts = await startEndless(respond);
       const requestHandler = handler();
       const before = process.memoryUsage().rss;
       const error = await sts.failure({

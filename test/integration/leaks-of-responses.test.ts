@@ -50,14 +50,14 @@ describe("no surface shows a secret", () => {
   test("of credentials that have expired already", async () => {
     await using world = await startWorld({ credentialLifetimeSeconds: -60 });
     using witness = new Witness();
-    const answers: string[] = [];
+    const issued: string[] = [];
     const reader: Pluggable<object, object> = {
       applyToStack: (stack) =>
         stack.add(
           (next) => async (args) => {
             const result = await next(args);
             const { Credentials = {} } = result.output as { Credentials?: Record<string, unknown> };
-            answers.push(String(Credentials.SecretAccessKey), String(Credentials.SessionToken));
+            issued.push(String(Credentials.SecretAccessKey), String(Credentials.SessionToken));
             return result;
           },
           { step: "initialize" },
@@ -66,7 +66,7 @@ describe("no surface shows a secret", () => {
     const init = witness.init({ endpoint: world.sts.url, region: REGION });
     const provider = world.provide({ ...init, clientPlugins: [reader] });
     expect(await witness.call(provider)).toBeUndefined();
-    const [secretAccessKey = "", sessionToken = ""] = answers;
+    const [secretAccessKey = "", sessionToken = ""] = issued;
     expect(secretAccessKey.length).toBeGreaterThan(20);
     expect(witness.find({ secretAccessKey, sessionToken })).toEqual([]);
   });

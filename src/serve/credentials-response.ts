@@ -14,7 +14,7 @@ export interface ServedProvider {
 }
 
 /** One HTTP response of the endpoint. */
-export interface EndpointAnswer {
+export interface EndpointResponse {
   readonly status: number;
   readonly body: object;
   /** Methods that a client may use, where it used another. */
@@ -29,7 +29,10 @@ const MAX_WAIT_MS = 1_800;
  * AWS CLI print: the error code, and who must change what. The provider may be the user's own code:
  * whatever it returns or throws, there is a response.
  */
-export async function answerFor(provider: ServedProvider, clock: Clock): Promise<EndpointAnswer> {
+export async function responseFor(
+  provider: ServedProvider,
+  clock: Clock,
+): Promise<EndpointResponse> {
   try {
     const credentials = await withinLimit(provider, clock);
     if (credentials === undefined) return stillFetching(provider);
@@ -52,7 +55,7 @@ function withinLimit(
   });
 }
 
-function granted(credentials: AwsCredentialIdentity, now: number): EndpointAnswer {
+function granted(credentials: AwsCredentialIdentity, now: number): EndpointResponse {
   const [accessKeyId, secretAccessKey, sessionToken] = (
     ["accessKeyId", "secretAccessKey", "sessionToken"] as const
   ).map((name) => textIn(credentials, name));
@@ -108,7 +111,7 @@ export function statusOf(provider: ServedProvider): unknown {
   return status;
 }
 
-function stillFetching(provider: ServedProvider): EndpointAnswer {
+function stillFetching(provider: ServedProvider): EndpointResponse {
   const last = readField(statusOf(provider), "lastError");
   if (last !== undefined) return failed(last);
   const message = "The first credentials are still being fetched; try again in a few seconds.";
@@ -119,7 +122,7 @@ function stillFetching(provider: ServedProvider): EndpointAnswer {
 const MAX_MESSAGE = 4_000;
 
 /** Trusts no field of the error: code outside this package can also name its errors `WebIdentityError`. */
-function failed(error: unknown): EndpointAnswer {
+function failed(error: unknown): EndpointResponse {
   const [code, message] = isWebIdentityError(error)
     ? (["code", "message"] as const).map((name) => textIn(error, name))
     : [];
@@ -131,6 +134,6 @@ function failed(error: unknown): EndpointAnswer {
 
 const ERROR_CODE = /^ERR_[A-Z_]{1,60}$/;
 
-function unavailable(code: string, message: string): EndpointAnswer {
+function unavailable(code: string, message: string): EndpointResponse {
   return { status: 503, body: { Code: code, Message: message } };
 }

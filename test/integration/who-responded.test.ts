@@ -114,11 +114,11 @@ function fetchHandler(reach: () => boolean) {
     async handle({ hostname, port, body }: HttpRequest) {
       const url = `http://${hostname}:${reach() ? port : 1}/`;
       const headers = { "content-type": "application/x-www-form-urlencoded" };
-      const answer = await fetch(url, { method: "POST", body: String(body), headers });
-      const bytes = new Uint8Array(await answer.arrayBuffer());
-      const fields = Object.fromEntries(answer.headers);
+      const response = await fetch(url, { method: "POST", body: String(body), headers });
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      const fields = Object.fromEntries(response.headers);
       return {
-        response: new HttpResponse({ statusCode: answer.status, headers: fields, body: bytes }),
+        response: new HttpResponse({ statusCode: response.status, headers: fields, body: bytes }),
       };
     },
     updateHttpClientConfig() {},

@@ -32,14 +32,14 @@ describe("a response of the local STS", () => {
 
   test("is XML of the query protocol, with the date of the server's clock", async () => {
     await using sts = await startLocalSts({ now: () => NOW });
-    const answer = await fetch(sts.url, { method: "POST", body: "Action=a%3Cb%3E&Version=1" });
-    expect(answer.status).toBe(400);
-    expect(answer.headers.get("content-type")).toBe("text/xml");
-    expect(answer.headers.get("date")).toBe(new Date(NOW).toUTCString());
-    expect(await answer.text()).toBe(
+    const response = await fetch(sts.url, { method: "POST", body: "Action=a%3Cb%3E&Version=1" });
+    expect(response.status).toBe(400);
+    expect(response.headers.get("content-type")).toBe("text/xml");
+    expect(response.headers.get("date")).toBe(new Date(NOW).toUTCString());
+    expect(await response.text()).toBe(
       '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>' +
         "<Code>InvalidAction</Code><Message>Could not find operation a&lt;b&gt; for version " +
-        `2011-06-15</Message></Error><RequestId>${answer.headers.get("x-amzn-requestid")}</RequestId></ErrorResponse>`,
+        `2011-06-15</Message></Error><RequestId>${response.headers.get("x-amzn-requestid")}</RequestId></ErrorResponse>`,
     );
   });
 

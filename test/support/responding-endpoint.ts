@@ -26,7 +26,7 @@ interface SentRequest {
 }
 
 /** Makes the response to a request. */
-type Answer = (sent: SentRequest) => Promise<Partial<HttpResponse>>;
+type Respond = (sent: SentRequest) => Promise<Partial<HttpResponse>>;
 
 interface HandledRequest {
   readonly hostname: string;
@@ -34,7 +34,7 @@ interface HandledRequest {
 }
 
 /** STS over a request handler that responds as the test says. */
-export function answeringEndpoint(answer: Answer) {
+export function respondingEndpoint(respond: Respond) {
   const clock = new FakeClock();
   const pool = makePool({ clock, random: () => 0 });
   const sent: SentRequest[] = [];
@@ -48,7 +48,7 @@ export function answeringEndpoint(answer: Answer) {
     ) {
       const request = { region: hostname.split(".")[1], body, abortSignal };
       sent.push(request);
-      return { response: new HttpResponse({ statusCode: 200, ...(await answer(request)) }) };
+      return { response: new HttpResponse({ statusCode: 200, ...(await respond(request)) }) };
     },
   } as unknown as NonNullable<StsTarget["config"]["requestHandler"]>;
   const targetIn = (region: string) => makeTarget({ region, config: { region, requestHandler } });
@@ -104,7 +104,7 @@ export function sessionXml({
 
 export const bytes = (text: string) => new TextEncoder().encode(text);
 /** Responds to every request with a session. */
-export const answered = (session?: Session) => async () => ({ body: bytes(sessionXml(session)) });
+export const granted = (session?: Session) => async () => ({ body: bytes(sessionXml(session)) });
 /** Never responds. */
 export const never = () => new Promise<never>(() => {});
 

@@ -46,7 +46,7 @@ const NOTHING: SharedEntry = {
   isLeased: false,
 };
 
-interface SharedAnswerOptions {
+interface SharedCacheOptions {
   /** `undefined` when nothing is shared. */
   readonly store: CredentialStore | undefined;
   readonly key: string;
@@ -60,13 +60,13 @@ interface SharedAnswerOptions {
  * What all `credential-process` commands with the same settings share. When the store fails, this
  * process stops using it and calls STS itself.
  */
-export class SharedAnswer {
-  readonly #options: SharedAnswerOptions;
+export class SharedCache {
+  readonly #options: SharedCacheOptions;
   #isBroken: boolean;
   #lease: StoreLease | undefined;
   #extending: NodeJS.Timeout | undefined;
 
-  constructor(options: SharedAnswerOptions) {
+  constructor(options: SharedCacheOptions) {
     this.#options = options;
     this.#isBroken = options.store === undefined;
   }
@@ -182,7 +182,7 @@ const JWT = /^\s*ey[\w-]+\./;
  * token is needed to read the cache. The name is empty if nothing can be shared: a token file that is a pipe
  * can be read only once, by the refresh.
  */
-export async function answerKey(settings: ProviderSettings, roleArn: string): Promise<string> {
+export async function sharingKey(settings: ProviderSettings, roleArn: string): Promise<string> {
   const { env, init, tokenSource, audience } = settings;
   const isSource = tokenSource !== undefined || audience !== undefined;
   const file =

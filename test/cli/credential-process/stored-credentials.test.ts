@@ -6,8 +6,8 @@ import { readOptions } from "../../../src/cli/command-spec.js";
 import {
   readRequest,
   SPEC,
-  storedAnswer,
-} from "../../../src/cli/credential-process/stored-answer.js";
+  storedCredentials,
+} from "../../../src/cli/credential-process/stored-credentials.js";
 import { type BuiltCli, buildCli } from "../built-cli.js";
 import { startCredentialsWorld } from "../credentials-world.js";
 
@@ -26,7 +26,7 @@ const get = (world: World, ...args: string[]) =>
 
 /** The response that `bin.ts` prints without the rest of the program. */
 const stored = (world: World, ...args: string[]) =>
-  storedAnswer(["--cache", cacheOf(world), ...args], world.env);
+  storedCredentials(["--cache", cacheOf(world), ...args], world.env);
 
 test("the stored response is exactly what the command prints", async () => {
   await using world = await startCredentialsWorld();

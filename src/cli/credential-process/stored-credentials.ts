@@ -15,7 +15,7 @@ import {
   type ProviderSettings,
   readProviderSettings,
 } from "../provider-options.js";
-import { answerKey, SharedAnswer } from "./shared-answer.js";
+import { SharedCache, sharingKey } from "./shared-cache.js";
 
 /** The table of `resilient-sts credential-process`. */
 export const SPEC = {
@@ -95,7 +95,7 @@ export async function readRequest(
   const settings = await readProviderSettings(providerValues, env);
   const roleArn = settings.roleArn ?? readVariable(env, "AWS_ROLE_ARN");
   if (roleArn === undefined) throw noRole(values.profile);
-  const key = await answerKey(settings, roleArn);
+  const key = await sharingKey(settings, roleArn);
   if (key !== "" && env[INSIDE] === key) {
     // The token source reads this error. It does not run its program again after "not allowed".
     throw wrongUsage(
@@ -106,21 +106,21 @@ export async function readRequest(
 }
 
 /** The cache that all processes with this request share. */
-export function shareAnswer(
+export function sharedCache(
   { key, minTtlMs, settings: { roleArn } }: CredentialRequest,
   cache: string | undefined,
   onTrouble: (message: string) => void,
-): SharedAnswer {
+): SharedCache {
   const directory = cache === undefined ? undefined : resolve(cache);
   const store = cache === "off" || key === "" ? undefined : fileStore({ directory });
-  return new SharedAnswer({ key, roleArn, minTtlMs, store, onTrouble });
+  return new SharedCache({ key, roleArn, minTtlMs, store, onTrouble });
 }
 
 /**
  * The credentials for a command line, as it prints them, if fresh ones are stored. If not, or after any
  * error, the command itself starts from the beginning and reports what is wrong.
  */
-export async function storedAnswer(
+export async function storedCredentials(
   args: readonly string[],
   env: Environment,
 ): Promise<string | undefined> {
@@ -130,7 +130,7 @@ export async function storedAnswer(
     // The command reports a limit that can't be used, even if credentials are stored.
     timeoutOf(values);
     const request = await readRequest(values, env);
-    const { credentials, isFresh } = await shareAnswer(request, values.cache, () => {}).read();
+    const { credentials, isFresh } = await sharedCache(request, values.cache, () => {}).read();
     return isFresh && credentials !== undefined ? credentialsText(credentials) : undefined;
   } catch {
     return undefined;
