@@ -56,7 +56,7 @@ export default defineConfig({
     globalSetup: mutated === undefined ? ["test/support/bundle-programs.ts"] : [],
     // A worker keeps the modules it has loaded: loading them again for each file took a third of the time.
     // So a test leaves nothing behind that another could see.
-    pool: "threads",
+    pool: "forks",
     isolate: false,
     // Most tests wait for sockets and child processes: one more than there are cores keeps them busy.
     maxWorkers: availableParallelism() + 1,
