@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { QuietReporter } from "./test/support/quiet-reporter.js";
 
 const report = process.env.TEST_REPORT;
@@ -42,6 +43,22 @@ const OF_REDACTION = [
   "test/runtime/{known-secrets,redact,redact-time,spellings,token-shapes}.test.ts",
 ];
 
+/** These wait much longer than they compute, so they start first and run beside the others. */
+const MOSTLY_WAITING = [
+  "test/integration/outage.test.ts",
+  "test/cli/three-sessions.test.ts",
+  "test/serve/real-clients.test.ts",
+];
+
+class WaitingFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const waits = ({ moduleId }: TestSpecification) =>
+      MOSTLY_WAITING.some((path) => moduleId.endsWith(`/${path}`));
+    return [...sorted.filter(waits), ...sorted.filter((file) => !waits(file))];
+  }
+}
+
 const alone: TestProjectInlineConfiguration = {
   extends: true,
   test: { name: "alone", include: CROWDS, maxWorkers: 1, sequence: { groupOrder: 1 } },
@@ -58,8 +75,9 @@ export default defineConfig({
     // So a test leaves nothing behind that another could see.
     pool: "forks",
     isolate: false,
-    // Most tests wait for sockets and child processes: one more than there are cores keeps them busy.
-    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: WaitingFirst },
+    // Many tests wait for sockets and child processes: two more than there are cores keep them busy.
+    maxWorkers: availableParallelism() + 2,
     env: {
       // The SDK's advice about Node's version, once for each worker.
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",

@@ -184,7 +184,7 @@ if (REDIS_SERVER === undefined) {
     });
 
     test("call STS once for each refresh, through three lifetimes", TIMEOUT, async () => {
-      await withLifetime(8, async () => {
+      await withLifetime(6, async () => {
         await prepareAll({ refreshes: 4 });
         const { count, ids, expired } = await refreshAll();
         expect([count, expired]).toEqual([COUNT, 0]);

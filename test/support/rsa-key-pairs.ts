@@ -7,7 +7,7 @@ import { promisify } from "node:util";
  * No test needs more than these to differ.
  */
 
-const MAX_KEY_PAIRS = 16;
+const MAX_KEY_PAIRS = 8;
 
 type Generate = (type: string, options: object) => Promise<KeyPairKeyObjectResult>;
 
