@@ -281,7 +281,7 @@ function placesIn(group: string, keys: readonly string[]): Record<string, string
 }
 
 /**
- * A copy of a factory's init, with the options alone: a caller may change its object for the next provider.
+ * Copies the options from a factory's init, which the caller may change before it creates another provider.
  * Refuses the token option of another factory, and every name that is not an option. Otherwise a misspelt
  * `roleArn` would silently select the role of the environment.
  *

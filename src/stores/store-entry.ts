@@ -101,7 +101,7 @@ const TEXTS: Readonly<Record<Kind, readonly [required: string[], optional: strin
 };
 
 /**
- * Whether a text can be what its field says. With any other text, each request that is signed with these
+ * Whether a text is valid for its field. With an invalid one, every request that is signed with these
  * credentials would fail until they expire.
  */
 const FORMS: Readonly<Record<string, (text: string) => boolean>> = {
