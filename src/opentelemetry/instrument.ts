@@ -332,9 +332,14 @@ class SpanRecorder {
     const span = this.#spans.get(key);
     if (span === undefined) return;
     this.#spans.delete(key);
-    span.setAttributes(defined(attributes));
-    if (errorType !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: errorType });
-    span.end();
+    try {
+      span.setAttributes(defined(attributes));
+      if (errorType !== undefined) {
+        span.setStatus({ code: SpanStatusCode.ERROR, message: errorType });
+      }
+    } finally {
+      span.end();
+    }
   }
 
   /** Links the caller's active span to the refresh, which another caller may have started. */

@@ -65,6 +65,21 @@ describe("telemetry that throws", () => {
     expect(errors.join()).not.toContain(JWT);
   });
 
+  test("while attributes are set still ends the span", async () => {
+    await using world = await startWorld();
+    let ended = 0;
+    const span = {
+      setAttributes: broken,
+      end: () => {
+        ended += 1;
+      },
+    };
+    const tracerProvider = { getTracer: () => ({ startSpan: () => span }) } as never;
+    using _running = instrument({ tracerProvider });
+    expect(await uncaughtDuring(world.provide())).toEqual([]);
+    expect(ended).toBe(2);
+  });
+
   test("ends every span at disable(), whatever one of them throws", async () => {
     await using world = await startWorld();
     let ended = 0;
