@@ -20,7 +20,7 @@ const RETIRED_WORDS = new Set([
     "resting",
     "shut",
   ],
-  ...["tired", "trial", "vain", "visit", "visits"],
+  ...["tired", "trial", "vain", "collect", "visits"],
   ...["answer", "answered", "answering", "answers", "unanswered"],
   ...["look", "looked", "looking", "looks"],
 ]);
@@ -97,9 +97,12 @@ export function retiredWords(
   return sources.flatMap(({ path, tree }) => {
     const retiredHere = RETIRED_IN[folderOf(path)] ?? [];
     const identifiers = new Set<string>();
-    for (const node of nodesOf(tree)) {
+    // Without the tokens between them, which nodesOf() scans the text for.
+    const collect = (node: ts.Node): void => {
       if (ts.isIdentifier(node) || ts.isPrivateIdentifier(node)) identifiers.add(node.text);
-    }
+      ts.forEachChild(node, collect);
+    };
+    collect(tree);
     return [...identifiers].flatMap((identifier) => {
       const words = identifier.match(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])/g)?.map((w) => w.toLowerCase());
       const phrase = RETIRED_PHRASES.exec(words?.join(" ") ?? "")?.[0];
