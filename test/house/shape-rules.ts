@@ -20,7 +20,7 @@ const RETIRED_WORDS = new Set([
     "resting",
     "shut",
   ],
-  ...["tired", "trial", "vain", "collect", "visits"],
+  ...["tired", "trial", "vain", "visit", "visits"],
   ...["answer", "answered", "answering", "answers", "unanswered"],
   ...["look", "looked", "looking", "looks"],
 ]);
@@ -98,11 +98,11 @@ export function retiredWords(
     const retiredHere = RETIRED_IN[folderOf(path)] ?? [];
     const identifiers = new Set<string>();
     // Without the tokens between them, which nodesOf() scans the text for.
-    const collect = (node: ts.Node): void => {
+    const walk = (node: ts.Node): void => {
       if (ts.isIdentifier(node) || ts.isPrivateIdentifier(node)) identifiers.add(node.text);
-      ts.forEachChild(node, collect);
+      ts.forEachChild(node, walk);
     };
-    collect(tree);
+    walk(tree);
     return [...identifiers].flatMap((identifier) => {
       const words = identifier.match(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])/g)?.map((w) => w.toLowerCase());
       const phrase = RETIRED_PHRASES.exec(words?.join(" ") ?? "")?.[0];
