@@ -49,3 +49,18 @@ export const STS_MAX_KEYS_PER_TYPE = 100;
  * character in them, no service would accept a request until they expire.
  */
 export const FOR_HEADERS = /^[\x21-\x7e]+$/;
+
+interface SigningKeys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** Whether requests can be signed with these keys, of which the session token is optional. They may be anything. */
+export function canSign<K>(keys: K): keys is K & SigningKeys {
+  const fields = (keys ?? {}) as Readonly<Record<string, unknown>>;
+  const { accessKeyId: id, secretAccessKey: secret, sessionToken } = fields;
+  const token = sessionToken ?? "";
+  if (typeof id !== "string" || typeof secret !== "string" || typeof token !== "string")
+    return false;
+  return id !== "" && secret.trim() !== "" && FOR_HEADERS.test(`${id}${token}`);
+}

@@ -282,7 +282,7 @@ function placesIn(group: string, keys: readonly string[]): Record<string, string
 
 /**
  * Copies the options from a factory's init, which the caller may change before it creates another provider.
- * Refuses the token option of another factory, and every name that is not an option. Otherwise a misspelt
+ * Refuses the token option of another factory, and every name that is not an option. Otherwise a misspelled
  * `roleArn` would silently select the role of the environment.
  *
  * @throws TypeError that names it, and the option that was probably meant.

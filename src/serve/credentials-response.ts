@@ -1,7 +1,7 @@
 import type { AwsCredentialIdentity } from "@smithy/types";
 import { isWebIdentityError } from "../model/errors.js";
 import { callListener } from "../model/events.js";
-import { FOR_HEADERS } from "../model/sts-limits.js";
+import { canSign } from "../model/sts-limits.js";
 import type { ProviderStatus } from "../provider/web-identity-provider.js";
 import type { Clock } from "../runtime/clock.js";
 import { readField, safeCause, safeText } from "../runtime/redact.js";
@@ -62,13 +62,13 @@ function granted(credentials: AwsCredentialIdentity, now: number): EndpointRespo
   const expires = readField(credentials, "expiration");
   if (!accessKeyId || !secretAccessKey || !sessionToken || expires === undefined) {
     // botocore fails with a KeyError for a missing field, and other SDKs refuse the response.
-    const message = "The provider returned credentials without a session token or an expiration.";
+    const message =
+      "The provider returned credentials without a key, a session token or an expiration. Workload: serve a provider of temporary credentials.";
     return unavailable("ERR_INCOMPLETE_CREDENTIALS", message);
   }
-  if (!FOR_HEADERS.test(`${accessKeyId}${sessionToken}`) || secretAccessKey.trim() === "") {
-    // From a file with a line break at its end, for example.
+  if (!canSign({ accessKeyId, secretAccessKey, sessionToken })) {
     const message =
-      "The provider returned credentials that no request can be signed with: they contain a blank, a line break or a control character.";
+      "The provider returned credentials that no request can be signed with: they contain a blank, a line break or a control character. Workload: check where the provider reads them, for example a file with a line break at its end.";
     return unavailable("ERR_UNUSABLE_CREDENTIALS", message);
   }
   const accountId = textIn(credentials, "accountId");

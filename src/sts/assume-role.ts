@@ -1,7 +1,7 @@
 import type { AssumeRoleWithWebIdentityCommandOutput, STSClient } from "@aws-sdk/client-sts";
 import type { AwsCredentialIdentity, ResponseMetadata } from "@smithy/types";
 import { AttemptError, type Failure } from "../model/failure.js";
-import { FOR_HEADERS, STS_DURATION_SECONDS } from "../model/sts-limits.js";
+import { canSign, STS_DURATION_SECONDS } from "../model/sts-limits.js";
 import { startLimit, untilAborted, withTimeout } from "../runtime/abort.js";
 import { type Clock, type Deadline, momentOf } from "../runtime/clock.js";
 import type { ClientPool, StsResponse } from "./client-pool.js";
@@ -163,7 +163,7 @@ export function assumeRoleWith(
 ): Promise<IssuedCredentials> {
   return bounded(input, options, async () => {
     const credentials = await assumer(input);
-    if (!areUsable(credentials)) throw new AttemptError(emptyResponse(input.WebIdentityToken));
+    if (!canSign(credentials)) throw new AttemptError(emptyResponse(input.WebIdentityToken));
     // Which service it calls, and the clock of that service, are unknown.
     return { credentials: withDate(credentials) };
   });
@@ -238,7 +238,7 @@ export function toCredentials(
     secretAccessKey: issued?.SecretAccessKey,
     ...(issued?.SessionToken && { sessionToken: issued.SessionToken }),
   };
-  if (issued === undefined || !areUsable(keys)) return undefined;
+  if (issued === undefined || !canSign(keys)) return undefined;
 
   const accountId = accountOf(user?.Arn);
   const scope = (issued as { CredentialScope?: string }).CredentialScope;
@@ -253,21 +253,6 @@ export function toCredentials(
       CREDENTIALS_STS_ASSUME_ROLE_WEB_ID: "k",
     },
   };
-}
-
-interface Keys {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-}
-
-/** Whether requests can be signed with these keys. An assumer may return anything. */
-function areUsable<K>(keys: K): keys is K & Keys {
-  const fields = (keys ?? {}) as Readonly<Record<string, unknown>>;
-  const { accessKeyId: id, secretAccessKey: secret, sessionToken } = fields;
-  const token = sessionToken ?? "";
-  if (typeof id !== "string" || typeof secret !== "string" || typeof token !== "string")
-    return false;
-  return id !== "" && secret.trim() !== "" && FOR_HEADERS.test(`${id}${token}`);
 }
 
 /** `arn:aws:sts::123456789012:assumed-role/…` names the account in its fifth part. */
